@@ -1,0 +1,61 @@
+"""What is exported: the network and the transform graph together, so that serving cannot skew.
+
+A `tf.Module`, not a Keras model: `transform_features_layer()` is a tf_keras layer, which a Keras 3
+model cannot hold. Must not import pipeline, runners or an orchestrator.
+"""
+
+import keras
+import tensorflow as tf
+import tensorflow_transform as tft
+
+EXAMPLES = [tf.TensorSpec([None], tf.string, name="examples")]
+OUTPUT_NAME = "probability"
+
+
+class ServingModule(tf.Module):
+    """Raw serialized tf.Examples in, probabilities or transformed features out.
+
+    Args:
+        model: The trained network over transformed features.
+        transform_output: The transform graph that made them.
+        label_column: Raw column that no request carries.
+    """
+
+    def __init__(
+        self, model: keras.Model, transform_output: tft.TFTransformOutput, label_column: str
+    ):
+        super().__init__()
+        self.model = model
+        self.transform_layer = transform_output.transform_features_layer()
+        self._raw_spec = transform_output.raw_feature_spec()
+        self._label_column = label_column
+        self._input_names = [tensor.name for tensor in model.inputs]
+
+    @tf.function(input_signature=EXAMPLES)
+    def serving_default(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Scores requests: string [batch] -> {`probability`: float32 [batch, 1]}."""
+        spec = {name: s for name, s in self._raw_spec.items() if name != self._label_column}
+        transformed = self.transform_layer(tf.io.parse_example(examples, spec))
+        inputs = {name: transformed[name] for name in self._input_names}
+        return {OUTPUT_NAME: self.model(inputs, training=False)}
+
+    @tf.function(input_signature=EXAMPLES)
+    def transform_features(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Transforms labelled examples, label included, for the Evaluator: string [batch] ->
+        {transformed name: [batch, 1]}."""
+        return self.transform_layer(tf.io.parse_example(examples, self._raw_spec))
+
+
+def export_model(
+    model: keras.Model, transform_output: tft.TFTransformOutput, label_column: str, model_dir: str
+) -> None:
+    """Writes a SavedModel with the signatures `serving_default` and `transform_features`."""
+    module = ServingModule(model, transform_output, label_column)
+    tf.saved_model.save(
+        module,
+        model_dir,
+        signatures={
+            "serving_default": module.serving_default,
+            "transform_features": module.transform_features,
+        },
+    )

@@ -1,0 +1,106 @@
+"""run_fn: trains the network with the best hyperparameters and exports it.
+
+TFX's Trainer calls it by the dotted path `models.trainer.run_fn`. May import preprocessing.features
+and TensorFlow, never pipeline, runners or an orchestrator.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from models.hyperparameters import read_hyperparameters
+from models.input_data import read_batches
+from models.network import build_model
+from models.signatures import export_model
+from preprocessing.features import parse_features, parse_label
+
+EVAL_BATCH_SIZE = 2048
+
+
+def run_fn(fn_args) -> None:
+    """Trains until the steps are used up or the validation AUC stops improving, and exports.
+
+    Args:
+        fn_args: `tfx.components.FnArgs`. `train_files` is the training split, `eval_files` the
+            split that early stopping watches; `train_steps` the most steps; `hyperparameters`
+            what Tuner found; `custom_config` has `features`, `label`, `training` and `seed`.
+
+    Writes the SavedModel to `serving_model_dir`, and TensorBoard logs and `training.json` to
+    `model_run_dir`.
+    """
+    config = fn_args.custom_config
+    keras.utils.set_random_seed(config["seed"])
+    transform_output = tft.TFTransformOutput(fn_args.transform_graph_path)
+    hyperparameters = read_hyperparameters(fn_args.hyperparameters)
+    model = build_model(parse_features(config["features"]), hyperparameters)
+
+    label = parse_label(config["label"])
+    training = config["training"]
+    train = read_batches(
+        fn_args.train_files, transform_output, label.output, training["batch_size"], config["seed"]
+    )
+    validate = read_batches(
+        fn_args.eval_files, transform_output, label.output, EVAL_BATCH_SIZE
+    ).cache()
+    history = fit(model, train, validate, fn_args.train_steps, training, fn_args.model_run_dir)
+
+    _write_training_report(history, hyperparameters.values, fn_args.model_run_dir)
+    export_model(model, transform_output, label.column, fn_args.serving_model_dir)
+
+
+def fit(
+    model: keras.Model,
+    train: tf.data.Dataset,
+    validate: tf.data.Dataset,
+    steps: int,
+    training: Mapping[str, Any],
+    log_dir: str | None = None,
+) -> keras.callbacks.History:
+    """Fits with early stopping on the validation AUC; the best weights are restored.
+
+    Args:
+        model: Compiled, with a metric `auc`.
+        train: One pass over the training data, in batches; repeated as needed.
+        validate: Batches of the validation split.
+        steps: Batches at most.
+        training: `evaluate_every` (batches between evaluations) and `patience` (evaluations
+            without improvement before stopping).
+        log_dir: Where TensorBoard logs go, if anywhere.
+
+    Returns:
+        Keras's history, one entry per evaluation.
+    """
+    every = min(training["evaluate_every"], steps)
+    callbacks = [
+        keras.callbacks.EarlyStopping(
+            "val_auc", mode="max", patience=training["patience"], restore_best_weights=True
+        )
+    ]
+    if log_dir:
+        callbacks.append(keras.callbacks.TensorBoard(log_dir, write_graph=False))
+    return model.fit(
+        train.repeat(),
+        steps_per_epoch=every,
+        epochs=max(1, steps // every),
+        validation_data=validate,
+        callbacks=callbacks,
+        verbose=2,
+    )
+
+
+def _write_training_report(
+    history: keras.callbacks.History, hyperparameters: Mapping[str, Any], model_run_dir: str
+) -> None:
+    """Writes what was trained and how it went, readable without TensorBoard."""
+    report = {
+        "hyperparameters": dict(hyperparameters),
+        "evaluations": {k: [float(v) for v in vs] for k, vs in history.history.items()},
+    }
+    path = os.path.join(model_run_dir, "training.json")  # noqa: PTH118 - may be a gs:// URI
+    with tf.io.gfile.GFile(path, "w") as file:
+        json.dump(report, file, indent=1, sort_keys=True)

@@ -1,0 +1,182 @@
+"""create_pipeline: the ten components and what joins them, in DAG order. It reads like the diagram.
+
+A runner says where things are (`Placement`); what is done is in the settings. Imports TFX.
+"""
+
+import dataclasses
+from pathlib import Path
+
+from ml_metadata.proto import metadata_store_pb2
+from tfx import v1 as tfx
+
+from pipeline.components.curated_schema import CuratedSchema
+from pipeline.components.data_gate import DataGate
+from pipeline.components.infra_validator import InfraValidator
+from pipeline.components.pusher import Pusher
+from pipeline.config import Settings
+from pipeline.evaluation import build_eval_config
+from pipeline.user_code import (
+    MODEL_SOURCES,
+    PREPROCESSING_FN,
+    RUN_FN,
+    TRANSFORM_SOURCES,
+    TUNER_FN,
+    fingerprint_sources,
+)
+from schema.curated import schema_path, sha256_of
+
+
+@dataclasses.dataclass(frozen=True)
+class Placement:
+    """Where a pipeline reads and writes: all that differs from runner to runner.
+
+    Attributes:
+        pipeline_root: Folder or URI of the artifacts.
+        data_dir: Folder or URI that holds the input files.
+        data_pattern: Glob of the input files, relative to `data_dir`.
+        push_dir: Folder or URI that pushed versions go to.
+        metadata: Connection to ML Metadata; None where the platform brings its own.
+        enable_cache: Whether unchanged components reuse their outputs.
+    """
+
+    pipeline_root: str
+    data_dir: str
+    data_pattern: str
+    push_dir: str
+    metadata: metadata_store_pb2.ConnectionConfig | None = None
+    enable_cache: bool = True
+
+
+def create_pipeline(settings: Settings, placement: Placement) -> tfx.dsl.Pipeline:
+    """Builds the graph.
+
+    Args:
+        settings: Validated settings.
+        placement: Where it reads and writes.
+
+    Returns:
+        The pipeline, for any TFX runner.
+    """
+    transform_config = settings.section("features", "label")
+    transform_config["source_fingerprint"] = fingerprint_sources(TRANSFORM_SOURCES)
+    model_config = settings.section("features", "label", "training", "seed")
+    model_config["source_fingerprint"] = fingerprint_sources(MODEL_SOURCES)
+    tuner_config = model_config | settings.section("tuning")
+
+    # Data: read, measure, hold against the contract, and stop here if it breaks it.
+    example_gen = tfx.components.CsvExampleGen(
+        input_base=placement.data_dir,
+        input_config=tfx.proto.Input(
+            splits=[tfx.proto.Input.Split(name="all", pattern=placement.data_pattern)]
+        ),
+        output_config=tfx.proto.Output(
+            split_config=tfx.proto.SplitConfig(
+                splits=[
+                    tfx.proto.SplitConfig.Split(name=name, hash_buckets=share)
+                    for name, share in settings.data.splits.shares()
+                ]
+            )
+        ),
+    ).with_id("ExampleGen")
+    statistics_gen = tfx.components.StatisticsGen(examples=example_gen.outputs["examples"])
+    schema_gen = tfx.components.SchemaGen(statistics=statistics_gen.outputs["statistics"])
+    curated_schema = _curated_schema(settings)
+    schema = (curated_schema or schema_gen).outputs["schema"]
+    example_validator = tfx.components.ExampleValidator(
+        statistics=statistics_gen.outputs["statistics"], schema=schema
+    )
+    data_gate = DataGate(anomalies=example_validator.outputs["anomalies"])
+
+    # Model: transform, search, train.
+    transform = tfx.components.Transform(
+        examples=example_gen.outputs["examples"],
+        schema=schema,
+        preprocessing_fn=PREPROCESSING_FN,
+        disable_statistics=not settings.transform.statistics,
+        custom_config=transform_config,
+    )
+    transform.add_upstream_node(data_gate)
+    tuner = tfx.components.Tuner(
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        tuner_fn=TUNER_FN,
+        train_args=tfx.proto.TrainArgs(splits=["train"], num_steps=settings.tuning.steps),
+        eval_args=tfx.proto.EvalArgs(splits=["validate"]),
+        custom_config=tuner_config,
+    )
+    trainer = tfx.components.Trainer(
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        hyperparameters=tuner.outputs["best_hyperparameters"],
+        run_fn=RUN_FN,
+        train_args=tfx.proto.TrainArgs(splits=["train"], num_steps=settings.training.steps),
+        eval_args=tfx.proto.EvalArgs(splits=["validate"]),
+        custom_config=model_config,
+    )
+
+    # Judgement: better than the bar and the model in use; servable; then, and only then, published.
+    baseline = tfx.dsl.Resolver(
+        strategy_class=tfx.dsl.experimental.LatestBlessedModelStrategy,
+        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
+        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+    ).with_id("BaselineResolver")
+    evaluator = tfx.components.Evaluator(
+        examples=example_gen.outputs["examples"],
+        example_splits=["eval"],
+        model=trainer.outputs["model"],
+        baseline_model=baseline.outputs["model"],
+        eval_config=build_eval_config(settings),
+    )
+    budgets = settings.section("serving")["serving"]
+    infra_validator = InfraValidator(
+        model=trainer.outputs["model"],
+        examples=example_gen.outputs["examples"],
+        num_examples=budgets.pop("examples"),
+        budgets=budgets,
+        model_name=settings.name,
+        drop_features=[settings.label.column],
+    )
+    pusher = Pusher(
+        model=trainer.outputs["model"],
+        model_blessing=evaluator.outputs["blessing"],
+        infra_blessing=infra_validator.outputs["blessing"],
+        push_destination=tfx.proto.PushDestination(
+            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=placement.push_dir)
+        ),
+    )
+
+    return tfx.dsl.Pipeline(
+        pipeline_name=settings.name,
+        pipeline_root=placement.pipeline_root,
+        components=[
+            example_gen,
+            statistics_gen,
+            schema_gen,
+            *([curated_schema] if curated_schema else []),
+            example_validator,
+            data_gate,
+            transform,
+            tuner,
+            trainer,
+            baseline,
+            evaluator,
+            infra_validator,
+            pusher,
+        ],
+        enable_cache=placement.enable_cache,
+        metadata_connection_config=placement.metadata,
+    )
+
+
+def _curated_schema(settings: Settings):
+    """The component that brings the reviewed schema, if the settings name one.
+
+    A packaged schema travels by name, since its path differs from machine to machine.
+    """
+    if settings.schema_ is None:
+        return None
+    path = schema_path(settings.schema_, settings.path.parent)
+    packaged = Path(settings.schema_).name == settings.schema_ and not Path(settings.schema_).suffix
+    return CuratedSchema(
+        source=settings.schema_ if packaged else str(path), sha256=sha256_of(path)
+    )

@@ -1,0 +1,48 @@
+"""Dotted paths of the user functions, and the fingerprint of their sources.
+
+TFX's cache key holds the dotted path of a function, not its code (tfx issue 2247). The fingerprint
+goes into `custom_config`, so that an edit executes the component again. `pipeline` names these
+functions and never imports them.
+"""
+
+import hashlib
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+
+PREPROCESSING_FN = "preprocessing.transform.preprocessing_fn"
+RUN_FN = "models.trainer.run_fn"
+TUNER_FN = "models.tuner.tuner_fn"
+
+# What each function's code consists of: packages whole, so that a new module counts as well.
+TRANSFORM_SOURCES = ("preprocessing",)
+MODEL_SOURCES = ("models", "preprocessing.features")
+
+
+def fingerprint_sources(modules: Sequence[str]) -> str:
+    """SHA-256 over names and contents of the sources of modules and packages.
+
+    Args:
+        modules: Dotted names; a package stands for every `.py` file below it.
+
+    Returns:
+        64 hexadecimal digits; the same wherever the code is installed.
+    """
+    digest = hashlib.sha256()
+    for module in modules:
+        for name, path in _source_files(module):
+            digest.update(f"{module}/{name}\0".encode())
+            digest.update(path.read_bytes())
+            digest.update(b"\0")
+    return digest.hexdigest()
+
+
+def _source_files(module: str) -> list[tuple[str, Path]]:
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"{module}: no source found; expected an importable module")
+    origin = Path(spec.origin)
+    if not spec.submodule_search_locations:
+        return [(origin.name, origin)]
+    folder = origin.parent
+    return [(p.relative_to(folder).as_posix(), p) for p in sorted(folder.rglob("*.py"))]

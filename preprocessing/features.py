@@ -1,0 +1,135 @@
+"""Which column is what: feature kinds, transformed names and category counts, read from settings.
+
+Plain Python, no TensorFlow: the settings, the transform, the network and the checks all ask here,
+so that a name or a size is decided in one place. Must import nothing but the standard library.
+
+Category indices of every embedded feature share one layout, so that a network can be built from
+the settings alone, before any data is seen:
+
+    0                      the value is missing
+    1 … size               buckets, vocabulary entries or categories
+    size + 1 …             out of vocabulary, or outside the declared categories
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+MISSING_INDEX = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Numeric:
+    """A number scaled to mean 0 and standard deviation 1; missing becomes the mean, that is 0.
+
+    Attributes:
+        column: Raw column, int or float.
+        log: Whether log(1 + max(x, 0)) is taken first, for amounts with a long tail.
+    """
+
+    column: str
+    log: bool = False
+
+    @property
+    def output(self) -> str:
+        """Transformed name, float32 [batch, 1], no unit."""
+        return f"{self.column}_scaled_xf"
+
+
+@dataclasses.dataclass(frozen=True)
+class Categories:
+    """A column turned into a category index, int64 [batch, 1], by its `kind`.
+
+    Attributes:
+        column: Raw column.
+        kind: `bucket` (quantiles of a number), `vocab` (most frequent values) or `category`
+            (the integers 0 … size - 1 as they are).
+        size: Buckets, vocabulary entries or categories, at most.
+        oov_buckets: Indices for values outside: hash buckets for `vocab`, 1 for `category`,
+            0 for `bucket`, where no number is outside.
+    """
+
+    column: str
+    kind: str
+    size: int
+    oov_buckets: int
+
+    @property
+    def output(self) -> str:
+        """Transformed name, int64 [batch, 1]."""
+        return f"{self.column}_{self.kind}_xf"
+
+    @property
+    def index_count(self) -> int:
+        """How many indices can occur: the input size of an embedding."""
+        return 1 + self.size + self.oov_buckets
+
+
+@dataclasses.dataclass(frozen=True)
+class Label:
+    """The label rule: 1 where `column` > `times` × `reference`, else 0.
+
+    Attributes:
+        column: Raw column that is known in training only.
+        reference: Raw column that it is compared with.
+        times: Factor on the reference, without unit.
+    """
+
+    column: str
+    reference: str
+    times: float
+
+    @property
+    def output(self) -> str:
+        """Transformed name, int64 [batch, 1], 0 or 1."""
+        return f"{self.column}_xf"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The raw columns that the rule reads."""
+        return (self.column, self.reference)
+
+
+@dataclasses.dataclass(frozen=True)
+class Features:
+    """All features of a pipeline, in the order in which the network concatenates them."""
+
+    numeric: tuple[Numeric, ...]
+    categories: tuple[Categories, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Raw columns in use, each once, in order of first use."""
+        used = [f.column for f in (*self.numeric, *self.categories)]
+        return tuple(dict.fromkeys(used))
+
+
+def parse_features(settings: Mapping[str, Any]) -> Features:
+    """Reads the `features` section of the settings, already validated.
+
+    Args:
+        settings: `{numeric: {col: {log: bool}}, bucketized: {col: count},
+            vocabulary: {col: {size, oov_buckets}}, categorical: {col: count}}`; each may be absent.
+
+    Returns:
+        The features, numbers first, each kind in alphabetical order of columns, so that the order
+        of lines in a settings file changes nothing.
+    """
+
+    def section(name: str) -> list[tuple[str, Any]]:
+        return sorted((settings.get(name) or {}).items())
+
+    numeric = tuple(Numeric(col, bool(how.get("log"))) for col, how in section("numeric"))
+    buckets = [Categories(col, "bucket", int(n), 0) for col, n in section("bucketized")]
+    vocabularies = [
+        Categories(col, "vocab", int(how["size"]), int(how["oov_buckets"]))
+        for col, how in section("vocabulary")
+    ]
+    plain = [Categories(col, "category", int(n), 1) for col, n in section("categorical")]
+    return Features(numeric, (*buckets, *vocabularies, *plain))
+
+
+def parse_label(settings: Mapping[str, Any]) -> Label:
+    """Reads the `label` section: `{column: tips, above: {column: fare, times: 0.2}}`."""
+    above = settings["above"]
+    return Label(settings["column"], above["column"], float(above["times"]))

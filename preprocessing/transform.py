@@ -1,0 +1,110 @@
+"""preprocessing_fn: what TensorFlow Transform computes over the whole data, and serving repeats.
+
+TFX calls it by the dotted path `preprocessing.transform.preprocessing_fn`, in a Beam worker or a
+container. May import preprocessing.features and TensorFlow, never pipeline or runners. TFX may
+reload this module: constants and functions only.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from preprocessing.features import Categories, Label, Numeric, parse_features, parse_label
+
+Column = tf.Tensor | tf.SparseTensor
+
+
+def preprocessing_fn(
+    inputs: Mapping[str, Column], custom_config: Mapping[str, Any]
+) -> dict[str, tf.Tensor]:
+    """Maps raw columns to transformed features by the kinds in the settings.
+
+    Args:
+        inputs: Raw columns, one value per row or none: sparse [batch, 1] or dense [batch, 1].
+        custom_config: `features` and `label`, sections of the settings.
+
+    Returns:
+        `*_scaled_xf` float32 [batch, 1]; `*_bucket_xf`, `*_vocab_xf`, `*_category_xf` and the label
+        int64 [batch, 1]. Missing values follow the rule of their kind (preprocessing.features).
+    """
+    features = parse_features(custom_config["features"])
+    label = parse_label(custom_config["label"])
+    outputs = {f.output: scale_number(inputs[f.column], f) for f in features.numeric}
+    to_index = {"bucket": bucketize, "vocab": look_up, "category": take_category}
+    for feature in features.categories:
+        outputs[feature.output] = to_index[feature.kind](inputs[feature.column], feature)
+    outputs[label.output] = apply_label_rule(inputs, label)
+    return outputs
+
+
+def scale_number(column: Column, feature: Numeric) -> tf.Tensor:
+    """Z-score of the present values; missing becomes 0, the mean. float32 [batch, 1]."""
+    values = _on_values(column, lambda x: tf.cast(x, tf.float32))
+    if feature.log:
+        values = _on_values(values, lambda x: tf.math.log1p(tf.maximum(x, 0.0)))
+    return _dense(tft.scale_to_z_score(values), 0.0)
+
+
+def bucketize(column: Column, feature: Categories) -> tf.Tensor:
+    """Quantile bucket of a number, 1 … size; 0 if missing. int64 [batch, 1]."""
+    values = _on_values(column, lambda x: tf.cast(x, tf.float32))
+    return _as_index(tft.bucketize(values, feature.size))
+
+
+def look_up(column: Column, feature: Categories) -> tf.Tensor:
+    """Rank among the most frequent values, from 1; hash bucket beyond; 0 if missing.
+
+    Where the data holds fewer than `size` distinct values the out-of-vocabulary indices follow
+    the last entry directly. int64 [batch, 1].
+    """
+    return _as_index(
+        tft.compute_and_apply_vocabulary(
+            column,
+            top_k=feature.size,
+            num_oov_buckets=feature.oov_buckets,
+            vocab_filename=feature.column,
+        )
+    )
+
+
+def take_category(column: Column, feature: Categories) -> tf.Tensor:
+    """The integer itself plus 1; size + 1 outside 0 … size - 1; 0 if missing. int64 [batch, 1]."""
+    outside = tf.constant(feature.size, tf.int64)
+
+    def clip(x: tf.Tensor) -> tf.Tensor:
+        x = tf.cast(x, tf.int64)
+        return tf.where((x >= 0) & (x < outside), x, outside)
+
+    return _as_index(_on_values(column, clip))
+
+
+def apply_label_rule(inputs: Mapping[str, Column], label: Label) -> tf.Tensor:
+    """1 where column > times × reference, else 0; a missing amount counts as 0. int64 [batch, 1]."""
+    value, reference = (
+        _dense(_on_values(inputs[name], lambda x: tf.cast(x, tf.float32)), 0.0)
+        for name in label.columns
+    )
+    return tf.cast(value > tf.constant(label.times, tf.float32) * reference, tf.int64)
+
+
+def _as_index(column: Column) -> tf.Tensor:
+    """Moves indices up by one, so that 0 is free for missing."""
+    return _dense(_on_values(column, lambda x: tf.cast(x, tf.int64) + 1), 0)
+
+
+def _on_values(column: Column, function: Callable[[tf.Tensor], tf.Tensor]) -> Column:
+    """Applies an elementwise function to the values that are present."""
+    if isinstance(column, tf.SparseTensor):
+        return tf.SparseTensor(column.indices, function(column.values), column.dense_shape)
+    return function(column)
+
+
+def _dense(column: Column, default: float | int) -> tf.Tensor:
+    """Dense [batch, 1] with `default` where no value is present."""
+    if isinstance(column, tf.SparseTensor):
+        shape = tf.stack([column.dense_shape[0], tf.constant(1, tf.int64)])
+        column = tf.SparseTensor(column.indices, column.values, shape)
+        column = tf.sparse.to_dense(column, tf.constant(default, column.dtype))
+    return tf.reshape(column, [-1, 1])

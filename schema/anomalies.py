@@ -1,0 +1,73 @@
+"""Anomalies in words: what TFDV found in the data against the schema, and the decision to stop.
+
+Plain functions over the protos, called by the data gate and the run summary; imports
+tensorflow_metadata only.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fareline.errors import FarelineError
+
+
+class DataAnomalies(FarelineError, ValueError):
+    """The data breaks the schema."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Anomaly:
+    """One reason why one column breaks the schema.
+
+    Attributes:
+        column: Column, or `(data set)` for what concerns no column.
+        kind: TFDV's name of the anomaly, such as `ENUM_TYPE_UNEXPECTED_STRING_VALUES`.
+        found: What was found, in TFDV's words.
+        splits: The splits in which it was found.
+    """
+
+    column: str
+    kind: str
+    found: str
+    splits: tuple[str, ...]
+
+
+def list_anomalies(by_split: Mapping[str, Any]) -> list[Anomaly]:
+    """Lists what is wrong, the same anomaly of several splits once.
+
+    Args:
+        by_split: Split name to `tensorflow_metadata.proto.v0.anomalies_pb2.Anomalies`.
+
+    Returns:
+        Anomalies by column, then kind.
+    """
+    splits: dict[tuple[str, str], list[str]] = {}
+    found: dict[tuple[str, str], str] = {}
+    for split, anomalies in sorted(by_split.items()):
+        infos = dict(anomalies.anomaly_info)
+        if anomalies.HasField("dataset_anomaly_info"):
+            infos["(data set)"] = anomalies.dataset_anomaly_info
+        for column, info in infos.items():
+            for reason in info.reason:
+                key = (column, type(reason).Type.Name(reason.type))
+                splits.setdefault(key, []).append(split)
+                found.setdefault(key, reason.description.strip() or reason.short_description)
+    return [Anomaly(c, k, found[c, k], tuple(splits[c, k])) for c, k in sorted(splits)]
+
+
+def require_no_anomalies(anomalies: Sequence[Anomaly]) -> None:
+    """Raises if there is any anomaly.
+
+    Raises:
+        DataAnomalies: With one line per anomaly.
+    """
+    if not anomalies:
+        return
+    noun = "anomaly" if len(anomalies) == 1 else "anomalies"
+    lines = [
+        f"  {a.column}: {a.found} ({a.kind}; in {', '.join(a.splits)})" for a in anomalies
+    ]
+    raise DataAnomalies(
+        f"the data breaks the schema: {len(anomalies)} {noun}; expected none. Hint: correct the "
+        "data, or review the schema if the data is right.\n" + "\n".join(lines)
+    )
