@@ -1,0 +1,64 @@
+# Everything here works from a fresh clone; `make run` sets up first if need be.
+# ARGS goes to the command: make run ARGS="--set training.steps=50"
+
+.DEFAULT_GOAL := help
+.PHONY: help setup ready run test lint format bench requirements clean distclean
+
+# With it set, Python compiles TFX anew in every process, which takes twenty seconds each.
+unexport PYTHONDONTWRITEBYTECODE
+
+# The set-up runs on any Python from 3.8 on. A whole .venv has one at hand that starts fast (-S: no
+# packages), which keeps `make run` from waiting for a version manager's shims.
+define WITH_PYTHON
+if [ -f .venv/fareline-stamp.json ] && [ -x .venv/bin/python ]; then \
+  exec .venv/bin/python -S $(1); \
+fi; \
+for python in python3 python python3.13 python3.12 python3.11 python3.10 /usr/bin/python3; do \
+  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 8))' >/dev/null 2>&1; then \
+    exec "$$python" $(1); \
+  fi; \
+done; \
+echo "set-up: no working python3 on PATH; 3.8 or newer is needed to run the set-up." \
+  "Hint: install Python 3.10 (Debian, Ubuntu: apt install python3 python3-venv)." >&2; \
+exit 2
+endef
+
+help: ## Shows this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
+
+setup: ## Builds .venv for this machine (FARELINE_STACK=…, FARELINE_PYTHON=… override)
+	@$(call WITH_PYTHON,requirements/install.py)
+
+ready:
+	@$(call WITH_PYTHON,requirements/install.py --quiet)
+
+run: ready ## Runs the pipeline on this machine
+	@.venv/bin/fareline run $(ARGS)
+
+test: lint ## Runs the checks of `lint`, then all tests
+	.venv/bin/python -m pytest $(ARGS)
+
+lint: ready ## Checks style, format and import directions; changes nothing
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/lint-imports
+
+format: ready ## Sorts imports and formats all sources
+	.venv/bin/ruff check --select I,W --fix .
+	.venv/bin/ruff format .
+
+bench: ready ## Measures against stock TFX, side by side
+	.venv/bin/python -m benchmarks $(ARGS)
+
+requirements: ## Pins anew from requirements/*.in (ARGS=--upgrade for newer versions)
+	@$(call WITH_PYTHON,requirements/lock.py $(ARGS))
+
+clean: ## Deletes what builds and tests left; keeps .venv and workspace/
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . \( -name .git -o -name .venv -o -name .uv -o -name workspace \) -prune \
+	  -o -type d -name __pycache__ -exec rm -rf {} +
+	@if [ -d workspace ]; then \
+	  echo "workspace/ (runs, metadata, pushed models) is kept; rm -r workspace deletes it"; fi
+
+distclean: clean ## Also deletes .venv and the private uv
+	rm -rf .venv .uv

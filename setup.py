@@ -1,0 +1,131 @@
+"""The project's own packages, as something pip, uv and a Beam worker can install.
+
+The pinned environment is made by `make setup` from requirements/; the ranges here only say which
+versions the sources can live with. Imports nothing of ours, so that it builds anywhere.
+"""
+
+import os
+import platform
+import re
+import sys
+from pathlib import Path
+
+from setuptools import setup
+
+HERE = Path(__file__).resolve().parent
+
+# Written out, so that a folder of tests or of scratch work never ends up in a wheel. A test
+# compares it with the folders.
+PACKAGES = [
+    "fareline",
+    "pipeline",
+    "pipeline.components",
+    "preprocessing",
+    "models",
+    "data",
+    "schema",
+    "runners",
+    "lineage",
+    "serving",
+]
+
+# What a step imports wherever it runs. Beam installs an sdist on its workers with its requirements
+# and with no way to ask for an extra. In a container that has one of the stacks all of these are met
+# and pip changes nothing; on a bare Beam image they are what keeps the step from an ImportError.
+# Where even the look is unwanted, `pip install --no-deps` is enough. Nothing for the command line
+# belongs here.
+STEP_REQUIRES = [
+    "tfx>=1.16,<1.22",
+    "dill",  # tfx-bsl 1.16 imports it and does not require it
+    "tensorboard",  # tf.summary needs it, TFX 1.21 does not require it
+    "pydantic>=2.7,<3",
+    "pyyaml",
+    "filelock",
+    "psutil",
+]
+EXTRAS = {
+    # What the command line adds where a person sits in front of it.
+    "local": ["typer", "rich"],
+    # The compiler and the client. Not tfx[kfp]: that extra is empty on Python 3.12 and later.
+    "kubeflow": ["kfp>=2.5,<2.17"],
+}
+EXTRAS["all"] = EXTRAS["local"] + EXTRAS["kubeflow"]
+
+# The same table as in requirements/stacks.py, which an sdist does not carry: Python, oldest glibc,
+# and whether macOS on arm64 serves too. A test compares the two.
+SUPPORTED = [
+    ("current: TFX 1.21.0", {(3, 10), (3, 11), (3, 12), (3, 13)}, (2, 39), True),
+    ("compat: TFX 1.16.0", {(3, 10)}, (2, 17), False),
+]
+
+
+def read_version():
+    """Reads the version from the source, since importing it would need what is to be installed."""
+    text = (HERE / "fareline" / "__init__.py").read_text(encoding="utf-8")
+    return re.search(r'^__version__ = "([^"]+)"', text, re.MULTILINE).group(1)
+
+
+def detect_glibc():
+    """Returns glibc's version, or None on macOS and where the C library is another one."""
+    try:
+        name, _, version = os.confstr("CS_GNU_LIBC_VERSION").partition(" ")
+        return tuple(int(part) for part in version.split(".")[:2]) if name == "glibc" else None
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def explain_unsupported(python, system, machine, glibc):
+    """Says why no stack can be installed here, or returns None if one can.
+
+    Args:
+        python: The version as `(3, 10)`.
+        system: As `platform.system()` says it.
+        machine: As `platform.machine()` says it.
+        glibc: The version as `(2, 36)`, or None.
+    """
+    for _, pythons, oldest_glibc, macos_arm64 in SUPPORTED:
+        linux = (system, machine) == ("Linux", "x86_64") and glibc and glibc >= oldest_glibc
+        macos = macos_arm64 and (system, machine) == ("Darwin", "arm64")
+        if python in pythons and (linux or macos):
+            return None
+    libc = " with glibc {}.{}".format(*glibc) if glibc else ""
+    return (
+        "fareline: this is Python {}.{} on {} {}{}; TFX has wheels for Python 3.10 on Linux x86_64 "
+        "with glibc 2.17 or newer, and for Python 3.10 to 3.13 with glibc 2.39 or newer or on macOS "
+        "arm64. Hint: in a checkout, `make setup` finds the right Python.".format(
+            *python, system, machine, libc
+        )
+    )
+
+
+def refuse_unsupported():
+    """Stops a build that would end in an environment in which nothing can run.
+
+    Making an sdist, or asking for the metadata, is fine anywhere.
+    """
+    if {"bdist_wheel", "editable_wheel", "dist_info", "install", "develop"}.intersection(sys.argv):
+        problem = explain_unsupported(
+            sys.version_info[:2], platform.system(), platform.machine(), detect_glibc()
+        )
+        if problem:
+            sys.exit(problem)
+
+
+if __name__ in ("__main__", "builtins"):
+    refuse_unsupported()
+    setup(
+        name="fareline",
+        version=read_version(),
+        description="An end-to-end TFX pipeline on real data, with lineage one can ask about",
+        python_requires=">=3.10,<3.14",
+        packages=PACKAGES,
+        # Said although it is the default: it makes an editable install one path on sys.path, so that
+        # a new module or package is there at once, and start-up runs no import hook.
+        package_dir={"": "."},
+        package_data={"schema": ["taxi/schema.pbtxt"], "pipeline": ["configs/taxi.yaml"]},
+        include_package_data=False,
+        install_requires=STEP_REQUIRES,
+        extras_require=EXTRAS,
+        entry_points={"console_scripts": ["fareline = runners.cli:main"]},
+        zip_safe=False,
+    )
