@@ -17,6 +17,7 @@ from fareline.errors import SettingsError
 
 DEFAULT_PATH = Path(__file__).parent / "configs" / "taxi.yaml"
 METRICS = ("auc", "pr_auc", "accuracy", "calibration", "example_count")
+PATH_SETTINGS = ("data.source.csv", "schema", "push.destination")
 SPLIT_NAMES = ("train", "validate", "eval")
 
 
@@ -227,6 +228,10 @@ class Settings(_Section):
         """The file that these settings came from; relative paths in it start at its folder."""
         return self._path
 
+    def resolve(self, path: str) -> Path:
+        """The absolute path of a local path in these settings."""
+        return self._path.parent / Path(path).expanduser()
+
     def section(self, *names: str) -> dict[str, Any]:
         """The named sections as plain JSON types, for `custom_config`."""
         return self.model_dump(mode="json", by_alias=True, include=set(names))
@@ -289,6 +294,10 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
             where, f"found {text!r}", "expected a YAML value", "quote the value"
         ) from error
     *parents, last = key.split(".")
+    if key in PATH_SETTINGS and isinstance(value, str) and _is_relative_path(value):
+        value = str(Path.cwd() / value)  # the command line's paths start where it was typed
+    if ".".join(parents) == "data.source" and isinstance(values.get("data"), dict):
+        values["data"]["source"] = {}  # one of several kinds: naming one replaces the other
     section = values
     for name in parents:
         if section.get(name) is None:
@@ -299,6 +308,12 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
                 where, f"{name} is a single value", "expected a section", "see the settings file"
             )
     section[last] = value
+
+
+def _is_relative_path(value: str) -> bool:
+    """Whether a text is a relative path: no URI, not absolute, and no bare name of a schema."""
+    bare_name = "/" not in value and "." not in value
+    return "://" not in value and not bare_name and not Path(value).is_absolute()
 
 
 def _describe(problem: Mapping[str, Any], values: Mapping[str, Any]) -> str:

@@ -1,0 +1,39 @@
+"""Opening a store to read from: it is never created, written or migrated here.
+
+Called by the other modules of this room and by runners.cli.
+"""
+
+from pathlib import Path
+
+from ml_metadata import errors
+from ml_metadata.metadata_store import metadata_store
+from ml_metadata.proto import metadata_store_pb2
+
+from fareline.errors import UserMistake
+
+
+def sqlite_connection(path: Path, read_only: bool = False) -> metadata_store_pb2.ConnectionConfig:
+    """Describes an SQLite store; a writer creates the file if it is not there."""
+    config = metadata_store_pb2.ConnectionConfig()
+    modes = metadata_store_pb2.SqliteMetadataSourceConfig
+    config.sqlite.filename_uri = str(path)
+    config.sqlite.connection_mode = modes.READONLY if read_only else modes.READWRITE_OPENCREATE
+    return config
+
+
+def open_store(path: Path) -> metadata_store.MetadataStore:
+    """Opens an SQLite store read-only.
+
+    Raises:
+        UserMistake: If there is no store, or the file is none.
+    """
+    hint = "run `fareline run` first, or name another --workspace"
+    if not path.is_file():
+        raise UserMistake.explain(str(path), "no such file", "expected a metadata store", hint)
+    try:
+        store = metadata_store.MetadataStore(sqlite_connection(path, read_only=True))
+        store.get_artifact_types()
+    except errors.StatusError as error:
+        found = " ".join(str(error).split())
+        raise UserMistake.explain(str(path), found, "expected a metadata store", hint) from error
+    return store

@@ -1,0 +1,99 @@
+"""What must hold before anything starts: one small function per rule, each returning problems.
+
+Called by runners. Imports neither TFX nor TensorFlow, so that a mistake is answered at once.
+"""
+
+import difflib
+from collections.abc import Collection, Iterator, Mapping
+
+from fareline.errors import SettingsError
+from pipeline.config import Settings
+
+NUMBERS = ("int", "float")
+# Which raw types each kind of feature can take.
+KIND_TYPES = {
+    "numeric": NUMBERS,
+    "bucketized": NUMBERS,
+    "vocabulary": ("bytes", "int"),
+    "categorical": ("int",),
+}
+
+
+def require_sound_settings(
+    settings: Settings, types: Mapping[str, str], serving_columns: Collection[str]
+) -> None:
+    """Applies every rule about settings and schema.
+
+    Args:
+        settings: Valid in themselves.
+        types: Column to `int`, `float` or `bytes`, as the schema says.
+        serving_columns: Columns that the schema expects in the SERVING environment.
+
+    Raises:
+        SettingsError: With one line per problem.
+    """
+    problems = [
+        *find_unknown_columns(settings, types),
+        *find_unfit_types(settings, types),
+        *find_label_leaks(settings),
+        *find_features_absent_in_serving(settings, types, serving_columns),
+    ]
+    if problems:
+        raise SettingsError("\n".join(f"{settings.path}: {line}" for line in problems))
+
+
+def find_unknown_columns(settings: Settings, types: Mapping[str, str]) -> Iterator[str]:
+    """Every column that the settings name is in the schema."""
+    for where, column in _named_columns(settings):
+        if column not in types:
+            near = difflib.get_close_matches(column, types, n=1)
+            hint = f"did you mean {near[0]}" if near else f"the schema has {', '.join(types)}"
+            yield f"{where}: no column {column} in the schema; expected one of its columns. " \
+                f"Hint: {hint}."
+
+
+def find_unfit_types(settings: Settings, types: Mapping[str, str]) -> Iterator[str]:
+    """A kind of feature gets a type that it can take; the label rule gets numbers."""
+    uses = [(where, column, KIND_TYPES[where.split(".")[1]])
+            for where, column in settings.features.columns()]
+    uses += [(where, column, NUMBERS) for where, column in _label_columns(settings)]
+    for where, column, fit in uses:
+        if column in types and types[column] not in fit:
+            yield f"{where}: {column} is {types[column]} in the schema; expected " \
+                f"{' or '.join(fit)}. Hint: use it as another kind of feature."
+
+
+def find_label_leaks(settings: Settings) -> Iterator[str]:
+    """The column that the label is made of is no feature: it would tell the answer."""
+    for where, column in settings.features.columns():
+        if column == settings.label.column:
+            yield f"{where}: {column} makes the label; expected a column that is known when a " \
+                "prediction is asked for. Hint: remove it from the features."
+
+
+def find_features_absent_in_serving(
+    settings: Settings, types: Mapping[str, str], serving_columns: Collection[str]
+) -> Iterator[str]:
+    """A feature can be there when a prediction is asked for."""
+    for where, column in settings.features.columns():
+        if column in types and column not in serving_columns and column != settings.label.column:
+            yield f"{where}: {column} is not in the SERVING environment of the schema; expected " \
+                "a column that requests carry. Hint: remove it, or correct the schema."
+
+
+def required_columns(settings: Settings) -> list[str]:
+    """Every column that the settings name, each once, in order of first use."""
+    return list(dict.fromkeys(column for _, column in _named_columns(settings)))
+
+
+def _named_columns(settings: Settings) -> Iterator[tuple[str, str]]:
+    yield from settings.features.columns()
+    yield from _label_columns(settings)
+    for i, columns in enumerate(settings.evaluation.slices):
+        for column in columns:
+            yield f"evaluation.slices.{i}", column
+
+
+def _label_columns(settings: Settings) -> Iterator[tuple[str, str]]:
+    yield "label.column", settings.label.column
+    yield "label.above.column", settings.label.above.column

@@ -1,0 +1,154 @@
+"""The command line: `fareline`. Parses, calls, and turns errors into one line and an exit code.
+
+Each command imports what it needs when it runs, so that the light ones start at once.
+"""
+
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fareline import __version__
+from fareline.errors import FarelineError
+
+app = typer.Typer(
+    help="From raw trips to a published model: run a TFX pipeline and ask where models came from.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+lineage_app = typer.Typer(help="Questions to the metadata store.", no_args_is_help=True)
+app.add_typer(lineage_app, name="lineage")
+
+WorkspaceOption = Annotated[
+    Path, typer.Option("--workspace", help="Folder of metadata, artifacts and pushed models.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+
+
+@app.callback()
+def _global_options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    _Debug.on = debug
+
+
+class _Debug:
+    """Whether tracebacks are shown; set once, by the command line."""
+
+    on = False
+
+
+@app.command()
+def run(
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Settings file. [default: the taxi pipeline]")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one setting; repeatable."),
+    ] = None,
+    workspace: WorkspaceOption = Path("workspace"),
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Execute every node.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run the pipeline on this machine. Exit code 0: pushed; 3: the model was refused."""
+    from pipeline.config import DEFAULT_PATH, load_settings
+    from runners.run import RunRequest, check_request, run_locally
+    from runners.workspace import Workspace
+
+    settings = load_settings(config or DEFAULT_PATH, overrides or ())
+    source = check_request(settings)
+    request = RunRequest(settings, Workspace(workspace.resolve()), use_cache=not no_cache)
+    outcome, console = run_locally(request, source)
+
+    from runners.summary import EXIT_CODES, print_summary
+
+    if as_json:
+        print(outcome.to_json())
+    else:
+        print_summary(console, outcome, settings)
+    raise typer.Exit(EXIT_CODES[outcome.status])
+
+
+@app.command()
+def doctor(as_json: JsonOption = False) -> None:
+    """Say what this machine can do and what is missing."""
+    from runners.doctor import examine, print_report
+
+    report = examine()
+    if as_json:
+        print(report.to_json())
+    else:
+        print_report(report)
+    raise typer.Exit(0 if report.can_run else 1)
+
+
+@lineage_app.command("runs")
+def lineage_runs(
+    workspace: WorkspaceOption = Path("workspace"), as_json: JsonOption = False
+) -> None:
+    """List the runs of every pipeline, the latest first."""
+    from lineage.render import runs_as_json, runs_as_table
+    from lineage.runs import list_runs
+    from lineage.store import open_store
+
+    runs = list_runs(open_store(workspace.resolve() / "metadata.db"))
+    if as_json:
+        print(runs_as_json(runs))
+    else:
+        from rich.console import Console
+
+        Console().print(runs_as_table(runs))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    print(__version__)
+
+
+def main() -> None:
+    """Entry point of the `fareline` script."""
+    _leave(_run_app())
+
+
+def _run_app() -> int:
+    try:
+        app(prog_name="fareline")
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else int(bool(error.code))
+    except FarelineError as error:
+        if _Debug.on:
+            traceback.print_exc()
+        print(f"fareline: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("fareline: interrupted", file=sys.stderr)
+        return 130
+    except Exception as error:
+        if _Debug.on:
+            traceback.print_exc()
+        print(
+            f"fareline: {type(error).__name__}: {error} (a defect; --debug shows the traceback)",
+            file=sys.stderr,
+        )
+        return 1
+    return 0
+
+
+def _leave(code: int) -> None:
+    """Ends the process. With TensorFlow loaded, without the interpreter's farewell, in which 2.16
+    prints hundreds of harmless `AtomicFunction.__del__` errors."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if "tensorflow" in sys.modules:
+        os._exit(code)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

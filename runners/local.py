@@ -1,0 +1,197 @@
+"""LocalRunner: executes a pipeline in this process, independent nodes side by side.
+
+TFX's LocalDagRunner runs strictly one node after the other and tells nobody how far it is. Here
+every node is launched by TFX's own `Launcher`, as there; what is ours is the order, two at a time
+(Evaluator beside InfraValidator), the states for the live table, and that nothing is left marked
+as running in the store. Imports TFX.
+"""
+
+import concurrent.futures
+import dataclasses
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from ml_metadata.metadata_store import metadata_store
+from ml_metadata.proto import metadata_store_pb2
+from tfx import v1 as tfx
+from tfx.dsl.compiler import compiler, constants
+from tfx.orchestration import metadata
+from tfx.orchestration.local import runner_utils
+from tfx.orchestration.portable import launcher, runtime_parameter_utils
+from tfx.proto.orchestration import pipeline_pb2
+
+from runners.progress import NodeState
+
+PARALLEL_NODES = 2
+
+_FINAL_STATES = {
+    metadata_store_pb2.Execution.COMPLETE: NodeState.EXECUTED,
+    metadata_store_pb2.Execution.CACHED: NodeState.CACHED,
+}
+
+
+@dataclasses.dataclass
+class NodeResult:
+    """How one node went.
+
+    Attributes:
+        name: Node id.
+        state: Last state.
+        seconds: Wall time, 0 until it has started.
+        error: What it failed with.
+    """
+
+    name: str
+    state: NodeState = NodeState.WAITING
+    seconds: float = 0.0
+    error: BaseException | None = None
+
+
+class _SerializedMetadata(metadata.Metadata):
+    """A connection that one thread at a time may hold: SQLite has one writer."""
+
+    _lock = threading.RLock()
+
+    def __enter__(self):
+        self._lock.acquire()
+        try:
+            return super().__enter__()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def __exit__(self, *exception):
+        try:
+            return super().__exit__(*exception)
+        finally:
+            self._lock.release()
+
+
+class LocalRunner:
+    """Runs one pipeline once.
+
+    Args:
+        pipeline: From `create_pipeline`, with a metadata connection.
+        run_id: Names the run in MLMD.
+        on_change: Called with a node's result whenever its state changes, from any thread.
+    """
+
+    def __init__(
+        self,
+        pipeline: tfx.dsl.Pipeline,
+        run_id: str,
+        on_change: Callable[[NodeResult], None] = lambda result: None,
+    ):
+        self._ir = compiler.Compiler().compile(pipeline)
+        runtime_parameter_utils.substitute_runtime_parameter(
+            self._ir, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id}
+        )
+        self._deployment = runner_utils.extract_local_deployment_config(self._ir)
+        self._connection = pipeline.metadata_connection_config
+        self._on_change = on_change
+        self._nodes = {n.pipeline_node.node_info.id: n.pipeline_node for n in self._ir.nodes}
+        self.results = {name: NodeResult(name) for name in self._nodes}
+
+    def run(self) -> list[NodeResult]:
+        """Runs all nodes; after a failure starts no further one.
+
+        Returns:
+            One result per node, in DAG order. Failures are in there, not raised.
+        """
+        fail_abandoned_executions(self._connection)
+        pool = concurrent.futures.ThreadPoolExecutor(PARALLEL_NODES, "node")
+        running: dict[concurrent.futures.Future, str] = {}
+        try:
+            while True:
+                for name in self._ready():
+                    self._set_state(name, NodeState.RUNNING)
+                    running[pool.submit(self._run_node, name)] = name
+                if not running:
+                    break
+                done, _ = concurrent.futures.wait(
+                    running, return_when=concurrent.futures.FIRST_COMPLETED
+                )
+                for future in done:
+                    running.pop(future)
+                    future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            fail_abandoned_executions(self._connection)
+            raise
+        pool.shutdown()
+        for name, result in self.results.items():
+            if result.state is NodeState.WAITING:
+                self._set_state(name, NodeState.SKIPPED)
+        return list(self.results.values())
+
+    def _ready(self) -> list[str]:
+        """Nodes that wait for nothing any more, in DAG order; none once a node has failed."""
+        states = {name: result.state for name, result in self.results.items()}
+        if NodeState.FAILED in states.values():
+            return []
+        done = {name for name, state in states.items() if state.is_success}
+        return [
+            name
+            for name, node in self._nodes.items()
+            if states[name] is NodeState.WAITING and done.issuperset(node.upstream_nodes)
+        ]
+
+    def _run_node(self, name: str) -> None:
+        start = time.monotonic()
+        result = self.results[name]
+        try:
+            state = self._launch(name)
+        except Exception as error:
+            result.error = error
+            state = NodeState.FAILED
+        result.seconds = time.monotonic() - start
+        self._set_state(name, state)
+
+    def _launch(self, name: str) -> NodeState:
+        node = self._nodes[name]
+        connection = _SerializedMetadata(self._connection)
+        info = launcher.Launcher(
+            pipeline_node=node,
+            mlmd_connection=connection,
+            pipeline_info=self._ir.pipeline_info,
+            pipeline_runtime_spec=self._ir.runtime_spec,
+            executor_spec=runner_utils.extract_executor_spec(self._deployment, name),
+            custom_driver_spec=runner_utils.extract_custom_driver_spec(self._deployment, name),
+        ).launch()
+        if info is None or not info.execution_id:
+            raise RuntimeError("its inputs were not there; expected outputs of the nodes before it")
+        with connection as handle:
+            [execution] = handle.store.get_executions_by_id([info.execution_id])
+        if execution.last_known_state not in _FINAL_STATES:
+            # A launcher that cannot resolve inputs records the failure and returns quietly.
+            raise RuntimeError(_recorded_error(execution))
+        return _FINAL_STATES[execution.last_known_state]
+
+    def _set_state(self, name: str, state: NodeState) -> None:
+        self.results[name].state = state
+        self._on_change(self.results[name])
+
+
+def fail_abandoned_executions(connection: metadata_store_pb2.ConnectionConfig) -> Sequence[int]:
+    """Marks executions that a killed run left as running as failed; the caller holds the workspace.
+
+    Returns:
+        Ids of the executions that were marked.
+    """
+    store = metadata_store.MetadataStore(connection)
+    running = [
+        e
+        for e in store.get_executions()
+        if e.last_known_state == metadata_store_pb2.Execution.RUNNING
+    ]
+    for execution in running:
+        execution.last_known_state = metadata_store_pb2.Execution.FAILED
+    if running:
+        store.put_executions(running)
+    return [execution.id for execution in running]
+
+
+def _recorded_error(execution: metadata_store_pb2.Execution) -> str:
+    recorded = execution.custom_properties["__execution_result__"].string_value
+    return recorded or "TFX recorded no reason"

@@ -1,0 +1,134 @@
+"""What a person sees while a pipeline runs: a live table of nodes, on a terminal or line by line.
+
+Imports neither TFX nor TensorFlow.
+"""
+
+import contextlib
+import enum
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+
+class NodeState(enum.Enum):
+    """States of a node in a run; the values are those of `--json`."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    EXECUTED = "executed"
+    CACHED = "cached"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+    @property
+    def is_success(self) -> bool:
+        """Whether nodes that depend on it may run."""
+        return self in (NodeState.EXECUTED, NodeState.CACHED)
+
+
+# The sign says what the colour says: colour is never the only sign.
+_STYLES = {
+    NodeState.WAITING: ("·", "dim"),
+    NodeState.RUNNING: ("▶", "bold cyan"),
+    NodeState.EXECUTED: ("✓", "green"),
+    NodeState.CACHED: ("=", "blue"),
+    NodeState.FAILED: ("✗", "bold red"),
+    NodeState.SKIPPED: ("-", "dim"),
+}
+
+
+class Node(Protocol):
+    """What the table shows of a node."""
+
+    name: str
+    state: NodeState
+    seconds: float
+
+
+class ProgressTable:
+    """A live table on a terminal; one line per finished node elsewhere.
+
+    Args:
+        console: Where to write; stderr of the command.
+        title: First line.
+    """
+
+    def __init__(self, console: Console, title: str):
+        self._console = console
+        self._title = title
+        self._nodes: dict[str, Node] = {}
+        self._started: dict[str, float] = {}
+        self._live = Live(self, console=console, refresh_per_second=4, transient=False)
+
+    def add_nodes(self, nodes: list[Node]) -> None:
+        """Names all nodes in DAG order, before the first one runs."""
+        self._nodes = {node.name: node for node in nodes}
+
+    def update(self, node: Node) -> None:
+        """Takes a change of state; may be called from any thread."""
+        if node.state is NodeState.RUNNING:
+            self._started[node.name] = time.monotonic()
+        elif not self._console.is_terminal:
+            sign, _ = _STYLES[node.state]
+            line = f"{sign} {node.name:<18} {node.state.value:<9} {node.seconds:6.1f} s"
+            self._console.print(line.rstrip(), highlight=False)
+
+    @contextlib.contextmanager
+    def shown(self) -> Iterator["ProgressTable"]:
+        """Shows the table until the block ends."""
+        if not self._console.is_terminal:
+            self._console.print(self._title, highlight=False)
+            yield self
+            return
+        with self._live:
+            yield self
+
+    def __rich__(self) -> Table:
+        table = Table(title=self._title, title_justify="left", box=None, pad_edge=False)
+        table.add_column("")
+        table.add_column("node")
+        table.add_column("state")
+        table.add_column("seconds", justify="right")
+        for node in self._nodes.values():
+            sign, style = _STYLES[node.state]
+            seconds = node.seconds
+            if node.state is NodeState.RUNNING and node.name in self._started:
+                seconds = time.monotonic() - self._started[node.name]
+            shown = f"{seconds:.1f}" if seconds else ""
+            table.add_row(Text(sign, style), node.name, Text(node.state.value, style), shown)
+        return table
+
+
+@contextlib.contextmanager
+def output_to(log_path: Path) -> Iterator[Console]:
+    """Sends everything that libraries print, C++ included, to a file; yields the user's console.
+
+    The file descriptors themselves are redirected, since TensorFlow and ml_metadata write to them
+    directly.
+
+    Args:
+        log_path: File to append to.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="replace")
+    saved_stdout = os.dup(1)
+    with log_path.open("ab") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    try:
+        yield Console(file=stderr)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.dup2(saved_stdout, 1)
+        os.close(saved_stdout)
+        os.dup2(stderr.fileno(), 2)

@@ -1,0 +1,123 @@
+"""`fareline run`: from settings to an outcome, on this machine.
+
+Everything that can be wrong with what the user asked for is found before TFX is imported, which
+takes ten seconds.
+"""
+
+import dataclasses
+import datetime
+import os
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from data.source import CsvSource, check_csv_source
+from data.taxi import taxi_csv_path
+from pipeline.checks import require_sound_settings, required_columns
+from pipeline.config import Csv, Settings
+from runners.progress import ProgressTable, output_to
+from runners.workspace import Workspace
+from schema.curated import column_types, columns_in_environment, load_schema, schema_path
+
+
+@dataclasses.dataclass(frozen=True)
+class RunRequest:
+    """What `fareline run` was asked for.
+
+    Attributes:
+        settings: Validated.
+        workspace: Where everything goes.
+        use_cache: Whether unchanged nodes may be skipped.
+    """
+
+    settings: Settings
+    workspace: Workspace
+    use_cache: bool = True
+
+
+def check_request(settings: Settings) -> CsvSource:
+    """Finds every mistake that can be found without running anything.
+
+    Returns:
+        The input files.
+
+    Raises:
+        SettingsError, DataError: One clear message.
+    """
+    if settings.schema_ is not None:
+        contract = load_schema(schema_path(settings.schema_, settings.path.parent))
+        types = column_types(contract)
+        require_sound_settings(settings, types, columns_in_environment(contract, "SERVING"))
+    source = settings.data.source
+    path = settings.resolve(source.csv) if isinstance(source, Csv) else taxi_csv_path()
+    return check_csv_source(path, required_columns(settings))
+
+
+def run_locally(request: RunRequest, source: CsvSource) -> tuple["Outcome", Console]:  # noqa: F821
+    """Runs the pipeline and reads what came of it.
+
+    Args:
+        request: What to run, and where.
+        source: From `check_request`.
+
+    Returns:
+        The outcome, and the console to print it on.
+
+    Raises:
+        WorkspaceError: If the workspace cannot be written or is in use.
+    """
+    start = time.monotonic()
+    run_id = datetime.datetime.now(datetime.timezone.utc).strftime("run-%Y%m%d-%H%M%S-%f")
+    workspace = request.workspace
+    with workspace.locked():
+        log_path = workspace.logs_dir / f"{run_id}.log"
+        with output_to(log_path) as console:
+            table = ProgressTable(console, f"{request.settings.name} · {run_id}")
+            with table.shown():
+                nodes = _run_pipeline(request, source, run_id, table)
+            outcome = _read_outcome(run_id, nodes, workspace, log_path, start)
+    return outcome, console
+
+
+def _run_pipeline(request: RunRequest, source: CsvSource, run_id: str, table: ProgressTable):
+    _choose_keras_3()
+    # TFX is imported here, when its chatter goes to the log and the table is on the screen.
+    from absl import logging
+
+    from lineage.store import sqlite_connection
+    from pipeline.dag import Placement, create_pipeline
+    from runners.local import LocalRunner
+
+    logging.set_verbosity(logging.INFO)
+    workspace, settings = request.workspace, request.settings
+    destination = settings.push.destination
+    push_dir = settings.resolve(destination) if destination else workspace.serving_dir(settings.name)
+    pipeline = create_pipeline(
+        settings,
+        Placement(
+            pipeline_root=str(workspace.artifacts_dir),
+            data_dir=str(source.input_base),
+            data_pattern=source.pattern,
+            push_dir=str(push_dir),
+            metadata=sqlite_connection(workspace.metadata_path),
+            enable_cache=request.use_cache,
+        ),
+    )
+    runner = LocalRunner(pipeline, run_id, table.update)
+    table.add_nodes(list(runner.results.values()))
+    return runner.run()
+
+
+def _read_outcome(run_id: str, nodes, workspace: Workspace, log_path: Path, start: float):
+    from lineage.store import open_store
+    from runners.summary import read_outcome
+
+    store = open_store(workspace.metadata_path)
+    return read_outcome(run_id, nodes, store, workspace, log_path, time.monotonic() - start)
+
+
+def _choose_keras_3() -> None:
+    """Keras 3 on TensorFlow, whatever the shell says: the network is built for nothing else."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.pop("TF_USE_LEGACY_KERAS", None)

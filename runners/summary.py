@@ -1,0 +1,224 @@
+"""What came of a run: read from the store and the artifacts, as a JSON object and as text.
+
+Imports TFMA through pipeline.evaluation when an evaluation is read, so import this after TFX.
+"""
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ml_metadata.metadata_store import metadata_store
+from rich.console import Console
+from rich.table import Table
+
+from fareline.errors import FarelineError
+from lineage.runs import custom_properties, outputs_of_run
+from pipeline.config import Settings
+from pipeline.evaluation import OVERALL, SliceMetrics, read_metrics, read_refusals
+from runners.local import NodeResult
+from runners.progress import NodeState
+from runners.workspace import Workspace
+
+PUSHED, REFUSED, FAILED = "pushed", "refused", "failed"
+EXIT_CODES = {PUSHED: 0, REFUSED: 3, FAILED: 1}
+WORST_SLICES = 5
+WORST_SLICE_EXAMPLES = 50  # an AUC of fewer examples says little
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What came of one run; see `to_json` for the stable keys."""
+
+    run_id: str
+    nodes: Sequence[NodeResult]
+    slices: Sequence[SliceMetrics]
+    blessed: bool
+    infra_blessed: bool
+    reasons: Sequence[str]
+    baseline: str | None
+    pushed_to: str | None
+    workspace: Workspace
+    log_path: Path
+    wall_seconds: float
+
+    @property
+    def status(self) -> str:
+        """`failed` if a node did not end well, else `pushed` or `refused`."""
+        if not all(node.state.is_success for node in self.nodes):
+            return FAILED
+        return PUSHED if self.pushed_to else REFUSED
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The metrics over all examples."""
+        return dict(self.slices[0].metrics) if self.slices else {}
+
+    def to_json(self) -> str:
+        """One JSON object; NaN, which JSON has not, becomes null."""
+        failed = next((n for n in self.nodes if n.error), None)
+        content = {
+            "run_id": self.run_id,
+            "status": self.status,
+            "nodes": [
+                {"name": n.name, "state": n.state.value, "seconds": round(n.seconds, 3)}
+                for n in self.nodes
+            ],
+            "metrics": _finite(self.metrics),
+            "slices": {s.name: _finite(s.metrics) for s in self.slices if s.name != OVERALL},
+            "blessed": self.blessed,
+            "infra_blessed": self.infra_blessed,
+            "reasons": list(self.reasons),
+            "baseline": self.baseline,
+            "pushed_to": self.pushed_to,
+            "workspace": str(self.workspace.root),
+            "metadata": str(self.workspace.metadata_path),
+            "log": str(self.log_path),
+            "error": f"{failed.name}: {describe_error(failed.error)}" if failed else None,
+            "wall_seconds": round(self.wall_seconds, 3),
+        }
+        return json.dumps(content, indent=1)
+
+
+def read_outcome(
+    run_id: str,
+    nodes: Sequence[NodeResult],
+    store: metadata_store.MetadataStore,
+    workspace: Workspace,
+    log_path: Path,
+    wall_seconds: float,
+) -> Outcome:
+    """Reads blessings, metrics and the pushed version of a run."""
+    outputs = outputs_of_run(store, run_id)
+
+    def first(node: str, key: str) -> Any:
+        artifacts = outputs.get(node, {}).get(key)
+        return artifacts[0] if artifacts else None
+
+    evaluation = first("Evaluator", "evaluation")
+    blessing = first("Evaluator", "blessing")
+    infra = _properties(first("InfraValidator", "blessing"))
+    pushed = _properties(first("Pusher", "pushed_model"))
+    reasons = list(read_refusals(evaluation.uri)) if evaluation else []
+    if infra and not infra.get("blessed"):
+        reasons.append(f"infra validation: {infra.get('message', 'refused')}")
+    return Outcome(
+        run_id=run_id,
+        nodes=nodes,
+        slices=read_metrics(evaluation.uri) if evaluation else [],
+        blessed=bool(_properties(blessing).get("blessed")),
+        infra_blessed=bool(infra.get("blessed")),
+        reasons=reasons,
+        baseline=_baseline(_properties(blessing)),
+        pushed_to=pushed.get("pushed_destination") if pushed.get("pushed") else None,
+        workspace=workspace,
+        log_path=log_path,
+        wall_seconds=wall_seconds,
+    )
+
+
+def print_summary(console: Console, outcome: Outcome, settings: Settings) -> None:
+    """Prints metrics, worst slices, the verdict and what to type next."""
+    if outcome.slices:
+        console.print(_metrics_table(outcome.metrics, settings))
+        console.print(_worst_slices_table(outcome.slices[1:]))
+    for node in outcome.nodes:
+        if node.error:
+            console.print(f"[bold red]✗ {node.name} failed[/]: ", end="")
+            console.print(describe_error(node.error), markup=False, highlight=False)
+    _print_verdict(console, outcome)
+    console.print(f"Log: {outcome.log_path}", highlight=False, soft_wrap=True)
+    console.print(f"{outcome.run_id} took {outcome.wall_seconds:.0f} s.", highlight=False)
+    console.print(_next_step(outcome), highlight=False, soft_wrap=True)
+
+
+def describe_error(error: BaseException) -> str:
+    """The cause of a failure: our own errors whole, others by the first line of the root cause."""
+    while not isinstance(error, FarelineError) and (error.__cause__ or error.__context__):
+        error = error.__cause__ or error.__context__
+    if isinstance(error, FarelineError):
+        return str(error)
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def _print_verdict(console: Console, outcome: Outcome) -> None:
+    if outcome.status == FAILED:
+        console.print("Nothing was pushed: the run failed.")
+        return
+    against = f"compared with {outcome.baseline}" if outcome.baseline else (
+        "no blessed model to compare with yet: judged on floors alone"
+    )
+    console.print(f"Blessed by Evaluator: {_yes(outcome.blessed)} ({against})", highlight=False)
+    console.print(f"Blessed by InfraValidator: {_yes(outcome.infra_blessed)}", highlight=False)
+    for reason in outcome.reasons:
+        console.print(f"  - {reason}", markup=False, highlight=False)
+    if outcome.pushed_to:
+        console.print(f"[bold green]Pushed to {outcome.pushed_to}[/]", soft_wrap=True)
+    else:
+        console.print("[bold yellow]Refused: nothing was pushed.[/]")
+
+
+def _next_step(outcome: Outcome) -> str:
+    if outcome.status == FAILED:
+        return "Next: mend the cause and run again; what is done is taken from the cache."
+    if outcome.status == REFUSED:
+        return "Next: look at the slices above, change the settings or the model, run again."
+    return f"Next: fareline lineage runs --workspace {outcome.workspace.root}"
+
+
+def _metrics_table(metrics: Mapping[str, float], settings: Settings) -> Table:
+    table = Table(title="Metrics on the eval split", title_justify="left", box=None)
+    table.add_column("metric")
+    table.add_column("value", justify="right")
+    table.add_column("threshold")
+    for name, value in metrics.items():
+        threshold = settings.evaluation.thresholds.get(name)
+        bounds = threshold.model_dump(exclude_none=True) if threshold else {}
+        said = ", ".join(f"{key.replace('_', ' ')} {bound:g}" for key, bound in bounds.items())
+        table.add_row(name, _number(name, value), said)
+    return table
+
+
+def _worst_slices_table(slices: Sequence[SliceMetrics]) -> Table:
+    judged = [
+        s
+        for s in slices
+        if s.metrics.get("example_count", 0) >= WORST_SLICE_EXAMPLES
+        and not math.isnan(s.metrics.get("auc", math.nan))
+    ]
+    title = f"Worst slices by AUC, of at least {WORST_SLICE_EXAMPLES} examples"
+    table = Table(title=title, title_justify="left", box=None)
+    table.add_column("slice")
+    for name in ("auc", "accuracy", "example_count"):
+        table.add_column(name, justify="right")
+    for one in sorted(judged, key=lambda s: s.metrics["auc"])[:WORST_SLICES]:
+        cells = [_number(n, one.metrics[n]) for n in ("auc", "accuracy", "example_count")]
+        table.add_row(one.name, *cells)
+    return table
+
+
+def _baseline(blessing: Mapping[str, Any]) -> str | None:
+    model_id = blessing.get("baseline_model_id")
+    return f"Model:{model_id}" if model_id else None
+
+
+def _properties(artifact: Any) -> Mapping[str, Any]:
+    return custom_properties(artifact) if artifact else {}
+
+
+def _finite(metrics: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
+
+
+def _number(name: str, value: float) -> str:
+    return f"{value:.0f}" if name == "example_count" else f"{value:.4f}"
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+__all__ = ["EXIT_CODES", "NodeState", "Outcome", "print_summary", "read_outcome"]

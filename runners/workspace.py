@@ -1,0 +1,85 @@
+"""The workspace: where a local run keeps its metadata, artifacts, serving folder, reports and logs."""
+
+import contextlib
+import dataclasses
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import filelock
+
+from fareline.errors import WorkspaceError
+
+
+@dataclasses.dataclass(frozen=True)
+class Workspace:
+    """The folders of one workspace.
+
+    Attributes:
+        root: Absolute path.
+    """
+
+    root: Path
+
+    @property
+    def metadata_path(self) -> Path:
+        """The SQLite store."""
+        return self.root / "metadata.db"
+
+    @property
+    def artifacts_dir(self) -> Path:
+        """The pipeline root."""
+        return self.root / "artifacts"
+
+    @property
+    def logs_dir(self) -> Path:
+        """One file per run."""
+        return self.root / "logs"
+
+    def serving_dir(self, name: str) -> Path:
+        """The model base path, as TensorFlow Serving understands it."""
+        return self.root / "serving" / name
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Creates the workspace and holds it for one run.
+
+        The lock is the kernel's, so that a killed run leaves none behind.
+
+        Raises:
+            WorkspaceError: If it cannot be written, or another run holds it.
+        """
+        self._require_writable()
+        lock = filelock.FileLock(self.root / ".lock", timeout=0)
+        owner = self.root / ".lock-owner"
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            pid = owner.read_text().strip() if owner.is_file() else "unknown"
+            raise WorkspaceError.explain(
+                str(self.root),
+                f"another run is using it (process {pid})",
+                "expected a workspace of its own for each run at a time",
+                "wait for it to end, or name another --workspace",
+            ) from None
+        try:
+            owner.write_text(str(os.getpid()))
+            yield
+        finally:
+            owner.unlink(missing_ok=True)
+            lock.release()
+
+    def _require_writable(self) -> None:
+        try:
+            for folder in (self.root, self.artifacts_dir, self.logs_dir):
+                folder.mkdir(parents=True, exist_ok=True)
+                with tempfile.TemporaryFile(dir=folder):
+                    pass
+        except OSError as error:
+            raise WorkspaceError.explain(
+                str(self.root),
+                f"cannot be written ({error.strerror})",
+                "expected a folder to write to",
+                "name another --workspace",
+            ) from error
