@@ -1,1 +1,1 @@
-"""Where data comes from: the taxi sample that TFX ships, and the check of a CSV source before a run."""
+"""Where data comes from: the taxi sample that TFX ships, and the check of a CSV source."""

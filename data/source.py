@@ -1,6 +1,6 @@
 """Checks a CSV source before a run starts, so that a wrong one costs a second and not a pipeline.
 
-Called by `pipeline.checks` and `runners`. Reads the first lines of each file and never a whole file;
+Called by `pipeline.checks` and `runners`. Reads the first lines of each file, never a whole one;
 imports neither TFX nor TensorFlow.
 
 TFX's CsvExampleGen reads every file that its pattern matches, takes the column names from the first
@@ -49,12 +49,13 @@ def check_csv_source(path: Path, required_columns: Sequence[str]) -> CsvSource:
         What an ExampleGen needs to know of the source.
 
     Raises:
-        DataError: The path is missing or unreadable; a folder has no CSV file; a file is empty, has a
-            header only, repeats a column, or is not UTF-8; headers differ; a required column is absent.
+        DataError: The path is missing or unreadable; a folder has no CSV file; a file is empty, has
+            a header only, repeats a column, or is not UTF-8; headers differ; a required column is
+            absent.
     """
     files, pattern = _find_files(path)
     headers = [_read_header(file) for file in files]
-    for file, header in zip(files, headers):
+    for file, header in zip(files, headers, strict=True):
         _check_no_repeats(file, header)
         _check_same_header(file, header, files[0], headers[0])
     _check_required(path, headers[0], required_columns)
@@ -64,8 +65,8 @@ def check_csv_source(path: Path, required_columns: Sequence[str]) -> CsvSource:
 def check_csv_example_gen_reads_alike(source: CsvSource) -> None:
     """Checks that TFX's CsvExampleGen takes the same column names from the files as CSV readers do.
 
-    It does not when a file starts with a byte order mark, which TFX makes part of the first name, or
-    when the header is quoted, since TFX keeps the quotes and splits at the commas inside them.
+    It does not when a file starts with a byte order mark, which TFX makes part of the first name,
+    or when the header is quoted, since TFX keeps the quotes and splits at the commas inside them.
 
     Raises:
         DataError: The names would differ; the message shows the first that does.
@@ -78,7 +79,8 @@ def check_csv_example_gen_reads_alike(source: CsvSource) -> None:
             # Bounded, since a file without line feeds is one line.
             line = stream.readline(_LONGEST_HEADER_BYTES).decode("utf-8", errors="replace")
         seen = line.strip().split(",")
-        for name, tfx_name in zip(source.header, seen):
+        # Not strict: where the lengths differ, a name before the end differs too.
+        for name, tfx_name in zip(source.header, seen, strict=False):
             if name != tfx_name:
                 raise DataError.explain(
                     str(file),
@@ -139,7 +141,9 @@ def _read_header(file: Path) -> tuple[str, ...]:
         raise _unreadable(file, err, expected) from err
     if not header:
         found = "the first line is blank" if has_row else "the file is empty"
-        raise DataError.explain(str(file), found, expected, "export the file again, with its header")
+        raise DataError.explain(
+            str(file), found, expected, "export the file again, with its header"
+        )
     if not has_row:
         raise DataError.explain(
             str(file),
@@ -180,10 +184,11 @@ def _check_same_header(
 def _check_required(path: Path, header: tuple[str, ...], required_columns: Sequence[str]) -> None:
     absent = [name for name in dict.fromkeys(required_columns) if name not in header]
     if absent:
+        column, it = ("column", "it") if len(absent) == 1 else ("columns", "them")
         raise DataError.explain(
             str(path),
-            f"lacks the required {'column' if len(absent) == 1 else 'columns'} {_quoted(absent)}",
-            f"expected {'it' if len(absent) == 1 else 'them'} among the columns found ({len(header)})",
+            f"lacks the required {column} {_quoted(absent)}",
+            f"expected {it} among the columns found ({len(header)})",
             "; ".join(_nearest_column(name, header) for name in absent),
         )
 
@@ -196,7 +201,10 @@ def _nearest_column(name: str, header: tuple[str, ...]) -> str:
 
 def _unreadable(path: Path, err: OSError, expected: str) -> DataError:
     return DataError.explain(
-        str(path), f"cannot be read ({err.strerror})", expected, "check the path and its permissions"
+        str(path),
+        f"cannot be read ({err.strerror})",
+        expected,
+        "check the path and its permissions",
     )
 
 

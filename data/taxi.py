@@ -17,7 +17,7 @@ def taxi_csv_path() -> Path:
         DataError: TFX is not installed here, or was installed without its examples.
 
     Source:
-        tfx/examples/chicago_taxi_pipeline/data/simple/data.csv, the same file in TFX 1.16 and 1.21.
+        The data of TFX's own taxi example, examples/chicago_taxi_pipeline in the package.
     """
     spec = importlib.util.find_spec("tfx")
     if spec is None or not spec.submodule_search_locations:

@@ -91,7 +91,10 @@ def load_schema(path: Path) -> schema_pb2.Schema:
         ) from err
     except OSError as err:
         raise UserMistake.explain(
-            str(path), f"cannot be read ({err.strerror})", expected, "check the path and its permissions"
+            str(path),
+            f"cannot be read ({err.strerror})",
+            expected,
+            "check the path and its permissions",
         ) from err
     if not schema.feature:
         raise UserMistake.explain(

@@ -1,4 +1,4 @@
-"""The curated schemas are found by name or path, read with one-line errors, and cost no TensorFlow."""
+"""The curated schemas are found by name or path, read with one-line errors, without TensorFlow."""
 
 import hashlib
 import subprocess
@@ -50,7 +50,8 @@ def test_unknown_name_with_nothing_near_says_how_to_give_a_file(tmp_path, name):
     with pytest.raises(SettingsError) as caught:
         curated.schema_path(name, tmp_path)
     assert str(caught.value) == (
-        f"schema {name!r}: there is no curated schema of that name; expected one of taxi, or a path. "
+        f"schema {name!r}: there is no curated schema of that name; "
+        "expected one of taxi, or a path. "
         "Hint: a file needs a slash or a suffix, such as ./schema.pbtxt."
     )
 
@@ -102,7 +103,8 @@ def test_file_that_is_no_schema_is_one_line(tmp_path, content, found, hint):
     with pytest.raises(UserMistake) as caught:
         curated.load_schema(file)
     assert str(caught.value) == (
-        f"{file}: {found}; expected a tensorflow_metadata Schema in protobuf text form. Hint: {hint}."
+        f"{file}: {found}; expected a tensorflow_metadata Schema in protobuf text form. "
+        f"Hint: {hint}."
     )
 
 
@@ -120,7 +122,11 @@ def test_column_types_in_the_schemas_order():
         'feature { name: "c" type: BYTES } feature { name: "a" type: INT } '
         'feature { name: "b" type: FLOAT }'
     )
-    assert list(curated.column_types(schema).items()) == [("c", "bytes"), ("a", "int"), ("b", "float")]
+    assert list(curated.column_types(schema).items()) == [
+        ("c", "bytes"),
+        ("a", "int"),
+        ("b", "float"),
+    ]
 
 
 @pytest.mark.parametrize(("text", "declared"), [("type: STRUCT", "STRUCT"), ("", "TYPE_UNKNOWN")])
