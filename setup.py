@@ -30,10 +30,10 @@ PACKAGES = [
 ]
 
 # What a step imports wherever it runs. Beam installs an sdist on its workers with its requirements
-# and with no way to ask for an extra. In a container that has one of the stacks all of these are met
-# and pip changes nothing; on a bare Beam image they are what keeps the step from an ImportError.
-# Where even the look is unwanted, `pip install --no-deps` is enough. Nothing for the command line
-# belongs here.
+# and with no way to ask for an extra. In a container that has one of the stacks all of these are
+# met and pip changes nothing; on a bare Beam image they are what keeps the step from an
+# ImportError. Where even the look is unwanted, `pip install --no-deps` is enough. Nothing for the
+# command line belongs here.
 STEP_REQUIRES = [
     "tfx>=1.16,<1.22",
     "dill",  # tfx-bsl 1.16 imports it and does not require it
@@ -91,8 +91,8 @@ def explain_unsupported(python, system, machine, glibc):
     libc = " with glibc {}.{}".format(*glibc) if glibc else ""
     return (
         "fareline: this is Python {}.{} on {} {}{}; TFX has wheels for Python 3.10 on Linux x86_64 "
-        "with glibc 2.17 or newer, and for Python 3.10 to 3.13 with glibc 2.39 or newer or on macOS "
-        "arm64. Hint: in a checkout, `make setup` finds the right Python.".format(
+        "with glibc 2.17 or newer, and for Python 3.10 to 3.13 with glibc 2.39 or newer or on "
+        "macOS arm64. Hint: in a checkout, `make setup` finds the right Python.".format(
             *python, system, machine, libc
         )
     )
@@ -111,7 +111,7 @@ def refuse_unsupported():
             sys.exit(problem)
 
 
-if __name__ in ("__main__", "builtins"):
+if __name__ == "__main__":
     refuse_unsupported()
     setup(
         name="fareline",
@@ -119,8 +119,8 @@ if __name__ in ("__main__", "builtins"):
         description="An end-to-end TFX pipeline on real data, with lineage one can ask about",
         python_requires=">=3.10,<3.14",
         packages=PACKAGES,
-        # Said although it is the default: it makes an editable install one path on sys.path, so that
-        # a new module or package is there at once, and start-up runs no import hook.
+        # Said although it is the default: it makes an editable install one path on sys.path, so
+        # that a new module or package is there at once, and start-up runs no import hook.
         package_dir={"": "."},
         package_data={"schema": ["taxi/schema.pbtxt"], "pipeline": ["configs/taxi.yaml"]},
         include_package_data=False,

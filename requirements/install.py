@@ -47,8 +47,7 @@ def build(
     """
     check_compiler(choice, environment)
     uv = get_uv(CHECKOUT, environment, [python.path])
-    for leftover in glob.glob(os.path.join(glob.escape(CHECKOUT), ".uv", "build-*")):
-        shutil.rmtree(leftover, ignore_errors=True)
+    _delete_builds()
     # A name of its own for each attempt: a uv that outlived a killed set-up may still be writing.
     folder = tempfile.mkdtemp(prefix="build-", dir=os.path.join(CHECKOUT, ".uv"))
     venv = os.path.join(folder, "venv")
@@ -61,6 +60,12 @@ def build(
             os.rename(target, os.path.join(folder, "previous"))
         os.rename(venv, target)
     finally:
+        _delete_builds()
+
+
+def _delete_builds() -> None:
+    """Deletes what this set-up, or killed ones before it, did not finish, and what was replaced."""
+    for folder in glob.glob(os.path.join(glob.escape(CHECKOUT), ".uv", "build-*")):
         shutil.rmtree(folder, ignore_errors=True)
 
 

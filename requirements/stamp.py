@@ -47,11 +47,8 @@ def is_current(checkout: str, stack: Optional[str], python: Optional[str]) -> bo
         with open(os.path.join(venv, STAMP), encoding="utf-8") as file:
             stamp = json.load(file)
         expected = fingerprint(checkout, stamp["stack"], stamp["locks"], stamp["python"])
-        asked = stack in (None, stamp["stack"]) and python in (
-            None,
-            stamp["python"],
-            stamp["asked"],
-        )
+        asked = stack in (None, stamp["stack"])
+        asked = asked and python in (None, stamp["python"], stamp["asked"])
         runs = os.access(os.path.join(venv, "bin", "python"), os.X_OK)
         return asked and runs and stamp["fingerprint"] == expected
     except (OSError, ValueError, KeyError, TypeError):

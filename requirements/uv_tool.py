@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import shutil
+import ssl
 import subprocess
 import sys
 from typing import Dict, Iterable, Optional
@@ -50,6 +51,10 @@ def child_environment(environment: Dict[str, str], checkout: str) -> Dict[str, s
     child = {name: value for name, value in environment.items() if name not in unwanted}
     child.setdefault("UV_PYTHON_INSTALL_DIR", os.path.join(checkout, ".uv", "python"))
     child.setdefault("UV_COMPILE_BYTECODE_TIMEOUT", "600")
+    if ssl.get_default_verify_paths().cafile:
+        # A company's proxy signs with a certificate that the system knows and uv does not bring.
+        child.setdefault("UV_SYSTEM_CERTS", "1")
+        child.setdefault("UV_NATIVE_TLS", "1")  # its name before uv 0.11
     return child
 
 
