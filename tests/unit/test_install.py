@@ -244,13 +244,9 @@ def test_a_checkout_that_was_moved_is_outdated(checkout, tmp_path):
 
 def test_the_script_ends_with_code_2_and_no_traceback_for_a_python_that_does_not_serve(tmp_path):
     shim = program(tmp_path / "python", "#!/bin/sh\nexit 127\n")
-    for name in ("requirements", "setup.py"):
-        (tmp_path / name).symlink_to(CHECKOUT / name)
     copy = tmp_path / "copy"
-    copy.mkdir()
-    (copy / "setup.py").touch()
-    (copy / "requirements").mkdir()
-    for source in list(REQUIREMENTS.glob("*.py")) + list(REQUIREMENTS.glob("*.txt")):
+    (copy / "requirements").mkdir(parents=True)
+    for source in [*REQUIREMENTS.glob("*.py"), *REQUIREMENTS.glob("*.txt")]:
         (copy / "requirements" / source.name).write_bytes(source.read_bytes())
     done = subprocess.run(
         [sys.executable, copy / "requirements" / "install.py", "--python", shim],
