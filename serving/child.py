@@ -1,0 +1,122 @@
+"""A child process that is always cleaned up, and that ends when this process does.
+
+Called by `serving.process`; `serving.guard` runs between this process and the child. Must not
+import TFX or TensorFlow.
+"""
+
+import contextlib
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+
+import psutil
+
+from fareline.errors import FarelineError
+
+CANNOT_RUN = 127
+_GUARD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "guard.py")
+_GUARD_SECONDS = 10.0
+_TAIL_LINES = 12
+
+
+class ServerStartError(FarelineError, OSError):
+    """No model server can be started on this machine; no model is at fault."""
+
+
+class Child:
+    """A running program; `stop()` leaves nothing of it.
+
+    Attributes:
+        pid: The program's process id.
+    """
+
+    def __init__(self, command: list[str], log_path: str, cwd: str):
+        """Starts the command.
+
+        Args:
+            command: Program and arguments; the program is looked for on PATH.
+            log_path: File for all that it writes; replaced.
+            cwd: Folder to run it in.
+
+        Raises:
+            ServerStartError: The guard cannot be started.
+        """
+        self._log_path = log_path
+        self._peak_bytes = 0
+        try:
+            with open(log_path, "wb") as log:
+                self._guard = subprocess.Popen(
+                    [sys.executable, "-I", "-S", _GUARD, str(os.getpid()), *command],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    cwd=cwd,
+                    start_new_session=True,
+                )
+        except OSError as err:
+            raise ServerStartError.explain(
+                command[0], str(err), "expected to start a process", "see what this machine lacks"
+            ) from err
+        ready, _, _ = select.select([self._guard.stdout], [], [], _GUARD_SECONDS)
+        line = self._guard.stdout.readline() if ready else b""
+        if not line:
+            self._guard.kill()
+            raise ServerStartError.explain(
+                command[0],
+                f"its guard did not start ({self.log_tail()})",
+                "expected a pid",
+                f"run {sys.executable} {_GUARD} by hand",
+            )
+        self.pid = int(line)
+
+    def stop(self) -> None:
+        """Ends the program: SIGTERM, SIGKILL two seconds later. Returns when it is gone."""
+        _ = self.peak_memory_bytes  # While there is something to read.
+        self._guard.stdin.close()
+        try:
+            self._guard.wait(_GUARD_SECONDS)
+        except subprocess.TimeoutExpired:
+            for group in (self.pid, self._guard.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(group, signal.SIGKILL)
+            self._guard.wait(_GUARD_SECONDS)
+        self._guard.stdout.close()
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code, 128 + n for signal n, `CANNOT_RUN` if never run; None while it runs."""
+        return self._guard.poll()
+
+    @property
+    def exit_reason(self) -> str:
+        """How it ended: `exit code 3`, `killed by SIGSEGV`."""
+        try:
+            return f"killed by {signal.Signals(self.exit_code - 128).name}"
+        except ValueError:
+            return f"exit code {self.exit_code}"
+
+    @property
+    def peak_memory_bytes(self) -> int:
+        """The largest resident memory so far, in bytes; the last known one after the end.
+
+        The kernel's own high-water mark (VmHWM) on Linux; elsewhere the largest that was seen.
+        """
+        with contextlib.suppress(OSError, psutil.Error):
+            self._peak_bytes = max(self._peak_bytes, _resident_peak(self.pid))
+        return self._peak_bytes
+
+    def log_tail(self) -> str:
+        """Returns the last lines that the program wrote."""
+        with open(self._log_path, errors="replace") as reader:
+            return "\n".join(reader.read().splitlines()[-_TAIL_LINES:])
+
+
+def _resident_peak(pid: int) -> int:
+    if os.path.exists("/proc/self/status"):
+        with open(f"/proc/{pid}/status") as status:
+            peak = re.search(r"^VmHWM:\s+(\d+) kB", status.read(), re.MULTILINE)
+        return int(peak.group(1)) * 1024 if peak else 0
+    return psutil.Process(pid).memory_info().rss

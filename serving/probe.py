@@ -1,0 +1,222 @@
+"""Asks a model server as a client would, and looks at the answers.
+
+Called by `serving.check` only. Every request has a deadline. Must not import TFX.
+"""
+
+import math
+import time
+from collections.abc import Sequence
+from itertools import cycle, islice
+
+import grpc
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.framework import tensor_pb2, types_pb2
+from tensorflow_serving.apis import (
+    get_model_metadata_pb2,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
+
+from serving.process import ModelServer, open_channel
+from serving.verdict import Reason, RefusedModelError
+
+SIGNATURE = "serving_default"
+# By then all that is slow once (graph optimisation, buffers) is done in any model seen so far.
+_WARM_UP_CALLS = 5
+_TIMED_CALLS = 50
+_FEWEST_TIMED_CALLS = 5
+_TIMED_SECONDS = 2.0
+_DEATH_SECONDS = 2.0
+_FLOATS = {
+    types_pb2.DT_HALF,
+    types_pb2.DT_BFLOAT16,
+    types_pb2.DT_FLOAT,
+    types_pb2.DT_DOUBLE,
+}
+
+
+class Probe:
+    """A client of one running model server.
+
+    Attributes:
+        num_requests: Prediction requests answered so far.
+    """
+
+    def __init__(self, server: ModelServer, model_name: str, rpc_seconds: float):
+        """Opens a channel; `close()` it, or use `with`.
+
+        Args:
+            server: A server that has loaded its model.
+            model_name: What it calls the model.
+            rpc_seconds: Deadline of each request.
+        """
+        self._server = server
+        self._model_name = model_name
+        self._rpc_seconds = rpc_seconds
+        self._channel = open_channel(server.address)
+        self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
+        self._input_name = ""
+        self.num_requests = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._channel.close()
+
+    def find_input(self) -> None:
+        """Finds the one input of `serving_default` that takes serialized examples.
+
+        Raises:
+            RefusedModelError: There is no such signature, or it takes or gives something else.
+        """
+        request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
+        request.model_spec.name = self._model_name
+        response = self._call(self._stub.GetModelMetadata, request, "its metadata")
+        signatures = get_model_metadata_pb2.SignatureDefMap()
+        response.metadata["signature_def"].Unpack(signatures)
+        if SIGNATURE not in signatures.signature_def:
+            # TensorFlow's own bookkeeping is no news to the reader.
+            names = sorted(n for n in signatures.signature_def if not n.startswith("__")) or "none"
+            raise RefusedModelError.because(
+                Reason.NO_SIGNATURE,
+                "signatures",
+                f"found {names}",
+                f"expected {SIGNATURE}",
+                f"pass signatures={{'{SIGNATURE}': …}} to tf.saved_model.save",
+            )
+        signature = signatures.signature_def[SIGNATURE]
+        strings = [n for n, i in signature.inputs.items() if i.dtype == types_pb2.DT_STRING]
+        if len(signature.inputs) != 1 or not strings or not signature.outputs:
+            inputs = {n: types_pb2.DataType.Name(i.dtype) for n, i in signature.inputs.items()}
+            raise RefusedModelError.because(
+                Reason.NO_SIGNATURE,
+                SIGNATURE,
+                f"takes {inputs} and gives {sorted(signature.outputs)}",
+                "expected one string input of serialized tf.Examples and at least one output",
+                "parse the examples inside the signature",
+            )
+        self._input_name = strings[0]
+
+    def ask(self, examples: Sequence[bytes]) -> None:
+        """Sends one request and judges every output.
+
+        Args:
+            examples: Serialized tf.Examples; as many as the batch is large.
+
+        Raises:
+            RefusedModelError: No answer in time, an error, or an output that is no finite float
+                `[batch, …]`.
+        """
+        for name, output in self._predict(examples).outputs.items():
+            judge_output(name, output, len(examples))
+
+    def time(self, examples: Sequence[bytes], batch: int) -> dict[str, float]:
+        """Measures the time of requests, the sending and the answer included.
+
+        Args:
+            examples: Serialized tf.Examples to take the requests from, over and over.
+            batch: Examples in one request.
+
+        Returns:
+            `p50` and `p95` of 50 requests, or of what fits in two seconds, in milliseconds.
+
+        Raises:
+            RefusedModelError: A request failed or had no answer in time.
+        """
+        endless = cycle(examples)
+        for _ in range(_WARM_UP_CALLS):
+            self._predict(list(islice(endless, batch)))
+        milliseconds: list[float] = []
+        while len(milliseconds) < _TIMED_CALLS and (
+            len(milliseconds) < _FEWEST_TIMED_CALLS or sum(milliseconds) < _TIMED_SECONDS * 1e3
+        ):
+            request = list(islice(endless, batch))
+            started = time.perf_counter()
+            self._predict(request)
+            milliseconds.append((time.perf_counter() - started) * 1e3)
+        return {"p50": percentile(milliseconds, 50), "p95": percentile(milliseconds, 95)}
+
+    def _predict(self, examples: Sequence[bytes]) -> predict_pb2.PredictResponse:
+        request = predict_pb2.PredictRequest()
+        request.model_spec.name = self._model_name
+        request.model_spec.signature_name = SIGNATURE
+        tensor = tensor_pb2.TensorProto(dtype=types_pb2.DT_STRING, string_val=examples)
+        tensor.tensor_shape.dim.add(size=len(examples))
+        request.inputs[self._input_name].CopyFrom(tensor)
+        response = self._call(self._stub.Predict, request, f"a batch of {len(examples)}")
+        self.num_requests += 1
+        return response
+
+    def _call(self, method, request, about: str):
+        """Sends a request with the deadline; a failure becomes a refusal."""
+        try:
+            return method(request, timeout=self._rpc_seconds)
+        except grpc.RpcError as err:
+            found, reason = f"{err.code().name}: {err.details()}", Reason.RPC_FAILED
+            if err.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
+                found, reason = f"no answer within {self._rpc_seconds:g} s", Reason.RPC_TIMEOUT
+            elif err.code() == grpc.StatusCode.UNAVAILABLE and self._death():
+                found = f"the server died ({self._death()}):\n{self._server.log_tail()}\n"
+                reason = Reason.DIED_SERVING
+            raise RefusedModelError.because(
+                reason,
+                f"the request for {about}",
+                found,
+                "expected an answer",
+                f"call {SIGNATURE} on the same examples in Python",
+            ) from err
+
+    def _death(self) -> str | None:
+        """Says how the server died, waiting a little, since the connection breaks first."""
+        patience = time.monotonic() + _DEATH_SECONDS
+        while self._server.exit_reason is None and time.monotonic() < patience:
+            time.sleep(0.05)
+        return self._server.exit_reason
+
+
+def judge_output(name: str, output: tensor_pb2.TensorProto, batch: int) -> None:
+    """Refuses an output that is no finite float tensor `[batch, …]`.
+
+    Args:
+        name: The output, for the message.
+        output: What the server answered.
+        batch: How many examples were asked about.
+
+    Raises:
+        RefusedModelError: WRONG_DTYPE, WRONG_SHAPE or NOT_FINITE.
+    """
+    where = f"output {name!r} for a batch of {batch}"
+    if output.dtype not in _FLOATS:
+        raise RefusedModelError.because(
+            Reason.WRONG_DTYPE,
+            where,
+            f"is {types_pb2.DataType.Name(output.dtype)}",
+            "expected a float dtype",
+            "cast it in the signature",
+        )
+    shape = [each.size for each in output.tensor_shape.dim]
+    if shape[:1] != [batch]:
+        raise RefusedModelError.because(
+            Reason.WRONG_SHAPE,
+            where,
+            f"has shape {shape}",
+            f"expected [{batch}, …], one row per example",
+            "look for a reduction over the batch in the signature",
+        )
+    values = tf.make_ndarray(output).astype(np.float64)
+    wrong = values[~np.isfinite(values)]
+    if wrong.size:
+        raise RefusedModelError.because(
+            Reason.NOT_FINITE,
+            where,
+            f"holds {wrong[0]} and {wrong.size} of {values.size} values are not finite",
+            "expected finite numbers",
+            "look for a division or logarithm of 0, or for weights that diverged",
+        )
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """Returns the smallest value that `percent` % of `values` do not exceed (nearest rank)."""
+    return sorted(values)[math.ceil(percent / 100 * len(values)) - 1]
