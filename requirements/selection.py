@@ -61,6 +61,19 @@ def explain_no_python(
     return "\n".join(lines if tried else lines + ["  nothing"])
 
 
+def explain_bad_python(choices: List[Choice], tried: Interpreter) -> str:
+    """Words the error for an interpreter that the user named and that does not serve."""
+    return (
+        "set-up: %s, which was asked for, %s; the stack that fits this machine needs Python %s. "
+        "Hint: name another, or leave FARELINE_PYTHON and --python out to have one looked for."
+        % (
+            tried.asked,
+            tried.misfit(choices[-1]),
+            describe_versions(dict.fromkeys(choice.version for choice in choices)),
+        )
+    )
+
+
 def check_compiler(choice: Choice, environment: Dict[str, str]) -> None:
     """Refuses before anything is built if a package must be compiled and cannot be.
 
@@ -104,7 +117,9 @@ def find_stack_and_python(
     asked = [python] if python else list_candidates(versions, environment)
     tried = _try_all(asked, machine, environment)
     found = choose(choices, tried)
-    if found is None and python is None:
+    if found is None and python:
+        raise SetupError(explain_bad_python(choices, tried[0]))
+    if found is None:
         found = _find_through_uv(checkout, choices, tried, environment)
     if found is None:
         raise SetupError(explain_no_python(choices, tried, environment))

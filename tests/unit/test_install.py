@@ -256,6 +256,6 @@ def test_the_script_ends_with_code_2_and_no_traceback_for_a_python_that_does_not
     )
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
-    assert f"{shim} does not run (no output)" in done.stderr
+    assert f"{shim}, which was asked for, does not run (no output); the stack" in done.stderr
     assert not (copy / ".venv").exists()
     assert [entry.name for entry in (copy / ".uv").iterdir()] == ["lock"]
