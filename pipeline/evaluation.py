@@ -29,7 +29,7 @@ def build_eval_config(settings: Settings) -> tfma.EvalConfig:
         tfma.MetricConfig(
             class_name=class_name,
             config=json.dumps({"name": name}),
-            threshold=_to_tfma(settings.evaluation.thresholds.get(name)),
+            per_slice_thresholds=_overall_only(settings.evaluation.thresholds.get(name)),
         )
         for name, class_name in METRIC_CLASSES.items()
     ]
@@ -49,9 +49,18 @@ def build_eval_config(settings: Settings) -> tfma.EvalConfig:
     )
 
 
-def _to_tfma(threshold: Threshold | None) -> tfma.MetricThreshold | None:
+def _overall_only(threshold: Threshold | None) -> list[tfma.PerSliceMetricThreshold]:
+    """A plain `threshold` would hold on every slice, and refuse for a slice of three examples."""
     if threshold is None:
-        return None
+        return []
+    return [
+        tfma.PerSliceMetricThreshold(
+            slicing_specs=[tfma.SlicingSpec()], threshold=_to_tfma(threshold)
+        )
+    ]
+
+
+def _to_tfma(threshold: Threshold) -> tfma.MetricThreshold:
     result = tfma.MetricThreshold()
     if threshold.at_least is not None:
         result.value_threshold.lower_bound.value = threshold.at_least

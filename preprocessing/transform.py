@@ -14,6 +14,7 @@ import tensorflow_transform as tft
 from preprocessing.features import Categories, Label, Numeric, parse_features, parse_label
 
 Column = tf.Tensor | tf.SparseTensor
+ROUNDING = 1e-6  # eight times the spacing of float32, and far below a cent in 10,000 dollars
 
 
 def preprocessing_fn(
@@ -81,12 +82,17 @@ def take_category(column: Column, feature: Categories) -> tf.Tensor:
 
 
 def apply_label_rule(inputs: Mapping[str, Column], label: Label) -> tf.Tensor:
-    """1 where column > times × reference, else 0; a missing amount counts as 0. int64 [batch, 1]."""
+    """1 where column > times × reference, else 0; a missing amount counts as 0. int64 [batch, 1].
+
+    tf.Examples hold float32: 165 of the taxi trips tip exactly 20 %, and rounding alone would call
+    8 of them more. What exceeds the bound by less than `ROUNDING` of it counts as equal.
+    """
     value, reference = (
         _dense(_on_values(inputs[name], lambda x: tf.cast(x, tf.float32)), 0.0)
         for name in label.columns
     )
-    return tf.cast(value > tf.constant(label.times, tf.float32) * reference, tf.int64)
+    bound = tf.constant(label.times, tf.float32) * reference
+    return tf.cast(value - bound > ROUNDING * tf.abs(bound), tf.int64)
 
 
 def _as_index(column: Column) -> tf.Tensor:

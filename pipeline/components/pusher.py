@@ -1,0 +1,163 @@
+"""Pusher: publishes a model that both Evaluator and InfraValidator blessed.
+
+TFX's Pusher, except that both blessings are required, and that a local destination gets the model
+through `serving.versions.publish`: in one atomic step, under a number that only grows, and not at
+all where the newest version is the same model. TFX's own copies file by file under the eyes of the
+model server, and skips a push that falls into the second of another.
+
+Used by `pipeline.dag`. No `from __future__ import annotations`: TFX reads raw annotations.
+"""
+
+from typing import Any
+
+from absl import logging
+from tfx import types
+from tfx.components.pusher import component as tfx_component
+from tfx.components.pusher import executor as tfx_executor
+from tfx.components.util import model_utils
+from tfx.dsl.components.base import executor_spec
+from tfx.proto import pusher_pb2
+from tfx.types import artifact_utils
+from tfx.types.standard_component_specs import (
+    INFRA_BLESSING_KEY,
+    MODEL_BLESSING_KEY,
+    PUSH_DESTINATION_KEY,
+    PUSHED_MODEL_KEY,
+)
+from tfx.utils import io_utils, proto_utils
+
+from fareline.errors import UserMistake
+from serving.versions import publish
+
+NOT_PUSHED_KEY = "not_pushed_because"
+CREATED_KEY = "version_created"
+_BLESSINGS = {
+    MODEL_BLESSING_KEY: (model_utils.is_model_blessed, "Evaluator"),
+    INFRA_BLESSING_KEY: (model_utils.is_infra_validated, "InfraValidator"),
+}
+
+
+class Executor(tfx_executor.Executor):
+    """TFX's executor, with an atomic push to local destinations."""
+
+    def CheckBlessing(  # noqa: N802 - TFX calls it so
+        self, input_dict: dict[str, list[types.Artifact]]
+    ) -> bool:
+        """Returns whether both blessings are there; TFX is content with none."""
+        return not missing_blessings(input_dict)
+
+    def Do(  # noqa: N802 - TFX calls it so
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Pushes the model if both blessings say so.
+
+        Args:
+            input_dict: `model`, `model_blessing`, `infra_blessing`.
+            output_dict: `pushed_model`; gets TFX's `pushed`, `pushed_destination` and
+                `pushed_version`, and the model. If not pushed: `pushed` = 0 and
+                `not_pushed_because`. `version_created` = 0 says that the newest version was this
+                model already.
+            exec_properties: `push_destination`, a PushDestination as JSON.
+
+        Raises:
+            PublishError: The local destination cannot take the model.
+            NotImplementedError: The destination or its versioning is none that TFX knows.
+        """
+        pushed_model = artifact_utils.get_single_instance(output_dict[PUSHED_MODEL_KEY])
+        if not self.CheckBlessing(input_dict):
+            self._log_startup(input_dict, output_dict, exec_properties)
+            self._MarkNotPushed(pushed_model)
+            because = "; ".join(missing_blessings(input_dict))
+            pushed_model.set_string_custom_property(NOT_PUSHED_KEY, because)
+            logging.info("Not pushed: %s.", because)
+            return
+        model_dir = self.GetModelPath(input_dict)
+        base = _local_base(exec_properties[PUSH_DESTINATION_KEY])
+        if base is None or "://" in model_dir:
+            # Object stores have no rename; TFX copies saved_model.pb last.
+            super().Do(input_dict, output_dict, exec_properties)
+            return
+        self._log_startup(input_dict, output_dict, exec_properties)
+        version = publish(model_dir, base)
+        logging.info(
+            "Version %d at %s %s.",
+            version.number,
+            version.path,
+            "was published" if version.created else "holds this model already; nothing was copied",
+        )
+        # For lineage: the artifact itself holds what was pushed, as with TFX.
+        io_utils.copy_dir(model_dir, pushed_model.uri)
+        self._MarkPushed(
+            pushed_model, pushed_destination=version.path, pushed_version=str(version.number)
+        )
+        pushed_model.set_int_custom_property(CREATED_KEY, int(version.created))
+
+
+def missing_blessings(input_dict: dict[str, list[types.Artifact]]) -> list[str]:
+    """Says which blessings are missing, one sentence each; empty if the model may be pushed."""
+    missing = []
+    for key, (is_blessed, giver) in _BLESSINGS.items():
+        artifacts = input_dict.get(key)
+        if not artifacts:
+            missing.append(f"{key}: none was given by {giver}")
+        elif not is_blessed(artifact_utils.get_single_instance(artifacts)):
+            missing.append(f"{key}: {giver} did not bless the model")
+    return missing
+
+
+def _local_base(push_destination: str) -> str | None:
+    """Returns the destination's folder if it is local and versioned by time; else TFX decides."""
+    destination = pusher_pb2.PushDestination()
+    proto_utils.json_to_proto(push_destination, destination)
+    filesystem = destination.filesystem
+    by_time = (pusher_pb2.Versioning.AUTO, pusher_pb2.Versioning.UNIX_TIMESTAMP)
+    if not filesystem.base_directory or filesystem.versioning not in by_time:
+        return None
+    return None if "://" in filesystem.base_directory else filesystem.base_directory
+
+
+class Pusher(tfx_component.Pusher):
+    """Publishes a model that is better than the one in use and fit to serve."""
+
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+
+    def __init__(
+        self,
+        model: types.BaseChannel,
+        model_blessing: types.BaseChannel | None = None,
+        infra_blessing: types.BaseChannel | None = None,
+        push_destination: pusher_pb2.PushDestination | dict[str, Any] | None = None,
+    ):
+        """Constructs the component.
+
+        Args:
+            model: Channel of the Model to push.
+            model_blessing: Channel of Evaluator's verdict. Required.
+            infra_blessing: Channel of InfraValidator's verdict. Required.
+            push_destination: Where to; the base folder, above the versions. Required.
+
+        Raises:
+            UserMistake: A blessing or the destination is missing; a ValueError, as from TFX.
+        """
+        given = {
+            MODEL_BLESSING_KEY: model_blessing,
+            INFRA_BLESSING_KEY: infra_blessing,
+            PUSH_DESTINATION_KEY: push_destination,
+        }
+        missing = [name for name, value in given.items() if value is None]
+        if missing:
+            raise UserMistake.explain(
+                "Pusher",
+                f"without {' and '.join(missing)}",
+                "expected both blessings and a destination",
+                "connect the outputs of Evaluator and InfraValidator",
+            )
+        super().__init__(
+            model=model,
+            model_blessing=model_blessing,
+            infra_blessing=infra_blessing,
+            push_destination=push_destination,
+        )
