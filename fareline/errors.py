@@ -41,7 +41,7 @@ class SettingsError(UserMistake):
 
 
 class DataError(UserMistake):
-    """The input data cannot be used: missing, empty, or without the columns that the settings name."""
+    """The input data cannot be used: missing, empty, or without the columns in the settings."""
 
 
 class WorkspaceError(UserMistake, OSError):

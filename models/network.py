@@ -31,7 +31,9 @@ def build_model(features: Features, hyperparameters: Mapping[str, Any]) -> keras
         float32 [batch, 1].
     """
     inputs = {f.output: keras.Input((1,), name=f.output) for f in features.numeric}
-    inputs |= {f.output: keras.Input((1,), name=f.output, dtype="int64") for f in features.categories}
+    inputs |= {
+        f.output: keras.Input((1,), name=f.output, dtype="int64") for f in features.categories
+    }
 
     deep = [inputs[f.output] for f in features.numeric]
     logits = []

@@ -101,6 +101,6 @@ def _write_training_report(
         "hyperparameters": dict(hyperparameters),
         "evaluations": {k: [float(v) for v in vs] for k, vs in history.history.items()},
     }
-    path = os.path.join(model_run_dir, "training.json")  # noqa: PTH118 - may be a gs:// URI
+    path = os.path.join(model_run_dir, "training.json")
     with tf.io.gfile.GFile(path, "w") as file:
         json.dump(report, file, indent=1, sort_keys=True)

@@ -48,27 +48,35 @@ def find_unknown_columns(settings: Settings, types: Mapping[str, str]) -> Iterat
         if column not in types:
             near = difflib.get_close_matches(column, types, n=1)
             hint = f"did you mean {near[0]}" if near else f"the schema has {', '.join(types)}"
-            yield f"{where}: no column {column} in the schema; expected one of its columns. " \
+            yield (
+                f"{where}: no column {column} in the schema; expected one of its columns. "
                 f"Hint: {hint}."
+            )
 
 
 def find_unfit_types(settings: Settings, types: Mapping[str, str]) -> Iterator[str]:
     """A kind of feature gets a type that it can take; the label rule gets numbers."""
-    uses = [(where, column, KIND_TYPES[where.split(".")[1]])
-            for where, column in settings.features.columns()]
+    uses = [
+        (where, column, KIND_TYPES[where.split(".")[1]])
+        for where, column in settings.features.columns()
+    ]
     uses += [(where, column, NUMBERS) for where, column in _label_columns(settings)]
     for where, column, fit in uses:
         if column in types and types[column] not in fit:
-            yield f"{where}: {column} is {types[column]} in the schema; expected " \
+            yield (
+                f"{where}: {column} is {types[column]} in the schema; expected "
                 f"{' or '.join(fit)}. Hint: use it as another kind of feature."
+            )
 
 
 def find_label_leaks(settings: Settings) -> Iterator[str]:
     """The column that the label is made of is no feature: it would tell the answer."""
     for where, column in settings.features.columns():
         if column == settings.label.column:
-            yield f"{where}: {column} makes the label; expected a column that is known when a " \
+            yield (
+                f"{where}: {column} makes the label; expected a column that is known when a "
                 "prediction is asked for. Hint: remove it from the features."
+            )
 
 
 def find_features_absent_in_serving(
@@ -77,8 +85,10 @@ def find_features_absent_in_serving(
     """A feature can be there when a prediction is asked for."""
     for where, column in settings.features.columns():
         if column in types and column not in serving_columns and column != settings.label.column:
-            yield f"{where}: {column} is not in the SERVING environment of the schema; expected " \
+            yield (
+                f"{where}: {column} is not in the SERVING environment of the schema; expected "
                 "a column that requests carry. Hint: remove it, or correct the schema."
+            )
 
 
 def required_columns(settings: Settings) -> list[str]:

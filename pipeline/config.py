@@ -284,7 +284,9 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not all(key.split(".")):
         raise SettingsError.explain(
-            where, "found no KEY=VALUE", "expected a dotted key and a value",
+            where,
+            "found no KEY=VALUE",
+            "expected a dotted key and a value",
             "write for example --set training.steps=50",
         )
     try:

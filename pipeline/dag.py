@@ -177,6 +177,4 @@ def _curated_schema(settings: Settings):
         return None
     path = schema_path(settings.schema_, settings.path.parent)
     packaged = Path(settings.schema_).name == settings.schema_ and not Path(settings.schema_).suffix
-    return CuratedSchema(
-        source=settings.schema_ if packaged else str(path), sha256=sha256_of(path)
-    )
+    return CuratedSchema(source=settings.schema_ if packaged else str(path), sha256=sha256_of(path))

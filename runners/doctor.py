@@ -137,9 +137,7 @@ def _git() -> Finding:
 
 def _docker() -> Finding:
     found = shutil.which("docker")
-    return Finding(
-        "building images", found or "no docker on PATH", bool(found), "install Docker"
-    )
+    return Finding("building images", found or "no docker on PATH", bool(found), "install Docker")
 
 
 def _google_credentials() -> Finding:

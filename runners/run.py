@@ -92,7 +92,9 @@ def _run_pipeline(request: RunRequest, source: CsvSource, run_id: str, table: Pr
     logging.set_verbosity(logging.INFO)
     workspace, settings = request.workspace, request.settings
     destination = settings.push.destination
-    push_dir = settings.resolve(destination) if destination else workspace.serving_dir(settings.name)
+    push_dir = (
+        settings.resolve(destination) if destination else workspace.serving_dir(settings.name)
+    )
     pipeline = create_pipeline(
         settings,
         Placement(

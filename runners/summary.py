@@ -148,8 +148,10 @@ def _print_verdict(console: Console, outcome: Outcome) -> None:
     if outcome.status == FAILED:
         console.print("Nothing was pushed: the run failed.")
         return
-    against = f"compared with {outcome.baseline}" if outcome.baseline else (
-        "no blessed model to compare with yet: judged on floors alone"
+    against = (
+        f"compared with {outcome.baseline}"
+        if outcome.baseline
+        else ("no blessed model to compare with yet: judged on floors alone")
     )
     console.print(f"Blessed by Evaluator: {_yes(outcome.blessed)} ({against})", highlight=False)
     console.print(f"Blessed by InfraValidator: {_yes(outcome.infra_blessed)}", highlight=False)

@@ -64,9 +64,7 @@ def require_no_anomalies(anomalies: Sequence[Anomaly]) -> None:
     if not anomalies:
         return
     noun = "anomaly" if len(anomalies) == 1 else "anomalies"
-    lines = [
-        f"  {a.column}: {a.found} ({a.kind}; in {', '.join(a.splits)})" for a in anomalies
-    ]
+    lines = [f"  {a.column}: {a.found} ({a.kind}; in {', '.join(a.splits)})" for a in anomalies]
     raise DataAnomalies(
         f"the data breaks the schema: {len(anomalies)} {noun}; expected none. Hint: correct the "
         "data, or review the schema if the data is right.\n" + "\n".join(lines)
