@@ -1,0 +1,194 @@
+"""Pusher: the executor on real artifacts, and the component, compiled as well."""
+
+import json
+import os
+import pathlib
+
+import pytest
+from tfx import v1 as tfx
+from tfx.components.pusher import executor as tfx_executor
+from tfx.types import channel_utils, standard_artifacts
+
+from pipeline.components.pusher import Executor, Pusher
+from serving.versions import PublishError, list_versions
+from tests.component import compiled_for_tests, models_for_tests
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory):
+    return models_for_tests.save_model(tmp_path_factory.mktemp("good") / "model")
+
+
+def _artifact(artifact_class, folder, blessed=None):
+    artifact = artifact_class()
+    artifact.uri = str(folder)
+    if blessed is not None:
+        artifact.set_int_custom_property("blessed", blessed)
+    return [artifact]
+
+
+def _inputs(model_dir, tmp_path, model_blessed=1, infra_blessed=1):
+    model = tmp_path / "trained"
+    model.mkdir(exist_ok=True)
+    link = model / "Format-Serving"
+    if link.is_symlink():
+        link.unlink()
+    link.symlink_to(model_dir)
+    return {
+        "model": _artifact(standard_artifacts.Model, model),
+        "model_blessing": _artifact(
+            standard_artifacts.ModelBlessing, tmp_path / "evaluated", model_blessed
+        ),
+        "infra_blessing": _artifact(
+            standard_artifacts.InfraBlessing, tmp_path / "checked", infra_blessed
+        ),
+    }
+
+
+def _push(inputs, folder, base, **filesystem):
+    """Runs the executor; returns the custom properties of what it pushed."""
+    pushed = _artifact(standard_artifacts.PushedModel, folder)
+    folder.mkdir()
+    destination = {"filesystem": {"base_directory": str(base), **filesystem}}
+    Executor().Do(inputs, {"pushed_model": pushed}, {"push_destination": json.dumps(destination)})
+    return {
+        name: getattr(value, value.WhichOneof("value"))
+        for name, value in pushed[0].mlmd_artifact.custom_properties.items()
+    }
+
+
+def _tree(folder):
+    paths = [path for path in pathlib.Path(folder).rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+def test_a_blessed_model_is_published_and_kept_in_the_artifact(good, tmp_path):
+    base = tmp_path / "serving"
+    stored = _push(_inputs(good, tmp_path), tmp_path / "pushed", base)
+    (number,) = list_versions(str(base))
+    assert stored == {
+        "pushed": 1,
+        "pushed_destination": str(base / str(number)),
+        "pushed_version": str(number),
+        "version_created": 1,
+    }
+    assert "variables/variables.index" in _tree(good)
+    assert _tree(base / str(number)) == _tree(tmp_path / "pushed") == _tree(good)
+
+
+def test_the_same_model_again_is_the_same_version(good, tmp_path):
+    base = tmp_path / "serving"
+    first = _push(_inputs(good, tmp_path), tmp_path / "pushed", base)
+    again = _push(_inputs(good, tmp_path), tmp_path / "pushed again", base, versioning=1)
+    assert again == {**first, "version_created": 0}
+    assert len(list_versions(str(base))) == 1
+    assert _tree(tmp_path / "pushed again") == _tree(good)
+
+
+def test_another_model_within_the_same_second_is_the_next_version(good, tmp_path):
+    base = tmp_path / "serving"
+    other = models_for_tests.save_model(tmp_path / "other", "nan")
+    first = _push(_inputs(good, tmp_path), tmp_path / "pushed", base)
+    second = _push(_inputs(other, tmp_path), tmp_path / "pushed next", base)
+    assert int(second["pushed_version"]) > int(first["pushed_version"])
+    assert _tree(second["pushed_destination"]) == _tree(other)
+
+
+_UNBLESSED = {
+    "model": ({"model_blessed": 0}, "model_blessing: Evaluator did not bless the model"),
+    "infra": ({"infra_blessed": 0}, "infra_blessing: InfraValidator did not bless the model"),
+    # Evaluator without thresholds leaves a blessing that says nothing.
+    "silent": ({"model_blessed": None}, "model_blessing: Evaluator did not bless the model"),
+    "both": (
+        {"model_blessed": 0, "infra_blessed": 0},
+        "model_blessing: Evaluator did not bless the model; "
+        "infra_blessing: InfraValidator did not bless the model",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", list(_UNBLESSED))
+def test_an_unblessed_model_is_not_pushed_and_the_store_says_why(good, tmp_path, case):
+    blessings, because = _UNBLESSED[case]
+    stored = _push(_inputs(good, tmp_path, **blessings), tmp_path / "pushed", tmp_path / "serving")
+    assert stored == {"pushed": 0, "not_pushed_because": because}
+    assert not (tmp_path / "serving").exists()
+    assert os.listdir(tmp_path / "pushed") == []
+
+
+@pytest.mark.parametrize("key", ["model_blessing", "infra_blessing"])
+def test_a_blessing_that_was_never_given_is_missing(good, tmp_path, key):
+    inputs = _inputs(good, tmp_path)
+    del inputs[key]
+    stored = _push(inputs, tmp_path / "pushed", tmp_path / "serving")
+    assert stored["pushed"] == 0
+    assert stored["not_pushed_because"].startswith(f"{key}: none was given by ")
+
+
+def test_a_remote_destination_is_left_to_tfx(good, tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        tfx_executor.Executor, "Do", lambda self, *arguments: calls.append(arguments)
+    )
+    inputs = _inputs(good, tmp_path)
+    _push(inputs, tmp_path / "pushed", "gs://bucket/serving")
+    ((given, _, properties),) = calls
+    assert given is inputs
+    assert "gs://bucket/serving" in properties["push_destination"]
+
+
+def test_tfx_pushes_where_we_do_not_and_heeds_both_blessings(good, tmp_path, monkeypatch):
+    # Its own Do, on a local folder that is made to look remote.
+    monkeypatch.setattr("pipeline.components.pusher._local_base", lambda _: None)
+    stored = _push(_inputs(good, tmp_path), tmp_path / "pushed", tmp_path / "serving")
+    assert stored["pushed"] == 1 and "version_created" not in stored
+    assert _tree(stored["pushed_destination"]) == _tree(good)
+
+
+def test_a_blessed_artifact_without_a_model_fails(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(PublishError, match="holds no saved_model.pb; expected a SavedModel"):
+        _push(_inputs(tmp_path / "empty", tmp_path), tmp_path / "pushed", tmp_path / "serving")
+
+
+def _channels():
+    classes = {
+        "model": standard_artifacts.Model,
+        "model_blessing": standard_artifacts.ModelBlessing,
+        "infra_blessing": standard_artifacts.InfraBlessing,
+    }
+    return {name: channel_utils.as_channel([each()]) for name, each in classes.items()}
+
+
+def _destination():
+    return tfx.proto.PushDestination(
+        filesystem=tfx.proto.PushDestination.Filesystem(base_directory="serving")
+    )
+
+
+def test_inputs_and_outputs_are_those_of_tfx():
+    pusher = Pusher(**_channels(), push_destination=_destination())
+    stock = tfx.components.Pusher(**_channels(), push_destination=_destination())
+    assert pusher.id == stock.id == "Pusher"
+    assert pusher.exec_properties == stock.exec_properties
+    assert set(pusher.inputs) == set(stock.inputs) == set(_channels())
+    assert pusher.outputs["pushed_model"].type is standard_artifacts.PushedModel
+
+
+@pytest.mark.parametrize("missing", ["model_blessing", "infra_blessing", "push_destination"])
+def test_it_cannot_be_built_without_both_blessings_and_a_destination(missing):
+    arguments = {**_channels(), "push_destination": _destination()}
+    del arguments[missing]
+    with pytest.raises(ValueError, match=f"Pusher: without {missing}; expected both blessings"):
+        Pusher(**arguments)
+
+
+@pytest.mark.parametrize("suffix", [".yaml", ".json"])
+def test_it_compiles_for_kubeflow_and_vertex(tmp_path, suffix):
+    compiled = compiled_for_tests.compile_pipeline(tmp_path, suffix)
+    spec = compiled if suffix == ".yaml" else compiled["pipelineSpec"]
+    task = spec["root"]["dag"]["tasks"]["Pusher"]
+    assert sorted(task["dependentTasks"]) == ["InfraValidator", "blessing", "model"]
+    assert set(task["inputs"]["artifacts"]) == {"model", "model_blessing", "infra_blessing"}
+    executor = spec["deploymentSpec"]["executors"]["Pusher_executor"]["container"]
+    assert "pipeline.components.pusher.Executor" in executor["args"]
