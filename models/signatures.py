@@ -41,8 +41,7 @@ class ServingModule(tf.Module):
 
     @tf.function(input_signature=EXAMPLES)
     def transform_features(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Transforms labelled examples, label included, for the Evaluator: string [batch] ->
-        {transformed name: [batch, 1]}."""
+        """Transforms labelled examples, for the Evaluator: string [batch] -> {name: [batch, 1]}."""
         return self.transform_layer(tf.io.parse_example(examples, self._raw_spec))
 
 

@@ -1,1 +1,1 @@
-"""The graph and its settings: config.py, dag.py, evaluation.py, user_code.py, checks.py, components/."""
+"""The graph and its settings, from the typed YAML file to the components in DAG order."""

@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Collection, Iterator, Mapping
 
 from fareline.errors import SettingsError
-from pipeline.config import Settings
+from pipeline.sections import Settings
 
 NUMBERS = ("int", "float")
 # Which raw types each kind of feature can take.

@@ -13,8 +13,8 @@ from pipeline.components.curated_schema import CuratedSchema
 from pipeline.components.data_gate import DataGate
 from pipeline.components.infra_validator import InfraValidator
 from pipeline.components.pusher import Pusher
-from pipeline.config import Settings
 from pipeline.evaluation import build_eval_config
+from pipeline.sections import Settings
 from pipeline.user_code import (
     MODEL_SOURCES,
     PREPROCESSING_FN,

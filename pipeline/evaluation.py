@@ -8,7 +8,7 @@ import json
 
 import tensorflow_model_analysis as tfma
 
-from pipeline.config import Settings, Threshold
+from pipeline.sections import Settings, Threshold
 from preprocessing.features import parse_label
 
 OVERALL = "overall"
@@ -29,7 +29,7 @@ def build_eval_config(settings: Settings) -> tfma.EvalConfig:
         tfma.MetricConfig(
             class_name=class_name,
             config=json.dumps({"name": name}),
-            per_slice_thresholds=_overall_only(settings.evaluation.thresholds.get(name)),
+            per_slice_thresholds=_overall_only(getattr(settings.evaluation.thresholds, name)),
         )
         for name, class_name in METRIC_CLASSES.items()
     ]

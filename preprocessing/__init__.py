@@ -1,1 +1,1 @@
-"""Turning raw columns into what the network reads, by the settings: features.py and transform.py."""
+"""Turning raw columns into what the network reads, by the feature kinds in the settings."""

@@ -56,7 +56,8 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Run the pipeline on this machine. Exit code 0: pushed; 3: the model was refused."""
-    from pipeline.config import DEFAULT_PATH, load_settings
+    from pipeline.config import load_settings
+    from pipeline.sections import DEFAULT_PATH
     from runners.run import RunRequest, check_request, run_locally
     from runners.workspace import Workspace
 
@@ -129,7 +130,7 @@ def _run_app() -> int:
     except KeyboardInterrupt:
         print("fareline: interrupted", file=sys.stderr)
         return 130
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the last resort: no traceback unless asked
         if _Debug.on:
             traceback.print_exc()
         print(
@@ -141,8 +142,10 @@ def _run_app() -> int:
 
 
 def _leave(code: int) -> None:
-    """Ends the process. With TensorFlow loaded, without the interpreter's farewell, in which 2.16
-    prints hundreds of harmless `AtomicFunction.__del__` errors."""
+    """Ends the process; with TensorFlow loaded, without the interpreter's own farewell.
+
+    In it TensorFlow 2.16 prints hundreds of harmless `AtomicFunction.__del__` errors.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
     if "tensorflow" in sys.modules:

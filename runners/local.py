@@ -141,7 +141,7 @@ class LocalRunner:
         result = self.results[name]
         try:
             state = self._launch(name)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever a component raises is its result
             result.error = error
             state = NodeState.FAILED
         result.seconds = time.monotonic() - start

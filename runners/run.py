@@ -12,10 +12,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from data.source import CsvSource, check_csv_source
+from data.source import CsvSource, check_csv_example_gen_reads_alike, check_csv_source
 from data.taxi import taxi_csv_path
 from pipeline.checks import require_sound_settings, required_columns
-from pipeline.config import Csv, Settings
+from pipeline.sections import Settings
 from runners.progress import ProgressTable, output_to
 from runners.workspace import Workspace
 from schema.curated import column_types, columns_in_environment, load_schema, schema_path
@@ -50,8 +50,10 @@ def check_request(settings: Settings) -> CsvSource:
         types = column_types(contract)
         require_sound_settings(settings, types, columns_in_environment(contract, "SERVING"))
     source = settings.data.source
-    path = settings.resolve(source.csv) if isinstance(source, Csv) else taxi_csv_path()
-    return check_csv_source(path, required_columns(settings))
+    path = settings.resolve(source.csv) if source.csv else taxi_csv_path()
+    found = check_csv_source(path, required_columns(settings))
+    check_csv_example_gen_reads_alike(found)
+    return found
 
 
 def run_locally(request: RunRequest, source: CsvSource) -> tuple["Outcome", Console]:  # noqa: F821

@@ -16,8 +16,8 @@ from rich.table import Table
 
 from fareline.errors import FarelineError
 from lineage.runs import custom_properties, outputs_of_run
-from pipeline.config import Settings
 from pipeline.evaluation import OVERALL, SliceMetrics, read_metrics, read_refusals
+from pipeline.sections import Settings
 from runners.local import NodeResult
 from runners.progress import NodeState
 from runners.workspace import Workspace
@@ -177,7 +177,7 @@ def _metrics_table(metrics: Mapping[str, float], settings: Settings) -> Table:
     table.add_column("value", justify="right")
     table.add_column("threshold")
     for name, value in metrics.items():
-        threshold = settings.evaluation.thresholds.get(name)
+        threshold = getattr(settings.evaluation.thresholds, name)
         bounds = threshold.model_dump(exclude_none=True) if threshold else {}
         said = ", ".join(f"{key.replace('_', ' ')} {bound:g}" for key, bound in bounds.items())
         table.add_row(name, _number(name, value), said)

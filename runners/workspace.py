@@ -1,4 +1,4 @@
-"""The workspace: where a local run keeps its metadata, artifacts, serving folder, reports and logs."""
+"""The workspace: where a local run keeps its metadata, artifacts, pushed models and logs."""
 
 import contextlib
 import dataclasses
