@@ -1,10 +1,12 @@
 """serving.versions: a reader sees whole versions only, whatever the publishers do or suffer."""
 
-import multiprocessing
+import json
 import os
 import pathlib
 import pickle
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -13,8 +15,40 @@ from serving import versions
 from serving.versions import PublishError, Version, latest_version, list_versions, publish
 
 _FILES = ("saved_model.pb", "variables/variables.index", "variables/variables.data", "assets/vocab")
-# Not fork: other tests of the same session may have TensorFlow's threads running.
-_PROCESSES = multiprocessing.get_context("spawn")
+_ROOT = pathlib.Path(versions.__file__).parent.parent
+
+# Publishers in processes of their own, which pytest's modules cannot be imported in.
+_HANG_IN_THE_MIDDLE = """
+import os, sys, time
+from serving import versions
+model, base = sys.argv[1:]
+real, calls = os.fsync, []
+def hang_at_the_third_file(descriptor):
+    calls.append(descriptor)
+    if len(calls) == 3:
+        open(os.path.join(base, "hanging"), "w").close()
+        time.sleep(600)
+    real(descriptor)
+versions.os.fsync = hang_at_the_third_file
+versions.publish(model, base)
+"""
+_PUBLISH_SLOWLY = """
+import json, os, sys, time
+from serving import versions
+base, *models = sys.argv[1:]
+real = os.fsync
+def slow(descriptor):
+    real(descriptor)
+    time.sleep(0.003)
+versions.os.fsync = slow
+print(json.dumps([versions.publish(model, base).number for model in models]))
+"""
+
+
+def _start(script, *arguments):
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *arguments], cwd=_ROOT, stdout=subprocess.PIPE
+    )
 
 
 def _write_model(folder, content="one"):
@@ -175,20 +209,6 @@ def test_a_model_that_changes_under_the_copy_is_refused(tmp_path, monkeypatch):
     assert list_versions(base) == [] and _leftovers(base) == []
 
 
-def _publish_and_hang_in_the_middle(model, base):
-    real, calls = os.fsync, []
-
-    def hang_at_the_third_file(descriptor):
-        calls.append(descriptor)
-        if len(calls) == 3:
-            open(os.path.join(base, "hanging"), "w").close()
-            time.sleep(600)
-        real(descriptor)
-
-    versions.os.fsync = hang_at_the_third_file
-    publish(model, base)
-
-
 def _wait_for(condition, seconds=30.0):
     end = time.monotonic() + seconds
     while not condition():
@@ -200,30 +220,17 @@ def test_a_publisher_killed_in_the_middle_leaves_no_version_and_the_next_sweeps(
     base = str(tmp_path / "serving")
     publish(_write_model(tmp_path / "old", "old"), base, version=1)
     model = _write_model(tmp_path / "model", "new")
-    killed = _PROCESSES.Process(target=_publish_and_hang_in_the_middle, args=(model, base))
-    killed.start()
+    killed = _start(_HANG_IN_THE_MIDDLE, model, base)
     _wait_for(lambda: os.path.exists(os.path.join(base, "hanging")))
 
     os.kill(killed.pid, signal.SIGKILL)
-    killed.join(10)
+    killed.communicate(timeout=10)
 
     assert list_versions(base) == [1]
     assert len(_leftovers(base)) == 1
     version = publish(model, base)
     assert version.created and _leftovers(base) == []
     assert _read_tree(version.path) == {name: f"{name}: new" for name in _FILES}
-
-
-def _publish_slowly(models, base, numbers):
-    real = os.fsync
-
-    def slow(descriptor):
-        real(descriptor)
-        time.sleep(0.003)
-
-    versions.os.fsync = slow
-    for model in models:
-        numbers.put(publish(model, base).number)
 
 
 def test_publishers_at_once_do_not_collide_and_a_reader_sees_whole_versions_only(tmp_path):
@@ -233,23 +240,20 @@ def test_publishers_at_once_do_not_collide_and_a_reader_sees_whole_versions_only
         [_write_model(tmp_path / f"{who}-{turn}", f"{who}-{turn}") for turn in range(8)]
         for who in ("a", "b", "c")
     ]
-    numbers = _PROCESSES.Queue()
-    publishers = [
-        _PROCESSES.Process(target=_publish_slowly, args=(mine, base, numbers)) for mine in models
-    ]
-    for publisher in publishers:
-        publisher.start()
+    publishers = [_start(_PUBLISH_SLOWLY, base, *mine) for mine in models]
 
     seen, looks = {}, 0
-    while any(publisher.is_alive() for publisher in publishers):
+    while any(publisher.poll() is None for publisher in publishers):
         # A model server's own rule: every child that is a number is a version.
         for name in os.listdir(base):
             if name.isdigit() and name not in seen:
                 seen[name] = _read_tree(os.path.join(base, name))
         looks += 1
 
-    assert [publisher.exitcode for publisher in publishers] == [0, 0, 0]
-    published = [numbers.get(timeout=5) for _ in range(24)]
+    told = [publisher.communicate(timeout=5)[0] for publisher in publishers]
+    assert [publisher.returncode for publisher in publishers] == [0, 0, 0]
+    published = [number for numbers in told for number in json.loads(numbers)]
+    assert len(published) == 24
     assert len(set(published)) == 24
     assert sorted(published) == list_versions(base)
     assert looks > 100 and len(seen) >= 20
