@@ -5,10 +5,13 @@ tensorflow_metadata only.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+
+from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from fareline.errors import FarelineError
+
+DATA_SET = "(data set)"  # stands for the column where an anomaly concerns no single one
 
 
 class DataAnomalies(FarelineError, ValueError):
@@ -32,11 +35,11 @@ class Anomaly:
     splits: tuple[str, ...]
 
 
-def list_anomalies(by_split: Mapping[str, Any]) -> list[Anomaly]:
+def list_anomalies(by_split: Mapping[str, anomalies_pb2.Anomalies]) -> list[Anomaly]:
     """Lists what is wrong, the same anomaly of several splits once.
 
     Args:
-        by_split: Split name to `tensorflow_metadata.proto.v0.anomalies_pb2.Anomalies`.
+        by_split: Split name to what TFDV found there.
 
     Returns:
         Anomalies by column, then kind.
@@ -44,15 +47,24 @@ def list_anomalies(by_split: Mapping[str, Any]) -> list[Anomaly]:
     splits: dict[tuple[str, str], list[str]] = {}
     found: dict[tuple[str, str], str] = {}
     for split, anomalies in sorted(by_split.items()):
-        infos = dict(anomalies.anomaly_info)
-        if anomalies.HasField("dataset_anomaly_info"):
-            infos["(data set)"] = anomalies.dataset_anomaly_info
-        for column, info in infos.items():
-            for reason in info.reason:
-                key = (column, type(reason).Type.Name(reason.type))
-                splits.setdefault(key, []).append(split)
-                found.setdefault(key, reason.description.strip() or reason.short_description)
+        for column, kind, words in _reasons(anomalies):
+            splits.setdefault((column, kind), []).append(split)
+            found.setdefault((column, kind), words)
     return [Anomaly(c, k, found[c, k], tuple(splits[c, k])) for c, k in sorted(splits)]
+
+
+def _reasons(anomalies: anomalies_pb2.Anomalies) -> Iterator[tuple[str, str, str]]:
+    """Triples of column, kind and words: one per reason, and one for an anomaly without any."""
+    infos = dict(anomalies.anomaly_info)
+    if anomalies.HasField("dataset_anomaly_info"):
+        infos[DATA_SET] = anomalies.dataset_anomaly_info
+    for column, info in infos.items():
+        for reason in info.reason or [None]:
+            kind = anomalies_pb2.AnomalyInfo.Type.Name(reason.type if reason else 0)
+            said = reason or info
+            yield column, kind, said.description.strip() or said.short_description
+    if anomalies.data_missing:
+        yield DATA_SET, "DATA_MISSING", "There are no examples."
 
 
 def require_no_anomalies(anomalies: Sequence[Anomaly]) -> None:
