@@ -1,0 +1,115 @@
+"""The graph as TFX compiles it: node ids, who waits for whom, and what makes a node run again."""
+
+import json
+
+import pytest
+from tfx.dsl.compiler import compiler
+
+from lineage.store import sqlite_connection
+from pipeline import user_code
+from pipeline.config import load_settings
+from pipeline.dag import Placement, create_pipeline
+
+TEN = {
+    "ExampleGen",
+    "StatisticsGen",
+    "SchemaGen",
+    "ExampleValidator",
+    "Transform",
+    "Tuner",
+    "Trainer",
+    "Evaluator",
+    "InfraValidator",
+    "Pusher",
+}
+
+
+def compile_nodes(tmp_path, *overrides):
+    """Node id to compiled node."""
+    placement = Placement(
+        pipeline_root=str(tmp_path / "artifacts"),
+        data_dir=str(tmp_path),
+        data_pattern="*.csv",
+        push_dir=str(tmp_path / "serving"),
+        metadata=sqlite_connection(tmp_path / "metadata.db"),
+    )
+    ir = compiler.Compiler().compile(create_pipeline(load_settings(overrides=overrides), placement))
+    return {n.pipeline_node.node_info.id: n.pipeline_node for n in ir.nodes}
+
+
+def custom_config(node):
+    value = node.parameters.parameters["custom_config"].field_value.string_value
+    return json.loads(value)
+
+
+def test_ten_components_and_what_joins_them(tmp_path):
+    nodes = compile_nodes(tmp_path)
+    assert set(nodes) == TEN | {"CuratedSchema", "DataGate", "BaselineResolver"}
+    waits_for = {name: set(node.upstream_nodes) for name, node in nodes.items()}
+    assert waits_for == {
+        "ExampleGen": set(),
+        "StatisticsGen": {"ExampleGen"},
+        "SchemaGen": {"StatisticsGen"},
+        "CuratedSchema": set(),
+        "ExampleValidator": {"StatisticsGen", "CuratedSchema"},
+        "DataGate": {"ExampleValidator"},
+        "Transform": {"ExampleGen", "CuratedSchema", "DataGate"},
+        "Tuner": {"Transform"},
+        "Trainer": {"Transform", "Tuner"},
+        "BaselineResolver": set(),
+        "Evaluator": {"ExampleGen", "Trainer", "BaselineResolver"},
+        "InfraValidator": {"ExampleGen", "Trainer"},
+        "Pusher": {"Trainer", "Evaluator", "InfraValidator"},
+    }
+
+
+def test_without_a_curated_schema_the_inferred_one_is_the_contract(tmp_path):
+    nodes = compile_nodes(tmp_path, "schema=null")
+    assert set(nodes) == TEN | {"DataGate", "BaselineResolver"}
+    assert "SchemaGen" in nodes["ExampleValidator"].upstream_nodes
+    assert "SchemaGen" in nodes["Transform"].upstream_nodes
+
+
+def test_code_fingerprints_are_part_of_the_cache_key_of_whom_they_concern(tmp_path):
+    nodes = compile_nodes(tmp_path)
+    fingerprints = {
+        name: custom_config(nodes[name])["source_fingerprint"]
+        for name in ("Transform", "Tuner", "Trainer")
+    }
+    transform = user_code.fingerprint_sources(["preprocessing"])
+    models = user_code.fingerprint_sources(["models", "preprocessing.features"])
+    assert fingerprints == {"Transform": transform, "Tuner": models, "Trainer": models}
+
+
+@pytest.mark.parametrize(
+    ("override", "concerned"),
+    [
+        ("training.patience=3", {"Tuner", "Trainer"}),
+        ("tuning.trials=9", {"Tuner"}),
+        ("seed=9", {"Tuner", "Trainer"}),
+        ("features.numeric.fare.log=false", {"Transform", "Tuner", "Trainer"}),
+        ("evaluation.thresholds.auc.at_least=0.9", {"Evaluator"}),
+        ("serving.latency_ms=7", {"InfraValidator"}),
+        ("data.splits.eval=6", {"ExampleGen"}),
+        ("transform.statistics=true", {"Transform"}),
+    ],
+)
+def test_a_setting_concerns_only_the_nodes_that_read_it(tmp_path, override, concerned):
+    def parameters(*overrides):
+        nodes = compile_nodes(tmp_path, *overrides)
+        return {
+            n: node.parameters.SerializeToString(deterministic=True) for n, node in nodes.items()
+        }
+
+    before, after = parameters(), parameters(override)
+    assert {name for name in before if before[name] != after[name]} == concerned
+
+
+def test_nothing_reads_the_evaluation_split_before_the_evaluation(tmp_path):
+    nodes = compile_nodes(tmp_path)
+    for name in ("Tuner", "Trainer"):
+        for key, splits in (("train_args", ["train"]), ("eval_args", ["validate"])):
+            value = nodes[name].parameters.parameters[key].field_value.string_value
+            assert json.loads(value)["splits"] == splits
+    value = nodes["Evaluator"].parameters.parameters["example_splits"].field_value.string_value
+    assert json.loads(value) == ["eval"]

@@ -1,0 +1,256 @@
+"""The network, its search and its export, on a few hundred real trips.
+
+The transform graph and the transformed examples are made once by the real preprocessing_fn.
+"""
+
+import json
+import types
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+import tensorflow_transform as tft
+import tensorflow_transform.beam as tft_beam
+from tensorflow_transform.coders.example_proto_coder import ExampleProtoCoder
+from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io, schema_utils
+
+from data.taxi import taxi_csv_path
+from models import trainer, tuner
+from models.hyperparameters import read_hyperparameters, search_space
+from models.input_data import read_batches
+from models.network import build_model
+from models.signatures import export_model
+from pipeline.config import load_settings
+from preprocessing.features import parse_features
+from preprocessing.transform import preprocessing_fn
+from schema.curated import load_schema, schema_path
+
+ROWS = 400
+HYPERPARAMETERS = {
+    "learning_rate": 0.003,
+    "dropout": 0.2,
+    "width": 16,
+    "depth": 2,
+    "embedding_size": 4,
+}
+
+
+@pytest.fixture(scope="module")
+def settings():
+    return load_settings(
+        overrides=[
+            "training.steps=6",
+            "training.evaluate_every=3",
+            "training.batch_size=64",
+            "tuning.trials=2",
+            "tuning.steps=3",
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def config(settings):
+    return settings.section("features", "label", "training", "tuning", "seed")
+
+
+@pytest.fixture(scope="module")
+def raw(settings):
+    """Raw rows by the curated schema, as lists of zero or one value, and their feature spec."""
+    spec = schema_utils.schema_as_feature_spec(
+        load_schema(schema_path("taxi", settings.path.parent))
+    ).feature_spec
+    trips = pd.read_csv(taxi_csv_path()).sample(ROWS, random_state=1)
+    convert = {tf.int64: int, tf.float32: float, tf.string: str}
+    rows = [
+        {n: [] if pd.isna(row[n]) else [convert[s.dtype](row[n])] for n, s in spec.items()}
+        for row in trips.to_dict("records")
+    ]
+    return spec, rows
+
+
+@pytest.fixture(scope="module")
+def transformed(raw, config, tmp_path_factory):
+    """Folders as TFX lays them out: `graph` and `examples`, a gzipped TFRecord."""
+    spec, rows = raw
+    folder = tmp_path_factory.mktemp("transformed")
+    metadata = dataset_metadata.DatasetMetadata(schema_utils.schema_from_feature_spec(spec))
+    with tft_beam.Context(temp_dir=str(folder / "tmp")):
+        (data, out), transform_fn = (rows, metadata) | tft_beam.AnalyzeAndTransformDataset(
+            lambda inputs: preprocessing_fn(inputs, config)
+        )
+        _ = transform_fn | tft_beam.WriteTransformFn(str(folder / "graph"))
+    metadata_io.write_metadata(metadata, str(folder / "graph" / "metadata"))  # as TFX does
+    coder = ExampleProtoCoder(out.schema)
+    path = str(folder / "examples.gz")
+    with tf.io.TFRecordWriter(path, tf.io.TFRecordOptions(compression_type="GZIP")) as writer:
+        for row in data:
+            writer.write(coder.encode(row))
+    return types.SimpleNamespace(graph=str(folder / "graph"), examples=path, rows=data)
+
+
+def fn_args(config, transformed, folder, **more):
+    return types.SimpleNamespace(
+        custom_config=config,
+        transform_graph_path=transformed.graph,
+        train_files=[transformed.examples],
+        eval_files=[transformed.examples],
+        working_dir=str(folder / "work"),
+        serving_model_dir=str(folder / "model"),
+        model_run_dir=str(folder / "run"),
+        **more,
+    )
+
+
+def encode(spec, row, without=()):
+    """A serialized tf.Example of a raw row, as a client would send it."""
+    kinds = {tf.int64: "int64_list", tf.float32: "float_list", tf.string: "bytes_list"}
+    example = tf.train.Example()
+    for name, values in row.items():
+        if name not in without and values:
+            values = [v.encode() if isinstance(v, str) else v for v in values]
+            getattr(example.features.feature[name], kinds[spec[name].dtype]).value.extend(values)
+    return example.SerializeToString()
+
+
+def test_network_reads_every_feature_and_answers_probabilities(config, transformed):
+    features = parse_features(config["features"])
+    keras.utils.set_random_seed(1)
+    model = build_model(features, HYPERPARAMETERS)
+    outputs = {f.output for f in (*features.numeric, *features.categories)}
+    assert {tensor.name for tensor in model.inputs} == outputs
+    batches = read_batches(
+        [transformed.examples], tft.TFTransformOutput(transformed.graph), "tips_xf", 64
+    )
+    inputs, labels = next(iter(batches))
+    answers = model(inputs).numpy()
+    assert answers.shape == labels.shape == (64, 1)
+    assert ((answers > 0) & (answers < 1)).all()
+
+
+def test_every_feature_moves_the_answer_and_none_reads_another_ones_row(config):
+    """The shared table gives each index of each feature a row of its own."""
+    features = parse_features(config["features"])
+    model = build_model(features, HYPERPARAMETERS)
+    count = sum(f.index_count for f in features.categories)
+    model.get_layer("wide").set_weights([np.arange(count, dtype=np.float32)[:, None]])
+    names = [tensor.name for tensor in model.inputs]
+    wide = keras.Model(model.inputs, model.get_layer("wide").output)
+    highest = {f.output: np.array([[f.index_count - 1]]) for f in features.categories}
+    numbers = {f.output: np.zeros((1, 1), np.float32) for f in features.numeric}
+    rows = wide({name: (highest | numbers)[name] for name in names}).numpy().ravel()
+    assert rows.tolist() == (np.cumsum([f.index_count for f in features.categories]) - 1).tolist()
+
+
+def test_one_training_step_changes_all_weights_and_the_seed_repeats_it(config, transformed):
+    def train_once(seed):
+        keras.utils.set_random_seed(seed)
+        model = build_model(parse_features(config["features"]), HYPERPARAMETERS)
+        before = [w.numpy().copy() for w in model.trainable_variables]
+        graph = tft.TFTransformOutput(transformed.graph)
+        data = read_batches([transformed.examples], graph, "tips_xf", 64, shuffle_seed=seed)
+        model.fit(data.take(1), verbose=0)
+        return before, [w.numpy() for w in model.trainable_variables]
+
+    before, after = train_once(3)
+    assert all((b != a).any() for b, a in zip(before, after, strict=True))
+    _, again = train_once(3)
+    for one, other in zip(after, again, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)  # sums of threads may differ in order
+    _, otherwise = train_once(4)
+    assert any((one != other).any() for one, other in zip(after, otherwise, strict=True))
+
+
+def test_shuffling_keeps_every_row_and_changes_the_order(transformed):
+    graph = tft.TFTransformOutput(transformed.graph)
+
+    def fares(**how):
+        batches = read_batches([transformed.examples], graph, "tips_xf", 32, **how)
+        return [x for inputs, _ in batches for x in inputs["fare_scaled_xf"].numpy().ravel()]
+
+    plain, shuffled = fares(), fares(shuffle_seed=5)
+    assert len(plain) == ROWS
+    assert plain == fares()
+    assert plain != shuffled == fares(shuffle_seed=5)
+    assert sorted(plain) == sorted(shuffled)
+
+
+def test_trainer_exports_what_it_trained_and_reports_it(config, transformed, tmp_path):
+    space = search_space(config["tuning"]["search"])
+    args = fn_args(config, transformed, tmp_path, train_steps=6, hyperparameters=space.get_config())
+    trainer.run_fn(args)
+    signatures = tf.saved_model.load(args.serving_model_dir).signatures
+    assert set(signatures) == {"serving_default", "transform_features"}
+    report = json.loads((tmp_path / "run" / "training.json").read_text())
+    assert report["hyperparameters"] == space.values
+    assert len(report["evaluations"]["val_auc"]) == 2  # 6 steps, evaluated every 3
+    assert list((tmp_path / "run").rglob("events.out.tfevents.*"))
+
+
+def test_served_signature_equals_offline_transform_and_model(config, transformed, raw, tmp_path):
+    spec, rows = raw
+    keras.utils.set_random_seed(1)
+    model = build_model(parse_features(config["features"]), HYPERPARAMETERS)
+    graph = tft.TFTransformOutput(transformed.graph)
+    model.fit(read_batches([transformed.examples], graph, "tips_xf", 64), verbose=0)
+    export_model(model, graph, "tips", str(tmp_path))
+
+    names = [tensor.name for tensor in model.inputs]
+    offline = {n: np.array([row[n] for row in transformed.rows]) for n in names}
+    expected = model.predict(offline, verbose=0)
+    requests = [encode(spec, row, without=["tips"]) for row in rows]
+    signatures = tf.saved_model.load(str(tmp_path)).signatures
+    got = signatures["serving_default"](examples=tf.constant(requests))["probability"].numpy()
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+    assert np.ptp(expected) > 0.01  # not all the same, or the comparison would say nothing
+
+    labelled = tf.constant([encode(spec, row) for row in rows])
+    features = signatures["transform_features"](examples=labelled)
+    for name in [*names, "tips_xf"]:
+        by_beam = np.array([row[name] for row in transformed.rows])
+        np.testing.assert_allclose(features[name].numpy(), by_beam, atol=1e-5, err_msg=name)
+
+
+def test_a_request_with_nothing_in_it_is_answered(config, transformed, tmp_path):
+    model = build_model(parse_features(config["features"]), HYPERPARAMETERS)
+    export_model(model, tft.TFTransformOutput(transformed.graph), "tips", str(tmp_path))
+    serve = tf.saved_model.load(str(tmp_path)).signatures["serving_default"]
+    answer = serve(examples=tf.constant([b"", b""]))["probability"].numpy()
+    assert answer.shape == (2, 1)
+    assert np.isfinite(answer).all()
+
+
+def test_early_stopping_gives_back_the_best_weights(config, transformed):
+    keras.utils.set_random_seed(1)
+    model = build_model(parse_features(config["features"]), HYPERPARAMETERS)
+    graph = tft.TFTransformOutput(transformed.graph)
+    data = read_batches([transformed.examples], graph, "tips_xf", 64)
+    training = {"evaluate_every": 1, "patience": 2}
+    # Labels turned round for validation: learning makes it worse from the first step on.
+    turned = data.map(lambda inputs, label: (inputs, 1 - label))
+    history = trainer.fit(model, data, turned, 50, training).history["val_auc"]
+    assert len(history) < 50
+    best = model.evaluate(turned, verbose=0, return_dict=True)["auc"]
+    assert best == pytest.approx(max(history), abs=1e-6)
+
+
+def test_tuner_searches_the_declared_space_with_its_budget(config, transformed, tmp_path):
+    args = fn_args(config, transformed, tmp_path, train_steps=3)
+    result = tuner.tuner_fn(args)
+    result.tuner.search(**result.fit_kwargs)
+    trials = list(result.tuner.oracle.trials.values())
+    assert len(trials) == config["tuning"]["trials"]
+    search = config["tuning"]["search"]
+    for trial in trials:
+        values = trial.hyperparameters.values
+        assert set(values) == set(search)
+        for name in ("learning_rate", "dropout"):
+            assert search[name][0] <= values[name] <= search[name][1]
+        for name in ("width", "depth", "embedding_size"):
+            assert values[name] in search[name]
+    assert trials[0].hyperparameters.values != trials[1].hyperparameters.values
+    best = result.tuner.get_best_hyperparameters()[0]
+    scores = {t.score: t.hyperparameters.values for t in trials}
+    assert best.values == scores[max(scores)]
+    assert read_hyperparameters(best.get_config()).values == best.values

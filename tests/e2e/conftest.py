@@ -1,0 +1,95 @@
+"""Running `fareline` as a user does, and the runs that several tests look at."""
+
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from data.taxi import taxi_csv_path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+ROOMS = ("fareline", "pipeline", "preprocessing", "models", "data", "schema", "runners", "lineage",
+         "serving")  # fmt: skip
+
+# A pipeline of seconds per node; a model of 30 steps on 1,500 rows need not be good.
+SMALL = (
+    "training.steps=32",
+    "training.evaluate_every=16",
+    "tuning.trials=1",
+    "tuning.steps=8",
+    "evaluation.slices=[[payment_type]]",
+    "evaluation.thresholds.auc={at_least: 0.5, at_most_below_baseline: 0.5}",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Finished:
+    """A command that has ended.
+
+    Attributes:
+        exit_code: Of the process.
+        answer: What `--json` printed, parsed; None if stdout was empty.
+        stderr: What a user sees.
+    """
+
+    exit_code: int
+    answer: Any
+    stderr: str
+
+    def states(self) -> dict[str, str]:
+        """Node to state."""
+        return {node["name"]: node["state"] for node in self.answer["nodes"]}
+
+    def nodes_in(self, state: str) -> set[str]:
+        """Nodes that ended so, the resolver left out: it only looks, in every run."""
+        return {n for n, s in self.states().items() if s == state} - {"BaselineResolver"}
+
+
+def fareline_command(*arguments, checkout=REPOSITORY):
+    """The command line and environment that run a checkout's sources."""
+    environment = os.environ | {"PYTHONPATH": str(checkout)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    command = [sys.executable, "-m", "runners.cli", *map(str, arguments)]
+    return {"args": command, "cwd": checkout, "env": environment}
+
+
+def run_fareline(workspace, *settings, arguments=(), checkout=REPOSITORY) -> Finished:
+    """Runs `fareline run --json` to its end."""
+    overrides = [part for setting in settings for part in ("--set", setting)]
+    call = fareline_command(
+        "run", "--json", "--workspace", workspace, *arguments, *overrides, checkout=checkout
+    )
+    done = subprocess.run(**call, capture_output=True, text=True, timeout=600)
+    return Finished(done.returncode, json.loads(done.stdout or "null"), done.stderr)
+
+
+@pytest.fixture(scope="session")
+def small_csv(tmp_path_factory):
+    """1,500 random taxi trips."""
+    path = tmp_path_factory.mktemp("small") / "trips.csv"
+    trips = pd.read_csv(taxi_csv_path(), dtype=str).sample(1500, random_state=7)
+    trips.to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="session")
+def small_settings(small_csv):
+    return (f"data.source.csv={small_csv}", *SMALL)
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A copy of the sources that a test may edit."""
+    folder = tmp_path / "checkout"
+    for room in ROOMS:
+        shutil.copytree(
+            REPOSITORY / room, folder / room, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    return folder

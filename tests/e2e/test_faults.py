@@ -1,0 +1,118 @@
+"""What goes wrong: data that breaks the schema, code that fails, a killed run; and what is kept."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.e2e.conftest import fareline_command, run_fareline
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+
+def states_in_store(workspace):
+    with sqlite3.connect(workspace / "metadata.db") as connection:
+        return {state for (state,) in connection.execute("select last_known_state from Execution")}
+
+
+def test_anomalous_csv_stops_at_the_gate(small_csv, small_settings, tmp_path):
+    trips = pd.read_csv(small_csv, dtype=str)
+    trips.loc[::10, "payment_type"] = "Bitcoin"
+    trips.loc[::7, "fare"] = "-3.25"
+    broken = tmp_path / "broken.csv"
+    trips.to_csv(broken, index=False)
+    run = run_fareline(tmp_path / "ws", *small_settings, f"data.source.csv={broken}")
+    assert run.exit_code == 1
+    assert run.answer["status"] == "failed"
+    assert run.nodes_in("failed") == {"DataGate"}
+    assert run.nodes_in("skipped") == {
+        "Transform",
+        "Tuner",
+        "Trainer",
+        "Evaluator",
+        "InfraValidator",
+        "Pusher",
+    }
+    error = run.answer["error"]
+    assert error.startswith("DataGate: the data breaks the schema: 2 anomalies; expected none.")
+    assert "payment_type: Examples contain values missing from the schema: Bitcoin" in error
+    assert "fare: Unexpectedly low value: -3.25" in error
+    assert not (tmp_path / "ws" / "serving").exists()
+
+
+def test_failure_is_explained_and_a_repeated_run_resumes(checkout, small_settings, tmp_path):
+    """Three runs: model code that fails, mended code, edited preprocessing code."""
+    workspace = tmp_path / "ws"
+    source = checkout / "models" / "trainer.py"
+    sound = source.read_text()
+    planted = '    config = fn_args.custom_config\n    raise RuntimeError("planted\\nfault")\n'
+    source.write_text(sound.replace("    config = fn_args.custom_config\n", planted, 1))
+
+    failed = run_fareline(workspace, *small_settings, checkout=checkout)
+    assert failed.exit_code == 1
+    assert failed.nodes_in("failed") == {"Trainer"}
+    assert failed.nodes_in("skipped") == {"Evaluator", "InfraValidator", "Pusher"}
+    assert failed.answer["error"] == "Trainer: RuntimeError: planted"
+    assert 'raise RuntimeError("planted' in Path(failed.answer["log"]).read_text(errors="replace")
+    assert "Traceback" not in failed.stderr
+    assert not (workspace / "serving").exists()
+
+    source.write_text(sound)
+    mended = run_fareline(workspace, *small_settings, checkout=checkout)
+    assert mended.exit_code == 0, mended.stderr
+    model_nodes = {"Tuner", "Trainer", "Evaluator", "InfraValidator", "Pusher"}
+    assert mended.nodes_in("executed") == model_nodes
+
+    preprocessing = checkout / "preprocessing" / "transform.py"
+    preprocessing.write_text(preprocessing.read_text() + "\n# An edit.\n")
+    edited = run_fareline(workspace, *small_settings, checkout=checkout)
+    assert edited.exit_code == 0, edited.stderr
+    assert edited.nodes_in("executed") == {"Transform"} | model_nodes
+
+
+def test_killed_run_leaves_nothing_running_and_the_next_one_resumes(small_settings, tmp_path):
+    workspace = tmp_path / "ws"
+    overrides = [part for setting in small_settings for part in ("--set", setting)]
+    call = fareline_command("run", "--workspace", workspace, *overrides)
+    log = (tmp_path / "stderr").open("w+")
+    process = subprocess.Popen(**call, stderr=log, start_new_session=True)
+    seen = Path(log.name)
+    deadline = time.monotonic() + 300
+    while "StatisticsGen" not in seen.read_text():  # so that Transform is on its way
+        assert time.monotonic() < deadline
+        assert process.poll() is None, seen.read_text()
+        time.sleep(0.2)
+    while 2 not in states_in_store(workspace):  # RUNNING
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+    busy = run_fareline(workspace, *small_settings)
+    assert busy.exit_code == 2
+    assert busy.stderr == (
+        f"fareline: {workspace}: another run is using it (process {process.pid}); expected a "
+        "workspace of its own for each run at a time. Hint: wait for it to end, or name another "
+        "--workspace.\n"
+    )
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+    resumed = run_fareline(workspace, *small_settings)
+    assert resumed.exit_code == 0, resumed.stderr
+    assert {"ExampleGen", "StatisticsGen"} <= resumed.nodes_in("cached")
+    running = 2
+    assert running not in states_in_store(workspace)
+
+
+def test_no_cache_executes_everything(small_settings, tmp_path):
+    stop = "evaluation.thresholds.auc.at_least=1.0"
+    first = run_fareline(tmp_path / "ws", *small_settings, stop)
+    assert first.exit_code == 3, first.stderr
+    again = run_fareline(tmp_path / "ws", *small_settings, stop, arguments=["--no-cache"])
+    assert again.exit_code == 3, again.stderr
+    assert set(again.states().values()) == {"executed"}
+    assert again.answer["metrics"] == pytest.approx(first.answer["metrics"], abs=1e-6)
