@@ -37,7 +37,8 @@ def load_settings(path: Path = DEFAULT_PATH, overrides: Sequence[str] = ()) -> S
     try:
         settings = Settings.model_validate(values)
     except pydantic.ValidationError as error:
-        problems = [_describe(problem, values) for problem in error.errors()]
+        problems = sorted(error.errors(), key=lambda problem: _place(problem["loc"], values))
+        problems = [_describe(problem) for problem in problems]
         raise SettingsError("\n".join(f"{path}: {line}" for line in problems)) from error
     settings._path = path.resolve()
     return settings
@@ -52,11 +53,12 @@ def _read_yaml(path: Path) -> dict[str, Any]:
             str(path), f"cannot be read ({error.strerror})", "expected a settings file", hint
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        found = " ".join(str(error).split())
+        mark = getattr(error, "problem_mark", None)
+        found = f"{error.problem} in line {mark.line + 1}" if mark else str(error).splitlines()[0]
         raise SettingsError.explain(str(path), found, "expected YAML in UTF-8", hint) from error
     if not isinstance(values, dict):
-        found = f"found {type(values).__name__}"
-        raise SettingsError.explain(str(path), found, "expected a mapping of settings", hint)
+        found = "the file is empty" if values is None else f"found {_name_kind(values)}"
+        raise SettingsError.explain(str(path), found, "expected sections of settings", hint)
     return values
 
 
@@ -77,8 +79,7 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
             where, f"found {text!r}", "expected a YAML value", "quote the value"
         ) from error
     *parents, last = key.split(".")
-    if key in PATH_SETTINGS and isinstance(value, str) and _is_relative_path(value):
-        value = str(Path.cwd() / value)  # the command line's paths start where it was typed
+    value = _start_paths_here(key, value)
     if ".".join(parents) == "data.source" and isinstance(values.get("data"), dict):
         values["data"]["source"] = {}  # one of several kinds: naming one replaces the other
     section = values
@@ -88,18 +89,39 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
         section = section[name]
         if not isinstance(section, dict):
             raise SettingsError.explain(
-                where, f"{name} is a single value", "expected a section", "see the settings file"
+                where,
+                f"{name} is {_name_kind(section)}",
+                "expected a section",
+                f"set {name} as a whole",
             )
     section[last] = value
 
 
-def _is_relative_path(value: str) -> bool:
-    """Whether a text is a relative path: no URI, not absolute, and no bare name of a schema."""
-    bare_name = "/" not in value and "." not in value
-    return "://" not in value and not bare_name and not Path(value).is_absolute()
+def _start_paths_here(key: str, value: Any) -> Any:
+    """Makes relative paths in a `--set` start where the command was typed."""
+    if isinstance(value, dict):
+        return {name: _start_paths_here(f"{key}.{name}", inner) for name, inner in value.items()}
+    if key not in PATH_SETTINGS or not isinstance(value, str) or "://" in value:
+        return value
+    if key == "schema" and "/" not in value and not Path(value).suffix:
+        return value  # the name of a packaged schema
+    return str(Path.cwd() / Path(value).expanduser())
 
 
-def _describe(problem: Mapping[str, Any], values: Mapping[str, Any]) -> str:
+def _place(location: Sequence[str | int], values: Any) -> list[int]:
+    """Where in the file a setting stands, to sort by; one that is missing, after its section."""
+    place = []
+    for part in location:
+        if isinstance(values, dict):
+            place.append(list(values).index(part) if part in values else len(values))
+            values = values.get(part)
+        else:
+            place.append(part if isinstance(part, int) else 0)
+            values = values[part] if isinstance(values, list) and part < len(values) else None
+    return place
+
+
+def _describe(problem: Mapping[str, Any]) -> str:
     """One line for one pydantic problem: path, what was found, what was expected, nearest key."""
     location = [str(part) for part in problem["loc"]]
     where = ".".join(location)
@@ -112,7 +134,7 @@ def _describe(problem: Mapping[str, Any], values: Mapping[str, Any]) -> str:
         return f"{where}: missing; expected a value. Hint: see pipeline/configs/taxi.yaml."
     expected = _EXPECTATIONS.get(problem["type"])
     if expected:
-        expected = "expected " + expected.format(**problem.get("ctx", {}))
+        expected = "expected " + expected.format(**_plain_numbers(problem.get("ctx", {})))
     else:
         expected = problem["msg"].removeprefix("Value error, ")
     return f"{where}: found {_shorten(problem['input'])}; {expected}."
@@ -123,10 +145,12 @@ _EXPECTATIONS = {
     "bool_parsing": "true or false",
     "bool_type": "true or false",
     "dict_type": "a section with settings of its own",
+    "finite_number": "a finite number",
     "float_parsing": "a number",
     "float_type": "a number",
     "greater_than": "more than {gt}",
     "greater_than_equal": "at least {ge}",
+    "invalid_key": "a text",
     "int_type": "a whole number",
     "less_than": "less than {lt}",
     "less_than_equal": "at most {le}",
@@ -135,7 +159,8 @@ _EXPECTATIONS = {
     "model_type": "a section with settings of its own",
     "string_pattern_mismatch": "lower-case letters, digits and hyphens, not first a hyphen",
     "string_type": "a text",
-    "too_short": "at least {min_length}",
+    "too_long": "a list of at most {max_length}",
+    "too_short": "a list of at least {min_length}",
     "tuple_type": "a list [low, high]",
 }
 
@@ -150,6 +175,18 @@ def _known_keys(location: Sequence[str]) -> list[str]:
     return [f.alias or key for m in models for key, f in m.model_fields.items()]
 
 
+def _plain_numbers(bounds: Mapping[str, Any]) -> dict[str, Any]:
+    """1.0 as 1, whichever of them pydantic makes of a bound."""
+    return {
+        name: int(bound) if isinstance(bound, float) and bound.is_integer() else bound
+        for name, bound in bounds.items()
+    }
+
+
 def _shorten(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _name_kind(value: Any) -> str:
+    return "a list" if isinstance(value, list) else "a single value"

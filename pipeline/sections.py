@@ -23,10 +23,20 @@ class _Section(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+def _refuse_bool(value: Any) -> Any:
+    # In Python true is 1; in a settings file it is a slip.
+    if isinstance(value, bool):
+        raise ValueError("expected a number")
+    return value
+
+
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,127}$")]
 Count = Annotated[int, Field(ge=1, strict=True)]
-Positive = Annotated[float, Field(gt=0)]
-Range = Annotated[tuple[float, float], Field(description="[low, high]")]
+Number = Annotated[float, pydantic.BeforeValidator(_refuse_bool)]
+NotNegative = Annotated[Number, Field(ge=0)]
+Positive = Annotated[Number, Field(gt=0)]
+Share = Annotated[Number, Field(ge=0, le=1)]
+Range = Annotated[tuple[Number, Number], Field(description="[low, high]")]
 Choices = Annotated[list[Count], Field(min_length=1)]
 
 
@@ -105,7 +115,7 @@ class Above(_Section):
     """The right-hand side of the label rule: `times` × `column`."""
 
     column: str
-    times: Annotated[float, Field(ge=0)]
+    times: NotNegative
 
 
 class Label(_Section):
@@ -160,24 +170,24 @@ class Training(_Section):
 class Threshold(_Section):
     """What a model must reach to be blessed; at least one bound."""
 
-    at_least: float | None = None
-    at_most: float | None = None
-    at_most_below_baseline: Annotated[float, Field(ge=0)] | None = None
+    at_least: Number | None = None
+    at_most: Number | None = None
+    at_most_below_baseline: NotNegative | None = None
 
     @pydantic.model_validator(mode="after")
     def _bounded(self) -> "Threshold":
         if self.at_least is None and self.at_most is None and self.at_most_below_baseline is None:
             raise ValueError("expected at_least, at_most or at_most_below_baseline")
+        if None not in (self.at_least, self.at_most) and self.at_least > self.at_most:
+            raise ValueError("expected at_least not above at_most")
         return self
-
-
-Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class ShareThreshold(Threshold):
     """A threshold on a metric between 0 and 1."""
 
     at_least: Share | None = None
+    at_most: Share | None = None
 
 
 class Thresholds(_Section):
