@@ -127,7 +127,8 @@ def _serving() -> Finding:
 
 def _tensorboard() -> Finding:
     found = _version("tensorboard")
-    return Finding("training curves", f"tensorboard {found}", bool(found), "make setup")
+    words = f"tensorboard {found}" if found else "no tensorboard installed"
+    return Finding("training curves", words, bool(found), "make setup")
 
 
 def _git() -> Finding:

@@ -13,6 +13,7 @@ from typing import Any
 from ml_metadata.metadata_store import metadata_store
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from fareline.errors import FarelineError
 from lineage.runs import custom_properties, outputs_of_run
@@ -24,6 +25,7 @@ from runners.workspace import Workspace
 
 PUSHED, REFUSED, FAILED = "pushed", "refused", "failed"
 EXIT_CODES = {PUSHED: 0, REFUSED: 3, FAILED: 1}
+TRACEBACK = "Traceback (most recent call last):"
 WORST_SLICES = 5
 WORST_SLICE_EXAMPLES = 50  # an AUC of fewer examples says little
 
@@ -129,19 +131,32 @@ def print_summary(console: Console, outcome: Outcome, settings: Settings) -> Non
             console.print(f"[bold red]✗ {node.name} failed[/]: ", end="")
             console.print(describe_error(node.error), markup=False, highlight=False)
     _print_verdict(console, outcome)
-    console.print(f"Log: {outcome.log_path}", highlight=False, soft_wrap=True)
+    console.print(f"Log: {outcome.log_path}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"{outcome.run_id} took {outcome.wall_seconds:.0f} s.", highlight=False)
-    console.print(_next_step(outcome), highlight=False, soft_wrap=True)
+    console.print(_next_step(outcome), markup=False, highlight=False, soft_wrap=True)
 
 
 def describe_error(error: BaseException) -> str:
-    """The cause of a failure: our own errors whole, others by the first line of the root cause."""
-    while not isinstance(error, FarelineError) and (error.__cause__ or error.__context__):
-        error = error.__cause__ or error.__context__
+    """The cause of a failure: our own errors whole, others by the first line of the root cause.
+
+    A Beam worker in another process sends its traceback as the text of a RuntimeError; there the
+    cause is the last exception that the text names.
+    """
+    while not isinstance(error, FarelineError) and (cause := _cause(error)):
+        error = cause
     if isinstance(error, FarelineError):
         return str(error)
+    _, traceback, frames = str(error).rpartition(TRACEBACK)
+    if traceback:
+        named = [line for line in frames.splitlines() if line and not line.startswith(" ")]
+        return named[0] if named else type(error).__name__
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def _cause(error: BaseException) -> BaseException | None:
+    hidden = error.__suppress_context__  # raise … from None
+    return error.__cause__ or (None if hidden else error.__context__)
 
 
 def _print_verdict(console: Console, outcome: Outcome) -> None:
@@ -158,7 +173,8 @@ def _print_verdict(console: Console, outcome: Outcome) -> None:
     for reason in outcome.reasons:
         console.print(f"  - {reason}", markup=False, highlight=False)
     if outcome.pushed_to:
-        console.print(f"[bold green]Pushed to {outcome.pushed_to}[/]", soft_wrap=True)
+        pushed = Text(f"Pushed to {outcome.pushed_to}", "bold green")
+        console.print(pushed, highlight=False, soft_wrap=True)
     else:
         console.print("[bold yellow]Refused: nothing was pushed.[/]")
 
