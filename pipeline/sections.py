@@ -269,5 +269,6 @@ class Settings(_Section):
         return self._path.parent / Path(path).expanduser()
 
     def section(self, *names: str) -> dict[str, Any]:
-        """The named sections as plain JSON types, for `custom_config`."""
-        return self.model_dump(mode="json", by_alias=True, include=set(names))
+        """The sections of these names in the file as plain JSON types, for `custom_config`."""
+        fields = {field.alias or name: name for name, field in type(self).model_fields.items()}
+        return self.model_dump(mode="json", by_alias=True, include={fields[name] for name in names})
