@@ -1,0 +1,161 @@
+"""Rules between settings and schema: a broken one gives its exact line, a kept one gives none."""
+
+import pytest
+
+from fareline.errors import SettingsError
+from pipeline.checks import (
+    find_features_absent_in_serving,
+    find_label_leaks,
+    find_unfit_types,
+    find_unknown_columns,
+    require_sound_settings,
+    required_columns,
+)
+from pipeline.config import load_settings
+from pipeline.sections import DEFAULT_PATH
+from schema.curated import column_types, columns_in_environment, load_schema, schema_path
+
+TYPES = {"fare": "float", "miles": "float", "hour": "int", "company": "bytes", "tips": "float"}
+SERVING = ["fare", "miles", "hour", "company"]
+FEATURES = {"numeric": "{fare: {}}", "categorical": "{hour: 24}"}
+
+
+def settings(*overrides, **features):
+    """The default settings with features of the few columns above."""
+    kinds = ", ".join(f"{kind}: {columns}" for kind, columns in (features or FEATURES).items())
+    return load_settings(
+        DEFAULT_PATH,
+        [f"features={{{kinds}}}", "evaluation.slices=[[hour], [company, hour]]", *overrides],
+    )
+
+
+def test_sound_settings_break_no_rule():
+    sound = settings(
+        numeric="{fare: {}, hour: {log: true}}",
+        bucketized="{miles: 4, hour: 2}",
+        vocabulary="{company: {size: 3, oov_buckets: 1}, hour: {size: 3, oov_buckets: 1}}",
+        categorical="{hour: 24}",
+    )
+    require_sound_settings(sound, TYPES, SERVING)
+
+
+def test_the_default_settings_are_sound():
+    default = load_settings()
+    contract = load_schema(schema_path(default.schema_, default.path.parent))
+    require_sound_settings(
+        default, column_types(contract), columns_in_environment(contract, "SERVING")
+    )
+
+
+# Rule: every column that the settings name is in the schema.
+
+
+@pytest.mark.parametrize(
+    ("changed", "line"),
+    [
+        (
+            settings(numeric="{far: {}}"),
+            "features.numeric.far: no column far in the schema; expected one of its columns. "
+            "Hint: did you mean fare.",
+        ),
+        (
+            settings("label.column=tip"),
+            "label.column: no column tip in the schema; expected one of its columns. "
+            "Hint: did you mean tips.",
+        ),
+        (
+            settings("label.above.column=fares"),
+            "label.above.column: no column fares in the schema; expected one of its columns. "
+            "Hint: did you mean fare.",
+        ),
+        (
+            settings("evaluation.slices=[[hour], [company, zebra]]"),
+            "evaluation.slices.1: no column zebra in the schema; expected one of its columns. "
+            "Hint: the schema has fare, miles, hour, company, tips.",
+        ),
+    ],
+)
+def test_unknown_column(changed, line):
+    assert list(find_unknown_columns(changed, TYPES)) == [line]
+    # The rules about known columns have nothing to say about an unknown one.
+    with pytest.raises(SettingsError) as caught:
+        require_sound_settings(changed, TYPES, SERVING)
+    assert str(caught.value) == f"{DEFAULT_PATH}: {line}"
+
+
+# Rule: a kind of feature gets a type that it can take.
+
+
+@pytest.mark.parametrize(
+    ("kind", "columns", "found", "expected"),
+    [
+        ("numeric", "{company: {}}", "company is bytes", "int or float"),
+        ("bucketized", "{company: 3}", "company is bytes", "int or float"),
+        ("vocabulary", "{fare: {size: 2, oov_buckets: 1}}", "fare is float", "bytes or int"),
+        ("categorical", "{company: 3}", "company is bytes", "int"),
+        ("categorical", "{fare: 3}", "fare is float", "int"),
+    ],
+)
+def test_unfit_type(kind, columns, found, expected):
+    column = found.split()[0]
+    assert list(find_unfit_types(settings(**{kind: columns}), TYPES)) == [
+        f"features.{kind}.{column}: {found} in the schema; expected {expected}. "
+        "Hint: use it as another kind of feature."
+    ]
+
+
+def test_the_label_rule_compares_numbers():
+    changed = settings("label={column: company, above: {column: company, times: 1}}")
+    lines = list(find_unfit_types(changed, TYPES))
+    assert lines == [
+        f"{where}: company is bytes in the schema; expected int or float. "
+        "Hint: use it as another kind of feature."
+        for where in ("label.column", "label.above.column")
+    ]
+
+
+# Rule: the column that makes the label is no feature.
+
+
+def test_label_leak():
+    changed = settings(numeric="{tips: {}}", bucketized="{tips: 3, fare: 3}")
+    lines = [
+        f"features.{kind}.tips: tips makes the label; expected a column that is known when a "
+        "prediction is asked for. Hint: remove it from the features."
+        for kind in ("numeric", "bucketized")
+    ]
+    assert list(find_label_leaks(changed)) == lines
+    # Not said a second time by the rule about SERVING.
+    assert list(find_features_absent_in_serving(changed, TYPES, SERVING)) == []
+
+
+# Rule: a feature is there when a prediction is asked for.
+
+
+def test_feature_absent_in_serving():
+    changed = settings(numeric="{fare: {}, miles: {}}")
+    assert list(find_features_absent_in_serving(changed, TYPES, ["fare", "hour"])) == [
+        "features.numeric.miles: miles is not in the SERVING environment of the schema; expected "
+        "a column that requests carry. Hint: remove it, or correct the schema."
+    ]
+
+
+def test_all_problems_at_once_each_with_the_file():
+    changed = settings(numeric="{far: {}, tips: {}, miles: {}}", categorical="{company: 2}")
+    with pytest.raises(SettingsError) as caught:
+        require_sound_settings(changed, TYPES, ["fare", "hour", "company"])
+    assert caught.value.exit_code == 2
+    assert [line.split(";")[0] for line in str(caught.value).splitlines()] == [
+        f"{DEFAULT_PATH}: features.numeric.far: no column far in the schema",
+        f"{DEFAULT_PATH}: features.categorical.company: company is bytes in the schema",
+        f"{DEFAULT_PATH}: features.numeric.tips: tips makes the label",
+        f"{DEFAULT_PATH}: features.numeric.miles: miles is not in the SERVING environment "
+        "of the schema",
+    ]
+
+
+def test_required_columns_are_those_named_anywhere_each_once():
+    named = settings(
+        "label.above.column=miles", numeric="{fare: {}}", bucketized="{fare: 3, hour: 2}"
+    )
+    assert required_columns(named) == ["fare", "hour", "tips", "miles", "company"]
