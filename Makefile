@@ -2,7 +2,7 @@
 # ARGS goes to the command: make run ARGS="--set training.steps=50"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ready run test lint format bench requirements clean distclean
+.PHONY: help setup ready run test test-current lint format bench requirements clean distclean
 
 # With it set, Python compiles TFX anew in every process, which takes twenty seconds each.
 unexport PYTHONDONTWRITEBYTECODE
@@ -24,7 +24,7 @@ exit 2
 endef
 
 help: ## Shows this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
 setup: ## Builds .venv for this machine (FARELINE_STACK=…, FARELINE_PYTHON=… override)
 	@$(call WITH_PYTHON,requirements/install.py)
@@ -37,6 +37,10 @@ run: ready ## Runs the pipeline on this machine
 
 test: lint ## Runs the checks of `lint`, then all tests
 	.venv/bin/python -m pytest $(ARGS)
+
+# It takes ARGS from the environment, where make puts what its command line sets.
+test-current: ## Proves the current stack: run and test on a clean Debian 13 (root; ARGS for test)
+	@$(call WITH_PYTHON,.ci/debian13.py)
 
 lint: ready ## Checks style, format and import directions; changes nothing
 	.venv/bin/ruff check .

@@ -82,8 +82,10 @@ def _fill(uv: str, venv: str, choice: Choice, python: Interpreter, env: Dict[str
     say("installing %d packages (the first time downloads more than a gigabyte)" % packages)
     into = [uv, "pip", "install", "--python", os.path.join(venv, "bin", "python")]
     pins = [word for lock in locks for word in ("-r", lock)]
-    # Packages without a wheel are built with the pinned setuptools, not with tomorrow's.
-    pins += ["--require-hashes", "--build-constraints", locks[0]]
+    # The pins are whole, and in places deliberately not what a package asks for
+    # (current-overrides.in): --no-deps. Packages without a wheel are built with the pinned
+    # setuptools, not with tomorrow's.
+    pins += ["--no-deps", "--require-hashes", "--build-constraints", locks[0]]
     _run(into + pins + ["--compile-bytecode"], env, "installing the packages")
     ours = ["--no-deps", "--no-build-isolation", "--no-index", "--editable", CHECKOUT]
     _run(into + ours, env, "installing fareline itself")

@@ -49,9 +49,9 @@ class Interpreter(NamedTuple):
             return self.problem
         if self.version != choice.version:
             return "is Python %d.%d" % self.version
-        if choice.stack.compiles and not self.headers:
+        if choice.compiles and not self.headers:
             return "is Python %d.%d without Python.h, which %s needs (Debian: python%d.%d-dev)" % (
-                self.version + (choice.stack.compiles[0],) + self.version
+                self.version + (choice.compiles[0],) + self.version
             )
         return ""
 

@@ -81,14 +81,14 @@ def check_compiler(choice: Choice, environment: Dict[str, str]) -> None:
         SetupError: There is no C++ compiler on PATH.
     """
     path = environment.get("PATH")
-    if not choice.stack.compiles or any(
+    if not choice.compiles or any(
         shutil.which(name, path=path) for name in ("g++", "c++", "clang++")
     ):
         return
     raise SetupError(
-        "set-up: there is no C++ compiler on PATH; the %s stack needs one, since %s has no wheel. "
-        "Hint: install one (Debian, Ubuntu: apt install g++), and run `make setup` again."
-        % (choice.stack.name, " and ".join(choice.stack.compiles))
+        "set-up: there is no C++ compiler on PATH; the %s stack on Python %d.%d needs one, since "
+        "%s has no wheel. Hint: install one (Debian, Ubuntu: apt install g++), and run `make "
+        "setup` again." % ((choice.stack.name,) + choice.version + (" and ".join(choice.compiles),))
     )
 
 

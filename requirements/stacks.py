@@ -5,7 +5,7 @@ it runs before anything is installed. Decides from what it is handed; runs no pr
 """
 
 import os
-from typing import Iterable, List, NamedTuple, Optional, Tuple
+from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 Version = Tuple[int, int]
 
@@ -28,7 +28,9 @@ class Stack(NamedTuple):
     glibc: Version  # oldest
     macos_arm64: bool
     lock: str  # the file of pins under requirements/, {py} stands for e.g. py312
-    compiles: Tuple[str, ...]  # packages with no wheel, which need a C++ compiler and Python.h
+    # Per Python, the packages with no wheel for Linux, which need a C++ compiler and Python.h. Not
+    # said for macOS: there make and git come with a compiler, and every Python with its headers.
+    compiles: Dict[Version, Tuple[str, ...]]
 
     def lock_files(self, version: Version) -> List[str]:
         """Names the two files of pins, what runs and what tests."""
@@ -45,7 +47,7 @@ STACKS = (
         glibc=(2, 39),
         macos_arm64=True,
         lock="current-{py}",
-        compiles=(),
+        compiles={(3, 10): ("pyfarmhash",)},
     ),
     Stack(
         name="compat",
@@ -55,7 +57,7 @@ STACKS = (
         glibc=(2, 17),
         macos_arm64=False,
         lock="compat",
-        compiles=("pyfarmhash",),
+        compiles={(3, 10): ("pyfarmhash",)},
     ),
 )
 
@@ -65,6 +67,11 @@ class Choice(NamedTuple):
 
     stack: Stack
     version: Version
+
+    @property
+    def compiles(self) -> Tuple[str, ...]:
+        """The packages that have no wheel for this Python."""
+        return self.stack.compiles.get(self.version, ())
 
 
 def detect_machine() -> Machine:

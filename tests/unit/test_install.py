@@ -85,7 +85,10 @@ def test_python_without_headers_serves_only_where_nothing_is_compiled():
     bare = python(3, 10, headers=False)
     assert pick(DEBIAN_12, ALL_PINS, bare) is None
     assert pick(DEBIAN_12, ALL_PINS, bare, python(3, 10)) == "compat 3.10"
-    assert pick(DEBIAN_13, ALL_PINS, bare) == "current 3.10"
+    assert pick(DEBIAN_13, ALL_PINS, bare) is None
+    for minor in (11, 12, 13):
+        bare_too = python(3, minor, headers=False)
+        assert pick(DEBIAN_13, ALL_PINS, bare_too) == f"current 3.{minor}"
     compat = stacks.Choice(stacks.STACKS[1], (3, 10))
     assert "python3.10-dev" in bare.misfit(compat)
 

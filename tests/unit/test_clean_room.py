@@ -1,0 +1,166 @@
+"""The proof on a clean Debian 13: what it reads, refuses and says. Builds and mounts nothing."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).resolve().parents[2] / ".ci" / "debian13.py"
+_spec = importlib.util.spec_from_file_location("debian13", SCRIPT)
+debian13 = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(debian13)
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name in ("ARGS", debian13.SKIP, debian13.MIRROR):
+        monkeypatch.delenv(name, raising=False)
+
+
+def call(*arguments, **variables):
+    return subprocess.run(
+        [sys.executable, "-S", SCRIPT, *arguments],
+        env={**os.environ, **variables},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_without_a_command_it_runs_and_tests(monkeypatch):
+    monkeypatch.setenv("ARGS", "tests/unit -x")
+    chosen = debian13.parse_arguments([])
+    assert chosen.commands == [["make", "run"], ["make", "test", "ARGS=tests/unit -x"]]
+    assert not (chosen.dirty or chosen.fresh or chosen.keep)
+
+
+def test_a_command_keeps_its_own_options():
+    chosen = debian13.parse_arguments(["--dirty", "make", "--dry-run", "lint"])
+    assert chosen.commands == [["make", "--dry-run", "lint"]]
+    assert chosen.dirty
+
+
+def test_skipping_is_announced_and_does_nothing(tmp_path):
+    done = call(FARELINE_SKIP_CURRENT="1")
+    assert done.returncode == 0
+    assert "debian13: SKIPPED, since FARELINE_SKIP_CURRENT=1: nothing is proved" in done.stderr
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("value", ["", "0", "yes"])
+def test_only_1_skips(value, monkeypatch, capsys):
+    monkeypatch.setenv(debian13.SKIP, value)
+    monkeypatch.setattr(debian13, "prove", lambda *_: 7)
+    monkeypatch.setattr(debian13.signal, "signal", lambda *_: None)
+    assert debian13.main([]) == 7
+    assert "SKIPPED" not in capsys.readouterr().err
+
+
+def test_without_root_it_fails_in_one_line(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(debian13.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(debian13.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(debian13.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(debian13.signal, "signal", lambda *_: None)
+    assert debian13.main([]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("debian13: the user is not root; root was expected")
+    assert "FARELINE_SKIP_CURRENT=1" in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "cache").exists()
+
+
+def test_another_system_is_refused(monkeypatch):
+    monkeypatch.setattr(debian13.platform, "system", lambda: "Darwin")
+    monkeypatch.setattr(debian13.platform, "machine", lambda: "arm64")
+    with pytest.raises(debian13.CannotRun, match="this machine is Darwin arm64; Linux x86_64 was"):
+        debian13.check_machine()
+
+
+def test_an_archive_that_cannot_be_reached_is_said_and_leaves_no_root(monkeypatch, tmp_path):
+    def fail(command, stdout, **_):
+        stdout.write(b"I: Retrieving\nE: Failed getting release file\n")
+        return 1
+
+    monkeypatch.setattr(debian13, "get_debootstrap", lambda: None)
+    monkeypatch.setattr(debian13, "run", fail)
+    with pytest.raises(debian13.CannotRun, match="code 1 .E: Failed getting release file.*Hint: "):
+        debian13.ensure_root(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["debootstrap.log"]
+
+
+def test_a_root_that_was_built_is_used_again_and_another_recipe_is_another_root(
+    monkeypatch, tmp_path
+):
+    root = tmp_path / debian13.root_name()
+    root.mkdir()
+    monkeypatch.setattr(debian13, "run", lambda *_, **__: pytest.fail("it was built again"))
+    assert debian13.ensure_root(tmp_path) == root
+    monkeypatch.setenv(debian13.MIRROR, "made-up")
+    assert debian13.root_name() != root.name
+
+
+def test_what_a_killed_start_left_is_deleted_and_what_is_in_use_is_not(tmp_path):
+    for name in ("run-dead", "run-alive"):
+        (tmp_path / name / "root").mkdir(parents=True)
+    with open(tmp_path / "run-alive" / "lock", "w") as lock:
+        debian13.fcntl.flock(lock, debian13.fcntl.LOCK_EX)
+        debian13.delete_leftovers(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["run-alive"]
+
+
+def test_only_what_the_network_takes_comes_along(monkeypatch):
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "made-up")
+    monkeypatch.setenv("https_proxy", "made-up")
+    for name in ("UV_CACHE_DIR", "PIP_FIND_LINKS", "PYTHONPATH", "FARELINE_STACK", "VIRTUAL_ENV"):
+        monkeypatch.setenv(name, "/somewhere")
+    inside = debian13.inside_environment()
+    assert inside["UV_DEFAULT_INDEX"] == inside["https_proxy"] == "made-up"
+    assert inside["HOME"] == debian13.HOME
+    assert "/somewhere" not in inside.values()
+
+
+def test_a_file_is_never_written_through_a_link_out_of_the_root(tmp_path):
+    outside, root = tmp_path / "outside", tmp_path / "root"
+    outside.mkdir()
+    root.mkdir()
+    (root / "etc").symlink_to(outside)
+    source = tmp_path / "hosts"
+    source.write_text("new")
+    with pytest.raises(debian13.CannotRun, match="in a folder reached through a link"):
+        debian13.place(source, root, "/etc/hosts")
+    assert not list(outside.iterdir())
+
+    (outside / "hosts").write_text("old")
+    (root / "var").mkdir()
+    (root / "var" / "hosts").symlink_to(outside / "hosts")
+    debian13.place(source, root, "/var/hosts")
+    assert (outside / "hosts").read_text() == "old"
+    assert (root / "var" / "hosts").read_text() == "new"
+
+
+def test_certificates_named_in_pip_conf_are_found(tmp_path):
+    settings = tmp_path / "pip.conf"
+    settings.write_text("[global]\ncert = /made/up/ca.crt\ntimeout = 5\n[install]\ncert = here\n")
+    assert debian13.certificates_named_in(settings) == ["/made/up/ca.crt"]
+    assert debian13.certificates_named_in(tmp_path / "none.conf") == []
+
+
+def test_a_program_is_ended_when_this_one_is_stopped(monkeypatch):
+    started = []
+
+    class Stopped(debian13.subprocess.Popen):
+        def wait(self, timeout=None):
+            if not started:
+                started.append(self)
+                raise SystemExit(130)
+            return super().wait(timeout)
+
+    monkeypatch.setattr(debian13.subprocess, "Popen", Stopped)
+    with pytest.raises(SystemExit):
+        debian13.run(["sleep", "60"])
+    assert started[0].returncode == -9
