@@ -1,0 +1,200 @@
+"""The table of nodes, on a terminal and line by line; what libraries print goes to the log."""
+
+import dataclasses
+import io
+import os
+import re
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from runners.progress import NodeState, ProgressTable, output_to
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@dataclasses.dataclass
+class Node:
+    """What the table needs of a node; `runners.local.NodeResult` without TFX."""
+
+    name: str
+    state: NodeState = NodeState.WAITING
+    seconds: float = 0.0
+
+
+def nodes():
+    return [
+        Node("ExampleGen", NodeState.CACHED, 0.04),
+        Node("Transform", NodeState.EXECUTED, 12.34),
+        Node("Trainer", NodeState.FAILED, 3.0),
+        Node("Evaluator", NodeState.SKIPPED),
+        Node("Pusher"),
+    ]
+
+
+def screen(terminal):
+    return Console(
+        file=io.StringIO(),
+        force_terminal=terminal,
+        width=80,
+        color_system=None,
+        legacy_windows=False,
+    )
+
+
+def rendered(table):
+    console = screen(False)
+    console.print(table)
+    return [line.split() for line in console.file.getvalue().splitlines()]
+
+
+def test_off_a_terminal_each_finished_node_is_one_line():
+    console = screen(False)
+    table = ProgressTable(console, "taxi · run-1")
+    with table.shown():
+        table.add_nodes(nodes())
+        for node in nodes()[:4]:
+            table.update(Node(node.name, NodeState.RUNNING))
+            table.update(node)
+    assert console.file.getvalue().splitlines() == [
+        "taxi · run-1",
+        "= ExampleGen         cached       0.0 s",
+        "✓ Transform          executed    12.3 s",
+        "✗ Trainer            failed       3.0 s",
+        "- Evaluator          skipped      0.0 s",
+    ]
+
+
+def test_the_table_of_a_terminal():
+    table = ProgressTable(screen(True), "taxi · run-1")
+    table.add_nodes(nodes())
+    assert rendered(table) == [
+        ["taxi", "·", "run-1"],
+        ["node", "state", "seconds"],
+        ["=", "ExampleGen", "cached", "0.0"],
+        ["✓", "Transform", "executed", "12.3"],
+        ["✗", "Trainer", "failed", "3.0"],
+        ["-", "Evaluator", "skipped"],
+        ["·", "Pusher", "waiting"],
+    ]
+
+
+def test_a_running_node_shows_its_seconds_so_far(monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    table = ProgressTable(screen(True), "taxi")
+    running = Node("Trainer", NodeState.RUNNING)
+    table.add_nodes([running])
+    table.update(running)
+    clock[0] = 107.25
+    assert rendered(table)[-1] == ["▶", "Trainer", "running", "7.2"]
+
+
+def test_a_terminal_ends_with_the_last_state_of_all_nodes():
+    console = screen(True)
+    table = ProgressTable(console, "taxi · run-1")
+    with table.shown():
+        waiting = Node("Transform")
+        table.add_nodes([waiting])
+        waiting.state, waiting.seconds = NodeState.EXECUTED, 2.5
+        table.update(waiting)
+    last = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", console.file.getvalue()).split("seconds")[-1]
+    assert last.split() == ["✓", "Transform", "executed", "2.5"]
+
+
+def test_states_differ_in_sign_and_word_and_not_in_colour_alone():
+    shown = []
+    for state in NodeState:
+        table = ProgressTable(screen(True), "t")
+        table.add_nodes([Node("Node", state)])
+        sign, _, word = rendered(table)[-1]
+        assert word == state.value
+        shown.append(sign)
+    assert len(set(shown)) == len(NodeState)
+
+
+def test_states_are_the_words_of_the_json_answer():
+    assert {state.value for state in NodeState if state.is_success} == {"executed", "cached"}
+    assert {state.value for state in NodeState} == {
+        "waiting", "running", "executed", "cached", "failed", "skipped",
+    }  # fmt: skip
+
+
+# output_to, in a process of its own: pytest holds this one's descriptors.
+
+
+def run_python(code, tmp_path):
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), str(tmp_path / "run.log")],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+IMPORTS = """
+import os, subprocess, sys
+from pathlib import Path
+from runners.progress import output_to
+log = Path(sys.argv[1])
+"""
+
+
+def test_what_libraries_write_goes_to_the_log_and_the_console_to_the_user(tmp_path):
+    (tmp_path / "run.log").write_text("kept\n")
+    ran = run_python(
+        IMPORTS
+        + """
+print("before")
+with output_to(log) as console:
+    os.write(1, b"C++ to stdout\\n")
+    os.write(2, b"C++ to stderr\\n")
+    print("Python to stdout", flush=True)
+    print("Python to stderr", file=sys.stderr)
+    subprocess.run(["sh", "-c", "echo a child"])
+    print("unflushed", end="")
+    console.print("for the user")
+os.write(1, b"after to stdout\\n")
+os.write(2, b"after to stderr\\n")
+console.print("still for the user")
+""",
+        tmp_path,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout == "before\nafter to stdout\n"
+    assert ran.stderr == "for the user\nafter to stderr\nstill for the user\n"
+    assert (tmp_path / "run.log").read_text() == (
+        "kept\nC++ to stdout\nC++ to stderr\nPython to stdout\nPython to stderr\na child\nunflushed"
+    )
+
+
+def test_both_descriptors_are_restored_after_an_exception(tmp_path):
+    ran = run_python(
+        IMPORTS
+        + """
+try:
+    with output_to(log):
+        os.write(1, b"in the log\\n")
+        raise KeyboardInterrupt
+except KeyboardInterrupt:
+    os.write(1, b"to stdout\\n")
+    os.write(2, b"to stderr\\n")
+""",
+        tmp_path,
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "to stdout\n", "to stderr\n")
+    assert (tmp_path / "run.log").read_text() == "in the log\n"
+
+
+def test_a_log_that_cannot_be_opened_leaves_the_descriptors(tmp_path):
+    before = [os.fstat(fd).st_ino for fd in (1, 2)]
+    with pytest.raises(FileNotFoundError), output_to(tmp_path / "absent" / "run.log"):
+        pass
+    assert [os.fstat(fd).st_ino for fd in (1, 2)] == before
