@@ -33,7 +33,13 @@ def open_store(path: Path) -> metadata_store.MetadataStore:
     try:
         store = metadata_store.MetadataStore(sqlite_connection(path, read_only=True))
         store.get_artifact_types()
-    except errors.StatusError as error:
-        found = " ".join(str(error).split())
+    except (errors.StatusError, RuntimeError) as error:  # the constructor raises RuntimeError
+        found = f"holds no ML Metadata ({_sqlite_words(error)})"
         raise UserMistake.explain(str(path), found, "expected a metadata store", hint) from error
     return store
+
+
+def _sqlite_words(error: Exception) -> str:
+    """The reason alone, without the SQL that could not be executed."""
+    words = " ".join(str(error).split()).removeprefix("Error when executing query: ")
+    return words.partition(" query: ")[0]
