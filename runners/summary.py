@@ -27,7 +27,7 @@ PUSHED, REFUSED, FAILED = "pushed", "refused", "failed"
 EXIT_CODES = {PUSHED: 0, REFUSED: 3, FAILED: 1}
 TRACEBACK = "Traceback (most recent call last):"
 WORST_SLICES = 5
-WORST_SLICE_EXAMPLES = 50  # an AUC of fewer examples says little
+WORST_SLICE_EXAMPLES = 10  # of each label: an AUC of fewer is noise, and many slices have few
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,7 +129,7 @@ def print_summary(console: Console, outcome: Outcome, settings: Settings) -> Non
     for node in outcome.nodes:
         if node.error:
             console.print(f"[bold red]✗ {node.name} failed[/]: ", end="")
-            console.print(describe_error(node.error), markup=False, highlight=False)
+            console.print(describe_error(node.error), markup=False, highlight=False, soft_wrap=True)
     _print_verdict(console, outcome)
     console.print(f"Log: {outcome.log_path}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"{outcome.run_id} took {outcome.wall_seconds:.0f} s.", highlight=False)
@@ -193,7 +193,7 @@ def _metrics_table(metrics: Mapping[str, float], settings: Settings) -> Table:
     table.add_column("value", justify="right")
     table.add_column("threshold")
     for name, value in metrics.items():
-        threshold = getattr(settings.evaluation.thresholds, name)
+        threshold = getattr(settings.evaluation.thresholds, name, None)
         bounds = threshold.model_dump(exclude_none=True) if threshold else {}
         said = ", ".join(f"{key.replace('_', ' ')} {bound:g}" for key, bound in bounds.items())
         table.add_row(name, _number(name, value), said)
@@ -201,21 +201,22 @@ def _metrics_table(metrics: Mapping[str, float], settings: Settings) -> Table:
 
 
 def _worst_slices_table(slices: Sequence[SliceMetrics]) -> Table:
-    judged = [
-        s
-        for s in slices
-        if s.metrics.get("example_count", 0) >= WORST_SLICE_EXAMPLES
-        and not math.isnan(s.metrics.get("auc", math.nan))
-    ]
-    title = f"Worst slices by AUC, of at least {WORST_SLICE_EXAMPLES} examples"
+    judged = [s for s in slices if _rarer_label_count(s) >= WORST_SLICE_EXAMPLES]
+    title = f"Worst slices by AUC, with at least {WORST_SLICE_EXAMPLES} examples of each label"
     table = Table(title=title, title_justify="left", box=None)
     table.add_column("slice")
-    for name in ("auc", "accuracy", "example_count"):
+    for name in ("auc", "accuracy", "example_count", "label_mean"):
         table.add_column(name, justify="right")
     for one in sorted(judged, key=lambda s: s.metrics["auc"])[:WORST_SLICES]:
-        cells = [_number(n, one.metrics[n]) for n in ("auc", "accuracy", "example_count")]
-        table.add_row(one.name, *cells)
+        names = ("auc", "accuracy", "example_count", "label_mean")
+        table.add_row(one.name, *(_number(name, one.metrics[name]) for name in names))
     return table
+
+
+def _rarer_label_count(one: SliceMetrics) -> float:
+    count = one.metrics.get("example_count", 0.0)
+    positives = count * one.metrics.get("label_mean", 0.0)
+    return min(positives, count - positives)
 
 
 def _baseline(blessing: Mapping[str, Any]) -> str | None:
