@@ -20,6 +20,7 @@ METRIC_CLASSES = {
     "accuracy": "BinaryAccuracy",
     "calibration": "Calibration",  # mean prediction / mean label: 1 is right
     "example_count": "ExampleCount",
+    "label_mean": "MeanLabel",  # share of positives
 }
 
 
@@ -29,7 +30,7 @@ def build_eval_config(settings: Settings) -> tfma.EvalConfig:
         tfma.MetricConfig(
             class_name=class_name,
             config=json.dumps({"name": name}),
-            per_slice_thresholds=_overall_only(getattr(settings.evaluation.thresholds, name)),
+            per_slice_thresholds=_overall_only(getattr(settings.evaluation.thresholds, name, None)),
         )
         for name, class_name in METRIC_CLASSES.items()
     ]

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from absl import logging
 from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
@@ -143,6 +144,7 @@ class LocalRunner:
             state = self._launch(name)
         except Exception as error:  # noqa: BLE001 - whatever a component raises is its result
             result.error = error
+            logging.error("node %s failed", name, exc_info=error)
             state = NodeState.FAILED
         result.seconds = time.monotonic() - start
         self._set_state(name, state)

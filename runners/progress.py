@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -66,7 +66,14 @@ class ProgressTable:
         self._title = title
         self._nodes: dict[str, Node] = {}
         self._started: dict[str, float] = {}
-        self._live = Live(self, console=console, refresh_per_second=4, transient=False)
+        # Not redirecting: rich would take what libraries print from the log back to the screen.
+        self._live = Live(
+            self,
+            console=console,
+            refresh_per_second=4,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
 
     def add_nodes(self, nodes: list[Node]) -> None:
         """Names all nodes in DAG order, before the first one runs."""
@@ -91,8 +98,8 @@ class ProgressTable:
         with self._live:
             yield self
 
-    def __rich__(self) -> Table:
-        table = Table(title=self._title, title_justify="left", box=None, pad_edge=False)
+    def __rich__(self) -> Group:
+        table = Table(box=None, pad_edge=False)
         table.add_column("")
         table.add_column("node")
         table.add_column("state")
@@ -104,7 +111,7 @@ class ProgressTable:
                 seconds = time.monotonic() - self._started[node.name]
             shown = f"{seconds:.1f}" if seconds else ""
             table.add_row(Text(sign, style), node.name, Text(node.state.value, style), shown)
-        return table
+        return Group(Text(self._title), table)
 
 
 @contextlib.contextmanager

@@ -41,7 +41,7 @@ def test_anomalous_csv_stops_at_the_gate(small_csv, small_settings, tmp_path):
     error = run.answer["error"]
     assert error.startswith("DataGate: the data breaks the schema: 2 anomalies; expected none.")
     assert "payment_type: Examples contain values missing from the schema: Bitcoin" in error
-    assert "fare: Unexpectedly low value: -3.25" in error
+    assert "fare: Unexpectedly low values: -3.25<0" in error
     assert not (tmp_path / "ws" / "serving").exists()
 
 

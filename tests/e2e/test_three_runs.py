@@ -148,7 +148,8 @@ def test_second_run_judges_and_publishes_again_only(second, first, after_first, 
         "BaselineResolver",
     }
     assert second.answer["baseline"].startswith("Model:")
-    assert second.answer["metrics"] == first.answer["metrics"]
+    # Beam adds up floats in any order.
+    assert second.answer["metrics"] == pytest.approx(first.answer["metrics"], rel=1e-6)
     # Evaluator: evaluation and blessing; Pusher: pushed model.
     assert after_second["Artifact"] - after_first["Artifact"] == 3
     assert after_second["Execution"] - after_first["Execution"] == len(second.states())
@@ -194,7 +195,7 @@ def test_summary_for_people(third, workspace):
     text = " ".join(done.stderr.split())
     assert "Metrics on the eval split" in text
     assert "at least 0.94, at most below baseline 0.005" in text
-    assert "Worst slices by AUC, of at least 50 examples" in text
+    assert "Worst slices by AUC, with at least 10 examples of each label" in text
     assert "Blessed by Evaluator: yes (compared with Model:" in text
     assert "Blessed by InfraValidator: yes" in text
     assert f"Pushed to {third.answer['pushed_to']}" in text

@@ -1,0 +1,18 @@
+"""`python -m benchmarks [NAME] …` runs one benchmark; without a name, all of them."""
+
+import importlib
+import sys
+
+NAMES = ("local_run",)
+
+
+def main() -> None:
+    """Runs what was named."""
+    chosen = [name for name in sys.argv[1:2] if name in NAMES]
+    arguments = sys.argv[1 + len(chosen) :]
+    for name in chosen or NAMES:
+        importlib.import_module(f"benchmarks.{name}").main(arguments)
+
+
+if __name__ == "__main__":
+    main()
