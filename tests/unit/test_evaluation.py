@@ -138,6 +138,7 @@ def test_the_whole_configuration():
             }
           }
           metrics { class_name: "ExampleCount" config: '{"name": "example_count"}' }
+          metrics { class_name: "MeanLabel" config: '{"name": "label_mean"}' }
         }
         """,
         tfma.EvalConfig(),
@@ -181,10 +182,18 @@ def test_the_candidates_metrics_overall_first_then_by_name(compared):
         "hour=8",
         "hour=8, payment=Cash",
     ]
-    assert set(slices[0].metrics) == {"auc", "pr_auc", "accuracy", "calibration", "example_count"}
+    assert set(slices[0].metrics) == {
+        "auc",
+        "pr_auc",
+        "accuracy",
+        "calibration",
+        "example_count",
+        "label_mean",
+    }
     # Of the six pairs of a tipped and an untipped trip the candidate ranks five rightly (0.4 < 0.6
     # is wrong); it is right at 0.5 about three trips of five; 2.4 / 5 against 2 / 5 tipped.
     expected = {"auc": 5 / 6, "accuracy": 3 / 5, "calibration": 1.2, "example_count": 5.0}
+    expected["label_mean"] = 2 / 5
     overall = {name: slices[0].metrics[name] for name in expected}
     assert overall == pytest.approx(expected, abs=1e-6)
     # The baseline in the same file ranks all of them rightly.

@@ -1,0 +1,200 @@
+"""The doctor says what is there, what is missing, and what to do; what a run needs decides."""
+
+import collections
+import importlib.metadata
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from runners import doctor
+from runners.doctor import CAPABILITIES, PACKAGES, Finding, Report, examine, print_report
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+GIB = 2**30
+Usage = collections.namedtuple("Usage", "total used free")
+Memory = collections.namedtuple("Memory", "available")
+
+
+@pytest.fixture
+def machine(monkeypatch, tmp_path):
+    """A machine with everything that a run needs and nothing optional; change it as you like."""
+    parts = {
+        "versions": dict.fromkeys(PACKAGES, "1.0") | {"tfx": "1.16.0"},
+        "programs": {},
+        "disk": 2 * GIB,
+        "memory": 3 * GIB,
+    }
+
+    def version(name):
+        if name not in parts["versions"]:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return parts["versions"][name]
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: parts["programs"].get(name))
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: Usage(0, 0, parts["disk"]))
+    monkeypatch.setattr(doctor.psutil, "virtual_memory", lambda: Memory(parts["memory"]))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+    return parts
+
+
+def finding(report, what):
+    [found] = [f for f in report.findings if f.what == what]
+    return found
+
+
+def test_a_machine_with_just_enough_can_run(machine):
+    report = examine()
+    assert report.can_run
+    assert report.stack == "compat"
+    assert finding(report, "tfx") == Finding("tfx", "1.16.0", True, "make setup", required=True)
+    assert finding(report, "free disk").found == "2.0 GiB"
+    assert finding(report, "free memory").found == "3.0 GiB"
+    python = finding(report, "python")
+    assert python.found == f"{sys.version.split()[0]} at {sys.executable}"
+    assert [f.what for f in report.findings if not f.ok] == [
+        "infra validation with TensorFlow Serving",
+        "training curves",
+        "code version in lineage",
+        "building images",
+        "submitting to Vertex AI",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("version", "stack"),
+    [("1.16.1", "compat"), ("1.21.0", "current"), ("1.2.1", "unknown"), ("2.0", "unknown")],
+)
+def test_the_stack_is_told_by_the_version_of_tfx(machine, version, stack):
+    machine["versions"]["tfx"] = version
+    assert examine().stack == stack
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_missing_package_is_named_and_nothing_can_run(machine, package):
+    del machine["versions"][package]
+    report = examine()
+    assert not report.can_run
+    missing = Finding(package, "not installed", False, "make setup", required=True)
+    assert finding(report, package) == missing
+    assert report.stack == ("unknown" if package == "tfx" else "compat")
+
+
+def test_too_little_disk(machine):
+    machine["disk"] = int(1.94 * GIB)
+    report = examine()
+    assert not report.can_run
+    assert finding(report, "free disk") == Finding(
+        "free disk", "1.9 GiB", False, "free at least 2 GiB", required=True
+    )
+
+
+def test_too_little_memory(machine):
+    machine["memory"] = int(0.5 * GIB)
+    report = examine()
+    assert not report.can_run
+    assert finding(report, "free memory") == Finding(
+        "free memory", "0.5 GiB", False, "close something: a run needs 3 GiB", required=True
+    )
+
+
+def test_nothing_optional_stops_a_run(machine):
+    report = examine()
+    optional = [capability() for capability in CAPABILITIES]
+    assert [f.required for f in optional] == [False] * 5
+    assert all(f.hint for f in optional)
+    assert list(report.findings[-5:]) == optional
+    assert finding(report, "training curves").found == "no tensorboard installed"
+    assert finding(report, "infra validation with TensorFlow Serving").found == (
+        "no tensorflow_model_server on PATH: our own server is used"
+    )
+
+
+def test_what_is_optional_and_there(machine, monkeypatch, tmp_path):
+    machine["programs"] = {
+        name: f"/bin/{name}" for name in ("git", "docker", "tensorflow_model_server")
+    }
+    machine["versions"]["tensorboard"] = "2.16.2"
+    (tmp_path / "key.json").write_text("{}")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
+    report = examine()
+    assert all(f.ok for f in report.findings)
+    assert [f.found for f in report.findings[-5:]] == [
+        "/bin/tensorflow_model_server",
+        "tensorboard 2.16.2",
+        "/bin/git",
+        "/bin/docker",
+        "credentials found",
+    ]
+
+
+def test_google_credentials(machine, monkeypatch, tmp_path):
+    default = tmp_path / ".config/gcloud/application_default_credentials.json"
+    default.parent.mkdir(parents=True)
+    default.write_text("{}")
+    assert finding(examine(), "submitting to Vertex AI").ok
+    # A named file counts alone, as it does for Google's libraries.
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "absent.json"))
+    named = finding(examine(), "submitting to Vertex AI")
+    assert (named.ok, named.found) == (False, "no Google credentials")
+    assert named.hint == "gcloud auth application-default login"
+
+
+def test_the_json_answer(machine):
+    answer = json.loads(examine().to_json())
+    assert list(answer) == ["stack", "can_run", "findings"]
+    assert (answer["stack"], answer["can_run"]) == ("compat", True)
+    assert answer["findings"][2] == {
+        "what": "tfx",
+        "found": "1.16.0",
+        "ok": True,
+        "hint": "make setup",
+        "required": True,
+    }
+
+
+def test_the_table_says_in_signs_what_colours_say(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    report = Report(
+        "compat",
+        (
+            Finding("tfx", "1.16.0", True, "make setup", required=True),
+            Finding("free disk", "0.1 GiB", False, "free at least 2 GiB", required=True),
+            Finding("building images", "no docker on PATH", False, "install Docker"),
+        ),
+    )
+    print_report(report)
+    assert [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()] == [
+        "Stack: compat",
+        "what found what to do",
+        "✓ tfx 1.16.0",
+        "✗ free disk 0.1 GiB free at least 2 GiB",
+        "○ building images no docker on PATH install Docker",
+        "This machine cannot run the pipeline; ○ marks what is optional.",
+    ]
+
+
+def test_this_environment_has_every_package():
+    report = examine()
+    assert report.stack in ("compat", "current")
+    assert [f.what for f in report.findings if f.what in PACKAGES and not f.ok] == []
+
+
+def test_the_doctor_loads_nothing_heavy():
+    code = (
+        "import sys; from runners.doctor import examine; examine();"
+        "print([m for m in ('tensorflow', 'tfx', 'keras', 'apache_beam') if m in sys.modules])"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert ran.stdout == "[]\n"

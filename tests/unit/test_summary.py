@@ -1,0 +1,389 @@
+"""What came of a run: status, exit code, the JSON answer, the text, and a failure in one line."""
+
+import io
+import json
+import math
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from fareline.errors import DataError
+from lineage.store import open_store
+from pipeline.config import load_settings
+from pipeline.evaluation import SliceMetrics
+from runners import summary
+from runners.local import NodeResult
+from runners.progress import NodeState
+from runners.summary import EXIT_CODES, Outcome, describe_error, print_summary, read_outcome
+from runners.workspace import Workspace
+from tests.unit.stores_for_tests import FAILED, StoreWriter, artifact
+
+OVERALL = SliceMetrics(
+    "overall",
+    {
+        "auc": 0.9551,
+        "pr_auc": 0.84,
+        "accuracy": 0.9,
+        "calibration": math.nan,
+        "example_count": 5001.0,
+        "label_mean": 0.25,
+    },
+)
+WORKSPACE = Workspace(Path("/runs/[ws]"))
+
+
+def outcome(**changes):
+    return Outcome(
+        **{
+            "run_id": "run-1",
+            "nodes": [
+                NodeResult("ExampleGen", NodeState.CACHED, 0.0414),
+                NodeResult("Pusher", NodeState.EXECUTED, 2.0),
+            ],
+            "slices": [OVERALL, SliceMetrics("hour=7", {"auc": 0.5, "calibration": math.inf})],
+            "blessed": True,
+            "infra_blessed": True,
+            "reasons": [],
+            "baseline": None,
+            "pushed_to": "/runs/[ws]/serving/taxi/1",
+            "workspace": WORKSPACE,
+            "log_path": Path("/runs/[ws]/logs/run-1.log"),
+            "wall_seconds": 61.23456,
+        }
+        | changes
+    )
+
+
+def raised(error, cause=None):
+    """The error as it is caught, with its cause or context."""
+    try:
+        if cause is None:
+            raise error
+        raise error from cause
+    except type(error) as caught:
+        return caught
+
+
+REFUSED = {
+    "pushed_to": None,
+    "blessed": False,
+    "reasons": ["auc is 0.9000 on overall; expected at least 0.94"],
+    "baseline": "Model:7",
+}
+FAILURE = {
+    "pushed_to": None,
+    "slices": [],
+    "blessed": False,
+    "infra_blessed": False,
+    "nodes": [
+        NodeResult("ExampleGen", NodeState.EXECUTED, 1.0),
+        NodeResult("Trainer", NodeState.FAILED, 2.0, RuntimeError("out of [memory]\ndetails")),
+        NodeResult("Pusher", NodeState.SKIPPED),
+    ],
+}
+
+
+# Status.
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "exit_code"),
+    [({}, "pushed", 0), (REFUSED, "refused", 3), (FAILURE, "failed", 1)],
+)
+def test_status_and_exit_code(changes, status, exit_code):
+    assert outcome(**changes).status == status
+    assert EXIT_CODES[status] == exit_code
+
+
+@pytest.mark.parametrize("state", ["FAILED", "SKIPPED", "RUNNING", "WAITING"])
+def test_a_node_that_did_not_end_well_is_a_failed_run_even_if_something_was_pushed(state):
+    assert outcome(nodes=[NodeResult("Pusher", NodeState[state])]).status == "failed"
+
+
+# JSON.
+
+
+def test_the_json_answer():
+    assert json.loads(outcome().to_json()) == {
+        "run_id": "run-1",
+        "status": "pushed",
+        "nodes": [
+            {"name": "ExampleGen", "state": "cached", "seconds": 0.041},
+            {"name": "Pusher", "state": "executed", "seconds": 2.0},
+        ],
+        "metrics": {
+            "auc": 0.9551,
+            "pr_auc": 0.84,
+            "accuracy": 0.9,
+            "calibration": None,
+            "example_count": 5001.0,
+            "label_mean": 0.25,
+        },
+        "slices": {"hour=7": {"auc": 0.5, "calibration": None}},
+        "blessed": True,
+        "infra_blessed": True,
+        "reasons": [],
+        "baseline": None,
+        "pushed_to": "/runs/[ws]/serving/taxi/1",
+        "workspace": "/runs/[ws]",
+        "metadata": "/runs/[ws]/metadata.db",
+        "log": "/runs/[ws]/logs/run-1.log",
+        "error": None,
+        "wall_seconds": 61.235,
+    }
+
+
+@pytest.mark.parametrize("changes", [{}, REFUSED, FAILURE])
+def test_the_keys_are_the_same_whatever_came_of_the_run(changes):
+    promised = [
+        "run_id", "status", "nodes", "metrics", "blessed", "infra_blessed", "pushed_to",
+        "workspace", "metadata", "wall_seconds",
+    ]  # fmt: skip
+    answer = json.loads(outcome(**changes).to_json())
+    assert set(promised) <= set(answer)
+    assert list(answer) == list(json.loads(outcome().to_json()))
+
+
+def test_the_json_answer_of_a_failed_run():
+    answer = json.loads(outcome(**FAILURE).to_json())
+    assert answer["error"] == "Trainer: RuntimeError: out of [memory]"
+    assert answer["metrics"] == {}
+    assert answer["pushed_to"] is None
+    assert [node["state"] for node in answer["nodes"]] == ["executed", "failed", "skipped"]
+
+
+def test_json_has_no_nan():
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    json.loads(outcome().to_json(), parse_constant=refuse)
+
+
+# From the store.
+
+
+@pytest.fixture
+def read(tmp_path, monkeypatch):
+    """Reads the outcome of `run-1`, with the Evaluator's result as given."""
+    writer = StoreWriter(tmp_path / "metadata.db")
+
+    def read_run(refusals=()):
+        monkeypatch.setattr(summary, "read_metrics", lambda uri: [SliceMetrics(uri, {})])
+        monkeypatch.setattr(summary, "read_refusals", lambda uri: list(refusals))
+        nodes = [NodeResult("Pusher", NodeState.EXECUTED)]
+        store = open_store(tmp_path / "metadata.db")
+        return read_outcome("run-1", nodes, store, WORKSPACE, Path("/log"), 1.5)
+
+    return writer, read_run
+
+
+def add(writer, evaluator=None, infra=None, pushed=None):
+    if evaluator:
+        evaluation = {"evaluation": [artifact("/eval")], "blessing": [artifact("/b", **evaluator)]}
+        writer.add_execution("taxi", "run-1", "Evaluator", outputs=evaluation)
+    if infra:
+        blessing = {"blessing": [artifact("/infra", **infra)]}
+        writer.add_execution("taxi", "run-1", "InfraValidator", outputs=blessing)
+    if pushed:
+        model = {"pushed_model": [artifact("/pushed", **pushed)]}
+        writer.add_execution("taxi", "run-1", "Pusher", outputs=model)
+
+
+def test_a_pushed_run_is_read_from_the_store(read):
+    writer, read_run = read
+    add(
+        writer,
+        evaluator={"blessed": 1, "baseline_model_id": 7},
+        infra={"blessed": 1, "message": "answered"},
+        pushed={"pushed": 1, "pushed_destination": "/serving/taxi/1"},
+    )
+    found = read_run()
+    assert (found.status, found.blessed, found.infra_blessed) == ("pushed", True, True)
+    assert (found.baseline, found.pushed_to) == ("Model:7", "/serving/taxi/1")
+    assert (found.reasons, found.slices) == ([], [SliceMetrics("/eval", {})])
+    assert (found.run_id, found.wall_seconds, found.log_path) == ("run-1", 1.5, Path("/log"))
+
+
+def test_a_refused_run_says_every_reason(read):
+    writer, read_run = read
+    add(
+        writer,
+        evaluator={"blessed": 0},
+        infra={"blessed": 0, "message": "answers are not finite"},
+        pushed={"pushed": 0},
+    )
+    found = read_run(refusals=["auc is 0.5000 on overall; expected at least 0.94"])
+    assert (found.status, found.blessed, found.infra_blessed) == ("refused", False, False)
+    assert found.reasons == [
+        "auc is 0.5000 on overall; expected at least 0.94",
+        "infra validation: answers are not finite",
+    ]
+    assert (found.baseline, found.pushed_to) == (None, None)
+
+
+def test_a_run_that_failed_early_has_nothing_to_show(read):
+    writer, read_run = read
+    writer.add_execution("taxi", "run-1", "ExampleGen", FAILED)
+    # What another run put out is not this run's.
+    writer.add_execution(
+        "taxi",
+        "run-0",
+        "Pusher",
+        outputs={"pushed_model": [artifact("/p", pushed=1, pushed_destination="/serving/1")]},
+    )
+    found = read_run()
+    assert (found.slices, found.reasons, found.pushed_to) == ([], [], None)
+    assert (found.blessed, found.infra_blessed, found.metrics) == (False, False, {})
+
+
+# In words.
+
+
+def printed(changes):
+    console = Console(file=io.StringIO(), width=80, color_system=None)
+    print_summary(console, outcome(**changes), load_settings())
+    return console.file.getvalue()
+
+
+def test_summary_of_a_pushed_run():
+    slices = [
+        SliceMetrics(
+            name, {"auc": auc, "accuracy": 0.5, "example_count": count, "label_mean": tipped}
+        )
+        for name, auc, count, tipped in [
+            ("hour=1", 0.91, 20.0, 0.5),
+            ("hour=2", 0.81, 60.0, 0.75),
+            ("hour=3", 0.1, 19.0, 0.5),  # too few of either label
+            ("hour=4", 0.2, 900.0, 0.01),
+            ("hour=5", 0.2, 900.0, 0.99),
+            ("hour=6", 0.0, 900.0, 0.0),  # nobody tipped: TFMA's AUC of 0 means nothing
+        ]
+    ]
+    text = printed({"slices": [OVERALL, *slices], "baseline": "Model:7"})
+    # A title is wrapped to the width of its table.
+    assert " ".join(text.split()) == " ".join(
+        [
+            "Metrics on the eval split",
+            "metric value threshold",
+            "auc 0.9551 at least 0.94, at most below baseline 0.005",
+            "pr_auc 0.8400",
+            "accuracy 0.9000",
+            "calibration nan",
+            "example_count 5001",
+            "label_mean 0.2500",
+            "Worst slices by AUC, with at least 10 examples of each label",
+            "slice auc accuracy example_count label_mean",
+            "hour=2 0.8100 0.5000 60 0.7500",
+            "hour=1 0.9100 0.5000 20 0.5000",
+            "Blessed by Evaluator: yes (compared with Model:7)",
+            "Blessed by InfraValidator: yes",
+            "Pushed to /runs/[ws]/serving/taxi/1",
+            "Log: /runs/[ws]/logs/run-1.log",
+            "run-1 took 61 s.",
+            "Next: fareline lineage runs --workspace /runs/[ws]",
+        ]
+    )
+
+
+def test_no_more_than_five_worst_slices():
+    numbers = {"accuracy": 0.5, "example_count": 100.0, "label_mean": 0.5}
+    slices = [SliceMetrics(f"hour={n}", {"auc": 0.9 - n / 100, **numbers}) for n in range(9)]
+    shown = printed({"slices": [OVERALL, *slices]}).split()
+    assert [word for word in shown if word.startswith("hour=")] == [
+        f"hour={n}" for n in (8, 7, 6, 5, 4)
+    ]
+
+
+def test_summary_of_a_refused_first_run():
+    text = " ".join(printed(REFUSED | {"baseline": None}).split())
+    assert text.endswith(
+        "Blessed by Evaluator: no (no blessed model to compare with yet: judged on floors alone) "
+        "Blessed by InfraValidator: yes "
+        "- auc is 0.9000 on overall; expected at least 0.94 "
+        "Refused: nothing was pushed. "
+        "Log: /runs/[ws]/logs/run-1.log "
+        "run-1 took 61 s. "
+        "Next: look at the slices above, change the settings or the model, run again."
+    )
+
+
+def test_summary_of_a_failed_run_names_node_cause_and_log():
+    assert printed(FAILURE).splitlines() == [
+        "✗ Trainer failed: RuntimeError: out of [memory]",
+        "Nothing was pushed: the run failed.",
+        "Log: /runs/[ws]/logs/run-1.log",
+        "run-1 took 61 s.",
+        "Next: mend the cause and run again; what is done is taken from the cache.",
+    ]
+
+
+# A failure in one line.
+
+WORKERS_TRACEBACK = """\
+Traceback (most recent call last):
+  File "apache_beam/runners/common.py", line 1499, in process
+  File "mine.py", line 5, in boom
+    raise ValueError("bad row")
+ValueError: bad row
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "apache_beam/runners/worker/sdk_worker.py", line 310, in _execute
+    response = task()
+ValueError: bad row
+  found: 3 fields [while running 'Parse']
+Hint: none
+"""
+
+
+def test_an_error_is_named_with_its_first_line():
+    assert describe_error(ValueError("bad row\nmore")) == "ValueError: bad row"
+    assert describe_error(ValueError("\n\n  bad row\nmore")) == "ValueError: bad row"
+
+
+@pytest.mark.parametrize("error", [ValueError(), ValueError(" \n")])
+def test_an_error_without_words_is_named(error):
+    assert describe_error(error) == "ValueError"
+
+
+def test_of_nested_errors_the_first_cause_is_named():
+    inner = raised(RuntimeError("second"), KeyError("first"))
+    assert describe_error(raised(OSError("third"), inner)) == "KeyError: 'first'"
+
+
+def test_an_error_that_came_up_while_another_was_handled():
+    try:
+        try:
+            raise KeyError("first")
+        except KeyError:
+            raise OSError("second")  # noqa: B904 - the context is what is tested
+    except OSError as error:
+        assert describe_error(error) == "KeyError: 'first'"
+
+
+def test_a_context_that_was_put_aside_is_no_cause():
+    try:
+        try:
+            raise KeyError("first")
+        except KeyError:
+            raise OSError("second") from None
+    except OSError as error:
+        assert describe_error(error) == "OSError: second"
+
+
+def test_our_own_errors_are_given_whole_even_below_others():
+    ours = raised(DataError("trips.csv: empty; expected rows.\n  second line"), KeyError("inner"))
+    assert describe_error(ours) == "trips.csv: empty; expected rows.\n  second line"
+    assert describe_error(raised(RuntimeError("wrapped"), ours)) == str(ours)
+
+
+def test_the_cause_is_found_in_the_traceback_that_a_beam_worker_sends():
+    error = RuntimeError(WORKERS_TRACEBACK)
+    assert describe_error(error) == "ValueError: bad row"
+    assert describe_error(raised(OSError("run failed"), error)) == "ValueError: bad row"
+
+
+def test_a_traceback_without_an_end_leaves_the_name():
+    assert describe_error(RuntimeError("Traceback (most recent call last):\n")) == "RuntimeError"
