@@ -1,0 +1,380 @@
+"""The rules of docs/architecture.md that a reader cannot check at a glance, over every module.
+
+Rules about the text of modules are small functions over its syntax tree; each is first shown a
+breach, so that it cannot pass by finding nothing.
+"""
+
+import ast
+import importlib
+import inspect
+import json
+import pickle
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fareline.errors import FarelineError
+from pipeline import user_code
+from tests.unit.stores_for_tests import COMPLETE, StoreWriter
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+ROOMS = ("fareline", "pipeline", "preprocessing", "models", "data", "schema", "runners", "lineage",
+         "serving")  # fmt: skip
+FILES = sorted(file for room in ROOMS for file in (REPOSITORY / room).rglob("*.py"))
+LONGEST_MODULE = 300
+HEAVY = ("tensorflow", "tfx", "keras", "apache_beam", "pandas")
+
+
+def relative(file):
+    return file.relative_to(REPOSITORY).as_posix()
+
+
+def module_name(file):
+    parts = file.relative_to(REPOSITORY).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def offenders(rule, files=FILES):
+    """`file:line` of every breach of a rule, which takes a syntax tree and yields nodes."""
+    return [
+        f"{relative(file)}:{node.lineno}"
+        for file in files
+        for node in rule(ast.parse(file.read_text(encoding="utf-8")))
+    ]
+
+
+def breaches(rule, source):
+    return [node.lineno for node in rule(ast.parse(source))]
+
+
+def dotted(node):
+    """`os.path.join` for such an expression; only its end where it starts with a call."""
+    names = []
+    while isinstance(node, ast.Attribute):
+        names.append(node.attr)
+        node = node.value
+    if isinstance(node, ast.Name):
+        names.append(node.id)
+    return ".".join(reversed(names))
+
+
+def imported(tree):
+    """Pairs of an import statement and a dotted name that it brings, as deep as it is named."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from ((node, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def test_there_are_modules_to_look_at():
+    assert {module_name(file).split(".")[0] for file in FILES} == set(ROOMS)
+    folders = {file.parent.name for file in REPOSITORY.glob("*/__init__.py")}
+    assert folders - {"tests", "benchmarks"} == set(ROOMS)
+
+
+# Imports.
+
+
+def lint_imports(folder):
+    return subprocess.run(
+        [sys.executable, "-c", "from importlinter.cli import lint_imports_command as c; c()",
+         "--no-cache"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )  # fmt: skip
+
+
+def test_import_contracts_hold():
+    linted = lint_imports(REPOSITORY)
+    assert linted.returncode == 0, linted.stdout + linted.stderr
+    kept = re.search(r"Contracts: (\d+) kept, 0 broken", linted.stdout)
+    assert int(kept[1]) >= 7
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("lineage/runs.py", "import data.taxi"),
+        ("models/network.py", "import pipeline.config"),
+        ("pipeline/checks.py", "import models.trainer"),
+        ("pipeline/sections.py", "import pipeline.config"),
+        ("preprocessing/features.py", "import tensorflow"),
+        ("serving/versions.py", "import tfx"),
+    ],
+)
+def test_a_planted_import_breaks_a_contract(tmp_path, module, line):
+    for file in [*FILES, REPOSITORY / "pyproject.toml"]:
+        copy = tmp_path / file.relative_to(REPOSITORY)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(file.read_bytes())
+    planted = tmp_path / module
+    planted.write_text(f"{planted.read_text()}\n{line}\n")
+    linted = lint_imports(tmp_path)
+    assert linted.returncode == 1, linted.stdout + linted.stderr
+    assert "BROKEN" in linted.stdout
+
+
+def google_cloud(tree):
+    return [node for node, name in imported(tree) if f"{name}.".startswith("google.cloud.")]
+
+
+def test_google_cloud_is_imported_for_vertex_only():
+    assert breaches(google_cloud, "def f():\n    from google.cloud import storage") == [2]
+    assert breaches(google_cloud, "import google.cloud.aiplatform as a") == [1]
+    assert breaches(google_cloud, "from google import cloud") == [1]
+    assert breaches(google_cloud, "import google.protobuf") == []
+    assert [o for o in offenders(google_cloud) if not o.startswith("runners/vertex.py:")] == []
+
+
+def orchestration(tree):
+    """Imports of tfx.orchestration, and uses of it as an attribute of tfx."""
+    yield from (
+        n
+        for n, name in imported(tree)
+        if f"{name}.".startswith(("tfx.orchestration.", "tfx.v1.orchestration."))
+    )
+    yield from (
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and dotted(node) in ("tfx.orchestration", "tfx.v1.orchestration")
+    )
+
+
+def test_user_functions_know_nothing_of_orchestration():
+    assert breaches(orchestration, "from tfx.orchestration.portable import launcher") == [1]
+    assert breaches(
+        orchestration, "from tfx import v1 as tfx\ntfx.orchestration.LocalDagRunner()"
+    ) == [2]
+    user_files = [f for f in FILES if module_name(f).split(".")[0] in ("models", "preprocessing")]
+    assert len(user_files) >= 8
+    assert offenders(orchestration, user_files) == []
+
+
+def future_annotations(tree):
+    return [node for node, name in imported(tree) if name == "__future__.annotations"]
+
+
+def test_components_keep_their_raw_annotations():
+    assert breaches(future_annotations, "from __future__ import annotations") == [1]
+    components = [f for f in FILES if relative(f).startswith("pipeline/components/")]
+    assert len(components) >= 5
+    assert offenders(future_annotations, components) == []
+
+
+def test_every_user_function_resolves_to_a_callable():
+    paths = {name: getattr(user_code, name) for name in dir(user_code) if name.endswith("_FN")}
+    assert set(paths) == {"PREPROCESSING_FN", "RUN_FN", "TUNER_FN"}
+    parameters = {}
+    for name, path in paths.items():
+        module, _, function = path.rpartition(".")
+        resolved = getattr(importlib.import_module(module), function)
+        parameters[name] = list(inspect.signature(resolved).parameters)
+    # As TFX calls them.
+    assert parameters == {
+        "PREPROCESSING_FN": ["inputs", "custom_config"],
+        "RUN_FN": ["fn_args"],
+        "TUNER_FN": ["fn_args"],
+    }
+
+
+# The environment and files.
+
+
+def environment(tree):
+    names = ("os.environ", "os.environb", "os.getenv", "os.putenv", "os.unsetenv")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and dotted(node) in names:
+            yield node
+    yield from (node for node, name in imported(tree) if name in names)
+
+
+def test_the_environment_is_read_by_runners_only():
+    source = "import os\nos.environ['A']\nos.getenv('A')\nfrom os import environ\nos.path.sep"
+    assert breaches(environment, source) == [2, 3, 4]
+    found = offenders(environment)
+    assert [o for o in found if not o.startswith("runners/")] == []
+    assert any(o.startswith("runners/run.py:") for o in found)
+
+
+READING = ("open", "read_text", "read_bytes", "exists", "is_file", "is_dir", "glob", "rglob",
+           "iterdir", "listdir", "scandir", "stat", "getenv", "get_data", "run", "Popen",
+           "check_output", "urlopen", "find_spec", "version")  # fmt: skip
+
+
+def reads_at_import(tree):
+    """Calls that read a file, a folder, another process or the environment, outside functions."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            # The body runs later; decorators and defaults run now.
+            defaults = [d for d in node.args.kw_defaults if d]
+            waiting += [*node.decorator_list, *node.args.defaults, *defaults]
+            continue
+        if isinstance(node, ast.Lambda):
+            continue
+        if isinstance(node, ast.If) and "__main__" in ast.dump(node.test):
+            continue
+        if isinstance(node, ast.Call) and dotted(node.func).split(".")[-1] in READING:
+            yield node
+        if isinstance(node, ast.Attribute) and dotted(node) == "os.environ":
+            yield node
+        waiting += ast.iter_child_nodes(node)
+
+
+def test_nothing_is_read_at_import():
+    planted = """
+A = Path(__file__).read_text()
+B = os.environ["B"]
+class C:
+    d = open("d").read()
+def f(x=Path("x").exists()):
+    return open("later")
+g = lambda: open("later")
+if __name__ == "__main__":
+    open("later")
+with open("now"):
+    pass
+"""
+    assert sorted(breaches(reads_at_import, planted)) == [2, 3, 5, 6, 11]
+    assert offenders(reads_at_import) == []
+
+
+# A light start.
+
+
+@pytest.fixture
+def small_workspace(tmp_path):
+    writer = StoreWriter(tmp_path / "metadata.db")
+    writer.add_run("taxi", "run-1", 1_767_268_800_000, {"Trainer": (COMPLETE, 1)})
+    return tmp_path
+
+
+LIGHT_START = """
+import json, sys
+{statements}
+packages = {{name.partition(".")[0] for name in sys.modules}}
+print(json.dumps(sorted(packages & set({heavy!r}))), file=sys.stderr)
+"""
+
+
+def heavy_packages_after(statements, *arguments):
+    code = LIGHT_START.format(statements=statements, heavy=HEAVY)
+    ran = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return json.loads(ran.stderr.splitlines()[-1]), ran.stdout
+
+
+def test_heavy_packages_are_noticed():
+    assert heavy_packages_after("import pandas")[0] == ["pandas"]
+
+
+def test_the_command_line_and_lineage_start_light(small_workspace):
+    statements = "from runners import cli; sys.argv[0] = 'fareline'; assert cli._run_app() == 0"
+    heavy, answer = heavy_packages_after(
+        statements, "lineage", "runs", "--json", "--workspace", small_workspace
+    )
+    assert heavy == []
+    assert [run["run_id"] for run in json.loads(answer)] == ["run-1"]
+
+
+def test_a_wrong_setting_is_answered_before_anything_heavy_is_loaded():
+    statements = "from runners import cli; assert cli._run_app() == 2, 'no mistake found'"
+    code_and_answer = heavy_packages_after(
+        f"{statements}; print(file=sys.stderr)", "run", "--set", "training.step=1"
+    )
+    assert code_and_answer == ([], "")
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "fareline.errors", "pipeline.config", "pipeline.checks", "pipeline.user_code",
+        "preprocessing.features", "schema.curated", "schema.anomalies", "data.source", "data.taxi",
+        "lineage.runs", "lineage.store", "lineage.render", "serving.versions", "runners.cli",
+        "runners.doctor", "runners.progress", "runners.run", "runners.workspace",
+    ],
+)  # fmt: skip
+def test_modules_that_promise_to_be_light_are(module):
+    assert heavy_packages_after(f"import {module}")[0] == []
+
+
+# Errors.
+
+
+def test_every_error_survives_pickling():
+    for file in FILES:
+        importlib.import_module(module_name(file))
+
+    def with_subclasses(cls):
+        return [cls, *(deeper for sub in cls.__subclasses__() for deeper in with_subclasses(sub))]
+
+    ours = [c for c in with_subclasses(FarelineError) if c.__module__.split(".")[0] in ROOMS]
+    assert {c.__name__ for c in ours} >= {
+        "FarelineError", "UserMistake", "SettingsError", "DataError", "WorkspaceError",
+        "DataAnomalies",
+    }  # fmt: skip
+    for cls in ours:
+        error = cls.explain("trips.csv", "empty", "expected rows", "export it again")
+        copy = pickle.loads(pickle.dumps(error))
+        assert type(copy) is cls
+        assert str(copy) == "trips.csv: empty; expected rows. Hint: export it again."
+        assert copy.exit_code == cls.exit_code
+        assert cls.exit_code in (1, 2, 130)
+        builtins = [base for base in cls.__mro__ if base.__module__ == "builtins"]
+        # Each is also the builtin that it means; an interrupt must stay an Exception.
+        if cls.__name__ not in ("FarelineError", "Interrupted"):
+            assert builtins != [Exception, BaseException, object], cls
+
+
+# Files.
+
+
+def test_every_module_says_what_it_holds():
+    untold = [relative(f) for f in FILES if not ast.get_docstring(ast.parse(f.read_text("utf-8")))]
+    assert untold == []
+
+
+def test_modules_are_short():
+    lengths = {relative(f): len(f.read_text("utf-8").splitlines()) for f in FILES}
+    assert {name: n for name, n in lengths.items() if n > LONGEST_MODULE} == {}
+
+
+def test_no_room_for_odds_and_ends():
+    named = [relative(f) for f in FILES if f.stem in ("utils", "helpers", "common", "misc")]
+    assert named == []
+
+
+def unsafe_loading(tree):
+    """Loaders that would run what a file tells them to: yaml.load without a safe loader, pickle."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        called = dotted(node.func)
+        loaders = [dotted(value) for value in (*node.args[1:], *(k.value for k in node.keywords))]
+        if called in ("yaml.load", "yaml.load_all") and not any("Safe" in name for name in loaders):
+            yield node
+        if called.startswith(("yaml.unsafe_load", "yaml.full_load")):
+            yield node
+    pickles = ("pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal")
+    yield from (node for node, name in imported(tree) if name.split(".")[0] in pickles)
+
+
+def test_no_loader_that_runs_what_it_reads():
+    planted = "yaml.load(f)\nyaml.load(f, Loader=yaml.SafeLoader)\nimport pickle\nyaml.full_load(f)"
+    assert sorted(breaches(unsafe_loading, planted)) == [1, 3, 4]
+    assert offenders(unsafe_loading) == []
