@@ -30,6 +30,12 @@ class FarelineError(Exception):
         return cls(f"{where}: {found}; {expected}. Hint: {hint}.")
 
 
+class Interrupted(FarelineError):
+    """The user stopped it. Exit code 130, as shells have it for an interrupt."""
+
+    exit_code = 130
+
+
 class UserMistake(FarelineError, ValueError):
     """What was asked for cannot be done as asked; nothing was started. Exit code 2."""
 

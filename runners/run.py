@@ -14,6 +14,7 @@ from rich.console import Console
 
 from data.source import CsvSource, check_csv_example_gen_reads_alike, check_csv_source
 from data.taxi import taxi_csv_path
+from fareline.errors import Interrupted
 from pipeline.checks import require_sound_settings, required_columns
 from pipeline.sections import Settings
 from runners.progress import ProgressTable, output_to
@@ -68,6 +69,7 @@ def run_locally(request: RunRequest, source: CsvSource) -> tuple["Outcome", Cons
 
     Raises:
         WorkspaceError: If the workspace cannot be written or is in use.
+        Interrupted: On an interrupt from the keyboard.
     """
     start = time.monotonic()
     run_id = datetime.datetime.now(datetime.timezone.utc).strftime("run-%Y%m%d-%H%M%S-%f")
@@ -76,8 +78,13 @@ def run_locally(request: RunRequest, source: CsvSource) -> tuple["Outcome", Cons
         log_path = workspace.logs_dir / f"{run_id}.log"
         with output_to(log_path) as console:
             table = ProgressTable(console, f"{request.settings.name} · {run_id}")
-            with table.shown():
-                nodes = _run_pipeline(request, source, run_id, table)
+            try:
+                with table.shown():
+                    nodes = _run_pipeline(request, source, run_id, table)
+            except KeyboardInterrupt as error:
+                raise Interrupted(
+                    f"{run_id}: interrupted; what is done is kept, and the next run resumes from it"
+                ) from error
             outcome = _read_outcome(run_id, nodes, workspace, log_path, start)
     return outcome, console
 

@@ -16,8 +16,12 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 
 def states_in_store(workspace):
-    with sqlite3.connect(workspace / "metadata.db") as connection:
-        return {state for (state,) in connection.execute("select last_known_state from Execution")}
+    try:
+        with sqlite3.connect(workspace / "metadata.db") as connection:
+            rows = connection.execute("select last_known_state from Execution")
+            return {state for (state,) in rows}
+    except sqlite3.OperationalError:  # not there yet, or being written
+        return set()
 
 
 def test_anomalous_csv_stops_at_the_gate(small_csv, small_settings, tmp_path):
@@ -106,6 +110,26 @@ def test_killed_run_leaves_nothing_running_and_the_next_one_resumes(small_settin
     assert {"ExampleGen", "StatisticsGen"} <= resumed.nodes_in("cached")
     running = 2
     assert running not in states_in_store(workspace)
+
+
+def test_interrupt_ends_at_once_and_cleanly(small_settings, tmp_path):
+    workspace = tmp_path / "ws"
+    overrides = [part for setting in small_settings for part in ("--set", setting)]
+    call = fareline_command("run", "--json", "--workspace", workspace, *overrides)
+    process = subprocess.Popen(**call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not (workspace / "metadata.db").exists() or 2 not in states_in_store(workspace):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert stdout == ""
+    last = stderr.splitlines()[-1]
+    assert last.startswith("fareline: run-")
+    assert last.endswith(": interrupted; what is done is kept, and the next run resumes from it")
+    assert "Traceback" not in stderr
+    assert 2 not in states_in_store(workspace)
 
 
 def test_no_cache_executes_everything(small_settings, tmp_path):
