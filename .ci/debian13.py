@@ -44,7 +44,9 @@ CLONE = HOME + "/fareline"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 # The kernel ends the namespace's processes with the first one, and drops the mounts with the last.
-NAMESPACE = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--"]
+# The first one ends with unshare, and unshare with this script, even if that is killed outright.
+NAMESPACE = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork"]
+NAMESPACE += ["--kill-child", "--"]
 
 # Runs as the first process of the namespace, and stays: it is the one that the orphans go to.
 # A /dev of its own, since a bind mount of the host's would put the host's disks in reach.
@@ -104,7 +106,8 @@ def check_machine() -> None:
             f"the user is not root; root was expected, for chroot and mounts. Hint: use sudo, or "
             f"{SKIP}=1 to leave this proof out."
         )
-    for program, package in (("unshare", "util-linux"), ("chroot", "coreutils"), ("git", "git")):
+    needed = {"unshare": "util-linux", "setpriv": "util-linux", "chroot": "coreutils", "git": "git"}
+    for program, package in needed.items():
         if not shutil.which(program):
             raise CannotRun(f"there is no {program} on PATH. Hint: install {package}.")
 
