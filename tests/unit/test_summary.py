@@ -211,7 +211,7 @@ def test_a_refused_run_says_every_reason(read):
         writer,
         evaluator={"blessed": 0},
         infra={"blessed": 0, "message": "answers are not finite"},
-        pushed={"pushed": 0},
+        pushed={"pushed": 0, "pushed_destination": "/serving/taxi/1"},
     )
     found = read_run(refusals=["auc is 0.5000 on overall; expected at least 0.94"])
     assert (found.status, found.blessed, found.infra_blessed) == ("refused", False, False)
@@ -324,8 +324,8 @@ WORKERS_TRACEBACK = """\
 Traceback (most recent call last):
   File "apache_beam/runners/common.py", line 1499, in process
   File "mine.py", line 5, in boom
-    raise ValueError("bad row")
-ValueError: bad row
+    return rows["first"]
+KeyError: 'first'
 
 During handling of the above exception, another exception occurred:
 
