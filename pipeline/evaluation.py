@@ -5,6 +5,7 @@ Called by dag.py and by the run summary. Imports TFMA, so import it when it is n
 
 import dataclasses
 import json
+import math
 
 import tensorflow_model_analysis as tfma
 
@@ -105,6 +106,9 @@ def read_metrics(evaluation_uri: str) -> list[SliceMetrics]:
             and item.key.model_name != tfma.BASELINE_KEY
             and not item.key.is_diff
         }
+        if values.get("label_mean") in (0.0, 1.0):
+            # With one label there is nothing to rank; TFMA says 0, which reads as the worst.
+            values |= {name: math.nan for name in ("auc", "pr_auc") if name in values}
         slices.append(SliceMetrics(_slice_name(record.slice_key), values))
     return sorted(slices, key=lambda s: (s.name != OVERALL, s.name))
 

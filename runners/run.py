@@ -100,17 +100,16 @@ def _run_pipeline(request: RunRequest, source: CsvSource, run_id: str, table: Pr
 
     logging.set_verbosity(logging.INFO)
     workspace, settings = request.workspace, request.settings
-    destination = settings.push.destination
-    push_dir = (
-        settings.resolve(destination) if destination else workspace.serving_dir(settings.name)
-    )
+    push_dir = settings.push.destination or str(workspace.serving_dir(settings.name))
+    if "://" not in push_dir:
+        push_dir = str(settings.resolve(push_dir))
     pipeline = create_pipeline(
         settings,
         Placement(
             pipeline_root=str(workspace.artifacts_dir),
             data_dir=str(source.input_base),
             data_pattern=source.pattern,
-            push_dir=str(push_dir),
+            push_dir=push_dir,
             metadata=sqlite_connection(workspace.metadata_path),
             enable_cache=request.use_cache,
         ),

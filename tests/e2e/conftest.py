@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -93,3 +94,52 @@ def checkout(tmp_path):
             REPOSITORY / room, folder / room, ignore=shutil.ignore_patterns("__pycache__")
         )
     return folder
+
+
+@pytest.fixture(scope="session")
+def workspace(tmp_path_factory):
+    return tmp_path_factory.mktemp("three_runs") / "workspace"
+
+
+@pytest.fixture(scope="session")
+def first(workspace):
+    return run_fareline(workspace)
+
+
+@pytest.fixture(scope="session")
+def after_first(first, workspace):
+    return count_rows(workspace)
+
+
+@pytest.fixture(scope="session")
+def second(after_first, workspace):
+    return run_fareline(workspace)
+
+
+@pytest.fixture(scope="session")
+def after_second(second, workspace):
+    return count_rows(workspace)
+
+
+@pytest.fixture(scope="session")
+def third(after_second, workspace):
+    return run_fareline(workspace)
+
+
+@pytest.fixture(scope="session")
+def after_third(third, workspace):
+    return count_rows(workspace)
+
+
+@pytest.fixture(scope="session")
+def refused(after_third, workspace):
+    return run_fareline(workspace, "evaluation.thresholds.auc.at_least=0.999")
+
+
+def count_rows(workspace):
+    """What the store holds, straight from SQLite: not through the code under test."""
+    with sqlite3.connect(workspace / "metadata.db") as connection:
+        tables = ("Artifact", "Execution")
+        counts = {t: connection.execute(f"select count(*) from {t}").fetchone()[0] for t in tables}
+        states = connection.execute("select last_known_state, count(*) from Execution group by 1")
+        return counts | {"states": dict(states.fetchall())}

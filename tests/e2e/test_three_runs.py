@@ -1,18 +1,19 @@
 """The claim of the project: one command, ten components, a published model; and what comes after.
 
-Three runs of the default pipeline on the real data, then one with a threshold out of reach. They
-share a workspace and stand in one file, in order.
+Three runs of the default pipeline on the real data, then one with a threshold out of reach, all on
+one workspace (conftest.py).
 """
 
 import hashlib
-import sqlite3
+import json
+import subprocess
 from pathlib import Path
 
 import pytest
 import tensorflow as tf
 
 from tests.component.test_dag import TEN
-from tests.e2e.conftest import fareline_command, run_fareline
+from tests.e2e.conftest import fareline_command
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -28,55 +29,6 @@ KEYS = {
     "metadata",
     "wall_seconds",
 }
-
-
-@pytest.fixture(scope="module")
-def workspace(tmp_path_factory):
-    return tmp_path_factory.mktemp("three_runs") / "workspace"
-
-
-@pytest.fixture(scope="module")
-def first(workspace):
-    return run_fareline(workspace)
-
-
-@pytest.fixture(scope="module")
-def after_first(first, workspace):
-    return count_rows(workspace)
-
-
-@pytest.fixture(scope="module")
-def second(after_first, workspace):
-    return run_fareline(workspace)
-
-
-@pytest.fixture(scope="module")
-def after_second(second, workspace):
-    return count_rows(workspace)
-
-
-@pytest.fixture(scope="module")
-def third(after_second, workspace):
-    return run_fareline(workspace)
-
-
-@pytest.fixture(scope="module")
-def after_third(third, workspace):
-    return count_rows(workspace)
-
-
-@pytest.fixture(scope="module")
-def refused(after_third, workspace):
-    return run_fareline(workspace, "evaluation.thresholds.auc.at_least=0.999")
-
-
-def count_rows(workspace):
-    """What the store holds, straight from SQLite: not through the code under test."""
-    with sqlite3.connect(workspace / "metadata.db") as connection:
-        tables = ("Artifact", "Execution")
-        counts = {t: connection.execute(f"select count(*) from {t}").fetchone()[0] for t in tables}
-        states = connection.execute("select last_known_state, count(*) from Execution group by 1")
-        return counts | {"states": dict(states.fetchall())}
 
 
 def published(folder):
@@ -186,8 +138,6 @@ def test_unreachable_threshold_is_refused_and_nothing_is_pushed(refused, first, 
 
 
 def test_summary_for_people(third, workspace):
-    import subprocess
-
     call = fareline_command("run", "--workspace", workspace)
     done = subprocess.run(**call, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0
@@ -203,9 +153,6 @@ def test_summary_for_people(third, workspace):
 
 
 def test_lineage_lists_the_runs(first, second, third, refused, workspace):
-    import json
-    import subprocess
-
     call = fareline_command("lineage", "runs", "--json", "--workspace", workspace)
     done = subprocess.run(**call, capture_output=True, text=True, timeout=60)
     runs = {run["run_id"]: run for run in json.loads(done.stdout)}

@@ -1,0 +1,74 @@
+"""Every command in README and CONTRIBUTING does what the text says."""
+
+import re
+import shlex
+import subprocess
+
+import pytest
+import yaml
+
+from pipeline.sections import DEFAULT_PATH
+from tests.e2e.conftest import REPOSITORY, fareline_command
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/architecture.md")
+
+
+def documented_commands():
+    """(document, command, exit code) of every line in an `sh` block."""
+    for name in DOCUMENTS:
+        text = (REPOSITORY / name).read_text(encoding="utf-8")
+        for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL):
+            for line in block.splitlines():
+                command, _, comment = line.partition("#")
+                code = re.search(r"exit code (\d)", comment)
+                yield name, command.strip(), int(code[1]) if code else 0
+
+
+COMMANDS = list(documented_commands())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, after_third, refused, workspace, small_csv):
+    """Where a reader would stand: with the workspace of earlier runs and a settings file."""
+    folder = tmp_path_factory.mktemp("reader")
+    (folder / "workspace").symlink_to(workspace)
+    settings = yaml.safe_load(DEFAULT_PATH.read_text(encoding="utf-8"))
+    settings["data"]["source"] = {"csv": str(small_csv)}
+    settings["schema"] = None
+    settings["training"] |= {"steps": 32, "evaluate_every": 16}
+    settings["tuning"] |= {"trials": 1, "steps": 8}
+    settings["evaluation"]["thresholds"] = {"auc": {"at_least": 0.5}}
+    (folder / "my.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    return folder
+
+
+def test_documents_hold_commands():
+    assert {name for name, _, _ in COMMANDS} >= {"README.md", "CONTRIBUTING.md"}
+    assert ("README.md", "make run", 0) in COMMANDS
+    assert all(command.startswith(("make ", ".venv/bin/fareline ")) for _, command, _ in COMMANDS)
+
+
+@pytest.mark.parametrize("command", sorted({c for _, c, _ in COMMANDS if c.startswith("make ")}))
+def test_make_knows_its_targets(command):
+    # A dry run: make run is what test_three_runs does, and make test is this.
+    done = subprocess.run(
+        [*shlex.split(command), "--dry-run"], cwd=REPOSITORY, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [(c, code) for _, c, code in COMMANDS if c.startswith(".venv/bin/fareline ")],
+)
+def test_fareline_commands_do_what_is_said(command, code, folder):
+    call = fareline_command(*shlex.split(command)[1:]) | {"cwd": folder}
+    done = subprocess.run(**call, capture_output=True, text=True, timeout=600)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    if code == 2:
+        said = done.stderr.partition("taxi.yaml: ")[2].strip()
+        readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+        assert f"fareline: …/taxi.yaml: {said}\n" in readme
