@@ -15,10 +15,10 @@ from collections.abc import Callable, Sequence
 from absl import logging
 from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2
-from tfx import v1 as tfx
 from tfx.dsl.compiler import compiler, constants
 from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
+from tfx.orchestration.pipeline import Pipeline
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
 
 from runners.progress import NodeState
@@ -79,7 +79,7 @@ class LocalRunner:
 
     def __init__(
         self,
-        pipeline: tfx.dsl.Pipeline,
+        pipeline: Pipeline,
         run_id: str,
         on_change: Callable[[NodeResult], None] = lambda result: None,
     ):

@@ -8,7 +8,9 @@ TFX reads the raw annotations.
 
 from pathlib import Path
 
-from tfx import v1 as tfx
+from tfx.dsl.component.experimental.annotations import OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.types.standard_artifacts import Schema
 
 from fareline.errors import UserMistake
 from schema.curated import schema_path, sha256_of
@@ -41,11 +43,11 @@ def copy_schema(source: str, sha256: str, target_dir: Path) -> None:
     (target_dir / SCHEMA_FILE).write_bytes(path.read_bytes())
 
 
-@tfx.dsl.components.component
+@component
 def CuratedSchema(  # noqa: N802 - TFX names the component after the function
-    schema: tfx.dsl.components.OutputArtifact[tfx.types.standard_artifacts.Schema],
-    source: tfx.dsl.components.Parameter[str],
-    sha256: tfx.dsl.components.Parameter[str],
+    schema: OutputArtifact[Schema],
+    source: Parameter[str],
+    sha256: Parameter[str],
 ) -> None:
     """The TFX coat of `copy_schema`."""
     copy_schema(source, sha256, Path(schema.uri))

@@ -4,17 +4,19 @@ No `from __future__ import annotations`: TFX reads the raw annotations.
 """
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
-from tfx import v1 as tfx
 from tfx.components.example_validator.executor import DEFAULT_FILE_NAME
+from tfx.dsl.component.experimental.annotations import InputArtifact
+from tfx.dsl.component.experimental.decorators import component
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
+from tfx.types.standard_artifacts import ExampleAnomalies
 
 from schema.anomalies import list_anomalies, require_no_anomalies
 
 
-@tfx.dsl.components.component
+@component
 def DataGate(  # noqa: N802 - TFX names the component after the function
-    anomalies: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ExampleAnomalies],
+    anomalies: InputArtifact[ExampleAnomalies],
 ) -> None:
     """Fails with one line per anomaly, over all splits; passes if there is none."""
     found = {}
