@@ -8,6 +8,7 @@ import json
 import math
 
 import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import config_pb2
 
 from pipeline.sections import Settings, Threshold
 from preprocessing.features import parse_label
@@ -25,51 +26,51 @@ METRIC_CLASSES = {
 }
 
 
-def build_eval_config(settings: Settings) -> tfma.EvalConfig:
+def build_eval_config(settings: Settings) -> config_pb2.EvalConfig:
     """Builds the Evaluator's configuration: all metrics, overall and by slice."""
     metrics = [
-        tfma.MetricConfig(
+        config_pb2.MetricConfig(
             class_name=class_name,
             config=json.dumps({"name": name}),
             per_slice_thresholds=_overall_only(getattr(settings.evaluation.thresholds, name, None)),
         )
         for name, class_name in METRIC_CLASSES.items()
     ]
-    slices = [tfma.SlicingSpec()]
-    slices += [tfma.SlicingSpec(feature_keys=keys) for keys in settings.evaluation.slices]
+    slices = [config_pb2.SlicingSpec()]
+    slices += [config_pb2.SlicingSpec(feature_keys=keys) for keys in settings.evaluation.slices]
     label = parse_label(settings.section("label")["label"])
-    return tfma.EvalConfig(
+    return config_pb2.EvalConfig(
         model_specs=[
-            tfma.ModelSpec(
+            config_pb2.ModelSpec(
                 signature_name="serving_default",
                 label_key=label.output,
                 preprocessing_function_names=["transform_features"],
             )
         ],
         slicing_specs=slices,
-        metrics_specs=[tfma.MetricsSpec(metrics=metrics)],
+        metrics_specs=[config_pb2.MetricsSpec(metrics=metrics)],
     )
 
 
-def _overall_only(threshold: Threshold | None) -> list[tfma.PerSliceMetricThreshold]:
+def _overall_only(threshold: Threshold | None) -> list[config_pb2.PerSliceMetricThreshold]:
     """A plain `threshold` would hold on every slice, and refuse for a slice of three examples."""
     if threshold is None:
         return []
     return [
-        tfma.PerSliceMetricThreshold(
-            slicing_specs=[tfma.SlicingSpec()], threshold=_to_tfma(threshold)
+        config_pb2.PerSliceMetricThreshold(
+            slicing_specs=[config_pb2.SlicingSpec()], threshold=_to_tfma(threshold)
         )
     ]
 
 
-def _to_tfma(threshold: Threshold) -> tfma.MetricThreshold:
-    result = tfma.MetricThreshold()
+def _to_tfma(threshold: Threshold) -> config_pb2.MetricThreshold:
+    result = config_pb2.MetricThreshold()
     if threshold.at_least is not None:
         result.value_threshold.lower_bound.value = threshold.at_least
     if threshold.at_most is not None:
         result.value_threshold.upper_bound.value = threshold.at_most
     if threshold.at_most_below_baseline is not None:
-        result.change_threshold.direction = tfma.MetricDirection.HIGHER_IS_BETTER
+        result.change_threshold.direction = config_pb2.MetricDirection.HIGHER_IS_BETTER
         result.change_threshold.absolute.value = -threshold.at_most_below_baseline
     return result
 
@@ -143,7 +144,7 @@ class _Bound:
     diff: bool
 
 
-def _missed_bound(threshold: tfma.MetricThreshold, is_diff: bool) -> _Bound:
+def _missed_bound(threshold: config_pb2.MetricThreshold, is_diff: bool) -> _Bound:
     if is_diff:
         lowest = threshold.change_threshold.absolute.value
         return _Bound(f"expected at least {lowest:+.4g}", True)

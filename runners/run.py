@@ -96,9 +96,11 @@ def _run_pipeline(request: RunRequest, source: CsvSource, run_id: str, table: Pr
 
     from lineage.store import sqlite_connection
     from pipeline.dag import Placement, create_pipeline
+    from runners.beam import run_beam_in_process
     from runners.local import LocalRunner
 
     logging.set_verbosity(logging.INFO)
+    run_beam_in_process()
     workspace, settings = request.workspace, request.settings
     push_dir = settings.push.destination or str(workspace.serving_dir(settings.name))
     if "://" not in push_dir:

@@ -13,6 +13,7 @@ import tensorflow_model_analysis as tfma
 from google.protobuf import text_format
 from tensorflow_model_analysis.evaluators import metrics_plots_and_validations_evaluator
 from tensorflow_model_analysis.extractors import slice_key_extractor
+from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.writers import metrics_plots_and_validations_writer
 
 from pipeline.config import load_settings
@@ -141,7 +142,7 @@ def test_the_whole_configuration():
           metrics { class_name: "MeanLabel" config: '{"name": "label_mean"}' }
         }
         """,
-        tfma.EvalConfig(),
+        config_pb2.EvalConfig(),
     )
 
 
@@ -151,7 +152,7 @@ def test_thresholds_of_the_default_settings_hold_overall_and_nowhere_else():
     assert set(guarded) == {"AUC"}
     assert not guarded["AUC"].HasField("threshold")
     [overall] = guarded["AUC"].per_slice_thresholds
-    assert list(overall.slicing_specs) == [tfma.SlicingSpec()]
+    assert list(overall.slicing_specs) == [config_pb2.SlicingSpec()]
     assert overall.threshold.value_threshold.lower_bound.value == 0.94
     assert overall.threshold.change_threshold.absolute.value == -0.005
 

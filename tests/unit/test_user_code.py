@@ -80,7 +80,7 @@ def test_a_lost_module_changes_it(package):
 
 def test_place_times_and_compiled_files_do_not_matter(package, tmp_path, monkeypatch):
     before = fingerprint_sources(["taxicode", "taxicode.model"])
-    (package / "__pycache__").mkdir()
+    (package / "__pycache__").mkdir(exist_ok=True)  # Python may have made it
     (package / "__pycache__" / "model.cpython-310.pyc").write_bytes(b"compiled")
     (package / "notes.txt").write_text("not code")
     os.utime(package / "model.py", (1, 1))
