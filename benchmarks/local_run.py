@@ -5,7 +5,7 @@ ships it: eight components (no Tuner, no InfraValidator), legacy Keras, on the s
 same interpreter. Both start from nothing: no metadata, no artifacts. Medians, and the ratio of each
 pair, since machines drift; pairs alternate in order.
 
-    python -m benchmarks local_run --repeats 3
+    make bench ARGS="local_run --repeats 3"
 """
 
 import argparse
@@ -75,7 +75,8 @@ def _time(command: list[str], environment: dict[str, str], folder: Path) -> tupl
         )
         seconds = time.monotonic() - start
     if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{log.read_text()}")
+        tail = "\n".join(log.read_text(errors="replace").splitlines()[-10:])
+        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{tail}")
     return seconds, done.stdout
 
 
