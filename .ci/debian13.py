@@ -52,7 +52,7 @@ NAMESPACE += ["--kill-child", "--"]
 # A /dev of its own, since a bind mount of the host's would put the host's disks in reach.
 MOUNT_AND_RUN = """
 set -e
-root=$1 cache=$2 clone=$3; shift 3
+root=$1 cache=$2 clone=$3 share=$4; shift 4
 mount -t proc proc "$root/proc"
 mount -t tmpfs -o mode=755 dev "$root/dev"
 mkdir "$root/dev/pts" "$root/dev/shm"
@@ -68,6 +68,7 @@ ln -s fd/0 "$root/dev/stdin"
 ln -s fd/1 "$root/dev/stdout"
 ln -s fd/2 "$root/dev/stderr"
 mount --bind "$cache" "$root$HOME/.cache/uv"
+[ -z "$share" ] || { mkdir -p "$root$share"; mount --bind "$share" "$root$share"; }
 code=0
 chroot "$root" env --chdir="$clone" "$@" || code=$?
 exit $code
@@ -329,31 +330,32 @@ def certificates_named_in(settings: Path) -> list[str]:
     return [path for path in named if os.path.isabs(path)]
 
 
-def run_inside(root: Path, packages: Path, command: Sequence[str]) -> int:
+def run_inside(root: Path, packages: Path, command: Sequence[str], share: str) -> int:
     """Runs one command in the clone, in the chroot, and returns its exit code."""
     say(" ".join(command))
     start = time.monotonic()
     inside = [*NAMESPACE, "sh", "-c", MOUNT_AND_RUN, "sh", str(root), str(packages), CLONE]
+    inside.append(share)
     # The copy's lock goes along: as long as something runs in there, nobody deletes it.
     code = run([*inside, *command], env=inside_environment(), close_fds=False)
     say(f"{' '.join(command)}: code {code} after {time.monotonic() - start:.0f} s")
     return code
 
 
-def prove(commands: Sequence[Sequence[str]], dirty: bool, fresh: bool, keep: bool) -> int:
+def prove(chosen: argparse.Namespace) -> int:
     """Runs the commands one after the other in one clone, up to the first that fails."""
     check_machine()
     cache = cache_folder()
     # A cache of its own: in the user's there may be what was compiled here, which nothing in a
     # clean Debian could have compiled.
     packages = cache / "uv"
-    with copy_of_root(cache, fresh, keep) as root:
+    with copy_of_root(cache, chosen.fresh, chosen.keep) as root:
         packages.mkdir(exist_ok=True)
         Path(f"{root}{HOME}/.cache/uv").mkdir(parents=True)
         copy_settings(root)
-        make_clone(root, dirty)
-        for command in commands:
-            code = run_inside(root, packages, command)
+        make_clone(root, chosen.dirty)
+        for command in chosen.commands:
+            code = run_inside(root, packages, command, chosen.share)
             if code != 0:
                 return code
     return 0
@@ -368,6 +370,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--dirty", action="store_true", help="bring what is not committed too")
     parser.add_argument("--fresh", action="store_true", help="build the clean root anew")
     parser.add_argument("--keep", action="store_true", help="leave the copy until the next start")
+    parser.add_argument("--share", default="", help="a folder to have inside too, at its path")
     parser.add_argument("command", nargs=argparse.REMAINDER, help="default: make run, make test")
     chosen = parser.parse_args(arguments)
     tests = ["make", "test", "ARGS=" + os.environ.get("ARGS", "")]
@@ -389,7 +392,7 @@ def main(arguments: Sequence[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
     try:
-        return prove(chosen.commands, chosen.dirty, chosen.fresh, chosen.keep)
+        return prove(chosen)
     except CannotRun as error:
         say(str(error))
         return 2
