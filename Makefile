@@ -2,7 +2,7 @@
 # ARGS goes to the command: make run ARGS="--set training.steps=50"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ready run test test-current lint format bench requirements clean distclean
+.PHONY: help setup ready run test test-current test-stores lint format bench requirements clean distclean
 
 # With it set, Python compiles TFX anew in every process, which takes twenty seconds each.
 unexport PYTHONDONTWRITEBYTECODE
@@ -41,6 +41,9 @@ test: lint ## Runs the checks of `lint`, then all tests
 # It takes ARGS from the environment, where make puts what its command line sets.
 test-current: ## Proves the current stack: run and test on a clean Debian 13 (root; ARGS for test)
 	@$(call WITH_PYTHON,.ci/debian13.py)
+
+test-stores: ready ## Proves that both stacks write and continue one store (root)
+	@$(call WITH_PYTHON,.ci/two_stacks.py stores)
 
 lint: ready ## Checks style, format and import directions; changes nothing
 	.venv/bin/ruff check .

@@ -32,7 +32,8 @@ SMALL = (
     "evaluation.thresholds.auc={at_least: 0.5, at_most_below_baseline: 0.5}",
 )
 # Reads one command per line, runs it, and answers with its exit code.
-LOOP = 'make -s setup >&2 && echo ready && while read -r line; do sh -c "$line" </dev/null >&2; echo $?; done'
+LOOP = "make -s setup >&2 && echo ready && "
+LOOP += 'while read -r line; do sh -c "$line" </dev/null >&2; echo $?; done'
 
 
 class Host:
