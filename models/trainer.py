@@ -5,6 +5,7 @@ and TensorFlow, never pipeline, runners or an orchestrator.
 """
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -37,56 +38,74 @@ def run_fn(fn_args) -> None:
     keras.utils.set_random_seed(config["seed"])
     transform_output = tft.TFTransformOutput(fn_args.transform_graph_path)
     hyperparameters = read_hyperparameters(fn_args.hyperparameters)
-    model = build_model(parse_features(config["features"]), hyperparameters)
+    training = config["training"]
+    epochs, every = divide_steps(fn_args.train_steps, training["evaluate_every"])
+    model = build_model(parse_features(config["features"]), hyperparameters, every)
 
     label = parse_label(config["label"])
-    training = config["training"]
     train = read_batches(
         fn_args.train_files, transform_output, label.output, training["batch_size"], config["seed"]
     )
     validate = read_batches(
         fn_args.eval_files, transform_output, label.output, EVAL_BATCH_SIZE
     ).cache()
-    history = fit(model, train, validate, fn_args.train_steps, training, fn_args.model_run_dir)
+    history = fit(
+        model, (train, validate), epochs, every, training["patience"], fn_args.model_run_dir
+    )
 
     _write_training_report(history, hyperparameters.values, fn_args.model_run_dir)
     export_model(model, transform_output, label.column, fn_args.serving_model_dir)
 
 
+def divide_steps(steps: int, evaluate_every: int) -> tuple[int, int]:
+    """Divides the training into equal epochs.
+
+    Args:
+        steps: Batches at most.
+        evaluate_every: Batches between evaluations, at most.
+
+    Returns:
+        The number of epochs and the batches of each; their product is `steps`, or less by fewer
+        than one batch per epoch.
+    """
+    epochs = math.ceil(steps / evaluate_every)
+    return epochs, steps // epochs
+
+
 def fit(
     model: keras.Model,
-    train: tf.data.Dataset,
-    validate: tf.data.Dataset,
-    steps: int,
-    training: Mapping[str, Any],
+    data: tuple[tf.data.Dataset, tf.data.Dataset],
+    epochs: int,
+    steps_per_epoch: int,
+    patience: int,
     log_dir: str | None = None,
 ) -> keras.callbacks.History:
     """Fits with early stopping on the validation AUC; the best weights are restored.
 
     Args:
         model: Compiled, with a metric `auc`.
-        train: One pass over the training data, in batches; repeated as needed.
-        validate: Batches of the validation split.
-        steps: Batches at most.
-        training: `evaluate_every` (batches between evaluations) and `patience` (evaluations
-            without improvement before stopping).
+        data: One pass over the training data, repeated as needed, and the validation data, in
+            batches.
+        epochs: Evaluations at most.
+        steps_per_epoch: Batches between evaluations.
+        patience: Evaluations without improvement before stopping.
         log_dir: Where TensorBoard logs go, if anywhere.
 
     Returns:
         Keras's history, one entry per evaluation.
     """
-    every = min(training["evaluate_every"], steps)
+    train, validate = data
     callbacks = [
         keras.callbacks.EarlyStopping(
-            "val_auc", mode="max", patience=training["patience"], restore_best_weights=True
+            "val_auc", mode="max", patience=patience, restore_best_weights=True
         )
     ]
     if log_dir:
         callbacks.append(keras.callbacks.TensorBoard(log_dir, write_graph=False))
     return model.fit(
         train.repeat(),
-        steps_per_epoch=every,
-        epochs=max(1, steps // every),
+        steps_per_epoch=steps_per_epoch,
+        epochs=epochs,
         validation_data=validate,
         callbacks=callbacks,
         verbose=2,

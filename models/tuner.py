@@ -43,7 +43,7 @@ def tuner_fn(fn_args) -> TunerFnResult:
         fn_args.eval_files, transform_output, label.output, EVAL_BATCH_SIZE
     ).cache()
     tuner = keras_tuner.BayesianOptimization(
-        lambda hyperparameters: build_model(features, hyperparameters),
+        lambda hyperparameters: build_model(features, hyperparameters, fn_args.train_steps),
         objective=keras_tuner.Objective("val_auc", "max"),
         max_trials=config["tuning"]["trials"],
         hyperparameters=search_space(config["tuning"]["search"]),

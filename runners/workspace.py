@@ -74,8 +74,9 @@ class Workspace:
         try:
             for folder in (self.root, self.artifacts_dir, self.logs_dir):
                 folder.mkdir(parents=True, exist_ok=True)
-                with tempfile.TemporaryFile(dir=folder):
-                    pass
+                with tempfile.TemporaryFile(dir=folder) as probe:
+                    probe.write(bytes(4096))  # a full disk takes names, but no bytes
+                    probe.flush()
         except OSError as error:
             raise WorkspaceError.explain(
                 str(self.root),

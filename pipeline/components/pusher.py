@@ -81,6 +81,9 @@ class Executor(tfx_executor.Executor):
             super().Do(input_dict, output_dict, exec_properties)
             return
         self._log_startup(input_dict, output_dict, exec_properties)
+        # For lineage, the artifact holds what was pushed, as with TFX; and before the push, since
+        # nothing may fail once the model is live.
+        io_utils.copy_dir(model_dir, pushed_model.uri)
         version = publish(model_dir, base)
         logging.info(
             "Version %d at %s %s.",
@@ -88,8 +91,6 @@ class Executor(tfx_executor.Executor):
             version.path,
             "was published" if version.created else "holds this model already; nothing was copied",
         )
-        # For lineage: the artifact itself holds what was pushed, as with TFX.
-        io_utils.copy_dir(model_dir, pushed_model.uri)
         self._MarkPushed(
             pushed_model, pushed_destination=version.path, pushed_version=str(version.number)
         )

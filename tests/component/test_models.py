@@ -188,6 +188,29 @@ def test_trainer_exports_what_it_trained_and_reports_it(config, transformed, tmp
     assert list((tmp_path / "run").rglob("events.out.tfevents.*"))
 
 
+@pytest.mark.parametrize(
+    ("steps", "every", "epochs", "batches"),
+    [
+        (640, 32, 20, 32),
+        (50, 32, 2, 25),
+        (6, 3, 2, 3),
+        (5, 100, 1, 5),
+        (7, 3, 3, 2),
+        (31, 31, 1, 31),
+    ],
+)
+def test_training_takes_the_steps_that_were_asked_for(
+    config, transformed, steps, every, epochs, batches
+):
+    assert trainer.divide_steps(steps, every) == (epochs, batches)
+    assert steps - epochs < epochs * batches <= steps
+    model = build_model(parse_features(config["features"]), HYPERPARAMETERS, batches)
+    graph = tft.TFTransformOutput(transformed.graph)
+    data = read_batches([transformed.examples], graph, "tips_xf", 64)
+    trainer.fit(model, (data, data), min(epochs, 2), batches, patience=5)
+    assert int(model.optimizer.iterations) == min(epochs, 2) * batches
+
+
 def test_served_signature_equals_offline_transform_and_model(config, transformed, raw, tmp_path):
     spec, rows = raw
     keras.utils.set_random_seed(1)
@@ -226,10 +249,9 @@ def test_early_stopping_gives_back_the_best_weights(config, transformed):
     model = build_model(parse_features(config["features"]), HYPERPARAMETERS)
     graph = tft.TFTransformOutput(transformed.graph)
     data = read_batches([transformed.examples], graph, "tips_xf", 64)
-    training = {"evaluate_every": 1, "patience": 2}
     # Labels turned round for validation: learning makes it worse from the first step on.
     turned = data.map(lambda inputs, label: (inputs, 1 - label))
-    history = trainer.fit(model, data, turned, 50, training).history["val_auc"]
+    history = trainer.fit(model, (data, turned), 50, 1, patience=2).history["val_auc"]
     assert len(history) < 50
     best = model.evaluate(turned, verbose=0, return_dict=True)["auc"]
     assert best == pytest.approx(max(history), abs=1e-6)
