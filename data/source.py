@@ -74,6 +74,13 @@ def check_csv_example_gen_reads_alike(source: CsvSource) -> None:
     Source:
         `tfx.utils.io_utils.load_csv_column_names`.
     """
+    if glob.escape(str(source.input_base)) != str(source.input_base):
+        raise DataError.explain(
+            str(source.input_base),
+            "its path holds one of * ? [",
+            "expected a path that TFX does not read as a pattern",
+            "rename the folder",
+        )
     for file in source.files:
         with file.open("rb") as stream:
             # Bounded, since a file without line feeds is one line.

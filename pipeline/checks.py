@@ -38,6 +38,19 @@ def require_sound_settings(
         *find_label_leaks(settings),
         *find_features_absent_in_serving(settings, types, serving_columns),
     ]
+    _refuse(settings, problems)
+
+
+def require_no_label_leak(settings: Settings) -> None:
+    """Applies the one rule that needs no schema, where the schema is yet to be inferred.
+
+    Raises:
+        SettingsError: With one line per problem.
+    """
+    _refuse(settings, list(find_label_leaks(settings)))
+
+
+def _refuse(settings: Settings, problems: list[str]) -> None:
     if problems:
         raise SettingsError("\n".join(f"{settings.path}: {line}" for line in problems))
 

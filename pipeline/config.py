@@ -5,6 +5,7 @@ imports no TFX and no TensorFlow, so that a typing mistake is answered at once.
 """
 
 import difflib
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import yaml
 
 from fareline.errors import SettingsError
 from pipeline.sections import DEFAULT_PATH, Settings
+from schema.curated import is_packaged_name
 
 PATH_SETTINGS = ("data.source.csv", "schema", "push.destination")
 
@@ -103,9 +105,9 @@ def _start_paths_here(key: str, value: Any) -> Any:
         return {name: _start_paths_here(f"{key}.{name}", inner) for name, inner in value.items()}
     if key not in PATH_SETTINGS or not isinstance(value, str) or "://" in value:
         return value
-    if key == "schema" and "/" not in value and not Path(value).suffix:
-        return value  # the name of a packaged schema
-    return str(Path.cwd() / Path(value).expanduser())
+    if key == "schema" and is_packaged_name(value):
+        return value
+    return str(Path.cwd() / os.path.expanduser(value))  # unlike Path's, it never raises
 
 
 def _place(location: Sequence[str | int], values: Any) -> list[int]:

@@ -5,7 +5,6 @@ modules: `tfx.v1` also imports the Google Cloud clients, which takes four second
 """
 
 import dataclasses
-from pathlib import Path
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx.components import (
@@ -41,7 +40,7 @@ from pipeline.user_code import (
     TUNER_FN,
     fingerprint_sources,
 )
-from schema.curated import schema_path, sha256_of
+from schema.curated import is_packaged_name, schema_path, sha256_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,5 +193,5 @@ def _curated_schema(settings: Settings):
     if settings.schema_ is None:
         return None
     path = schema_path(settings.schema_, settings.path.parent)
-    packaged = Path(settings.schema_).name == settings.schema_ and not Path(settings.schema_).suffix
+    packaged = is_packaged_name(settings.schema_)
     return CuratedSchema(source=settings.schema_ if packaged else str(path), sha256=sha256_of(path))

@@ -10,7 +10,7 @@ import math
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.proto import config_pb2
 
-from pipeline.sections import Settings, Threshold
+from pipeline.sections import Bounds, Settings
 from preprocessing.features import parse_label
 
 OVERALL = "overall"
@@ -52,7 +52,7 @@ def build_eval_config(settings: Settings) -> config_pb2.EvalConfig:
     )
 
 
-def _overall_only(threshold: Threshold | None) -> list[config_pb2.PerSliceMetricThreshold]:
+def _overall_only(threshold: Bounds | None) -> list[config_pb2.PerSliceMetricThreshold]:
     """A plain `threshold` would hold on every slice, and refuse for a slice of three examples."""
     if threshold is None:
         return []
@@ -63,15 +63,16 @@ def _overall_only(threshold: Threshold | None) -> list[config_pb2.PerSliceMetric
     ]
 
 
-def _to_tfma(threshold: Threshold) -> config_pb2.MetricThreshold:
+def _to_tfma(threshold: Bounds) -> config_pb2.MetricThreshold:
     result = config_pb2.MetricThreshold()
     if threshold.at_least is not None:
         result.value_threshold.lower_bound.value = threshold.at_least
     if threshold.at_most is not None:
         result.value_threshold.upper_bound.value = threshold.at_most
-    if threshold.at_most_below_baseline is not None:
+    allowed_loss = getattr(threshold, "at_most_below_baseline", None)
+    if allowed_loss is not None:
         result.change_threshold.direction = config_pb2.MetricDirection.HIGHER_IS_BETTER
-        result.change_threshold.absolute.value = -threshold.at_most_below_baseline
+        result.change_threshold.absolute.value = -allowed_loss
     return result
 
 

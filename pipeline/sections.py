@@ -6,6 +6,7 @@ the columns of the schema, is checked in pipeline.checks.
 Called by pipeline.config. Imports no TFX and no TensorFlow.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -167,39 +168,40 @@ class Training(_Section):
     patience: Count
 
 
-class Threshold(_Section):
-    """What a model must reach to be blessed; at least one bound."""
+class Bounds(_Section):
+    """A floor, a ceiling or both, that a metric must keep for a model to be blessed."""
 
     at_least: Number | None = None
     at_most: Number | None = None
-    at_most_below_baseline: NotNegative | None = None
 
     @pydantic.model_validator(mode="after")
-    def _bounded(self) -> "Threshold":
-        if self.at_least is None and self.at_most is None and self.at_most_below_baseline is None:
-            raise ValueError("expected at_least, at_most or at_most_below_baseline")
+    def _bounded(self) -> "Bounds":
+        if not any(getattr(self, name) is not None for name in type(self).model_fields):
+            *names, last = type(self).model_fields
+            raise ValueError(f"expected {', '.join(names)} or {last}")
         if None not in (self.at_least, self.at_most) and self.at_least > self.at_most:
             raise ValueError("expected at_least not above at_most")
         return self
 
 
-class ShareThreshold(Threshold):
-    """A threshold on a metric between 0 and 1."""
+class Threshold(Bounds):
+    """Bounds on a metric between 0 and 1, of which more is better, so that models compare."""
 
     at_least: Share | None = None
     at_most: Share | None = None
+    at_most_below_baseline: NotNegative | None = None
 
 
 class Thresholds(_Section):
     """One threshold per metric, over all examples."""
 
-    auc: ShareThreshold | None = None
-    pr_auc: ShareThreshold | None = None
-    accuracy: ShareThreshold | None = None
-    calibration: Threshold | None = None
-    example_count: Threshold | None = None
+    auc: Threshold | None = None
+    pr_auc: Threshold | None = None
+    accuracy: Threshold | None = None
+    calibration: Bounds | None = None
+    example_count: Bounds | None = None
 
-    def items(self) -> Iterator[tuple[str, Threshold]]:
+    def items(self) -> Iterator[tuple[str, Bounds]]:
         """Pairs of metric and threshold, for the metrics that have one."""
         for metric in type(self).model_fields:
             if getattr(self, metric) is not None:
@@ -266,7 +268,7 @@ class Settings(_Section):
 
     def resolve(self, path: str) -> Path:
         """The absolute path of a local path in these settings."""
-        return self._path.parent / Path(path).expanduser()
+        return self._path.parent / os.path.expanduser(path)
 
     def section(self, *names: str) -> dict[str, Any]:
         """The sections of these names in the file as plain JSON types, for `custom_config`."""

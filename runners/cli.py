@@ -103,7 +103,10 @@ def lineage_runs(
     else:
         from rich.console import Console
 
-        Console().print(runs_as_table(runs))
+        console = Console()
+        if not console.is_terminal:
+            console = Console(width=200)  # a pipe has no width: nothing is cut off
+        console.print(runs_as_table(runs))
 
 
 @app.command()
@@ -134,7 +137,8 @@ def _run_app() -> int:
         if _Debug.on:
             traceback.print_exc()
         print(
-            f"fareline: {type(error).__name__}: {error} (a defect; --debug shows the traceback)",
+            f"fareline: {type(error).__name__}: {error} "
+            "(a defect; `fareline --debug …` shows the traceback)",
             file=sys.stderr,
         )
         return 1

@@ -3,7 +3,6 @@
 import dataclasses
 import importlib.metadata
 import json
-import os
 import platform
 import shutil
 import sys
@@ -24,7 +23,6 @@ PACKAGES = (
     "tensorflow-model-analysis",
     "ml-metadata",
     "apache-beam",
-    "kfp",
     "protobuf",
 )
 NEEDED_DISK_GIB = 2.0  # a cold run writes about 50 MB; Beam and TensorFlow want room to spill
@@ -131,35 +129,14 @@ def _tensorboard() -> Finding:
     return Finding("training curves", words, bool(found), "make setup")
 
 
-def _git() -> Finding:
-    found = shutil.which("git")
-    return Finding("code version in lineage", found or "no git on PATH", bool(found), "install git")
-
-
-def _docker() -> Finding:
-    found = shutil.which("docker")
-    return Finding("building images", found or "no docker on PATH", bool(found), "install Docker")
-
-
-def _google_credentials() -> Finding:
-    named = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
-    default = Path.home() / ".config/gcloud/application_default_credentials.json"
-    path = Path(named) if named else default
+def _kfp() -> Finding:
+    found = _version("kfp")
     return Finding(
-        "submitting to Vertex AI",
-        "credentials found" if path.is_file() else "no Google credentials",
-        path.is_file(),
-        "gcloud auth application-default login",
+        "compiling for Kubeflow", f"kfp {found}" if found else "no kfp", bool(found), "make setup"
     )
 
 
-CAPABILITIES: tuple[Callable[[], Finding], ...] = (
-    _serving,
-    _tensorboard,
-    _git,
-    _docker,
-    _google_credentials,
-)
+CAPABILITIES: tuple[Callable[[], Finding], ...] = (_serving, _tensorboard, _kfp)
 
 
 def print_report(report: Report) -> None:

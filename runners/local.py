@@ -75,6 +75,8 @@ class LocalRunner:
         pipeline: From `create_pipeline`, with a metadata connection.
         run_id: Names the run in MLMD.
         on_change: Called with a node's result whenever its state changes, from any thread.
+        must_execute: Asked before a node is launched whether its cached outputs, if there are any,
+            may not be used.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class LocalRunner:
         pipeline: Pipeline,
         run_id: str,
         on_change: Callable[[NodeResult], None] = lambda result: None,
+        must_execute: Callable[[str], bool] = lambda name: False,
     ):
         self._ir = compiler.Compiler().compile(pipeline)
         runtime_parameter_utils.substitute_runtime_parameter(
@@ -90,6 +93,7 @@ class LocalRunner:
         self._deployment = runner_utils.extract_local_deployment_config(self._ir)
         self._connection = pipeline.metadata_connection_config
         self._on_change = on_change
+        self._must_execute = must_execute
         self._nodes = {n.pipeline_node.node_info.id: n.pipeline_node for n in self._ir.nodes}
         self.results = {name: NodeResult(name) for name in self._nodes}
 
@@ -151,6 +155,8 @@ class LocalRunner:
 
     def _launch(self, name: str) -> NodeState:
         node = self._nodes[name]
+        if self._must_execute(name):
+            node.execution_options.caching_options.enable_cache = False
         connection = _SerializedMetadata(self._connection)
         info = launcher.Launcher(
             pipeline_node=node,

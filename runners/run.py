@@ -15,7 +15,7 @@ from rich.console import Console
 from data.source import CsvSource, check_csv_example_gen_reads_alike, check_csv_source
 from data.taxi import taxi_csv_path
 from fareline.errors import Interrupted
-from pipeline.checks import require_sound_settings, required_columns
+from pipeline.checks import require_no_label_leak, require_sound_settings, required_columns
 from pipeline.sections import Settings
 from runners.progress import ProgressTable, output_to
 from runners.workspace import Workspace
@@ -50,6 +50,8 @@ def check_request(settings: Settings) -> CsvSource:
         contract = load_schema(schema_path(settings.schema_, settings.path.parent))
         types = column_types(contract)
         require_sound_settings(settings, types, columns_in_environment(contract, "SERVING"))
+    else:
+        require_no_label_leak(settings)
     source = settings.data.source
     path = settings.resolve(source.csv) if source.csv else taxi_csv_path()
     found = check_csv_source(path, required_columns(settings))
@@ -98,6 +100,7 @@ def _run_pipeline(request: RunRequest, source: CsvSource, run_id: str, table: Pr
     from pipeline.dag import Placement, create_pipeline
     from runners.beam import run_beam_in_process
     from runners.local import LocalRunner
+    from runners.publication import needs_push
 
     logging.set_verbosity(logging.INFO)
     run_beam_in_process()
@@ -116,7 +119,11 @@ def _run_pipeline(request: RunRequest, source: CsvSource, run_id: str, table: Pr
             enable_cache=request.use_cache,
         ),
     )
-    runner = LocalRunner(pipeline, run_id, table.update)
+
+    def must_execute(node: str) -> bool:
+        return node == "Pusher" and needs_push(workspace.metadata_path, run_id, push_dir)
+
+    runner = LocalRunner(pipeline, run_id, table.update, must_execute)
     table.add_nodes(list(runner.results.values()))
     return runner.run()
 

@@ -183,6 +183,8 @@ def _next_step(outcome: Outcome) -> str:
     if outcome.status == FAILED:
         return "Next: mend the cause and run again; what is done is taken from the cache."
     if outcome.status == REFUSED:
+        if outcome.blessed:
+            return "Next: see why above; if the machine was busy, --no-cache measures again."
         return "Next: look at the slices above, change the settings or the model, run again."
     return f"Next: fareline lineage runs --workspace {outcome.workspace.root}"
 

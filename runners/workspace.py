@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import glob
 import os
 import tempfile
 from collections.abc import Iterator
@@ -71,6 +72,13 @@ class Workspace:
             lock.release()
 
     def _require_writable(self) -> None:
+        if glob.escape(str(self.root)) != str(self.root):
+            raise WorkspaceError.explain(
+                str(self.root),
+                "its path holds one of * ? [",
+                "expected a path that TFX does not read as a pattern",
+                "name another --workspace",
+            )
         try:
             for folder in (self.root, self.artifacts_dir, self.logs_dir):
                 folder.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,11 @@ SCHEMA_FILE_NAME = "schema.pbtxt"
 
 _PACKAGED_DIR = Path(__file__).resolve().parent
 _TYPE_NAMES = {"INT": "int", "FLOAT": "float", "BYTES": "bytes"}
+
+
+def is_packaged_name(name_or_path: str) -> bool:
+    """Whether a setting names a curated schema of this package, rather than a file."""
+    return "/" not in name_or_path and not Path(name_or_path).suffix
 
 
 def schema_path(name_or_path: str, base_dir: Path) -> Path:
@@ -38,8 +44,8 @@ def schema_path(name_or_path: str, base_dir: Path) -> Path:
     Raises:
         SettingsError: No curated schema has that name, or there is no such file.
     """
-    if "/" in name_or_path or Path(name_or_path).suffix:
-        path = base_dir / name_or_path
+    if not is_packaged_name(name_or_path):
+        path = base_dir / os.path.expanduser(name_or_path)
         if path.is_file():
             return path
         raise SettingsError.explain(

@@ -60,6 +60,12 @@ def latest_version(base: str) -> int | None:
     return max(list_versions(base), default=None)
 
 
+def is_newest(model_dir: str, base: str) -> bool:
+    """Whether the newest version under `base` holds the same files as `model_dir`."""
+    newest = latest_version(base)
+    return newest is not None and _digest(os.path.join(base, str(newest))) == _digest(model_dir)
+
+
 def publish(model_dir: str, base: str, *, version: int | None = None) -> Version:
     """Publishes a SavedModel as the next version under `base`, in one atomic step.
 
@@ -92,10 +98,10 @@ def publish(model_dir: str, base: str, *, version: int | None = None) -> Version
         os.makedirs(base, exist_ok=True)
         with filelock.FileLock(os.path.join(base, _LOCK_FILE), timeout=_LOCK_SECONDS):
             _sweep(base)
-            digest = _digest(model_dir)
-            newest = latest_version(base)
-            if newest is not None and _digest(os.path.join(base, str(newest))) == digest:
+            if is_newest(model_dir, base):
+                newest = latest_version(base)
                 return Version(newest, os.path.join(base, str(newest)), created=False)
+            digest = _digest(model_dir)
             number = _next_number(base, version)
             return Version(number, _copy_in(model_dir, base, number, digest), created=True)
     except filelock.Timeout as err:

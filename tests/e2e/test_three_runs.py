@@ -6,6 +6,7 @@ one workspace (conftest.py).
 
 import hashlib
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 import tensorflow as tf
 
 from tests.component.test_dag import TEN
-from tests.e2e.conftest import fareline_command
+from tests.e2e.conftest import fareline_command, run_fareline
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -161,3 +162,15 @@ def test_lineage_lists_the_runs(first, second, third, refused, workspace):
         states = {node["name"]: node["state"] for node in recorded["nodes"]}
         assert recorded["pipeline"] == "chicago-taxi"
         assert states == finished.states()
+
+
+def test_deleted_serving_folder_is_filled_again(first, after_third, refused, workspace):
+    serving = workspace / "serving" / "chicago-taxi"
+    before = {path.partition("/")[2]: digest for path, digest in published(serving).items()}
+    shutil.rmtree(serving)
+    run = run_fareline(workspace)
+    assert run.exit_code == 0, run.stderr
+    assert run.nodes_in("executed") == {"Pusher"}
+    version = Path(run.answer["pushed_to"])
+    assert version.parent == serving
+    assert published(version) == before

@@ -8,6 +8,7 @@ from pipeline.checks import (
     find_label_leaks,
     find_unfit_types,
     find_unknown_columns,
+    require_no_label_leak,
     require_sound_settings,
     required_columns,
 )
@@ -159,3 +160,13 @@ def test_required_columns_are_those_named_anywhere_each_once():
         "label.above.column=miles", numeric="{fare: {}}", bucketized="{fare: 3, hour: 2}"
     )
     assert required_columns(named) == ["fare", "hour", "tips", "miles", "company"]
+
+
+def test_a_label_leak_is_found_without_a_schema():
+    require_no_label_leak(settings())
+    with pytest.raises(SettingsError) as caught:
+        require_no_label_leak(settings(bucketized="{tips: 5}"))
+    assert str(caught.value) == (
+        f"{DEFAULT_PATH}: features.bucketized.tips: tips makes the label; expected a column that "
+        "is known when a prediction is asked for. Hint: remove it from the features."
+    )

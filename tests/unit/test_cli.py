@@ -343,7 +343,8 @@ def test_no_cache_and_other_settings_are_passed_on(fake_run, tmp_path, monkeypat
         (
             ZeroDivisionError("by zero"),
             1,
-            "fareline: ZeroDivisionError: by zero (a defect; --debug shows the traceback)",
+            "fareline: ZeroDivisionError: by zero "
+            "(a defect; `fareline --debug …` shows the traceback)",
         ),
     ],
 )

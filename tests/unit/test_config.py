@@ -615,3 +615,12 @@ def test_every_setting_stands_in_the_default_file():
     known = set(known_settings())
     assert {"name", "csv", "validate", "oov_buckets", "log", "times", "at_most", "size_mb"} <= known
     assert [name for name in sorted(known) if not re.search(rf"\b{name}\b", text)] == []
+
+
+def test_a_metric_of_which_more_is_not_better_has_no_baseline_threshold():
+    with pytest.raises(SettingsError) as caught:
+        load_settings(overrides=["evaluation.thresholds.calibration.at_most_below_baseline=0.1"])
+    assert str(caught.value) == (
+        f"{DEFAULT_PATH}: evaluation.thresholds.calibration.at_most_below_baseline: unknown "
+        "setting; expected one of at_least, at_most."
+    )

@@ -38,7 +38,6 @@ def machine(monkeypatch, tmp_path):
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: Usage(0, 0, parts["disk"]))
     monkeypatch.setattr(doctor.psutil, "virtual_memory", lambda: Memory(parts["memory"]))
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
     return parts
 
 
@@ -59,9 +58,7 @@ def test_a_machine_with_just_enough_can_run(machine):
     assert [f.what for f in report.findings if not f.ok] == [
         "infra validation with TensorFlow Serving",
         "training curves",
-        "code version in lineage",
-        "building images",
-        "submitting to Vertex AI",
+        "compiling for Kubeflow",
     ]
 
 
@@ -105,43 +102,26 @@ def test_too_little_memory(machine):
 def test_nothing_optional_stops_a_run(machine):
     report = examine()
     optional = [capability() for capability in CAPABILITIES]
-    assert [f.required for f in optional] == [False] * 5
+    assert [f.required for f in optional] == [False] * 3
     assert all(f.hint for f in optional)
-    assert list(report.findings[-5:]) == optional
+    assert list(report.findings[-3:]) == optional
     assert finding(report, "training curves").found == "no tensorboard installed"
     assert finding(report, "infra validation with TensorFlow Serving").found == (
         "no tensorflow_model_server on PATH: our own server is used"
     )
 
 
-def test_what_is_optional_and_there(machine, monkeypatch, tmp_path):
-    machine["programs"] = {
-        name: f"/bin/{name}" for name in ("git", "docker", "tensorflow_model_server")
-    }
+def test_what_is_optional_and_there(machine):
+    machine["programs"] = {"tensorflow_model_server": "/bin/tensorflow_model_server"}
+    machine["versions"]["kfp"] = "2.5.0"
     machine["versions"]["tensorboard"] = "2.16.2"
-    (tmp_path / "key.json").write_text("{}")
-    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
     report = examine()
     assert all(f.ok for f in report.findings)
-    assert [f.found for f in report.findings[-5:]] == [
+    assert [f.found for f in report.findings[-3:]] == [
         "/bin/tensorflow_model_server",
         "tensorboard 2.16.2",
-        "/bin/git",
-        "/bin/docker",
-        "credentials found",
+        "kfp 2.5.0",
     ]
-
-
-def test_google_credentials(machine, monkeypatch, tmp_path):
-    default = tmp_path / ".config/gcloud/application_default_credentials.json"
-    default.parent.mkdir(parents=True)
-    default.write_text("{}")
-    assert finding(examine(), "submitting to Vertex AI").ok
-    # A named file counts alone, as it does for Google's libraries.
-    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "absent.json"))
-    named = finding(examine(), "submitting to Vertex AI")
-    assert (named.ok, named.found) == (False, "no Google credentials")
-    assert named.hint == "gcloud auth application-default login"
 
 
 def test_the_json_answer(machine):
@@ -164,7 +144,7 @@ def test_the_table_says_in_signs_what_colours_say(capsys, monkeypatch):
         (
             Finding("tfx", "1.16.0", True, "make setup", required=True),
             Finding("free disk", "0.1 GiB", False, "free at least 2 GiB", required=True),
-            Finding("building images", "no docker on PATH", False, "install Docker"),
+            Finding("compiling for Kubeflow", "no kfp", False, "make setup"),
         ),
     )
     print_report(report)
@@ -173,7 +153,7 @@ def test_the_table_says_in_signs_what_colours_say(capsys, monkeypatch):
         "what found what to do",
         "✓ tfx 1.16.0",
         "✗ free disk 0.1 GiB free at least 2 GiB",
-        "○ building images no docker on PATH install Docker",
+        "○ compiling for Kubeflow no kfp make setup",
         "This machine cannot run the pipeline; ○ marks what is optional.",
     ]
 

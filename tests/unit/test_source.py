@@ -285,3 +285,16 @@ def test_source_is_frozen(tmp_path):
     source = csv_source.CsvSource(tmp_path, "*.csv", (), ())
     with pytest.raises(AttributeError):
         source.pattern = "*"
+
+
+def test_a_folder_that_tfx_would_read_as_a_pattern_is_refused(tmp_path):
+    folder = tmp_path / "run[1]"
+    folder.mkdir()
+    (folder / "trips.csv").write_text("fare\n1.5\n")
+    source = check_csv_source(folder, ["fare"])
+    with pytest.raises(DataError) as caught:
+        check_csv_example_gen_reads_alike(source)
+    assert str(caught.value) == (
+        f"{folder}: its path holds one of * ? [; expected a path that TFX does not read as a "
+        "pattern. Hint: rename the folder."
+    )

@@ -267,3 +267,18 @@ def test_the_error_survives_pickling():
     error = PublishError.explain("a", "b", "c", "d")
     assert str(pickle.loads(pickle.dumps(error))) == "a: b; c. Hint: d."
     assert isinstance(error, OSError)
+
+
+def test_is_newest_compares_with_the_latest_version_only(tmp_path):
+    base = str(tmp_path / "serving")
+    models = {}
+    for name in ("a", "b"):
+        models[name] = tmp_path / name
+        models[name].mkdir()
+        (models[name] / "saved_model.pb").write_text(name)
+    assert not versions.is_newest(str(models["a"]), base)
+    versions.publish(str(models["a"]), base)
+    assert versions.is_newest(str(models["a"]), base)
+    versions.publish(str(models["b"]), base)
+    assert not versions.is_newest(str(models["a"]), base)
+    assert versions.is_newest(str(models["b"]), base)

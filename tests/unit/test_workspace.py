@@ -144,3 +144,14 @@ def test_a_folder_that_nobody_can_write_to():
     assert refusal(Path("/proc/fareline")) == (
         f"/proc/fareline: cannot be written (No such file or directory); {NOT_A_FOLDER}"
     )
+
+
+def test_a_path_that_tfx_would_read_as_a_pattern_is_refused(tmp_path):
+    root = tmp_path / "what?"
+    with pytest.raises(WorkspaceError) as caught, Workspace(root).locked():
+        pass
+    assert str(caught.value) == (
+        f"{root}: its path holds one of * ? [; expected a path that TFX does not read as a "
+        "pattern. Hint: name another --workspace."
+    )
+    assert not root.exists()
