@@ -4,6 +4,7 @@ The transform graph and the transformed examples are made once by the real prepr
 """
 
 import json
+import shutil
 import types
 
 import keras
@@ -15,6 +16,12 @@ import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
 from tensorflow_transform.coders.example_proto_coder import ExampleProtoCoder
 from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io, schema_utils
+from tfx.components.trainer import executor as trainer_executor
+from tfx.components.tuner import executor as tuner_executor
+from tfx.components.util import examples_utils
+from tfx.dsl.components.base.base_executor import BaseExecutor
+from tfx.proto import example_gen_pb2
+from tfx.types import standard_artifacts
 
 from data.taxi import taxi_csv_path
 from models import trainer, tuner
@@ -22,6 +29,7 @@ from models.hyperparameters import read_hyperparameters, search_space
 from models.input_data import read_batches
 from models.network import build_model
 from models.signatures import export_model
+from pipeline import user_code
 from pipeline.config import load_settings
 from preprocessing.features import parse_features
 from preprocessing.transform import preprocessing_fn
@@ -276,3 +284,60 @@ def test_tuner_searches_the_declared_space_with_its_budget(config, transformed, 
     scores = {t.score: t.hyperparameters.values for t in trials}
     assert best.values == scores[max(scores)]
     assert read_hyperparameters(best.get_config()).values == best.values
+
+
+@pytest.fixture
+def artifacts(transformed, tmp_path):
+    """Transform's outputs as TFX hands them to Tuner and Trainer."""
+    examples = standard_artifacts.Examples()
+    examples.uri = str(tmp_path / "examples")
+    examples.split_names = '["train", "validate"]'
+    examples_utils.set_payload_format(examples, example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE)
+    for split in ("train", "validate"):
+        (tmp_path / "examples" / f"Split-{split}").mkdir(parents=True)
+        shutil.copy(transformed.examples, tmp_path / "examples" / f"Split-{split}" / "data.gz")
+    graph = standard_artifacts.TransformGraph()
+    graph.uri = transformed.graph
+    return {"examples": [examples], "transform_graph": [graph]}
+
+
+def output(artifact, folder):
+    artifact.uri = str(folder)
+    folder.mkdir()
+    return [artifact]
+
+
+def arguments(config, steps, **more):
+    return {
+        "train_args": json.dumps({"splits": ["train"], "num_steps": steps}),
+        "eval_args": json.dumps({"splits": ["validate"]}),
+        "custom_config": json.dumps(config),
+        **more,
+    }
+
+
+def test_the_executors_of_tuner_and_trainer_work_together(config, artifacts, tmp_path):
+    """TFX's own executors, by the dotted paths that the pipeline names."""
+    context = BaseExecutor.Context(tmp_dir=str(tmp_path / "tmp"), unique_id="1")
+    best = output(standard_artifacts.HyperParameters(), tmp_path / "best")
+    results = output(standard_artifacts.TunerResults(), tmp_path / "results")
+    tuner_executor.Executor(context).Do(
+        artifacts,
+        {"best_hyperparameters": best, "tuner_results": results},
+        arguments(config, 3, tuner_fn=user_code.TUNER_FN, tune_args=None),
+    )
+    tried = json.loads((tmp_path / "results" / "tuner_results.json").read_text())
+    assert len(tried) == config["tuning"]["trials"]
+
+    model = output(standard_artifacts.Model(), tmp_path / "model")
+    model_run = output(standard_artifacts.ModelRun(), tmp_path / "model_run")
+    trainer_executor.GenericExecutor(context).Do(
+        artifacts | {"hyperparameters": best},
+        {"model": model, "model_run": model_run},
+        arguments(config, 6, run_fn=user_code.RUN_FN),
+    )
+    assert (tmp_path / "model" / "Format-Serving" / "saved_model.pb").is_file()
+    report = json.loads((tmp_path / "model_run" / "training.json").read_text())
+    best_score = max(trial["score"] for trial in tried)
+    [winner] = [trial for trial in tried if trial["score"] == best_score][:1]
+    assert report["hyperparameters"] == {name: winner[name] for name in config["tuning"]["search"]}
