@@ -51,7 +51,9 @@ class NodeResult:
 class _SerializedMetadata(metadata.Metadata):
     """A connection that one thread at a time may hold: SQLite has one writer."""
 
-    _lock = threading.RLock()
+    def __init__(self, connection: metadata_store_pb2.ConnectionConfig, lock: threading.RLock):
+        super().__init__(connection)
+        self._lock = lock
 
     def __enter__(self):
         self._lock.acquire()
@@ -92,6 +94,7 @@ class LocalRunner:
         )
         self._deployment = runner_utils.extract_local_deployment_config(self._ir)
         self._connection = pipeline.metadata_connection_config
+        self._metadata_lock = threading.RLock()
         self._on_change = on_change
         self._must_execute = must_execute
         self._nodes = {n.pipeline_node.node_info.id: n.pipeline_node for n in self._ir.nodes}
@@ -121,6 +124,8 @@ class LocalRunner:
                     future.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            # Never released: a node that is still at work may not record anything any more.
+            self._metadata_lock.acquire()
             fail_abandoned_executions(self._connection)
             raise
         pool.shutdown()
@@ -157,7 +162,7 @@ class LocalRunner:
         node = self._nodes[name]
         if self._must_execute(name):
             node.execution_options.caching_options.enable_cache = False
-        connection = _SerializedMetadata(self._connection)
+        connection = _SerializedMetadata(self._connection, self._metadata_lock)
         info = launcher.Launcher(
             pipeline_node=node,
             mlmd_connection=connection,

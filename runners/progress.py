@@ -10,12 +10,14 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TextIO
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
+
+from fareline.errors import Interrupted
 
 
 class NodeState(enum.Enum):
@@ -133,9 +135,20 @@ def output_to(log_path: Path) -> Iterator[Console]:
         os.dup2(log.fileno(), 2)
     try:
         yield Console(file=stderr)
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os.dup2(saved_stdout, 1)
-        os.close(saved_stdout)
-        os.dup2(stderr.fileno(), 2)
+    except Interrupted:
+        # Nodes are still at work in their threads: what they print stays in the log, and only the
+        # command's own last words reach the user.
+        sys.stderr = stderr
+        raise
+    except BaseException:
+        _restore(saved_stdout, stderr)
+        raise
+    _restore(saved_stdout, stderr)
+
+
+def _restore(saved_stdout: int, stderr: TextIO) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.dup2(saved_stdout, 1)
+    os.close(saved_stdout)
+    os.dup2(stderr.fileno(), 2)
