@@ -19,14 +19,6 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 ROOMS = ("fareline", "pipeline", "preprocessing", "models", "data", "schema", "runners", "lineage",
          "serving")  # fmt: skip
 
-# A warning out of our own modules is an error in the commands too. One filter per module: here,
-# unlike in pyproject.toml, a filter names a module whole.
-OUR_WARNINGS = ",".join(
-    "error:::" + ".".join(path.relative_to(REPOSITORY).with_suffix("").parts)
-    for room in ROOMS
-    for path in sorted((REPOSITORY / room).rglob("*.py"))
-)
-
 # A pipeline of seconds per node; a model of 30 steps on 1,500 rows need not be good.
 SMALL = (
     "training.steps=32",
@@ -63,7 +55,7 @@ class Finished:
 
 def fareline_command(*arguments, checkout=REPOSITORY):
     """The command line and environment that run a checkout's sources."""
-    environment = os.environ | {"PYTHONPATH": str(checkout), "PYTHONWARNINGS": OUR_WARNINGS}
+    environment = os.environ | {"PYTHONPATH": str(checkout)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     command = [sys.executable, "-m", "runners.cli", *map(str, arguments)]
     return {"args": command, "cwd": checkout, "env": environment}
