@@ -20,7 +20,6 @@ from lineage.runs import custom_properties, outputs_of_run
 from pipeline.evaluation import OVERALL, SliceMetrics, read_metrics, read_refusals
 from pipeline.sections import Settings
 from runners.local import NodeResult
-from runners.progress import NodeState
 from runners.workspace import Workspace
 
 PUSHED, REFUSED, FAILED = "pushed", "refused", "failed"
@@ -240,6 +239,3 @@ def _number(name: str, value: float) -> str:
 
 def _yes(value: bool) -> str:
     return "yes" if value else "no"
-
-
-__all__ = ["EXIT_CODES", "NodeState", "Outcome", "print_summary", "read_outcome"]

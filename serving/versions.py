@@ -1,8 +1,8 @@
 """The folder that a model server watches: `<base>/<version>/saved_model.pb`.
 
 A version appears in one rename, complete, or not at all; versions only grow. Called by
-`pipeline.components.pusher` (publish) and `serving.server` (list, latest). Must not import TFX or
-TensorFlow: a file copy needs neither.
+`pipeline.components.pusher` (publish), `runners.publication` (is it the newest) and
+`serving.server` (list, latest). Must not import TFX or TensorFlow: a file copy needs neither.
 
 Source: TensorFlow Serving's file_system_storage_path_source.cc, which takes every child whose name
 is a number for a version and ignores all others; so remains and the lock carry names with a dot.
@@ -62,8 +62,7 @@ def latest_version(base: str) -> int | None:
 
 def is_newest(model_dir: str, base: str) -> bool:
     """Whether the newest version under `base` holds the same files as `model_dir`."""
-    newest = latest_version(base)
-    return newest is not None and _digest(os.path.join(base, str(newest))) == _digest(model_dir)
+    return _newest_with(_digest(model_dir), base) is not None
 
 
 def publish(model_dir: str, base: str, *, version: int | None = None) -> Version:
@@ -98,10 +97,10 @@ def publish(model_dir: str, base: str, *, version: int | None = None) -> Version
         os.makedirs(base, exist_ok=True)
         with filelock.FileLock(os.path.join(base, _LOCK_FILE), timeout=_LOCK_SECONDS):
             _sweep(base)
-            if is_newest(model_dir, base):
-                newest = latest_version(base)
-                return Version(newest, os.path.join(base, str(newest)), created=False)
             digest = _digest(model_dir)
+            newest = _newest_with(digest, base)
+            if newest is not None:
+                return Version(newest, os.path.join(base, str(newest)), created=False)
             number = _next_number(base, version)
             return Version(number, _copy_in(model_dir, base, number, digest), created=True)
     except filelock.Timeout as err:
@@ -120,6 +119,14 @@ def publish(model_dir: str, base: str, *, version: int | None = None) -> Version
             "expected a writable folder with room for the model",
             "check the disk and the permissions, then push again; no version was added",
         ) from err
+
+
+def _newest_with(digest: str, base: str) -> int | None:
+    """Returns the newest version if its files have this digest, else None."""
+    newest = latest_version(base)
+    if newest is None or _digest(os.path.join(base, str(newest))) != digest:
+        return None
+    return newest
 
 
 def _numbered_folders(base: str) -> list[int]:
