@@ -25,6 +25,7 @@ PACKAGES = [
     "data",
     "schema",
     "runners",
+    "runners.lineage_commands",
     "lineage",
     "serving",
 ]

@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("local_run", "soak")
+NAMES = ("local_run", "soak", "big_store")
 
 
 def main() -> None:

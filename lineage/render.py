@@ -1,10 +1,9 @@
 """Answers as text and as JSON. Imports rich only when a table is asked for."""
 
 import datetime
-import json
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lineage.runs import Run
 
@@ -12,9 +11,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-def runs_as_json(runs: Sequence[Run]) -> str:
-    """A JSON list, one object per run."""
-    content = [
+def runs_as_json(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """One object per run."""
+    return [
         {
             "run_id": run.run_id,
             "pipeline": run.pipeline,
@@ -28,7 +27,6 @@ def runs_as_json(runs: Sequence[Run]) -> str:
         }
         for run in runs
     ]
-    return json.dumps(content, indent=1)
 
 
 def runs_as_table(runs: Sequence[Run]) -> "Table":

@@ -3,6 +3,7 @@
 Called by the other modules of this room and by runners.cli.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from ml_metadata import errors
@@ -21,12 +22,19 @@ def sqlite_connection(path: Path, read_only: bool = False) -> metadata_store_pb2
     return config
 
 
-def open_store(path: Path) -> metadata_store.MetadataStore:
+def open_store(
+    location: str | Path, passwords: Mapping[str, str] | None = None
+) -> metadata_store.MetadataStore:
     """Opens an SQLite store read-only.
+
+    Args:
+        location: A path, or a URI: `sqlite:PATH`, `mysql://…`, `postgresql://…`.
+        passwords: Password by scheme.
 
     Raises:
         UserMistake: If there is no store, or the file is none.
     """
+    path = Path(str(location).removeprefix("sqlite:"))
     hint = "run `fareline run` first, or name another --workspace"
     if not path.is_file():
         raise UserMistake.explain(str(path), "no such file", "expected a metadata store", hint)

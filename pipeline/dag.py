@@ -26,6 +26,7 @@ from tfx.proto import example_gen_pb2, pusher_pb2, trainer_pb2
 from tfx.types import Channel
 from tfx.types.standard_artifacts import Model, ModelBlessing
 
+from fareline.digests import sha256_of_file
 from pipeline.components.curated_schema import CuratedSchema
 from pipeline.components.data_gate import DataGate
 from pipeline.components.infra_validator import InfraValidator
@@ -40,7 +41,7 @@ from pipeline.user_code import (
     TUNER_FN,
     fingerprint_sources,
 )
-from schema.curated import is_packaged_name, schema_path, sha256_of
+from schema.curated import is_packaged_name, schema_path
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,4 +195,6 @@ def _curated_schema(settings: Settings):
         return None
     path = schema_path(settings.schema_, settings.path.parent)
     packaged = is_packaged_name(settings.schema_)
-    return CuratedSchema(source=settings.schema_ if packaged else str(path), sha256=sha256_of(path))
+    return CuratedSchema(
+        source=settings.schema_ if packaged else str(path), sha256=sha256_of_file(path)
+    )

@@ -13,6 +13,7 @@ import typer
 
 from fareline import __version__
 from fareline.errors import FarelineError
+from runners.lineage_commands import app as lineage_app
 
 app = typer.Typer(
     help="From raw trips to a published model: run a TFX pipeline and ask where models came from.",
@@ -20,7 +21,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-lineage_app = typer.Typer(help="Questions to the metadata store.", no_args_is_help=True)
 app.add_typer(lineage_app, name="lineage")
 
 WorkspaceOption = Annotated[
@@ -86,27 +86,6 @@ def doctor(as_json: JsonOption = False) -> None:
     else:
         print_report(report)
     raise typer.Exit(0 if report.can_run else 1)
-
-
-@lineage_app.command("runs")
-def lineage_runs(
-    workspace: WorkspaceOption = Path("workspace"), as_json: JsonOption = False
-) -> None:
-    """List the runs of every pipeline, the latest first."""
-    from lineage.render import runs_as_json, runs_as_table
-    from lineage.runs import list_runs
-    from lineage.store import open_store
-
-    runs = list_runs(open_store(workspace.resolve() / "metadata.db"))
-    if as_json:
-        print(runs_as_json(runs))
-    else:
-        from rich.console import Console
-
-        console = Console()
-        if not console.is_terminal:
-            console = Console(width=200)  # a pipe has no width: nothing is cut off
-        console.print(runs_as_table(runs))
 
 
 @app.command()

@@ -9,7 +9,6 @@ costs nothing.
 from __future__ import annotations
 
 import difflib
-import hashlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -169,11 +168,6 @@ def columns_in_environment(schema: schema_pb2.Schema, env: str) -> list[str]:
         for feature in schema.feature
         if env not in feature.not_in_environment and (by_default or env in feature.in_environment)
     ]
-
-
-def sha256_of(path: Path) -> str:
-    """Returns the SHA-256 of a file's bytes in hexadecimal, which names a version of a schema."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _known_names() -> list[str]:

@@ -8,23 +8,21 @@ Source: TensorFlow Serving's file_system_storage_path_source.cc, which takes eve
 is a number for a version and ignores all others; so remains and the lock carry names with a dot.
 """
 
-import hashlib
 import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import filelock
 
+from fareline.digests import sha256_of_folder
 from fareline.errors import FarelineError
 
 SAVED_MODEL_FILE = "saved_model.pb"
 _INCOMING_PREFIX = ".incoming-"
 _LOCK_FILE = ".publish.lock"
 _LOCK_SECONDS = 600
-_CHUNK_BYTES = 1 << 20
 
 
 class PublishError(FarelineError, OSError):
@@ -62,7 +60,7 @@ def latest_version(base: str) -> int | None:
 
 def is_newest(model_dir: str, base: str) -> bool:
     """Whether the newest version under `base` holds the same files as `model_dir`."""
-    return _newest_with(_digest(model_dir), base) is not None
+    return _newest_with(sha256_of_folder(model_dir), base) is not None
 
 
 def publish(model_dir: str, base: str, *, version: int | None = None) -> Version:
@@ -97,7 +95,7 @@ def publish(model_dir: str, base: str, *, version: int | None = None) -> Version
         os.makedirs(base, exist_ok=True)
         with filelock.FileLock(os.path.join(base, _LOCK_FILE), timeout=_LOCK_SECONDS):
             _sweep(base)
-            digest = _digest(model_dir)
+            digest = sha256_of_folder(model_dir)
             newest = _newest_with(digest, base)
             if newest is not None:
                 return Version(newest, os.path.join(base, str(newest)), created=False)
@@ -124,7 +122,7 @@ def publish(model_dir: str, base: str, *, version: int | None = None) -> Version
 def _newest_with(digest: str, base: str) -> int | None:
     """Returns the newest version if its files have this digest, else None."""
     newest = latest_version(base)
-    if newest is None or _digest(os.path.join(base, str(newest))) != digest:
+    if newest is None or sha256_of_folder(os.path.join(base, str(newest))) != digest:
         return None
     return newest
 
@@ -170,7 +168,7 @@ def _copy_in(model_dir: str, base: str, number: int, digest: str) -> str:
         model_dir: The SavedModel.
         base: The serving folder.
         number: The version to become.
-        digest: What `_digest(model_dir)` said before; the copy must agree.
+        digest: What `sha256_of_folder(model_dir)` said before; the copy must agree.
 
     Returns:
         The folder of the new version.
@@ -184,7 +182,7 @@ def _copy_in(model_dir: str, base: str, number: int, digest: str) -> str:
     target = os.path.join(base, str(number))
     try:
         _copy_tree(model_dir, incoming)
-        if _digest(incoming) != digest:
+        if sha256_of_folder(incoming) != digest:
             raise PublishError.explain(
                 model_dir,
                 "its files changed while they were copied",
@@ -209,7 +207,7 @@ def _copy_tree(source: str, target: str) -> None:
                 open(os.path.join(folder, name), "rb") as reader,
                 open(os.path.join(copy, name), "wb") as writer,
             ):
-                shutil.copyfileobj(reader, writer, _CHUNK_BYTES)
+                shutil.copyfileobj(reader, writer)
                 writer.flush()
                 os.fsync(writer.fileno())
     for folder, _, _ in os.walk(target):
@@ -223,25 +221,3 @@ def _sync_folder(folder: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _files(folder: str) -> Iterator[tuple[str, str]]:
-    """Yields (path relative to `folder`, full path) of every file, sorted by the relative path."""
-    found = []
-    for parent, _, names in os.walk(folder, followlinks=True):
-        for name in names:
-            path = os.path.join(parent, name)
-            found.append((os.path.relpath(path, folder).replace(os.sep, "/"), path))
-    yield from sorted(found)
-
-
-def _digest(folder: str) -> str:
-    """Returns the SHA-256 over the sorted relative paths, sizes and bytes of all files, in hex."""
-    digest = hashlib.sha256()
-    for relative, path in _files(folder):
-        # The size closes off the bytes, so that no two trees read as one stream.
-        digest.update(f"{relative}\0{os.path.getsize(path)}\0".encode())
-        with open(path, "rb") as reader:
-            while chunk := reader.read(_CHUNK_BYTES):
-                digest.update(chunk)
-    return digest.hexdigest()

@@ -12,8 +12,9 @@ from tfx.dsl.component.experimental.annotations import OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import Schema
 
+from fareline.digests import sha256_of_file
 from fareline.errors import UserMistake
-from schema.curated import schema_path, sha256_of
+from schema.curated import schema_path
 
 SCHEMA_FILE = "schema.pbtxt"
 
@@ -31,7 +32,7 @@ def copy_schema(source: str, sha256: str, target_dir: Path) -> None:
             sources than the pipeline.
     """
     path = schema_path(source, Path.cwd())
-    found = sha256_of(path)
+    found = sha256_of_file(path)
     if found != sha256:
         raise UserMistake.explain(
             str(path),

@@ -4,11 +4,12 @@ import pytest
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 from tfx.types import standard_artifacts
 
+from fareline.digests import sha256_of_file
 from fareline.errors import UserMistake
 from pipeline.components.curated_schema import CuratedSchema, copy_schema
 from pipeline.components.data_gate import DataGate
 from schema.anomalies import DataAnomalies
-from schema.curated import schema_path, sha256_of
+from schema.curated import schema_path
 
 
 def execute(component, inputs, outputs, parameters):
@@ -19,10 +20,10 @@ def test_schema_is_copied_and_its_hash_recorded(tmp_path):
     source = schema_path("taxi", tmp_path)
     artifact = standard_artifacts.Schema()
     artifact.uri = str(tmp_path / "schema")
-    parameters = {"source": "taxi", "sha256": sha256_of(source)}
+    parameters = {"source": "taxi", "sha256": sha256_of_file(source)}
     execute(CuratedSchema, {}, {"schema": [artifact]}, parameters)
     assert (tmp_path / "schema" / "schema.pbtxt").read_bytes() == source.read_bytes()
-    assert artifact.get_string_custom_property("sha256") == sha256_of(source)
+    assert artifact.get_string_custom_property("sha256") == sha256_of_file(source)
     assert artifact.get_string_custom_property("source") == "taxi"
 
 
@@ -32,8 +33,8 @@ def test_another_schema_than_the_pipeline_was_built_with_is_refused(tmp_path):
     with pytest.raises(UserMistake) as caught:
         copy_schema(str(source), "0" * 64, tmp_path / "target")
     assert str(caught.value) == (
-        f"{source}: found SHA-256 {sha256_of(source)[:12]}…; expected 000000000000…, as when the "
-        "pipeline was built. Hint: build the image and the pipeline from the same sources."
+        f"{source}: found SHA-256 {sha256_of_file(source)[:12]}…; expected 000000000000…, as when "
+        "the pipeline was built. Hint: build the image and the pipeline from the same sources."
     )
     assert not (tmp_path / "target").exists()
 

@@ -14,6 +14,23 @@ CANCELED = mlmd.Execution.CANCELED
 RUNNING = mlmd.Execution.RUNNING
 
 
+# What TFX calls the artifacts of its standard components' outputs.
+TYPES = {
+    "examples": "Examples",
+    "transformed_examples": "Examples",
+    "statistics": "ExampleStatistics",
+    "schema": "Schema",
+    "anomalies": "ExampleAnomalies",
+    "transform_graph": "TransformGraph",
+    "best_hyperparameters": "HyperParameters",
+    "model": "Model",
+    "evaluation": "ModelEvaluation",
+    "blessing": "ModelBlessing",
+    "infra_blessing": "InfraBlessing",
+    "pushed_model": "PushedModel",
+}
+
+
 class StoreWriter:
     """Records executions in the contexts `pipeline`, `pipeline_run` and `node`, as TFX does.
 
@@ -50,7 +67,9 @@ class StoreWriter:
         [run] = [c for c in self._store.get_contexts_by_type("pipeline_run") if c.name == run_id]
         self._set("Context", run.id, create_time_since_epoch=started)
 
-    def add_execution(self, pipeline, run_id, node, state=COMPLETE, outputs=None, reused=()):
+    def add_execution(
+        self, pipeline, run_id, node, state=COMPLETE, outputs=None, reused=(), inputs=(), **rest
+    ):
         """Records one execution.
 
         Args:
@@ -60,20 +79,25 @@ class StoreWriter:
             state: State of the execution.
             outputs: Output key to new artifacts, of any type with any custom properties.
             reused: Pairs of output key and the id of an artifact that is there already.
+            inputs: Pairs of input key, or several joined by `+`, and the id of an artifact.
+            **rest: Custom properties of the execution, each a text or a number.
 
         Returns:
-            Id of the execution.
+            Id of the execution; `artifact_ids` has those of its artifacts, outputs first.
         """
         type_id = self._store.put_execution_type(mlmd.ExecutionType(name=node))
+        execution = mlmd.Execution(type_id=type_id, last_known_state=state)
+        set_properties(execution, rest)
         pairs = []
         for key, artifacts in (outputs or {}).items():
             for index, artifact in enumerate(artifacts):
-                name = f"type of {key}"
+                name = TYPES.get(key, f"type of {key}")
                 artifact.type_id = self._store.put_artifact_type(mlmd.ArtifactType(name=name))
-                pairs.append((artifact, _output_event(key, index)))
-        for key, artifact_id in reused:
-            [artifact] = self._store.get_artifacts_by_id([artifact_id])
-            pairs.append((artifact, _output_event(key, 0)))
+                pairs.append((artifact, _event(mlmd.Event.OUTPUT, key, index)))
+        for kind, listed in ((mlmd.Event.OUTPUT, reused), (mlmd.Event.INPUT, inputs)):
+            for key, artifact_id in listed:
+                [artifact] = self._store.get_artifacts_by_id([artifact_id])
+                pairs.append((artifact, _event(kind, key, 0)))
         contexts = [
             mlmd.Context(type_id=self._context_types[kind], name=name)
             for kind, name in (
@@ -82,13 +106,16 @@ class StoreWriter:
                 ("node", f"{pipeline}.{node}"),
             )
         ]
-        execution_id, _, _ = self._store.put_execution(
-            mlmd.Execution(type_id=type_id, last_known_state=state),
-            pairs,
-            contexts,
-            reuse_context_if_already_exist=True,
+        execution_id, self.artifact_ids, _ = self._store.put_execution(
+            execution, pairs, contexts, reuse_context_if_already_exist=True
         )
         return execution_id
+
+    def record_run(self, run_id, **properties):
+        """Sets custom properties of a run, which must be there."""
+        [run] = [c for c in self._store.get_contexts_by_type("pipeline_run") if c.name == run_id]
+        set_properties(run, properties)
+        self._store.put_contexts([run])
 
     def _set(self, table, row_id, **columns):
         assignments = ", ".join(f"{name} = ?" for name in columns)
@@ -102,16 +129,21 @@ class StoreWriter:
 def artifact(uri, **custom_properties):
     """An artifact with custom properties, each a text or a whole number."""
     made = mlmd.Artifact(uri=str(uri), state=mlmd.Artifact.LIVE)
-    for name, value in custom_properties.items():
-        if isinstance(value, str):
-            made.custom_properties[name].string_value = value
-        else:
-            made.custom_properties[name].int_value = value
+    set_properties(made, custom_properties)
     return made
 
 
-def _output_event(key, index):
-    event = mlmd.Event(type=mlmd.Event.OUTPUT)
-    event.path.steps.add().key = key
-    event.path.steps.add().index = index
+def set_properties(element, values):
+    """Sets custom properties: texts, whole numbers and fractions."""
+    kinds = {str: "string_value", int: "int_value", float: "double_value"}
+    for name, value in values.items():
+        setattr(element.custom_properties[name], kinds[type(value)], value)
+
+
+def _event(kind, key, index):
+    """An event of TFX; one artifact that is two inputs has both in one event."""
+    event = mlmd.Event(type=kind)
+    for part in key.split("+"):
+        event.path.steps.add().key = part
+        event.path.steps.add().index = index
     return event

@@ -1,6 +1,5 @@
 """The curated schemas are found by name or path, read with one-line errors, without TensorFlow."""
 
-import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -164,12 +163,6 @@ def test_unknown_environment_names_the_known():
 def test_inferred_schema_has_no_environments():
     with pytest.raises(UserMistake, match="expected a schema with environments"):
         curated.columns_in_environment(parse('feature { name: "a" }'), "SERVING")
-
-
-def test_sha256_of_the_bytes(tmp_path):
-    file = tmp_path / "x"
-    file.write_bytes(b"a\r\n")
-    assert curated.sha256_of(file) == hashlib.sha256(b"a\r\n").hexdigest()
 
 
 def test_import_is_light_and_loading_needs_no_tensorflow():

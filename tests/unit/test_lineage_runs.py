@@ -1,7 +1,6 @@
 """Runs are read from a store as TFX recorded them, and reading changes nothing."""
 
 import io
-import json
 import sqlite3
 
 import pytest
@@ -228,7 +227,7 @@ def test_a_path_with_signs_that_mean_something_to_sqlite(tmp_path):
 
 
 def test_runs_as_json(three_runs):
-    content = json.loads(runs_as_json(list_runs(open_store(three_runs))))
+    content = runs_as_json(list_runs(open_store(three_runs)))
     assert [run["run_id"] for run in content] == ["run-3", "run-2", "run-1"]
     assert content[-1] == {
         "run_id": "run-1",
@@ -241,7 +240,7 @@ def test_runs_as_json(three_runs):
             {"name": "Trainer", "state": "failed", "seconds": 1.25},
         ],
     }
-    assert json.loads(runs_as_json([])) == []
+    assert runs_as_json([]) == []
 
 
 def test_runs_as_table(three_runs):

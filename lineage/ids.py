@@ -1,0 +1,204 @@
+"""Printable ids, and what they mean: `Model:12`, `Trainer@run-7`, a run, a pipeline, a URI.
+
+Unique prefixes are enough, in every part; what matches exactly goes first. An unknown id says what
+is near. Run ids are matched before `TYPE:NUMBER`, since TFX's own contain colons.
+"""
+
+import dataclasses
+import difflib
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar, Union
+
+from fareline.errors import UserMistake
+from lineage.elements import Artifact, Execution
+from lineage.graph import Graph
+from lineage.pushes import live_pushes
+
+LATEST = "latest"
+LIVE = "live"
+_FORMS = "expected such as Model:12, Trainer@RUN, a run id, a pipeline, a URI, latest or live"
+_HINT = "`fareline lineage runs` lists the runs, `fareline lineage models` the models"
+_ARTIFACT = re.compile(r"(?P<type>[^\s:@#]+):(?P<number>\d+)")
+_EXECUTION = re.compile(r"(?P<node>[^@#]+)(@(?P<run>[^#]+))?(#(?P<number>\d+))?")
+_MORE = "write more of it"
+_SHOWN = 3
+_Kind = TypeVar("_Kind")
+
+
+@dataclasses.dataclass(frozen=True)
+class RunKey:
+    """A run.
+
+    Attributes:
+        run_id: As TFX recorded it.
+    """
+
+    run_id: str
+
+    @property
+    def key(self) -> str:
+        """The printable id."""
+        return self.run_id
+
+
+@dataclasses.dataclass(frozen=True)
+class PipelineKey:
+    """A pipeline.
+
+    Attributes:
+        name: Of the pipeline.
+    """
+
+    name: str
+
+    @property
+    def key(self) -> str:
+        """The printable id."""
+        return self.name
+
+
+Target = Union[Artifact, Execution, RunKey, PipelineKey]  # noqa: UP007 - evaluated on Python 3.10
+
+
+def find(graph: Graph, text: str) -> Target:
+    """Finds what an id means.
+
+    Raises:
+        UserMistake: Nothing has this id, or several have.
+    """
+    if text == LATEST:
+        return RunKey(_latest_run(graph))
+    if text == LIVE:
+        pushed = list(live_pushes(graph).values())
+        return _only_one(text, pushed, "nothing was pushed", near=list)
+    runs = _matching(text, graph.places.run_contexts())
+    pipelines = _matching(text, graph.places.pipelines())
+    exact = [RunKey(r) for r in runs if r == text] or [
+        PipelineKey(p) for p in pipelines if p == text
+    ]
+    found: list[Target] = [*exact]
+    if not found and (match := _ARTIFACT.fullmatch(text)):
+        found += _artifacts(graph, match["type"], int(match["number"]))
+    if not found and text.isdecimal():
+        found += [*graph.artifacts([int(text)]), *graph.executions([int(text)])]
+    if not found and (match := _EXECUTION.fullmatch(text)) and (match["run"] or match["number"]):
+        found += _executions(graph, match["node"], match["run"], match["number"])
+    if not found:
+        found += [*map(RunKey, runs), *map(PipelineKey, pipelines)]
+    if not found and "/" in text:
+        found += graph.artifacts_at(text.rstrip("/"))
+    return _only_one(text, found, "is not in the store", near=lambda: _near(graph, text))
+
+
+def find_artifact(graph: Graph, text: str) -> Artifact:
+    """Finds an artifact; what is no artifact is refused."""
+    return _require(find(graph, text), Artifact, text, "expected an artifact, such as Model:12")
+
+
+def find_execution(graph: Graph, text: str) -> Execution:
+    """Finds an execution; what is none is refused."""
+    return _require(find(graph, text), Execution, text, "expected an execution: Trainer@RUN")
+
+
+def find_run(graph: Graph, text: str) -> str:
+    """Finds a run and returns its id; what is no run is refused."""
+    return _require(find(graph, text), RunKey, text, "expected a run").run_id
+
+
+def find_model(graph: Graph, text: str) -> Artifact:
+    """Finds a Model: by its own id, a pushed copy of it, or the run that has it.
+
+    Raises:
+        UserMistake: There is none, or the run has several.
+    """
+    target = find(graph, text)
+    if isinstance(target, RunKey):
+        executions = graph.executions_of_run(target.run_id)
+    elif isinstance(target, Execution):
+        executions = [target]
+    elif isinstance(target, Artifact) and target.type == "PushedModel":
+        executions = graph.producers(target)[:1]
+    else:
+        executions = []
+    if isinstance(target, Artifact) and target.type == "Model":
+        return target
+    links = graph.links_of_executions(e.id for e in executions)
+    ids = sorted({link.artifact_id for link in links if "model" in link.keys})
+    models = [a for a in graph.artifacts(ids) if a.type == "Model"]
+    return _only_one(text, models, "has no model", near=list)
+
+
+def _latest_run(graph: Graph) -> str:
+    runs = list(graph.places.run_contexts())
+    if not runs:
+        raise UserMistake.explain(LATEST, "the store has no run", "expected one", _HINT)
+    return runs[-1]
+
+
+def _matching(prefix: str, names: Iterable[str]) -> list[str]:
+    """The one that is equal, or else all that start so."""
+    listed = list(names)
+    return [prefix] if prefix in listed else [name for name in listed if name.startswith(prefix)]
+
+
+def _artifacts(graph: Graph, type_prefix: str, number: int) -> list[Target]:
+    folded = {name.casefold(): name for name in graph.artifact_types()}
+    types = [folded[name] for name in _matching(type_prefix.casefold(), folded)]
+    return [a for a in graph.artifacts([number]) if a.type in types]
+
+
+def _executions(
+    graph: Graph, node_prefix: str, run_prefix: str | None, number: str | None
+) -> list[Target]:
+    if run_prefix is None:
+        candidates = graph.executions([int(number or 0)])
+    else:
+        runs = graph.places.run_contexts()
+        name = _latest_run(graph) if run_prefix == LATEST else run_prefix
+        run_ids = _matching(name, runs)
+        candidates = [e for run_id in run_ids for e in graph.executions_of_run(run_id)]
+    if number is not None:
+        candidates = [e for e in candidates if e.id == int(number)]
+    nodes = _matching(node_prefix, dict.fromkeys(e.place.node for e in candidates))
+    return [e for e in candidates if e.place.node in nodes]
+
+
+def _near(graph: Graph, text: str) -> list[str]:
+    """Ids that the user may have meant."""
+    if match := _ARTIFACT.fullmatch(text):
+        number = int(match["number"])
+        [*types] = difflib.get_close_matches(match["type"], graph.artifact_types(), n=1)
+        if types:
+            ids = [artifact.id for artifact in graph.artifacts_of_type(types[0])]
+            nearest = sorted(ids, key=lambda i: (abs(i - number), i))[:_SHOWN]
+            return [f"{types[0]}:{i}" for i in sorted(nearest)]
+    runs = list(graph.places.run_contexts())
+    node, at, run = text.partition("@")
+    if at:
+        run_ids = _matching(run, runs)[-1:] or difflib.get_close_matches(run, runs, _SHOWN, 0.5)
+        nodes = {e.place.node for run_id in run_ids for e in graph.executions_of_run(run_id)}
+        names = difflib.get_close_matches(node, sorted(nodes), 1) or sorted(nodes)[:1]
+        return [f"{name}@{run_id}" for run_id in run_ids for name in names]
+    return difflib.get_close_matches(text, [*runs, *graph.places.pipelines()], _SHOWN, 0.5)
+
+
+def _only_one(text: str, found: Sequence, nothing: str, near: Callable[[], list[str]]):
+    """Returns the one that was found, or says that it is none or which ones there are."""
+    if len(found) == 1:
+        return found[0]
+    if found:
+        keys = [target.key for target in found]
+        listed = ", ".join(keys[:_SHOWN]) + (", …" if len(keys) > _SHOWN else "")
+        raise UserMistake.explain(text, f"is {len(keys)} things: {listed}", "expected one", _MORE)
+    close = near()
+    hint = f"did you mean {' or '.join(close)}" if close else _HINT
+    raise UserMistake.explain(text, nothing, _FORMS, hint)
+
+
+def _require(target: Target, kind: type[_Kind], text: str, expected: str) -> _Kind:
+    if isinstance(target, kind):
+        return target
+    words = {Artifact: "an artifact", Execution: "an execution", RunKey: "a run"}
+    found = f"is {words.get(type(target), 'a pipeline')} ({target.key})"
+    raise UserMistake.explain(text, found, expected, _HINT)

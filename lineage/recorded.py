@@ -1,0 +1,104 @@
+"""What our own pipelines record beside what TFX does, read back. Stock stores have none of it.
+
+The names of the properties are fixed here, for those who write them (`runners.provenance` and the
+components of `pipeline.components`) and those who read them. Numbers are numbers, everything
+structured is JSON text.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from lineage.elements import Artifact
+
+# Of the context of a run (`pipeline_run`), written by TFX together with the context itself.
+NODES = "nodes"  # JSON list of node ids that the run is to execute, in DAG order
+RUNNER = "runner"  # such as local
+STACK = "stack"  # current, compat, or the versions if it is neither
+PYTHON = "python"  # such as 3.10.13
+PACKAGES = "packages"  # JSON object, distribution to version
+GIT_COMMIT = "git_commit"  # 40 hexadecimal digits; absent outside a git checkout
+GIT_DIRTY = "git_dirty"  # 1 if the checkout differed from the commit, else 0
+CODE_FINGERPRINT = "code_fingerprint"  # SHA-256 over our sources
+SETTINGS = "settings"  # the settings with all overrides applied, YAML text
+SETTINGS_SHA256 = "settings_sha256"  # of that text
+SETTINGS_FILE = "settings_file"  # the path that was given, or the packaged file's name
+OVERRIDES = "overrides"  # JSON list of what --set said
+USE_CACHE = "use_cache"  # 0 after --no-cache, else 1
+USER = "user"  # login name
+HOST_KIND = "host_kind"  # such as "Linux x86_64, 2 cores"; never the machine's name
+# Of the same context, added when the run ends; a killed run has neither.
+OUTCOME = "outcome"  # pushed, refused, failed or interrupted
+ENDED = "ended"  # milliseconds since 1970
+
+# Of the Examples that ExampleGen puts out.
+SOURCE_FILES = "source_files"  # JSON list of {"path", "bytes", "sha256"}, sorted by path
+DATA_SHA256 = "data_sha256"  # one digest over the names and contents of the source files
+# Of every Model, and of the Schema that CuratedSchema puts out.
+SHA256 = "sha256"  # `fareline.digests.sha256_of_folder`, or of the schema file
+HYPERPARAMETERS = "hyperparameters"  # JSON object, on Model
+# Of every ModelEvaluation. Beside METRICS, each overall metric as a number, `metric_auc` and so on.
+METRICS = "metrics"  # JSON {"overall": {name: value}, "slices": {"payment_type=Cash": {…}}}
+METRIC_PREFIX = "metric_"
+# A context of this type, named by the commit (or the fingerprint if there is none, or if the
+# checkout differed from it), holds every execution of that code.
+CODE_CONTEXT_TYPE = "code_version"
+
+
+@dataclasses.dataclass(frozen=True)
+class RunRecord:
+    """What a run recorded about itself; everything is None or empty in a stock store.
+
+    Attributes:
+        properties: All custom properties of the run's context.
+    """
+
+    properties: Mapping[str, Any]
+
+    def text(self, name: str) -> str | None:
+        """A property as text, if it is there."""
+        value = self.properties.get(name)
+        return None if value is None else str(value)
+
+    def parsed(self, name: str) -> Any:
+        """A property that is JSON text, parsed; None if it is not there or no JSON."""
+        return parse_json(self.properties.get(name))
+
+    @property
+    def nodes(self) -> list[str]:
+        """The nodes that the run was to execute."""
+        return self.parsed(NODES) or []
+
+    @property
+    def packages(self) -> dict[str, str]:
+        """Versions of the installed packages."""
+        return self.parsed(PACKAGES) or {}
+
+
+def source_files(examples: Artifact) -> list[dict[str, Any]]:
+    """The files that Examples were read from, each with path, bytes and SHA-256; or none."""
+    return parse_json(examples.properties.get(SOURCE_FILES)) or []
+
+
+def metrics_of(evaluation: Artifact) -> dict[str, float]:
+    """The overall metrics of a ModelEvaluation; empty in a stock store."""
+    return (parse_json(evaluation.properties.get(METRICS)) or {}).get("overall", {})
+
+
+def slice_metrics_of(evaluation: Artifact) -> dict[str, dict[str, float]]:
+    """Slice to metrics of a ModelEvaluation; empty in a stock store."""
+    return (parse_json(evaluation.properties.get(METRICS)) or {}).get("slices", {})
+
+
+def hyperparameters_of(model: Artifact) -> dict[str, Any]:
+    """The hyperparameters of a Model; empty in a stock store."""
+    return parse_json(model.properties.get(HYPERPARAMETERS)) or {}
+
+
+def parse_json(text: Any) -> Any:
+    """Parses JSON text; None for what is no text or no JSON."""
+    try:
+        return json.loads(text)
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,64 @@
+"""What all lineage commands share: the typer app, the options, opening the store, answering."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from lineage.graph import Graph
+
+app = typer.Typer(help="Questions to the metadata store.", no_args_is_help=True)
+
+WorkspaceOption = Annotated[
+    Path, typer.Option("--workspace", help="Folder whose store is asked, unless --store is given.")
+]
+StoreOption = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="URI",
+        help="sqlite:PATH, mysql://USER@HOST/DATABASE or postgresql://USER@HOST/DATABASE.",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+DEFAULT_WORKSPACE = Path("workspace")
+UNCUT_WIDTH = 200  # of a table that goes into a pipe, which has no width: nothing is cut off
+
+
+def open_graph(workspace: Path, store: str | None) -> "Graph":
+    """Opens the store that was asked for, read-only.
+
+    Raises:
+        UserMistake: There is none.
+    """
+    from lineage.graph import Graph
+    from lineage.store import open_store
+
+    return Graph(open_store(store or workspace.resolve() / "metadata.db", _passwords()))
+
+
+def answer(as_json: bool, content: Any, draw: Callable[["Console"], None]) -> None:
+    """Prints an answer on stdout: as JSON, or drawn for a reader."""
+    if as_json:
+        json.dump(content, sys.stdout, indent=1, ensure_ascii=False)
+        sys.stdout.write("\n")
+        return
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(width=UNCUT_WIDTH, highlight=False)
+    draw(console)
+
+
+def _passwords() -> dict[str, str]:
+    """Passwords by scheme, from the variables that the servers' own clients read."""
+    names = {"mysql": "MYSQL_PWD", "postgresql": "PGPASSWORD"}
+    return {scheme: os.environ[name] for scheme, name in names.items() if name in os.environ}

@@ -1,0 +1,1 @@
+"""`lineage` inputs, verify, prune."""

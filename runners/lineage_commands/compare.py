@@ -1,0 +1,1 @@
+"""`lineage` diff, models, explain-cache, reproduce."""

@@ -1,0 +1,1 @@
+"""`lineage` upstream, downstream, path, impact."""
