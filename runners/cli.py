@@ -63,7 +63,12 @@ def run(
 
     settings = load_settings(config or DEFAULT_PATH, overrides or ())
     source = check_request(settings)
-    request = RunRequest(settings, Workspace(workspace.resolve()), use_cache=not no_cache)
+    request = RunRequest(
+        settings,
+        Workspace(workspace.resolve()),
+        use_cache=not no_cache,
+        overrides=tuple(overrides or ()),
+    )
     outcome, console = run_locally(request, source)
 
     from runners.summary import EXIT_CODES, print_summary

@@ -2,28 +2,34 @@
 
 TFX's LocalDagRunner runs strictly one node after the other and tells nobody how far it is. Here
 every node is launched by TFX's own `Launcher`, as there; what is ours is the order, two at a time
-(Evaluator beside InfraValidator), the states for the live table, and that nothing is left marked
-as running in the store. Imports TFX.
+(Evaluator beside InfraValidator), the states for the live table, what the run records about itself
+(`runners.provenance`), and that nothing is left marked as running in the store. Imports TFX.
 """
 
 import concurrent.futures
 import dataclasses
+import json
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from absl import logging
+from ml_metadata import errors
 from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler import compiler, constants
-from tfx.orchestration import metadata
+from tfx.orchestration import data_types_utils, metadata
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.pipeline import Pipeline
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
+from tfx.proto.orchestration import pipeline_pb2
 
+from lineage import recorded
 from runners.progress import NodeState
+from runners.provenance import Provenance
 
 PARALLEL_NODES = 2
+_RUN_CONTEXT_TYPE = constants.PIPELINE_RUN_CONTEXT_TYPE_NAME
 
 _FINAL_STATES = {
     metadata_store_pb2.Execution.COMPLETE: NodeState.EXECUTED,
@@ -79,6 +85,7 @@ class LocalRunner:
         on_change: Called with a node's result whenever its state changes, from any thread.
         must_execute: Asked before a node is launched whether its cached outputs, if there are any,
             may not be used.
+        provenance: What the run records about itself.
     """
 
     def __init__(
@@ -87,7 +94,9 @@ class LocalRunner:
         run_id: str,
         on_change: Callable[[NodeResult], None] = lambda result: None,
         must_execute: Callable[[str], bool] = lambda name: False,
+        provenance: Provenance | None = None,
     ):
+        self._run_id = run_id
         self._ir = compiler.Compiler().compile(pipeline)
         runtime_parameter_utils.substitute_runtime_parameter(
             self._ir, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id}
@@ -99,6 +108,8 @@ class LocalRunner:
         self._must_execute = must_execute
         self._nodes = {n.pipeline_node.node_info.id: n.pipeline_node for n in self._ir.nodes}
         self.results = {name: NodeResult(name) for name in self._nodes}
+        if provenance is not None:
+            _add_provenance(self._nodes, provenance)
 
     def run(self) -> list[NodeResult]:
         """Runs all nodes; after a failure starts no further one.
@@ -133,6 +144,27 @@ class LocalRunner:
             if result.state is NodeState.WAITING:
                 self._set_state(name, NodeState.SKIPPED)
         return list(self.results.values())
+
+    def record_end(self, outcome: str) -> None:
+        """Adds to the run's context how it ended, and when; if it ever got one.
+
+        After an interrupt only the thread that called `run` may call this.
+
+        Args:
+            outcome: See `lineage.recorded.OUTCOME`.
+        """
+        with self._metadata_lock:
+            try:
+                store = metadata_store.MetadataStore(self._connection)
+                context = store.get_context_by_type_and_name(_RUN_CONTEXT_TYPE, self._run_id)
+                if context is not None:
+                    context.custom_properties[recorded.OUTCOME].string_value = outcome
+                    context.custom_properties[recorded.ENDED].int_value = round(time.time() * 1000)
+                    store.put_contexts([context])
+            except (errors.StatusError, RuntimeError) as error:  # the constructor's RuntimeError
+                # Too late to fail: the model may be live. The log has it, and readers see a run
+                # that does not say how it ended.
+                logging.error("the end of %s was not recorded: %s", self._run_id, error)
 
     def _ready(self) -> list[str]:
         """Nodes that wait for nothing any more, in DAG order; none once a node has failed."""
@@ -183,6 +215,24 @@ class LocalRunner:
     def _set_state(self, name: str, state: NodeState) -> None:
         self.results[name].state = state
         self._on_change(self.results[name])
+
+
+def _add_provenance(nodes: Mapping[str, pipeline_pb2.PipelineNode], provenance: Provenance) -> None:
+    """Has TFX write what is known of a run together with the run's context.
+
+    TFX creates that context when the first node starts, which is one that waits for no other; the
+    rest are spared the text, since each node's specification is logged. Contexts are no part of the
+    cache key.
+    """
+    properties = {**provenance.properties, recorded.NODES: json.dumps(list(nodes))}
+    for node in nodes.values():
+        for context in node.contexts.contexts:
+            if context.type.name == _RUN_CONTEXT_TYPE and not node.upstream_nodes:
+                for name, value in properties.items():
+                    data_types_utils.set_metadata_value(context.properties[name].field_value, value)
+        version = node.contexts.contexts.add()
+        version.type.name = recorded.CODE_CONTEXT_TYPE
+        version.name.field_value.string_value = provenance.code_version
 
 
 def fail_abandoned_executions(connection: metadata_store_pb2.ConnectionConfig) -> Sequence[int]:

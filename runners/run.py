@@ -8,6 +8,7 @@ import dataclasses
 import datetime
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -18,6 +19,7 @@ from fareline.errors import Interrupted
 from pipeline.checks import require_no_label_leak, require_sound_settings, required_columns
 from pipeline.sections import Settings
 from runners.progress import ProgressTable, output_to
+from runners.provenance import collect_provenance
 from runners.workspace import Workspace
 from schema.curated import column_types, columns_in_environment, load_schema, schema_path
 
@@ -30,11 +32,13 @@ class RunRequest:
         settings: Validated.
         workspace: Where everything goes.
         use_cache: Whether unchanged nodes may be skipped.
+        overrides: What `--set` said; the settings have it already.
     """
 
     settings: Settings
     workspace: Workspace
     use_cache: bool = True
+    overrides: Sequence[str] = ()
 
 
 def check_request(settings: Settings) -> CsvSource:
@@ -82,17 +86,19 @@ def run_locally(request: RunRequest, source: CsvSource) -> tuple["Outcome", Cons
             table = ProgressTable(console, f"{request.settings.name} · {run_id}")
             try:
                 with table.shown():
-                    nodes = _run_pipeline(request, source, run_id, table)
+                    runner = _build_runner(request, source, run_id, table)
+                    outcome = _run_pipeline(runner, run_id, workspace, log_path, start)
             except KeyboardInterrupt as error:
                 raise Interrupted(
                     f"{run_id}: interrupted; what is done is kept, and the next run resumes from it"
                 ) from error
-            outcome = _read_outcome(run_id, nodes, workspace, log_path, start)
     return outcome, console
 
 
-def _run_pipeline(request: RunRequest, source: CsvSource, run_id: str, table: ProgressTable):
+def _build_runner(request: RunRequest, source: CsvSource, run_id: str, table: ProgressTable):
     _choose_keras_3()
+    # Before TFX is imported: the code of the run is what is here now.
+    provenance = collect_provenance(request.settings, request.overrides, request.use_cache)
     # TFX is imported here, when its chatter goes to the log and the table is on the screen.
     from absl import logging
 
@@ -123,17 +129,27 @@ def _run_pipeline(request: RunRequest, source: CsvSource, run_id: str, table: Pr
     def must_execute(node: str) -> bool:
         return node == "Pusher" and needs_push(workspace.metadata_path, run_id, push_dir)
 
-    runner = LocalRunner(pipeline, run_id, table.update, must_execute)
+    runner = LocalRunner(pipeline, run_id, table.update, must_execute, provenance)
     table.add_nodes(list(runner.results.values()))
-    return runner.run()
+    return runner
 
 
-def _read_outcome(run_id: str, nodes, workspace: Workspace, log_path: Path, start: float):
+def _run_pipeline(runner, run_id: str, workspace: Workspace, log_path: Path, start: float):
+    """Runs to the end, reads what came of it, and records that, whatever it is."""
     from lineage.store import open_store
-    from runners.summary import read_outcome
+    from runners.summary import FAILED, INTERRUPTED, read_outcome
 
-    store = open_store(workspace.metadata_path)
-    return read_outcome(run_id, nodes, store, workspace, log_path, time.monotonic() - start)
+    try:
+        nodes = runner.run()
+        store = open_store(workspace.metadata_path)
+        seconds = time.monotonic() - start
+        outcome = read_outcome(run_id, nodes, store, workspace, log_path, seconds)
+    except BaseException as error:
+        interrupted = isinstance(error, KeyboardInterrupt)
+        runner.record_end(INTERRUPTED if interrupted else FAILED)
+        raise
+    runner.record_end(outcome.status)
+    return outcome
 
 
 def _choose_keras_3() -> None:

@@ -23,6 +23,7 @@ from runners.local import NodeResult
 from runners.workspace import Workspace
 
 PUSHED, REFUSED, FAILED = "pushed", "refused", "failed"
+INTERRUPTED = "interrupted"  # recorded only: after an interrupt there is no summary
 EXIT_CODES = {PUSHED: 0, REFUSED: 3, FAILED: 1}
 TRACEBACK = "Traceback (most recent call last):"
 WORST_SLICES = 5

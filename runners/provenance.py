@@ -1,0 +1,199 @@
+"""What a run records about itself, beside what TFX does: code, packages, settings, who, and where.
+
+Called by runners.run before TFX is imported; runners.local has TFX write it into the run's context
+under the names of `lineage.recorded`. Nothing in here fails a run: what cannot be known is left
+out. Of the environment only the login name is read.
+"""
+
+import dataclasses
+import getpass
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import yaml
+
+from lineage import recorded
+from pipeline.config import PATH_SETTINGS
+from pipeline.sections import DEFAULT_PATH, Settings
+from pipeline.user_code import fingerprint_sources
+from runners.doctor import STACKS
+from schema.curated import is_packaged_name
+
+ROOMS = (
+    "data",
+    "fareline",
+    "lineage",
+    "models",
+    "pipeline",
+    "preprocessing",
+    "runners",
+    "schema",
+    "serving",
+)
+GIT_SECONDS = 10
+_CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+@dataclasses.dataclass(frozen=True)
+class Provenance:
+    """What is known of a run before it starts.
+
+    Attributes:
+        properties: By the names of `lineage.recorded`; texts and whole numbers.
+        code_version: The commit, or the code's fingerprint where no commit stands for it.
+    """
+
+    properties: Mapping[str, str | int]
+    code_version: str
+
+
+@dataclasses.dataclass(frozen=True)
+class GitState:
+    """The checkout that our sources are in.
+
+    Attributes:
+        commit: 40 hexadecimal digits.
+        dirty: Whether a tracked file differs from it, or a room holds a file that is not tracked.
+    """
+
+    commit: str
+    dirty: bool
+
+
+def collect_provenance(
+    settings: Settings, overrides: Sequence[str] = (), use_cache: bool = True
+) -> Provenance:
+    """Collects what is known of a run before it starts; takes about half a second.
+
+    Args:
+        settings: Validated, with the overrides applied.
+        overrides: As given to `--set`.
+        use_cache: Whether unchanged nodes may be skipped.
+    """
+    text = write_settings(settings)
+    fingerprint = fingerprint_sources(ROOMS)
+    packages = installed_packages()
+    packaged = settings.path == DEFAULT_PATH.resolve()
+    properties = {
+        recorded.RUNNER: "local",
+        recorded.STACK: name_stack(packages),
+        recorded.PYTHON: platform.python_version(),
+        recorded.PACKAGES: json.dumps(packages),
+        recorded.CODE_FINGERPRINT: fingerprint,
+        recorded.SETTINGS: text,
+        recorded.SETTINGS_SHA256: hashlib.sha256(text.encode()).hexdigest(),
+        recorded.SETTINGS_FILE: settings.path.name if packaged else str(settings.path),
+        recorded.OVERRIDES: json.dumps(list(overrides)),
+        recorded.USE_CACHE: int(use_cache),
+        recorded.USER: login_name(),
+        recorded.HOST_KIND: describe_host(),
+    }
+    git = read_git_state(_CHECKOUT)
+    if git:
+        properties[recorded.GIT_COMMIT] = git.commit
+        properties[recorded.GIT_DIRTY] = int(git.dirty)
+    version = fingerprint if git is None or git.dirty else git.commit
+    return Provenance({name: _storable(value) for name, value in properties.items()}, version)
+
+
+def write_settings(settings: Settings) -> str:
+    """Writes settings as YAML that `--config` reads as the same settings, wherever it is saved.
+
+    Every setting is there, defaults as well, since those may change; local paths are absolute.
+    """
+    values = settings.model_dump(mode="json", by_alias=True)
+    for name in PATH_SETTINGS:
+        *parents, last = name.split(".")
+        section = values
+        for parent in parents:
+            section = section[parent]
+        section[last] = _absolute(name, section[last], settings)
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
+
+
+def _absolute(name: str, value: str | None, settings: Settings) -> str | None:
+    packaged = name == "schema" and value is not None and is_packaged_name(value)
+    if value is None or packaged or "://" in value:
+        return value
+    return str(settings.resolve(value))
+
+
+def installed_packages() -> dict[str, str]:
+    """Versions of all distributions in this interpreter's path, by name; the first found counts."""
+    packages: dict[str, str] = {}
+    for distribution in importlib.metadata.distributions():
+        name = distribution.metadata["Name"]
+        if name:  # the remains of an uninstalled one have none
+            packages.setdefault(name.lower(), distribution.version)
+    return dict(sorted(packages.items()))
+
+
+def name_stack(packages: Mapping[str, str]) -> str:
+    """The stack's name, or the versions of TFX and TensorFlow if it is none of ours."""
+    tfx = packages.get("tfx", "none")
+    versions = f"TFX {tfx}, TensorFlow {packages.get('tensorflow', 'none')}"
+    return STACKS.get(".".join(tfx.split(".")[:2]), versions)
+
+
+def login_name() -> str:
+    """The login name; the number of the user where there is no name, as in some containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # which of them hangs on the version of Python
+        return f"uid {os.getuid()}"
+
+
+def describe_host() -> str:
+    """What kind of machine this is, such as `Linux x86_64, 2 cores`; never its name."""
+    cores = os.cpu_count() or 1
+    return f"{platform.system()} {platform.machine()}, {cores} core{'s' if cores > 1 else ''}"
+
+
+def read_git_state(checkout: Path) -> GitState | None:
+    """Asks git which commit the sources are of.
+
+    Args:
+        checkout: Folder that holds our rooms.
+
+    Returns:
+        None where git does not know them: no git, no checkout, no commit yet, or sources that were
+        installed somewhere below a checkout of something else.
+    """
+    # The answer is about these files, whatever repository a hook's environment points to.
+    environment = {name: v for name, v in os.environ.items() if not name.startswith("GIT_")}
+    environment["GIT_OPTIONAL_LOCKS"] = "0"  # nothing is written, not even git's index
+
+    def git(*arguments: str) -> str:
+        # Another owner's checkout, as in a container, is fine: its code is what we run.
+        command = ["git", "-c", "safe.directory=*", "-C", str(checkout), *arguments]
+        done = subprocess.run(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=GIT_SECONDS,
+            check=True,
+        )
+        return done.stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", f"{__package__}/{Path(__file__).name}")
+        commit = git("rev-parse", "--verify", "HEAD")
+        changed = git("status", "--porcelain", "--untracked-files=no")
+        added = git("ls-files", "--others", "--exclude-standard", "--", *ROOMS)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return GitState(commit, bool(changed or added))
+
+
+def _storable(value: str | int) -> str | int:
+    """Text that a protocol buffer takes: paths may hold bytes that are no UTF-8."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
