@@ -1,1 +1,55 @@
-"""`lineage` diff, models, explain-cache, reproduce."""
+"""`lineage impact`, `lineage models`, `lineage diff`."""
+
+from typing import Annotated
+
+import typer
+
+from runners.lineage_commands.app import (
+    DEFAULT_WORKSPACE,
+    JsonOption,
+    StoreOption,
+    WorkspaceOption,
+    answer,
+    app,
+    open_graph,
+)
+
+# As the run that completed and whose model was refused: nothing failed, and the answer is no.
+_EXIT_LIVE = 3
+
+PipelineOption = Annotated[
+    str | None, typer.Option("--pipeline", help="Only this pipeline of the store.")
+]
+
+
+@app.command()
+def impact(
+    asked: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="FILE|SPAN|ID",
+            help="A source file (path, name, or SHA-256), span:3, or any id of the store.",
+        ),
+    ] = None,
+    sha256: Annotated[
+        str | None, typer.Option(metavar="HEX", help="Of a source file, or its first digits.")
+    ] = None,
+    pipeline: PipelineOption = None,
+    fail_if_live: Annotated[
+        bool, typer.Option("--fail-if-live", help="Exit code 3 if a live model learned from it.")
+    ] = False,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say which models learned from a file, a span or an artifact, and which of them are live."""
+    from lineage.impact import find_impact
+    from lineage.impact_origin import find_origin
+    from lineage.impact_view import draw_impact, impact_as_json
+
+    graph = open_graph(workspace, store)
+    found = find_impact(graph, find_origin(graph, asked, sha256, pipeline))
+    content = impact_as_json(found) if as_json else None
+    answer(as_json, content, lambda console: draw_impact(console, found))
+    if fail_if_live and found.live:
+        raise typer.Exit(_EXIT_LIVE)

@@ -1,0 +1,57 @@
+"""Which files TFX's ExampleGen has read, as far as its executions say: a folder and patterns.
+
+Called by lineage.impact_origin for stores where the files themselves are not recorded.
+"""
+
+import datetime
+import fnmatch
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from lineage.recorded import parse_json
+
+_PLACEHOLDER = re.compile(r"\{(?P<name>SPAN|VERSION|YYYY|MM|DD)(:\d+)?\}")
+_OF_A_DAY = {"YYYY": "%Y", "MM": "%m", "DD": "%d"}
+_FIRST_DAY = datetime.date(1970, 1, 1)  # of the span 0, where spans are days
+
+
+def patterns_of(properties: Mapping[str, Any]) -> list[str]:
+    """Full patterns of an ExampleGen execution: `input_base` joined to that of every split."""
+    base = properties.get("input_base")
+    if not base:
+        return []
+    config = parse_json(properties.get("input_config"))
+    splits = config.get("splits", []) if isinstance(config, dict) else []
+    patterns = [str(split["pattern"]) for split in splits if split.get("pattern")]
+    return [f"{str(base).rstrip('/')}/{pattern}" for pattern in patterns or ["*"]]
+
+
+def pattern_matches(pattern: str, path: str, span: int | None, version: int | None) -> bool:
+    """Says whether a file, or a whole folder, is among what a pattern reads.
+
+    Args:
+        pattern: With wildcards, and `{SPAN}`, `{VERSION}` or `{YYYY}`, `{MM}`, `{DD}`.
+        path: Full path; or a file name, which only matches where the pattern names it in full.
+        span: That was read, if it is known.
+        version: That was read, if it is known.
+    """
+    filled = _PLACEHOLDER.sub(lambda match: _filled(match, span, version), pattern)
+    wanted, given = filled.split("/"), path.rstrip("/").split("/")
+    if len(given) == 1:
+        return fnmatch.fnmatchcase(given[0], wanted[-1]) and wanted[-1].strip("*?.") == wanted[-1]
+    if len(given) > len(wanted):
+        return False
+    return all(map(fnmatch.fnmatchcase, given, wanted))
+
+
+def _filled(match: re.Match[str], span: int | None, version: int | None) -> str:
+    """What stood for a placeholder; a wildcard if the store does not say."""
+    name, width = match["name"], int((match[2] or ":0")[1:])
+    number = version if name == "VERSION" else span
+    if number is None:
+        return "*"
+    if name in ("SPAN", "VERSION"):
+        return str(number).zfill(width)
+    day = _FIRST_DAY + datetime.timedelta(days=number)
+    return day.strftime(_OF_A_DAY[name])
