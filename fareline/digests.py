@@ -6,6 +6,7 @@ One definition for every room, since what one writes another checks: source file
 import hashlib
 import os
 from collections.abc import Iterator
+from typing import BinaryIO
 
 _BLOCK_BYTES = 1 << 20
 
@@ -16,8 +17,14 @@ def sha256_of_file(path: str | os.PathLike) -> str:
     Raises:
         OSError: If it cannot be read.
     """
+    with open(path, "rb") as reader:
+        return sha256_of_stream(reader)
+
+
+def sha256_of_stream(reader: BinaryIO) -> str:
+    """Returns the SHA-256 of the bytes from here to the end, in 64 hexadecimal digits."""
     digest = hashlib.sha256()
-    for block in _blocks(path):
+    while block := reader.read(_BLOCK_BYTES):
         digest.update(block)
     return digest.hexdigest()
 

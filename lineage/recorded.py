@@ -39,6 +39,7 @@ DATA_SHA256 = "data_sha256"  # one digest over the names and contents of the sou
 SHA256 = "sha256"  # `fareline.digests.sha256_of_folder`, or of the schema file
 HYPERPARAMETERS = "hyperparameters"  # JSON object, on Model
 # Of every ModelEvaluation. Beside METRICS, each overall metric as a number, `metric_auc` and so on.
+# A metric that is undefined, such as the AUC of one label, is null there and has no number.
 METRICS = "metrics"  # JSON {"overall": {name: value}, "slices": {"payment_type=Cash": {…}}}
 METRIC_PREFIX = "metric_"
 # A context of this type, named by the commit (or the fingerprint if there is none, or if the
@@ -82,13 +83,15 @@ def source_files(examples: Artifact) -> list[dict[str, Any]]:
 
 
 def metrics_of(evaluation: Artifact) -> dict[str, float]:
-    """The overall metrics of a ModelEvaluation; empty in a stock store."""
-    return (parse_json(evaluation.properties.get(METRICS)) or {}).get("overall", {})
+    """The overall metrics of a ModelEvaluation, undefined ones left out; empty in a stock store."""
+    recorded = parse_json(evaluation.properties.get(METRICS)) or {}
+    return _defined(recorded.get("overall", {}))
 
 
 def slice_metrics_of(evaluation: Artifact) -> dict[str, dict[str, float]]:
-    """Slice to metrics of a ModelEvaluation; empty in a stock store."""
-    return (parse_json(evaluation.properties.get(METRICS)) or {}).get("slices", {})
+    """Slice to metrics of a ModelEvaluation, undefined ones left out; empty in a stock store."""
+    recorded = parse_json(evaluation.properties.get(METRICS)) or {}
+    return {name: _defined(metrics) for name, metrics in recorded.get("slices", {}).items()}
 
 
 def hyperparameters_of(model: Artifact) -> dict[str, Any]:
@@ -102,3 +105,7 @@ def parse_json(text: Any) -> Any:
         return json.loads(text)
     except (TypeError, ValueError):
         return None
+
+
+def _defined(metrics: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: value for name, value in metrics.items() if value is not None}

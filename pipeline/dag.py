@@ -7,16 +7,7 @@ modules: `tfx.v1` also imports the Google Cloud clients, which takes four second
 import dataclasses
 
 from ml_metadata.proto import metadata_store_pb2
-from tfx.components import (
-    CsvExampleGen,
-    Evaluator,
-    ExampleValidator,
-    SchemaGen,
-    StatisticsGen,
-    Trainer,
-    Transform,
-    Tuner,
-)
+from tfx.components import ExampleValidator, SchemaGen, StatisticsGen, Transform, Tuner
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
     LatestBlessedModelStrategy,
@@ -29,8 +20,11 @@ from tfx.types.standard_artifacts import Model, ModelBlessing
 from fareline.digests import sha256_of_file
 from pipeline.components.curated_schema import CuratedSchema
 from pipeline.components.data_gate import DataGate
+from pipeline.components.evaluator import Evaluator
+from pipeline.components.example_gen import CsvExampleGen
 from pipeline.components.infra_validator import InfraValidator
 from pipeline.components.pusher import Pusher
+from pipeline.components.trainer import Trainer
 from pipeline.evaluation import build_eval_config
 from pipeline.sections import Settings
 from pipeline.user_code import (
