@@ -1,8 +1,12 @@
 """What is exported: the network and the transform graph together, so that serving cannot skew.
 
 A `tf.Module`, not a Keras model: `transform_features_layer()` is a tf_keras layer, which a Keras 3
-model cannot hold. Must not import pipeline, runners or an orchestrator.
+model cannot hold. And the module does not hold the Keras model either: it would be saved with its
+variables twice, of which TensorFlow Serving restores the one and reads the other ("Could not find
+variable"). Must not import pipeline, runners or an orchestrator.
 """
+
+import functools
 
 import keras
 import tensorflow as tf
@@ -25,7 +29,9 @@ class ServingModule(tf.Module):
         self, model: keras.Model, transform_output: tft.TFTransformOutput, label_column: str
     ):
         super().__init__()
-        self.model = model
+        # Keras's variables wrap TensorFlow's; the wrappers, once tracked, are what is saved twice.
+        self.weights = [variable.value for variable in model.variables]
+        self._score = functools.partial(model, training=False)
         self.transform_layer = transform_output.transform_features_layer()
         self._raw_spec = transform_output.raw_feature_spec()
         self._label_column = label_column
@@ -37,7 +43,7 @@ class ServingModule(tf.Module):
         spec = {name: s for name, s in self._raw_spec.items() if name != self._label_column}
         transformed = self.transform_layer(tf.io.parse_example(examples, spec))
         inputs = {name: transformed[name] for name in self._input_names}
-        return {OUTPUT_NAME: self.model(inputs, training=False)}
+        return {OUTPUT_NAME: self._score(inputs)}
 
     @tf.function(input_signature=EXAMPLES)
     def transform_features(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:

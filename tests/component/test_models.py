@@ -236,6 +236,14 @@ def test_served_signature_equals_offline_transform_and_model(config, transformed
     np.testing.assert_allclose(got, expected, atol=1e-5)
     assert np.ptp(expected) > 0.01  # not all the same, or the comparison would say nothing
 
+    # As TensorFlow Serving runs it: a session, which finds a variable by name and no other way.
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        loaded = tf.compat.v1.saved_model.load(session, ["serve"], str(tmp_path))
+        signature = loaded.signature_def["serving_default"]
+        fed = {signature.inputs["examples"].name: requests}
+        in_session = session.run(signature.outputs["probability"].name, fed)
+    np.testing.assert_allclose(in_session, expected, atol=1e-5)
+
     labelled = tf.constant([encode(spec, row) for row in rows])
     features = signatures["transform_features"](examples=labelled)
     for name in [*names, "tips_xf"]:
