@@ -39,7 +39,8 @@ DATA_SHA256 = "data_sha256"  # one digest over the names and contents of the sou
 SHA256 = "sha256"  # `fareline.digests.sha256_of_folder`, or of the schema file
 HYPERPARAMETERS = "hyperparameters"  # JSON object, on Model
 # Of every ModelEvaluation. Beside METRICS, each overall metric as a number, `metric_auc` and so on.
-# A metric that is undefined, such as the AUC of one label, is null there and has no number.
+# A metric that is undefined, such as the AUC of one label, is null there and has no number; of the
+# numbers, ML Metadata keeps six decimals.
 METRICS = "metrics"  # JSON {"overall": {name: value}, "slices": {"payment_type=Cash": {…}}}
 METRIC_PREFIX = "metric_"
 # A context of this type, named by the commit (or the fingerprint if there is none, or if the
