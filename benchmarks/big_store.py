@@ -1,7 +1,9 @@
 """Writes a metadata store of any size in the layout of our own runs, for measuring and for tests.
 
 Run `i` of `n` reads span `i`; its model is compared with the model of run `i - 1`; every hundredth
-run is refused. Ten executions and 33 events a run. Deterministic but for the store's own clock.
+run is refused. Ten executions and 33 events a run. With `--shared-data` every run after the first
+takes schema and examples from the cache: one artifact of each reaches every model. Deterministic
+but for the clock of the store.
 
     .venv/bin/python -m benchmarks big_store --runs 1000 store.db
 """
@@ -64,21 +66,26 @@ NODES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
 }
 
 
-def write_store(path: Path, runs: int) -> None:
+# Nodes whose output, of this key, every run takes from the first one with `shared_data`.
+SHARED = {"CuratedSchema": "schema", "ExampleGen": "examples"}
+
+
+def write_store(path: Path, runs: int, shared_data: bool = False) -> None:
     """Writes a store of `runs` runs, in batches of a hundred.
 
     Args:
         path: SQLite file; must not be there.
         runs: How many.
+        shared_data: Whether all runs have the schema and the examples of the first.
     """
     store = metadata_store.MetadataStore(sqlite_connection(path))
     types = _Types(store)
-    baseline = None
+    kept: dict[str, mlmd.Artifact] = {}
     for first in range(0, runs, RUNS_PER_WRITE):
-        batch = _Batch(types, baseline)
+        batch = _Batch(types, kept, SHARED if shared_data else {})
         for index in range(first, min(first + RUNS_PER_WRITE, runs)):
             batch.add_run(index)
-        baseline = batch.write(store)
+        kept = batch.write(store)
 
 
 class _Types:
@@ -104,24 +111,27 @@ class _Types:
 class _Batch:
     """Runs that are written in one transaction."""
 
-    def __init__(self, types: _Types, baseline: mlmd.Artifact | None):
+    def __init__(self, types: _Types, kept: dict[str, mlmd.Artifact], shared: dict[str, str]):
         self._types = types
-        self._artifacts: list[mlmd.Artifact] = [baseline] if baseline else []
+        self._shared = shared
+        self._artifacts: list[mlmd.Artifact] = [*kept.values()]
         self._executions: list[mlmd.Execution] = []
         self._events: list[tuple[int, int, mlmd.Event]] = []
         self._places: list[list[tuple[str, str]]] = []
-        self._baseline = 0 if baseline else None
+        # What runs take from an earlier one, by `baseline` or output key, as its place above.
+        self._kept: dict[str, int] = {name: place for place, name in enumerate(kept)}
 
     def add_run(self, index: int) -> None:
         run_id = f"run-{index:06d}"
         made: dict[str, int] = {}
         for node, (inputs, outputs) in NODES.items():
             execution = len(self._executions)
+            cached = self._shared.get(node) in self._kept
             self._executions.append(
                 mlmd.Execution(
                     type_id=self._types.executions[node],
                     name=f"{run_id}-{node}",
-                    last_known_state=mlmd.Execution.COMPLETE,
+                    last_known_state=mlmd.Execution.CACHED if cached else mlmd.Execution.COMPLETE,
                 )
             )
             self._set_properties(self._executions[-1], node, index)
@@ -133,20 +143,25 @@ class _Batch:
                 ]
             )
             for key, source in inputs.items():
-                artifact = self._baseline if source == "baseline" else made[source]
+                artifact = self._kept.get("baseline") if source == "baseline" else made[source]
                 if artifact is not None:
                     self._events.append((execution, artifact, _event(mlmd.Event.INPUT, key)))
             for key, kind in outputs.items():
                 known_as = "infra_blessing" if node == "InfraValidator" else key
-                made[known_as] = len(self._artifacts)
-                self._artifacts.append(self._artifact(kind, node, key, index))
+                if cached:
+                    made[known_as] = self._kept[key]
+                else:
+                    made[known_as] = len(self._artifacts)
+                    self._artifacts.append(self._artifact(kind, node, key, index))
                 event = _event(mlmd.Event.OUTPUT, key)
                 self._events.append((execution, made[known_as], event))
+            if node in self._shared:
+                self._kept[self._shared[node]] = made[self._shared[node]]
         if is_blessed(index):
-            self._baseline = made["model"]
+            self._kept["baseline"] = made["model"]
 
-    def write(self, store: metadata_store.MetadataStore) -> mlmd.Artifact | None:
-        """Writes the batch; returns the last blessed model, for the next one."""
+    def write(self, store: metadata_store.MetadataStore) -> dict[str, mlmd.Artifact]:
+        """Writes the batch; returns what the next one takes from it."""
         executions, artifacts, _ = store.put_lineage_subgraph(
             self._executions, self._artifacts, [], self._events
         )
@@ -159,10 +174,10 @@ class _Batch:
                 for place in places
             ],
         )
-        if self._baseline is None:
-            return None
-        [baseline] = store.get_artifacts_by_id([artifacts[self._baseline]])
-        return baseline
+        found = {}
+        for name, place in self._kept.items():
+            [found[name]] = store.get_artifacts_by_id([artifacts[place]])
+        return found
 
     def _put_contexts(self, store) -> dict[tuple[str, str], int]:
         """Returns the ids of all contexts of the batch by type and name."""
@@ -225,6 +240,7 @@ def main(arguments: list[str]) -> None:
     """Writes a store to a path."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks big_store", description=__doc__)
     parser.add_argument("--runs", type=int, default=1000)
+    parser.add_argument("--shared-data", action="store_true")
     parser.add_argument("path", type=Path)
     options = parser.parse_args(arguments)
-    write_store(options.path, options.runs)
+    write_store(options.path, options.runs, options.shared_data)

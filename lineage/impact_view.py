@@ -2,9 +2,11 @@
 
 import datetime
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lineage.impact import AffectedModel, Impact
+from lineage.model_facts import ModelFacts
 from lineage.relations import BASELINE, EVALUATED, ITSELF
 from lineage.text import plain, text
 
@@ -25,14 +27,7 @@ def verdict(impact: Impact) -> str:
     first = f"{_counted(count, 'model')} {words}"
     if not count:
         first = "no model learned from it"
-    places = sorted(
-        {
-            f"{plain(p.destination)}/{plain(p.version)}"
-            for m in impact.live
-            for p in m.facts.pushes
-            if p.live
-        }
-    )
+    places = sorted({plain(place) for model in impact.live for place in model.live_at})
     if places:
         more = f" and {len(places) - 1} more" if len(places) > 1 else ""
         live = len(impact.live)
@@ -45,7 +40,12 @@ def verdict(impact: Impact) -> str:
     return "; ".join([first, second, *judged])
 
 
-def impact_as_json(impact: Impact) -> dict[str, Any]:
+def shown_models(impact: Impact) -> list[AffectedModel]:
+    """The models that a table lists: those far along the chain of baselines are only counted."""
+    return [model for model in impact.models if not model.is_far]
+
+
+def impact_as_json(impact: Impact, facts: Mapping[int, ModelFacts]) -> dict[str, Any]:
     """One object; keys are stable.
 
     `asked`, `matched_by`, `notes`, `starts`, `verdict`, `live` (a live model learned from it),
@@ -66,25 +66,34 @@ def impact_as_json(impact: Impact) -> dict[str, Any]:
             "evaluated": relations[EVALUATED],
             "baseline": relations[BASELINE],
         },
-        "models": [_model_as_json(model) for model in impact.models],
+        "models": [_model_as_json(model, facts[model.model.id]) for model in impact.models],
         "reached": dict(impact.reached),
         "unfinished": [{"id": e.key, "state": e.state} for e in impact.unfinished],
     }
 
 
-def draw_impact(console: "Console", impact: Impact) -> None:
-    """Prints the verdict, what was meant, the models, and what else was reached."""
+def draw_impact(console: "Console", impact: Impact, facts: Mapping[int, ModelFacts]) -> None:
+    """Prints the verdict, what was meant, the models, and what else was reached.
+
+    Args:
+        console: To print on.
+        impact: What was found.
+        facts: Of the models to list, by id; more of `shown_models` are counted.
+    """
     console.print(text(verdict(impact), "bold", limit=None), soft_wrap=True)
     starts = [artifact.key for artifact in impact.origin.starts]
     more = f" and {len(starts) - _SHOWN_STARTS} more" if len(starts) > _SHOWN_STARTS else ""
     meant = f"matched by {impact.origin.matched_by}: {', '.join(starts[:_SHOWN_STARTS])}{more}"
     for line in (meant, *(f"note: {note}" for note in impact.origin.notes)):
         console.print(text(line, limit=None), soft_wrap=True)
-    far = [m for m in impact.models if m.relation == BASELINE and (m.distance or 0) > 1]
-    shown = [model for model in impact.models if model not in far]
-    if shown:
-        console.print(_table(shown))
-    if far:
+    shown = shown_models(impact)
+    listed = [model for model in shown if model.model.id in facts]
+    if listed:
+        console.print(_table(listed, facts))
+    if len(shown) > len(listed):
+        rest = _counted(len(shown) - len(listed), "model")
+        console.print(text(f"and {rest} more: --all shows them"))
+    if far := [model for model in impact.models if model.is_far]:
         line = f"{_counted(len(far), 'model')} further along the chain of baselines (see --json)"
         console.print(text(line))
     if impact.unfinished:
@@ -100,8 +109,7 @@ def draw_impact(console: "Console", impact: Impact) -> None:
         console.print(text(f"also came of it: {counts}", limit=None), soft_wrap=True)
 
 
-def _model_as_json(model: AffectedModel) -> dict[str, Any]:
-    facts = model.facts
+def _model_as_json(model: AffectedModel, facts: ModelFacts) -> dict[str, Any]:
     return {
         "model": facts.model.key,
         "uri": facts.model.uri,
@@ -113,7 +121,7 @@ def _model_as_json(model: AffectedModel) -> dict[str, Any]:
         "relations": list(model.relations),
         "distance": model.distance,
         "learned": model.learned,
-        "live": model.live,
+        "live": bool(model.live_at),
         "blessed": facts.blessed,
         "blessings": [
             {"id": b.artifact.key, "by": b.execution.key, "blessed": b.blessed}
@@ -134,32 +142,31 @@ def _model_as_json(model: AffectedModel) -> dict[str, Any]:
     }
 
 
-def _table(models: list[AffectedModel]) -> "Table":
+def _table(models: Sequence[AffectedModel], all_facts: Mapping[int, ModelFacts]) -> "Table":
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
     for name in ("model", "relation", "run", "created (UTC)", "blessed", "pushed", "live"):
         table.add_column(name, overflow="fold")
     for model in models:
-        facts = model.facts
-        also = f" (also {', '.join(model.relations[1:])})" if len(model.relations) > 1 else ""
+        facts = all_facts[model.model.id]
         more = f" and {len(facts.runs) - 1} more" if len(facts.runs) > 1 else ""
         latest = facts.pushes[-1] if facts.pushes else None
         table.add_row(
             text(facts.model.key),
-            text(f"{model.relation}{also}"),
+            text(model.relation),
             text(f"{plain(facts.run_id) or 'not recorded'}{more}"),
             text(_utc(facts.model.created)[:19].replace("T", " ")),
-            text(_blessed_words(model)),
+            text(_blessed_words(facts)),
             text(f"{plain(latest.destination)}/{plain(latest.version)}" if latest else "no"),
-            text("LIVE" if model.live else "no"),
+            text("LIVE" if model.live_at else "no"),
         )
     return table
 
 
-def _blessed_words(model: AffectedModel) -> str:
+def _blessed_words(facts: ModelFacts) -> str:
     words = {True: "yes", False: "no", None: "not recorded"}
-    latest = {b.artifact.type: b for b in model.facts.blessings}
+    latest = {b.artifact.type: b for b in facts.blessings}
     if not latest:
         return "not judged"
     answers = {b.execution.place.node: words[b.blessed] for b in latest.values()}

@@ -125,6 +125,25 @@ def facts_of_models(graph: Graph, models: Iterable[Artifact]) -> list[ModelFacts
     return facts
 
 
+def live_models(graph: Graph) -> dict[int, list[str]]:
+    """Finds the models that are served: model id to the destinations, each with its version."""
+    live = {pushed_to(artifact) for artifact in live_pushes(graph).values()}
+    # One version may have been pushed again by a later run.
+    pushed = {a.id: a for a in graph.artifacts_of_type("PushedModel") if pushed_to(a) in live}
+    pushers: dict[int, list[int]] = {}
+    for link in graph.links_of_artifacts(pushed):
+        if link.is_output:
+            pushers.setdefault(link.execution_id, []).append(link.artifact_id)
+    found: dict[int, list[str]] = {}
+    for link in graph.links_of_executions(pushers):
+        if not link.is_output and MODEL_KEY in link.keys:
+            for place in map(pushed_to, (pushed[i] for i in pushers[link.execution_id])):
+                at = f"{place[0]}/{place[1]}" if place else ""
+                if at and at not in found.setdefault(link.artifact_id, []):
+                    found[link.artifact_id].append(at)
+    return found
+
+
 def source_examples(graph: Graph, facts: Sequence[ModelFacts]) -> Mapping[int, list[Artifact]]:
     """Finds the Examples as they were ingested that each model was trained on, by the model's id.
 

@@ -16,10 +16,12 @@ from runners.lineage_commands.app import (
 
 # As the run that completed and whose model was refused: nothing failed, and the answer is no.
 _EXIT_LIVE = 3
+_LISTED = 20  # models in a table, unless --all
 
 PipelineOption = Annotated[
     str | None, typer.Option("--pipeline", help="Only this pipeline of the store.")
 ]
+ShowAllOption = Annotated[bool, typer.Option("--all", help="Leave nothing out of the tables.")]
 
 
 @app.command()
@@ -38,6 +40,7 @@ def impact(
     fail_if_live: Annotated[
         bool, typer.Option("--fail-if-live", help="Exit code 3 if a live model learned from it.")
     ] = False,
+    show_all: ShowAllOption = False,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     store: StoreOption = None,
     as_json: JsonOption = False,
@@ -45,11 +48,14 @@ def impact(
     """Say which models learned from a file, a span or an artifact, and which of them are live."""
     from lineage.impact import find_impact
     from lineage.impact_origin import find_origin
-    from lineage.impact_view import draw_impact, impact_as_json
+    from lineage.impact_view import draw_impact, impact_as_json, shown_models
+    from lineage.model_facts import facts_of_models
 
     graph = open_graph(workspace, store)
     found = find_impact(graph, find_origin(graph, asked, sha256, pipeline))
-    content = impact_as_json(found) if as_json else None
-    answer(as_json, content, lambda console: draw_impact(console, found))
+    listed = found.models if as_json else shown_models(found)[: None if show_all else _LISTED]
+    facts = {f.model.id: f for f in facts_of_models(graph, [m.model for m in listed])}
+    content = impact_as_json(found, facts) if as_json else None
+    answer(as_json, content, lambda console: draw_impact(console, found, facts))
     if fail_if_live and found.live:
         raise typer.Exit(_EXIT_LIVE)
