@@ -172,20 +172,24 @@ def link_of(event: metadata_store_pb2.Event) -> Link | None:
     return Link(event.artifact_id, event.execution_id, event.type in _OUTPUTS, keys)
 
 
+def decode_values(values: "Mapping[str, metadata_store_pb2.Value]") -> dict[str, Any]:
+    """Reads the properties, or the custom properties, of any element, sorted by name."""
+    decoded = {}
+    for name in sorted(values):
+        kind = values[name].WhichOneof("value")
+        if kind == "struct_value":
+            decoded[name] = _decode_struct(values[name].struct_value)
+        elif kind == "proto_value":
+            decoded[name] = values[name].proto_value.type_url
+        elif kind:
+            decoded[name] = getattr(values[name], kind)
+    return decoded
+
+
 def _decode(
     proto: "metadata_store_pb2.Artifact | metadata_store_pb2.Execution",
 ) -> dict[str, Any]:
-    decoded = {}
-    for values in (proto.custom_properties, proto.properties):
-        for name in sorted(values):
-            kind = values[name].WhichOneof("value")
-            if kind == "struct_value":
-                decoded[name] = _decode_struct(values[name].struct_value)
-            elif kind == "proto_value":
-                decoded[name] = values[name].proto_value.type_url
-            elif kind:
-                decoded[name] = getattr(values[name], kind)
-    return decoded
+    return decode_values(proto.custom_properties) | decode_values(proto.properties)
 
 
 def _decode_struct(struct: Any) -> Any:

@@ -7,7 +7,7 @@ since ten thousand small questions take longer than one large one.
 
 from collections.abc import Callable, Iterable, Sequence
 
-from ml_metadata.metadata_store import ListOptions, OrderByField, metadata_store
+from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
 from lineage.elements import Artifact, Execution, Link, Place, link_of
@@ -33,9 +33,9 @@ class Graph:
         self.store = store
         self._artifact_types = {t.id: t.name for t in store.get_artifact_types()}
         self._execution_types = {t.id: t.name for t in store.get_execution_types()}
-        self.places = Places(store)
         self._artifacts: dict[int, Artifact] = {}
         self._execution_protos: dict[int, metadata_store_pb2.Execution] = {}
+        self.places = Places(store, self._keep_executions)
         self._executions: dict[int, Execution] = {}
         self._links_of_artifact: dict[int, tuple[Link, ...]] = {}
         self._links_of_execution: dict[int, tuple[Link, ...]] = {}
@@ -59,8 +59,7 @@ class Graph:
         missing = [i for i in wanted if i not in self._execution_protos]
         if missing:
             for batch in _in_batches(missing):
-                for proto in self.store.get_executions_by_id(batch):
-                    self._execution_protos[proto.id] = proto
+                self._keep_executions(self.store.get_executions_by_id(batch))
             self._count_question()
         there = [i for i in wanted if i in self._execution_protos]
         new = [i for i in there if i not in self._executions]
@@ -129,15 +128,12 @@ class Graph:
 
     def count_executions(self) -> int:
         """The highest execution id: how many there are, or were."""
-        options = ListOptions(limit=1, order_by=OrderByField.ID, is_asc=False)
-        newest = self.store.get_executions(options)
-        return newest[0].id if newest else 0
+        return self.places.highest_id()
 
     def read_all(self) -> None:
         """Reads artifacts, executions and links of the whole store."""
         self._keep(self.store.get_artifacts())
-        for proto in self.store.get_executions():
-            self._execution_protos[proto.id] = proto
+        self._keep_executions(self.store.get_executions())
         links = _read_events(self.store.get_events_by_execution_ids, self._execution_protos)
         self._links_of_execution = _group(links, self._execution_protos, "execution_id")
         self._links_of_artifact = _group(links, self._artifacts, "artifact_id")
@@ -160,6 +156,10 @@ class Graph:
                 self._artifacts[proto.id] = Artifact(proto.id, kind, proto)
             kept.append(self._artifacts[proto.id])
         return kept
+
+    def _keep_executions(self, protos: Iterable[metadata_store_pb2.Execution]) -> None:
+        for proto in protos:
+            self._execution_protos.setdefault(proto.id, proto)
 
     def _by_key(self, execution: Execution, is_output: bool) -> dict[str, list[Artifact]]:
         found: dict[str, list[Artifact]] = {}

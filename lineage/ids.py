@@ -14,6 +14,7 @@ from fareline.errors import UserMistake
 from lineage.elements import Artifact, Execution
 from lineage.graph import Graph
 from lineage.pushes import live_pushes
+from lineage.text import plain
 
 LATEST = "latest"
 LIVE = "live"
@@ -106,6 +107,18 @@ def find_run(graph: Graph, text: str) -> str:
     return _require(find(graph, text), RunKey, text, "expected a run").run_id
 
 
+def find_pipeline(graph: Graph, text: str) -> str:
+    """Finds a pipeline by name, or a unique prefix of it, and returns its name."""
+    names = graph.places.pipelines()
+    found = _matching(text, names)
+    if len(found) == 1:
+        return found[0]
+    near = plain(", ".join((found or difflib.get_close_matches(text, names, _SHOWN, 0.3))[:_SHOWN]))
+    said = f"is {len(found)} pipelines" if found else "is no pipeline of the store"
+    hint = f"did you mean {near}" if near else _HINT
+    raise UserMistake.explain(text, said, "expected one", hint)
+
+
 def find_model(graph: Graph, text: str) -> Artifact:
     """Finds a Model: by its own id, a pushed copy of it, or the run that has it.
 
@@ -188,11 +201,11 @@ def _only_one(text: str, found: Sequence, nothing: str, near: Callable[[], list[
     if len(found) == 1:
         return found[0]
     if found:
-        keys = [target.key for target in found]
+        keys = [plain(target.key) for target in found]
         listed = ", ".join(keys[:_SHOWN]) + (", …" if len(keys) > _SHOWN else "")
         raise UserMistake.explain(text, f"is {len(keys)} things: {listed}", "expected one", _MORE)
     close = near()
-    hint = f"did you mean {' or '.join(close)}" if close else _HINT
+    hint = f"did you mean {' or '.join(map(plain, close))}" if close else _HINT
     raise UserMistake.explain(text, nothing, _FORMS, hint)
 
 
@@ -200,5 +213,5 @@ def _require(target: Target, kind: type[_Kind], text: str, expected: str) -> _Ki
     if isinstance(target, kind):
         return target
     words = {Artifact: "an artifact", Execution: "an execution", RunKey: "a run"}
-    found = f"is {words.get(type(target), 'a pipeline')} ({target.key})"
+    found = f"is {words.get(type(target), 'a pipeline')} ({plain(target.key)})"
     raise UserMistake.explain(text, found, expected, _HINT)

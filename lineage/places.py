@@ -5,16 +5,18 @@ lack them, give executions without a run.
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
-from ml_metadata.metadata_store import metadata_store
+from ml_metadata.metadata_store import ListOptions, OrderByField, metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
-from lineage.elements import Place
+from lineage.elements import Place, decode_values
+from lineage.recorded import RunRecord
 
 _RUN, _NODE, _PIPELINE = "pipeline_run", "node", "pipeline"
-# From so many executions on, asking each node for its executions is quicker than the reverse.
-_MANY = 300
+# Asking for the contexts of one execution takes as long as listing so many executions of a node.
+_LISTED_PER_QUESTION = 40
+_MANY = 300  # nobody waits for the contexts of fewer
 
 
 class Places:
@@ -22,15 +24,22 @@ class Places:
 
     Args:
         store: Where they are recorded.
+        keep: Takes the executions that the store sends along, for them not to be asked for again.
     """
 
-    def __init__(self, store: metadata_store.MetadataStore):
+    def __init__(
+        self,
+        store: metadata_store.MetadataStore,
+        keep: Callable[[Sequence[metadata_store_pb2.Execution]], None] = lambda executions: None,
+    ):
         self._store = store
+        self._keep = keep
         self._type_names = {t.id: t.name for t in store.get_context_types()}
         self._runs: dict[str, metadata_store_pb2.Context] | None = None
         self._nodes: dict[int, tuple[str, str]] = {}
         self._run_of: dict[int, str] = {}
         self._members: dict[str, tuple[int, ...]] = {}
+        self._counts: dict[str, Counter] = {}
         self._all_nodes_read = False
 
     def run_contexts(self) -> dict[str, metadata_store_pb2.Context]:
@@ -45,18 +54,31 @@ class Places:
         """Names of all pipelines, sorted."""
         return sorted(context.name for context in self._contexts(_PIPELINE))
 
+    def record(self, run_id: str) -> RunRecord:
+        """What a run recorded about itself; empty for an unknown run."""
+        context = self.run_contexts().get(run_id)
+        return RunRecord(decode_values(context.custom_properties) if context else {})
+
+    def members_of_pipeline(self, name: str) -> frozenset[int]:
+        """Ids of the executions of a pipeline; none for an unknown one."""
+        found: set[int] = set()
+        for context in self._contexts(_PIPELINE):
+            if context.name == name:
+                found.update(self._executions_in(context))
+        return frozenset(found)
+
     def members(self, run_id: str) -> tuple[int, ...]:
         """Ids of the executions of a run, ascending; none for an unknown run."""
         if run_id not in self._members:
             context = self.run_contexts().get(run_id)
-            found = self._store.get_executions_by_context(context.id) if context else ()
-            self._members[run_id] = tuple(sorted(execution.id for execution in found))
+            self._members[run_id] = tuple(sorted(self._executions_in(context) if context else ()))
             self._run_of.update(dict.fromkeys(self._members[run_id], run_id))
         return self._members[run_id]
 
     def places(self, ids: Collection[int]) -> dict[int, Place]:
         """Finds the places of executions; those that have none are left out."""
-        if len(ids) > _MANY:
+        many = len(ids) > _MANY and len(ids) > self.highest_id() // _LISTED_PER_QUESTION
+        if many:
             self._read_all_nodes()
             for run_id in self.run_contexts():
                 self.members(run_id)
@@ -68,8 +90,10 @@ class Places:
     def _place(self, execution_id: int) -> Place:
         run_id = self._run_of.get(execution_id, "")
         pipeline, node = self._nodes.get(execution_id, ("", ""))
-        siblings = self._members.get(run_id, ())
-        count = Counter(self._nodes.get(i) for i in siblings)
+        count = self._counts.get(run_id)
+        if count is None:
+            count = Counter(self._nodes.get(i) for i in self._members.get(run_id, ()))
+            self._counts[run_id] = count
         return Place(pipeline, run_id, node, repeated=count[pipeline, node] > 1)
 
     def _read(self, execution_id: int) -> None:
@@ -98,8 +122,19 @@ class Places:
         self._all_nodes_read = True
         for context in self._contexts(_NODE):
             pipeline, _, node = context.name.rpartition(".")
-            for execution in self._store.get_executions_by_context(context.id):
-                self._nodes[execution.id] = (pipeline, node)
+            for execution_id in self._executions_in(context):
+                self._nodes[execution_id] = (pipeline, node)
+
+    def _executions_in(self, context: metadata_store_pb2.Context) -> list[int]:
+        found = self._store.get_executions_by_context(context.id)
+        self._keep(found)
+        return [execution.id for execution in found]
+
+    def highest_id(self) -> int:
+        """Of the executions: how many there are, or were."""
+        options = ListOptions(limit=1, order_by=OrderByField.ID, is_asc=False)
+        newest = self._store.get_executions(options)
+        return newest[0].id if newest else 0
 
     def _contexts(self, kind: str) -> Sequence[metadata_store_pb2.Context]:
         if kind not in self._type_names.values():

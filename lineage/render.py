@@ -1,55 +1,121 @@
-"""Answers as text and as JSON. Imports rich only when a table is asked for."""
+"""The runs of a store as JSON and as a table. Imports rich only when a table is asked for.
 
-import datetime
+Called by runners.lineage_commands.look.
+"""
+
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from lineage.elements import Artifact
 from lineage.runs import Run
+from lineage.text import text
+from lineage.times import clock, duration, iso
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.text import Text
+
+_STYLES = {"failed": "red", "running": "cyan", "unfinished": "yellow", "complete": ""}
+_NONE = "-"
+_NAME_LIMIT = 60
+_COLUMNS = (
+    *("run", "pipeline", "started (UTC)", "took", "status", "executed", "cached", "failed"),
+    *("span", "model", "blessed", "pushed"),
+)
+_FIGURES = frozenset({"took", "executed", "cached", "failed"})
 
 
 def runs_as_json(runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """One object per run."""
+    """One object per run; see `run_as_json`."""
+    return [run_as_json(run) for run in runs]
+
+
+def run_as_json(run: Run) -> dict[str, Any]:
+    """What `runs` and `show` say of a run.
+
+    Keys: run_id, pipeline, started, ended, seconds (from start to end), status, outcome (null if
+    not recorded), nodes (name, state, seconds), missing (planned nodes that never began), examples
+    (id, span, version), models, blessed (null: not judged), refused_by, pushed (id, version, live).
+    """
+    return {
+        "run_id": run.run_id,
+        "pipeline": run.pipeline,
+        "started": iso(run.started),
+        "ended": iso(run.ended),
+        "seconds": round(run.seconds, 3),
+        "status": run.status,
+        "outcome": run.outcome or None,
+        "nodes": [
+            {"name": n.node, "state": n.state, "seconds": round(n.seconds, 3)} for n in run.nodes
+        ],
+        "missing": list(run.missing),
+        "examples": [
+            {"id": a.key, "span": a.properties.get("span"), "version": a.properties.get("version")}
+            for a in run.examples
+        ],
+        "models": [model.key for model in run.models],
+        "blessed": run.blessed,
+        "refused_by": run.refused_by,
+        "pushed": [
+            {"id": push.artifact.key, "version": push.version or None, "live": push.live}
+            for push in run.pushed
+        ],
+    }
+
+
+def runs_as_table(runs: Sequence[Run]) -> "Text":
+    """Aligned columns, one line per run.
+
+    Not a rich Table, which takes a second for a thousand lines.
+    """
+    from rich.cells import cell_len
+    from rich.text import Text
+
+    rows = [[text(name, limit=None) for name in _COLUMNS], *map(_row, runs)]
+    widths = [max(cell_len(row[i].plain) for row in rows) for i in range(len(_COLUMNS))]
+    lines = []
+    for row in rows:
+        line = Text(overflow="fold")
+        for cell, width, name in zip(row, widths, _COLUMNS, strict=True):
+            gap = " " * (width - cell_len(cell.plain))
+            line.append_text(Text(gap) + cell if name in _FIGURES else cell + gap)
+            line.append("  ")
+        line.rstrip()
+        lines.append(line)
+    lines[0].stylize("bold")
+    return Text("\n").join(lines)
+
+
+def _row(run: Run) -> list["Text"]:
+    count = Counter(node.state for node in run.nodes)
     return [
-        {
-            "run_id": run.run_id,
-            "pipeline": run.pipeline,
-            "started": _utc(run.started).isoformat(),
-            "seconds": round(run.seconds, 3),
-            "status": run.status,
-            "nodes": [
-                {"name": n.node, "state": n.state, "seconds": round(n.seconds, 3)}
-                for n in run.nodes
-            ],
-        }
-        for run in runs
+        text(run.run_id, limit=_NAME_LIMIT),
+        text(run.pipeline, limit=_NAME_LIMIT),
+        text(clock(run.started)),
+        text(duration(run.seconds)),
+        text(run.status, _STYLES[run.status]),
+        *(text(count[state]) for state in ("executed", "cached", "failed")),
+        text(", ".join(dict.fromkeys(map(_span, run.examples))) or _NONE, limit=_NAME_LIMIT),
+        text(", ".join(model.key for model in run.models) or _NONE, limit=_NAME_LIMIT),
+        text(_blessed(run), "yellow" if run.refused_by else "", _NAME_LIMIT),
+        text(_pushed(run), limit=_NAME_LIMIT),
     ]
 
 
-def runs_as_table(runs: Sequence[Run]) -> "Table":
-    """A table, one line per run."""
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for name in ("run", "pipeline", "started (UTC)", "status"):
-        table.add_column(name, no_wrap=True)
-    for name in ("executed", "cached", "failed", "seconds"):
-        table.add_column(name, justify="right")
-    for run in runs:
-        count = Counter(node.state for node in run.nodes)
-        table.add_row(
-            run.run_id,
-            run.pipeline,
-            f"{_utc(run.started):%Y-%m-%d %H:%M:%S}",
-            run.status,
-            *(str(count[state]) for state in ("executed", "cached", "failed")),
-            f"{run.seconds:.1f}",
-        )
-    return table
+def _span(examples: Artifact) -> str:
+    """The span, and the version if it is not 0."""
+    span, version = examples.properties.get("span"), examples.properties.get("version")
+    if span is None:
+        return "?"
+    return f"{span} v{version}" if version not in (None, 0, "0") else str(span)
 
 
-def _utc(milliseconds: int) -> datetime.datetime:
-    return datetime.datetime.fromtimestamp(milliseconds / 1000, datetime.timezone.utc)
+def _blessed(run: Run) -> str:
+    if run.blessed is None:
+        return _NONE
+    return "yes" if run.blessed else f"no: {', '.join(run.refused_by)}"
+
+
+def _pushed(run: Run) -> str:
+    shown = [f"{push.version or 'yes'}{' (live)' if push.live else ''}" for push in run.pushed]
+    return ", ".join(shown) or _NONE

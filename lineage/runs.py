@@ -1,23 +1,25 @@
-"""The runs of a store: which nodes they had, how each ended, what each put out.
+"""The runs of a store: which nodes they had, how each ended, what came of them.
 
-Works on any TFX store, by the contexts that TFX writes: `pipeline_run`, named by the run, and
-`node`, named `PIPELINE.NODE`.
+Works on any TFX store, by the contexts that TFX writes (see `lineage.places`), and reads in bulk:
+a handful of questions for a thousand runs. Drawn by lineage.render; also called by runners.summary
+and runners.publication, which ask for the outputs of the run that they are about.
 """
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
 
-from ml_metadata.metadata_store import metadata_store
-from ml_metadata.proto import metadata_store_pb2
+from lineage import recorded
+from lineage.elements import Artifact, Execution
+from lineage.graph import Graph
+from lineage.model_facts import is_blessed
+from lineage.pushes import live_pushes, pushed_to
 
-_STATES = {
-    metadata_store_pb2.Execution.COMPLETE: "executed",
-    metadata_store_pb2.Execution.CACHED: "cached",
-    metadata_store_pb2.Execution.FAILED: "failed",
-    metadata_store_pb2.Execution.CANCELED: "failed",
-    metadata_store_pb2.Execution.RUNNING: "running",
-}
+COMPLETE, FAILED, RUNNING, UNFINISHED = "complete", "failed", "running", "unfinished"
+# From so many runs on, asking for all artifacts of a type is quicker than asking by id.
+_MANY_RUNS = 50
+_BLESSINGS = ("ModelBlessing", "InfraBlessing")
+_TYPES = ("Examples", "Model", *_BLESSINGS, "PushedModel")
+_BAD_OUTCOMES = ("failed", "interrupted")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +40,21 @@ class NodeRun:
 
 
 @dataclasses.dataclass(frozen=True)
+class Pushed:
+    """What a run pushed.
+
+    Attributes:
+        artifact: The PushedModel.
+        version: Of the model; empty if the destination has no versions.
+        live: Whether the destination serves it; None if it has no versions.
+    """
+
+    artifact: Artifact
+    version: str
+    live: bool | None
+
+
+@dataclasses.dataclass(frozen=True)
 class Run:
     """One run of one pipeline.
 
@@ -45,88 +62,153 @@ class Run:
         run_id: As TFX recorded it.
         pipeline: Name of the pipeline.
         started: Milliseconds since 1970, UTC.
+        ended: The same: the recorded end, else the last update of its executions.
         nodes: In the order of execution.
+        missing: Nodes that it was to execute and never began; only of runs that recorded a plan.
+        outcome: As recorded: `pushed`, `refused`, `failed`, `interrupted`; empty in a stock store.
+        examples: The Examples that have a span; if none has, all that are called `examples`.
+        models: The Models.
+        verdicts: Node that judged the model to whether it blessed it; None if it does not say.
+        pushed: What it pushed; empty if nothing.
     """
 
     run_id: str
     pipeline: str
     started: int
+    ended: int
     nodes: tuple[NodeRun, ...]
+    missing: tuple[str, ...] = ()
+    outcome: str = ""
+    examples: tuple[Artifact, ...] = ()
+    models: tuple[Artifact, ...] = ()
+    verdicts: Mapping[str, bool | None] = dataclasses.field(default_factory=dict)
+    pushed: tuple[Pushed, ...] = ()
 
     @property
     def status(self) -> str:
-        """`failed` or `running` if any node is, else `complete`."""
+        """`failed`, `running`, `unfinished` (killed between two nodes, or at work), `complete`."""
         states = {node.state for node in self.nodes}
-        return next((s for s in ("failed", "running") if s in states), "complete")
+        if "failed" in states or self.outcome in _BAD_OUTCOMES:
+            return FAILED
+        if "running" in states:
+            return RUNNING
+        return UNFINISHED if self.missing and not self.outcome else COMPLETE
 
     @property
     def seconds(self) -> float:
-        """Sum of the nodes' seconds; nodes may overlap."""
-        return sum(node.seconds for node in self.nodes)
+        """From start to end."""
+        return max(0, self.ended - self.started) / 1000
+
+    @property
+    def blessed(self) -> bool | None:
+        """Whether everyone who judged the model blessed it; None if nobody did."""
+        return all(self.verdicts.values()) if self.verdicts else None
+
+    @property
+    def refused_by(self) -> list[str]:
+        """The nodes that did not bless it."""
+        return [node for node, blessed in self.verdicts.items() if not blessed]
 
 
-def list_runs(store: metadata_store.MetadataStore) -> list[Run]:
-    """Lists all runs of all pipelines, the latest first."""
-    nodes = _nodes_of_executions(store)
-    runs = []
-    for context in store.get_contexts_by_type("pipeline_run"):
-        executions = sorted(store.get_executions_by_context(context.id), key=lambda e: e.id)
-        named = [(nodes[e.id], e) for e in executions if e.id in nodes]
-        pipeline = named[0][0][0] if named else ""
-        node_runs = tuple(_node_run(name, execution) for (_, name), execution in named)
-        runs.append(Run(context.name, pipeline, context.create_time_since_epoch, node_runs))
-    return sorted(runs, key=lambda run: (run.started, run.run_id), reverse=True)
+def list_runs(graph: Graph, limit: int | None = None, pipeline: str | None = None) -> list[Run]:
+    """Lists the runs of all pipelines or of one, the latest first.
+
+    Args:
+        graph: Of the store.
+        limit: How many at most; None: all.
+        pipeline: Name of the pipeline; None: all.
+    """
+    contexts = graph.places.run_contexts()
+    names = [*reversed(contexts)]
+    if pipeline is not None:
+        members = graph.places.members_of_pipeline(pipeline)
+        names = [name for name in names if not members.isdisjoint(graph.places.members(name))]
+    names = names[:limit]
+    ids = {name: graph.places.members(name) for name in names}
+    graph.executions(i for found in ids.values() for i in found)
+    outputs = _outputs(graph, ids)
+    live = {pushed_to(artifact) for artifact in live_pushes(graph).values()}
+    return [_run(graph, name, ids[name], outputs, live) for name in names]
 
 
-def outputs_of_run(
-    store: metadata_store.MetadataStore, run_id: str
-) -> dict[str, dict[str, list[metadata_store_pb2.Artifact]]]:
+def outputs_of_run(graph: Graph, run_id: str) -> dict[str, dict[str, list[Artifact]]]:
     """Finds what each node of a run put out, cached outputs included.
 
     Returns:
         Node id to output key to artifacts; empty for an unknown run.
     """
-    context = store.get_context_by_type_and_name("pipeline_run", run_id)
-    if context is None:
-        return {}
-    nodes = _nodes_of_executions(store)
-    ids = [e.id for e in store.get_executions_by_context(context.id)]
-    events = [
-        event
-        for event in (store.get_events_by_execution_ids(ids) if ids else [])
-        if event.type == metadata_store_pb2.Event.OUTPUT
-    ]
-    artifacts = {
-        a.id: a for a in store.get_artifacts_by_id(sorted({e.artifact_id for e in events}))
-    }
-    outputs: dict[str, dict[str, list[metadata_store_pb2.Artifact]]] = {}
-    for event in events:
-        node = nodes[event.execution_id][1]
-        key = next(step.key for step in event.path.steps if step.HasField("key"))
-        outputs.setdefault(node, {}).setdefault(key, []).append(artifacts[event.artifact_id])
+    found: dict[str, dict[str, list[Artifact]]] = {}
+    for execution in graph.executions_of_run(run_id):
+        for key, artifacts in graph.outputs(execution).items():
+            found.setdefault(execution.place.node, {}).setdefault(key, []).extend(artifacts)
+    return found
+
+
+def _outputs(
+    graph: Graph, ids: Mapping[str, Iterable[int]]
+) -> dict[int, list[tuple[tuple[str, ...], Artifact]]]:
+    """Execution id to pairs of keys and artifact, of the types that a listing shows."""
+    links = graph.links_of_executions(i for found in ids.values() for i in found)
+    if len(ids) > _MANY_RUNS:
+        artifacts = {a.id: a for a in graph.artifacts_of_type(*_TYPES)}
+    else:
+        put_out = graph.artifacts(link.artifact_id for link in links if link.is_output)
+        artifacts = {a.id: a for a in put_out if a.type in _TYPES}
+    outputs: dict[int, list[tuple[tuple[str, ...], Artifact]]] = {}
+    for link in links:
+        if link.is_output and link.artifact_id in artifacts:
+            pair = (link.keys, artifacts[link.artifact_id])
+            outputs.setdefault(link.execution_id, []).append(pair)
     return outputs
 
 
-def custom_properties(artifact: metadata_store_pb2.Artifact) -> Mapping[str, Any]:
-    """The custom properties of an artifact as plain values."""
-    return {
-        name: getattr(value, value.WhichOneof("value"))
-        for name, value in artifact.custom_properties.items()
-        if value.WhichOneof("value")
+def _run(
+    graph: Graph,
+    run_id: str,
+    ids: Iterable[int],
+    outputs: Mapping[int, list[tuple[tuple[str, ...], Artifact]]],
+    live: Iterable[tuple[str, int] | None],
+) -> Run:
+    context = graph.places.run_contexts()[run_id]
+    record = graph.places.record(run_id)
+    executions = graph.executions(ids)
+    put_out = [(e, keys, artifact) for e in executions for keys, artifact in outputs.get(e.id, ())]
+    by_type = {
+        name: tuple(dict.fromkeys(a for _, _, a in put_out if a.type == name)) for name in _TYPES
     }
+    there = {execution.place.node for execution in executions}
+    started = context.create_time_since_epoch
+    last = max((e.updated for e in executions), default=started)
+    return Run(
+        run_id=run_id,
+        pipeline=next((e.place.pipeline for e in executions if e.place.pipeline), ""),
+        started=started,
+        ended=int(record.properties.get(recorded.ENDED) or last),
+        nodes=tuple(_node_run(execution) for execution in executions),
+        missing=tuple(node for node in record.nodes if node not in there),
+        outcome=record.text(recorded.OUTCOME) or "",
+        examples=_ingested(put_out),
+        models=by_type["Model"],
+        verdicts={e.place.node: is_blessed(a) for e, _, a in put_out if a.type in _BLESSINGS},
+        pushed=tuple(p for a in by_type["PushedModel"] for p in _pushed(a, live)),
+    )
 
 
-def _nodes_of_executions(store: metadata_store.MetadataStore) -> dict[int, tuple[str, str]]:
-    """Execution id to (pipeline, node id)."""
-    nodes = {}
-    for context in store.get_contexts_by_type("node"):
-        pipeline, _, node = context.name.rpartition(".")
-        for execution in store.get_executions_by_context(context.id):
-            nodes[execution.id] = (pipeline, node)
-    return nodes
+def _ingested(
+    put_out: Iterable[tuple[Execution, tuple[str, ...], Artifact]],
+) -> tuple[Artifact, ...]:
+    """What came in: not what Transform made of it, which has another output key."""
+    named = [a for _, keys, a in put_out if a.type == "Examples" and "examples" in keys]
+    with_span = [a for a in named if "span" in a.properties]
+    return tuple(dict.fromkeys(with_span or named))
 
 
-def _node_run(node: str, execution: metadata_store_pb2.Execution) -> NodeRun:
-    milliseconds = execution.last_update_time_since_epoch - execution.create_time_since_epoch
-    state = _STATES.get(execution.last_known_state, "unknown")
-    return NodeRun(node, execution.id, state, milliseconds / 1000)
+def _pushed(artifact: Artifact, live: Iterable[tuple[str, int] | None]) -> Iterable[Pushed]:
+    if artifact.properties.get("pushed"):
+        place = pushed_to(artifact)
+        version = str(place[1] if place else artifact.properties.get("pushed_version", ""))
+        yield Pushed(artifact, version, place in live if place else None)
+
+
+def _node_run(execution: Execution) -> NodeRun:
+    return NodeRun(execution.place.node, execution.id, execution.state, execution.seconds)

@@ -6,7 +6,8 @@ would leave a folder empty that was deleted, or a model live that another run pu
 
 from pathlib import Path
 
-from lineage.runs import custom_properties, outputs_of_run
+from lineage.graph import Graph
+from lineage.runs import outputs_of_run
 from lineage.store import open_store
 from serving.versions import is_newest
 
@@ -24,9 +25,9 @@ def needs_push(metadata_path: Path, run_id: str, push_dir: str) -> bool:
     """
     if "://" in push_dir:
         return False
-    outputs = outputs_of_run(open_store(metadata_path), run_id)
+    outputs = outputs_of_run(Graph(open_store(metadata_path)), run_id)
     blessings = [a for node in BLESSED_BY for a in outputs.get(node, {}).get("blessing", [])]
-    if not all(custom_properties(a).get("blessed") for a in blessings):
+    if not all(a.properties.get("blessed") for a in blessings):
         return False
     models = outputs.get("Trainer", {}).get("model", [])
     return any(not is_newest(str(Path(a.uri) / MODEL_FOLDER), push_dir) for a in models)

@@ -16,7 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from fareline.errors import FarelineError
-from lineage.runs import custom_properties, outputs_of_run
+from lineage.graph import Graph
+from lineage.runs import outputs_of_run
 from pipeline.evaluation import OVERALL, SliceMetrics, read_metrics, read_refusals
 from pipeline.sections import Settings
 from runners.local import NodeResult
@@ -93,7 +94,7 @@ def read_outcome(
     wall_seconds: float,
 ) -> Outcome:
     """Reads blessings, metrics and the pushed version of a run."""
-    outputs = outputs_of_run(store, run_id)
+    outputs = outputs_of_run(Graph(store), run_id)
 
     def first(node: str, key: str) -> Any:
         artifacts = outputs.get(node, {}).get(key)
@@ -227,7 +228,7 @@ def _baseline(blessing: Mapping[str, Any]) -> str | None:
 
 
 def _properties(artifact: Any) -> Mapping[str, Any]:
-    return custom_properties(artifact) if artifact else {}
+    return artifact.properties if artifact else {}
 
 
 def _finite(metrics: Mapping[str, float]) -> dict[str, float | None]:

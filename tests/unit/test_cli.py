@@ -206,12 +206,20 @@ def test_lineage_runs_as_json(workspace, named):
             "run_id": "run-1",
             "pipeline": "taxi",
             "started": "2026-01-01T12:00:00+00:00",
-            "seconds": 30.125,
+            "ended": "2026-01-01T12:00:30+00:00",
+            "seconds": 30.0,
             "status": "complete",
+            "outcome": None,
             "nodes": [
                 {"name": "ExampleGen", "state": "cached", "seconds": 0.125},
                 {"name": "Trainer", "state": "executed", "seconds": 30.0},
             ],
+            "missing": [],
+            "examples": [],
+            "models": [],
+            "blessed": None,
+            "refused_by": [],
+            "pushed": [],
         }
     ]
 
@@ -220,8 +228,8 @@ def test_lineage_runs_as_a_table(workspace):
     ran = fareline_("lineage", "runs", folder=workspace.parent)
     assert (ran.returncode, ran.stderr) == (0, "")
     assert [" ".join(line.split()) for line in ran.stdout.splitlines()] == [
-        "run pipeline started (UTC) status executed cached failed seconds",
-        "run-1 taxi 2026-01-01 12:00:00 complete 1 1 0 30.1",
+        "run pipeline started (UTC) took status executed cached failed span model blessed pushed",
+        "run-1 taxi 2026-01-01 12:00:00 30 s complete 1 1 0 - - - -",
     ]
 
 

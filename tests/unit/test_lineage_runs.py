@@ -1,6 +1,7 @@
 """Runs are read from a store as TFX recorded them, and reading changes nothing."""
 
 import io
+import re
 import sqlite3
 
 import pytest
@@ -8,9 +9,11 @@ from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 from rich.console import Console
 
+from benchmarks.big_store import write_store
 from fareline.errors import UserMistake
+from lineage.graph import Graph
 from lineage.render import runs_as_json, runs_as_table
-from lineage.runs import NodeRun, Run, custom_properties, list_runs, outputs_of_run
+from lineage.runs import NodeRun, Run, list_runs, outputs_of_run
 from lineage.store import open_store, sqlite_connection
 from tests.unit.stores_for_tests import (
     CACHED,
@@ -29,6 +32,10 @@ HINT = "expected a metadata store. Hint: run `fareline run` first, or name anoth
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "metadata.db"
+
+
+def graph_of(path):
+    return Graph(open_store(path))
 
 
 @pytest.fixture
@@ -52,57 +59,104 @@ def three_runs(path):
 
 
 def test_runs_of_two_pipelines_the_latest_first(three_runs):
-    assert list_runs(open_store(three_runs)) == [
+    assert list_runs(graph_of(three_runs)) == [
         Run(
             "run-3",
             "taxi",
             NOON + 120_000,
+            NOON + 150_000,
             (NodeRun("ExampleGen", 4, "cached", 0.125), NodeRun("Trainer", 5, "executed", 30.0)),
         ),
-        Run("run-2", "bikes", NOON + 60_000, (NodeRun("ExampleGen", 3, "running", 0.0),)),
+        Run(
+            "run-2",
+            "bikes",
+            NOON + 60_000,
+            NOON + 60_000,
+            (NodeRun("ExampleGen", 3, "running", 0.0),),
+        ),
         Run(
             "run-1",
             "taxi",
             NOON,
+            NOON + 2_500,
             (NodeRun("ExampleGen", 1, "executed", 2.5), NodeRun("Trainer", 2, "failed", 1.25)),
         ),
     ]
 
 
+def test_runs_of_one_pipeline_and_the_latest(three_runs):
+    graph = graph_of(three_runs)
+    assert [run.run_id for run in list_runs(graph, pipeline="taxi")] == ["run-3", "run-1"]
+    assert [run.run_id for run in list_runs(graph, 1, "taxi")] == ["run-3"]
+    assert [run.run_id for run in list_runs(graph, 2)] == ["run-3", "run-2"]
+    assert list_runs(graph, pipeline="tax") == []
+
+
 def test_status_and_seconds_of_a_run(three_runs):
-    runs = list_runs(open_store(three_runs))
+    runs = list_runs(graph_of(three_runs))
     assert [(run.run_id, run.status, run.seconds) for run in runs] == [
-        ("run-3", "complete", 30.125),
+        ("run-3", "complete", 30.0),
         ("run-2", "running", 0.0),
-        ("run-1", "failed", 3.75),
+        ("run-1", "failed", 2.5),
     ]
+
+
+def test_a_run_lasts_to_its_recorded_end(three_runs):
+    StoreWriter(three_runs).record_run("run-3", ended=NOON + 180_000)
+    [run, *_] = list_runs(graph_of(three_runs))
+    assert run.seconds == 60.0
+
+
+@pytest.mark.parametrize(
+    ("recorded", "status"),
+    [
+        ({}, "complete"),  # a stock store has no plan
+        ({"nodes": '["ExampleGen", "Trainer"]'}, "complete"),
+        ({"nodes": '["ExampleGen", "Trainer", "Pusher"]'}, "unfinished"),
+        ({"nodes": '["ExampleGen", "Trainer", "Pusher"]', "outcome": "refused"}, "complete"),
+        ({"nodes": '["ExampleGen", "Trainer", "Pusher"]', "outcome": "interrupted"}, "failed"),
+        ({"nodes": "no JSON", "outcome": "failed"}, "failed"),
+    ],
+)
+def test_status_of_a_run_that_recorded_its_plan(three_runs, recorded, status):
+    if recorded:
+        StoreWriter(three_runs).record_run("run-3", **recorded)
+    [run, *_] = list_runs(graph_of(three_runs))
+    assert run.status == status
+    assert runs_as_json([run])[0]["outcome"] == recorded.get("outcome")
+
+
+def test_a_run_that_is_at_work_is_running_whatever_it_planned(three_runs):
+    StoreWriter(three_runs).record_run("run-2", nodes='["ExampleGen", "Trainer"]')
+    run = list_runs(graph_of(three_runs))[1]
+    assert (run.status, run.missing) == ("running", ("Trainer",))
 
 
 def test_a_failed_node_outweighs_a_running_one(path):
     nodes = {"ExampleGen": (RUNNING, 0), "Trainer": (CANCELED, 1), "Pusher": (COMPLETE, 1)}
     StoreWriter(path).add_run("taxi", "run-1", NOON, nodes)
-    [run] = list_runs(open_store(path))
+    [run] = list_runs(graph_of(path))
     assert [node.state for node in run.nodes] == ["running", "failed", "executed"]
     assert run.status == "failed"
 
 
 def test_a_state_that_says_nothing_is_unknown(path):
-    StoreWriter(path).add_run("taxi", "run-1", NOON, {"Trainer": (mlmd.Execution.NEW, 0)})
-    [run] = list_runs(open_store(path))
+    StoreWriter(path).add_run("taxi", "run-1", NOON, {"Trainer": (mlmd.Execution.UNKNOWN, 0)})
+    [run] = list_runs(graph_of(path))
     assert [node.state for node in run.nodes] == ["unknown"]
 
 
 def test_a_pipelines_name_may_hold_dots(path):
     StoreWriter(path).add_run("taxi.v2", "run-1", NOON, {"Trainer": (COMPLETE, 1)})
-    [run] = list_runs(open_store(path))
+    [run] = list_runs(graph_of(path))
     assert (run.pipeline, run.nodes[0].node) == ("taxi.v2", "Trainer")
 
 
 def test_an_empty_store_has_no_runs(path):
     metadata_store.MetadataStore(sqlite_connection(path))
-    store = open_store(path)
-    assert list_runs(store) == []
-    assert outputs_of_run(store, "run-1") == {}
+    graph = graph_of(path)
+    assert list_runs(graph) == []
+    assert outputs_of_run(graph, "run-1") == {}
 
 
 # Outputs.
@@ -132,18 +186,18 @@ def uris(outputs):
 
 
 def test_outputs_of_executed_and_of_cached_nodes(cached_run):
-    store = open_store(cached_run)
-    assert uris(outputs_of_run(store, "run-1")) == {
+    graph = graph_of(cached_run)
+    assert uris(outputs_of_run(graph, "run-1")) == {
         "Trainer": {"model": ["/1/a", "/1/b"], "model_run": ["/1/r"]}
     }
-    assert uris(outputs_of_run(store, "run-2")) == {
+    assert uris(outputs_of_run(graph, "run-2")) == {
         "Trainer": {"model": ["/1/a"]},
         "Pusher": {"pushed_model": ["/2/p"]},
     }
 
 
 def test_an_unknown_run_has_no_outputs(cached_run):
-    assert outputs_of_run(open_store(cached_run), "run-9") == {}
+    assert outputs_of_run(graph_of(cached_run), "run-9") == {}
 
 
 def test_inputs_are_no_outputs(path):
@@ -154,14 +208,7 @@ def test_inputs_are_no_outputs(path):
     event = mlmd.Event(artifact_id=1, execution_id=pusher, type=mlmd.Event.INPUT)
     event.path.steps.add().key = "model"
     store.put_events([event])
-    assert uris(outputs_of_run(open_store(path), "run-1")) == {"Trainer": {"model": ["/m"]}}
-
-
-def test_custom_properties_are_plain_values():
-    made = artifact("/m", pushed=1, message="refused")
-    made.custom_properties["latency_ms"].double_value = 2.5
-    made.custom_properties["empty"].CopyFrom(mlmd.Value())
-    assert custom_properties(made) == {"pushed": 1, "message": "refused", "latency_ms": 2.5}
+    assert uris(outputs_of_run(graph_of(path), "run-1")) == {"Trainer": {"model": ["/m"]}}
 
 
 # Opening.
@@ -209,8 +256,8 @@ def test_reading_changes_nothing(three_runs):
     three_runs.chmod(0o444)
     before, names = three_runs.read_bytes(), sorted(three_runs.parent.iterdir())
     store = open_store(three_runs)
-    assert len(list_runs(store)) == 3
-    outputs_of_run(store, "run-1")
+    assert len(list_runs(Graph(store))) == 3
+    outputs_of_run(Graph(store), "run-1")
     with pytest.raises(Exception, match="readonly"):
         store.put_artifact_type(mlmd.ArtifactType(name="New"))
     assert three_runs.read_bytes() == before
@@ -220,35 +267,165 @@ def test_reading_changes_nothing(three_runs):
 def test_a_path_with_signs_that_mean_something_to_sqlite(tmp_path):
     path = tmp_path / "a b%20c?d#é.db"
     StoreWriter(path).add_run("taxi", "run-1", NOON, {"Trainer": (COMPLETE, 1)})
-    assert [run.run_id for run in list_runs(open_store(path))] == ["run-1"]
+    assert [run.run_id for run in list_runs(graph_of(path))] == ["run-1"]
 
 
 # As JSON and as a table.
 
 
+@pytest.fixture
+def judged_runs(path):
+    """A pushed run, one that took all from the cache and was refused, one whose push is live."""
+    writer = StoreWriter(path)
+
+    def judge(run_id, model, evaluator, infra):
+        for node, key, verdict in (
+            ("Evaluator", "blessing", evaluator),
+            ("InfraValidator", "infra_blessing", infra),
+        ):
+            outputs = {key: [artifact(f"/{run_id}/{node}", blessed=verdict)]}
+            writer.add_execution("taxi", run_id, node, outputs=outputs, inputs=[("model", model)])
+
+    def push(run_id, model, version):
+        properties = {"pushed": 1, "pushed_destination": f"/serving/{version}"}
+        outputs = {"pushed_model": [artifact(f"/{run_id}/p", **properties)]}
+        writer.add_execution("taxi", run_id, "Pusher", outputs=outputs, inputs=[("model", model)])
+
+    span = {"examples": [artifact("/1/examples", span=7, version=2)]}
+    writer.add_execution("taxi", "run-1", "ExampleGen", outputs=span)
+    [examples] = writer.artifact_ids
+    transformed = {"transformed_examples": [artifact("/1/transformed")]}
+    writer.add_execution("taxi", "run-1", "Transform", outputs=transformed)
+    writer.add_execution("taxi", "run-1", "Trainer", outputs={"model": [artifact("/1/model")]})
+    [model] = writer.artifact_ids
+    judge("run-1", model, 1, 1)
+    push("run-1", model, 100)
+    writer.add_execution("taxi", "run-2", "ExampleGen", CACHED, reused=[("examples", examples)])
+    writer.add_execution("taxi", "run-2", "Trainer", CACHED, reused=[("model", model)])
+    judge("run-2", model, 0, 0)
+    writer.add_execution("taxi", "run-3", "ExampleGen", outputs={"examples": [artifact("/3")]})
+    writer.add_execution("taxi", "run-3", "Trainer", outputs={"model": [artifact("/3/model")]})
+    push("run-3", writer.artifact_ids[0], 300)
+    return path
+
+
+def test_what_came_of_runs_as_json(judged_runs):
+    content = runs_as_json(list_runs(graph_of(judged_runs)))
+    keys = ("run_id", "examples", "models", "blessed", "refused_by", "pushed")
+    assert [{key: run[key] for key in keys} for run in content] == [
+        {
+            "run_id": "run-3",
+            "examples": [{"id": "Examples:9", "span": None, "version": None}],
+            "models": ["Model:10"],
+            "blessed": None,
+            "refused_by": [],
+            "pushed": [{"id": "PushedModel:11", "version": "300", "live": True}],
+        },
+        {
+            "run_id": "run-2",
+            "examples": [{"id": "Examples:1", "span": 7, "version": 2}],
+            "models": ["Model:3"],
+            "blessed": False,
+            "refused_by": ["Evaluator", "InfraValidator"],
+            "pushed": [],
+        },
+        {
+            "run_id": "run-1",
+            "examples": [{"id": "Examples:1", "span": 7, "version": 2}],
+            "models": ["Model:3"],
+            "blessed": True,
+            "refused_by": [],
+            "pushed": [{"id": "PushedModel:6", "version": "100", "live": False}],
+        },
+    ]
+
+
+def test_what_came_of_runs_as_a_table(judged_runs):
+    lines = table(list_runs(graph_of(judged_runs)))
+    assert [re.split(" {2,}", line)[-4:] for line in lines] == [
+        ["span", "model", "blessed", "pushed"],
+        ["?", "Model:10", "-", "300 (live)"],
+        ["7 v2", "Model:3", "no: Evaluator, InfraValidator", "-"],
+        ["7 v2", "Model:3", "yes", "100"],
+    ]
+
+
+def test_many_runs_say_the_same_as_few(tmp_path):
+    """From some number on they are read in another way."""
+    path = tmp_path / "big.db"
+    write_store(path, 60)
+    many = runs_as_json(list_runs(graph_of(path)))
+    assert len(many) == 60
+    assert many[:2] == runs_as_json(list_runs(graph_of(path), 2))
+    assert many[0]["examples"] == [{"id": "Examples:887", "span": 59, "version": 0}]
+    assert (many[0]["blessed"], many[0]["pushed"][0]["live"]) == (True, True)
+
+
+def test_questions_do_not_grow_with_the_executions_of_a_run(path, monkeypatch):
+    writer = StoreWriter(path)
+    for run in range(20):
+        for node in range(20):
+            writer.add_execution("taxi", f"run-{run:02}", f"Node{node}")
+    store = open_store(path)
+    asked = []
+    for name in dir(store):
+        if name.startswith("get_"):
+            real = getattr(store, name)
+            monkeypatch.setattr(
+                store, name, lambda *a, real=real, **k: (asked.append(1), real(*a, **k))[1]
+            )
+    assert len(list_runs(Graph(store))) == 20
+    assert len(asked) < 60  # one per run, one per node, and a handful
+
+
 def test_runs_as_json(three_runs):
-    content = runs_as_json(list_runs(open_store(three_runs)))
+    content = runs_as_json(list_runs(graph_of(three_runs)))
     assert [run["run_id"] for run in content] == ["run-3", "run-2", "run-1"]
     assert content[-1] == {
         "run_id": "run-1",
         "pipeline": "taxi",
         "started": "2026-01-01T12:00:00+00:00",
-        "seconds": 3.75,
+        "ended": "2026-01-01T12:00:02.500000+00:00",
+        "seconds": 2.5,
         "status": "failed",
+        "outcome": None,
         "nodes": [
             {"name": "ExampleGen", "state": "executed", "seconds": 2.5},
             {"name": "Trainer", "state": "failed", "seconds": 1.25},
         ],
+        "missing": [],
+        "examples": [],
+        "models": [],
+        "blessed": None,
+        "refused_by": [],
+        "pushed": [],
     }
     assert runs_as_json([]) == []
 
 
+def table(runs, width=140):
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(runs_as_table(runs))
+    return [line.rstrip() for line in console.export_text().splitlines()]
+
+
 def test_runs_as_table(three_runs):
-    console = Console(width=120, record=True, file=io.StringIO())
-    console.print(runs_as_table(list_runs(open_store(three_runs))))
-    assert [" ".join(line.split()) for line in console.export_text().splitlines()] == [
-        "run pipeline started (UTC) status executed cached failed seconds",
-        "run-3 taxi 2026-01-01 12:02:00 complete 1 1 0 30.1",
-        "run-2 bikes 2026-01-01 12:01:00 running 0 0 0 0.0",
-        "run-1 taxi 2026-01-01 12:00:00 failed 1 0 1 3.8",
+    start = "run    pipeline  started (UTC)         took  "
+    assert table(list_runs(graph_of(three_runs))) == [
+        f"{start}status    executed  cached  failed  span  model  blessed  pushed",
+        "run-3  taxi      2026-01-01 12:02:00   30 s  "
+        "complete         1       1       0  -     -      -        -",
+        "run-2  bikes     2026-01-01 12:01:00  0.0 s  "
+        "running          0       0       0  -     -      -        -",
+        "run-1  taxi      2026-01-01 12:00:00  2.5 s  "
+        "failed           1       0       1  -     -      -        -",
     ]
+    assert len(table([])) == 1
+
+
+def test_names_are_shown_not_obeyed(path):
+    run_id = "[red]run[/] \x1b[31m" + "x" * 4000
+    StoreWriter(path).add_run("שלום\n\u202e", run_id, NOON, {"Trainer": (COMPLETE, 1)})
+    [_, line] = table(list_runs(graph_of(path)), width=240)
+    shown = "[red]run[/] \\x1b[31m" + "x" * 43 + "… (4,017 characters)"
+    assert line.startswith(f"{shown}  שלום\\n\\u202e  2026-01-01 12:00:00  1.0 s  complete")
