@@ -27,6 +27,8 @@ PACKAGES = [
     "runners",
     "runners.lineage_commands",
     "lineage",
+    "lineage.explorer",
+    "lineage.exports",
     "serving",
 ]
 
@@ -123,7 +125,11 @@ if __name__ == "__main__":
         # Said although it is the default: it makes an editable install one path on sys.path, so
         # that a new module or package is there at once, and start-up runs no import hook.
         package_dir={"": "."},
-        package_data={"schema": ["taxi/schema.pbtxt"], "pipeline": ["configs/taxi.yaml"]},
+        package_data={
+            "schema": ["taxi/schema.pbtxt"],
+            "pipeline": ["configs/taxi.yaml"],
+            "lineage.explorer": ["web/*"],
+        },
         include_package_data=False,
         install_requires=STEP_REQUIRES,
         extras_require=EXTRAS,
