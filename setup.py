@@ -48,7 +48,16 @@ STEP_REQUIRES = [
 ]
 EXTRAS = {
     # What the command line adds where a person sits in front of it.
-    "local": ["typer", "rich"],
+    "local": [
+        "typer",
+        "rich",
+        "aiohttp",
+        "pymysql",
+        "pg8000",
+        "graphviz",
+        "netron",
+        "openlineage-python>=1.39,<1.53",
+    ],
     # The compiler and the client. Not tfx[kfp]: that extra is empty on Python 3.12 and later.
     "kubeflow": ["kfp>=2.5,<2.17"],
 }
