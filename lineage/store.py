@@ -51,3 +51,16 @@ def _sqlite_words(error: Exception) -> str:
     """The reason alone, without the SQL that could not be executed."""
     words = " ".join(str(error).split()).removeprefix("Error when executing query: ")
     return words.partition(" query: ")[0]
+
+
+def open_store_to_write(
+    location: str | Path, passwords: Mapping[str, str] | None = None
+) -> metadata_store.MetadataStore:
+    """Opens a store that is there already to mark artifacts in it; only `prune` does.
+
+    Raises:
+        UserMistake: As `open_store`.
+    """
+    open_store(location, passwords)
+    path = Path(str(location).removeprefix("sqlite:"))
+    return metadata_store.MetadataStore(sqlite_connection(path))

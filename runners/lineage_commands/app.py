@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from ml_metadata.metadata_store.metadata_store import MetadataStore
     from rich.console import Console
 
     from lineage.graph import Graph
@@ -42,6 +43,13 @@ def open_graph(workspace: Path, store: str | None) -> "Graph":
     from lineage.store import open_store
 
     return Graph(open_store(store or workspace.resolve() / "metadata.db", _passwords()))
+
+
+def open_to_write(workspace: Path, store: str | None) -> "MetadataStore":
+    """Opens the store that was asked for to mark artifacts in it, as `prune` alone does."""
+    from lineage.store import open_store_to_write
+
+    return open_store_to_write(store or workspace.resolve() / "metadata.db", _passwords())
 
 
 def answer(as_json: bool, content: Any, draw: Callable[["Console"], None]) -> None:
