@@ -1,0 +1,1 @@
+"""The explorer: one HTML file that shows a store. Python gathers and writes, `web/` draws."""
