@@ -1,6 +1,5 @@
 """The answer of `lineage impact`: as JSON, and drawn for a reader with the verdict first."""
 
-import datetime
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,6 +8,7 @@ from lineage.impact import AffectedModel, Impact
 from lineage.model_facts import ModelFacts
 from lineage.relations import BASELINE, EVALUATED, ITSELF
 from lineage.text import plain, text
+from lineage.times import clock, iso
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -116,7 +116,7 @@ def _model_as_json(model: AffectedModel, facts: ModelFacts) -> dict[str, Any]:
         "pipeline": facts.pipeline,
         "run": facts.run_id or None,
         "runs": facts.runs,
-        "created": _utc(facts.model.created),
+        "created": iso(facts.model.created),
         "relation": model.relation,
         "relations": list(model.relations),
         "distance": model.distance,
@@ -134,7 +134,7 @@ def _model_as_json(model: AffectedModel, facts: ModelFacts) -> dict[str, Any]:
                 "run": push.execution.place.run_id or None,
                 "destination": push.destination,
                 "version": push.version,
-                "pushed": _utc(push.artifact.created),
+                "pushed": iso(push.artifact.created),
                 "live": push.live,
             }
             for push in facts.pushes
@@ -156,7 +156,7 @@ def _table(models: Sequence[AffectedModel], all_facts: Mapping[int, ModelFacts])
             text(facts.model.key),
             text(model.relation),
             text(f"{plain(facts.run_id) or 'not recorded'}{more}"),
-            text(_utc(facts.model.created)[:19].replace("T", " ")),
+            text(clock(facts.model.created)),
             text(_blessed_words(facts)),
             text(f"{plain(latest.destination)}/{plain(latest.version)}" if latest else "no"),
             text("LIVE" if model.live_at else "no"),
@@ -177,8 +177,3 @@ def _blessed_words(facts: ModelFacts) -> str:
 
 def _counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
-
-
-def _utc(milliseconds: int) -> str:
-    moment = datetime.datetime.fromtimestamp(milliseconds / 1000, datetime.timezone.utc)
-    return moment.isoformat(timespec="seconds")

@@ -59,3 +59,49 @@ def impact(
     answer(as_json, content, lambda console: draw_impact(console, found, facts))
     if fail_if_live and found.live:
         raise typer.Exit(_EXIT_LIVE)
+
+
+@app.command()
+def models(
+    sort: Annotated[
+        str, typer.Option(metavar="METRIC|created", help="The best, or the newest, first.")
+    ] = "created",
+    best: Annotated[
+        str | None, typer.Option(metavar="METRIC", help="Only the one that is best by it.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
+    pipeline: PipelineOption = None,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List all models with their metrics side by side."""
+    from lineage.models import best_by, list_models, sort_by
+    from lineage.models_view import models_as_json, models_as_table
+
+    rows = list_models(open_graph(workspace, store), pipeline)
+    rows = best_by(rows, best) if best else sort_by(rows, sort)[:limit]
+    by = best or sort
+    answer(
+        as_json,
+        models_as_json(rows, by) if as_json else None,
+        lambda console: console.print(models_as_table(rows, by)),
+    )
+
+
+@app.command()
+def diff(
+    a: Annotated[str, typer.Argument(metavar="A", help="A run, a model, or what leads to one.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="What it is compared with.")],
+    show_all: ShowAllOption = False,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what differs between two runs or models, and what is the same."""
+    from lineage.diff import find_diff
+    from lineage.diff_view import diff_as_json, draw_diff
+
+    found = find_diff(open_graph(workspace, store), a, b)
+    content = diff_as_json(found) if as_json else None
+    answer(as_json, content, lambda console: draw_diff(console, found, show_all))
