@@ -111,6 +111,21 @@ class StoreWriter:
         )
         return execution_id
 
+    def add_cache_key(self, execution_id, key):
+        """Puts an execution into the context of a cache key, as TFX does when it has begun."""
+        type_id = self._store.put_context_type(mlmd.ContextType(name="execution_cache"))
+        known = self._store.get_context_by_type_and_name("execution_cache", key)
+        new = mlmd.Context(type_id=type_id, name=key)
+        context_id = known.id if known else self._store.put_contexts([new])[0]
+        link = mlmd.Association(context_id=context_id, execution_id=execution_id)
+        self._store.put_attributions_and_associations([], [link])
+
+    def set_state(self, artifact_id, state):
+        """Sets the state of an artifact, such as `mlmd.Artifact.DELETED`."""
+        [found] = self._store.get_artifacts_by_id([artifact_id])
+        found.state = state
+        self._store.put_artifacts([found])
+
     def record_run(self, run_id, **properties):
         """Sets custom properties of a run, which must be there."""
         [run] = [c for c in self._store.get_contexts_by_type("pipeline_run") if c.name == run_id]
