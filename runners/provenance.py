@@ -112,14 +112,14 @@ def write_settings(settings: Settings) -> str:
         *parents, last = name.split(".")
         section = values
         for parent in parents:
-            section = section[parent]
-        section[last] = _absolute(name, section[last], settings)
+            section = section.get(parent) or {}
+        if section.get(last) is not None:
+            section[last] = _absolute(name, section[last], settings)
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
 
 
-def _absolute(name: str, value: str | None, settings: Settings) -> str | None:
-    packaged = name == "schema" and value is not None and is_packaged_name(value)
-    if value is None or packaged or "://" in value:
+def _absolute(name: str, value: str, settings: Settings) -> str:
+    if "://" in value or (name == "schema" and is_packaged_name(value)):
         return value
     return str(settings.resolve(value))
 
