@@ -7,6 +7,8 @@ import pytest
 import yaml
 from tfx import v1 as tfx
 from tfx.dsl.components.base.base_executor import BaseExecutor
+from tfx.dsl.io import filesystem_registry
+from tfx.dsl.io.plugins.tensorflow_gfile import TensorflowFilesystem
 from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 from tfx.types import standard_artifacts
 
@@ -98,6 +100,29 @@ def test_a_file_of_two_input_splits_is_listed_once(tmp_path):
     (tmp_path / "b.csv").write_text("x\n2\n")
     found = describe_files(str(tmp_path), ["b*", "*.csv", "a.csv"])
     assert [file["path"] for file in found] == [f"{tmp_path}/a.csv", f"{tmp_path}/b.csv"]
+
+
+class RamFilesystem(TensorflowFilesystem):
+    """TensorFlow's files in memory, which TFX then reads as it reads those of gs://."""
+
+    SUPPORTED_SCHEMES = ("ram://",)
+
+
+def test_files_that_are_not_on_this_machines_disk(monkeypatch):
+    registry = filesystem_registry.FilesystemRegistry()
+    registry.register(RamFilesystem, priority=0)
+    monkeypatch.setattr(filesystem_registry, "DEFAULT_FILESYSTEM_REGISTRY", registry)
+    RamFilesystem.makedirs("ram://bucket/data")
+    for name, content in (("b.csv", b"x\n1\n"), ("a.csv", b"x\n2\n")):
+        with RamFilesystem.open(f"ram://bucket/data/{name}", "wb") as file:
+            file.write(content)
+    found = describe_files("ram://bucket/data", ["*.csv"])
+    assert found == [
+        {"path": "ram://bucket/data/a.csv", "bytes": 4, "sha256": sha256(b"x\n2\n")},
+        {"path": "ram://bucket/data/b.csv", "bytes": 4, "sha256": sha256(b"x\n1\n")},
+    ]
+    listing = "".join(f"{file['path'][-5:]}\0{file['sha256']}\n" for file in found)
+    assert sha256_of_data("ram://bucket/data/", found) == sha256(listing.encode())
 
 
 def test_a_source_that_is_gone_after_reading(tmp_path):
