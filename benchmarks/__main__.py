@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("local_run", "soak", "big_store")
+NAMES = ("local_run", "soak", "big_store", "lineage")
 
 
 def main() -> None:

@@ -1,0 +1,137 @@
+"""Every lineage question to a store that stock TFX wrote: nothing of ours has recorded anything."""
+
+import base64
+import json
+import os
+import re
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from data.taxi import taxi_csv_path
+from tests.e2e.conftest import fareline_command
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module")
+def stock(tmp_path_factory):
+    """A folder with two runs of a stock pipeline; the second was cached."""
+    folder = tmp_path_factory.mktemp("stock")
+    (folder / "data").mkdir()
+    trips = pd.read_csv(taxi_csv_path(), dtype=str).sample(200, random_state=7)
+    trips.to_csv(folder / "data" / "trips.csv", index=False)
+    # Its folder is first on the path of the script, where Trainer finds the function by its name.
+    script = Path(__file__).with_name("stock_pipeline.py")
+    done = subprocess.run(
+        [sys.executable, str(script), str(folder)],
+        env={k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert (folder / "metadata.db").is_file(), done.stderr
+    return folder
+
+
+def ask(folder, *words, code=0):
+    """The answer of a command as JSON."""
+    store = ("--store", f"sqlite:{folder / 'metadata.db'}")
+    as_json = () if "export" in words else ("--json",)
+    call = fareline_command("lineage", *words, *store, *as_json)
+    done = subprocess.run(**call, capture_output=True, text=True, timeout=120)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def dump(stock):
+    return ask(stock, "export", "--format", "json", "--all")
+
+
+def test_export_holds_both_runs(dump):
+    nodes = ["CsvExampleGen", "StatisticsGen", "SchemaGen", "Trainer", "Pusher"]
+    assert [e["node"] for e in dump["executions"]] == nodes * 2
+    assert [e["state"] for e in dump["executions"]] == ["executed"] * 5 + ["cached"] * 5
+    assert sorted(a["type"] for a in dump["artifacts"]) == [
+        "ExampleStatistics",
+        "Examples",
+        "Model",
+        "ModelRun",
+        "PushedModel",
+        "Schema",
+    ]
+    assert dump["pipelines"] == ["stock"]
+    assert [run["properties"] for run in dump["runs"]] == [{}, {}]
+
+
+def test_runs(stock, dump):
+    latest, first = ask(stock, "runs")
+    assert [latest["run_id"], first["run_id"]] == [run["id"] for run in reversed(dump["runs"])]
+    assert [node["state"] for node in latest["nodes"]] == ["cached"] * 5
+    assert {latest["pipeline"], first["pipeline"]} == {"stock"}
+
+
+def test_upstream_of_the_live_model_goes_down_to_the_examples(stock, dump):
+    first = dump["runs"][0]["id"]
+    found = ask(stock, "upstream", "live")
+    ids = [node["id"] for node in found["nodes"]]
+    assert ids[0].startswith("PushedModel:")
+    assert {
+        f"{node}@{first}" for node in ("Pusher", "Trainer", "SchemaGen", "CsvExampleGen")
+    } <= set(ids)
+    assert any(i.startswith("Examples:") for i in ids)
+
+
+def test_impact_of_the_file_that_was_read(stock):
+    text = json.dumps(ask(stock, "impact", stock / "data" / "trips.csv"))
+    assert "Model:" in text
+    assert str(stock / "serving") in text
+
+
+def test_show_says_what_a_model_is_and_what_is_not_recorded(stock, dump):
+    [model] = [a for a in dump["artifacts"] if a["type"] == "Model"]
+    shown = ask(stock, "show", model["key"])
+    assert shown["id"] == model["key"]
+    assert shown["uri"] == model["uri"]
+
+
+def test_verify_finds_a_payload_that_is_gone(stock, dump):
+    assert ask(stock, "verify")["errors"] == 0
+    [schema] = [a for a in dump["artifacts"] if a["type"] == "Schema"]
+    folder = Path(schema["uri"])
+    folder.rename(folder.with_name("away"))
+    try:
+        found = ask(stock, "verify", code=3)
+    finally:
+        folder.with_name("away").rename(folder)
+    assert found["errors"] == 1
+    assert schema["key"] in json.dumps(found["findings"])
+
+
+def test_models_and_diff_do_not_guess(stock, dump):
+    [model] = ask(stock, "models")["models"]
+    assert not model["metrics"]
+    first, second = (run["id"] for run in dump["runs"])
+    assert ask(stock, "diff", first, second)["differs"] == []
+
+
+@pytest.mark.parametrize("kind", ["dot", "mermaid", "openlineage", "html"])
+def test_exports_of_every_format(stock, tmp_path, kind):
+    out = tmp_path / "out"
+    call = fareline_command(
+        "lineage", "export", "--format", kind, "-o", out, "--store", stock / "metadata.db"
+    )
+    done = subprocess.run(**call, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    text = out.read_text(encoding="utf-8")
+    if kind == "html":  # its data is deflated
+        packed = max(re.findall(r"[A-Za-z0-9+/]{500,}={0,2}", text), key=len)
+        text = zlib.decompress(base64.b64decode(packed)).decode()
+    assert "CsvExampleGen" in text
