@@ -110,11 +110,12 @@ class _Walk:
         self._through_baselines = through_baselines
         self._upstream = upstream
         self._trace = Trace(tuple(starts))
-        self._cached_consumers: dict[Execution, Step] = {}
+        self._cached_consumers: dict[int, tuple[Artifact, Link]] = {}
 
     def go(self, depth: int | None) -> Trace:
         found = self._trace
         found.depths.update(dict.fromkeys(found.starts, 0))
+        followed: set[Node] = set(found.starts)
         front: list[Node] = list(found.starts)
         distance = 0
         while front and (depth is None or distance < depth):
@@ -122,13 +123,18 @@ class _Walk:
             follow: list[Node] = []
             for step in self._steps_of(front):
                 found.steps.append(step)
-                if step.is_baseline and not self._through_baselines:
-                    found.not_followed.add(step.target)
-                elif step.target not in found.depths or step.target in found.not_followed:
-                    follow.append(step.target)
-                    found.not_followed.discard(step.target)
+                if step.target not in followed:
+                    if step.is_baseline and not self._through_baselines:
+                        found.not_followed.add(step.target)
+                    else:
+                        follow.append(step.target)
+                        followed.add(step.target)
+                        found.not_followed.discard(step.target)
                 found.depths.setdefault(step.target, distance)
-            front = list(dict.fromkeys(follow)) or self._left_over()
+            front = follow
+            if not front:
+                front = self._left_over(followed)
+                distance = min((found.depths[node] for node in front), default=distance)
         return found
 
     def _steps_of(self, nodes: Sequence[Node]) -> list[Step]:
@@ -137,51 +143,56 @@ class _Walk:
         executions = [node for node in nodes if isinstance(node, Execution)]
         links = self._graph.links_of_artifacts(a.id for a in artifacts)
         by_artifact = self._group(links, lambda link: link.artifact_id, self._upstream)
+        by_artifact = self._without_cached({a: by_artifact.get(a.id, []) for a in artifacts})
+        self._graph.expect(sum(map(len, by_artifact.values())))
         links = self._graph.links_of_executions(e.id for e in executions)
         by_execution = self._group(links, lambda link: link.execution_id, not self._upstream)
-        # Both in one question each, for the loops below to find them read.
+        # Both in one question each, for the loop below to find them read.
         self._graph.executions(k.execution_id for found in by_artifact.values() for k in found)
         self._graph.artifacts(k.artifact_id for found in by_execution.values() for k in found)
         steps = []
         for node in nodes:
             if isinstance(node, Artifact):
-                steps += self._steps_of_artifact(node, by_artifact.get(node.id, ()))
+                for link in by_artifact[node]:
+                    for execution in self._graph.executions([link.execution_id]):
+                        steps.append(Step(node, execution, link.keys))
             else:
                 for link in by_execution.get(node.id, ()):
-                    for target in self._graph.artifacts([link.artifact_id]):
-                        steps.append(Step(node, target, link.keys))
+                    for artifact in self._graph.artifacts([link.artifact_id]):
+                        steps.append(Step(node, artifact, link.keys))
         return steps
 
-    def _steps_of_artifact(self, artifact: Artifact, links: Sequence[Link]) -> list[Step]:
-        executions = {e.id: e for e in self._graph.executions(k.execution_id for k in links)}
-        steps = [
-            Step(artifact, executions[link.execution_id], link.keys)
-            for link in links
-            if link.execution_id in executions
-        ]
-        cached = [step for step in steps if step.target.state == "cached"]
-        if self._upstream and len(cached) == len(steps):
-            return steps
-        self._trace.cached[artifact] = len(cached)
-        for step in cached:
-            self._cached_consumers.setdefault(step.target, step)
-        return [step for step in steps if step.target.state != "cached"]
+    def _without_cached(
+        self, by_artifact: dict[Artifact, list[Link]]
+    ) -> dict[Artifact, list[Link]]:
+        """The links that are followed; the others are counted and, downstream, kept for later."""
+        ids = dict.fromkeys(k.execution_id for found in by_artifact.values() for k in found)
+        states = self._graph.states(ids)
+        kept = {}
+        for artifact, links in by_artifact.items():
+            cached = [link for link in links if states.get(link.execution_id) == "cached"]
+            if self._upstream and len(cached) == len(links):
+                kept[artifact] = links
+                continue
+            self._trace.cached[artifact] = len(cached)
+            kept[artifact] = [k for k in links if states.get(k.execution_id) != "cached"]
+            for link in [] if self._upstream else cached:
+                self._cached_consumers.setdefault(link.execution_id, (artifact, link))
+        return kept
 
-    def _left_over(self) -> list[Node]:
+    def _left_over(self, followed: set[Node]) -> list[Node]:
         """Downstream: cached executions whose outputs were not reached by those that made them."""
-        if self._upstream:
-            return []
         waiting, self._cached_consumers = self._cached_consumers, {}
-        self._graph.links_of_executions(e.id for e in waiting)
-        left = []
-        for execution, step in waiting.items():
-            links = self._graph.links_of_executions([execution.id])
-            outputs = self._graph.artifacts(k.artifact_id for k in links if k.is_output)
-            if any(artifact not in self._trace.depths for artifact in outputs):
-                self._trace.steps.append(step)
-                self._trace.depths.setdefault(execution, self._trace.depths[step.source] + 1)
-                left.append(execution)
-        return left
+        reached = {artifact.id for artifact in self._trace.artifacts()}
+        links = self._graph.links_of_executions(waiting)
+        open_ends = {k.execution_id for k in links if k.is_output and k.artifact_id not in reached}
+        left = self._graph.executions(i for i in waiting if i in open_ends)
+        for execution in left:
+            source, link = waiting[execution.id]
+            self._trace.steps.append(Step(source, execution, link.keys))
+            self._trace.depths.setdefault(execution, self._trace.depths[source] + 1)
+        followed.update(left)
+        return [*left]
 
     @staticmethod
     def _group(
