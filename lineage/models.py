@@ -52,12 +52,15 @@ class ModelRow:
         return sorted(int(span) for span in found if span.isdecimal())
 
 
-def list_models(graph: Graph, pipeline: str | None = None) -> list[ModelRow]:
+def list_models(
+    graph: Graph, pipeline: str | None = None, newest: int | None = None
+) -> list[ModelRow]:
     """Lists the models of a store, the newest first.
 
     Args:
         graph: To read.
         pipeline: Leaves the models of other pipelines out.
+        newest: Only so many, so that less is read; None: all.
 
     Raises:
         UserMistake: There is no such pipeline.
@@ -66,10 +69,13 @@ def list_models(graph: Graph, pipeline: str | None = None) -> list[ModelRow]:
         expected = f"expected one of: {', '.join(known) or 'none'}"
         hint = "`fareline lineage runs` lists the runs of every pipeline"
         raise UserMistake.explain(pipeline, "is no pipeline of this store", expected, hint)
-    facts = facts_of_models(graph, graph.artifacts_of_type("Model"))
-    facts = [f for f in facts if pipeline is None or f.pipeline == pipeline]
+    models = sorted(graph.artifacts_of_type("Model"), key=_age)
+    if pipeline is None:
+        facts = facts_of_models(graph, models[:newest])
+    else:
+        facts = [f for f in facts_of_models(graph, models) if f.pipeline == pipeline][:newest]
     examples = source_examples(graph, facts)
-    rows = [
+    return [
         ModelRow(
             found,
             tuple(examples[found.model.id]),
@@ -78,7 +84,6 @@ def list_models(graph: Graph, pipeline: str | None = None) -> list[ModelRow]:
         )
         for found in facts
     ]
-    return sorted(rows, key=_age)
 
 
 def metric_names(rows: Sequence[ModelRow]) -> list[str]:
@@ -95,7 +100,7 @@ def sort_by(rows: Sequence[ModelRow], name: str) -> list[ModelRow]:
         UserMistake: No model has this metric.
     """
     if name == CREATED:
-        return sorted(rows, key=_age)
+        return sorted(rows, key=lambda row: _age(row.model))
     names = metric_names(rows)
     if name not in names:
         found = "is no metric of these models"
@@ -107,7 +112,7 @@ def sort_by(rows: Sequence[ModelRow], name: str) -> list[ModelRow]:
 
     def rank(row: ModelRow) -> tuple[bool, float, int, int]:
         value = number(row.metrics.get(name))
-        return (value is None, 0.0 if value is None else better(value), *_age(row))
+        return (value is None, 0.0 if value is None else better(value), *_age(row.model))
 
     return sorted(rows, key=rank)
 
@@ -140,5 +145,5 @@ def _better(name: str) -> Callable[[float], float]:
     return lambda value: -value
 
 
-def _age(row: ModelRow) -> tuple[int, int]:
-    return (-row.model.created, -row.model.id)
+def _age(model: Artifact) -> tuple[int, int]:
+    return (-model.created, -model.id)

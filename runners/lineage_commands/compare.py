@@ -16,6 +16,7 @@ from runners.lineage_commands.app import (
 
 # As the run that completed and whose model was refused: nothing failed, and the answer is no.
 _EXIT_LIVE = 3
+_MODELS_IN_TABLE = 50
 _LISTED = 20  # models in a table, unless --all
 
 PipelineOption = Annotated[
@@ -69,7 +70,9 @@ def models(
     best: Annotated[
         str | None, typer.Option(metavar="METRIC", help="Only the one that is best by it.")
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="At most so many; a table has 50 if nothing is said.")
+    ] = None,
     pipeline: PipelineOption = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     store: StoreOption = None,
@@ -79,9 +82,12 @@ def models(
     from lineage.models import best_by, list_models, sort_by
     from lineage.models_view import models_as_json, models_as_table
 
-    rows = list_models(open_graph(workspace, store), pipeline)
-    rows = best_by(rows, best) if best else sort_by(rows, sort)[:limit]
+    if limit is None and not as_json:
+        limit = _MODELS_IN_TABLE
     by = best or sort
+    newest = limit if by == "created" else None
+    rows = list_models(open_graph(workspace, store), pipeline, newest)
+    rows = best_by(rows, best) if best else sort_by(rows, sort)[:limit]
     answer(
         as_json,
         models_as_json(rows, by) if as_json else None,
