@@ -6,6 +6,7 @@ of the clock, the machine or the path goes in, and everything is in the order of
 """
 
 import base64
+import dataclasses
 import json
 import math
 import zlib
@@ -14,7 +15,7 @@ from typing import Any
 
 from lineage.elements import Artifact, Execution, Link
 from lineage.explorer.facts import RunFacts, facts_of_runs
-from lineage.explorer.sources import Source, find_sources
+from lineage.explorer.sources import SourceNode, find_sources
 from lineage.graph import Graph
 from lineage.ids import PipelineKey, RunKey, Target
 from lineage.pushes import live_pushes
@@ -76,7 +77,8 @@ class _Values:
         return [self.add(value) for value in values]
 
     def add_set(self, properties: Mapping[str, Any]) -> int:
-        pairs = tuple(i for name in sorted(properties) for i in self.add_all([name, properties[name]]))
+        ordered = [part for name in sorted(properties) for part in (name, properties[name])]
+        pairs = tuple(self.add_all(ordered))
         if pairs not in self._set_index:
             self._set_index[pairs] = len(self.sets)
             self.sets.append(list(pairs))
@@ -153,8 +155,8 @@ def _run(facts: RunFacts, values: _Values) -> dict[str, Any]:
     }
 
 
-def _source(source: Source) -> dict[str, Any]:
-    files = [{"path": path, "bytes": size, "sha256": sha} for path, size, sha in source.files]
+def _source(source: SourceNode) -> dict[str, Any]:
+    files = [dataclasses.asdict(file) for file in source.files]
     return {"name": source.name, "files": files, "executions": list(source.executions)}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from lineage import recorded
 from lineage.elements import Artifact, Execution
 from lineage.graph import Graph
+from lineage.model_facts import is_blessed
 
 # From the worst to the best: a run is as its worst node.
 _STATES = ("failed", "running", "unknown")
@@ -98,9 +99,7 @@ def recorded_properties(context: Any) -> dict[str, Any]:
     return found
 
 
-def _outputs(
-    graph: Graph, executions: Sequence[Execution]
-) -> list[tuple[Artifact, Execution]]:
+def _outputs(graph: Graph, executions: Sequence[Execution]) -> list[tuple[Artifact, Execution]]:
     """What the executions put out, by artifact id, each with the last that put it out."""
     by_id = {e.id: e for e in executions}
     links = [link for link in graph.links_of_executions(by_id) if link.is_output]
@@ -136,14 +135,9 @@ def _metrics(evaluations: Sequence[Artifact]) -> dict[str, float]:
 
 def _verdict(blessings: Sequence[Artifact]) -> bool | None:
     """Whether all blessings say yes; None if none says anything."""
-    said = []
-    for blessing in blessings:
-        properties = blessing.properties
-        if "blessed" in properties:
-            said.append(bool(properties["blessed"]))
-        elif "blessing_status" in properties:
-            said.append(properties["blessing_status"] == "INFRA_BLESSED")
-    return all(said) if said else None
+    said = [is_blessed(blessing) for blessing in blessings]
+    known = [yes for yes in said if yes is not None]
+    return all(known) if known else None
 
 
 def _was_pushed(pushed_model: Artifact) -> bool:

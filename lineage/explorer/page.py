@@ -86,6 +86,7 @@ def content_security_policy(styles: list[str], scripts: list[str]) -> str:
     return "; ".join(
         [
             "default-src 'none'",
+            "img-src data:",  # the icon in the tab
             "script-src " + " ".join(map(_hash, scripts)),
             "style-src " + " ".join(map(_hash, styles)),
             "base-uri 'none'",

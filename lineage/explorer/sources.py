@@ -1,71 +1,64 @@
-"""Where data came in: source files as nodes of their own.
+"""Where things came in: source files as nodes of their own, each with the executions that read it.
 
-Our pipelines record the files with their SHA-256 (`lineage.recorded.source_files`). Of a stock
-store the execution's `input_base` and patterns are what is known; they are shown as such.
+What a single execution read is found by `lineage.sources`; here the same file of many runs becomes
+one node. Called by lineage.explorer.data.
 """
 
 import dataclasses
 
-from lineage import recorded
-from lineage.elements import Artifact, Execution
+from lineage import sources
 from lineage.graph import Graph
 
-# Of more files, one node stands for all of them.
+# Of more files than this, one node stands for all of them.
 _MOST_FILES = 8
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
-    """One file, pattern or table, or many files in one, with the executions that read it.
+class File:
+    """A file, or a pattern of files, as far as the store knows it.
 
     Attributes:
-        name: Path, pattern or count.
-        files: Each with `path`, `bytes`, `sha256`; empty if the store does not say.
-        executions: Ids.
+        path: Path, URI, or folder and pattern.
+        sha256: Of its content; empty if it was not recorded.
+        files: How many files it stands for; None if not recorded.
+        bytes: Of all of them; None if not recorded.
+    """
+
+    path: str
+    sha256: str
+    files: int | None
+    bytes: int | None
+
+
+@dataclasses.dataclass(frozen=True)
+class SourceNode:
+    """One node of the page.
+
+    Attributes:
+        name: Path of the file, or how many they are.
+        files: The one file, or all of them.
+        executions: Ids of those that read it.
     """
 
     name: str
-    files: tuple[tuple[str, int, str], ...]
+    files: tuple[File, ...]
     executions: tuple[int, ...]
 
 
-def find_sources(graph: Graph) -> list[Source]:
-    """Lists the sources of all executions that read from outside, in the order of first use."""
-    readers: dict[tuple, list[int]] = {}
+def find_sources(graph: Graph) -> list[SourceNode]:
+    """Lists the sources of all executions, in the order of first use. The graph has been read."""
+    readers: dict[tuple[str, tuple[File, ...]], list[int]] = {}
     for execution in graph.all_executions():
-        for name, files in _sources_of(graph, execution):
-            readers.setdefault((name, files), []).append(execution.id)
-    return [Source(name, files, tuple(ids)) for (name, files), ids in readers.items()]
+        links = graph.links_of_executions([execution.id])
+        outputs = graph.artifacts(link.artifact_id for link in links if link.is_output)
+        found = sources.sources_of(execution, outputs)
+        files = [File(s.place, s.sha256, s.files, s.bytes) for s in found]
+        for node in _nodes(list(dict.fromkeys(files))):
+            readers.setdefault(node, []).append(execution.id)
+    return [SourceNode(name, files, tuple(ids)) for (name, files), ids in readers.items()]
 
 
-def _sources_of(graph: Graph, execution: Execution) -> list[tuple[str, tuple]]:
-    links = graph.links_of_executions([execution.id])
-    if not all(link.is_output for link in links):
-        return []
-    for artifact in graph.artifacts(link.artifact_id for link in links):
-        if found := _recorded(artifact):
-            return found
-    return [(name, ()) for name in _patterns(execution)]
-
-
-def _recorded(examples: Artifact) -> list[tuple[str, tuple]]:
-    files = tuple(
-        (str(file.get("path", "")), int(file.get("bytes", 0)), str(file.get("sha256", "")))
-        for file in recorded.source_files(examples)
-        if isinstance(file, dict)
-    )
+def _nodes(files: list[File]) -> list[tuple[str, tuple[File, ...]]]:
     if len(files) > _MOST_FILES:
-        return [(f"{len(files)} files from {files[0][0]}", files)]
-    return [(file[0], (file,)) for file in files]
-
-
-def _patterns(execution: Execution) -> list[str]:
-    """`input_base` joined with the patterns of `input_config`; the base alone without patterns."""
-    properties = execution.properties
-    base = properties.get("input_base")
-    if not isinstance(base, str) or not base:
-        return []
-    config = recorded.parse_json(properties.get("input_config"))
-    splits = config.get("splits") if isinstance(config, dict) else None
-    patterns = [s["pattern"] for s in splits or () if isinstance(s, dict) and s.get("pattern")]
-    return [f"{base.rstrip('/')}/{pattern}" for pattern in patterns] or [base]
+        return [(f"{len(files)} files, the first {files[0].path}", tuple(files))]
+    return [(file.path, (file,)) for file in files]

@@ -95,7 +95,8 @@ Explorer.app = (() => {
       else tab.removeAttribute("aria-current");
     }
     document.title = `${titleOf(app.state)} · Lineage`;
-    keepFocus(panel, inPanel);
+    if (app.started) keepFocus(panel, inPanel);
+    app.started = true;
   }
 
   function titleOf(state) {

@@ -4,12 +4,12 @@
 // lays the cards out in layers, left to right.
 
 Explorer.cards = (() => {
-  const WIDE = { width: 152, layers: 46 };
-  const COMPACT = { width: 134, layers: 30 };
-  const HEAD = 44;
-  const PILL = 28;
+  const WIDE = { width: 156, layers: 34 };
+  const COMPACT = { width: 144, layers: 26 };
+  const HEAD = 48;
+  const PILL = 30;
   const FOOT = 4;
-  const ROWS = 20; // between two cards of a layer
+  const ROWS = 18; // between two cards of a layer
 
   /**
    * Builds the drawing of some elements.

@@ -36,7 +36,7 @@ Explorer.views.compare = (() => {
   }
 
   function stageOf(side) {
-    const notes = new Map(nodes.filter((row) => row[side] && row.in.length).map((row) => [row[side].ref, `≠ ${row.in.join(", ")}`]));
+    const notes = new Map(nodes.filter((row) => row[side] && row.in.length).map((row) => [row[side].ref, noteOf(row)]));
     return new Explorer.Stage({
       id: side === "a" ? "graph-area" : "graph-area-b",
       label: `Graph of run ${side.toUpperCase()}`,
@@ -45,6 +45,11 @@ Explorer.views.compare = (() => {
       difference: (element) => notes.get(element.ref),
       tall: () => Math.max(220, (window.innerHeight - 200) / 2),
     });
+  }
+
+  /** What stands on a card; where only the inputs differ, the cause is further up. */
+  function noteOf(row) {
+    return { text: `≠ ${row.in.join(", ")}`, strong: row.in.join() !== "inputs" };
   }
 
   function toolbar() {
@@ -93,7 +98,7 @@ Explorer.views.compare = (() => {
 
   function dataTable(a, b) {
     const rows = Explorer.differences.ofData(a, b);
-    const file = (entry) => (entry ? el("span", { class: "mono" }, entry.sha256 ? `${entry.sha256.slice(0, 12)}… ${words.bytes(entry.bytes)}` : "there, SHA-256 not recorded") : el("span", { class: "soft" }, "not read"));
+    const file = (entry) => (entry ? el("span", { class: "mono" }, [entry.sha256 ? `${entry.sha256.slice(0, 12)}…` : "SHA-256 not recorded", words.sizeOf([entry])].filter(Boolean).join(", ")) : el("span", { class: "soft" }, "not read"));
     const artifacts = a.data.join() === b.data.join();
     const ids = (run) => run.data.map((id) => Explorer.details.link(Explorer.data.get(`a${id}`), []));
     const rowsOfIds = { cells: ["Examples", ids(a), ids(b), sign(artifacts)], same: artifacts };

@@ -6,6 +6,7 @@ Explorer.details = (() => {
   const { icon, kindOf, state, verdict } = Explorer.icons;
   const words = Explorer.words;
   const SHOWN = 8;
+  const FATE = ["ModelBlessing", "InfraBlessing", "PushedModel"];
 
   /** What a blessing says, or whether a push took place; undefined for other artifacts. */
   function verdictOf(artifact) {
@@ -29,13 +30,10 @@ Explorer.details = (() => {
   }
 
   function artifactPanel(artifact) {
-    const live = Explorer.data.live.has(artifact.ref);
-    const said = verdictOf(artifact);
     return [
       head(artifact, artifact.type, artifact.key, [
-        el("span", { class: "tag" }, artifact.state),
-        live ? el("span", { class: "state is-good" }, icon("live"), "live now") : null,
-        said === undefined ? null : verdict(said, artifact.type === "PushedModel" ? (said ? "pushed" : "not pushed") : said ? "blessed" : "refused"),
+        el("span", { class: "tag" }, `state: ${artifact.state}`),
+        saidSign(artifact),
       ]),
       actions(artifact),
       ...special(artifact),
@@ -70,13 +68,16 @@ Explorer.details = (() => {
   }
 
   function sourcePanel(source) {
-    const file = (entry) => el("div", { class: "file" }, el("div", { class: "mono" }, long(entry.path)), el("div", { class: "soft" }, words.bytes(entry.bytes)), entry.sha256 ? el("div", { class: "mono soft" }, `SHA-256 ${entry.sha256}`) : null);
-    const known = source.files.length > 0;
+    const file = (entry) => el("dl", { class: "facts file" }, [
+      ["Path", el("div", { class: "mono" }, long(entry.path))],
+      ["Files", entry.files ?? "not recorded"],
+      ["Size", entry.bytes === null ? "not recorded" : `${words.bytes(entry.bytes)} (${entry.bytes.toLocaleString("en")} bytes)`],
+      ["SHA-256", entry.sha256 ? el("div", { class: "mono" }, long(entry.sha256)) : "not recorded"],
+    ].map(([term, content]) => [el("dt", {}, term), el("dd", {}, content)]));
     return [
-      head(source, words.base(source.name), known ? "Source file" : "Source, as configured", []),
+      head(source, words.base(source.name), "Source, from outside of the store", []),
       actions(source),
-      known ? section("Files", some(source.files, file, SHOWN, "files"))
-        : facts([["Path", el("div", { class: "mono" }, long(source.name))], ["SHA-256", "not recorded"]]),
+      some(source.files, file, SHOWN, "files"),
       section("Read by", links(source.readers.map((reader) => [reader, []]).reverse())),
     ];
   }
@@ -104,6 +105,14 @@ Explorer.details = (() => {
   }
 
   // Parts.
+
+  /** What an artifact says at once, as sign and words: blessed or refused, pushed, live. */
+  function saidSign(artifact) {
+    if (Explorer.data.live.has(artifact.ref)) return el("span", { class: "state is-good" }, icon("live"), "live now");
+    const said = verdictOf(artifact);
+    if (said === undefined) return null;
+    return verdict(said, artifact.type === "PushedModel" ? (said ? "pushed" : "not pushed") : said ? "blessed" : "refused");
+  }
 
   function head(element, title, key, states) {
     return el("div", { class: "panel-head" },
@@ -133,9 +142,11 @@ Explorer.details = (() => {
       const origin = came.filter((e) => e.kind === "artifact" && (e.type === "Schema" || (e.type === "Examples" && e.makers.some((link) => link.execution.inputs.length === 0))));
       const sources = came.filter((e) => e.kind === "source");
       const metrics = metricsOf(artifact);
+      const fate = artifact.users.filter((link) => link.keys.includes("model")).flatMap((link) => link.execution.outputs).map((link) => link.artifact).filter((made) => FATE.includes(made.type));
       const chosen = words.structure(data.property(artifact, "hyperparameters"));
       return [
         section("Metrics", metrics ? table(metrics) : nothing("not recorded")),
+        section("Judged and pushed", fate.length ? links([...new Set(fate)].map((made) => [made, []])) : nothing("not yet")),
         section("Came from", links([...sources, ...origin].map((e) => [e, []]))),
         chosen ? section("Hyperparameters", table(Object.entries(chosen))) : null,
       ].filter(Boolean);
@@ -195,6 +206,7 @@ Explorer.details = (() => {
     return el("span", { class: "element-link" }, icon(kindOf(element)),
       el("button", { type: "button", class: "link", "data-goto": element.ref, title: cut(visible(text), 200), onclick: () => Explorer.app.select(element) }, name(cut(text, 140))),
       keys.length ? el("span", { class: "soft" }, " as ", name(cut(keys.join(", "), 120))) : null,
+      element.kind === "artifact" ? saidSign(element) : null,
       element.kind === "execution" && element.state !== "executed" ? el("span", { class: "soft" }, ` ${element.state}`) : null);
   }
 
@@ -207,10 +219,13 @@ Explorer.details = (() => {
     for (const [key, value] of pairs) {
       const text = words.value(value);
       const isBlock = text.includes("\n");
-      list.append(el("dt", {}, name(cut(key, 200))), el("dd", { class: isBlock ? "mono block" : "mono" }, text === "" ? el("span", { class: "soft" }, "empty") : long(text, 320)));
+      list.append(el("dt", {}, name(cut(key, 200))), el("dd", { class: isBlock ? "mono block" : "mono" }, text === "" ? el("span", { class: "soft" }, "empty") : long(text, 320), isTime(value) ? el("div", { class: "soft" }, words.time(value)) : null));
     }
     return section(title, list);
   }
+
+  /** Whether a number is likely to be milliseconds since 1970. */
+  const isTime = (value) => Number.isInteger(value) && value > 1.2e12 && value < 4e12;
 
   return { show, verdictOf, section, table, link, metricsOf };
 })();

@@ -24,8 +24,8 @@ Explorer.differences = (() => {
     if (same) return found;
     if (ofProperties(one, other).length) found.push("settings");
     if (ids(one.inputs) !== ids(other.inputs)) found.push("inputs");
-    if (ids(one.outputs) !== ids(other.outputs)) found.push("outputs");
-    return found;
+    // Other inputs or settings give other outputs: that need not be said as well.
+    return found.length || ids(one.outputs) === ids(other.outputs) ? found : ["outputs"];
   }
 
   /** The properties in which two elements or runs differ: rows of path, A, B. */
@@ -85,10 +85,12 @@ Explorer.differences = (() => {
 
   /** Source files of both, by path: `sha256` or size tell whether they are the same. */
   function ofData(a, b) {
-    const files = (run) => new Map(run.executions.flatMap((e) => e.sources).flatMap((source) => (source.files.length ? source.files : [{ path: source.name }])).map((file) => [file.path, file]));
+    const files = (run) => new Map(run.executions.flatMap((e) => e.sources).flatMap((source) => source.files).map((file) => [file.path, file]));
     const [inA, inB] = [files(a), files(b)];
-    return [...new Set([...inA.keys(), ...inB.keys()])].sort().map((path) => ({ path, a: inA.get(path), b: inB.get(path), same: inA.get(path)?.sha256 === inB.get(path)?.sha256 && inA.has(path) && inB.has(path) }));
+    return [...new Set([...inA.keys(), ...inB.keys()])].sort().map((path) => ({ path, a: inA.get(path), b: inB.get(path), same: sameFile(inA.get(path), inB.get(path)) }));
   }
+
+  const sameFile = (one, other) => Boolean(one && other) && one.sha256 === other.sha256 && one.bytes === other.bytes;
 
   return { ofNodes, ofProperties, ofMetrics, ofData, ofLines };
 })();

@@ -42,8 +42,9 @@ Explorer.views.near = (() => {
   /** Without a wish: the live model, or the last model, or whatever is newest. */
   function first() {
     const { data } = Explorer;
-    const pushed = [...data.live].map((ref) => data.get(ref))[0];
-    return pushed ?? [...data.artifacts].reverse().find((artifact) => artifact.type === "Model") ?? data.artifacts.at(-1) ?? data.executions.at(-1);
+    const pushed = data.get([...data.live][0]);
+    const served = pushed?.makers[0]?.execution.inputs.map((link) => link.artifact).find((artifact) => artifact.type === "Model");
+    return served ?? pushed ?? [...data.artifacts].reverse().find((artifact) => artifact.type === "Model") ?? data.artifacts.at(-1) ?? data.executions.at(-1);
   }
 
   function addChain(way) {
@@ -91,13 +92,14 @@ Explorer.views.near = (() => {
   }
 
   function subOf(element) {
-    if (element.kind === "execution") return `${element.state} · ${element.run ? shortRun(element.run) : `#${element.id}`}`;
+    if (element.kind === "execution") return `${element.state} · ${runOf(element)}`;
     return element.kind === "source" ? Explorer.views.run.subOf(element) : element.key;
   }
 
-  /** Enough of a run's id to tell it from others: its last part. */
-  function shortRun(id) {
-    return id.length > 15 ? `…${cut(id.slice(-13), 20)}` : id;
+  /** A run's number, as its own view counts: ids are too long for a card. */
+  function runOf(execution) {
+    const run = Explorer.data.run(execution.run);
+    return run ? `run ${(run.index + 1).toLocaleString("en")}` : `#${execution.id}`;
   }
 
   function toolbar(address) {

@@ -10,6 +10,7 @@ Explorer.views.run = (() => {
 
   let stage;
   let run;
+  let about; // back to the run itself, when a part of it was chosen
 
   /** What must be drawn anew if it changes. */
   const key = (address) => `run ${address.run}`;
@@ -43,7 +44,7 @@ Explorer.views.run = (() => {
 
   function subOf(element) {
     if (element.kind === "execution") return `${element.state} · ${words.duration(element.updated - element.created)}`;
-    if (element.kind === "source") return element.files.length ? words.bytes(element.files.reduce((sum, file) => sum + file.bytes, 0)) : "as configured";
+    if (element.kind === "source") return words.sizeOf(element.files) ?? "size not recorded";
     return element.makers[0]?.execution.run ? `${element.key} · other run` : element.key;
   }
 
@@ -54,6 +55,7 @@ Explorer.views.run = (() => {
       return el("button", { type: "button", class: "icon-button", "aria-label": label, title: label, disabled: !other, onclick: () => Explorer.app.go({ view: "run", run: other.id }) }, icon(sign));
     };
     const metric = run.metrics[mainMetric];
+    about = button("About this run", () => Explorer.app.go({ view: "run", run: run.id }), { class: "button push-end" });
     return el("div", { class: "toolbar" },
       neighbour(-1, "left", "Run before"),
       button(name(cut(run.id, 80)), () => Explorer.picker.open("Runs", run.id, (chosen) => Explorer.app.go({ view: "run", run: chosen.id })), { class: "button run-button", id: "run-switch", "aria-haspopup": "dialog" }, icon("down")),
@@ -64,7 +66,7 @@ Explorer.views.run = (() => {
         el("span", { class: "number soft" }, words.shortTime(run.started), " UTC"),
         metric === undefined ? null : el("span", { class: "number" }, `${mainMetric} `, el("b", {}, words.number(metric))),
         Explorer.picker.outcome(run)),
-      button("About this run", () => Explorer.app.go({ view: "run", run: run.id }), { class: "button push-end" }));
+      about);
   }
 
   function legend() {
@@ -108,6 +110,7 @@ Explorer.views.run = (() => {
     const lit = element && address.hl && stage.model.items.has(element.ref) ? Explorer.cards.reach(stage.model, element.ref, address.hl === "up") : undefined;
     stage.select(element?.ref, lit);
     for (const row of document.querySelectorAll("[data-row]")) row.classList.toggle("is-current", row.dataset.row === address.sel);
+    about.hidden = !element;
     Explorer.details.show(element ?? run);
   }
 

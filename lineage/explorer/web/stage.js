@@ -5,8 +5,7 @@
 Explorer.Stage = (() => {
   const { el, svg, name, cut, visible } = Explorer.dom;
   const { icon, kindOf } = Explorer.icons;
-  const MARGIN = 44; // around the drawing, where the buttons to expand have room
-  const LEGIBLE = 0.74; // no smaller than this unless asked for
+  const LEGIBLE = 0.7; // no smaller than this unless asked for
   const [SMALLEST, LARGEST] = [0.25, 1.6];
 
   class Stage {
@@ -17,6 +16,8 @@ Explorer.Stage = (() => {
      */
     constructor(options) {
       this.options = options;
+      // Around the drawing; the buttons to expand need room.
+      this.margin = options.onExpand ? 32 : 22;
       this.zoomLevel = el("output", {}, "100%");
       this.scroll = el("div", { class: "graph-scroll" });
       this.area = el("section", { class: "graph-area", id: options.id, tabindex: "-1", "aria-label": options.label },
@@ -41,8 +42,9 @@ Explorer.Stage = (() => {
       this.stage = stage;
       this.sizer = el("div", { class: "graph-sizer" }, stage);
       this.scroll.replaceChildren(this.sizer);
-      if (this.options.tall) this.area.style.height = `${Math.min(this.options.tall(), this.size.height + 2 * MARGIN + 16)}px`;
       this.zoom(this.scale && !place.fit ? this.scale : this.#fitting(LEGIBLE, 1));
+      // Room below for the buttons of the size and for a scroll bar.
+      if (this.options.tall) this.area.style.height = `${Math.min(this.options.tall(), this.sizer.offsetHeight + 52)}px`;
       this.select(place.selected, place.lit);
     }
 
@@ -71,7 +73,7 @@ Explorer.Stage = (() => {
       const item = this.model.items.get(ref);
       if (!item || this.scroll.clientWidth === 0) return;
       const { scrollLeft, scrollTop, clientWidth, clientHeight } = this.scroll;
-      const [x, y] = [(item.card.x + item.card.width / 2 + MARGIN) * this.scale, (Explorer.cards.middle(item) + MARGIN) * this.scale];
+      const [x, y] = [(item.card.x + item.card.width / 2 + this.margin) * this.scale, (Explorer.cards.middle(item) + this.margin) * this.scale];
       const roomX = Math.min(230 * this.scale, clientWidth / 3);
       if (x - roomX < scrollLeft || x + roomX > scrollLeft + clientWidth) this.scroll.scrollLeft = x - clientWidth / 2;
       if (y - 50 < scrollTop || y + 50 > scrollTop + clientHeight) this.scroll.scrollTop = y - clientHeight / 2;
@@ -84,7 +86,7 @@ Explorer.Stage = (() => {
 
     zoom(scale) {
       this.scale = Math.min(LARGEST, Math.max(SMALLEST, scale));
-      const [width, height] = [this.size.width + 2 * MARGIN, this.size.height + 2 * MARGIN];
+      const [width, height] = [this.size.width + 2 * this.margin, this.size.height + 2 * this.margin];
       this.stage.style.width = `${width}px`;
       this.stage.style.height = `${height}px`;
       this.stage.style.transform = `scale(${this.scale})`;
@@ -100,8 +102,8 @@ Explorer.Stage = (() => {
     #fitting(least, most) {
       const { clientWidth, clientHeight } = this.scroll;
       if (!clientWidth) return 1;
-      const wide = (clientWidth - 2) / (this.size.width + 2 * MARGIN);
-      const high = (clientHeight - 2) / (this.size.height + 2 * MARGIN);
+      const wide = (clientWidth - 2) / (this.size.width + 2 * this.margin);
+      const high = (clientHeight - 2) / (this.size.height + 2 * this.margin);
       return Math.min(most, Math.max(least, Math.min(wide, this.options.tall ? Infinity : high)));
     }
 
@@ -115,8 +117,8 @@ Explorer.Stage = (() => {
     }
 
     #lines() {
-      const layer = svg("svg", { class: "edges", "aria-hidden": "true", width: this.size.width + 2 * MARGIN, height: this.size.height + 2 * MARGIN });
-      const group = svg("g", { transform: `translate(${MARGIN} ${MARGIN})` });
+      const layer = svg("svg", { class: "edges", "aria-hidden": "true", width: this.size.width + 2 * this.margin, height: this.size.height + 2 * this.margin });
+      const group = svg("g", { transform: `translate(${this.margin} ${this.margin})` });
       for (const edge of this.model.edges) {
         const to = this.model.items.get(edge.to);
         const [x, y] = [to.card.x, Explorer.cards.middle(to)];
@@ -132,9 +134,9 @@ Explorer.Stage = (() => {
     #card({ ref, element, pills, width, height, x, y }) {
       const note = this.options.difference?.(element);
       const kind = element.kind === "execution" ? `is-${element.state}` : element.kind === "source" ? "is-source" : "is-loose";
-      const box = el("div", { class: `card ${kind}${note ? " is-different" : ""}` });
-      Object.assign(box.style, { left: `${x + MARGIN}px`, top: `${y + MARGIN}px`, width: `${width}px`, height: `${height}px` });
-      const sub = note ? el("span", { class: "card-sub difference" }, note) : el("span", { class: "card-sub" }, this.options.sub(element));
+      const box = el("div", { class: `card ${kind}${note?.strong ? " is-different" : ""}` });
+      Object.assign(box.style, { left: `${x + this.margin}px`, top: `${y + this.margin}px`, width: `${width}px`, height: `${height}px` });
+      const sub = note ? el("span", { class: "card-sub difference" }, note.text) : el("span", { class: "card-sub" }, this.options.sub(element));
       box.append(this.#button(element, `card-head ${kind}`, [icon(kindOf(element)), name(cut(titleOf(element), 120), { class: "card-name" }), sub]));
       for (const pill of pills) box.append(this.#button(pill, "pill", [icon(kindOf(pill)), name(cut(pill.type, 120)), signOf(pill)]));
       for (const side of ["left", "right"]) this.#expander(box, element, side);

@@ -6,7 +6,8 @@ Explorer.views.timeline = (() => {
   const { el, svg, name, cut, button } = Explorer.dom;
   const { icon } = Explorer.icons;
   const words = Explorer.words;
-  const COLUMN = 58;
+  const NARROW = 58; // a column, with many runs
+  const WIDE = 150; // and with few
   const LABELS = 92; // the names of the lanes, at the left
   const LANES = { run: 6, data: 50, model: 106, push: 164 };
   const HEIGHT = 216;
@@ -15,6 +16,7 @@ Explorer.views.timeline = (() => {
   let metric;
   let from;
   let size;
+  let column; // width of one, in pixels
   let place = "model:0"; // where the keyboard is
 
   const key = (address) => `timeline ${address.metric ?? ""} ${address.from ?? ""} ${window.innerWidth}`;
@@ -27,7 +29,9 @@ Explorer.views.timeline = (() => {
       return;
     }
     metric = data.metricNames.includes(address.metric) ? address.metric : data.mainMetric;
-    size = Math.max(3, Math.floor((main.clientWidth - LABELS - 40) / COLUMN));
+    const room = main.clientWidth - LABELS - 40;
+    size = Math.max(3, Math.floor(room / NARROW));
+    column = Math.min(WIDE, Math.max(NARROW, Math.floor(room / Math.min(size, data.runs.length))));
     const wanted = address.from === undefined ? data.runs.length - size : Number(address.from);
     from = Math.max(0, Math.min(data.runs.length - size, Number.isFinite(wanted) ? wanted : 0));
     root = el("section", { class: "timeline", id: "graph-area", tabindex: "-1", "aria-label": "Timeline", onkeydown: onKey });
@@ -48,7 +52,7 @@ Explorer.views.timeline = (() => {
 
   function draw() {
     const runs = Explorer.data.runs.slice(from, from + size);
-    const width = runs.length * COLUMN;
+    const width = runs.length * column;
     const track = el("div", { class: "track" });
     track.style.width = `${width}px`;
     track.style.height = `${HEIGHT}px`;
@@ -64,8 +68,8 @@ Explorer.views.timeline = (() => {
     rove();
   }
 
-  const left = (i) => i * COLUMN;
-  const center = (i) => i * COLUMN + COLUMN / 2;
+  const left = (i) => i * column;
+  const center = (i) => i * column + column / 2;
 
   function pointsOf(runs) {
     return runs.map((run, i) => ({ x: center(i), value: run.metrics[metric], label: run.id }));
@@ -86,7 +90,7 @@ Explorer.views.timeline = (() => {
     return runs.map((run, i) => {
       const [day, hour] = words.shortTime(run.started).split(" ");
       const sameDay = i > 0 && words.shortTime(runs[i - 1].started).startsWith(day);
-      return spot("run", i, COLUMN, `Run ${cut(run.id, 80)}, ${words.time(run.started)}, ${run.status}`, () => Explorer.app.go({ view: "run", run: run.id }), "heading",
+      return spot("run", i, column, `Run ${cut(run.id, 80)}, ${words.time(run.started)}, ${run.status}`, () => Explorer.app.go({ view: "run", run: run.id }), "heading",
         el("span", {}, sameDay ? "" : day.slice(5)), el("span", {}, hour));
     });
   }
@@ -102,8 +106,10 @@ Explorer.views.timeline = (() => {
       if (ids) {
         const examples = Explorer.data.get(`a${runs[i].data[0]}`);
         const span = Explorer.data.property(examples, "span");
-        const label = span === undefined ? examples.key : end - i > 1 ? `span ${span}` : String(span);
-        const bar = spot("data", i, (end - i) * COLUMN - 6, `${examples.key}${span === undefined ? "" : `, span ${span}`}, read by ${words.count(end - i, "run")}`, () => Explorer.app.select(examples), "data-bar", icon("data"), name(label));
+        const file = examples.makers[0]?.execution.sources[0];
+        const place = file ? words.base(file.name) : examples.key;
+        const label = (end - i) * column < 110 ? (span ?? examples.id) : span === undefined ? place : `${place}, span ${span}`;
+        const bar = spot("data", i, (end - i) * column - 6, `${examples.key}${span === undefined ? "" : `, span ${span}`}, read by ${words.count(end - i, "run")}`, () => Explorer.app.select(examples), "data-bar", icon("data"), name(String(label)));
         bar.dataset.end = String(end - 1);
         bars.push(bar);
       }
@@ -141,7 +147,7 @@ Explorer.views.timeline = (() => {
 
   function spot(lane, i, width, label, onclick, kind, ...content) {
     const made = el("button", { type: "button", class: `spot ${kind}`, "aria-label": label, title: label, "data-spot": `${lane}:${i}`, tabindex: "-1", onclick }, content);
-    const inset = kind.startsWith("mark") ? (COLUMN - width) / 2 : lane === "data" ? 3 : 0;
+    const inset = kind.startsWith("mark") ? (column - width) / 2 : lane === "data" ? 3 : 0;
     Object.assign(made.style, { left: `${left(i) + inset}px`, top: `${LANES[lane]}px`, width: `${width}px` });
     const element = lane === "data" ? Explorer.data.runs[from + i].data[0] : lane === "model" ? Explorer.data.runs[from + i].models.at(-1) : lane === "push" ? Explorer.data.runs[from + i].pushed.at(-1) : undefined;
     if (element !== undefined) made.dataset.ref = `a${element}`;
@@ -151,7 +157,7 @@ Explorer.views.timeline = (() => {
   /** The whole time in small, with the part that is shown. */
   function slider() {
     const { runs } = Explorer.data;
-    const width = size * COLUMN;
+    const width = size * column;
     const scaled = (index) => (index / Math.max(1, runs.length - 1)) * width;
     const picture = Explorer.chart.line(runs.map((run, i) => ({ x: scaled(i), value: run.metrics[metric], label: run.id })), { width, height: 46, dots: false });
     for (const run of runs) {
@@ -183,13 +189,13 @@ Explorer.views.timeline = (() => {
     if (!at || !step) return;
     event.preventDefault();
     const lanes = Object.keys(LANES);
-    let [lane, column] = [lanes.indexOf(at.split(":")[0]), Number(at.split(":")[1])];
-    if (step[1] > 0) column = Number(event.target.dataset.end ?? column);
+    let [lane, run] = [lanes.indexOf(at.split(":")[0]), Number(at.split(":")[1])];
+    if (step[1] > 0) run = Number(event.target.dataset.end ?? run);
     for (;;) {
       lane += step[0];
-      column += step[1];
-      if (!lanes[lane] || column < 0 || column >= size) break;
-      const found = spotAt(lanes[lane], column);
+      run += step[1];
+      if (!lanes[lane] || run < 0 || run >= size) break;
+      const found = spotAt(lanes[lane], run);
       if (found) {
         place = found.dataset.spot;
         rove();
@@ -197,12 +203,12 @@ Explorer.views.timeline = (() => {
         return;
       }
     }
-    if (column < 0 && from > 0) turn(-1, lanes[lane]);
-    else if (column >= size && from + size < Explorer.data.runs.length) turn(1, lanes[lane]);
+    if (run < 0 && from > 0) turn(-1, lanes[lane]);
+    else if (run >= size && from + size < Explorer.data.runs.length) turn(1, lanes[lane]);
   }
 
-  function spotAt(lane, column) {
-    return root.querySelector(`[data-spot="${lane}:${column}"]`) ?? [...root.querySelectorAll("[data-end]")].find((bar) => bar.dataset.spot.startsWith(`${lane}:`) && Number(bar.dataset.spot.split(":")[1]) <= column && column <= Number(bar.dataset.end));
+  function spotAt(lane, run) {
+    return root.querySelector(`[data-spot="${lane}:${run}"]`) ?? [...root.querySelectorAll("[data-end]")].find((bar) => bar.dataset.spot.startsWith(`${lane}:`) && Number(bar.dataset.spot.split(":")[1]) <= run && run <= Number(bar.dataset.end));
   }
 
   /** Moves the part that is shown by one run, with the keyboard still at its edge. */

@@ -32,6 +32,12 @@ Explorer.words = (() => {
     return `${unit ? rest.toFixed(1) : rest} ${units[unit]}`;
   }
 
+  /** The size of files as words; undefined if one of them was not recorded. */
+  function sizeOf(files) {
+    const sizes = files.map((file) => file.bytes);
+    return sizes.includes(null) ? undefined : bytes(sizes.reduce((sum, size) => sum + size, 0));
+  }
+
   /** A number with at most five digits after the point. */
   function number(value) {
     if (typeof value !== "number") return String(value);
@@ -68,5 +74,5 @@ Explorer.words = (() => {
     return path.replace(/\/+$/, "").split("/").pop() || path;
   }
 
-  return { time, shortTime, duration, bytes, number, value, structure, count, base };
+  return { time, shortTime, duration, bytes, sizeOf, number, value, structure, count, base };
 })();
