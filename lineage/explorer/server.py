@@ -8,13 +8,15 @@ other site must not read it through a name that it has pointed here (DNS rebindi
 import http.server
 import ipaddress
 import socket
+import sys
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from fareline.errors import FarelineError, UserMistake
-from lineage.explorer.page import FRAME_POLICY
 
-LOOPBACK = "127.0.0.1"
+# What only a server can say: no other page may show this one in a frame.
+_FRAME_POLICY = "frame-ancestors 'none'"
+_NOT_HERE = "This server answers to its own address only.\n"
 
 
 class ExplorerServer(http.server.ThreadingHTTPServer):
@@ -68,6 +70,11 @@ class ExplorerServer(http.server.ThreadingHTTPServer):
         bound_to_all = self._host in ("0.0.0.0", "::")
         return address.is_loopback or bound_to_all
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A browser that has gone away is no error."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     server: ExplorerServer
@@ -82,9 +89,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _answer(self, with_body: bool) -> None:
         if not self.server.accepts(self.headers.get("Host")):
-            self._send(
-                403, "text/plain", "This server answers to its own address only.\n", with_body
-            )
+            self._send(403, "text/plain", _NOT_HERE, with_body)
         elif urlsplit(self.path).path != "/":
             self._send(404, "text/plain", "There is one page here: /\n", with_body)
         else:
@@ -103,7 +108,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             ("Content-Length", str(len(body))),
             ("Cache-Control", "no-store"),
             ("X-Content-Type-Options", "nosniff"),
-            ("Content-Security-Policy", FRAME_POLICY),
+            ("Content-Security-Policy", _FRAME_POLICY),
             ("Cross-Origin-Resource-Policy", "same-origin"),
             ("Referrer-Policy", "no-referrer"),
         ):
