@@ -159,11 +159,11 @@ def draw_plan(
         console.print(text(f"left: {count:,} of the runs to prune: {why}"))
     for uri, why in failed:
         console.print(text(f"could not be removed: {uri}: {why}", "red"))
-    runs = f"{len(plan.kept_runs):,} runs kept, {len(plan.pruned_runs):,} older"
+    runs = f"runs kept: {len(plan.kept_runs):,}, older ones: {len(plan.pruned_runs):,}"
     went = "removed" if done else "to remove"
-    total = f"{runs}: {len(plan.pruned):,} artifacts, {plan.bytes:,} bytes {went}"
+    total = f"{runs}; artifacts {went}: {len(plan.pruned):,}, bytes: {plan.bytes:,}"
     if plan.unfinished:
-        total += f", of {len(plan.unfinished):,} more the payload that an earlier prune left"
+        total += f"; payloads that an earlier prune left: {len(plan.unfinished):,}"
     console.print(text(total, "bold"))
     if not done and entries:
         console.print(text("Nothing was done; --yes does it."))
