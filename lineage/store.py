@@ -1,8 +1,12 @@
-"""Opening a store to read from: it is never created, written or migrated here.
+"""Opening a store: to read from it nothing is created, written or migrated.
 
-Called by the other modules of this room and by runners.cli.
+A store is a file of SQLite, or a database on a MySQL, MariaDB or PostgreSQL server. Called by the
+other modules of this room and by runners.
 """
 
+import re
+import shlex
+import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +15,14 @@ from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
 from fareline.errors import UserMistake
+from lineage.sqlite_snapshot import snapshot
+from lineage.store_address import MYSQL, POSTGRESQL, SQLITE, StoreAddress, parse_address
+from lineage.store_server import no_metadata, require_server, shorten_indexes
+from lineage.store_texts import keep_backslashes
+
+_HINT = "run `fareline run` first, or name another --workspace"
+_VERSIONS = re.compile(r"database version (\d+) is (older|greater) than library version (\d+)")
+_READ_ONLY = " options='-c default_transaction_read_only=on'"
 
 
 def sqlite_connection(path: Path, read_only: bool = False) -> metadata_store_pb2.ConnectionConfig:
@@ -22,35 +34,73 @@ def sqlite_connection(path: Path, read_only: bool = False) -> metadata_store_pb2
     return config
 
 
+def store_connection(
+    address: StoreAddress, password: str = "", read_only: bool = False
+) -> metadata_store_pb2.ConnectionConfig:
+    """Describes any store, as ML Metadata wants it.
+
+    Args:
+        address: Where it is.
+        password: Of the user; empty for none.
+        read_only: Whether SQLite and PostgreSQL are to refuse to write; MySQL cannot be told.
+    """
+    if address.path is not None:
+        return sqlite_connection(address.path, read_only)
+    config = metadata_store_pb2.ConnectionConfig()
+    if address.scheme == MYSQL:
+        server = config.mysql
+        server.database = f"`{address.database}`"  # ML Metadata does not quote it
+        if address.socket:
+            server.socket = address.socket
+        else:  # with both, ML Metadata aborts the process
+            server.host, server.port = address.host, address.port
+    else:
+        server = config.postgresql
+        # ML Metadata joins these to a text of `name=value`, in which libpq knows quotes.
+        server.dbname = f"'{address.database}'" + (_READ_ONLY if read_only else "")
+        server.host, server.port = address.host, str(address.port)
+        password = "'" + password.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    server.user, server.password = address.user, password
+    server.skip_db_creation = True
+    return config
+
+
 def open_store(
     location: str | Path, passwords: Mapping[str, str] | None = None
 ) -> metadata_store.MetadataStore:
-    """Opens an SQLite store read-only.
+    """Opens a store read-only; of an SQLite file, a copy of the moment.
 
     Args:
         location: A path, or a URI: `sqlite:PATH`, `mysql://…`, `postgresql://…`.
         passwords: Password by scheme.
 
     Raises:
-        UserMistake: If there is no store, or the file is none.
+        UserMistake: If there is no store, or not one that this version of ML Metadata can read.
     """
-    path = Path(str(location).removeprefix("sqlite:"))
-    hint = "run `fareline run` first, or name another --workspace"
-    if not path.is_file():
-        raise UserMistake.explain(str(path), "no such file", "expected a metadata store", hint)
+    address = parse_address(location)
+    if address.path is None:
+        return _open_server(address, (passwords or {}).get(address.scheme, ""), read_only=True)
+    _require_file(address.path)
     try:
-        store = metadata_store.MetadataStore(sqlite_connection(path, read_only=True))
-        store.get_artifact_types()
-    except (errors.StatusError, RuntimeError) as error:  # the constructor raises RuntimeError
-        found = f"holds no ML Metadata ({_sqlite_words(error)})"
-        raise UserMistake.explain(str(path), found, "expected a metadata store", hint) from error
-    return store
+        with snapshot(address.path) as copy:
+            return _connect(address, sqlite_connection(copy, read_only=True))
+    except sqlite3.DatabaseError as error:
+        raise _no_sqlite_store(address.path, error) from error
 
 
-def _sqlite_words(error: Exception) -> str:
-    """The reason alone, without the SQL that could not be executed."""
-    words = " ".join(str(error).split()).removeprefix("Error when executing query: ")
-    return words.partition(" query: ")[0]
+def open_store_in_place(
+    location: str | Path, passwords: Mapping[str, str] | None = None
+) -> metadata_store.MetadataStore:
+    """Opens a store read-only where it is, in the process of the pipeline that writes it.
+
+    Raises:
+        UserMistake: As `open_store`.
+    """
+    address = parse_address(location)
+    if address.path is None:
+        return open_store(location, passwords)
+    _require_file(address.path)
+    return _connect(address, sqlite_connection(address.path, read_only=True))
 
 
 def open_store_to_write(
@@ -61,6 +111,90 @@ def open_store_to_write(
     Raises:
         UserMistake: As `open_store`.
     """
-    open_store(location, passwords)
-    path = Path(str(location).removeprefix("sqlite:"))
-    return metadata_store.MetadataStore(sqlite_connection(path))
+    address = parse_address(location)
+    if address.path is None:
+        return _open_server(address, (passwords or {}).get(address.scheme, ""), read_only=False)
+    open_store(location)
+    return _connect(address, sqlite_connection(address.path))
+
+
+def connect_for_run(
+    location: str | Path, passwords: Mapping[str, str] | None = None
+) -> metadata_store_pb2.ConnectionConfig:
+    """Returns the connection of a run, whose store is created if it is not there.
+
+    On a server that is the tables; the database itself must be there.
+
+    Raises:
+        UserMistake: The server cannot be used, or its store is of another schema version.
+    """
+    address = parse_address(location)
+    password = (passwords or {}).get(address.scheme, "")
+    config = store_connection(address, password)
+    if address.scheme == SQLITE:
+        return config
+    require_server(address, password)
+    _connect(address, config)
+    if address.scheme == POSTGRESQL:
+        shorten_indexes(address, password)
+    return config
+
+
+def _open_server(
+    address: StoreAddress, password: str, read_only: bool
+) -> metadata_store.MetadataStore:
+    if not require_server(address, password):
+        raise no_metadata(address)
+    return _connect(address, store_connection(address, password, read_only))
+
+
+def _connect(
+    address: StoreAddress, config: metadata_store_pb2.ConnectionConfig
+) -> metadata_store.MetadataStore:
+    try:
+        store = metadata_store.MetadataStore(config)
+        store.get_artifact_types()
+    except (errors.StatusError, RuntimeError) as error:  # the constructor raises RuntimeError
+        versions = _VERSIONS.search(str(error))
+        if versions:
+            raise _other_version(address, *versions.groups()) from error
+        if address.path is not None:
+            raise _no_sqlite_store(address.path, error) from error
+        found = f"ML Metadata cannot use it ({_first_words(error)})"
+        raise UserMistake.explain(
+            str(address),
+            found,
+            "expected a database for ML Metadata alone",
+            "check the rights of the user, and what else is in the database",
+        ) from error
+    return keep_backslashes(store) if address.scheme == POSTGRESQL else store
+
+
+def _other_version(address: StoreAddress, stored: str, relation: str, known: str) -> UserMistake:
+    if relation == "greater":
+        hint = "use the ml-metadata that wrote it, or a newer one"
+    elif address.path is None:
+        hint = "migrate a copy of the database, as docs/stores.md says"
+    else:
+        old, new = str(address.path), f"{address.path.with_suffix('')}-migrated.db"
+        new = shlex.quote(new)
+        hint = f"migrate a copy: cp {shlex.quote(old)} {new} && python -m lineage.migrate {new}"
+    found = f"the store has schema version {stored}"
+    expected = f"expected version {known}, that of the ml-metadata installed here"
+    return UserMistake.explain(str(address), found, expected, hint)
+
+
+def _require_file(path: Path) -> None:
+    if not path.is_file():
+        raise UserMistake.explain(str(path), "no such file", "expected a metadata store", _HINT)
+
+
+def _no_sqlite_store(path: Path, error: Exception) -> UserMistake:
+    found = f"holds no ML Metadata ({_first_words(error)})"
+    return UserMistake.explain(str(path), found, "expected a metadata store", _HINT)
+
+
+def _first_words(error: Exception) -> str:
+    """The reason alone, without the SQL that could not be executed."""
+    words = " ".join(str(error).split()).removeprefix("Error when executing query: ")
+    return words.partition(" query: ")[0]
