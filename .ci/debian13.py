@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Runs commands in a newcomer's clone of this checkout, on a clean Debian 13 in a chroot.
 
-    make test-current ARGS="tests/unit -x"    `make run`, then `make test` with these ARGS
+    make test-current ARGS="tests/unit -x"    `make run`, then `make test` with these ARGS; between
+                                              them, the Debian packages that the tests need
     .ci/debian13.py --dirty make lint         any one command, uncommitted changes included
 
 The current stack needs glibc 2.39. This proves it where glibc is older, and anywhere proves that a
@@ -34,6 +35,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[1]
 SUITE = "trixie"
 PACKAGES = ("git", "make", "python3", "python3-venv")  # what the README asks of a newcomer
+INSTALL_PACKAGES = ".ci/install-packages"  # what the tests need beside; not there for `make run`
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 SKIP = "FARELINE_SKIP_CURRENT"
 MIRROR = "FARELINE_DEBIAN_MIRROR"
@@ -67,7 +69,8 @@ ln -s /proc/self/fd "$root/dev/fd"
 ln -s fd/0 "$root/dev/stdin"
 ln -s fd/1 "$root/dev/stdout"
 ln -s fd/2 "$root/dev/stderr"
-mount --bind "$cache" "$root$HOME/.cache/uv"
+mount --bind "$cache/uv" "$root$HOME/.cache/uv"
+mount --bind "$cache/apt" "$root/var/cache/apt/archives"
 [ -z "$share" ] || { mkdir -p "$root$share"; mount --bind "$share" "$root$share"; }
 code=0
 chroot "$root" env --chdir="$clone" "$@" || code=$?
@@ -330,11 +333,11 @@ def certificates_named_in(settings: Path) -> list[str]:
     return [path for path in named if os.path.isabs(path)]
 
 
-def run_inside(root: Path, packages: Path, command: Sequence[str], share: str) -> int:
+def run_inside(root: Path, cache: Path, command: Sequence[str], share: str) -> int:
     """Runs one command in the clone, in the chroot, and returns its exit code."""
     say(" ".join(command))
     start = time.monotonic()
-    inside = [*NAMESPACE, "sh", "-c", MOUNT_AND_RUN, "sh", str(root), str(packages), CLONE]
+    inside = [*NAMESPACE, "sh", "-c", MOUNT_AND_RUN, "sh", str(root), str(cache), CLONE]
     inside.append(share)
     # The copy's lock goes along: as long as something runs in there, nobody deletes it.
     code = run([*inside, *command], env=inside_environment(), close_fds=False)
@@ -348,14 +351,14 @@ def prove(chosen: argparse.Namespace) -> int:
     cache = cache_folder()
     # A cache of its own: in the user's there may be what was compiled here, which nothing in a
     # clean Debian could have compiled.
-    packages = cache / "uv"
     with copy_of_root(cache, chosen.fresh, chosen.keep) as root:
-        packages.mkdir(exist_ok=True)
+        for name in ("uv", "apt"):
+            (cache / name).mkdir(exist_ok=True)
         Path(f"{root}{HOME}/.cache/uv").mkdir(parents=True)
         copy_settings(root)
         make_clone(root, chosen.dirty)
         for command in chosen.commands:
-            code = run_inside(root, packages, command, chosen.share)
+            code = run_inside(root, cache, command, chosen.share)
             if code != 0:
                 return code
     return 0
@@ -374,7 +377,8 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("command", nargs=argparse.REMAINDER, help="default: make run, make test")
     chosen = parser.parse_args(arguments)
     tests = ["make", "test", "ARGS=" + os.environ.get("ARGS", "")]
-    chosen.commands = [chosen.command] if chosen.command else [["make", "run"], tests]
+    proof = [["make", "run"], [INSTALL_PACKAGES], tests]
+    chosen.commands = [chosen.command] if chosen.command else proof
     return chosen
 
 

@@ -35,7 +35,11 @@ def call(*arguments, **variables):
 def test_without_a_command_it_runs_and_tests(monkeypatch):
     monkeypatch.setenv("ARGS", "tests/unit -x")
     chosen = debian13.parse_arguments([])
-    assert chosen.commands == [["make", "run"], ["make", "test", "ARGS=tests/unit -x"]]
+    assert chosen.commands == [
+        ["make", "run"],
+        [".ci/install-packages"],
+        ["make", "test", "ARGS=tests/unit -x"],
+    ]
     assert not (chosen.dirty or chosen.fresh or chosen.keep)
 
 
