@@ -114,7 +114,7 @@ def _inputs(graph: Graph, earlier: Execution, later: Execution) -> Iterator[Diff
         if upstream is not None:
             text += f", since {upstream.place.node} executed"
         elif key == "baseline_model":
-            text += ": another model is the latest blessed one"
+            text += f": {'another' if before else 'now a'} model is the latest blessed one"
         names = [a.key for a in before], [a.key for a in after]
         yield Difference(INPUT, key, *names, text, upstream)
 

@@ -161,9 +161,12 @@ def _roots(workspace: Path, store: str | None, given: Sequence[Path]) -> list[Pa
             "name the pipeline root; nothing outside of it is touched",
         )
     for folder in given:
-        if not folder.is_dir():
+        found = None if folder.is_dir() else "no such folder"
+        if folder.resolve() == Path(folder.resolve().anchor):
+            found = "is the whole file system"
+        if found:
             raise UserMistake.explain(
-                str(folder), "no such folder", "expected the pipeline root", "correct --root"
+                str(folder), found, "expected the pipeline root", "correct --root"
             )
     return list(given) or [workspace.resolve() / "artifacts"]
 

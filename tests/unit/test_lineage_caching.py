@@ -1,6 +1,7 @@
 """Why a node executed: the reason, its words, and the root cause before its consequences."""
 
 import json
+import sqlite3
 
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
@@ -253,6 +254,32 @@ def test_another_baseline(nodes):
     [explanation] = nodes.explain("Evaluator@run-4")
     assert explanation.text == (
         "baseline_model is Model:2, was Model:1: another model is the latest blessed one"
+    )
+
+
+def test_the_first_baseline(nodes):
+    [model] = nodes.add("run-1", "Trainer", outputs={"model": {}})
+    nodes.add("run-1", "Evaluator", "a", inputs=[("model", model)])
+    nodes.add("run-2", "Evaluator", "b", inputs=[("model+baseline_model", model)])
+
+    [explanation] = nodes.explain("Evaluator@run-2")
+    assert explanation.text == (
+        "baseline_model is Model:1, was nothing: now a model is the latest blessed one"
+    )
+
+
+def test_resolvers_are_never_cached(nodes):
+    nodes.add("run-1", "Resolver")
+    nodes.add("run-2", "Resolver")
+    name = "tfx.dsl.components.common.resolver.Resolver"
+    with sqlite3.connect(nodes.path) as connection:
+        connection.execute("UPDATE Type SET name = ? WHERE name = 'Resolver'", (name,))
+    connection.close()
+
+    [explanation] = nodes.explain("Resolver@run-2")
+    assert (explanation.reason, explanation.text) == (
+        "never_cached",
+        "a resolver looks into the store anew in every run",
     )
 
 

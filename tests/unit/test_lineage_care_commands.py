@@ -109,6 +109,8 @@ def test_prune_of_a_named_store_wants_the_root_named(asked):
 
     refused = asked.ask("prune", "--keep", "1", "--root", str(asked.folder / "none"))
     assert "none: no such folder; expected the pipeline root" in str(refused.exception)
+    refused = asked.ask("prune", "--keep", "1", "--yes", "--root", "/")
+    assert "/: is the whole file system; expected the pipeline root" in str(refused.exception)
 
     words += ["--root", str(asked.folder / "artifacts"), "--yes"]
     assert asked.ask("prune", "--keep", "1", *words, workspace=False).exit_code == 0
