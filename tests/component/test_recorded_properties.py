@@ -25,6 +25,9 @@ from runners.beam import run_beam_in_process
 from runners.local import LocalRunner
 from tests.unit import test_evaluation
 
+# TFX 1.21 asks protobuf for it, and protobuf blames a caller further up, which is LocalRunner.
+pytestmark = pytest.mark.filterwarnings(r"ignore:label\(\) is deprecated:DeprecationWarning")
+
 
 def sha256(data):
     return hashlib.sha256(data).hexdigest()

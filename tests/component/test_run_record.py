@@ -21,6 +21,9 @@ from runners.progress import NodeState
 from runners.provenance import Provenance
 from schema.curated import schema_path
 
+# TFX 1.21 asks protobuf for it, and protobuf blames a caller further up, which is LocalRunner.
+pytestmark = pytest.mark.filterwarnings(r"ignore:label\(\) is deprecated:DeprecationWarning")
+
 ONE = Provenance({"git_commit": "a" * 40, "use_cache": 1, "settings": "seed: 1\n"}, "a" * 40)
 TWO = Provenance({"git_commit": "b" * 40, "use_cache": 1, "settings": "seed: 2\n"}, "b" * 40)
 
