@@ -7,6 +7,7 @@ lack them, give executions without a run.
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 
+from ml_metadata import errors
 from ml_metadata.metadata_store import ListOptions, OrderByField, metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
@@ -40,6 +41,7 @@ class Places:
         self._run_of: dict[int, str] = {}
         self._members: dict[str, tuple[int, ...]] = {}
         self._counts: dict[str, Counter] = {}
+        self._type_ids: dict[int, int] = {}
         self._all_nodes_read = False
 
     def run_contexts(self) -> dict[str, metadata_store_pb2.Context]:
@@ -97,17 +99,23 @@ class Places:
         return Place(pipeline, run_id, node, repeated=count[pipeline, node] > 1)
 
     def _read(self, execution_id: int) -> None:
-        """Reads the nodes of the whole run, to know whether the node was repeated in it."""
+        """Reads its node, and those of its type in its run: whether the node was repeated there."""
         if execution_id in self._nodes:
             return
         run_id = self._read_contexts(execution_id)
+        self._counts.pop(run_id, None)
         for sibling in self.members(run_id) if run_id else ():
-            if sibling not in self._nodes:
+            alike = self._type_ids.get(sibling) == self._type_ids.get(execution_id)
+            if alike and sibling not in self._nodes:
                 self._read_contexts(sibling)
 
     def _read_contexts(self, execution_id: int) -> str:
         run_id = ""
-        for context in self._store.get_contexts_by_execution(execution_id):
+        try:
+            contexts = self._store.get_contexts_by_execution(execution_id)
+        except errors.NotFoundError:  # of an execution that has none
+            return run_id
+        for context in contexts:
             kind = self._type_names.get(context.type_id)
             if kind == _RUN:
                 run_id = context.name
@@ -128,6 +136,7 @@ class Places:
     def _executions_in(self, context: metadata_store_pb2.Context) -> list[int]:
         found = self._store.get_executions_by_context(context.id)
         self._keep(found)
+        self._type_ids.update((execution.id, execution.type_id) for execution in found)
         return [execution.id for execution in found]
 
     def highest_id(self) -> int:

@@ -123,12 +123,21 @@ def list_runs(graph: Graph, limit: int | None = None, pipeline: str | None = Non
     if pipeline is not None:
         members = graph.places.members_of_pipeline(pipeline)
         names = [name for name in names if not members.isdisjoint(graph.places.members(name))]
-    names = names[:limit]
+    return read_runs(graph, names[:limit])
+
+
+def read_runs(graph: Graph, names: Iterable[str]) -> list[Run]:
+    """Reads runs, all in a handful of questions, in the order given.
+
+    Args:
+        graph: Of the store.
+        names: Ids of runs that are there.
+    """
     ids = {name: graph.places.members(name) for name in names}
     graph.executions(i for found in ids.values() for i in found)
     outputs = _outputs(graph, ids)
     live = {pushed_to(artifact) for artifact in live_pushes(graph).values()}
-    return [_run(graph, name, ids[name], outputs, live) for name in names]
+    return [_run(graph, name, ids[name], outputs, live) for name in ids]
 
 
 def outputs_of_run(graph: Graph, run_id: str) -> dict[str, dict[str, list[Artifact]]]:
