@@ -1,0 +1,21 @@
+"""Places: a node that a run has twice is known as repeated, in whatever order it is asked for."""
+
+from lineage.graph import Graph
+from lineage.store import open_store
+from tests.unit.stores_for_tests import FAILED, StoreWriter
+
+
+def test_a_repeated_node_is_known_without_reading_the_rest_of_the_run(tmp_path):
+    writer = StoreWriter(tmp_path / "m.db")
+    gen = writer.add_execution("taxi", "r1", "ExampleGen")
+    first = writer.add_execution("taxi", "r1", "Trainer", FAILED)
+    again = writer.add_execution("taxi", "r1", "Trainer")
+    other = writer.add_execution("taxi", "r2", "Trainer")
+    graph = Graph(open_store(writer.path))
+    asked = [graph.executions([i])[0] for i in (gen, again, first, other)]
+    assert [execution.key for execution in asked] == [
+        "ExampleGen@r1",
+        f"Trainer@r1#{again}",
+        f"Trainer@r1#{first}",
+        "Trainer@r2",
+    ]
