@@ -1,4 +1,4 @@
-"""Every command in README and CONTRIBUTING does what the text says."""
+"""Every command in the documents does what the text says."""
 
 import re
 import shlex
@@ -12,7 +12,7 @@ from tests.e2e.conftest import REPOSITORY, fareline_command
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/architecture.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/lineage.md")
 
 
 def documented_commands():
