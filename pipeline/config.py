@@ -14,6 +14,7 @@ import pydantic
 import yaml
 
 from fareline.errors import SettingsError
+from lineage.store_address import without_password
 from pipeline.sections import DEFAULT_PATH, Settings
 from schema.curated import is_packaged_name
 
@@ -186,7 +187,7 @@ def _plain_numbers(bounds: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _shorten(value: Any) -> str:
-    text = repr(value)
+    text = without_password(repr(value))
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

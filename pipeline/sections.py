@@ -14,6 +14,9 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import Field
 
+from fareline.errors import UserMistake
+from lineage.store_address import parse_address
+
 DEFAULT_PATH = Path(__file__).parent / "configs" / "taxi.yaml"
 SPLIT_NAMES = ("train", "validate", "eval")
 
@@ -236,6 +239,27 @@ class Serving(_Section):
     size_mb: Positive = 512
 
 
+class Metadata(_Section):
+    """Where runs are recorded."""
+
+    store: str | None = None
+
+    @pydantic.field_validator("store")
+    @classmethod
+    def _a_server(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            address = parse_address(value)
+        except UserMistake as mistake:
+            _, _, reason = str(mistake).partition(": ")
+            raise ValueError(reason.removesuffix(".")) from mistake
+        if not address.is_server:
+            # Two runs at once on one file would fail each other; the workspace's own has a lock.
+            raise ValueError("expected mysql://… or postgresql://…; null: the workspace's own file")
+        return str(address)
+
+
 class Push(_Section):
     """Where a blessed model goes."""
 
@@ -258,6 +282,7 @@ class Settings(_Section):
     evaluation: Evaluation
     serving: Serving = Serving()
     push: Push = Push()
+    metadata: Metadata = Metadata()
 
     _path: Path = pydantic.PrivateAttr(default=DEFAULT_PATH)
 

@@ -25,6 +25,7 @@ from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
 from lineage import recorded
+from lineage.store import adapt, connect
 from runners.progress import NodeState
 from runners.provenance import Provenance
 
@@ -64,10 +65,12 @@ class _SerializedMetadata(metadata.Metadata):
     def __enter__(self):
         self._lock.acquire()
         try:
-            return super().__enter__()
+            super().__enter__()
         except BaseException:
             self._lock.release()
             raise
+        adapt(self._store, self._connection_config)
+        return self
 
     def __exit__(self, *exception):
         try:
@@ -86,6 +89,8 @@ class LocalRunner:
         must_execute: Asked before a node is launched whether its cached outputs, if there are any,
             may not be used.
         provenance: What the run records about itself.
+        unfinished_runs: This run and those of its workspace that were killed, in a store that
+            others write to as well; None if the store is this workspace's alone.
     """
 
     def __init__(
@@ -95,6 +100,7 @@ class LocalRunner:
         on_change: Callable[[NodeResult], None] = lambda result: None,
         must_execute: Callable[[str], bool] = lambda name: False,
         provenance: Provenance | None = None,
+        unfinished_runs: Sequence[str] | None = None,
     ):
         self._run_id = run_id
         self._ir = compiler.Compiler().compile(pipeline)
@@ -106,6 +112,7 @@ class LocalRunner:
         self._metadata_lock = threading.RLock()
         self._on_change = on_change
         self._must_execute = must_execute
+        self._unfinished_runs = unfinished_runs
         self._nodes = {n.pipeline_node.node_info.id: n.pipeline_node for n in self._ir.nodes}
         self.results = {name: NodeResult(name) for name in self._nodes}
         if provenance is not None:
@@ -117,7 +124,7 @@ class LocalRunner:
         Returns:
             One result per node, in DAG order. Failures are in there, not raised.
         """
-        fail_abandoned_executions(self._connection)
+        fail_abandoned_executions(self._connection, self._unfinished_runs)
         pool = concurrent.futures.ThreadPoolExecutor(PARALLEL_NODES, "node")
         running: dict[concurrent.futures.Future, str] = {}
         try:
@@ -137,7 +144,7 @@ class LocalRunner:
             pool.shutdown(wait=False, cancel_futures=True)
             # Never released: a node that is still at work may not record anything any more.
             self._metadata_lock.acquire()
-            fail_abandoned_executions(self._connection)
+            fail_abandoned_executions(self._connection, self._unfinished_runs)
             raise
         pool.shutdown()
         for name, result in self.results.items():
@@ -155,7 +162,7 @@ class LocalRunner:
         """
         with self._metadata_lock:
             try:
-                store = metadata_store.MetadataStore(self._connection)
+                store = connect(self._connection)
                 context = store.get_context_by_type_and_name(_RUN_CONTEXT_TYPE, self._run_id)
                 if context is not None:
                     context.custom_properties[recorded.OUTCOME].string_value = outcome
@@ -235,16 +242,22 @@ def _add_provenance(nodes: Mapping[str, pipeline_pb2.PipelineNode], provenance: 
         version.name.field_value.string_value = provenance.code_version
 
 
-def fail_abandoned_executions(connection: metadata_store_pb2.ConnectionConfig) -> Sequence[int]:
+def fail_abandoned_executions(
+    connection: metadata_store_pb2.ConnectionConfig, runs: Sequence[str] | None = None
+) -> Sequence[int]:
     """Marks executions that a killed run left as running as failed; the caller holds the workspace.
+
+    Args:
+        connection: Of the store.
+        runs: Ids of the runs that may have left them; None for all runs of the store.
 
     Returns:
         Ids of the executions that were marked.
     """
-    store = metadata_store.MetadataStore(connection)
+    store = connect(connection)
     running = [
         e
-        for e in store.get_executions()
+        for e in _executions(store, runs)
         if e.last_known_state == metadata_store_pb2.Execution.RUNNING
     ]
     for execution in running:
@@ -252,6 +265,15 @@ def fail_abandoned_executions(connection: metadata_store_pb2.ConnectionConfig) -
     if running:
         store.put_executions(running)
     return [execution.id for execution in running]
+
+
+def _executions(
+    store: metadata_store.MetadataStore, runs: Sequence[str] | None
+) -> list[metadata_store_pb2.Execution]:
+    if runs is None:
+        return store.get_executions()
+    contexts = [store.get_context_by_type_and_name(_RUN_CONTEXT_TYPE, run) for run in runs]
+    return [e for c in contexts if c is not None for e in store.get_executions_by_context(c.id)]
 
 
 def _recorded_error(execution: metadata_store_pb2.Execution) -> str:

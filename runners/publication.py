@@ -6,26 +6,27 @@ would leave a folder empty that was deleted, or a model live that another run pu
 
 from pathlib import Path
 
+from ml_metadata.metadata_store import metadata_store
+
 from lineage.graph import Graph
 from lineage.runs import outputs_of_run
-from lineage.store import open_store
 from serving.versions import is_newest
 
 MODEL_FOLDER = "Format-Serving"  # of a Model artifact. Source: tfx.utils.path_utils
 BLESSED_BY = ("Evaluator", "InfraValidator")
 
 
-def needs_push(metadata_path: Path, run_id: str, push_dir: str) -> bool:
+def needs_push(store: metadata_store.MetadataStore, run_id: str, push_dir: str) -> bool:
     """Whether a run's model is blessed, and the newest version in a local folder is another one.
 
     Args:
-        metadata_path: The SQLite store.
+        store: Of the workspace.
         run_id: A run in which all nodes before Pusher have ended.
         push_dir: The serving folder; of a remote one nothing is said, so False.
     """
     if "://" in push_dir:
         return False
-    outputs = outputs_of_run(Graph(open_store(metadata_path)), run_id)
+    outputs = outputs_of_run(Graph(store), run_id)
     blessings = [a for node in BLESSED_BY for a in outputs.get(node, {}).get("blessing", [])]
     if not all(a.properties.get("blessed") for a in blessings):
         return False

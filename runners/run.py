@@ -18,6 +18,7 @@ from data.taxi import taxi_csv_path
 from fareline.errors import Interrupted
 from pipeline.checks import require_no_label_leak, require_sound_settings, required_columns
 from pipeline.sections import Settings
+from runners.passwords import store_passwords
 from runners.progress import ProgressTable, output_to
 from runners.provenance import collect_provenance
 from runners.workspace import Workspace
@@ -99,10 +100,11 @@ def _build_runner(request: RunRequest, source: CsvSource, run_id: str, table: Pr
     _choose_keras_3()
     # Before TFX is imported: the code of the run is what is here now.
     provenance = collect_provenance(request.settings, request.overrides, request.use_cache)
+    connection = _connect(request)
     # TFX is imported here, when its chatter goes to the log and the table is on the screen.
     from absl import logging
 
-    from lineage.store import sqlite_connection
+    from lineage.store import open_store_in_place
     from pipeline.dag import Placement, create_pipeline
     from runners.beam import run_beam_in_process
     from runners.local import LocalRunner
@@ -121,27 +123,33 @@ def _build_runner(request: RunRequest, source: CsvSource, run_id: str, table: Pr
             data_dir=str(source.input_base),
             data_pattern=source.pattern,
             push_dir=push_dir,
-            metadata=sqlite_connection(workspace.metadata_path),
+            metadata=connection,
             enable_cache=request.use_cache,
         ),
     )
 
-    def must_execute(node: str) -> bool:
-        return node == "Pusher" and needs_push(workspace.metadata_path, run_id, push_dir)
+    def open_now():
+        return open_store_in_place(workspace.store_location, store_passwords())
 
-    runner = LocalRunner(pipeline, run_id, table.update, must_execute, provenance)
+    def must_execute(node: str) -> bool:
+        return node == "Pusher" and needs_push(open_now(), run_id, push_dir)
+
+    unfinished = workspace.note_run(run_id)
+    if settings.metadata.store is None:
+        unfinished = None  # the store is this workspace's alone, and older than the notes maybe
+    runner = LocalRunner(pipeline, run_id, table.update, must_execute, provenance, unfinished)
     table.add_nodes(list(runner.results.values()))
     return runner
 
 
 def _run_pipeline(runner, run_id: str, workspace: Workspace, log_path: Path, start: float):
     """Runs to the end, reads what came of it, and records that, whatever it is."""
-    from lineage.store import open_store
+    from lineage.store import open_store_in_place
     from runners.summary import FAILED, INTERRUPTED, read_outcome
 
     try:
         nodes = runner.run()
-        store = open_store(workspace.metadata_path)
+        store = open_store_in_place(workspace.store_location, store_passwords())
         seconds = time.monotonic() - start
         outcome = read_outcome(run_id, nodes, store, workspace, log_path, seconds)
     except BaseException as error:
@@ -149,7 +157,20 @@ def _run_pipeline(runner, run_id: str, workspace: Workspace, log_path: Path, sta
         runner.record_end(INTERRUPTED if interrupted else FAILED)
         raise
     runner.record_end(outcome.status)
+    workspace.forget_runs()
     return outcome
+
+
+def _connect(request: RunRequest):
+    """Connects to the store that the workspace and the settings name."""
+    from lineage.store import connect_for_run
+
+    workspace, uri = request.workspace, request.settings.metadata.store
+    workspace.require_store(uri)
+    connection = connect_for_run(uri or workspace.metadata_path, store_passwords())
+    if uri is not None:
+        workspace.remember_store(uri)
+    return connection
 
 
 def _choose_keras_3() -> None:

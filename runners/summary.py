@@ -77,7 +77,7 @@ class Outcome:
             "baseline": self.baseline,
             "pushed_to": self.pushed_to,
             "workspace": str(self.workspace.root),
-            "metadata": str(self.workspace.metadata_path),
+            "metadata": self.workspace.store_location,
             "log": str(self.log_path),
             "error": f"{failed.name}: {describe_error(failed.error)}" if failed else None,
             "wall_seconds": round(self.wall_seconds, 3),

@@ -29,6 +29,20 @@ class Workspace:
         return self.root / "metadata.db"
 
     @property
+    def store_location(self) -> str:
+        """Where its runs are recorded: the URI of a server, or the path of the SQLite store."""
+        uri = self._uri_path
+        return uri.read_text().strip() if uri.is_file() else str(self.metadata_path)
+
+    @property
+    def _uri_path(self) -> Path:
+        return self.root / "metadata.uri"
+
+    @property
+    def _unfinished_path(self) -> Path:
+        return self.root / ".unfinished-runs"
+
+    @property
     def artifacts_dir(self) -> Path:
         """The pipeline root."""
         return self.root / "artifacts"
@@ -70,6 +84,40 @@ class Workspace:
         finally:
             owner.unlink(missing_ok=True)
             lock.release()
+
+    def require_store(self, uri: str | None) -> None:
+        """Refuses a server, or None for its own file, that is not the store of this workspace.
+
+        Ids start at 1 in every store and name the folders of the artifacts: a second store would
+        write over what the first one knows.
+
+        Raises:
+            WorkspaceError: Runs of this workspace are recorded elsewhere.
+        """
+        if not (self._uri_path.is_file() or self.metadata_path.is_file()):
+            return
+        if self.store_location != (uri or str(self.metadata_path)):
+            raise WorkspaceError.explain(
+                str(self.root),
+                f"its runs are recorded in {self.store_location}",
+                f"expected one store for each workspace, and metadata.store is {uri or 'null'}",
+                "set metadata.store back, or name another --workspace",
+            )
+
+    def remember_store(self, uri: str) -> None:
+        """Takes a server for the store of this workspace, for good."""
+        self._uri_path.write_text(uri + "\n")
+
+    def note_run(self, run_id: str) -> list[str]:
+        """Writes down that a run starts; returns it and those before it that were killed."""
+        path = self._unfinished_path
+        runs = [*(path.read_text().split() if path.is_file() else ()), run_id]
+        path.write_text("".join(f"{run}\n" for run in runs))
+        return runs
+
+    def forget_runs(self) -> None:
+        """Writes down that nothing is left running."""
+        self._unfinished_path.unlink(missing_ok=True)
 
     def _require_writable(self) -> None:
         if glob.escape(str(self.root)) != str(self.root):

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from runners.passwords import store_passwords
+from runners.workspace import Workspace
+
 if TYPE_CHECKING:
     from ml_metadata.metadata_store.metadata_store import MetadataStore
     from rich.console import Console
@@ -39,17 +42,19 @@ def open_graph(workspace: Path, store: str | None) -> "Graph":
     Raises:
         UserMistake: There is none.
     """
+    _hush_ml_metadata()
     from lineage.graph import Graph
     from lineage.store import open_store
 
-    return Graph(open_store(store or workspace.resolve() / "metadata.db", _passwords()))
+    return Graph(open_store(store or _store_of(workspace), store_passwords()))
 
 
 def open_to_write(workspace: Path, store: str | None) -> "MetadataStore":
     """Opens the store that was asked for to mark artifacts in it, as `prune` alone does."""
+    _hush_ml_metadata()
     from lineage.store import open_store_to_write
 
-    return open_store_to_write(store or workspace.resolve() / "metadata.db", _passwords())
+    return open_store_to_write(store or _store_of(workspace), store_passwords())
 
 
 def answer(as_json: bool, content: Any, draw: Callable[["Console"], None]) -> None:
@@ -66,7 +71,10 @@ def answer(as_json: bool, content: Any, draw: Callable[["Console"], None]) -> No
     draw(console)
 
 
-def _passwords() -> dict[str, str]:
-    """Passwords by scheme, from the variables that the servers' own clients read."""
-    names = {"mysql": "MYSQL_PWD", "postgresql": "PGPASSWORD"}
-    return {scheme: os.environ[name] for scheme, name in names.items() if name in os.environ}
+def _store_of(workspace: Path) -> str:
+    return Workspace(workspace.resolve()).store_location
+
+
+def _hush_ml_metadata() -> None:
+    """Before it is imported: it announces every connection to PostgreSQL on stderr."""
+    os.environ.setdefault("GLOG_minloglevel", "2")
