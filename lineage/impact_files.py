@@ -97,17 +97,13 @@ def by_file(text: str, files: Sequence[SourceFile]) -> Origin | None:
 
 def by_pattern(graph: Graph, text: str, examples: Sequence[Artifact]) -> Origin | None:
     """By the patterns that ExampleGen read, where the files themselves were not recorded."""
-    unrecorded = [artifact for artifact in examples if not source_files(artifact)]
-    if not unrecorded or not ("/" in text or os.path.exists(text) or "." in text):
+    if not ("/" in text or os.path.exists(text) or "." in text):
         return None
-    links = graph.links_of_artifacts(a.id for a in unrecorded)
-    makers = {k.artifact_id: k.execution_id for k in reversed(links) if k.is_output}
-    executions = {e.id: e for e in graph.executions(makers.values())}
-    found = []
-    for artifact in unrecorded:
-        maker = executions.get(makers.get(artifact.id, 0))
-        if maker is not None and _reads(maker, artifact, text):
-            found.append(artifact)
+    found = [
+        artifact
+        for artifact, maker in unrecorded_makers(graph, examples)
+        if _reads(maker, artifact, text)
+    ]
     if not found:
         return None
     note = (
@@ -115,6 +111,17 @@ def by_pattern(graph: Graph, text: str, examples: Sequence[Artifact]) -> Origin 
         "so a file that was renamed, or replaced since, is not noticed"
     )
     return Origin(text, "pattern", tuple(found), (note,))
+
+
+def unrecorded_makers(
+    graph: Graph, examples: Iterable[Artifact]
+) -> list[tuple[Artifact, Execution]]:
+    """Examples whose source files are not recorded, and who ingested them."""
+    unrecorded = {a.id: a for a in examples if not source_files(a)}
+    links = [link for link in graph.links_of_artifacts(unrecorded) if link.is_output]
+    makers = {link.artifact_id: link.execution_id for link in reversed(links)}
+    executions = {e.id: e for e in graph.executions(makers.values())}
+    return [(unrecorded[i], executions[e]) for i, e in sorted(makers.items()) if e in executions]
 
 
 def _reads(maker: Execution, artifact: Artifact, text: str) -> bool:

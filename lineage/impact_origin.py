@@ -21,7 +21,9 @@ from lineage.impact_files import (
     by_pattern,
     number_of,
     source_files_of,
+    unrecorded_makers,
 )
+from lineage.source_patterns import patterns_of
 from lineage.text import plain
 
 _SPAN = re.compile(r"span[:-](?P<span>\d+)(/version[:-](?P<version>\d+))?")
@@ -140,7 +142,8 @@ def _by_id(
 def _not_found(
     graph: Graph, text: str, examples: Sequence[Artifact], files: Sequence[SourceFile]
 ) -> UserMistake:
-    paths = sorted({file.path for file in files})
+    patterns = {p for _, e in unrecorded_makers(graph, examples) for p in patterns_of(e.properties)}
+    paths = sorted({file.path for file in files} | patterns)
     close = difflib.get_close_matches(text, paths, _SHOWN, 0.5)
     by_name = {os.path.basename(path): path for path in paths}
     close += [by_name[n] for n in difflib.get_close_matches(os.path.basename(text), by_name)]
@@ -148,7 +151,7 @@ def _not_found(
     near = [plain(path) for path in dict.fromkeys(close)][:_SHOWN]
     hints = [f"did you mean {' or '.join(near)}"] if near else []
     hints.append(_spans_hint(examples))
-    if not paths:
+    if not files:
         hints.append(
             "no source files are recorded: they are matched by the patterns that were read"
         )
