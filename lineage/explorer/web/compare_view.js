@@ -93,7 +93,7 @@ Explorer.views.compare = (() => {
       if (row.a === row.b) return el("span", { class: "soft" }, "= same");
       return el("span", { class: "number" }, `${row.b > row.a ? "▲ +" : "▼ −"}${words.number(Math.abs(row.b - row.a))}`);
     };
-    return block("Metrics", grid(["Metric", "A", "B", "From A to B"], rows.map((row) => ({ cells: [name(row.name), shown(row.a), shown(row.b), change(row)], same: row.a === row.b })), "Metrics"));
+    return block("Metrics", grid(["Metric", "A", "B", "From A to B"], rows.map((row) => ({ cells: [name(cut(row.name, 120)), shown(row.a), shown(row.b), change(row)], same: row.a === row.b })), "Metrics"));
   }
 
   function dataTable(a, b) {

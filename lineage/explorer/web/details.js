@@ -6,6 +6,7 @@ Explorer.details = (() => {
   const { icon, kindOf, state, verdict } = Explorer.icons;
   const words = Explorer.words;
   const SHOWN = 8;
+  const LONG_TITLE = 120;
   const FATE = ["ModelBlessing", "InfraBlessing", "PushedModel"];
 
   /** What a blessing says, or whether a push took place; undefined for other artifacts. */
@@ -116,8 +117,8 @@ Explorer.details = (() => {
 
   function head(element, title, key, states) {
     return el("div", { class: "panel-head" },
-      el("h2", {}, icon(kindOf(element)), name(cut(title, 300))),
-      el("div", { class: "panel-key mono" }, name(cut(key, 300))),
+      el("h2", {}, icon(kindOf(element)), name(cut(title, LONG_TITLE))),
+      el("div", { class: "panel-key mono" }, title.length > LONG_TITLE ? long(title, LONG_TITLE) : null, long(key, LONG_TITLE)),
       el("div", { class: "row" }, states));
   }
 

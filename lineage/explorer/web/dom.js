@@ -28,9 +28,15 @@ Explorer.dom = (() => {
     return element;
   }
 
-  /** Control characters as the pictures that Unicode has for them, so that nothing is unseen. */
+  /**
+   * Makes seen what is unseen: control characters as the pictures that Unicode has for them, and
+   * those that turn the direction of text as their numbers, since they could make one id read as
+   * another. Right-to-left letters need none of these and are left alone.
+   */
   function visible(text) {
     return String(text)
+      .replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, (c) => `⟨U+${c.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`)
+      .replace(/[\u2028\u2029]/g, "\u2424")
       .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, (c) => String.fromCharCode(0x2400 + c.charCodeAt(0)))
       .replace(/\u007f/g, "\u2421");
   }
