@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 FAN = 10  # steps from one node that are shown, unless all are asked for
 DEEPEST = 40  # levels: deeper, a tree leaves every terminal at the right
+UNCUT_WIDTH = 4_000  # of a pipe: nothing is cut off and no line is broken
 _STATE_STYLES = {"failed": "red", "running": "cyan", "cached": "dim", "executed": ""}
 _NAME_LIMIT = 100
 
@@ -180,5 +181,7 @@ def draw_chain(console: "Console", chain: Chain, show_all: bool = False) -> None
         where = "upstream" if chain.is_upstream else "downstream"
         said = f"{plain(chain.asked)}: {f'no {chain.type}' if chain.type else 'nothing'} {where}"
         console.print(text(said), soft_wrap=True)
+    if not console.is_terminal:
+        console.width = UNCUT_WIDTH
     for tree in trees:
-        console.print(tree, no_wrap=True, overflow="ignore", crop=False)
+        console.print(tree, overflow="fold")

@@ -83,7 +83,8 @@ def find_chain(graph: Graph, target: Target, is_upstream: bool, wanted: Wanted) 
 def starts_of(graph: Graph, target: Target, is_upstream: bool) -> list[Node]:
     """Where a walk from something begins.
 
-    A cached execution made nothing: upstream, what it put out leads to the one that did.
+    A cached execution made nothing: upstream, what it put out leads to the one that did, and
+    downstream a run starts without it unless all of it was cached.
 
     Raises:
         UserMistake: It is a pipeline.
@@ -98,8 +99,8 @@ def starts_of(graph: Graph, target: Target, is_upstream: bool) -> list[Node]:
     executions = [target]
     if isinstance(target, RunKey):
         executions = graph.executions_of_run(target.run_id)
-        if not is_upstream:
-            return [*executions]
+        if not is_upstream:  # what was cached came from another run
+            return [e for e in executions if e.state != "cached"] or [*executions]
     links = graph.links_of_executions(e.id for e in executions)
     outputs = graph.artifacts(sorted({k.artifact_id for k in links if k.is_output}, reverse=True))
     if isinstance(target, RunKey):
