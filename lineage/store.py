@@ -16,7 +16,7 @@ from ml_metadata.proto import metadata_store_pb2
 
 from fareline.errors import UserMistake
 from lineage.sqlite_snapshot import snapshot
-from lineage.store_address import MYSQL, POSTGRESQL, SQLITE, StoreAddress, parse_address
+from lineage.store_address import MYSQL, POSTGRESQL, StoreAddress, parse_address
 from lineage.store_server import no_metadata, require_server, shorten_indexes
 from lineage.store_texts import keep_backslashes
 
@@ -131,13 +131,28 @@ def connect_for_run(
     address = parse_address(location)
     password = (passwords or {}).get(address.scheme, "")
     config = store_connection(address, password)
-    if address.scheme == SQLITE:
+    if address.path is not None:
+        if address.path.is_file() and address.path.stat().st_size:
+            _connect(address, config)
         return config
     require_server(address, password)
     _connect(address, config)
     if address.scheme == POSTGRESQL:
         shorten_indexes(address, password)
     return config
+
+
+def connect(config: metadata_store_pb2.ConnectionConfig) -> metadata_store.MetadataStore:
+    """Opens a store as ML Metadata does, with what `adapt` does to it."""
+    store = metadata_store.MetadataStore(config)
+    adapt(store, config)
+    return store
+
+
+def adapt(store: metadata_store.MetadataStore, config: metadata_store_pb2.ConnectionConfig) -> None:
+    """Has a store take texts that ML Metadata cannot write there; see lineage.store_texts."""
+    if config.HasField("postgresql"):
+        keep_backslashes(store)
 
 
 def _open_server(
@@ -152,7 +167,7 @@ def _connect(
     address: StoreAddress, config: metadata_store_pb2.ConnectionConfig
 ) -> metadata_store.MetadataStore:
     try:
-        store = metadata_store.MetadataStore(config)
+        store = connect(config)
         store.get_artifact_types()
     except (errors.StatusError, RuntimeError) as error:  # the constructor raises RuntimeError
         versions = _VERSIONS.search(str(error))
@@ -167,7 +182,7 @@ def _connect(
             "expected a database for ML Metadata alone",
             "check the rights of the user, and what else is in the database",
         ) from error
-    return keep_backslashes(store) if address.scheme == POSTGRESQL else store
+    return store
 
 
 def _other_version(address: StoreAddress, stored: str, relation: str, known: str) -> UserMistake:

@@ -16,8 +16,8 @@ BACKSLASH = "\\"
 STAND_IN = "\ue05c"  # private use, and 5C is the backslash
 
 
-def keep_backslashes(store: metadata_store.MetadataStore) -> metadata_store.MetadataStore:
-    """Has a store write the stand-in and read the backslash; returns the store."""
+def keep_backslashes(store: metadata_store.MetadataStore) -> None:
+    """Has a store write the stand-in and read the backslash."""
     call = store._call  # what every method of the client goes through
 
     def swapping_call(method_name, request, response, extra_options=None):
@@ -29,7 +29,6 @@ def keep_backslashes(store: metadata_store.MetadataStore) -> metadata_store.Meta
         return result
 
     store._call = swapping_call
-    return store
 
 
 def _replace(message: Message, old: str, new: str) -> None:

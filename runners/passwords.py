@@ -1,0 +1,14 @@
+"""Passwords of database servers, from the variables that the servers' own clients read."""
+
+import os
+
+from lineage.store_address import PASSWORD_VARIABLES
+
+
+def store_passwords() -> dict[str, str]:
+    """Returns passwords by scheme, for `lineage.store`; empty where no variable is set."""
+    return {
+        scheme: os.environ[name]
+        for scheme, name in PASSWORD_VARIABLES.items()
+        if name in os.environ
+    }
