@@ -24,7 +24,7 @@ _OUTSIDE = ("push.destination", "metadata.store")
 _COMPLETED = (0, 3)  # published, or refused; either way it was evaluated
 
 
-class ReproductionFailed(FarelineError):
+class ReproductionFailed(FarelineError, ChildProcessError):
     """The run that was to make the model again did not get to the end."""
 
 

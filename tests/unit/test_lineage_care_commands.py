@@ -1,6 +1,10 @@
 """`lineage` inputs, verify, prune, explain-cache, reproduce: exit codes, JSON, what is drawn."""
 
 import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import filelock
 import pytest
@@ -10,6 +14,8 @@ from fareline.errors import UserMistake
 from lineage.store import open_store
 from runners import cli
 from tests.unit.stores_for_tests import StoreWriter, artifact
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 class Asked:
@@ -115,6 +121,31 @@ def test_prune_of_a_named_store_wants_the_root_named(asked):
     words += ["--root", str(asked.folder / "artifacts"), "--yes"]
     assert asked.ask("prune", "--keep", "1", *words, workspace=False).exit_code == 0
     assert asked.states() == [4, 4, 2]
+
+
+def test_a_prune_that_is_killed_between_marking_and_removing_is_completed(asked):
+    killed_at_the_first_rename = (
+        "import os, signal, sys; from runners.cli import main; "
+        "os.rename = lambda *paths: os.kill(os.getpid(), signal.SIGKILL); main()"
+    )
+    words = ["lineage", "prune", "--keep", "1", "--yes", "--workspace", str(asked.folder)]
+    killed = subprocess.run(
+        [sys.executable, "-c", killed_at_the_first_rename, *words], check=False, cwd=REPOSITORY
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert asked.states() == [4, 4, 2]
+    folder = asked.folder / "artifacts" / "Gen" / "examples"
+    assert sorted(path.name for path in folder.iterdir()) == ["1", "2", "3"]
+
+    found = asked.json("verify")["findings"]
+    assert [(f["check"], f["id"]) for f in found] == [
+        ("deleted_but_there", "Examples:1"),
+        ("deleted_but_there", "Examples:2"),
+    ]
+    done = asked.json("prune", "--keep", "1", "--yes")
+    assert [entry["id"] for entry in done["unfinished"]] == ["Examples:1", "Examples:2"]
+    assert [path.name for path in folder.iterdir()] == ["3"]
+    assert asked.json("verify")["findings"] == []
 
 
 def test_prune_keeps_at_least_one_run(asked):
