@@ -121,17 +121,19 @@ def _of_payload(
 ) -> Group:
     """Compares payloads; if one of them is missing, nothing is compared and the note says why."""
     values: list[Mapping[str, Any]] = []
-    notes = []
+    notes: dict[str, list[str]] = {}
     for label, side in (("a", a), ("b", b)):
         try:
             values.append(read(side))
         except Unreadable as error:
-            notes.append(f"{label}: {error}")
+            notes.setdefault(str(error), []).append(label)
     if len(values) < 2:
-        return Group(name, (), (), tuple(notes))
+        words = [f"{why} in {' and '.join(labels)}" for why, labels in notes.items()]
+        return Group(name, (), (), tuple(words))
+    rounding = []
     if name == "statistics":
-        notes.append(f"compared to {STATISTIC_DIGITS} significant digits")
-    return compare(name, *values, notes, rounded)
+        rounding = [f"compared to {STATISTIC_DIGITS} significant digits"]
+    return compare(name, *values, rounding, rounded)
 
 
 def _statistics(side: Side) -> dict[str, Any]:
@@ -218,7 +220,7 @@ def _hyperparameters_of(side: Side) -> dict[str, Any]:
     if side.facts and (found := recorded.hyperparameters_of(side.facts.model)):
         return flatten(found)
     if side.hyperparameters is None:
-        raise Unreadable("not recorded")
+        raise Unreadable(NOT_RECORDED)
     return hyperparameters_in(side.hyperparameters)
 
 

@@ -150,6 +150,8 @@ def _not_found(
     close += difflib.get_close_matches(text, [*graph.places.run_contexts()], 1)
     near = [plain(path) for path in dict.fromkeys(close)][:_SHOWN]
     hints = [f"did you mean {' or '.join(near)}"] if near else []
+    if not near and patterns:
+        hints.append(f"what was read is {' and '.join(map(plain, sorted(patterns)[:_SHOWN]))}")
     hints.append(_spans_hint(examples))
     if not files:
         hints.append(
