@@ -26,7 +26,7 @@ class Unreadable(Exception):
 
 
 def statistics_of(artifact: Artifact) -> dict[str, Any]:
-    """Reads an ExampleStatistics: `SPLIT: rows`, `SPLIT.COLUMN.missing`, `.mean`, `.unique`, ….
+    """Reads an ExampleStatistics: `SPLIT: rows`, `SPLIT: COLUMN.missing` (a share), `.mean` ….
 
     Raises:
         Unreadable: There is no payload, or it is none.
@@ -109,7 +109,8 @@ def _aspects(feature: Any, rows: int) -> Iterable[tuple[str, Any]]:
     common = stats.common_stats if kind != "num_stats" else feature.num_stats.common_stats
     # A CSV's empty cell is a feature that is there and has no value: count values, not features.
     filled = common.tot_num_values if common.max_num_values <= 1 else common.num_non_missing
-    yield "missing", max(rows - int(filled), 0)
+    # A share: of data sets of different sizes, counts would always differ.
+    yield "missing", max(rows - int(filled), 0) / rows if rows else 0.0
     if kind == "num_stats":
         yield "mean", stats.mean
         yield "std", stats.std_dev

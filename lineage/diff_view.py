@@ -1,5 +1,6 @@
 """The answer of `lineage diff`: as JSON, and drawn: what differs, then what is the same."""
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from lineage.diff import NOT_RECORDED, Diff
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
 SHOWN_CHANGES = 10
 _SHOWN_SAME = 8
-_METRIC_FLOOR = 1.0  # from 0.0004 to 0.0003 is no large difference of a metric
+_DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_DIGITS = 12  # of a digest in the table; --json has all
 _VALUE_LIMIT = 60  # characters of a value in the table
 
 
@@ -97,14 +99,19 @@ def _table(group: Group, show_all: bool) -> "Table":
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    floor = _METRIC_FLOOR if group.name in ("metrics", "slices") else 0.0
     numbers = any(change.difference is not None for change in group.changes)
     for name in ("what", "a", "b", *(["b - a"] if numbers else [])):
         table.add_column(name, overflow="fold", justify="right" if name == "b - a" else "left")
-    changes = sorted(group.changes, key=lambda change: (-change.size(floor), change.path))
+    changes = sorted(group.changes, key=lambda change: (-_size(group, change), change.path))
     for change in changes[: None if show_all else SHOWN_CHANGES]:
         table.add_row(*map(text, _cells(change, numbers)))
     return table
+
+
+def _size(group: Group, change: Change) -> float:
+    """How large a difference is; from 0.0004 to 0.0003 is a small one of a metric or a share."""
+    is_share = group.name in ("metrics", "slices") or change.path.endswith(".missing")
+    return change.size(1.0 if is_share else 0.0)
 
 
 def _cells(change: Change, with_difference: bool) -> list[str]:
@@ -119,6 +126,8 @@ def _words(value: Any) -> str:
         return "-"
     if isinstance(value, float):
         return f"{value:.6g}"
+    if isinstance(value, str) and _DIGEST.fullmatch(value):
+        return f"{value[:_DIGITS]}…"
     if isinstance(value, list):
         value = ", ".join(map(str, value))
     return plain(value, _VALUE_LIMIT)

@@ -214,12 +214,13 @@ def test_a_payload_that_is_missing_or_broken_is_said(runs, tmp_path):
     assert groups["schema"].same == ()
 
 
-def test_statistics_count_empty_cells_as_missing_and_order_the_top_values(runs):
+def test_empty_cells_are_missing_as_a_share_of_the_rows(runs):
     runs.add("r1")
     runs.add("r2", workspace="w2", rows=200)
     found = changes(runs.diff("r1", "r2"))["statistics"]
     assert found["train: rows"] == (100, 200)
-    assert "train: fare.missing" not in found  # three in both
+    assert found["train: fare.missing"] == (0.03, 0.015)  # three in both
+    assert "train: company.top" not in found
 
 
 def test_a_crashed_run_without_a_model_is_compared_as_far_as_it_came(runs):
