@@ -113,7 +113,7 @@ def find_pipeline(graph: Graph, text: str) -> str:
     found = _matching(text, names)
     if len(found) == 1:
         return found[0]
-    near = plain(", ".join((found or difflib.get_close_matches(text, names, _SHOWN, 0.4))[:_SHOWN]))
+    near = plain(", ".join((found or difflib.get_close_matches(text, names, _SHOWN, 0.5))[:_SHOWN]))
     said = f"is {len(found)} pipelines" if found else "is no pipeline of the store"
     hint = f"did you mean {near}" if near else _HINT
     raise UserMistake.explain(text, said, "expected one", hint)
