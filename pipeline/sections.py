@@ -14,8 +14,17 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import Field
 
-from fareline.errors import UserMistake
-from lineage.store_address import parse_address
+from pipeline.values import (
+    Choices,
+    Count,
+    Name,
+    NotNegative,
+    Number,
+    Positive,
+    Range,
+    ServerUri,
+    Share,
+)
 
 DEFAULT_PATH = Path(__file__).parent / "configs" / "taxi.yaml"
 SPLIT_NAMES = ("train", "validate", "eval")
@@ -25,23 +34,6 @@ class _Section(pydantic.BaseModel):
     """A section of the settings: unknown keys are mistakes, and nothing changes after loading."""
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-def _refuse_bool(value: Any) -> Any:
-    # In Python true is 1; in a settings file it is a slip.
-    if isinstance(value, bool):
-        raise ValueError("expected a number")
-    return value
-
-
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,127}$")]
-Count = Annotated[int, Field(ge=1, strict=True)]
-Number = Annotated[float, pydantic.BeforeValidator(_refuse_bool)]
-NotNegative = Annotated[Number, Field(ge=0)]
-Positive = Annotated[Number, Field(gt=0)]
-Share = Annotated[Number, Field(ge=0, le=1)]
-Range = Annotated[tuple[Number, Number], Field(description="[low, high]")]
-Choices = Annotated[list[Count], Field(min_length=1)]
 
 
 class Source(_Section):
@@ -242,22 +234,7 @@ class Serving(_Section):
 class Metadata(_Section):
     """Where runs are recorded."""
 
-    store: str | None = None
-
-    @pydantic.field_validator("store")
-    @classmethod
-    def _a_server(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        try:
-            address = parse_address(value)
-        except UserMistake as mistake:
-            _, _, reason = str(mistake).partition(": ")
-            raise ValueError(reason.removesuffix(".")) from mistake
-        if not address.is_server:
-            # Two runs at once on one file would fail each other; the workspace's own has a lock.
-            raise ValueError("expected mysql://… or postgresql://…; null: the workspace's own file")
-        return str(address)
+    store: ServerUri | None = None
 
 
 class Push(_Section):

@@ -42,7 +42,7 @@ evaluation:
 """
 TOP = (
     "name, task, seed, data, schema, features, label, transform, tuning, training, evaluation, "
-    "serving, push"
+    "serving, push, metadata"
 )
 SECTION = "expected a section with settings of its own"
 SEE = "Hint: see pipeline/configs/taxi.yaml"
@@ -296,6 +296,54 @@ def test_out_of_range(override, line):
 )
 def test_the_edges_of_the_ranges_are_allowed(override, read, value):
     assert read(load_settings(DEFAULT_PATH, [override])) == value
+
+
+# Stores.
+
+
+@pytest.mark.parametrize(
+    ("uri", "kept"),
+    [
+        ("mysql://me@db.example/runs", "mysql://me@db.example/runs"),
+        ("mysql://me@localhost:3306/runs", "mysql://me@localhost/runs"),
+        ("postgresql://me@db:5433/my-runs", "postgresql://me@db:5433/my-runs"),
+    ],
+)
+def test_a_server_for_the_runs(uri, kept):
+    assert load_settings(DEFAULT_PATH, [f"metadata.store={uri}"]).metadata.store == kept
+
+
+@pytest.mark.parametrize(
+    ("uri", "line"),
+    [
+        (
+            "sqlite:/tmp/metadata.db",
+            "found 'sqlite:/tmp/metadata.db'; expected mysql://… or postgresql://…; null is the "
+            "workspace's own file.",
+        ),
+        (
+            "mysql://me:s3cret@db/runs",
+            "found 'mysql://me:***@db/runs'; it holds a password; expected sqlite:PATH, "
+            "mysql://USER@HOST[:PORT]/DATABASE or postgresql://USER@HOST[:PORT]/DATABASE. Hint: "
+            "set MYSQL_PWD in the environment instead: a URI ends up in logs, shell histories and "
+            "the store.",
+        ),
+        (
+            "redis://me@db/runs",
+            "found 'redis://me@db/runs'; unknown scheme redis; expected sqlite:PATH, "
+            "mysql://USER@HOST[:PORT]/DATABASE or postgresql://USER@HOST[:PORT]/DATABASE. Hint: "
+            "check for a typing mistake; docs/stores.md has examples.",
+        ),
+    ],
+)
+def test_a_store_that_runs_cannot_have(uri, line):
+    with pytest.raises(SettingsError) as caught:
+        load_settings(DEFAULT_PATH, [f"metadata.store={uri}", "training.steps=0"])
+    lines = str(caught.value).splitlines()
+    assert lines == [
+        f"{DEFAULT_PATH}: training.steps: found 0; expected at least 1.",
+        f"{DEFAULT_PATH}: metadata.store: {line}",
+    ]
 
 
 # Files.
