@@ -1,5 +1,6 @@
 """The answer of `lineage reproduce`, drawn. Called by `runners.lineage_commands.care`."""
 
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,9 @@ def draw_recipe(
         console.print(text(f"  metrics   {metrics}", limit=None))
     for words in recipe.not_recorded:
         console.print(text(f"  not recorded: {words}", "yellow"))
+    if recipe.settings is None and recipe.trainer:
+        words = "its parameters and inputs: fareline lineage inputs "
+        console.print(text(f"  {words}{shlex.quote(recipe.trainer.key)}", limit=None))
     lines = commands(recipe, overrides)
     if lines:
         console.print()
