@@ -154,6 +154,11 @@ def test_an_evaluation_has_the_metrics_that_the_command_answered(first, second, 
             assert evaluation[f"metric_{name}"] == pytest.approx(value, abs=1e-6)
 
 
+def heed_interrupts():
+    """What a shell starts in the background ignores them, and so would this test's runs there."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_failed_interrupted_and_killed_runs(small_csv, small_settings, tmp_path):
     trips = pd.read_csv(small_csv, dtype=str)
     trips.loc[::10, "payment_type"] = "Bitcoin"
@@ -164,14 +169,14 @@ def test_failed_interrupted_and_killed_runs(small_csv, small_settings, tmp_path)
     for number, (kill, code) in enumerate(((signal.SIGINT, 130), (signal.SIGKILL, -9)), 2):
         overrides = [part for setting in small_settings for part in ("--set", setting)]
         call = fareline_command("run", "--no-cache", "--workspace", workspace, *overrides)
-        process = subprocess.Popen(**call, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(**call, stderr=subprocess.DEVNULL, preexec_fn=heed_interrupts)
         deadline = time.monotonic() + 120
         while len(run_ids(workspace)) < number:
             assert time.monotonic() < deadline
             assert process.poll() is None
             time.sleep(0.05)
         process.send_signal(kill)
-        assert process.wait(timeout=60) == code
+        assert process.wait(timeout=120) == code
     endings = [properties_of_run(workspace, run_id) for run_id in run_ids(workspace)]
     assert [end.get("outcome") for end in endings] == ["failed", "interrupted", None]
     assert ["ended" in end for end in endings] == [True, True, False]
