@@ -73,9 +73,13 @@ def _recorded(noted: Mapping[str, Any] | None) -> Any:
     return shown
 
 
-def _columns(described: Mapping[str, Any]) -> dict[str, Any]:
-    """Names of the columns; what is known of each is in the JSON."""
-    return described | {"columns": list(described["columns"] or [])} if described else {}
+def _columns(described: Any) -> Any:
+    """Names of the columns, without their splits; what is known of each is in the JSON."""
+    if not isinstance(described, dict):  # the schema of a run or a model is none of this
+        return described
+    shown = {n: v for n, v in described.items() if n != "unreadable" or v is not None}
+    names = [name.rpartition(": ")[2] for name in shown.get("columns") or ()]
+    return shown | {"columns": list(dict.fromkeys(names)) or None}
 
 
 def _nodes(nodes: Sequence[Mapping[str, Any]]) -> list[str] | dict[str, str]:
