@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("local_run", "soak", "big_store", "lineage")
+NAMES = ("local_run", "soak", "big_store", "lineage", "explorer")
 
 
 def main() -> None:

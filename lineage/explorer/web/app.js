@@ -22,6 +22,7 @@ Explorer.app = (() => {
     Explorer.search.start();
     document.getElementById("help").addEventListener("click", help);
     document.addEventListener("keydown", keys);
+    for (const link of document.querySelectorAll(".skip")) link.addEventListener("click", skip);
     window.addEventListener("hashchange", render);
     let waiting;
     window.addEventListener("resize", () => {
@@ -33,10 +34,16 @@ Explorer.app = (() => {
     document.documentElement.dataset.ready = "true";
   }
 
+  /** To a part of the page, without touching the address, which says what is shown. */
+  function skip(event) {
+    event.preventDefault();
+    document.querySelector(event.currentTarget.getAttribute("href"))?.focus();
+  }
+
   /** The address as an object; what it does not say is as the page was written to open. */
   function read() {
     const { data } = Explorer;
-    const said = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+    const said = Object.fromEntries([...new URLSearchParams(location.hash.slice(1))].filter(([known]) => KEYS.includes(known)));
     const empty = !Object.keys(said).length;
     const wanted = empty ? { ...data.focus } : said;
     const found = data.find(wanted.sel);

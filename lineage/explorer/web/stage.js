@@ -195,8 +195,10 @@ Explorer.Stage = (() => {
       const ahead = this.model.edges.filter((edge) => (forward ? edge.from : edge.to) === ref).map((edge) => (forward ? edge.to : edge.from));
       if (forward && item.row === 0 && item.card.pills.length) return item.card.pills[0].ref;
       if (!forward && item.row > 0) return item.card.ref;
-      const height = Explorer.cards.middle(item);
-      const distance = (other) => Math.abs(Explorer.cards.middle(this.model.items.get(other)) - height);
+        // The nearest layer, and in it the nearest height.
+    const { middle } = Explorer.cards;
+    const far = (other) => Math.abs(other.card.x - item.card.x) * 1000 + Math.abs(middle(other) - middle(item));
+    const distance = (other) => far(this.model.items.get(other));
       return ahead.sort((one, other) => distance(one) - distance(other))[0];
     }
 
