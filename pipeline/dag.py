@@ -139,12 +139,11 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
         baseline_model=baseline.outputs["model"],
         eval_config=build_eval_config(settings),
     )
-    budgets = settings.section("serving")["serving"]
     infra_validator = InfraValidator(
         model=trainer.outputs["model"],
         examples=example_gen.outputs["examples"],
-        num_examples=budgets.pop("examples"),
-        budgets=budgets,
+        num_examples=settings.serving.examples,
+        budgets=settings.serving.budgets(),
         model_name=settings.name,
         drop_features=[settings.label.column],
     )

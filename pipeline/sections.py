@@ -220,15 +220,36 @@ class Evaluation(_Section):
     thresholds: Thresholds
 
 
+class Percentiles(_Section):
+    """Budgets of a latency; what is null is not limited."""
+
+    p50: Positive | None = None
+    p95: Positive | None = None
+    p99: Positive | None = None
+
+
+class Latency(_Section):
+    """Budgets of requests with one example and with 32."""
+
+    batch_1: Percentiles = Percentiles(p50=100, p95=400, p99=1000)
+    batch_32: Percentiles = Percentiles(p50=200, p95=800, p99=2000)
+
+
 class Serving(_Section):
-    """What InfraValidator demands of a saved model."""
+    """What InfraValidator demands of a saved model, and how `fareline serve` logs requests."""
 
     examples: Count = 32
     load_seconds: Positive = 60
     rpc_seconds: Positive = 10
-    latency_ms: Positive = 200
+    tolerance: Positive = 1e-4
+    latency_ms: Latency = Latency()
     memory_mb: Positive = 2048
     size_mb: Positive = 512
+    log_exclude: list[str] = []
+
+    def budgets(self) -> dict[str, Any]:
+        """What InfraValidator takes as budgets, as plain JSON types; what is null is left out."""
+        return self.model_dump(mode="json", exclude={"examples", "log_exclude"}, exclude_none=True)
 
 
 class Metadata(_Section):

@@ -14,6 +14,7 @@ import typer
 from fareline import __version__
 from fareline.errors import FarelineError
 from runners.lineage_commands import app as lineage_app
+from runners.serve_command import serve
 
 app = typer.Typer(
     help="From raw trips to a published model: run a TFX pipeline and ask where models came from.",
@@ -22,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(lineage_app, name="lineage")
+app.command()(serve)
 
 WorkspaceOption = Annotated[
     Path, typer.Option("--workspace", help="Folder of metadata, artifacts and pushed models.")

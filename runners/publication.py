@@ -1,7 +1,8 @@
-"""Whether what is published is what a run has blessed.
+"""Which nodes must run again although TFX's cache would do without.
 
-TFX's cache looks at a node's inputs, not at the serving folder: a Pusher whose outputs are cached
-would leave a folder empty that was deleted, or a model live that another run put there since.
+The cache looks at a node's inputs. Not at the serving folder: a Pusher whose outputs are cached
+would leave a folder empty that was deleted, or a model live that another run put there since. Nor
+at the machine: a model that was refused because no model server could run would stay refused.
 """
 
 from pathlib import Path
@@ -10,9 +11,12 @@ from ml_metadata.metadata_store import metadata_store
 
 from lineage.graph import Graph
 from lineage.runs import outputs_of_run
+from serving.verdict import MACHINE_REASONS
 from serving.versions import is_newest
 
-MODEL_FOLDER = "Format-Serving"  # of a Model artifact. Source: tfx.utils.path_utils
+# Source: tfx.utils.path_utils
+MODEL_FOLDER = "Format-Serving"  # of a Model artifact
+WARM_MODEL_FOLDER = "stamped_model"  # of an InfraBlessing with the property has_model
 BLESSED_BY = ("Evaluator", "InfraValidator")
 
 
@@ -30,5 +34,13 @@ def needs_push(store: metadata_store.MetadataStore, run_id: str, push_dir: str) 
     blessings = [a for node in BLESSED_BY for a in outputs.get(node, {}).get("blessing", [])]
     if not all(a.properties.get("blessed") for a in blessings):
         return False
-    models = outputs.get("Trainer", {}).get("model", [])
-    return any(not is_newest(str(Path(a.uri) / MODEL_FOLDER), push_dir) for a in models)
+    warm = [Path(a.uri) / WARM_MODEL_FOLDER for a in blessings if a.properties.get("has_model")]
+    models = [Path(a.uri) / MODEL_FOLDER for a in outputs.get("Trainer", {}).get("model", [])]
+    return any(not is_newest(str(folder), push_dir) for folder in warm or models)
+
+
+def needs_new_verdict(store: metadata_store.MetadataStore) -> bool:
+    """Whether the last infra validation was ended by the machine: it said nothing of the model."""
+    blessings = Graph(store).artifacts_of_type("InfraBlessing")
+    newest = max(blessings, key=lambda each: each.id, default=None)
+    return newest is not None and newest.properties.get("reason") in MACHINE_REASONS

@@ -108,7 +108,7 @@ def _build_runner(request: RunRequest, source: CsvSource, run_id: str, table: Pr
     from pipeline.dag import Placement, create_pipeline
     from runners.beam import run_beam_in_process
     from runners.local import LocalRunner
-    from runners.publication import needs_push
+    from runners.publication import needs_new_verdict, needs_push
 
     logging.set_verbosity(logging.INFO)
     run_beam_in_process()
@@ -132,6 +132,8 @@ def _build_runner(request: RunRequest, source: CsvSource, run_id: str, table: Pr
         return open_store_in_place(workspace.store_location, store_passwords())
 
     def must_execute(node: str) -> bool:
+        if node == "InfraValidator":
+            return needs_new_verdict(open_now())
         return node == "Pusher" and needs_push(open_now(), run_id, push_dir)
 
     unfinished = workspace.note_run(run_id)

@@ -1,7 +1,7 @@
 """A child process that is always cleaned up, and that ends when this process does.
 
-Called by `serving.process`; `serving.guard` runs between this process and the child. Must not
-import TFX or TensorFlow.
+Called by `serving.process` and `serving.reference`; `serving.guard` runs between this process and
+the child. Must not import TFX or TensorFlow.
 """
 
 import contextlib
@@ -11,6 +11,8 @@ import select
 import signal
 import subprocess
 import sys
+import threading
+import time
 
 import psutil
 
@@ -19,6 +21,7 @@ from fareline.errors import FarelineError
 CANNOT_RUN = 127
 _GUARD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "guard.py")
 _GUARD_SECONDS = 10.0
+_WATCH_SECONDS = 0.02
 _TAIL_LINES = 12
 
 
@@ -31,21 +34,26 @@ class Child:
 
     Attributes:
         pid: The program's process id.
+        over_memory: Whether it was killed because it took more memory than it may.
     """
 
-    def __init__(self, command: list[str], log_path: str, cwd: str):
+    def __init__(
+        self, command: list[str], log_path: str, cwd: str, memory_bytes: int | None = None
+    ):
         """Starts the command.
 
         Args:
             command: Program and arguments; the program is looked for on PATH.
             log_path: File for all that it writes; replaced.
             cwd: Folder to run it in.
+            memory_bytes: It is killed as soon as it holds more than this.
 
         Raises:
             ServerStartError: The guard cannot be started.
         """
         self._log_path = log_path
         self._peak_bytes = 0
+        self.over_memory = False
         try:
             with open(log_path, "wb") as log:
                 self._guard = subprocess.Popen(
@@ -71,6 +79,19 @@ class Child:
                 f"run {sys.executable} {_GUARD} by hand",
             )
         self.pid = int(line)
+        if memory_bytes is not None:
+            # Not at the end: what grows without limit would take the machine down first.
+            watch = threading.Thread(target=self._watch, args=(memory_bytes,), daemon=True)
+            watch.start()
+
+    def _watch(self, memory_bytes: int) -> None:
+        while self._guard.poll() is None:
+            if self.peak_memory_bytes > memory_bytes:
+                self.over_memory = True
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self.pid, signal.SIGKILL)
+                return
+            time.sleep(_WATCH_SECONDS)
 
     def stop(self) -> None:
         """Ends the program: SIGTERM, SIGKILL two seconds later. Returns when it is gone."""

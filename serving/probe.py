@@ -19,14 +19,15 @@ from tensorflow_serving.apis import (
 )
 
 from serving.process import ModelServer, open_channel
-from serving.verdict import Reason, RefusedModelError
+from serving.verdict import PERCENTILES, Reason, RefusedModelError
 
 SIGNATURE = "serving_default"
+INPUT_NAME = "examples"  # what every client of a published model calls it
 # By then all that is slow once (graph optimisation, buffers) is done in any model seen so far.
 _WARM_UP_CALLS = 5
-_TIMED_CALLS = 50
+_TIMED_CALLS = 200
 _FEWEST_TIMED_CALLS = 5
-_TIMED_SECONDS = 2.0
+_TIMED_SECONDS = 1.0
 _DEATH_SECONDS = 2.0
 _FLOATS = {
     types_pb2.DT_HALF,
@@ -56,7 +57,6 @@ class Probe:
         self._rpc_seconds = rpc_seconds
         self._channel = open_channel(server.address)
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
-        self._input_name = ""
         self.num_requests = 0
 
     def __enter__(self):
@@ -65,11 +65,11 @@ class Probe:
     def __exit__(self, *_) -> None:
         self._channel.close()
 
-    def find_input(self) -> None:
-        """Finds the one input of `serving_default` that takes serialized examples.
+    def check_signature(self) -> None:
+        """Looks for `serving_default`, which takes serialized tf.Examples as `examples`.
 
         Raises:
-            RefusedModelError: There is no such signature, or it takes or gives something else.
+            RefusedModelError: NO_SIGNATURE; or WRONG_INPUT: it takes or gives something else.
         """
         request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
         request.model_spec.name = self._model_name
@@ -87,30 +87,33 @@ class Probe:
                 f"pass signatures={{'{SIGNATURE}': …}} to tf.saved_model.save",
             )
         signature = signatures.signature_def[SIGNATURE]
-        strings = [n for n, i in signature.inputs.items() if i.dtype == types_pb2.DT_STRING]
-        if len(signature.inputs) != 1 or not strings or not signature.outputs:
-            inputs = {n: types_pb2.DataType.Name(i.dtype) for n, i in signature.inputs.items()}
+        inputs = {n: types_pb2.DataType.Name(i.dtype) for n, i in signature.inputs.items()}
+        if inputs != {INPUT_NAME: "DT_STRING"} or not signature.outputs:
             raise RefusedModelError.because(
-                Reason.NO_SIGNATURE,
+                Reason.WRONG_INPUT,
                 SIGNATURE,
                 f"takes {inputs} and gives {sorted(signature.outputs)}",
-                "expected one string input of serialized tf.Examples and at least one output",
-                "parse the examples inside the signature",
+                f"expected one string input {INPUT_NAME!r}, serialized tf.Examples, and an output",
+                "parse the examples inside the signature, and name its argument so",
             )
-        self._input_name = strings[0]
 
-    def ask(self, examples: Sequence[bytes]) -> None:
+    def ask(self, examples: Sequence[bytes]) -> dict[str, np.ndarray]:
         """Sends one request and judges every output.
 
         Args:
             examples: Serialized tf.Examples; as many as the batch is large.
 
+        Returns:
+            Output name to array, float64 [batch, …].
+
         Raises:
             RefusedModelError: No answer in time, an error, or an output that is no finite float
                 `[batch, …]`.
         """
-        for name, output in self._predict(examples).outputs.items():
-            judge_output(name, output, len(examples))
+        return {
+            name: judge_output(name, output, len(examples))
+            for name, output in self._predict(examples).outputs.items()
+        }
 
     def time(self, examples: Sequence[bytes], batch: int) -> dict[str, float]:
         """Measures the time of requests, the sending and the answer included.
@@ -120,7 +123,7 @@ class Probe:
             batch: Examples in one request.
 
         Returns:
-            `p50` and `p95` of 50 requests, or of what fits in two seconds, in milliseconds.
+            `p50`, `p95` and `p99` of 200 requests, or of what fits in a second, in milliseconds.
 
         Raises:
             RefusedModelError: A request failed or had no answer in time.
@@ -136,7 +139,7 @@ class Probe:
             started = time.perf_counter()
             self._predict(request)
             milliseconds.append((time.perf_counter() - started) * 1e3)
-        return {"p50": percentile(milliseconds, 50), "p95": percentile(milliseconds, 95)}
+        return {name: percentile(milliseconds, float(name[1:])) for name in PERCENTILES}
 
     def _predict(self, examples: Sequence[bytes]) -> predict_pb2.PredictResponse:
         request = predict_pb2.PredictRequest()
@@ -144,7 +147,7 @@ class Probe:
         request.model_spec.signature_name = SIGNATURE
         tensor = tensor_pb2.TensorProto(dtype=types_pb2.DT_STRING, string_val=examples)
         tensor.tensor_shape.dim.add(size=len(examples))
-        request.inputs[self._input_name].CopyFrom(tensor)
+        request.inputs[INPUT_NAME].CopyFrom(tensor)
         response = self._call(self._stub.Predict, request, f"a batch of {len(examples)}")
         self.num_requests += 1
         return response
@@ -160,6 +163,9 @@ class Probe:
             elif err.code() == grpc.StatusCode.UNAVAILABLE and self._death():
                 found = f"the server died ({self._death()}):\n{self._server.log_tail()}\n"
                 reason = Reason.DIED_SERVING
+                if self._server.over_memory:
+                    found = "the server passed its memory budget and was killed"
+                    reason = Reason.TOO_MUCH_MEMORY
             raise RefusedModelError.because(
                 reason,
                 f"the request for {about}",
@@ -176,8 +182,8 @@ class Probe:
         return self._server.exit_reason
 
 
-def judge_output(name: str, output: tensor_pb2.TensorProto, batch: int) -> None:
-    """Refuses an output that is no finite float tensor `[batch, …]`.
+def judge_output(name: str, output: tensor_pb2.TensorProto, batch: int) -> np.ndarray:
+    """Returns an output as float64; refuses one that is no finite float tensor `[batch, …]`.
 
     Args:
         name: The output, for the message.
@@ -185,7 +191,7 @@ def judge_output(name: str, output: tensor_pb2.TensorProto, batch: int) -> None:
         batch: How many examples were asked about.
 
     Raises:
-        RefusedModelError: WRONG_DTYPE, WRONG_SHAPE or NOT_FINITE.
+        RefusedModelError: WRONG_DTYPE, WRONG_SHAPE, NOT_A_NUMBER or INFINITE.
     """
     where = f"output {name!r} for a batch of {batch}"
     if output.dtype not in _FLOATS:
@@ -209,12 +215,13 @@ def judge_output(name: str, output: tensor_pb2.TensorProto, batch: int) -> None:
     wrong = values[~np.isfinite(values)]
     if wrong.size:
         raise RefusedModelError.because(
-            Reason.NOT_FINITE,
+            Reason.NOT_A_NUMBER if np.isnan(wrong).any() else Reason.INFINITE,
             where,
             f"holds {wrong[0]} and {wrong.size} of {values.size} values are not finite",
             "expected finite numbers",
             "look for a division or logarithm of 0, or for weights that diverged",
         )
+    return values
 
 
 def percentile(values: Sequence[float], percent: float) -> float:

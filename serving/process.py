@@ -25,15 +25,24 @@ OWN_SERVER = "serving.server"
 
 # Where `-m serving.server` is found from, without touching PYTHONPATH.
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_POLL_SECONDS = 0.05
+_POLL_SECONDS = 0.02
 _PORT_TRIES = 3
 _VERSION_SECONDS = 30
+_MIB = 1 << 20
 _LOADED = get_model_status_pb2.ModelVersionStatus.AVAILABLE
 _GIVEN_UP = get_model_status_pb2.ModelVersionStatus.END
 
 
 class ModelLoadError(FarelineError, RuntimeError):
     """The server died, or gave up, while it loaded the model. Ends with the tail of its log."""
+
+
+class ModelMemoryError(FarelineError, MemoryError):
+    """The server took more memory than it may while it loaded the model, and was killed."""
+
+
+class PortTakenError(ServerStartError):
+    """Every port that was free a moment ago was taken when the server wanted it."""
 
 
 class ModelLoadTimeout(FarelineError, TimeoutError):
@@ -65,7 +74,12 @@ class ModelServer:
     """
 
     def __init__(
-        self, model_dir: str, model_name: str, log_path: str, startup_deadline_s: float = 60.0
+        self,
+        model_dir: str,
+        model_name: str,
+        log_path: str,
+        startup_deadline_s: float = 60.0,
+        memory_bytes: int | None = None,
     ):
         """Prepares; nothing is started.
 
@@ -74,11 +88,13 @@ class ModelServer:
             model_name: The name to serve it under.
             log_path: File for all that the server writes; replaced.
             startup_deadline_s: Seconds from the start until the model must be loaded.
+            memory_bytes: The server is killed as soon as it holds more than this.
         """
         self._model_dir = os.path.abspath(model_dir)
         self._model_name = model_name
         self._log_path = os.path.abspath(log_path)
         self._startup_deadline_s = startup_deadline_s
+        self._memory_bytes = memory_bytes
         self._child: Child | None = None
         self._run_dir = ""
         self.kind = TENSORFLOW_SERVING if shutil.which(TENSORFLOW_SERVING) else OWN_SERVER
@@ -90,7 +106,9 @@ class ModelServer:
 
         Raises:
             ServerStartError: The server cannot run here at all.
+            PortTakenError: It found no port.
             ModelLoadError: It ended, or reported failure, while loading.
+            ModelMemoryError: It passed its limit while loading.
             ModelLoadTimeout: It was not done within the deadline.
         """
         try:
@@ -122,6 +140,11 @@ class ModelServer:
     def peak_memory_bytes(self) -> int:
         """The largest resident memory of the server so far, in bytes; stays known after its end."""
         return self._child.peak_memory_bytes
+
+    @property
+    def over_memory(self) -> bool:
+        """Whether the server was killed because it took more memory than it may."""
+        return self._child.over_memory
 
     @property
     def exit_reason(self) -> str | None:
@@ -168,17 +191,23 @@ class ModelServer:
             try:
                 self._run([TENSORFLOW_SERVING, *flags])
                 return
-            except ModelLoadError:
+            except ModelLoadError as err:
                 # Not the model's fault. Words of gRPC's and TensorFlow Serving's own logs.
-                taken = re.search("Address already in use|BuildAndStart", self.log_tail())
-                if not (taken and tries_left):
+                if not re.search("Address already in use|BuildAndStart", self.log_tail()):
                     raise
                 self._child.stop()
+                if not tries_left:
+                    raise PortTakenError.explain(
+                        self.kind,
+                        f"its port was taken, {_PORT_TRIES} times in a row",
+                        "expected a free port to stay free for a moment",
+                        "see what takes ports on this machine, then run again",
+                    ) from err
 
     def _run(self, command: list[str]) -> None:
         """Starts a server and waits until it says that the model is loaded."""
         started = time.monotonic()
-        self._child = Child(command, self._log_path, cwd=_ROOT)
+        self._child = Child(command, self._log_path, _ROOT, self._memory_bytes)
         while not self._is_loaded():
             if self.exit_reason is not None:
                 raise self._death()
@@ -218,6 +247,13 @@ class ModelServer:
 
     def _death(self) -> FarelineError:
         """Builds the error for a server that ended: the machine's fault, or the model's."""
+        if self._child.over_memory:
+            return ModelMemoryError.explain(
+                self._model_dir,
+                f"{self.kind} passed {self._memory_bytes / _MIB:g} MB while loading it",
+                "expected a model that loads in that memory",
+                "make the model smaller, or raise the memory_mb budget",
+            )
         never_ran = self._child.exit_code == CANNOT_RUN
         if never_ran or (self.kind == OWN_SERVER and not os.path.exists(self._ready_file)):
             error = ServerStartError.explain(

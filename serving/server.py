@@ -1,169 +1,219 @@
-"""A model server for machines that have no `tensorflow_model_server`.
+"""A model server: TensorFlow Serving's gRPC and REST APIs over one model, on one event loop.
 
-Serves the newest version under a base folder over TensorFlow Serving's own gRPC API on 127.0.0.1:
-PredictionService.Predict and GetModelMetadata, ModelService.GetModelStatus. A client cannot tell it
-from the real one. `serving.process` starts it as a child; by hand:
+`fareline serve` runs it in its own process (`serve`). Infra validation starts it as a child, on
+machines that have no `tensorflow_model_server`; by hand:
 
     python -m serving.server --model_name taxi --model_base_path DIR --port 8500
 
 Must not import TFX, and of TensorFlow only what serving needs: the start counts.
-
-Source: tensorflow_serving/apis/*.proto.
 """
 
 import argparse
+import asyncio
 import contextlib
 import json
 import os
 import signal
+import socket
 import sys
-import threading
 import traceback
-from collections.abc import Iterator
-from concurrent import futures
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
-import grpc
 import tensorflow as tf
-from tensorflow_serving.apis import (
-    get_model_metadata_pb2,
-    get_model_status_pb2,
-    model_service_pb2_grpc,
-    predict_pb2,
-    prediction_service_pb2_grpc,
-)
 
-from fareline.errors import FarelineError
-from serving.servable import RefusedError, Servables, load_servable, read_inputs, wanted_outputs
+from fareline.errors import FarelineError, UserMistake
+from serving.grpc_api import build_grpc_server
+from serving.live import LiveModel
+from serving.predictor import Predictor
+from serving.request_log import RequestLog
 
-_THREADS = 8
-_STOP_SECONDS = 0.5
-_SIGNATURE_FIELD = "signature_def"
-_OPTIONS = (
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
-    # Linux would otherwise let two servers share one port and split its requests.
-    ("grpc.so_reuseport", 0),
-)
+LOOPBACK = "127.0.0.1"
+# While a version is loaded beside, Python's lock goes from thread to thread; at the default of 5 ms
+# a request would wait for it several times.
+_SWITCH_SECONDS = 0.0005
 
 
-class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """tensorflow.serving.PredictionService: Predict and GetModelMetadata."""
-
-    def __init__(self, servables: Servables):
-        self._servables = servables
-
-    def Predict(self, request, context):  # noqa: N802 - the proto's name
-        with _statuses(context):
-            servable = self._servables.find(request.model_spec)
-            name = request.model_spec.signature_name or "serving_default"
-            signature = servable.signatures.get(name)
-            if signature is None:
-                raise RefusedError(
-                    grpc.StatusCode.INVALID_ARGUMENT,
-                    f"Serving signature {name!r} not found; expected one of "
-                    f"{sorted(servable.signatures)}",
-                )
-            outputs = signature(**read_inputs(request.inputs, signature))
-            response = predict_pb2.PredictResponse()
-            response.model_spec.name = servable.name
-            response.model_spec.version.value = servable.version
-            response.model_spec.signature_name = name
-            for key in wanted_outputs(request.output_filter, outputs):
-                response.outputs[key].CopyFrom(tf.make_tensor_proto(outputs[key].numpy()))
-            return response
-
-    def GetModelMetadata(self, request, context):  # noqa: N802 - the proto's name
-        with _statuses(context):
-            servable = self._servables.find(request.model_spec)
-            if list(request.metadata_field) != [_SIGNATURE_FIELD]:
-                raise RefusedError(
-                    grpc.StatusCode.INVALID_ARGUMENT,
-                    f"metadata_field is {list(request.metadata_field)}; expected "
-                    f"[{_SIGNATURE_FIELD!r}]",
-                )
-            signatures = get_model_metadata_pb2.SignatureDefMap()
-            for name, definition in servable.signature_defs.items():
-                signatures.signature_def[name].CopyFrom(definition)
-            response = get_model_metadata_pb2.GetModelMetadataResponse()
-            response.model_spec.name = servable.name
-            response.model_spec.version.value = servable.version
-            response.metadata[_SIGNATURE_FIELD].Pack(signatures)
-            return response
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
 
 
-class _ModelService(model_service_pb2_grpc.ModelServiceServicer):
-    """tensorflow.serving.ModelService: GetModelStatus."""
+@dataclass(frozen=True)
+class ServeOptions:
+    """What to serve and where.
 
-    def __init__(self, servables: Servables):
-        self._servables = servables
+    Attributes:
+        name: The model's name in requests.
+        base: The folder above the versions.
+        host: Address to listen on.
+        grpc_port: 0 lets the system choose.
+        rest_port: As `grpc_port`; None for no REST.
+        poll_seconds: How often to look for another version; None for never.
+        drain_seconds: How long requests may take after the signal to end.
+        required: Columns that a plain JSON row must have, where the model reads them.
+        request_log: Where requests are noted, if anywhere.
+        ready_file: Gets {"stage": "loading" | "serving", "grpc_port", "rest_port"}.
+        tell: Gets one line per event.
+    """
 
-    def GetModelStatus(self, request, context):  # noqa: N802 - the proto's name
-        with _statuses(context):
-            servable = self._servables.find(request.model_spec)
-            response = get_model_status_pb2.GetModelStatusResponse()
-            response.model_version_status.add(
-                version=servable.version,
-                state=get_model_status_pb2.ModelVersionStatus.AVAILABLE,
-            )
-            return response
+    name: str
+    base: str
+    host: str = LOOPBACK
+    grpc_port: int = 0
+    rest_port: int | None = None
+    poll_seconds: float | None = None
+    drain_seconds: float = 0.5
+    required: frozenset[str] = frozenset()
+    request_log: RequestLog | None = None
+    ready_file: str | None = None
+    tell: Callable[[str], None] = field(default=_say)
 
 
-@contextlib.contextmanager
-def _statuses(context: grpc.ServicerContext) -> Iterator[None]:
-    """Turns what goes wrong inside into a gRPC status; only a surprise is logged."""
+async def serve(options: ServeOptions) -> None:
+    """Loads and serves until SIGTERM or SIGINT, then lets what is under way come to its end.
+
+    Raises:
+        UserMistake: A port is taken, or there is no model.
+        LoadError: The model cannot be loaded.
+    """
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    live = LiveModel(options.name, options.base, options.tell)
+    predictor = Predictor(live, options.request_log)
+    grpc_server = build_grpc_server(predictor)
+    grpc_port = _bind_grpc(grpc_server, options)
+    async with contextlib.AsyncExitStack() as stack:
+        start_rest, rest_port = None, None
+        if options.rest_port is not None:
+            start_rest, rest_port = await _prepare_rest(predictor, options, stack)
+        _write_ready(options, "loading", grpc_port, rest_port)
+        if not await _finish_or_stop(live.start(), stop):
+            return
+        await grpc_server.start()
+        stack.push_async_callback(grpc_server.stop, options.drain_seconds)
+        if start_rest is not None:
+            await start_rest()
+        _write_ready(options, "serving", grpc_port, rest_port)
+        where = f"gRPC {options.host}:{grpc_port}"
+        if rest_port is not None:
+            where += f", REST http://{options.host}:{rest_port}/v1/models/{options.name}"
+        (version,) = (each.version for each in live.statuses())
+        options.tell(f"serving {options.name} version {version}: {where}")
+        if options.poll_seconds is not None:
+            following = asyncio.ensure_future(live.follow(options.poll_seconds))
+            stack.callback(following.cancel)
+        await stop.wait()
+
+
+async def _finish_or_stop(work, stop: asyncio.Event) -> bool:
+    """Waits for the work, or for the signal to end; returns whether the work was done."""
+    working, stopped = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    await asyncio.wait((working, stopped), return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if working.done():
+        working.result()
+        return True
+    return False
+
+
+def _bind_grpc(server, options: ServeOptions) -> int:
+    _require_free(options.host, options.grpc_port, "gRPC")
+    host = f"[{options.host}]" if ":" in options.host else options.host
     try:
-        yield
-    except RefusedError as error:
-        code, message = error.code, str(error)
-    except tf.errors.InvalidArgumentError as error:
-        # What the parsing op inside the graph says to bytes that are no tf.Example.
-        code, message = grpc.StatusCode.INVALID_ARGUMENT, error.message
-    except Exception as error:  # noqa: BLE001 - the client gets whatever it was
-        traceback.print_exc()
-        code, message = grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}"
-    else:
-        return
-    context.abort(code, message)
+        port = server.add_insecure_port(f"{host}:{options.grpc_port}")
+    except RuntimeError as error:
+        raise _port_taken(options.grpc_port, "gRPC", str(error)) from error
+    if not port:
+        raise _port_taken(options.grpc_port, "gRPC", "cannot be bound")
+    return port
+
+
+async def _prepare_rest(predictor: Predictor, options: ServeOptions, stack):
+    """Binds the REST port; returns what starts to listen on it, and the port."""
+    from aiohttp import web
+
+    from serving.rest_api import build_rest_app
+
+    listener = _require_free(options.host, options.rest_port, "REST", keep=True)
+    runner = web.AppRunner(
+        build_rest_app(predictor, options.required),
+        access_log=None,
+        shutdown_timeout=options.drain_seconds,
+    )
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    return web.SockSite(runner, listener).start, listener.getsockname()[1]
+
+
+def _require_free(host: str, port: int, protocol: str, keep: bool = False) -> socket.socket | None:
+    """Binds the port and, unless it is to be kept, lets it go again: for the system's own words."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(0 if not keep else 128)
+    except OSError as error:
+        listener.close()
+        raise _port_taken(port, protocol, str(error.strerror or error)) from error
+    if keep:
+        return listener
+    listener.close()
+    return None
+
+
+def _port_taken(port: int, protocol: str, found: str) -> UserMistake:
+    return UserMistake.explain(
+        f"{protocol} port {port}",
+        found,
+        "expected an address of this machine and a port that is free",
+        f"name another with --{protocol.lower()}-port; 0 lets the system choose",
+    )
+
+
+def _write_ready(options: ServeOptions, stage: str, grpc_port: int, rest_port: int | None) -> None:
+    """Writes how far the start has come, so that a reader finds the old word or the new one."""
+    if options.ready_file:
+        told = {"stage": stage, "grpc_port": grpc_port, "rest_port": rest_port}
+        with open(f"{options.ready_file}.part", "w") as writer:
+            json.dump(told, writer)
+        os.replace(f"{options.ready_file}.part", options.ready_file)
+
+
+def run_server(options: ServeOptions) -> None:
+    """Runs `serve` on an event loop of its own; see there."""
+    tf.get_logger().setLevel("ERROR")  # or it tells the user that sessions are of another time
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    loop = asyncio.new_event_loop()
+    # Not asyncio.run: it would wait for a thread that still loads a model, maybe for ever.
+    loop.run_until_complete(serve(options))
+    if options.request_log is not None:
+        options.request_log.close()
 
 
 def main(argv: list[str] | None = None) -> int:
     """Loads and serves until SIGTERM or SIGINT. Returns 1 if there is nothing to load."""
-    parser = argparse.ArgumentParser(prog="serving.server", description="Serve a model over gRPC.")
+    parser = argparse.ArgumentParser(prog="serving.server", description="Serve a model.")
     parser.add_argument("--model_name", required=True)
     parser.add_argument("--model_base_path", required=True)
-    parser.add_argument("--port", type=int, default=0, help="0 lets the system choose (default)")
+    parser.add_argument("--port", type=int, default=0, help="gRPC; 0 lets the system choose")
+    parser.add_argument("--rest_api_port", type=int, help="0 lets the system choose")
     parser.add_argument("--ready_file", help='gets {"stage": "loading" | "serving", "grpc_port"}')
     arguments = parser.parse_args(argv)
-
-    server = grpc.server(futures.ThreadPoolExecutor(_THREADS), options=_OPTIONS)
-    port = server.add_insecure_port(f"127.0.0.1:{arguments.port}")
-    _tell(arguments.ready_file, "loading", port)
+    options = ServeOptions(
+        name=arguments.model_name,
+        base=arguments.model_base_path,
+        grpc_port=arguments.port,
+        rest_port=arguments.rest_api_port,
+        ready_file=arguments.ready_file,
+    )
     try:
-        servables = Servables(load_servable(arguments.model_name, arguments.model_base_path))
+        run_server(options)
     except FarelineError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        _PredictionService(servables), server
-    )
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(_ModelService(servables), server)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    server.start()
-    _tell(arguments.ready_file, "serving", port)
-    sys.stderr.write(f"serving {arguments.model_name} on 127.0.0.1:{port}\n")
-    stop.wait()
-    server.stop(_STOP_SECONDS).wait(2 * _STOP_SECONDS)
     return 0
-
-
-def _tell(ready_file: str | None, stage: str, port: int) -> None:
-    """Writes how far the start has come, so that a reader finds the old word or the new one."""
-    if ready_file:
-        with open(f"{ready_file}.part", "w") as writer:
-            json.dump({"stage": stage, "grpc_port": port}, writer)
-        os.replace(f"{ready_file}.part", ready_file)
 
 
 if __name__ == "__main__":

@@ -18,18 +18,34 @@ class Reason(str, enum.Enum):
 
     OK = "ok"
     UNREADABLE = "unreadable"
+    PYTHON_FUNCTION = "python_function"
+    NO_VARIABLES = "no_variables"
+    NO_ASSET = "no_asset"
     TOO_LARGE = "too_large"
+    NO_SERVER = "no_server"
+    PORT_TAKEN = "port_taken"
     DIED_LOADING = "died_loading"
     LOAD_TIMEOUT = "load_timeout"
     NO_SIGNATURE = "no_signature"
+    WRONG_INPUT = "wrong_input"
     RPC_TIMEOUT = "rpc_timeout"
     RPC_FAILED = "rpc_failed"
     DIED_SERVING = "died_serving"
     WRONG_DTYPE = "wrong_dtype"
     WRONG_SHAPE = "wrong_shape"
-    NOT_FINITE = "not_finite"
+    NOT_A_NUMBER = "not_a_number"
+    INFINITE = "infinite"
+    NO_REFERENCE = "no_reference"
+    DIFFERS = "differs"
     TOO_SLOW = "too_slow"
     TOO_MUCH_MEMORY = "too_much_memory"
+
+
+# Not the model's fault: the same model may pass once the machine is mended.
+MACHINE_REASONS = frozenset({Reason.NO_SERVER, Reason.PORT_TAKEN})
+BATCHES = ("batch_1", "batch_32")
+PERCENTILES = ("p50", "p95", "p99")
+Latency = Mapping[str, Mapping[str, float]]
 
 
 class RefusedModelError(FarelineError):
@@ -52,49 +68,80 @@ class Budgets:
     Attributes:
         load_seconds: From the start of the server process until the model can be asked.
         rpc_seconds: Deadline of each request.
-        latency_ms: 95th percentile of the time of a request with one example, milliseconds.
+        latency_ms: `batch_1` and `batch_32` -> `p50`, `p95` and `p99` of the time of a request with
+            that many examples, milliseconds; what is left out is not limited.
         memory_mb: Peak resident memory of the server process, the server itself included, MiB.
         size_mb: All files of the model, MiB.
+        tolerance: How far an answer y may be from the prediction in process, as a share of
+            max(1, |y|).
         num_examples: How many examples are asked about, at most.
     """
 
     load_seconds: float = 60.0
     rpc_seconds: float = 10.0
-    latency_ms: float = 200.0
+    latency_ms: Latency = field(
+        default_factory=lambda: {
+            "batch_1": {"p50": 100.0, "p95": 400.0, "p99": 1000.0},
+            "batch_32": {"p50": 200.0, "p95": 800.0, "p99": 2000.0},
+        }
+    )
     memory_mb: float = 2048.0
     size_mb: float = 512.0
+    tolerance: float = 1e-4
     num_examples: int = 32
 
     @classmethod
-    def from_mapping(cls, values: Mapping[str, float]) -> "Budgets":
+    def from_mapping(cls, values: Mapping[str, Any]) -> "Budgets":
         """Builds budgets from settings; what is left out keeps its default.
 
         Raises:
             UserMistake: An unknown name, or a value that is no finite number above 0.
         """
         known = {each.name: each.type for each in fields(cls)}
+        _require_known("budgets", values, tuple(known))
+        checked: dict[str, Any] = {}
         for name, value in values.items():
-            if name not in known:
-                raise UserMistake.explain(
-                    f"budgets.{name}",
-                    "no such budget",
-                    f"expected some of {', '.join(known)}",
-                    "correct the name",
-                )
-            is_number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not (is_number and math.isfinite(value) and value > 0):
-                raise UserMistake.explain(
-                    f"budgets.{name}",
-                    f"{value!r}",
-                    "expected a number above 0",
-                    f"leave it out for {getattr(cls, name):g}",
-                )
-        # JSON on its way through Kubeflow turns every integer into a float.
-        return cls(**{name: known[name](value) for name, value in values.items()})
+            if name == "latency_ms":
+                checked[name] = _check_latency_budgets(value)
+            else:
+                # JSON on its way through Kubeflow turns every integer into a float.
+                checked[name] = known[name](_check_number(f"budgets.{name}", value))
+        return cls(**checked)
+
+
+def _check_latency_budgets(value: Any) -> Latency:
+    _require_known("budgets.latency_ms", value, BATCHES)
+    for batch, percentiles in value.items():
+        where = f"budgets.latency_ms.{batch}"
+        _require_known(where, percentiles, PERCENTILES)
+        for name, each in percentiles.items():
+            _check_number(f"{where}.{name}", each)
+    return value
+
+
+def _require_known(where: str, values: Any, known: tuple[str, ...]) -> None:
+    names = values if isinstance(values, Mapping) else [values]
+    for name in names:
+        if name not in known:
+            raise UserMistake.explain(
+                f"{where}.{name}",
+                "no such budget",
+                f"expected some of {', '.join(known)}",
+                "correct the name",
+            )
+
+
+def _check_number(where: str, value: Any) -> float:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (is_number and math.isfinite(value) and value > 0):
+        raise UserMistake.explain(
+            where, f"{value!r}", "expected a number above 0", "leave it out for the default"
+        )
+    return value
 
 
 def _unmeasured() -> dict[str, dict[str, float | None]]:
-    return {"batch_1": {"p50": None, "p95": None}, "batch_32": {"p50": None, "p95": None}}
+    return {batch: dict.fromkeys(PERCENTILES) for batch in BATCHES}
 
 
 @dataclass
@@ -105,11 +152,12 @@ class CheckResult:
         ok: Whether the model is fit to serve.
         reason: Code of the refusal, `ok` if there is none.
         message: The refusal in a sentence, with the server's last words where it died.
-        latency_ms: `batch_1` and `batch_32` -> `p50` and `p95`, milliseconds.
+        latency_ms: `batch_1` and `batch_32` -> `p50`, `p95` and `p99`, milliseconds.
         load_seconds: From the start of the server process until the model could be asked.
         peak_memory_mb: Largest resident memory of the server process, MiB.
         size_mb: All files of the model, MiB.
         num_requests: Prediction requests that were answered.
+        largest_difference: Of an answer from the prediction in process, as a share of max(1, |y|).
         server: Which server: `tensorflow_model_server` or `serving.server`.
     """
 
@@ -121,6 +169,7 @@ class CheckResult:
     peak_memory_mb: float | None = None
     size_mb: float | None = None
     num_requests: int = 0
+    largest_difference: float | None = None
     server: str | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -138,6 +187,7 @@ class CheckResult:
             "peak_memory_mb": _rounded(self.peak_memory_mb),
             "size_mb": _rounded(self.size_mb),
             "num_requests": self.num_requests,
+            "largest_difference": self.largest_difference,  # not rounded: it is tiny
             "server": self.server,
         }
 

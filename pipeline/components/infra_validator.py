@@ -28,6 +28,9 @@ from tfx_bsl.tfxio import dataset_options
 
 from fareline.errors import DataError
 from serving.check import Budgets, CheckResult, check_model
+from serving.probe import INPUT_NAME, SIGNATURE
+from serving.verdict import BATCHES, PERCENTILES
+from serving.warm_up import write_warm_up
 
 RESULT_FILE = "infra_validation.json"
 _RAW_COLUMN = "raw"
@@ -65,12 +68,13 @@ class Executor(tfx_infra_validator.Executor):
         Args:
             input_dict: `model` and `examples`.
             output_dict: `blessing`; gets TFX's marker file and `blessed`, `infra_validation.json`,
-                and the verdict's custom properties.
+                and the verdict's custom properties; if blessed also, as from TFX, `has_model` and a
+                copy of the model with a warm-up file, which is what Pusher publishes. The Model
+                itself stays as it was trained.
             exec_properties: See `InfraValidator`.
 
         Raises:
             DataError: The split holds no tf.Examples.
-            ServerStartError: This machine cannot run a model server.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         blessing = artifact_utils.get_single_instance(
@@ -90,10 +94,28 @@ class Executor(tfx_infra_validator.Executor):
         requests = drop_features(examples, json.loads(exec_properties["drop_features"]))
         # SIGTERM becomes an exception, so that the server's `with` block is left.
         with self._InstallGracefulShutdownHandler(), _local_copy(model) as model_dir:
-            result = check_model(
-                model_dir, requests, budgets, model_name=exec_properties["model_name"]
-            )
+            name = exec_properties["model_name"]
+            result = check_model(model_dir, requests, budgets, model_name=name)
+            if result.ok:
+                write_warm_model(blessing, model_dir, name, requests)
         write_verdict(blessing, result)
+
+
+def write_warm_model(
+    blessing: types.Artifact, model_dir: str, model_name: str, requests: list[bytes]
+) -> None:
+    """Puts a copy of the model into the blessing, with a warm-up file, where Pusher looks for it.
+
+    Args:
+        blessing: Gets the folder `stamped_model`, and the custom property `has_model`.
+        model_dir: Local folder of the model.
+        model_name: The name it will be served under.
+        requests: Serialized tf.Examples to warm up with.
+    """
+    copy = path_utils.stamped_model_path(blessing.uri)
+    io_utils.copy_dir(model_dir, copy)
+    write_warm_up(copy, model_name, SIGNATURE, INPUT_NAME, requests)
+    blessing.set_int_custom_property(tfx_infra_validator._MODEL_FLAG_KEY, 1)
 
 
 @contextlib.contextmanager
@@ -170,9 +192,9 @@ def drop_features(examples: list[bytes], names: list[str]) -> list[bytes]:
 def write_verdict(blessing: types.Artifact, result: CheckResult) -> None:
     """Writes marker, `infra_validation.json` and custom properties, so that MLMD tells as well.
 
-    Custom properties: TFX's `blessed`; `reason`, `message` (its first line), `server`;
-    `latency_p50_ms` and `latency_p95_ms` at batch 1, `load_seconds`, `peak_memory_mb` and
-    `size_mb`, those that were measured.
+    Custom properties: TFX's `blessed`; `reason`, `message` (its first line), `server`; of what was
+    measured `batch_1_p50_ms` … `batch_32_p99_ms`, `load_seconds`, `peak_memory_mb`, `size_mb` and
+    `largest_difference`.
     """
     told = result.to_json()
     text = json.dumps(told, indent=2, ensure_ascii=False) + "\n"
@@ -181,10 +203,12 @@ def write_verdict(blessing: types.Artifact, result: CheckResult) -> None:
     blessing.set_string_custom_property("message", told["message"].partition("\n")[0])
     blessing.set_string_custom_property("server", told["server"] or "")
     measured = {
-        "latency_p50_ms": told["latency_ms"]["batch_1"]["p50"],
-        "latency_p95_ms": told["latency_ms"]["batch_1"]["p95"],
-        **{name: told[name] for name in ("load_seconds", "peak_memory_mb", "size_mb")},
+        f"{batch}_{name}_ms": told["latency_ms"][batch][name]
+        for batch in BATCHES
+        for name in PERCENTILES
     }
+    others = ("load_seconds", "peak_memory_mb", "size_mb", "largest_difference")
+    measured |= {name: told[name] for name in others}
     for name, value in measured.items():
         if value is not None:
             blessing.set_float_custom_property(name, value)
@@ -202,7 +226,7 @@ class InfraValidator(base_component.BaseComponent):
         self,
         model: types.BaseChannel,
         examples: types.BaseChannel,
-        budgets: dict[str, float] | None = None,
+        budgets: dict[str, Any] | None = None,
         num_examples: int = 32,
         *,
         split: str = "eval",

@@ -2,7 +2,8 @@
 
 TFX's Pusher, except that both blessings are required, and that a local destination gets the model
 through `serving.versions.publish`: in one atomic step, under a number that only grows, and not at
-all where the newest version is the same model. TFX's own copies file by file under the eyes of the
+all where the newest version is the same model. What is pushed is the copy with a warm-up file that
+InfraValidator made. TFX's own copies file by file under the eyes of the
 model server, and skips a push that falls into the second of another.
 
 Used by `pipeline.dag`. No `from __future__ import annotations`: TFX reads raw annotations.
@@ -24,7 +25,7 @@ from tfx.types.standard_component_specs import (
     PUSH_DESTINATION_KEY,
     PUSHED_MODEL_KEY,
 )
-from tfx.utils import io_utils, proto_utils
+from tfx.utils import io_utils, path_utils, proto_utils
 
 from fareline.errors import UserMistake
 from serving.versions import publish
@@ -45,6 +46,15 @@ class Executor(tfx_executor.Executor):
     ) -> bool:
         """Returns whether both blessings are there; TFX is content with none."""
         return not missing_blessings(input_dict)
+
+    def GetModelPath(  # noqa: N802 - TFX calls it so
+        self, input_dict: dict[str, list[types.Artifact]]
+    ) -> str:
+        """Returns the model to push: InfraValidator's warm copy if it made one, else the Model."""
+        blessing = artifact_utils.get_single_instance(input_dict[INFRA_BLESSING_KEY])
+        if blessing.get_int_custom_property(tfx_executor._INFRA_BLESSING_MODEL_FLAG_KEY):
+            return path_utils.stamped_model_path(blessing.uri)
+        return super().GetModelPath(input_dict)
 
     def Do(  # noqa: N802 - TFX calls it so
         self,

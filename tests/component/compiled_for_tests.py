@@ -30,7 +30,7 @@ def compile_pipeline(folder, suffix):
     validator = InfraValidator(
         model=model.outputs["result"],
         examples=examples.outputs["result"],
-        budgets={"latency_ms": 50, "size_mb": 10.5},
+        budgets={"latency_ms": {"batch_1": {"p95": 50}}, "size_mb": 10.5},
         num_examples=5,
         model_name="taxi",
         drop_features=["tips", "fare"],

@@ -6,6 +6,7 @@ import pathlib
 
 import pytest
 import tensorflow as tf
+from tensorflow_serving.apis import prediction_log_pb2
 from tfx import types
 from tfx.dsl.io import filesystem_registry
 from tfx.dsl.io.plugins import tensorflow_gfile
@@ -14,6 +15,7 @@ from tfx.types import artifact_utils, channel_utils, standard_artifacts
 from fareline.errors import DataError, UserMistake
 from pipeline.components import infra_validator
 from pipeline.components.infra_validator import Executor, InfraValidator
+from serving import servable
 from serving.verdict import Budgets, CheckResult, Reason
 from tests.component import compiled_for_tests, models_for_tests
 
@@ -69,19 +71,52 @@ def _run(model_dir, examples, tmp_path, **properties):
 
 def test_a_good_model_is_blessed_and_the_store_says_how_good(good, examples, tmp_path):
     stored, files, folder = _run(good, examples, tmp_path)
-    assert files == ["INFRA_BLESSED", "infra_validation.json"]
+    assert files == ["INFRA_BLESSED", "infra_validation.json", "stamped_model"]
     with open(os.path.join(folder, "infra_validation.json")) as reader:
         told = json.load(reader)
-    assert told["ok"] and told["num_requests"] == 3 + 1 + 2 * 55
+    assert told["ok"] and told["num_requests"] >= 3 + 1 + 2 * 10
     assert stored["blessed"] == 1
     assert (stored["reason"], stored["message"]) == ("ok", "")
-    assert stored["latency_p50_ms"] == told["latency_ms"]["batch_1"]["p50"] > 0
-    assert stored["latency_p95_ms"] == told["latency_ms"]["batch_1"]["p95"]
+    for batch in ("batch_1", "batch_32"):
+        for name in ("p50", "p95", "p99"):
+            assert stored[f"{batch}_{name}_ms"] == told["latency_ms"][batch][name] > 0
+    assert stored["largest_difference"] == told["largest_difference"] == 0.0
     assert stored["peak_memory_mb"] == told["peak_memory_mb"] > 100
     assert stored["load_seconds"] == told["load_seconds"]
     assert stored["size_mb"] == told["size_mb"]
     assert stored["server"] == "serving.server"
     assert models_for_tests.running_servers() == []
+    assert stored["has_model"] == 1
+    warm = pathlib.Path(folder, "stamped_model")
+    added = {path.relative_to(warm).as_posix() for path in warm.rglob("*") if path.is_file()}
+    added -= {path.relative_to(good).as_posix() for path in pathlib.Path(good).rglob("*")}
+    assert added == {"assets.extra/tf_serving_warmup_requests"}
+
+
+def test_the_warm_up_file_holds_the_requests_and_is_the_same_each_time(good, tmp_path):
+    blessings = []
+    for folder in ("one", "two"):
+        blessing = standard_artifacts.InfraBlessing()
+        blessing.uri = str(tmp_path / folder)
+        requests = [models_for_tests.make_example(float(x)) for x in range(3)]
+        infra_validator.write_warm_model(blessing, good, "taxi", requests)
+        blessings.append(tmp_path / folder / "stamped_model")
+    paths = [folder / "assets.extra" / "tf_serving_warmup_requests" for folder in blessings]
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+    records = [record.numpy() for record in tf.data.TFRecordDataset(str(paths[0]))]
+    logs = [prediction_log_pb2.PredictionLog.FromString(record) for record in records]
+    sent = [tf.make_ndarray(log.predict_log.request.inputs["examples"]).tolist() for log in logs]
+    assert sent == [[each] for each in requests] + [requests]
+    spec = logs[0].predict_log.request.model_spec
+    assert (spec.name, spec.signature_name) == ("taxi", "serving_default")
+    assert servable.Servable("taxi", 1, str(blessings[0])).version == 1  # it answers them itself
+
+    with tf.io.TFRecordWriter(str(paths[0])) as writer:
+        logs[0].predict_log.request.inputs["examples"].string_val[:] = [b"no example"]
+        writer.write(logs[0].SerializeToString())
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Could not parse example"):
+        servable.Servable("taxi", 1, str(blessings[0]))
 
 
 def test_a_corrupt_model_is_not_blessed_and_fails_nothing(good, examples, tmp_path):
@@ -90,7 +125,7 @@ def test_a_corrupt_model_is_not_blessed_and_fails_nothing(good, examples, tmp_pa
     assert files == ["INFRA_NOT_BLESSED", "infra_validation.json"]
     assert (stored["blessed"], stored["reason"]) == (0, "unreadable")
     assert "saved_model.pb: cannot be read" in stored["message"]
-    assert "latency_p50_ms" not in stored
+    assert not [name for name in stored if name.startswith("batch_") or name == "has_model"]
 
 
 def test_what_is_sent_are_the_first_examples_without_the_label(
@@ -165,7 +200,7 @@ def test_everything_that_bears_on_the_verdict_is_an_execution_property():
     component = InfraValidator(
         model=_channel(standard_artifacts.Model),
         examples=_channel(standard_artifacts.Examples),
-        budgets={"size_mb": 1, "latency_ms": 2.5},
+        budgets={"size_mb": 1, "latency_ms": {"batch_32": {"p99": 2.5}}},
         num_examples=4,
         split="train",
         model_name="taxi",
@@ -173,7 +208,7 @@ def test_everything_that_bears_on_the_verdict_is_an_execution_property():
     )
     assert component.id == "InfraValidator"
     assert component.exec_properties == {
-        "budgets": '{"latency_ms": 2.5, "size_mb": 1}',
+        "budgets": '{"latency_ms": {"batch_32": {"p99": 2.5}}, "size_mb": 1}',
         "num_examples": 4,
         "split": "train",
         "model_name": "taxi",
@@ -204,7 +239,7 @@ def test_it_compiles_for_kubeflow_and_vertex(tmp_path, suffix):
         for name, value in task["inputs"]["parameters"].items()
     }
     assert {name: str(value).removesuffix(".0") for name, value in values.items()} == {
-        "budgets": '{"latency_ms": 50, "size_mb": 10.5}',
+        "budgets": '{"latency_ms": {"batch_1": {"p95": 50}}, "size_mb": 10.5}',
         "num_examples": "5",
         "split": "eval",
         "model_name": "taxi",

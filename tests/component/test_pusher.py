@@ -9,6 +9,7 @@ from tfx import v1 as tfx
 from tfx.components.pusher import executor as tfx_executor
 from tfx.types import channel_utils, standard_artifacts
 
+from pipeline.components.infra_validator import write_warm_model
 from pipeline.components.pusher import Executor, Pusher
 from serving.versions import PublishError, list_versions
 from tests.component import compiled_for_tests, models_for_tests
@@ -74,6 +75,19 @@ def test_a_blessed_model_is_published_and_kept_in_the_artifact(good, tmp_path):
     }
     assert "variables/variables.index" in _tree(good)
     assert _tree(base / str(number)) == _tree(tmp_path / "pushed") == _tree(good)
+
+
+def test_what_is_pushed_is_the_copy_that_infra_validation_has_warmed(good, tmp_path):
+    inputs = _inputs(good, tmp_path)
+    (blessing,) = inputs["infra_blessing"]
+    write_warm_model(blessing, good, "taxi", [models_for_tests.make_example(1.0)])
+    trained = _tree(tmp_path / "trained" / "Format-Serving")
+    stored = _push(inputs, tmp_path / "pushed", tmp_path / "serving")
+    pushed = _tree(stored["pushed_destination"])
+    assert pushed == _tree(tmp_path / "pushed") == _tree(f"{blessing.uri}/stamped_model")
+    assert pushed.keys() - trained.keys() == {"assets.extra/tf_serving_warmup_requests"}
+    # The Model stays as its recorded digest says.
+    assert _tree(tmp_path / "trained" / "Format-Serving") == trained == _tree(good)
 
 
 def test_the_same_model_again_is_the_same_version(good, tmp_path):

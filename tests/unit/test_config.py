@@ -115,7 +115,8 @@ def refusal(path=DEFAULT_PATH, *overrides):
         (
             "serving.latency=3",
             "serving.latency: unknown setting; did you mean latency_ms? expected one of "
-            "examples, load_seconds, rpc_seconds, latency_ms, memory_mb, size_mb.",
+            "examples, load_seconds, rpc_seconds, tolerance, latency_ms, memory_mb, size_mb, "
+            "log_exclude.",
         ),
     ],
 )
@@ -175,7 +176,7 @@ def test_unknown_setting_names_the_nearest_and_the_known(override, line):
             "evaluation.thresholds.auc.at_most=true",
             "evaluation.thresholds.auc.at_most: found True; expected a number.",
         ),
-        ("serving.latency_ms=fast", "serving.latency_ms: found 'fast'; expected a number."),
+        ("serving.size_mb=big", "serving.size_mb: found 'big'; expected a number."),
         ("push.destination=5", "push.destination: found 5; expected a text."),
     ],
 )
@@ -260,7 +261,10 @@ def test_wrong_type(override, line):
             "data.source: found {'csv': '/trips', 'dataset': 'chicago_taxi'}; "
             "expected exactly one of dataset and csv.",
         ),
-        ("serving.latency_ms=0", "serving.latency_ms: found 0; expected more than 0."),
+        (
+            "serving.latency_ms.batch_1.p95=0",
+            "serving.latency_ms.batch_1.p95: found 0; expected more than 0.",
+        ),
         ("serving.examples=0", "serving.examples: found 0; expected at least 1."),
         (
             f"task={'x' * 80}",
@@ -454,9 +458,14 @@ def test_a_minimal_file_takes_the_defaults(tmp_path):
             "examples": 32,
             "load_seconds": 60.0,
             "rpc_seconds": 10.0,
-            "latency_ms": 200.0,
+            "tolerance": 1e-4,
+            "latency_ms": {
+                "batch_1": {"p50": 100.0, "p95": 400.0, "p99": 1000.0},
+                "batch_32": {"p50": 200.0, "p95": 800.0, "p99": 2000.0},
+            },
             "memory_mb": 2048.0,
             "size_mb": 512.0,
+            "log_exclude": [],
         },
         "push": {"destination": None},
         "transform": {"statistics": False},

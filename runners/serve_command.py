@@ -1,0 +1,159 @@
+"""`fareline serve`: the live model over TensorFlow Serving's gRPC and REST APIs.
+
+Registered in `runners.cli`. The command decides what to serve and where; `serving.server` does it.
+Imports what it needs inside the functions, so that other commands start at once.
+"""
+
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fareline.errors import UserMistake
+
+if TYPE_CHECKING:
+    from pipeline.sections import Settings
+
+LOG_FOLDER = "serving_logs"
+GRPC_PORT, REST_PORT = 8500, 8501  # TensorFlow Serving's own
+POLL_SECONDS = 1.0
+DRAIN_SECONDS = 10.0
+_PORT_RANGE = {"min": 0, "max": 65535}
+
+
+def serve(
+    workspace: Annotated[
+        Path, typer.Option("--workspace", help="Workspace whose live model is served.")
+    ] = Path("workspace"),
+    model_dir: Annotated[
+        Path | None,
+        typer.Option("--model-dir", help="Serve the versions in this folder instead."),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Settings file. [default: the taxi pipeline]")
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", help="Model name. [default: the pipeline's, or the folder's]"),
+    ] = None,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    grpc_port: Annotated[
+        int, typer.Option("--grpc-port", help="0 lets the system choose.", **_PORT_RANGE)
+    ] = GRPC_PORT,
+    rest_port: Annotated[
+        int, typer.Option("--rest-port", help="0 lets the system choose.", **_PORT_RANGE)
+    ] = REST_PORT,
+    log_share: Annotated[
+        float,
+        typer.Option(
+            "--log-share",
+            min=0.0,
+            max=1.0,
+            help="Share of the requests to write to WORKSPACE/serving_logs.",
+        ),
+    ] = 0.0,
+) -> None:
+    """Serve the live model over gRPC and REST until Ctrl-C; takes up new versions by itself."""
+    from pipeline.config import load_settings
+    from pipeline.sections import DEFAULT_PATH
+    from runners.workspace import Workspace
+
+    settings = load_settings(config or DEFAULT_PATH)
+    if model_dir is not None:
+        base = model_dir.resolve()
+        name = name or base.name
+        # The default settings say nothing of a folder from elsewhere.
+        required = _required_columns(settings) if config else frozenset()
+    else:
+        name = name or settings.name
+        base = _push_folder(settings, Workspace(workspace.resolve()), name)
+        required = _required_columns(settings) if name == settings.name else frozenset()
+    _require_model(base)
+
+    _quieten_tensorflow()
+    from serving.server import ServeOptions, run_server
+
+    log = _open_log(workspace.resolve() / LOG_FOLDER, log_share, settings.serving.log_exclude)
+    options = ServeOptions(
+        name=name,
+        base=str(base),
+        host=host,
+        grpc_port=grpc_port,
+        rest_port=rest_port,
+        poll_seconds=POLL_SECONDS,
+        drain_seconds=DRAIN_SECONDS,
+        required=required,
+        request_log=log,
+        tell=_tell,
+    )
+    run_server(options)
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"fareline: {line}\n")
+
+
+def _push_folder(settings: "Settings", workspace, name: str) -> Path:
+    """The folder that a pipeline pushes to."""
+    destination = settings.push.destination if name == settings.name else None
+    if destination is None:
+        return workspace.serving_dir(name)
+    if "://" in destination:
+        raise UserMistake.explain(
+            "push.destination",
+            destination,
+            "expected a folder of this machine to serve from",
+            "copy the versions here, and name their folder with --model-dir",
+        )
+    return settings.resolve(destination)
+
+
+def _require_model(base: Path) -> None:
+    """Finds out at once, without loading TensorFlow, that there is nothing to serve."""
+    from serving.versions import SAVED_MODEL_FILE, list_versions
+
+    if not list_versions(str(base)):
+        raise UserMistake.explain(
+            str(base),
+            "holds no model version" if base.is_dir() else "no such folder",
+            f"expected <number>/{SAVED_MODEL_FILE}",
+            "`fareline run` pushes a model there once one is blessed; --workspace, --name and "
+            "--model-dir say where to look",
+        )
+
+
+def _required_columns(settings: "Settings") -> frozenset[str]:
+    """The columns that a row must have when a prediction is asked for, by the curated schema."""
+    from schema.curated import columns_in_environment, load_schema, schema_path
+
+    if settings.schema_ is None:
+        return frozenset()
+    contract = load_schema(schema_path(settings.schema_, settings.path.parent))
+    always = {each.name for each in contract.feature if each.presence.min_fraction >= 1.0}
+    return frozenset(always.intersection(columns_in_environment(contract, "SERVING")))
+
+
+def _quieten_tensorflow() -> None:
+    """Keeps what TensorFlow tells of the machine's devices out of the user's sight."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.simplefilter("ignore")
+
+
+def _open_log(folder: Path, share: float, exclude: list[str]):
+    """Opens the request log; None for a share of 0."""
+    if not share:
+        return None
+    from serving.request_log import RequestLog
+
+    try:
+        return RequestLog(str(folder), share, exclude, _tell)
+    except OSError as error:
+        raise UserMistake.explain(
+            str(folder),
+            f"cannot be written ({error.strerror})",
+            "expected a folder for the request log",
+            "name another --workspace, or leave --log-share out",
+        ) from error
