@@ -42,7 +42,6 @@ def open_graph(workspace: Path, store: str | None) -> "Graph":
     Raises:
         UserMistake: There is none.
     """
-    _hush_ml_metadata()
     from lineage.graph import Graph
     from lineage.store import open_store
 
@@ -51,7 +50,6 @@ def open_graph(workspace: Path, store: str | None) -> "Graph":
 
 def open_to_write(workspace: Path, store: str | None) -> "MetadataStore":
     """Opens the store that was asked for to mark artifacts in it, as `prune` alone does."""
-    _hush_ml_metadata()
     from lineage.store import open_store_to_write
 
     return open_store_to_write(store or _store_of(workspace), store_passwords())
@@ -75,6 +73,7 @@ def _store_of(workspace: Path) -> str:
     return Workspace(workspace.resolve()).store_location
 
 
+@app.callback()
 def _hush_ml_metadata() -> None:
-    """Before it is imported: it announces every connection to PostgreSQL on stderr."""
+    # Before it is imported: it announces every connection to PostgreSQL on stderr.
     os.environ.setdefault("GLOG_minloglevel", "2")
