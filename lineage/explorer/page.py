@@ -17,7 +17,15 @@ from lineage.explorer.library import NOTICE, LayoutLibrary, find_layout_library
 from lineage.graph import Graph
 from lineage.ids import Target
 
-_STYLES = ("theme.css", "frame.css", "stage.css", "views.css")
+_STYLES = (
+    "theme.css",
+    "controls.css",
+    "frame.css",
+    "stage.css",
+    "views.css",
+    "timeline.css",
+    "panel.css",
+)
 # In the order in which they need each other.
 _SCRIPTS = (
     "dom.js",
@@ -26,6 +34,9 @@ _SCRIPTS = (
     "store.js",
     "walk.js",
     "cards.js",
+    "parts.js",
+    "labels.js",
+    "ways.js",
     "stage.js",
     "details.js",
     "picker.js",
@@ -33,8 +44,10 @@ _SCRIPTS = (
     "run_view.js",
     "near_view.js",
     "differences.js",
+    "compare_tables.js",
     "compare_view.js",
     "chart.js",
+    "lanes.js",
     "timeline_view.js",
     "app.js",
 )

@@ -113,6 +113,12 @@ def heading(page):
     return page.locator("#details .panel-key").inner_text()
 
 
+def until_heading(page, key):
+    """Waits for a change of address to have been followed."""
+    told = "key => document.querySelector('.panel-key').innerText === key"
+    page.wait_for_function(told, arg=key)
+
+
 def details(page):
     return page.locator("#details").inner_text()
 
@@ -144,9 +150,7 @@ def test_upstream_of_the_live_model_leads_click_by_click_to_the_csv(show, four_r
     assert "live now" in details(page)
     for link in ("Pusher@run-3", "Model:10", "Trainer@run-3", "Examples:9", "ExampleGen@run-3"):
         page.locator("#details").get_by_role("button", name=link, exact=True).first.click()
-        page.wait_for_function(
-            "key => document.querySelector('.panel-key').innerText === key", arg=link
-        )
+        until_heading(page, link)
     page.locator("#details").get_by_role("button", name="/data/later.csv").click()
     assert "3" * 64 in details(page)
     assert "3.0 kB (3,000 bytes)" in details(page)
@@ -285,7 +289,7 @@ def test_what_is_shown_stands_in_the_address(show, four_runs):
     page.get_by_role("button", name="About this run").click()
     assert heading(page) == "taxi"
     page.go_back()
-    assert heading(page) == "Model:2"
+    until_heading(page, "Model:2")
 
 
 # By keyboard.
@@ -466,11 +470,6 @@ def test_hostile_names_are_text_and_nothing_of_them_runs(show, hostile_store, vi
             " sel: run.executions[0].ref, at: run.executions[0].outputs[0].artifact.ref }); }",
             [view, index],
         )
-        page.wait_for_function(
-            "i => Explorer.app.state.run === Explorer.data.runs[i].id"
-            " && document.querySelector('#details .panel-head')",
-            arg=index,
-        )
         shown = page.evaluate("document.querySelector('#details').textContent")
         assert page.evaluate("t => Explorer.dom.visible(t).slice(0, 100)", text) in shown
     assert page.evaluate("window.hurt") is None
@@ -549,6 +548,7 @@ def test_of_a_thousand_runs_it_draws_one(show, tmp_path):
     press(page, "Enter")
     assert heading(page) == "Trainer@run-000500"
     page.locator("nav").get_by_text("Timeline").click()
+    page.locator(".spot").first.wait_for()
     assert page.locator(".spot").count() < 200
     slider = page.get_by_role("slider")
     slider.focus()

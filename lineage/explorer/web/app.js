@@ -16,7 +16,11 @@ Explorer.app = (() => {
     try {
       Explorer.data = await Explorer.store.load();
     } catch (error) {
-      document.getElementById("main").append(el("p", { class: "empty" }, `The data of this page cannot be read: ${error.message}`));
+      document
+        .getElementById("main")
+        .append(
+          el("p", { class: "empty" }, `The data of this page cannot be read: ${error.message}`),
+        );
       return;
     }
     Explorer.search.start();
@@ -43,7 +47,9 @@ Explorer.app = (() => {
   /** The address as an object; what it does not say is as the page was written to open. */
   function read() {
     const { data } = Explorer;
-    const said = Object.fromEntries([...new URLSearchParams(location.hash.slice(1))].filter(([known]) => KEYS.includes(known)));
+    const said = Object.fromEntries(
+      [...new URLSearchParams(location.hash.slice(1))].filter(([known]) => KEYS.includes(known)),
+    );
     const empty = !Object.keys(said).length;
     const wanted = empty ? { ...data.focus } : said;
     const found = data.find(wanted.sel);
@@ -58,10 +64,12 @@ Explorer.app = (() => {
 
   function go(next) {
     const said = new URLSearchParams();
-    for (const known of KEYS) if (next[known] !== undefined && next[known] !== "") said.set(known, next[known]);
+    for (const known of KEYS)
+      if (next[known] !== undefined && next[known] !== "") said.set(known, next[known]);
     const hash = `#${said}`;
-    if (hash === location.hash) render();
-    else location.hash = hash;
+    // At once, unlike a change of location.hash, so that keys that follow meet what they should.
+    if (hash !== location.hash) history.pushState(null, "", hash);
+    render();
   }
 
   /** Notes something in the address without drawing anew. */
@@ -108,14 +116,20 @@ Explorer.app = (() => {
 
   function titleOf(state) {
     const element = Explorer.data.get(state.sel);
-    const names = { run: state.run ?? "Runs", near: "Explore", compare: "Compare", timeline: "Timeline" };
+    const names = {
+      run: state.run ?? "Runs",
+      near: "Explore",
+      compare: "Compare",
+      timeline: "Timeline",
+    };
     return Explorer.dom.cut(element?.key ?? names[state.view], 80);
   }
 
   /** A button that was pressed and drawn anew keeps the focus; nothing is lost to the page's top. */
   function keepFocus(panel, text) {
     if (document.activeElement !== document.body) return;
-    const again = text && [...panel.querySelectorAll("button")].find((button) => button.textContent === text);
+    const again =
+      text && [...panel.querySelectorAll("button")].find((button) => button.textContent === text);
     if (again) again.focus();
     else if (text) panel.focus();
     else focusGraph();
@@ -133,20 +147,30 @@ Explorer.app = (() => {
       event.preventDefault();
       Explorer.search.focus();
     } else if (event.key === "?") help();
-    else if (event.key === "Escape" && (state.hl || state.sel)) go(state.hl ? { ...state, hl: undefined } : { ...state, sel: undefined });
+    else if (event.key === "Escape" && (state.hl || state.sel))
+      go(state.hl ? { ...state, hl: undefined } : { ...state, sel: undefined });
     else if (event.key === "u" || event.key === "d") highlight(event.key === "u" ? "up" : "down");
-    else if (event.key === "e" && event.target.dataset?.ref) go({ view: "near", at: event.target.dataset.ref, sel: event.target.dataset.ref });
+    else if (event.key === "e" && event.target.dataset?.ref)
+      go({ view: "near", at: event.target.dataset.ref, sel: event.target.dataset.ref });
   }
 
   /** Lights up what led to the focused or selected item, or what came of it. */
   function highlight(way) {
     const ref = document.activeElement?.dataset?.ref ?? app.state.sel;
-    if (ref) go({ ...app.state, sel: ref, hl: app.state.hl === way && app.state.sel === ref ? undefined : way });
+    if (ref)
+      go({
+        ...app.state,
+        sel: ref,
+        hl: app.state.hl === way && app.state.sel === ref ? undefined : way,
+      });
   }
 
   function theme() {
     const root = document.documentElement;
-    const dark = () => (root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches);
+    const dark = () =>
+      root.dataset.theme
+        ? root.dataset.theme === "dark"
+        : matchMedia("(prefers-color-scheme: dark)").matches;
     const toggle = document.getElementById("theme");
     const label = () => {
       toggle.replaceChildren(icon(dark() ? "sun" : "moon"));
@@ -176,13 +200,20 @@ Explorer.app = (() => {
   function counts() {
     const { data } = Explorer;
     const { count } = Explorer.words;
-    document.getElementById("foot-count").textContent = [count(data.runs.length, "run"), count(data.executions.length, "execution"), count(data.artifacts.length, "artifact")].join(" · ");
+    document.getElementById("foot-count").textContent = [
+      count(data.runs.length, "run"),
+      count(data.executions.length, "execution"),
+      count(data.artifacts.length, "artifact"),
+    ].join(" · ");
   }
 
   function help() {
     const dialog = document.getElementById("help-dialog");
     const rows = [
-      ["Arrows", "along the lines: right to what came of it, left to what it came from, up and down within a column; past the end of what is drawn they show more"],
+      [
+        "Arrows",
+        "along the lines: right to what came of it, left to what it came from, up and down within a column; past the end of what is drawn they show more",
+      ],
       ["Enter", "choose: the details are at the right"],
       ["u, d", "light up everything upstream, or downstream; again to stop"],
       ["e", "explore from here"],
@@ -191,13 +222,55 @@ Explorer.app = (() => {
       ["Tab", "to the next part of the page"],
       ["?", "this"],
     ];
-    const signs = [["executed", "it ran"], ["cached", "an earlier result was used again"], ["failed", "it failed or was stopped"], ["running", "it runs, or a crash left it so"]];
+    const signs = [
+      ["executed", "it ran"],
+      ["cached", "an earlier result was used again"],
+      ["failed", "it failed or was stopped"],
+      ["running", "it runs, or a crash left it so"],
+    ];
     dialog.replaceChildren(
-      el("div", { class: "dialog-head" }, el("h2", { id: "help-title" }, "Keys and signs"), el("button", { type: "button", class: "icon-button", "aria-label": "Close", onclick: () => dialog.close() }, icon("close"))),
-      el("div", { class: "dialog-body" },
-        el("dl", { class: "keys" }, rows.map(([key, text]) => [el("dt", {}, key.split(", ").map((one) => [el("kbd", {}, one), " "])), el("dd", {}, text)])),
-        el("dl", { class: "keys" }, signs.map(([kind, text]) => [el("dt", {}, stateSign(kind)), el("dd", {}, text)])),
-        el("p", { class: "soft" }, "The address of the page holds what is shown: copy it to show the same to others.")));
+      el(
+        "div",
+        { class: "dialog-head" },
+        el("h2", { id: "help-title" }, "Keys and signs"),
+        el(
+          "button",
+          {
+            type: "button",
+            class: "icon-button",
+            "aria-label": "Close",
+            onclick: () => dialog.close(),
+          },
+          icon("close"),
+        ),
+      ),
+      el(
+        "div",
+        { class: "dialog-body" },
+        el(
+          "dl",
+          { class: "keys" },
+          rows.map(([key, text]) => [
+            el(
+              "dt",
+              {},
+              key.split(", ").map((one) => [el("kbd", {}, one), " "]),
+            ),
+            el("dd", {}, text),
+          ]),
+        ),
+        el(
+          "dl",
+          { class: "keys" },
+          signs.map(([kind, text]) => [el("dt", {}, stateSign(kind)), el("dd", {}, text)]),
+        ),
+        el(
+          "p",
+          { class: "soft" },
+          "The address of the page holds what is shown: copy it to show the same to others.",
+        ),
+      ),
+    );
     dialog.showModal();
   }
 

@@ -26,25 +26,37 @@ Explorer.cards = (() => {
     for (const source of elements.filter((e) => e.kind === "source")) add(source, []);
     for (const execution of executions) {
       const outputs = compact ? [] : execution.outputs.map((link) => link.artifact);
-      add(execution, outputs.filter((artifact) => homeOf(artifact, shown) === execution));
+      add(
+        execution,
+        outputs.filter((artifact) => homeOf(artifact, shown) === execution),
+      );
     }
     for (const artifact of elements) {
       if (artifact.kind === "artifact" && !items.has(artifact.ref)) add(artifact, []);
     }
-    return { size, cards: [...cards.values()], items, edges: edgesOf(executions, items, cards, shown) };
+    return {
+      size,
+      cards: [...cards.values()],
+      items,
+      edges: edgesOf(executions, items, cards, shown),
+    };
 
     function add(element, pills) {
       const height = HEAD + pills.length * PILL + (pills.length ? FOOT : 0);
       const card = { ref: element.ref, element, pills, width: size.width, height, x: 0, y: 0 };
       cards.set(element.ref, card);
       items.set(element.ref, { ref: element.ref, element, card, row: 0 });
-      pills.forEach((artifact, i) => items.set(artifact.ref, { ref: artifact.ref, element: artifact, card, row: i + 1 }));
+      pills.forEach((artifact, i) =>
+        items.set(artifact.ref, { ref: artifact.ref, element: artifact, card, row: i + 1 }),
+      );
     }
   }
 
   /** The execution whose card carries an artifact: the one that made it, if it is shown. */
   function homeOf(artifact, shown) {
-    const there = artifact.makers.map((link) => link.execution).filter((execution) => shown.has(execution));
+    const there = artifact.makers
+      .map((link) => link.execution)
+      .filter((execution) => shown.has(execution));
     return there.find((execution) => execution.state !== "cached") ?? there[0];
   }
 
@@ -52,22 +64,30 @@ Explorer.cards = (() => {
     const edges = [];
     for (const execution of executions) {
       for (const source of execution.sources) {
-        if (cards.has(source.ref)) edges.push({ from: source.ref, to: execution.ref, keys: [], baseline: false });
+        if (cards.has(source.ref))
+          edges.push({ from: source.ref, to: execution.ref, keys: [], baseline: false });
       }
       for (const { artifact, keys, baseline } of execution.inputs) {
         // Without pills, or where it was put out again, the line starts at the execution.
         const home = homeOf(artifact, shown);
         const from = items.has(artifact.ref) ? artifact.ref : home?.ref;
-        if (from && items.get(from).card.ref !== execution.ref) edges.push({ from, to: execution.ref, keys, baseline });
+        if (from && items.get(from).card.ref !== execution.ref)
+          edges.push({ from, to: execution.ref, keys, baseline });
       }
     }
     const known = new Set();
-    return edges.filter(({ from, to }) => !known.has(`${from} ${to}`) && known.add(`${from} ${to}`));
+    return edges.filter(
+      ({ from, to }) => !known.has(`${from} ${to}`) && known.add(`${from} ${to}`),
+    );
   }
 
   /** Gives every card its place and every edge its points; returns the size of the whole. */
   function layOut(model) {
-    const nodes = model.cards.map((card) => ({ v: card.ref, width: card.width, height: card.height }));
+    const nodes = model.cards.map((card) => ({
+      v: card.ref,
+      width: card.width,
+      height: card.height,
+    }));
     const pairs = new Map();
     for (const edge of model.edges) {
       const [v, w] = [model.items.get(edge.from).card.ref, edge.to];
@@ -77,15 +97,31 @@ Explorer.cards = (() => {
       pairs.set(`${v} ${w}`, pair);
     }
     const lines = [...pairs.values()];
-    Explorer.layOut(nodes, lines, { rankdir: "LR", ranksep: model.size.layers, nodesep: ROWS, edgesep: 12 }, {});
-    nodes.forEach((node, i) => Object.assign(model.cards[i], { x: node.x - node.width / 2, y: node.y - node.height / 2 }));
+    Explorer.layOut(
+      nodes,
+      lines,
+      { rankdir: "LR", ranksep: model.size.layers, nodesep: ROWS, edgesep: 12 },
+      {},
+    );
+    nodes.forEach((node, i) =>
+      Object.assign(model.cards[i], { x: node.x - node.width / 2, y: node.y - node.height / 2 }),
+    );
     const columns = { lefts: model.cards.map((card) => card.x), width: model.size.width };
     for (const edge of model.edges) {
       const line = pairs.get(`${model.items.get(edge.from).card.ref} ${edge.to}`);
-      edge.path = pathOf(model.items.get(edge.from), model.items.get(edge.to), line.points.slice(1, -1), columns);
+      edge.path = pathOf(
+        model.items.get(edge.from),
+        model.items.get(edge.to),
+        line.points.slice(1, -1),
+        columns,
+      );
     }
     const right = Math.max(0, ...model.cards.map((card) => card.x + card.width));
-    const bottom = Math.max(0, ...model.cards.map((card) => card.y + card.height), ...lines.flatMap((line) => line.points.map((p) => p.y)));
+    const bottom = Math.max(
+      0,
+      ...model.cards.map((card) => card.y + card.height),
+      ...lines.flatMap((line) => line.points.map((p) => p.y)),
+    );
     return { width: right, height: bottom };
   }
 
@@ -100,7 +136,8 @@ Explorer.cards = (() => {
     const points = [[from.card.x + from.card.width - (from.row ? 5 : 0), middle(from)]];
     for (const { x, y } of between) {
       const column = columns.lefts.find((left) => x > left && x < left + columns.width);
-      if (column !== undefined && column > from.card.x && column < to.card.x) points.push([column, y], [column + columns.width, y]);
+      if (column !== undefined && column > from.card.x && column < to.card.x)
+        points.push([column, y], [column + columns.width, y]);
     }
     points.push([to.card.x - 6, middle(to)]);
     const [start, ...rest] = points;
@@ -108,7 +145,10 @@ Explorer.cards = (() => {
     let path = `M${round(x)} ${round(y)}`;
     for (const [nextX, nextY] of rest) {
       const bend = (x + nextX) / 2;
-      path += nextY === y ? `H${round(nextX)}` : `C${round(bend)} ${round(y)} ${round(bend)} ${round(nextY)} ${round(nextX)} ${round(nextY)}`;
+      path +=
+        nextY === y
+          ? `H${round(nextX)}`
+          : `C${round(bend)} ${round(y)} ${round(bend)} ${round(nextY)} ${round(nextX)} ${round(nextY)}`;
       [x, y] = [nextX, nextY];
     }
     return path;

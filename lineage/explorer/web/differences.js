@@ -12,13 +12,22 @@ Explorer.differences = (() => {
     const nodes = [...new Set([...inA.keys(), ...inB.keys()])];
     return nodes.map((node) => {
       const [one, other] = [inA.get(node), inB.get(node)];
-      return { node, a: one, b: other, in: one && other ? ofExecutions(one, other) : [one ? "only in A" : "only in B"] };
+      return {
+        node,
+        a: one,
+        b: other,
+        in: one && other ? ofExecutions(one, other) : [one ? "only in A" : "only in B"],
+      };
     });
   }
 
   /** In what two executions of a node differ; nothing if they put out the same artifacts. */
   function ofExecutions(one, other) {
-    const ids = (links) => links.map((link) => link.artifact.id).sort((x, y) => x - y).join(" ");
+    const ids = (links) =>
+      links
+        .map((link) => link.artifact.id)
+        .sort((x, y) => x - y)
+        .join(" ");
     const found = [];
     const same = one.outputs.length > 0 && ids(one.outputs) === ids(other.outputs);
     if (same) return found;
@@ -51,11 +60,13 @@ Explorer.differences = (() => {
 
   /** Lines that only one of two texts has, by their longest common subsequence. */
   function ofLines(path, a, b) {
-    if (a.length > LONGEST || b.length > LONGEST) return [{ path, a: a.join("\n"), b: b.join("\n") }];
+    if (a.length > LONGEST || b.length > LONGEST)
+      return [{ path, a: a.join("\n"), b: b.join("\n") }];
     const common = Array.from({ length: a.length + 1 }, () => new Uint16Array(b.length + 1));
     for (let i = a.length - 1; i >= 0; i -= 1) {
       for (let j = b.length - 1; j >= 0; j -= 1) {
-        common[i][j] = a[i] === b[j] ? common[i + 1][j + 1] + 1 : Math.max(common[i + 1][j], common[i][j + 1]);
+        common[i][j] =
+          a[i] === b[j] ? common[i + 1][j + 1] + 1 : Math.max(common[i + 1][j], common[i][j + 1]);
       }
     }
     const rows = [];
@@ -69,7 +80,8 @@ Explorer.differences = (() => {
         continue;
       }
       if (!row) rows.push((row = { path: `${path}, line ${i + 1}`, a: undefined, b: undefined }));
-      if (j >= b.length || (i < a.length && common[i + 1][j] >= common[i][j + 1])) row.a = joined(row.a, a[i++]);
+      if (j >= b.length || (i < a.length && common[i + 1][j] >= common[i][j + 1]))
+        row.a = joined(row.a, a[i++]);
       else row.b = joined(row.b, b[j++]);
     }
     return rows;
@@ -85,12 +97,24 @@ Explorer.differences = (() => {
 
   /** Source files of both, by path: `sha256` or size tell whether they are the same. */
   function ofData(a, b) {
-    const files = (run) => new Map(run.executions.flatMap((e) => e.sources).flatMap((source) => source.files).map((file) => [file.path, file]));
+    const files = (run) =>
+      new Map(
+        run.executions
+          .flatMap((e) => e.sources)
+          .flatMap((source) => source.files)
+          .map((file) => [file.path, file]),
+      );
     const [inA, inB] = [files(a), files(b)];
-    return [...new Set([...inA.keys(), ...inB.keys()])].sort().map((path) => ({ path, a: inA.get(path), b: inB.get(path), same: sameFile(inA.get(path), inB.get(path)) }));
+    return [...new Set([...inA.keys(), ...inB.keys()])].sort().map((path) => ({
+      path,
+      a: inA.get(path),
+      b: inB.get(path),
+      same: sameFile(inA.get(path), inB.get(path)),
+    }));
   }
 
-  const sameFile = (one, other) => Boolean(one && other) && one.sha256 === other.sha256 && one.bytes === other.bytes;
+  const sameFile = (one, other) =>
+    Boolean(one && other) && one.sha256 === other.sha256 && one.bytes === other.bytes;
 
   return { ofNodes, ofProperties, ofMetrics, ofData, ofLines };
 })();

@@ -24,7 +24,9 @@ Explorer.dom = (() => {
       if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
       else element.setAttribute(name, value === true ? "" : String(value));
     }
-    element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
+    element.append(
+      ...children.flat(Infinity).filter((child) => child !== null && child !== undefined),
+    );
     return element;
   }
 
@@ -35,9 +37,14 @@ Explorer.dom = (() => {
    */
   function visible(text) {
     return String(text)
-      .replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, (c) => `⟨U+${c.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`)
+      .replace(
+        /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+        (c) => `⟨U+${c.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`,
+      )
       .replace(/[\u2028\u2029]/g, "\u2424")
-      .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, (c) => String.fromCharCode(0x2400 + c.charCodeAt(0)))
+      .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, (c) =>
+        String.fromCharCode(0x2400 + c.charCodeAt(0)),
+      )
       .replace(/\u007f/g, "\u2421");
   }
 
@@ -58,7 +65,9 @@ Explorer.dom = (() => {
     const button = el("button", { type: "button", class: "link", "aria-expanded": "false" });
     const label = () => {
       const open = button.getAttribute("aria-expanded") === "true";
-      button.textContent = open ? "Show less" : `Show all ${whole.length.toLocaleString("en")} characters`;
+      button.textContent = open
+        ? "Show less"
+        : `Show all ${whole.length.toLocaleString("en")} characters`;
       shown.textContent = open ? whole : cut(whole, limit);
     };
     button.addEventListener("click", () => {
@@ -80,10 +89,18 @@ Explorer.dom = (() => {
 
   /** A list that shows some of its entries and the rest on demand. */
   function some(entries, draw, limit, what) {
-    const list = el("ul", { class: "plain" }, entries.slice(0, limit).map((entry) => el("li", {}, draw(entry))));
+    const list = el(
+      "ul",
+      { class: "plain" },
+      entries.slice(0, limit).map((entry) => el("li", {}, draw(entry))),
+    );
     const rest = entries.slice(limit);
     if (rest.length) {
-      const more = el("button", { type: "button", class: "link" }, `Show ${rest.length.toLocaleString("en")} more ${what}`);
+      const more = el(
+        "button",
+        { type: "button", class: "link" },
+        `Show ${rest.length.toLocaleString("en")} more ${what}`,
+      );
       const item = el("li", {}, more);
       more.addEventListener("click", () => {
         const next = rest.splice(0, 200).map((entry) => el("li", {}, draw(entry)));
@@ -98,7 +115,12 @@ Explorer.dom = (() => {
   }
 
   function button(text, onclick, attributes, icon) {
-    return el("button", { type: "button", class: "button", onclick, ...attributes }, icon ?? null, text);
+    return el(
+      "button",
+      { type: "button", class: "button", onclick, ...attributes },
+      icon ?? null,
+      text,
+    );
   }
 
   /** Says something to a screen reader. */

@@ -18,7 +18,13 @@ Explorer.views.near = (() => {
   function enter(main, address) {
     center = Explorer.data.find(address.at) ?? Explorer.data.find(address.sel) ?? first();
     if (!center) {
-      main.append(el("p", { class: "empty", id: "graph-area", tabindex: "-1" }, "This store is empty: there is nothing to explore yet."));
+      main.append(
+        el(
+          "p",
+          { class: "empty", id: "graph-area", tabindex: "-1" },
+          "This store is empty: there is nothing to explore yet.",
+        ),
+      );
       return;
     }
     shown = new Set();
@@ -43,12 +49,21 @@ Explorer.views.near = (() => {
   function first() {
     const { data } = Explorer;
     const pushed = data.get([...data.live][0]);
-    const served = pushed?.makers[0]?.execution.inputs.map((link) => link.artifact).find((artifact) => artifact.type === "Model");
-    return served ?? pushed ?? [...data.artifacts].reverse().find((artifact) => artifact.type === "Model") ?? data.artifacts.at(-1) ?? data.executions.at(-1);
+    const served = pushed?.makers[0]?.execution.inputs
+      .map((link) => link.artifact)
+      .find((artifact) => artifact.type === "Model");
+    return (
+      served ??
+      pushed ??
+      [...data.artifacts].reverse().find((artifact) => artifact.type === "Model") ??
+      data.artifacts.at(-1) ??
+      data.executions.at(-1)
+    );
   }
 
   function addChain(way) {
-    const chain = way === "up" ? Explorer.walk.upstream(center, MOST) : Explorer.walk.downstream(center, MOST);
+    const chain =
+      way === "up" ? Explorer.walk.upstream(center, MOST) : Explorer.walk.downstream(center, MOST);
     for (const element of chain) if (shown.size < MOST) add(element);
     cutShort = chain.size > MOST;
   }
@@ -59,7 +74,8 @@ Explorer.views.near = (() => {
       for (const maker of Explorer.walk.makers(element).slice(0, AT_ONCE)) add(maker);
       for (const user of Explorer.walk.users(element).slice(0, AT_ONCE)) add(user);
     } else {
-      for (const side of ["left", "right"]) for (const other of beside(element, side).slice(0, AT_ONCE)) add(other);
+      for (const side of ["left", "right"])
+        for (const other of beside(element, side).slice(0, AT_ONCE)) add(other);
     }
   }
 
@@ -74,12 +90,22 @@ Explorer.views.near = (() => {
     const inputs = (element.inputs ?? []).map((link) => link.artifact);
     const outputs = (element.outputs ?? []).map((link) => link.artifact);
     const unmade = inputs.filter((artifact) => !artifact.makers.length);
-    if (element.kind === "source") return side === "left" ? [] : element.readers.filter((reader, i) => reader.state !== "cached" || i === 0);
+    if (element.kind === "source")
+      return side === "left"
+        ? []
+        : element.readers.filter((reader, i) => reader.state !== "cached" || i === 0);
     if (element.kind === "artifact") return side === "left" ? makers(element) : users(element);
-    return [...new Set(side === "left" ? [...element.sources, ...inputs.flatMap(makers), ...unmade] : outputs.flatMap(users))];
+    return [
+      ...new Set(
+        side === "left"
+          ? [...element.sources, ...inputs.flatMap(makers), ...unmade]
+          : outputs.flatMap(users),
+      ),
+    ];
   }
 
-  const hiddenBeside = (element, side) => beside(element, side).filter((other) => !shown.has(other));
+  const hiddenBeside = (element, side) =>
+    beside(element, side).filter((other) => !shown.has(other));
 
   function expand(element, side, focused) {
     const next = hiddenBeside(element, side).slice(0, AT_ONCE);
@@ -104,19 +130,32 @@ Explorer.views.near = (() => {
 
   function toolbar(address) {
     const title = center.kind === "source" ? words.base(center.name) : center.key;
-    const whole = { up: "Everything that led to", down: "Everything that came of" }[address.all] ?? "Around";
-    return el("div", { class: "toolbar" },
+    const whole =
+      { up: "Everything that led to", down: "Everything that came of" }[address.all] ?? "Around";
+    return el(
+      "div",
+      { class: "toolbar" },
       icon(Explorer.icons.kindOf(center)),
       el("span", {}, `${whole} `, el("b", {}, name(cut(title, 80)))),
       el("span", { class: "soft" }, cutShort ? `The first ${MOST} elements; expand for more.` : ""),
-      address.all ? button("Only its neighbours", () => Explorer.app.go({ view: "near", at: center.ref, sel: center.ref }), { class: "button push-end" }) : null);
+      address.all
+        ? button(
+            "Only its neighbours",
+            () => Explorer.app.go({ view: "near", at: center.ref, sel: center.ref }),
+            { class: "button push-end" },
+          )
+        : null,
+    );
   }
 
   function select(address) {
     if (!center) return;
     const element = Explorer.data.find(address.sel) ?? center;
     const there = stage.model.items.has(element.ref);
-    const lit = address.hl && there ? Explorer.cards.reach(stage.model, element.ref, address.hl === "up") : undefined;
+    const lit =
+      address.hl && there
+        ? Explorer.cards.reach(stage.model, element.ref, address.hl === "up")
+        : undefined;
     stage.select(element.ref, lit);
     Explorer.details.show(element);
   }

@@ -48,8 +48,17 @@ Explorer.search = (() => {
   function makeIndex() {
     const { data } = Explorer;
     const newestFirst = (list) => [...list].reverse();
-    const all = [...newestFirst(data.runs), ...data.sources, ...newestFirst(data.artifacts), ...newestFirst(data.executions)];
-    return all.map((element) => ({ element, key: element.key.toLowerCase(), text: `${element.key} ${element.name ?? ""} ${element.uri ?? ""}`.toLowerCase() }));
+    const all = [
+      ...newestFirst(data.runs),
+      ...data.sources,
+      ...newestFirst(data.artifacts),
+      ...newestFirst(data.executions),
+    ];
+    return all.map((element) => ({
+      element,
+      key: element.key.toLowerCase(),
+      text: `${element.key} ${element.name ?? ""} ${element.uri ?? ""}`.toLowerCase(),
+    }));
   }
 
   function inValues(wanted) {
@@ -59,30 +68,46 @@ Explorer.search = (() => {
     values.forEach((value, i) => {
       if (typeof value === "string" && value.toLowerCase().includes(wanted)) holding.add(i);
     });
-    const matching = new Set(sets.flatMap((pairs, i) => (pairs.some((value) => holding.has(value)) ? [i] : [])));
-    return [...data.runs, ...data.artifacts, ...data.executions].filter((element) => matching.has(element.set)).reverse();
+    const matching = new Set(
+      sets.flatMap((pairs, i) => (pairs.some((value) => holding.has(value)) ? [i] : [])),
+    );
+    return [...data.runs, ...data.artifacts, ...data.executions]
+      .filter((element) => matching.has(element.set))
+      .reverse();
   }
 
   function show(text) {
     found = find(text);
     active = found.length ? 0 : -1;
     box.replaceChildren(...found.slice(0, MOST).map(result));
-    if (!found.length && text.trim()) box.append(el("div", { class: "search-none" }, "Nothing like that in this store."));
-    if (found.length > MOST) box.append(el("div", { class: "search-none" }, `${(found.length - MOST).toLocaleString("en")} more; write more of it.`));
+    if (!found.length && text.trim())
+      box.append(el("div", { class: "search-none" }, "Nothing like that in this store."));
+    if (found.length > MOST)
+      box.append(
+        el(
+          "div",
+          { class: "search-none" },
+          `${(found.length - MOST).toLocaleString("en")} more; write more of it.`,
+        ),
+      );
     box.hidden = !text.trim();
     input.setAttribute("aria-expanded", String(!box.hidden));
     mark();
   }
 
   function result(element, i) {
-    return el("div", { class: "search-result", role: "option", id: `found-${i}`, onclick: () => choose(element) },
+    return el(
+      "div",
+      { class: "search-result", role: "option", id: `found-${i}`, onclick: () => choose(element) },
       icon(element.kind === "run" ? element.status : kindOf(element)),
       name(cut(element.key, 160)),
-      el("span", { class: "soft" }, name(cut(secondLine(element), 160))));
+      el("span", { class: "soft" }, name(cut(secondLine(element), 160))),
+    );
   }
 
   function secondLine(element) {
-    if (element.kind === "run") return `Run of ${element.pipeline || "an unnamed pipeline"}, ${Explorer.words.shortTime(element.started)}`;
+    if (element.kind === "run")
+      return `Run of ${element.pipeline || "an unnamed pipeline"}, ${Explorer.words.shortTime(element.started)}`;
     if (element.kind === "execution") return `Execution, ${element.state}`;
     if (element.kind === "source") return "Source file";
     return element.name || element.uri || "Artifact";

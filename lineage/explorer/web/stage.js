@@ -5,6 +5,8 @@
 Explorer.Stage = (() => {
   const { el, svg, name, cut, visible } = Explorer.dom;
   const { icon, kindOf } = Explorer.icons;
+  const { titleOf, signOf, spoken } = Explorer.labels;
+  const { along, beside, inReadingOrder } = Explorer.ways;
   const LEGIBLE = 0.7; // no smaller than this unless asked for
   const [SMALLEST, LARGEST] = [0.25, 1.6];
 
@@ -20,15 +22,23 @@ Explorer.Stage = (() => {
       this.margin = options.onExpand ? 32 : 22;
       this.zoomLevel = el("output", {}, "100%");
       this.scroll = el("div", { class: "graph-scroll" });
-      this.area = el("section", { class: "graph-area", id: options.id, tabindex: "-1", "aria-label": options.label },
-        this.scroll, this.#zoomButtons());
+      this.area = el(
+        "section",
+        { class: "graph-area", id: options.id, tabindex: "-1", "aria-label": options.label },
+        this.scroll,
+        this.#zoomButtons(),
+      );
       this.buttons = new Map();
       this.area.addEventListener("keydown", (event) => this.#key(event));
-      this.scroll.addEventListener("wheel", (event) => {
-        if (!event.ctrlKey && !event.metaKey) return;
-        event.preventDefault();
-        this.zoom(this.scale * (event.deltaY < 0 ? 1.12 : 0.9));
-      }, { passive: false });
+      this.scroll.addEventListener(
+        "wheel",
+        (event) => {
+          if (!event.ctrlKey && !event.metaKey) return;
+          event.preventDefault();
+          this.zoom(this.scale * (event.deltaY < 0 ? 1.12 : 0.9));
+        },
+        { passive: false },
+      );
     }
 
     /** Draws a model of `Explorer.cards`; keeps the scale if something was drawn before. */
@@ -37,14 +47,19 @@ Explorer.Stage = (() => {
       this.size = Explorer.cards.layOut(model);
       this.buttons.clear();
       this.edges = [];
-      const stage = el("div", { class: "graph-stage", role: "group", "aria-label": "Steps and what they made" });
+      const stage = el("div", {
+        class: "graph-stage",
+        role: "group",
+        "aria-label": "Steps and what they made",
+      });
       stage.append(this.#lines(), ...inReadingOrder(model.cards).map((card) => this.#card(card)));
       this.stage = stage;
       this.sizer = el("div", { class: "graph-sizer" }, stage);
       this.scroll.replaceChildren(this.sizer);
       this.zoom(this.scale && !place.fit ? this.scale : this.#fitting(LEGIBLE, 1));
       // Room below for the buttons of the size and for a scroll bar.
-      if (this.options.tall) this.area.style.height = `${Math.min(this.options.tall(), this.sizer.offsetHeight + 52)}px`;
+      if (this.options.tall)
+        this.area.style.height = `${Math.min(this.options.tall(), this.sizer.offsetHeight + 52)}px`;
       this.select(place.selected, place.lit);
     }
 
@@ -59,7 +74,9 @@ Explorer.Stage = (() => {
         button.classList.toggle("is-dim", Boolean(lit) && !lit.has(known));
       }
       for (const { edge, line, head } of this.edges) {
-        const on = lit ? lit.has(edge.from) && lit.has(edge.to) && !edge.baseline : edge.from === this.selected || edge.to === this.selected;
+        const on = lit
+          ? lit.has(edge.from) && lit.has(edge.to) && !edge.baseline
+          : edge.from === this.selected || edge.to === this.selected;
         for (const part of [line, head]) {
           part.classList.toggle("is-lit", on);
           part.classList.toggle("is-dim", Boolean(lit) && !on);
@@ -73,10 +90,15 @@ Explorer.Stage = (() => {
       const item = this.model.items.get(ref);
       if (!item || this.scroll.clientWidth === 0) return;
       const { scrollLeft, scrollTop, clientWidth, clientHeight } = this.scroll;
-      const [x, y] = [(item.card.x + item.card.width / 2 + this.margin) * this.scale, (Explorer.cards.middle(item) + this.margin) * this.scale];
+      const [x, y] = [
+        (item.card.x + item.card.width / 2 + this.margin) * this.scale,
+        (Explorer.cards.middle(item) + this.margin) * this.scale,
+      ];
       const roomX = Math.min(230 * this.scale, clientWidth / 3);
-      if (x - roomX < scrollLeft || x + roomX > scrollLeft + clientWidth) this.scroll.scrollLeft = x - clientWidth / 2;
-      if (y - 50 < scrollTop || y + 50 > scrollTop + clientHeight) this.scroll.scrollTop = y - clientHeight / 2;
+      if (x - roomX < scrollLeft || x + roomX > scrollLeft + clientWidth)
+        this.scroll.scrollLeft = x - clientWidth / 2;
+      if (y - 50 < scrollTop || y + 50 > scrollTop + clientHeight)
+        this.scroll.scrollTop = y - clientHeight / 2;
     }
 
     focus(ref) {
@@ -86,7 +108,10 @@ Explorer.Stage = (() => {
 
     zoom(scale) {
       this.scale = Math.min(LARGEST, Math.max(SMALLEST, scale));
-      const [width, height] = [this.size.width + 2 * this.margin, this.size.height + 2 * this.margin];
+      const [width, height] = [
+        this.size.width + 2 * this.margin,
+        this.size.height + 2 * this.margin,
+      ];
       this.stage.style.width = `${width}px`;
       this.stage.style.height = `${height}px`;
       this.stage.style.transform = `scale(${this.scale})`;
@@ -108,22 +133,41 @@ Explorer.Stage = (() => {
     }
 
     #zoomButtons() {
-      const make = (sign, label, act) => el("button", { type: "button", class: "icon-button", "aria-label": label, title: label, onclick: act }, icon(sign));
-      return el("div", { class: "zoom", role: "group", "aria-label": "Size of the graph" },
+      const make = (sign, label, act) =>
+        el(
+          "button",
+          { type: "button", class: "icon-button", "aria-label": label, title: label, onclick: act },
+          icon(sign),
+        );
+      return el(
+        "div",
+        { class: "zoom", role: "group", "aria-label": "Size of the graph" },
         make("minus", "Smaller", () => this.zoom(this.scale / 1.2)),
         this.zoomLevel,
         make("plus", "Larger", () => this.zoom(this.scale * 1.2)),
-        make("fit", "Fit the whole graph", () => this.fit()));
+        make("fit", "Fit the whole graph", () => this.fit()),
+      );
     }
 
     #lines() {
-      const layer = svg("svg", { class: "edges", "aria-hidden": "true", width: this.size.width + 2 * this.margin, height: this.size.height + 2 * this.margin });
+      const layer = svg("svg", {
+        class: "edges",
+        "aria-hidden": "true",
+        width: this.size.width + 2 * this.margin,
+        height: this.size.height + 2 * this.margin,
+      });
       const group = svg("g", { transform: `translate(${this.margin} ${this.margin})` });
       for (const edge of this.model.edges) {
         const to = this.model.items.get(edge.to);
         const [x, y] = [to.card.x, Explorer.cards.middle(to)];
-        const line = svg("path", { class: `edge${edge.baseline ? " is-baseline" : ""}`, d: edge.path });
-        const head = svg("path", { class: "arrow", d: `M${x - 8} ${y - 4.5}L${x - 0.5} ${y}L${x - 8} ${y + 4.5}z` });
+        const line = svg("path", {
+          class: `edge${edge.baseline ? " is-baseline" : ""}`,
+          d: edge.path,
+        });
+        const head = svg("path", {
+          class: "arrow",
+          d: `M${x - 8} ${y - 4.5}L${x - 0.5} ${y}L${x - 8} ${y + 4.5}z`,
+        });
         group.append(line, head);
         this.edges.push({ edge, line, head });
       }
@@ -133,26 +177,51 @@ Explorer.Stage = (() => {
 
     #card({ ref, element, pills, width, height, x, y }) {
       const note = this.options.difference?.(element);
-      const kind = element.kind === "execution" ? `is-${element.state}` : element.kind === "source" ? "is-source" : "is-loose";
+      const kind =
+        element.kind === "execution"
+          ? `is-${element.state}`
+          : element.kind === "source"
+            ? "is-source"
+            : "is-loose";
       const box = el("div", { class: `card ${kind}${note?.strong ? " is-different" : ""}` });
-      Object.assign(box.style, { left: `${x + this.margin}px`, top: `${y + this.margin}px`, width: `${width}px`, height: `${height}px` });
-      const sub = note ? el("span", { class: "card-sub difference" }, note.text) : el("span", { class: "card-sub" }, this.options.sub(element));
-      box.append(this.#button(element, `card-head ${kind}`, [icon(kindOf(element)), name(cut(titleOf(element), 120), { class: "card-name" }), sub]));
-      for (const pill of pills) box.append(this.#button(pill, "pill", [icon(kindOf(pill)), name(cut(pill.type, 120)), signOf(pill)]));
+      Object.assign(box.style, {
+        left: `${x + this.margin}px`,
+        top: `${y + this.margin}px`,
+        width: `${width}px`,
+        height: `${height}px`,
+      });
+      const sub = note
+        ? el("span", { class: "card-sub difference" }, note.text)
+        : el("span", { class: "card-sub" }, this.options.sub(element));
+      box.append(
+        this.#button(element, `card-head ${kind}`, [
+          icon(kindOf(element)),
+          name(cut(titleOf(element), 120), { class: "card-name" }),
+          sub,
+        ]),
+      );
+      for (const pill of pills)
+        box.append(
+          this.#button(pill, "pill", [icon(kindOf(pill)), name(cut(pill.type, 120)), signOf(pill)]),
+        );
       for (const side of ["left", "right"]) this.#expander(box, element, side);
       return box;
     }
 
     #button(element, kind, content) {
-      const button = el("button", {
-        type: "button",
-        class: kind,
-        tabindex: "-1",
-        "data-ref": element.ref,
-        title: cut(visible(element.kind === "source" ? element.name : element.key), 200),
-        "aria-label": spoken(element),
-        onclick: () => this.options.onSelect(element),
-      }, content);
+      const button = el(
+        "button",
+        {
+          type: "button",
+          class: kind,
+          tabindex: "-1",
+          "data-ref": element.ref,
+          title: cut(visible(element.kind === "source" ? element.name : element.key), 200),
+          "aria-label": spoken(element),
+          onclick: () => this.options.onSelect(element),
+        },
+        content,
+      );
       this.buttons.set(element.ref, button);
       return button;
     }
@@ -161,26 +230,38 @@ Explorer.Stage = (() => {
       const hidden = this.options.hidden?.(element, side) ?? 0;
       if (!hidden) return;
       const words = side === "left" ? "more before" : "more after";
-      box.append(el("button", {
-        type: "button",
-        class: `expand expand-${side}`,
-        "aria-label": `Show ${hidden} ${words} ${cut(visible(titleOf(element)), 80)}`,
-        title: `Show ${hidden} ${words}`,
-        onclick: () => this.options.onExpand(element, side),
-      }, `+${hidden > 999 ? "999…" : hidden}`));
+      box.append(
+        el(
+          "button",
+          {
+            type: "button",
+            class: `expand expand-${side}`,
+            "aria-label": `Show ${hidden} ${words} ${cut(visible(titleOf(element)), 80)}`,
+            title: `Show ${hidden} ${words}`,
+            onclick: () => this.options.onExpand(element, side),
+          },
+          `+${hidden > 999 ? "999…" : hidden}`,
+        ),
+      );
     }
 
     #key(event) {
       const ref = event.target.dataset?.ref;
       if (!ref || event.ctrlKey || event.metaKey || event.altKey) return;
-      const next = { ArrowRight: () => this.#along(ref, true), ArrowLeft: () => this.#along(ref, false),
-        ArrowDown: () => this.#beside(ref, 1), ArrowUp: () => this.#beside(ref, -1),
-        Home: () => inReadingOrder(this.model.cards)[0]?.ref, End: () => inReadingOrder(this.model.cards).at(-1)?.ref }[event.key];
+      const next = {
+        ArrowRight: () => along(this.model, ref, true),
+        ArrowLeft: () => along(this.model, ref, false),
+        ArrowDown: () => beside(this.model, ref, 1),
+        ArrowUp: () => beside(this.model, ref, -1),
+        Home: () => inReadingOrder(this.model.cards)[0]?.ref,
+        End: () => inReadingOrder(this.model.cards).at(-1)?.ref,
+      }[event.key];
       if (!next) return;
       event.preventDefault();
       const target = next();
       if (target) this.#move(target);
-      else if (event.key === "ArrowRight" || event.key === "ArrowLeft") this.#expandFrom(ref, event.key === "ArrowRight" ? "right" : "left");
+      else if (event.key === "ArrowRight" || event.key === "ArrowLeft")
+        this.#expandFrom(ref, event.key === "ArrowRight" ? "right" : "left");
     }
 
     #move(ref) {
@@ -189,59 +270,11 @@ Explorer.Stage = (() => {
       this.focus(ref);
     }
 
-    /** Where a line leads from an item: from a step to what it made, from that to who read it. */
-    #along(ref, forward) {
-      const item = this.model.items.get(ref);
-      const ahead = this.model.edges.filter((edge) => (forward ? edge.from : edge.to) === ref).map((edge) => (forward ? edge.to : edge.from));
-      if (forward && item.row === 0 && item.card.pills.length) return item.card.pills[0].ref;
-      if (!forward && item.row > 0) return item.card.ref;
-        // The nearest layer, and in it the nearest height.
-    const { middle } = Explorer.cards;
-    const far = (other) => Math.abs(other.card.x - item.card.x) * 1000 + Math.abs(middle(other) - middle(item));
-    const distance = (other) => far(this.model.items.get(other));
-      return ahead.sort((one, other) => distance(one) - distance(other))[0];
-    }
-
-    /** The next item above or below, in the same card or layer. */
-    #beside(ref, step) {
-      const item = this.model.items.get(ref);
-      const column = [...this.model.items.values()].filter((other) => Math.abs(other.card.x - item.card.x) < item.card.width / 2);
-      column.sort((one, other) => Explorer.cards.middle(one) - Explorer.cards.middle(other));
-      return column[column.indexOf(item) + step]?.ref;
-    }
-
     #expandFrom(ref, side) {
       const element = this.model.items.get(ref).card.element;
       if (this.options.hidden?.(element, side)) this.options.onExpand(element, side, ref);
     }
   }
 
-  const inReadingOrder = (cards) => [...cards].sort((one, other) => one.x - other.x || one.y - other.y);
-
-  function titleOf(element) {
-    if (element.kind === "execution") return element.node;
-    if (element.kind === "source") return Explorer.words.base(element.name);
-    return element.type;
-  }
-
-  /** What is to be seen of an artifact at once: refused, pushed and live, deleted. */
-  function signOf(artifact) {
-    const sign = (shape, mood) => el("span", { class: `pill-sign is-${mood}` }, icon(shape));
-    const said = Explorer.details.verdictOf(artifact);
-    if (said !== undefined) return sign(said ? "yes" : "no", said ? "good" : "bad");
-    if (Explorer.data.live.has(artifact.ref)) return sign("live", "good");
-    return artifact.state.includes("delet") ? sign("no", "bad") : null;
-  }
-
-  function spoken(element) {
-    const text = cut(visible(element.kind === "source" ? `File ${element.name}` : element.key), 200);
-    if (element.kind === "execution") return `${text}, ${element.state}`;
-    if (element.kind === "source") return text;
-    const said = Explorer.details.verdictOf(element);
-    const live = Explorer.data.live.has(element.ref) ? ", live now" : "";
-    return `${text}, ${element.state}${said === undefined ? "" : said ? ", says yes" : ", says no"}${live}`;
-  }
-
-  Stage.titleOf = titleOf;
   return Stage;
 })();

@@ -6,10 +6,14 @@ Explorer.store = (() => {
   const FORMAT = 1;
 
   async function load() {
-    const packed = Uint8Array.from(atob(document.getElementById("content").textContent.trim()), (c) => c.charCodeAt(0));
+    const packed = Uint8Array.from(
+      atob(document.getElementById("content").textContent.trim()),
+      (c) => c.charCodeAt(0),
+    );
     const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
     const content = JSON.parse(await new Response(stream).text());
-    if (content.format !== FORMAT) throw new Error(`format ${content.format} of the data is not ${FORMAT}`);
+    if (content.format !== FORMAT)
+      throw new Error(`format ${content.format} of the data is not ${FORMAT}`);
     return new Store(content);
   }
 
@@ -22,9 +26,16 @@ Explorer.store = (() => {
       this.executions = this.#executions(content.executions);
       this.#link(content.links);
       this.sources = content.sources.map((source, index) => this.#source(source, index));
-      this.runs = content.runs.map((run, index) => ({ ...run, kind: "run", index, key: run.id, executions: [] }));
+      this.runs = content.runs.map((run, index) => ({
+        ...run,
+        kind: "run",
+        index,
+        key: run.id,
+        executions: [],
+      }));
       this.#runs = new Map(this.runs.map((run) => [run.id, run]));
-      for (const execution of this.executions) this.#runs.get(execution.run)?.executions.push(execution);
+      for (const execution of this.executions)
+        this.#runs.get(execution.run)?.executions.push(execution);
       this.live = new Set(Object.values(content.live).map((id) => `a${id}`));
       this.metricNames = [...new Set(this.runs.flatMap((run) => Object.keys(run.metrics)))].sort();
     }
@@ -57,7 +68,8 @@ Explorer.store = (() => {
       const pairs = this.content.sets[element.set] ?? [];
       const values = this.content.values;
       const found = [];
-      for (let i = 0; i < pairs.length; i += 2) found.push([values[pairs[i]], values[pairs[i + 1]]]);
+      for (let i = 0; i < pairs.length; i += 2)
+        found.push([values[pairs[i]], values[pairs[i + 1]]]);
       return found;
     }
 
@@ -139,7 +151,14 @@ Explorer.store = (() => {
 
     #source(source, index) {
       const readers = source.executions.map((id) => this.elements.get(`e${id}`));
-      const made = this.#keep({ kind: "source", ref: `s${index}`, key: source.name, name: source.name, files: source.files, readers });
+      const made = this.#keep({
+        kind: "source",
+        ref: `s${index}`,
+        key: source.name,
+        name: source.name,
+        files: source.files,
+        readers,
+      });
       for (const reader of readers) reader.sources.push(made);
       return made;
     }

@@ -35,7 +35,10 @@ Explorer.walk = (() => {
   /** Everything that came from an element, itself included. */
   function downstream(start, limit = Infinity) {
     return go(start, limit, (element) => {
-      if (element.kind === "artifact") return real(element.users).filter((link) => !link.baseline).map((link) => link.execution);
+      if (element.kind === "artifact")
+        return real(element.users)
+          .filter((link) => !link.baseline)
+          .map((link) => link.execution);
       if (element.kind === "execution") return element.outputs.map((link) => link.artifact);
       return element.readers.filter((reader) => reader.state !== "cached");
     });

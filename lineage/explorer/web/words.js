@@ -5,7 +5,9 @@ Explorer.words = (() => {
   function time(milliseconds) {
     if (!milliseconds) return "not recorded";
     const date = new Date(milliseconds);
-    return Number.isNaN(date.getTime()) ? String(milliseconds) : `${date.toISOString().slice(0, 19).replace("T", " ")} UTC`;
+    return Number.isNaN(date.getTime())
+      ? String(milliseconds)
+      : `${date.toISOString().slice(0, 19).replace("T", " ")} UTC`;
   }
 
   function shortTime(milliseconds) {
