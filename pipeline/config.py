@@ -170,12 +170,18 @@ _EXPECTATIONS = {
 
 def _known_keys(location: Sequence[str]) -> list[str]:
     """The keys that a section knows, found by walking the models along `location`."""
-    model: Any = Settings
+    models: list[Any] = [Settings]
     for name in location:
-        fields = {f.alias or key: f for key, f in getattr(model, "model_fields", {}).items()}
-        model = fields[name].annotation if name in fields else model
-    models = [m for m in (model, *getattr(model, "__args__", ())) if hasattr(m, "model_fields")]
-    return [f.alias or key for m in models for key, f in m.model_fields.items()]
+        found = [m.model_fields[k] for m in models for k in m.model_fields if _alias(m, k) == name]
+        if found:  # else a name that the user chose, such as a column: what it holds was found
+            annotation = found[0].annotation
+            inner = (annotation, *getattr(annotation, "__args__", ()))
+            models = [m for m in inner if hasattr(m, "model_fields")]
+    return [_alias(m, key) for m in models for key in m.model_fields]
+
+
+def _alias(model: Any, key: str) -> str:
+    return model.model_fields[key].alias or key
 
 
 def _plain_numbers(bounds: Mapping[str, Any]) -> dict[str, Any]:

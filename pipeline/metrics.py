@@ -1,4 +1,4 @@
-"""The metrics that Fareline knows, one row each: what TFMA calls them and when which value is better.
+"""The metrics, one row each: what TFMA calls them, which value is better, which tasks have them.
 
 A new metric is a new row; settings, EvalConfig, verdict and report all read this table. Called by
 pipeline.evaluation_section, pipeline.evaluation and pipeline.verdict. Imports no TFMA.

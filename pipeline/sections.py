@@ -14,29 +14,24 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import Field
 
+from pipeline.evaluation_section import Evaluation
 from pipeline.values import (
     Choices,
     Count,
     Name,
     NotNegative,
-    Number,
     Positive,
     Range,
+    Section,
     ServerUri,
-    Share,
+    TwoOrMore,
 )
 
 DEFAULT_PATH = Path(__file__).parent / "configs" / "taxi.yaml"
 SPLIT_NAMES = ("train", "validate", "eval")
 
 
-class _Section(pydantic.BaseModel):
-    """A section of the settings: unknown keys are mistakes, and nothing changes after loading."""
-
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Source(_Section):
+class Source(Section):
     """Where the rows come from: exactly one of these.
 
     Attributes:
@@ -54,7 +49,7 @@ class Source(_Section):
         return self
 
 
-class Splits(_Section):
+class Splits(Section):
     """Shares of the rows, by a hash of the whole row."""
 
     train: Count
@@ -66,33 +61,33 @@ class Splits(_Section):
         return list(zip(SPLIT_NAMES, (self.train, self.validate_, self.eval), strict=True))
 
 
-class Data(_Section):
+class Data(Section):
     """Where the data comes from and how it is split."""
 
     source: Source
     splits: Splits
 
 
-class Numeric(_Section):
+class Numeric(Section):
     """A z-score, of the value or of its logarithm."""
 
     log: bool = False
 
 
-class Vocabulary(_Section):
+class Vocabulary(Section):
     """The `size` most frequent values; others are hashed."""
 
     size: Count
     oov_buckets: Count
 
 
-class Features(_Section):
+class Features(Section):
     """Which column is what. A column may appear under several kinds."""
 
-    numeric: dict[str, Numeric] = {}
-    bucketized: dict[str, Annotated[int, Field(ge=2, strict=True)]] = {}
-    vocabulary: dict[str, Vocabulary] = {}
-    categorical: dict[str, Count] = {}
+    numeric: dict[str, Numeric] = Field(default_factory=dict)
+    bucketized: dict[str, TwoOrMore] = Field(default_factory=dict)
+    vocabulary: dict[str, Vocabulary] = Field(default_factory=dict)
+    categorical: dict[str, Count] = Field(default_factory=dict)
 
     def columns(self) -> Iterator[tuple[str, str]]:
         """Pairs of (path of the setting, column), in the order of the file."""
@@ -107,27 +102,27 @@ class Features(_Section):
         return self
 
 
-class Above(_Section):
+class Above(Section):
     """The right-hand side of the label rule: `times` × `column`."""
 
     column: str
     times: NotNegative
 
 
-class Label(_Section):
+class Label(Section):
     """1 where `column` > `above.times` × `above.column`, else 0."""
 
     column: str
     above: Above
 
 
-class Transform(_Section):
+class Transform(Section):
     """How Transform runs."""
 
     statistics: bool = False
 
 
-class Search(_Section):
+class Search(Section):
     """The search space of the Tuner."""
 
     learning_rate: Range
@@ -146,7 +141,7 @@ class Search(_Section):
         return value
 
 
-class Tuning(_Section):
+class Tuning(Section):
     """The budget and the space of the hyperparameter search."""
 
     trials: Count
@@ -154,7 +149,7 @@ class Tuning(_Section):
     search: Search
 
 
-class Training(_Section):
+class Training(Section):
     """How the Trainer fits the network."""
 
     steps: Count
@@ -163,64 +158,7 @@ class Training(_Section):
     patience: Count
 
 
-class Bounds(_Section):
-    """A floor, a ceiling or both, that a metric must keep for a model to be blessed."""
-
-    at_least: Number | None = None
-    at_most: Number | None = None
-
-    @pydantic.model_validator(mode="after")
-    def _bounded(self) -> "Bounds":
-        if not any(getattr(self, name) is not None for name in type(self).model_fields):
-            *names, last = type(self).model_fields
-            raise ValueError(f"expected {', '.join(names)} or {last}")
-        if None not in (self.at_least, self.at_most) and self.at_least > self.at_most:
-            raise ValueError("expected at_least not above at_most")
-        return self
-
-
-class Threshold(Bounds):
-    """Bounds on a metric between 0 and 1, of which more is better, so that models compare."""
-
-    at_least: Share | None = None
-    at_most: Share | None = None
-    at_most_below_baseline: NotNegative | None = None
-
-
-class Thresholds(_Section):
-    """One threshold per metric, over all examples."""
-
-    auc: Threshold | None = None
-    pr_auc: Threshold | None = None
-    accuracy: Threshold | None = None
-    calibration: Bounds | None = None
-    example_count: Bounds | None = None
-
-    def items(self) -> Iterator[tuple[str, Bounds]]:
-        """Pairs of metric and threshold, for the metrics that have one."""
-        for metric in type(self).model_fields:
-            if getattr(self, metric) is not None:
-                yield metric, getattr(self, metric)
-
-    @pydantic.model_validator(mode="after")
-    def _at_least_one(self) -> "Thresholds":
-        # With none, TFX's Evaluator gives no blessing, without a word (tfx issue 5148).
-        if not any(True for _ in self.items()):
-            raise ValueError(f"expected a threshold for at least one of {', '.join(METRICS)}")
-        return self
-
-
-METRICS = tuple(Thresholds.model_fields)
-
-
-class Evaluation(_Section):
-    """What the Evaluator measures and demands."""
-
-    slices: list[Annotated[list[str], Field(min_length=1)]] = []
-    thresholds: Thresholds
-
-
-class Percentiles(_Section):
+class Percentiles(Section):
     """Budgets of a latency; what is null is not limited."""
 
     p50: Positive | None = None
@@ -228,14 +166,14 @@ class Percentiles(_Section):
     p99: Positive | None = None
 
 
-class Latency(_Section):
+class Latency(Section):
     """Budgets of requests with one example and with 32."""
 
     batch_1: Percentiles = Percentiles(p50=100, p95=400, p99=1000)
     batch_32: Percentiles = Percentiles(p50=200, p95=800, p99=2000)
 
 
-class Serving(_Section):
+class Serving(Section):
     """What InfraValidator demands of a saved model, and how `fareline serve` logs requests."""
 
     examples: Count = 32
@@ -245,26 +183,26 @@ class Serving(_Section):
     latency_ms: Latency = Latency()
     memory_mb: Positive = 2048
     size_mb: Positive = 512
-    log_exclude: list[str] = []
+    log_exclude: list[str] = Field(default_factory=list)
 
     def budgets(self) -> dict[str, Any]:
         """What InfraValidator takes as budgets, as plain JSON types; what is null is left out."""
         return self.model_dump(mode="json", exclude={"examples", "log_exclude"}, exclude_none=True)
 
 
-class Metadata(_Section):
+class Metadata(Section):
     """Where runs are recorded."""
 
     store: ServerUri | None = None
 
 
-class Push(_Section):
+class Push(Section):
     """Where a blessed model goes."""
 
     destination: str | None = None
 
 
-class Settings(_Section):
+class Settings(Section):
     """All settings of one pipeline; see pipeline/configs/taxi.yaml for every meaning and unit."""
 
     name: Name

@@ -1,6 +1,6 @@
-"""Kinds of values that settings hold: numbers with their ranges, names, where a store is.
+"""What settings are made of: numbers with their ranges, names, where a store is, sections.
 
-Called by pipeline.sections. Imports no TFX and no TensorFlow.
+Called by pipeline.sections and pipeline.evaluation_section. Imports no TFX and no TensorFlow.
 """
 
 from typing import Annotated, Any
@@ -33,6 +33,7 @@ def _require_server(value: str) -> str:
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,127}$")]
 Count = Annotated[int, Field(ge=1, strict=True)]
+TwoOrMore = Annotated[int, Field(ge=2, strict=True)]
 Number = Annotated[float, pydantic.BeforeValidator(_refuse_bool)]
 NotNegative = Annotated[Number, Field(ge=0)]
 Positive = Annotated[Number, Field(gt=0)]
@@ -40,3 +41,9 @@ Share = Annotated[Number, Field(ge=0, le=1)]
 Range = Annotated[tuple[Number, Number], Field(description="[low, high]")]
 Choices = Annotated[list[Count], Field(min_length=1)]
 ServerUri = Annotated[str, pydantic.AfterValidator(_require_server)]
+
+
+class Section(pydantic.BaseModel):
+    """A section of the settings: unknown keys are mistakes, and nothing changes after loading."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
