@@ -123,6 +123,7 @@ def _model_as_json(model: AffectedModel, facts: ModelFacts) -> dict[str, Any]:
         "learned": model.learned,
         "live": bool(model.live_at),
         "blessed": facts.blessed,
+        "was_blessed": facts.was_blessed,
         "blessings": [
             {"id": b.artifact.key, "by": b.execution.key, "blessed": b.blessed}
             for b in facts.blessings
@@ -157,22 +158,11 @@ def _table(models: Sequence[AffectedModel], all_facts: Mapping[int, ModelFacts])
             text(model.relation),
             text(f"{plain(facts.run_id) or 'not recorded'}{more}"),
             text(clock(facts.model.created)),
-            text(_blessed_words(facts)),
+            text(facts.blessed_words),
             text(f"{plain(latest.destination)}/{plain(latest.version)}" if latest else "no"),
             text("LIVE" if model.live_at else "no"),
         )
     return table
-
-
-def _blessed_words(facts: ModelFacts) -> str:
-    words = {True: "yes", False: "no", None: "not recorded"}
-    latest = {b.artifact.type: b for b in facts.blessings}
-    if not latest:
-        return "not judged"
-    answers = {b.execution.place.node: words[b.blessed] for b in latest.values()}
-    if len(set(answers.values())) == 1:
-        return next(iter(answers.values()))
-    return ", ".join(f"{plain(node)}: {answer}" for node, answer in answers.items())
 
 
 def _counted(count: int, noun: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from lineage.elements import Artifact, Execution, Link
 from lineage.graph import Graph
 from lineage.pushes import live_pushes, pushed_to
+from lineage.text import plain
 
 MODEL_KEY = "model"
 _INFRA_BLESSED = "INFRA_BLESSED"
@@ -86,6 +87,23 @@ class ModelFacts:
         """Whether the latest word of everyone who judged it is a blessing; None if nobody did."""
         latest = {b.artifact.type: b.blessed for b in self.blessings if b.blessed is not None}
         return all(latest.values()) if latest else None
+
+    @property
+    def was_blessed(self) -> bool:
+        """Whether everyone who judged it has blessed it once; a later run may have refused it."""
+        judges = {b.artifact.type for b in self.blessings}
+        return bool(judges) and judges == {b.artifact.type for b in self.blessings if b.blessed}
+
+    @property
+    def blessed_words(self) -> str:
+        """The latest word of everyone who judged it, for a reader, such as `no: Evaluator`."""
+        latest = {b.artifact.type: b for b in self.blessings}
+        if not latest:
+            return "not judged"
+        refused = [plain(b.execution.place.node) for b in latest.values() if b.blessed is False]
+        if refused:
+            return f"no: {', '.join(refused)}" + (" (before: yes)" if self.was_blessed else "")
+        return "not recorded" if self.blessed is None else "yes"
 
     @property
     def live(self) -> bool:

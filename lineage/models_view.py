@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
 NOT_RECORDED = "not recorded"
 _SHOWN_METRICS = 6
-_BLESSED = {True: "yes", False: "no", None: "-"}
 
 
 def models_as_json(rows: Sequence[ModelRow], sorted_by: str) -> dict[str, Any]:
@@ -20,7 +19,7 @@ def models_as_json(rows: Sequence[ModelRow], sorted_by: str) -> dict[str, Any]:
 
     `sorted_by`; `metrics`: names of all metrics; `models`: in order, each with `model`, `pipeline`,
     `run` (that made it), `runs`, `created`, `spans`, `examples`, `hyperparameters` and `metrics`
-    (null if not recorded), `blessed`, `pushed_versions`, `live`.
+    (null if not recorded), `blessed`, `was_blessed`, `pushed_versions`, `live`.
     """
     return {
         "sorted_by": sorted_by,
@@ -43,7 +42,7 @@ def models_as_table(rows: Sequence[ModelRow], first_metric: str | None = None) -
     names = names[:_SHOWN_METRICS]
     table = Table(box=None, pad_edge=False)
     for name in ("model", "run", "created (UTC)", "span"):
-        table.add_column(name, overflow="fold")
+        table.add_column(name, no_wrap=name != "span", overflow="fold")
     for name in names or ["metrics"]:
         table.add_column(text(name), justify="right" if names else "left")
     for name in ("blessed", "pushed", "live", "hyperparameters"):
@@ -56,7 +55,7 @@ def models_as_table(rows: Sequence[ModelRow], first_metric: str | None = None) -
             clock(row.model.created),
             ", ".join(map(str, row.spans)) or "-",
             *([_rounded(row.metrics.get(name)) for name in names] or [NOT_RECORDED]),
-            _BLESSED[row.facts.blessed],
+            row.facts.blessed_words,
             pushes[-1].version or "yes" if pushes else "no",
             "LIVE" if row.facts.live else "no",
             _compact(row.hyperparameters),
@@ -78,6 +77,7 @@ def _row_as_json(row: ModelRow) -> dict[str, Any]:
         "hyperparameters": dict(row.hyperparameters) or None,
         "metrics": {name: number(value) for name, value in row.metrics.items()} or None,
         "blessed": facts.blessed,
+        "was_blessed": facts.was_blessed,
         "pushed_versions": list(dict.fromkeys(push.version for push in facts.pushes)),
         "live": facts.live,
     }

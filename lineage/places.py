@@ -43,6 +43,7 @@ class Places:
         self._counts: dict[str, Counter] = {}
         self._type_ids: dict[int, int] = {}
         self._all_nodes_read = False
+        self._pipelines: list[str] | None = None
 
     def run_contexts(self) -> dict[str, metadata_store_pb2.Context]:
         """All runs by their id, in the order of their start."""
@@ -120,8 +121,7 @@ class Places:
             if kind == _RUN:
                 run_id = context.name
             elif kind == _NODE:
-                pipeline, _, node = context.name.rpartition(".")
-                self._nodes[execution_id] = (pipeline, node)
+                self._nodes[execution_id] = self._split(context.name)
         return run_id
 
     def _read_all_nodes(self) -> None:
@@ -129,9 +129,19 @@ class Places:
             return
         self._all_nodes_read = True
         for context in self._contexts(_NODE):
-            pipeline, _, node = context.name.rpartition(".")
-            for execution_id in self._executions_in(context):
-                self._nodes[execution_id] = (pipeline, node)
+            place = self._split(context.name)
+            self._nodes.update(dict.fromkeys(self._executions_in(context), place))
+
+    def _split(self, name: str) -> tuple[str, str]:
+        """Divides `PIPELINE.NODE`; either may hold a dot itself."""
+        if self._pipelines is None:
+            self._pipelines = self.pipelines()
+        owners = [p for p in self._pipelines if name.startswith(f"{p}.")]
+        if not owners:
+            pipeline, _, node = name.rpartition(".")
+            return pipeline, node
+        pipeline = max(owners, key=len)
+        return pipeline, name[len(pipeline) + 1 :]
 
     def _executions_in(self, context: metadata_store_pb2.Context) -> list[int]:
         found = self._store.get_executions_by_context(context.id)

@@ -87,6 +87,7 @@ def describe_run(graph: Graph, run_id: str) -> dict[str, Any]:
         "kind": "run",
         "id": run_id,
         **{name: value for name, value in content.items() if name != "run_id"},
+        "missing": content["missing"] if noted.get(recorded.NODES) else None,
         "nodes": [{"id": ids[node.execution_id], **shown} for shown, node in nodes],
         "outputs": {node: _keys(by_key) for node, by_key in outputs.items()},
         "recorded": {n: _noted(n, value) for n, value in noted.items()} or None,

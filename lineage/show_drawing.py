@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from lineage.outline import line_of, outline
 from lineage.text import text
-from lineage.times import size
+from lineage.times import clock_of, size
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 _WIDTH = 18  # of the names
+_TIMES = ("created", "updated", "started", "ended")
 _LEFT_OUT = ("kind", "id", "number")
 _THERE = {"there": "there", "missing": "missing", "not_looked_at": "not looked at"}
 
@@ -25,6 +26,8 @@ def draw(console: "Console", content: Mapping[str, Any]) -> None:
         if name in _LEFT_OUT or (name == "name" and value is None):
             continue
         shown = _SPECIAL[name](value) if name in _SPECIAL else value
+        if name in _TIMES and value is not None:
+            shown = clock_of(value)
         _draw(console, name.replace("_", " "), shown)
 
 

@@ -18,6 +18,11 @@ def clock(milliseconds: int) -> str:
     return f"{utc(milliseconds):%Y-%m-%d %H:%M:%S}"
 
 
+def clock_of(iso_text: str) -> str:
+    """The clock of a time of `iso`, for a reader."""
+    return f"{datetime.datetime.fromisoformat(iso_text):%Y-%m-%d %H:%M:%S} UTC"
+
+
 def duration(seconds: float) -> str:
     """Such as `0.4 s`, `71 s`, `12 min`, `3.5 h`."""
     if seconds < 10:

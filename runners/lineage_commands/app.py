@@ -1,6 +1,7 @@
 """What all lineage commands share: the typer app, the options, opening the store, answering."""
 
 import json
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -58,7 +59,9 @@ def open_to_write(workspace: Path, store: str | None) -> "MetadataStore":
 def answer(as_json: bool, content: Any, draw: Callable[["Console"], None]) -> None:
     """Prints an answer on stdout: as JSON, or drawn for a reader."""
     if as_json:
-        json.dump(content, sys.stdout, indent=1, ensure_ascii=False)
+        # Escaped where a terminal might obey it; NaN, which JSON has not, is null.
+        escape = sys.stdout.isatty()
+        json.dump(_without_nan(content), sys.stdout, indent=1, ensure_ascii=escape, allow_nan=False)
         sys.stdout.write("\n")
         return
     from rich.console import Console
@@ -67,6 +70,14 @@ def answer(as_json: bool, content: Any, draw: Callable[["Console"], None]) -> No
     if not console.is_terminal:
         console = Console(width=UNCUT_WIDTH, highlight=False)
     draw(console)
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nan(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _store_of(workspace: Path) -> str:

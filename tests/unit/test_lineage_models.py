@@ -141,3 +141,20 @@ def test_the_command_names_the_best(path):
     ran = CliRunner().invoke(cli.app, ["lineage", "models", "--store", str(path), "--limit", "1"])
     assert "r4" in ran.stdout
     assert "r3" not in ran.stdout
+
+
+def test_a_model_that_a_later_run_refused_was_blessed_before(path):
+    writer = StoreWriter(path)
+    graph = Graph(open_store(path))
+    [model] = [row.model for row in list_models(graph) if row.facts.run_id == "r4"]
+    refusal = {"blessing": [artifact("/b2", blessed=0)]}
+    inputs = [("model", model.id)]
+    writer.add_execution("taxi", "r5", "Evaluator", outputs=refusal, inputs=inputs)
+    [row] = [row for row in listed(path) if row.model.id == model.id]
+    assert row.facts.blessed is False
+    assert row.facts.blessed_words == "no: Evaluator (before: yes)"
+    [never] = [row for row in listed(path) if row.facts.run_id == "r1"]
+    assert never.facts.blessed_words == "no: Evaluator"
+    shown = models_as_json(listed(path), "created")["models"]
+    entries = {entry["run"]: entry for entry in shown}
+    assert [entries[run]["was_blessed"] for run in ("r4", "r1")] == [True, False]

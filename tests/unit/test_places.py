@@ -19,3 +19,15 @@ def test_a_repeated_node_is_known_without_reading_the_rest_of_the_run(tmp_path):
         f"Trainer@r1#{first}",
         "Trainer@r2",
     ]
+
+
+def test_pipelines_and_nodes_with_a_dot_in_their_name_are_told_apart(tmp_path):
+    writer = StoreWriter(tmp_path / "m.db")
+    writer.add_execution("taxi", "r1", "Train.er")
+    writer.add_execution("taxi.eu", "r2", "Trainer")
+    graph = Graph(open_store(writer.path))
+    places = [graph.executions([i])[0].place for i in (1, 2)]
+    assert [(place.pipeline, place.node) for place in places] == [
+        ("taxi", "Train.er"),
+        ("taxi.eu", "Trainer"),
+    ]
