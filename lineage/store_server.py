@@ -120,7 +120,7 @@ def _look_mysql(address: StoreAddress, password: str) -> bool:
             port=address.port,
             unix_socket=address.socket or None,
             user=address.user,
-            password=password,
+            password=password.encode(),  # of a text it takes Latin-1
             database=address.database,
             connect_timeout=CONNECT_SECONDS,
             read_timeout=ANSWER_SECONDS,
