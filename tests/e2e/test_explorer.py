@@ -235,7 +235,7 @@ def test_runs_are_switched_by_list_and_by_neighbour(show, four_runs):
 def test_two_runs_are_compared_node_by_node(show, four_runs):
     page = show(four_runs, address="#view=compare&a=run-1&b=run-3")
     notes = page.locator(".card-sub.difference").all_inner_texts()
-    assert notes.count("≠ settings, inputs") == 2  # Trainer, in both
+    assert notes.count("settings, inputs") == 2  # Trainer, in both
     table = page.locator("table[aria-label=Metrics]").inner_text()
     assert re.search(r"auc\s+0.91\s+0.93\s+▲ \+0.02", table)
     settings = page.locator("table[aria-label=Settings]").inner_text()
@@ -244,7 +244,7 @@ def test_two_runs_are_compared_node_by_node(show, four_runs):
     trainer = page.locator("table[aria-label='Settings of Trainer']").inner_text()
     assert re.search(r"custom_config . steps\s+10\s+30", trainer)
     data = page.locator("table[aria-label=Data]").inner_text()
-    assert data.count("≠ differs") == 3  # the Examples and two files
+    assert data.count("differs") == 3  # the Examples and two files
     page.get_by_role("button", name="Swap A and B").click()
     assert re.search(
         r"auc\s+0.93\s+0.91\s+▼ .0.02", page.locator("table[aria-label=Metrics]").inner_text()
@@ -254,8 +254,8 @@ def test_two_runs_are_compared_node_by_node(show, four_runs):
 def test_a_cached_node_with_the_same_outputs_does_not_differ(show, four_runs):
     page = show(four_runs, address="#view=compare&a=run-1&b=run-2")
     nodes = page.locator("table[aria-label=Nodes]").inner_text()
-    assert re.search(r"ExampleGen\s+executed.*\s+cached.*\s+= same outputs", nodes)
-    assert re.search(r"Pusher\s.*not there\s+≠ only in A", nodes, re.DOTALL)
+    assert re.search(r"ExampleGen\s+executed.*\s+cached.*\s+same outputs", nodes)
+    assert re.search(r"Pusher\s.*not there\s+only in A", nodes, re.DOTALL)
 
 
 def test_the_timeline_shows_data_models_and_pushes(show, four_runs):

@@ -13,6 +13,7 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = CHECKOUT / "requirements"
 NOT_SHIPPED = ("tests", "benchmarks")
+WEB = "lineage/explorer/web"
 SETUP = runpy.run_path(str(CHECKOUT / "setup.py"), run_name="setup")
 
 
@@ -61,6 +62,8 @@ def wheel(tmp_path_factory):
 def test_the_wheel_holds_the_data_that_the_code_reads(wheel):
     assert "schema/taxi/schema.pbtxt" in wheel
     assert "pipeline/configs/taxi.yaml" in wheel
+    web = {f"lineage/explorer/web/{path.name}" for path in (CHECKOUT / WEB).iterdir()}
+    assert len(web) > 20 and web <= set(wheel)
 
 
 def test_the_wheel_holds_our_packages_and_nothing_else(wheel):

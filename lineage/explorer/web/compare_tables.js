@@ -3,7 +3,7 @@
 
 Explorer.compareTables = (() => {
   const { el, name, long, cut } = Explorer.dom;
-  const { state, verdict } = Explorer.icons;
+  const { state, verdict, likeness } = Explorer.icons;
   const words = Explorer.words;
 
   /** All tables for two runs; `nodes` is what `Explorer.differences.ofNodes` says of them. */
@@ -54,10 +54,7 @@ Explorer.compareTables = (() => {
     );
   }
 
-  const sign = (same) =>
-    same
-      ? el("span", { class: "soft" }, "= same")
-      : el("span", { class: "difference" }, "≠ differs");
+  const sign = (same) => likeness(same, same ? "same" : "differs");
 
   function metrics(a, b) {
     const rows = Explorer.differences.ofMetrics(a, b);
@@ -70,7 +67,7 @@ Explorer.compareTables = (() => {
       el("span", { class: "number" }, value === undefined ? "none" : words.number(value));
     const change = (row) => {
       if (typeof row.a !== "number" || typeof row.b !== "number") return "";
-      if (row.a === row.b) return el("span", { class: "soft" }, "= same");
+      if (row.a === row.b) return sign(true);
       return el(
         "span",
         { class: "number" },
@@ -202,9 +199,7 @@ Explorer.compareTables = (() => {
         name(cut(row.node, 100)),
         one(row.a),
         one(row.b),
-        row.in.length
-          ? el("span", { class: "difference" }, `≠ ${row.in.join(", ")}`)
-          : el("span", { class: "soft" }, "= same outputs"),
+        likeness(!row.in.length, row.in.join(", ") || "same outputs"),
       ],
       same: !row.in.length,
     }));

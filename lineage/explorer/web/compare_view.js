@@ -3,7 +3,7 @@
 
 Explorer.views.compare = (() => {
   const { el, name, cut, button } = Explorer.dom;
-  const { icon, state } = Explorer.icons;
+  const { icon, state, likeness } = Explorer.icons;
   const words = Explorer.words;
 
   let stages = [];
@@ -15,7 +15,7 @@ Explorer.views.compare = (() => {
   function enter(main, address) {
     const { data } = Explorer;
     const b = data.run(address.b) ?? data.lastRun;
-    const a = data.run(address.a) ?? data.runs[b ? Math.max(0, b.index - 1) : 0];
+    const a = data.run(address.a) ?? data.runs[b?.index - 1] ?? data.runs[1];
     stages = [];
     if (!a || data.runs.length < 2) {
       runs = [];
@@ -71,7 +71,7 @@ Explorer.views.compare = (() => {
 
   /** What stands on a card; where only the inputs differ, the cause is further up. */
   function noteOf(row) {
-    return { text: `≠ ${row.in.join(", ")}`, strong: row.in.join() !== "inputs" };
+    return { text: row.in.join(", "), strong: row.in.join() !== "inputs" };
   }
 
   function toolbar() {
@@ -103,11 +103,7 @@ Explorer.views.compare = (() => {
         icon("swap"),
       ),
       choose("b", b),
-      el(
-        "span",
-        { class: "difference" },
-        `≠ ${differing} of ${words.count(nodes.length, "node")} differ`,
-      ),
+      likeness(!differing, `${differing} of ${words.count(nodes.length, "node")} differ`),
     );
   }
 

@@ -132,21 +132,7 @@ Explorer.details = (() => {
         state(run.status),
         run.outcome ? el("span", { class: "tag" }, run.outcome) : null,
       ]),
-      el(
-        "div",
-        { class: "actions" },
-        button(
-          "Compare with…",
-          () =>
-            Explorer.app.go({
-              view: "compare",
-              a: Explorer.data.runs[run.index - 1]?.id,
-              b: run.id,
-            }),
-          {},
-          icon("swap"),
-        ),
-      ),
+      comparison(run),
       facts([
         ["Started", words.time(run.started)],
         ["Took", run.ended ? words.duration(Math.max(0, run.ended - run.started)) : "not recorded"],
@@ -172,6 +158,18 @@ Explorer.details = (() => {
         : null,
       propertiesOf(run, "Recorded by the run"),
     ].filter(Boolean);
+  }
+
+  /** To the comparison with the run before, if there is one. */
+  function comparison(run) {
+    const before = Explorer.data.runs[run.index - 1];
+    if (!before) return "";
+    const go = () => Explorer.app.go({ view: "compare", a: before.id, b: run.id });
+    return el(
+      "div",
+      { class: "actions" },
+      button("Compare with the run before", go, {}, icon("swap")),
+    );
   }
 
   // Parts.

@@ -42,6 +42,8 @@ Explorer.icons = (() => {
     run: ["M2.4 8h2.4", "M11.2 8h2.4", "M4.8 5.6h6.4v4.8H4.8z"],
     step: ["M2.6 4h10.8v8H2.6z"],
     // Signs.
+    differs: ["M3 6h10", "M3 10h10", "M11 2.6 5 13.4"],
+    same: ["M3 6h10", "M3 10h10"],
     yes: ["M3 8.4l3.2 3.2L13 4.8"],
     no: ["M4 4l8 8", "M12 4l-8 8"],
     live: ["M8 1.8l1.9 4 4.3.5-3.2 3 .9 4.3L8 11.4l-3.9 2.2.9-4.3-3.2-3 4.3-.5z"],
@@ -128,5 +130,11 @@ Explorer.icons = (() => {
     );
   }
 
-  return { icon, kindOf, state, verdict };
+  /** Whether two sides are the same, as sign and words. */
+  function likeness(same, label) {
+    const kind = same ? "likeness soft" : "likeness difference";
+    return Explorer.dom.el("span", { class: kind }, icon(same ? "same" : "differs"), label);
+  }
+
+  return { icon, kindOf, state, verdict, likeness };
 })();

@@ -97,7 +97,7 @@ Explorer.views.run = (() => {
       el(
         "span",
         { class: "soft number" },
-        `${run.index + 1} of ${runs.length.toLocaleString("en")}`,
+        `${(run.index + 1).toLocaleString("en")} of ${runs.length.toLocaleString("en")}`,
       ),
       el(
         "div",

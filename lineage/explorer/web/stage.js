@@ -191,7 +191,7 @@ Explorer.Stage = (() => {
         height: `${height}px`,
       });
       const sub = note
-        ? el("span", { class: "card-sub difference" }, note.text)
+        ? el("span", { class: "card-sub difference" }, icon("differs"), note.text)
         : el("span", { class: "card-sub" }, this.options.sub(element));
       box.append(
         this.#button(element, `card-head ${kind}`, [
