@@ -82,12 +82,13 @@ def run_locally(request: RunRequest, source: CsvSource) -> tuple["Outcome", Cons
     run_id = datetime.datetime.now(datetime.timezone.utc).strftime("run-%Y%m%d-%H%M%S-%f")
     workspace = request.workspace
     with workspace.locked():
+        connection = _connect(request)
         log_path = workspace.logs_dir / f"{run_id}.log"
         with output_to(log_path) as console:
             table = ProgressTable(console, f"{request.settings.name} · {run_id}")
             try:
                 with table.shown():
-                    runner = _build_runner(request, source, run_id, table)
+                    runner = _build_runner(request, source, connection, run_id, table)
                     outcome = _run_pipeline(runner, run_id, workspace, log_path, start)
             except KeyboardInterrupt as error:
                 raise Interrupted(
@@ -96,11 +97,12 @@ def run_locally(request: RunRequest, source: CsvSource) -> tuple["Outcome", Cons
     return outcome, console
 
 
-def _build_runner(request: RunRequest, source: CsvSource, run_id: str, table: ProgressTable):
+def _build_runner(
+    request: RunRequest, source: CsvSource, connection, run_id: str, table: ProgressTable
+):
     _choose_keras_3()
     # Before TFX is imported: the code of the run is what is here now.
     provenance = collect_provenance(request.settings, request.overrides, request.use_cache)
-    connection = _connect(request)
     # TFX is imported here, when its chatter goes to the log and the table is on the screen.
     from absl import logging
 
@@ -165,6 +167,7 @@ def _run_pipeline(runner, run_id: str, workspace: Workspace, log_path: Path, sta
 
 def _connect(request: RunRequest):
     """Connects to the store that the workspace and the settings name."""
+    os.environ.setdefault("GLOG_minloglevel", "2")  # it announces every connection to PostgreSQL
     from lineage.store import connect_for_run
 
     workspace, uri = request.workspace, request.settings.metadata.store
