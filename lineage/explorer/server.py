@@ -8,6 +8,7 @@ other site must not read it through a name that it has pointed here (DNS rebindi
 import http.server
 import ipaddress
 import socket
+import socketserver
 import sys
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -47,6 +48,11 @@ class ExplorerServer(http.server.ThreadingHTTPServer):
                 "expected a free port of this machine",
                 "name another --port, or --port 0 for any",
             ) from error
+
+    def server_bind(self) -> None:
+        """Binds without asking name servers for this machine's name, as the base class does."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = self._host, self.server_address[1]
 
     @property
     def url(self) -> str:

@@ -12,13 +12,15 @@ import shutil
 import socket
 
 import pytest
+from ml_metadata.metadata_store import metadata_store
+from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from benchmarks.big_store import write_store
 from lineage.explorer.page import write_explorer
 from lineage.explorer.server import ExplorerServer
 from lineage.graph import Graph
 from lineage.ids import find
-from lineage.store import open_store
+from lineage.store import open_store, sqlite_connection
 from tests.unit.explorer_stores_for_tests import CSV, HOSTILE, write_four_runs, write_hostile_store
 from tests.unit.stores_for_tests import StoreWriter
 from tests.unit.test_explorer import running_server
@@ -227,7 +229,7 @@ def test_runs_are_switched_by_list_and_by_neighbour(show, four_runs):
     rows.first.click()
     assert page.locator("#run-switch").inner_text() == "run-2"
     assert "refused" in details(page)
-    page.get_by_role("button", name="Run before").click()
+    page.get_by_role("button", name="Run before", exact=True).click()
     assert page.locator("#run-switch").inner_text() == "run-1"
     assert "view=run&run=run-1" in page.url
 
@@ -374,6 +376,23 @@ def test_every_state_is_a_word_and_a_shape_of_its_own(show, four_runs):
             "all => all.map(p => p.getAttribute('d')).join()"
         )
     assert len(set(shapes.values())) == 4
+
+
+def test_an_artifact_whose_payload_is_gone_says_so(show, tmp_path):
+    path = tmp_path / "metadata.db"
+    ids = write_four_runs(path)
+    store = metadata_store.MetadataStore(sqlite_connection(path))
+    [model] = store.get_artifacts_by_id([ids["model-3"]])
+    model.state = mlmd.Artifact.DELETED
+    store.put_artifacts([model])
+    page = show(path, focus="Model:10")
+    assert "state: deleted" in details(page)
+    sign = page.get_by_role("button", name="Model:10, deleted").locator(".pill-sign path")
+    legend = page.locator(".legend > span", has_text="deleted").locator("path")
+    shapes = [
+        paths.evaluate_all("all => all.map(p => p.getAttribute('d'))") for paths in (sign, legend)
+    ]
+    assert shapes[0] == shapes[1] != []
 
 
 CONTRASTS = """() => {

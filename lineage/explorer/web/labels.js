@@ -17,7 +17,7 @@ Explorer.labels = (() => {
     const said = Explorer.parts.verdictOf(artifact);
     if (said !== undefined) return sign(said ? "yes" : "no", said ? "good" : "bad");
     if (Explorer.data.live.has(artifact.ref)) return sign("live", "good");
-    return artifact.state.includes("delet") ? sign("no", "bad") : null;
+    return artifact.state.includes("delet") ? sign("gone", "bad") : null;
   }
 
   function spoken(element) {

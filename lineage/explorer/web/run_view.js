@@ -121,6 +121,7 @@ Explorer.views.run = (() => {
       el("span", {}, icon("yes"), "says yes"),
       el("span", {}, icon("no"), "says no"),
       el("span", {}, icon("live"), "live now"),
+      el("span", {}, icon("gone"), "deleted"),
       el("span", {}, el("i", { class: "legend-line" }), "only compared with"),
     );
   }
