@@ -35,7 +35,7 @@ ENDED = "ended"  # milliseconds since 1970
 # Of the Examples that ExampleGen puts out.
 SOURCE_FILES = "source_files"  # JSON list of {"path", "bytes", "sha256"}, sorted by path
 DATA_SHA256 = "data_sha256"  # one digest over the names and contents of the source files
-# Of every Model, and of the Schema that CuratedSchema puts out.
+# Of every Model, of the Schema that CuratedSchema puts out, of every PushedModel.
 SHA256 = "sha256"  # `fareline.digests.sha256_of_folder`, or of the schema file
 HYPERPARAMETERS = "hyperparameters"  # JSON object, on Model
 # Of every ModelEvaluation. Beside METRICS, each overall metric as a number, `metric_auc` and so on.
@@ -43,6 +43,20 @@ HYPERPARAMETERS = "hyperparameters"  # JSON object, on Model
 # numbers, ML Metadata keeps six decimals.
 METRICS = "metrics"  # JSON {"overall": {name: value}, "slices": {"payment_type=Cash": {…}}}
 METRIC_PREFIX = "metric_"
+# Of a PushedModel.
+VERSIONS_REMOVED = "versions_removed"  # JSON list of those that `push.keep_versions` removed
+WITHHELD_VERSION = "withheld_version"  # not pushed: it is the model that was rolled back from there
+COPY_OF_VERSION = "copy_of_version"  # put there by rollback or promote, and not by a run
+# Executions by hand: inputs `model` and `pushed_model`, output `pushed_model`; with a USER.
+ROLLBACK, PROMOTE = "fareline.rollback", "fareline.promote"
+REASON = "reason"  # in the words of who did it; empty if promote was given none
+DESTINATION = "destination"  # folder above the versions
+FROM_VERSION = "from_version"  # that was live
+TO_VERSION = "to_version"  # whose content is live since
+NEW_VERSION = "new_version"  # the number that it got
+# Of every ModelBlessing: JSON, what `pipeline.verdict.Verdict.to_json` returns with `blessed` and
+# `tfma_refusals`, a list of sentences.
+VERDICT = "verdict"
 # A context of this type, named by the commit (or the fingerprint if there is none, or if the
 # checkout differed from it), holds every execution of that code.
 CODE_CONTEXT_TYPE = "code_version"

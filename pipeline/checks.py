@@ -7,6 +7,7 @@ import difflib
 from collections.abc import Collection, Iterator, Mapping
 
 from fareline.errors import SettingsError
+from pipeline.evaluation_checks import find_bucketed_texts, find_evaluation_mistakes
 from pipeline.sections import Settings
 
 NUMBERS = ("int", "float")
@@ -37,17 +38,20 @@ def require_sound_settings(
         *find_unfit_types(settings, types),
         *find_label_leaks(settings),
         *find_features_absent_in_serving(settings, types, serving_columns),
+        *find_bucketed_texts(settings.evaluation, types),
+        *find_evaluation_mistakes(settings.evaluation, settings.task),
     ]
     _refuse(settings, problems)
 
 
 def require_no_label_leak(settings: Settings) -> None:
-    """Applies the one rule that needs no schema, where the schema is yet to be inferred.
+    """Applies the rules that need no schema, where the schema is yet to be inferred.
 
     Raises:
         SettingsError: With one line per problem.
     """
-    _refuse(settings, list(find_label_leaks(settings)))
+    mistakes = find_evaluation_mistakes(settings.evaluation, settings.task)
+    _refuse(settings, [*find_label_leaks(settings), *mistakes])
 
 
 def _refuse(settings: Settings, problems: list[str]) -> None:
@@ -112,8 +116,8 @@ def required_columns(settings: Settings) -> list[str]:
 def _named_columns(settings: Settings) -> Iterator[tuple[str, str]]:
     yield from settings.features.columns()
     yield from _label_columns(settings)
-    for i, columns in enumerate(settings.evaluation.slices):
-        for column in columns:
+    for i, parts in enumerate(settings.evaluation.columns_of_slices()):
+        for column, _ in parts:
             yield f"evaluation.slices.{i}", column
 
 

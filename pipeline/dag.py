@@ -138,6 +138,8 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
         model=trainer.outputs["model"],
         baseline_model=baseline.outputs["model"],
         eval_config=build_eval_config(settings),
+        demands=settings.evaluation,
+        task=settings.task,
     )
     infra_validator = InfraValidator(
         model=trainer.outputs["model"],

@@ -1,6 +1,6 @@
 """Thresholds and slices: from the settings to tfma.EvalConfig, and TFMA's verdict back in words.
 
-Called by dag.py and by the run summary. Imports TFMA, so import it when it is needed.
+Called by dag.py, the Evaluator and the run summary. Imports TFMA, so import it when it is needed.
 """
 
 import dataclasses
@@ -10,36 +10,33 @@ import math
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.proto import config_pb2
 
-from pipeline.sections import Bounds, Settings
+from pipeline.evaluation_section import Bounds
+from pipeline.metrics import BOTH_LABELS, BY_NAME, metrics_of_task
+from pipeline.sections import Settings
+from pipeline.slicing import OVERALL, parse_feature_key, slice_name
+from pipeline.verdict import ABOVE_BASELINE, BELOW_BASELINE, SliceMetrics
 from preprocessing.features import parse_label
-
-OVERALL = "overall"
-
-# Our names of metrics -> TFMA's classes. Source: tfma.metrics.
-METRIC_CLASSES = {
-    "auc": "AUC",
-    "pr_auc": "AUCPrecisionRecall",
-    "accuracy": "BinaryAccuracy",
-    "calibration": "Calibration",  # mean prediction / mean label: 1 is right
-    "example_count": "ExampleCount",
-    "label_mean": "MeanLabel",  # share of positives
-}
 
 
 def build_eval_config(settings: Settings) -> config_pb2.EvalConfig:
-    """Builds the Evaluator's configuration: all metrics, overall and by slice."""
+    """Builds the Evaluator's configuration: all metrics of the task, overall and by slice.
+
+    TFMA's thresholds hold over all examples: on slices it would refuse for one of three examples.
+    """
     metrics = [
         config_pb2.MetricConfig(
-            class_name=class_name,
-            config=json.dumps({"name": name}),
-            per_slice_thresholds=_overall_only(getattr(settings.evaluation.thresholds, name, None)),
+            class_name=metric.class_name,
+            config=json.dumps({"name": metric.name, **metric.config}),
+            per_slice_thresholds=_overall_only(
+                getattr(settings.evaluation.thresholds, metric.name, None)
+            ),
         )
-        for name, class_name in METRIC_CLASSES.items()
+        for metric in metrics_of_task(settings.task)
     ]
     slices = [config_pb2.SlicingSpec()]
-    slices += [config_pb2.SlicingSpec(feature_keys=keys) for keys in settings.evaluation.slices]
+    slices += [config_pb2.SlicingSpec(feature_keys=k) for k in settings.evaluation.feature_keys()]
     label = parse_label(settings.section("label")["label"])
-    return config_pb2.EvalConfig(
+    config = config_pb2.EvalConfig(
         model_specs=[
             config_pb2.ModelSpec(
                 signature_name="serving_default",
@@ -50,10 +47,15 @@ def build_eval_config(settings: Settings) -> config_pb2.EvalConfig:
         slicing_specs=slices,
         metrics_specs=[config_pb2.MetricsSpec(metrics=metrics)],
     )
+    if settings.evaluation.confidence_intervals:
+        config.options.compute_confidence_intervals.value = True
+        # Twenty parts left out in turn: one pass, where the bootstrap takes as many as samples.
+        config.options.confidence_intervals.method = config_pb2.ConfidenceIntervalOptions.JACKKNIFE
+    return config
 
 
 def _overall_only(threshold: Bounds | None) -> list[config_pb2.PerSliceMetricThreshold]:
-    """A plain `threshold` would hold on every slice, and refuse for a slice of three examples."""
+    """A plain `threshold` would hold on every slice."""
     if threshold is None:
         return []
     return [
@@ -69,28 +71,18 @@ def _to_tfma(threshold: Bounds) -> config_pb2.MetricThreshold:
         result.value_threshold.lower_bound.value = threshold.at_least
     if threshold.at_most is not None:
         result.value_threshold.upper_bound.value = threshold.at_most
-    allowed_loss = getattr(threshold, "at_most_below_baseline", None)
-    if allowed_loss is not None:
-        result.change_threshold.direction = config_pb2.MetricDirection.HIGHER_IS_BETTER
-        result.change_threshold.absolute.value = -allowed_loss
+    for name, direction, sign in (
+        (BELOW_BASELINE, config_pb2.MetricDirection.HIGHER_IS_BETTER, -1),
+        (ABOVE_BASELINE, config_pb2.MetricDirection.LOWER_IS_BETTER, 1),
+    ):
+        if getattr(threshold, name, None) is not None:
+            result.change_threshold.direction = direction
+            result.change_threshold.absolute.value = sign * getattr(threshold, name)
     return result
 
 
-@dataclasses.dataclass(frozen=True)
-class SliceMetrics:
-    """Metrics of one slice.
-
-    Attributes:
-        name: `overall`, or such as `trip_start_hour=7`.
-        metrics: Our metric names to values; NaN where a metric is undefined.
-    """
-
-    name: str
-    metrics: dict[str, float]
-
-
 def read_metrics(evaluation_uri: str) -> list[SliceMetrics]:
-    """Reads the candidate's metrics from an Evaluation artifact.
+    """Reads what was measured from an Evaluation artifact.
 
     Args:
         evaluation_uri: URI of the artifact.
@@ -100,18 +92,35 @@ def read_metrics(evaluation_uri: str) -> list[SliceMetrics]:
     """
     slices = []
     for record in tfma.load_metrics(evaluation_uri):
-        values = {
-            item.key.name: item.value.double_value.value
-            for item in record.metric_keys_and_values
-            if item.value.HasField("double_value")
-            and item.key.name in METRIC_CLASSES
-            and item.key.model_name != tfma.BASELINE_KEY
-            and not item.key.is_diff
-        }
-        if values.get("label_mean") in (0.0, 1.0):
+        candidate, baseline, intervals, changes = {}, {}, {}, {}
+        for item in record.metric_keys_and_values:
+            name = item.key.name
+            if name not in BY_NAME or not item.value.HasField("double_value"):
+                continue
+            is_baseline = item.key.model_name == tfma.BASELINE_KEY
+            if not item.key.is_diff:
+                (baseline if is_baseline else candidate)[name] = item.value.double_value.value
+            if item.HasField("confidence_interval") and not is_baseline:
+                interval = item.confidence_interval
+                (changes if item.key.is_diff else intervals)[name] = (
+                    interval.lower_bound.double_value.value,
+                    interval.upper_bound.double_value.value,
+                )
+        if candidate.get("label_mean") in (0.0, 1.0):
             # With one label there is nothing to rank; TFMA says 0, which reads as the worst.
-            values |= {name: math.nan for name in ("auc", "pr_auc") if name in values}
-        slices.append(SliceMetrics(_slice_name(record.slice_key), values))
+            for metrics in (candidate, baseline):
+                metrics |= {n: math.nan for n in metrics if BY_NAME[n].needs == BOTH_LABELS}
+        values = _slice_values(record.slice_key)
+        slices.append(
+            SliceMetrics(
+                slice_name(values),
+                candidate,
+                tuple(sorted(column for column, _ in values)),
+                intervals,
+                baseline,
+                changes,
+            )
+        )
     return sorted(slices, key=lambda s: (s.name != OVERALL, s.name))
 
 
@@ -129,7 +138,7 @@ def read_refusals(evaluation_uri: str) -> list[str]:
     for validation in result.metric_validations_per_slice:
         for failure in validation.failures:
             value = failure.metric_value.double_value.value
-            where = _slice_name(validation.slice_key)
+            where = slice_name(_slice_values(validation.slice_key))
             what = _missed_bound(failure.metric_threshold, failure.metric_key.is_diff)
             name = failure.metric_key.name
             subject = f"change of {name} against the baseline" if what.diff else name
@@ -147,8 +156,10 @@ class _Bound:
 
 def _missed_bound(threshold: config_pb2.MetricThreshold, is_diff: bool) -> _Bound:
     if is_diff:
-        lowest = threshold.change_threshold.absolute.value
-        return _Bound(f"expected at least {lowest:+.4g}", True)
+        change = threshold.change_threshold
+        is_less = change.direction == config_pb2.MetricDirection.LOWER_IS_BETTER
+        side = "at most" if is_less else "at least"
+        return _Bound(f"expected {side} {change.absolute.value:+.4g}", True)
     bounds = []
     if threshold.value_threshold.HasField("lower_bound"):
         bounds.append(f"at least {threshold.value_threshold.lower_bound.value:.4g}")
@@ -157,10 +168,11 @@ def _missed_bound(threshold: config_pb2.MetricThreshold, is_diff: bool) -> _Boun
     return _Bound("expected " + " and ".join(bounds), False)
 
 
-def _slice_name(key: tfma.proto.metrics_for_slice_pb2.SliceKey) -> str:
-    parts = []
+def _slice_values(key: tfma.proto.metrics_for_slice_pb2.SliceKey) -> list[tuple[str, object]]:
+    """Pairs of column and value; of a bucketed number the column alone, its values say the rest."""
+    pairs = []
     for single in key.single_slice_keys:
         value = getattr(single, single.WhichOneof("kind"))
         value = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-        parts.append(f"{single.column}={value}")
-    return ", ".join(parts) or OVERALL
+        pairs.append((parse_feature_key(single.column)[0], value))
+    return pairs

@@ -13,9 +13,12 @@ from typing import Annotated, Any, Union
 import pydantic
 from pydantic import Field
 
-from pipeline.metrics import METRICS, MORE, Metric
+from pipeline.metrics import LESS, METRICS, MORE, Metric
 from pipeline.slicing import feature_key, group_name
 from pipeline.values import Count, NotNegative, Number, Section
+
+# What says how much worse than the baseline a model may be.
+LOSSES = {MORE: "at_most_below_baseline", LESS: "at_most_above_baseline"}
 
 
 class Buckets(Section):
@@ -73,8 +76,8 @@ def _bounds_of(metric: Metric) -> type[Bounds]:
     """Bounds in the range of a metric; with one on the loss if it says which model is better."""
     number = Annotated[Number, Field(ge=metric.low, le=metric.high)]
     fields: dict[str, Any] = dict.fromkeys(("at_least", "at_most"), (number | None, None))
-    if metric.better == MORE:
-        fields["at_most_below_baseline"] = (NotNegative | None, None)
+    if metric.better in LOSSES:
+        fields[LOSSES[metric.better]] = (NotNegative | None, None)
     return pydantic.create_model(f"Bounds of {metric.name}", __base__=Bounds, **fields)
 
 
@@ -129,6 +132,10 @@ class Evaluation(Section):
     def feature_keys(self) -> list[list[str]]:
         """For each entry of `slices` what TFMA is to slice by."""
         return [[feature_key(*part) for part in parts] for parts in self.columns_of_slices()]
+
+    def has_buckets(self) -> bool:
+        """Whether a number is sliced by in buckets."""
+        return any(boundaries for parts in self.columns_of_slices() for _, boundaries in parts)
 
     def groups(self) -> list[str]:
         """The name of each entry of `slices`, such as `payment_type` or `company, trip_miles`."""

@@ -1,29 +1,64 @@
-"""Evaluator: TFX's own, which also records the metrics with the ModelEvaluation artifact.
+"""Evaluator: TFX's own, and a verdict that says of every demand what came of it.
 
-TFX leaves them in files below the artifact's URI, which only TFMA reads; in the store they can be
-asked for, and outlive the payload.
+TFX blesses by the thresholds that TFMA can express. Here a model is blessed if TFX does so and all
+checks of pipeline.judgement are passed. Metrics and verdict are recorded in the store as well,
+where they can be asked for, and outlive the payload.
 
 Used by `pipeline.dag`. No `from __future__ import annotations`: TFX reads raw annotations.
 """
 
 import json
 import math
+import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
+import pydantic
+import tensorflow_model_analysis as tfma
+from absl import logging
 from tfx import types
-from tfx.components.evaluator import component as tfx_component
+from tfx.components.evaluator import constants
 from tfx.components.evaluator import executor as tfx_executor
-from tfx.dsl.components.base import executor_spec
-from tfx.types import artifact_utils
-from tfx.types.standard_component_specs import EVALUATION_KEY
+from tfx.dsl.components.base import base_beam_component, executor_spec
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils, component_spec, standard_artifacts, standard_component_specs
+from tfx.types.standard_component_specs import (
+    BASELINE_MODEL_KEY,
+    BLESSING_KEY,
+    EVAL_CONFIG_KEY,
+    EVALUATION_KEY,
+    EXAMPLE_SPLITS_KEY,
+    MODULE_PATH_KEY,
+)
+from tfx.utils import io_utils, json_utils
 
-from lineage.recorded import METRIC_PREFIX, METRICS
-from pipeline.evaluation import OVERALL, read_metrics
+from fareline.errors import UserMistake
+from lineage.recorded import METRIC_PREFIX, METRICS, VERDICT
+from pipeline.evaluation import read_metrics, read_refusals
+from pipeline.evaluation_section import Evaluation
+from pipeline.judgement import judge
+from pipeline.slicing import OVERALL
+from pipeline.verdict import Verdict
+
+DEMANDS_KEY, TASK_KEY = "demands", "task"
+SLICE_EXTRACTOR = "pipeline.slice_extractor"
+VERDICT_FILE = "verdict.json"
+
+
+class EvaluatorSpec(standard_component_specs.EvaluatorSpec):
+    """TFX's inputs and outputs; of its parameters those in use, and our demands as JSON text."""
+
+    PARAMETERS: ClassVar[dict[str, component_spec.ExecutionParameter]] = {
+        EVAL_CONFIG_KEY: component_spec.ExecutionParameter(type=tfma.EvalConfig),
+        EXAMPLE_SPLITS_KEY: component_spec.ExecutionParameter(type=str),
+        MODULE_PATH_KEY: component_spec.ExecutionParameter(type=str, optional=True),
+        DEMANDS_KEY: component_spec.ExecutionParameter(type=str),
+        TASK_KEY: component_spec.ExecutionParameter(type=str),
+    }
 
 
 class Executor(tfx_executor.Executor):
-    """TFX's executor; afterwards the metrics are copied into the store."""
+    """TFX's executor; afterwards our checks, and the store is told."""
 
     def Do(  # noqa: N802 - TFX calls it so
         self,
@@ -31,18 +66,51 @@ class Executor(tfx_executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Evaluates and judges, then records the metrics.
+        """Evaluates and judges, then records metrics and verdict.
 
         Args:
             input_dict: As TFX's.
             output_dict: `evaluation` and `blessing`. The evaluation gets `metrics`, JSON as
                 `lineage.recorded` has it with null for what is undefined, and each defined overall
-                metric as a number: `metric_auc` and so on.
-            exec_properties: As TFX's.
+                metric as a number: `metric_auc` and so on. The blessing gets `verdict`, JSON, and
+                the same as verdict.json in its payload.
+            exec_properties: As TFX's, with `demands` and `task`.
+
+        Raises:
+            UserMistake: No threshold is among the demands: TFX would give no blessing, in silence.
         """
+        demands = read_demands(exec_properties)
         super().Do(input_dict, output_dict, exec_properties)
         evaluation = artifact_utils.get_single_instance(output_dict[EVALUATION_KEY])
         record_metrics(evaluation)
+        baselines = input_dict.get(BASELINE_MODEL_KEY)
+        verdict = judge(
+            read_metrics(evaluation.uri),
+            demands,
+            exec_properties[TASK_KEY],
+            baselines[0].id if baselines else None,
+        )
+        blessing = artifact_utils.get_single_instance(output_dict[BLESSING_KEY])
+        record_verdict(blessing, verdict, read_refusals(evaluation.uri))
+
+
+def read_demands(exec_properties: Mapping[str, Any]) -> Evaluation:
+    """Reads what is demanded of a model.
+
+    Raises:
+        UserMistake: It cannot be read, or holds no threshold.
+    """
+    try:
+        return Evaluation.model_validate_json(exec_properties.get(DEMANDS_KEY) or "{}")
+    except pydantic.ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(map(str, problem["loc"]))
+        raise UserMistake.explain(
+            f"Evaluator: {where}",
+            problem["msg"],
+            "expected a threshold for at least one metric",
+            "see evaluation.thresholds in the settings",
+        ) from error
 
 
 def record_metrics(evaluation: types.Artifact) -> None:
@@ -56,11 +124,76 @@ def record_metrics(evaluation: types.Artifact) -> None:
             evaluation.set_float_custom_property(f"{METRIC_PREFIX}{name}", value)
 
 
+def record_verdict(blessing: types.Artifact, verdict: Verdict, refusals: list[str]) -> None:
+    """Writes the verdict into the blessing, and takes TFX's blessing back if a check is missed.
+
+    Args:
+        blessing: As TFX left it.
+        verdict: Ours.
+        refusals: TFMA's own, in sentences; it may refuse what we do not.
+    """
+    blessed = verdict.passed and not refusals
+    if not blessed:
+        marker = os.path.join(blessing.uri, constants.BLESSED_FILE_NAME)
+        if fileio.exists(marker):
+            fileio.remove(marker)
+        refused = os.path.join(blessing.uri, constants.NOT_BLESSED_FILE_NAME)
+        io_utils.write_string_file(refused, "")
+        blessing.set_int_custom_property(
+            constants.ARTIFACT_PROPERTY_BLESSED_KEY, constants.NOT_BLESSED_VALUE
+        )
+    content = verdict.to_json() | {"blessed": blessed, "tfma_refusals": refusals}
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False)
+    blessing.set_string_custom_property(VERDICT, text)
+    pretty = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+    io_utils.write_string_file(os.path.join(blessing.uri, VERDICT_FILE), pretty)
+    logging.info("The model is %s.", "blessed" if blessed else "not blessed")
+
+
 def _finite(metrics: Mapping[str, float]) -> dict[str, float | None]:
     return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
 
 
-class Evaluator(tfx_component.Evaluator):
+class Evaluator(base_beam_component.BaseBeamComponent):
     """Measures the model, overall and by slice, and blesses it or not."""
 
+    SPEC_CLASS = EvaluatorSpec
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
+
+    def __init__(
+        self,
+        examples: types.BaseChannel,
+        model: types.BaseChannel,
+        eval_config: tfma.EvalConfig,
+        demands: Evaluation,
+        *,
+        task: str = "binary",
+        baseline_model: types.BaseChannel | None = None,
+        example_splits: list[str] | None = None,
+    ):
+        """Constructs the component. All values are part of the cache key.
+
+        Args:
+            examples: Channel of raw Examples.
+            model: Channel of the Model to judge.
+            eval_config: What is measured, from `pipeline.evaluation.build_eval_config`.
+            demands: What is demanded: the section `evaluation` of the settings.
+            task: The task of the settings.
+            baseline_model: Channel of the Model to compare with, if there is one.
+            example_splits: Splits to measure on; None: `eval`.
+        """
+        text = json.dumps(demands.model_dump(mode="json", exclude_none=True), sort_keys=True)
+        super().__init__(
+            spec=EvaluatorSpec(
+                examples=examples,
+                model=model,
+                baseline_model=baseline_model,
+                example_splits=json_utils.dumps(example_splits or ["eval"]),
+                eval_config=eval_config,
+                demands=text,
+                task=task,
+                module_path=SLICE_EXTRACTOR if demands.has_buckets() else None,
+                evaluation=types.Channel(type=standard_artifacts.ModelEvaluation),
+                blessing=types.Channel(type=standard_artifacts.ModelBlessing),
+            )
+        )

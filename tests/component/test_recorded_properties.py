@@ -21,6 +21,8 @@ from pipeline.components import trainer
 from pipeline.components.evaluator import Evaluator, record_metrics
 from pipeline.components.example_gen import CsvExampleGen, describe_files, sha256_of_data
 from pipeline.components.trainer import Trainer
+from pipeline.config import load_settings
+from pipeline.evaluation import build_eval_config
 from runners.beam import run_beam_in_process
 from runners.local import LocalRunner
 from tests.unit import test_evaluation
@@ -233,7 +235,12 @@ def test_undefined_metrics_are_null_and_no_numbers(tmp_path):
 def test_they_compile_for_kubeflow_and_vertex(tmp_path, suffix):
     example_gen = CsvExampleGen(input_base="gs://bucket/data").with_id("ExampleGen")
     trained = Trainer(examples=example_gen.outputs["examples"], run_fn="models.trainer.run_fn")
-    evaluator = Evaluator(examples=example_gen.outputs["examples"], model=trained.outputs["model"])
+    evaluator = Evaluator(
+        examples=example_gen.outputs["examples"],
+        model=trained.outputs["model"],
+        eval_config=build_eval_config(load_settings()),
+        demands=load_settings().evaluation,
+    )
     assert (trained.id, evaluator.id) == ("Trainer", "Evaluator")
     runner = kubeflow_v2_dag_runner.KubeflowV2DagRunner(
         config=kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(
