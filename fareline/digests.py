@@ -5,7 +5,7 @@ One definition for every room, since what one writes another checks: source file
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import BinaryIO
 
 _BLOCK_BYTES = 1 << 20
@@ -29,14 +29,20 @@ def sha256_of_stream(reader: BinaryIO) -> str:
     return digest.hexdigest()
 
 
-def sha256_of_folder(folder: str | os.PathLike) -> str:
+def sha256_of_folder(folder: str | os.PathLike, leave_out: Collection[str] = ()) -> str:
     """Returns one SHA-256 over the sorted relative paths, sizes and bytes of all files.
+
+    Args:
+        folder: Of any depth.
+        leave_out: Relative paths of files that do not count.
 
     Raises:
         OSError: If something in it cannot be read.
     """
     digest = hashlib.sha256()
     for relative, path in files_below(folder):
+        if relative in leave_out:
+            continue
         # The size closes off the bytes, so that no two trees read as one stream.
         digest.update(f"{relative}\0{os.path.getsize(path)}\0".encode())
         for block in _blocks(path):

@@ -156,6 +156,7 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
         push_destination=pusher_pb2.PushDestination(
             filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=placement.push_dir)
         ),
+        keep_versions=settings.push.keep_versions,
     )
 
     return Pipeline(

@@ -200,6 +200,7 @@ class Push(Section):
     """Where a blessed model goes."""
 
     destination: str | None = None
+    keep_versions: Annotated[int, Field(ge=2, strict=True)] | None = None
 
 
 class Settings(Section):

@@ -14,6 +14,7 @@ import typer
 from fareline import __version__
 from fareline.errors import FarelineError
 from runners.lineage_commands import app as lineage_app
+from runners.models_command import models, promote, rollback
 from runners.serve_command import serve
 
 app = typer.Typer(
@@ -23,6 +24,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(lineage_app, name="lineage")
+app.command()(models)
+app.command()(rollback)
+app.command()(promote)
 app.command()(serve)
 
 WorkspaceOption = Annotated[

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from fareline.errors import FarelineError
 from lineage.graph import Graph
+from lineage.recorded import WITHHELD_VERSION
 from lineage.runs import outputs_of_run
 from pipeline.evaluation import OVERALL, SliceMetrics, read_metrics, read_refusals
 from pipeline.sections import Settings
@@ -107,6 +108,8 @@ def read_outcome(
     reasons = list(read_refusals(evaluation.uri)) if evaluation else []
     if infra and not infra.get("blessed"):
         reasons.append(f"infra validation: {infra.get('message', 'refused')}")
+    if WITHHELD_VERSION in pushed:
+        reasons.append(f"push: {pushed.get('not_pushed_because')}")
     return Outcome(
         run_id=run_id,
         nodes=nodes,
@@ -184,6 +187,8 @@ def _next_step(outcome: Outcome) -> str:
     if outcome.status == FAILED:
         return "Next: mend the cause and run again; what is done is taken from the cache."
     if outcome.status == REFUSED:
+        if outcome.blessed and outcome.infra_blessed:
+            return "Next: see why above; what a person has withheld, a person brings back."
         if outcome.blessed:
             return "Next: see why above; if the machine was busy, --no-cache measures again."
         return "Next: look at the slices above, change the settings or the model, run again."

@@ -1,35 +1,41 @@
 """The folder that a model server watches: `<base>/<version>/saved_model.pb`.
 
-A version appears in one rename, complete, or not at all; versions only grow. Called by
-`pipeline.components.pusher` (publish), `runners.publication` (is it the newest) and
-`serving.server` (list, latest). Must not import TFX or TensorFlow: a file copy needs neither.
-
-Source: TensorFlow Serving's file_system_storage_path_source.cc, which takes every child whose name
-is a number for a version and ignores all others; so remains and the lock carry names with a dot.
+A version appears in one rename, complete, or not at all; versions only grow; the highest is live.
+Called by `pipeline.components.pusher` (publish, remove_old), `runners.publication` (is it the
+newest), `runners.rollback` (bring_back) and `serving.live` (list, latest). Must not import TFX or
+TensorFlow: a file copy needs neither.
 """
 
+import dataclasses
 import os
-import shutil
 import time
-import uuid
-from dataclasses import dataclass
-
-import filelock
 
 from fareline.digests import sha256_of_folder
-from fareline.errors import FarelineError
+from serving.decisions import Decisions, Withheld, model_digest, read_decisions, write_decisions
+from serving.version_files import (
+    SAVED_MODEL_FILE,
+    PublishError,
+    copy_in,
+    hold,
+    list_versions,
+    numbered_folders,
+    remove_version,
+)
 
-SAVED_MODEL_FILE = "saved_model.pb"
-_INCOMING_PREFIX = ".incoming-"
-_LOCK_FILE = ".publish.lock"
-_LOCK_SECONDS = 600
+FEWEST_KEPT = 2  # the live version, and the one before it, which servers answer with until then
 
 
-class PublishError(FarelineError, OSError):
-    """The model could not be published; the serving folder is as it was before."""
+class WithheldError(PublishError):
+    """The model was rolled back from; a person brings it back, a push does not.
+
+    Attributes:
+        version: The version that was rolled back from; None after pickling.
+    """
+
+    version: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Version:
     """One version in a serving folder.
 
@@ -44,13 +50,23 @@ class Version:
     created: bool
 
 
-def list_versions(base: str) -> list[int]:
-    """Lists the complete versions under `base`, oldest first; empty if there is no such folder."""
-    return [
-        number
-        for number in _numbered_folders(base)
-        if os.path.isfile(os.path.join(base, str(number), SAVED_MODEL_FILE))
-    ]
+@dataclasses.dataclass(frozen=True)
+class Return:
+    """An older, or a newer, version that is to be the live one again.
+
+    Attributes:
+        number: The version whose content comes back.
+        source: Folder of that content: the version's own, or a copy of it.
+        digest: `sha256_of_folder` of the content as it was recorded.
+        live: The version that is live now, as the decision knew it.
+        withhold: The decision against the live one; None if it may come back by a push.
+    """
+
+    number: int
+    source: str
+    digest: str
+    live: int
+    withhold: Withheld | None = None
 
 
 def latest_version(base: str) -> int | None:
@@ -81,6 +97,7 @@ def publish(model_dir: str, base: str, *, version: int | None = None) -> Version
         The new version, or the newest existing one with `created=False` if its content is equal.
 
     Raises:
+        WithheldError: The model was rolled back from.
         PublishError: There is no SavedModel in `model_dir`, `version` is not larger than the
             existing ones, another publisher held the folder for ten minutes, or the disk failed.
     """
@@ -91,32 +108,95 @@ def publish(model_dir: str, base: str, *, version: int | None = None) -> Version
             "expected a SavedModel",
             "pass the folder that tf.saved_model.save wrote",
         )
-    try:
-        os.makedirs(base, exist_ok=True)
-        with filelock.FileLock(os.path.join(base, _LOCK_FILE), timeout=_LOCK_SECONDS):
-            _sweep(base)
-            digest = sha256_of_folder(model_dir)
-            newest = _newest_with(digest, base)
-            if newest is not None:
-                return Version(newest, os.path.join(base, str(newest)), created=False)
-            number = _next_number(base, version)
-            return Version(number, _copy_in(model_dir, base, number, digest), created=True)
-    except filelock.Timeout as err:
-        raise PublishError.explain(
-            base,
-            f"another publisher has held it for {_LOCK_SECONDS} s",
-            "expected a publish to end sooner",
-            f"see which process has {_LOCK_FILE} open",
-        ) from err
-    except PublishError:
-        raise
-    except OSError as err:
-        raise PublishError.explain(
-            base,
-            f"copying {model_dir} failed ({err})",
-            "expected a writable folder with room for the model",
-            "check the disk and the permissions, then push again; no version was added",
-        ) from err
+    with hold(base, f"copying {model_dir}"):
+        digest = sha256_of_folder(model_dir)
+        newest = _newest_with(digest, base)
+        if newest is not None:
+            return Version(newest, os.path.join(base, str(newest)), created=False)
+        _refuse_withheld(model_dir, base)
+        number = _next_number(base, version)
+        return Version(number, copy_in(model_dir, base, number, digest), created=True)
+
+
+def bring_back(base: str, wanted: Return) -> Version:
+    """Publishes the content of a version again, as the next version, and notes why.
+
+    A model server takes the highest number, without being told anything: so what is to be live
+    again gets a new one. The version that it is a copy of is pinned from now on.
+
+    Args:
+        base: Local serving folder.
+        wanted: What is to come back.
+
+    Returns:
+        The new version.
+
+    Raises:
+        PublishError: The live version is another one by now, the content is not the one that was
+            recorded, or the disk failed. Nothing has changed then.
+    """
+    with hold(base, f"copying {wanted.source}"):
+        if latest_version(base) != wanted.live:
+            raise PublishError.explain(
+                base,
+                f"version {latest_version(base)} is live by now, not {wanted.live}",
+                "expected nobody else to publish at the same time",
+                "look at `fareline models`, and decide again",
+            )
+        before = read_decisions(base)
+        kept = [each for each in before.withheld if each.digest != model_digest(wanted.source)]
+        if wanted.withhold is not None:
+            kept = [each for each in kept if each.digest != wanted.withhold.digest]
+            kept.append(wanted.withhold)
+        # Before the version: a push that comes after a kill in between must find it.
+        write_decisions(base, Decisions(tuple(kept), before.pinned | {wanted.number}))
+        try:
+            number = _next_number(base, None)
+            path = copy_in(wanted.source, base, number, wanted.digest)
+        except BaseException:
+            write_decisions(base, before)
+            raise
+        return Version(number, path, created=True)
+
+
+def remove_old(base: str, keep: int) -> list[int]:
+    """Removes the oldest versions beyond the newest `keep`, the oldest first.
+
+    Never the live one, nor the one before it, which servers answer with until they have loaded the
+    live one; nor one that was rolled back to. Each is gone in one rename, so that a server never
+    sees half of it.
+
+    Args:
+        base: Local serving folder.
+        keep: How many to keep; 2 at least.
+
+    Returns:
+        The versions that were removed.
+
+    Raises:
+        PublishError: The disk failed.
+    """
+    with hold(base, "removing old versions"):
+        pinned = read_decisions(base).pinned
+        removed = []
+        for number in list_versions(base)[: -max(keep, FEWEST_KEPT)]:
+            if number not in pinned:
+                remove_version(base, number)
+                removed.append(number)
+        return removed
+
+
+def _refuse_withheld(model_dir: str, base: str) -> None:
+    found = read_decisions(base).find_withheld(model_dir)
+    if found is not None:
+        error = WithheldError.explain(
+            f"version {found.version}",
+            f"{found.by} rolled back from this model on {found.when[:10]}: {found.reason}",
+            "expected another model",
+            f"`fareline promote --to {found.version}` brings it back",
+        )
+        error.version = found.version
+        raise error
 
 
 def _newest_with(digest: str, base: str) -> int | None:
@@ -127,21 +207,9 @@ def _newest_with(digest: str, base: str) -> int | None:
     return newest
 
 
-def _numbered_folders(base: str) -> list[int]:
-    """Returns every number that names a child of `base`, complete version or not, ascending."""
-    try:
-        names = os.listdir(base)
-    except FileNotFoundError:
-        return []
-    # Not "007": the path of a version is built from its number.
-    return sorted(
-        int(name) for name in names if name.isascii() and name.isdigit() and str(int(name)) == name
-    )
-
-
 def _next_number(base: str, wanted: int | None) -> int:
     """Picks a number above all existing ones, so that a server which takes the largest moves on."""
-    largest = max(_numbered_folders(base), default=0)
+    largest = max(numbered_folders(base), default=0)
     if wanted is None:
         return max(int(time.time()), largest + 1)
     if wanted <= largest:
@@ -152,72 +220,3 @@ def _next_number(base: str, wanted: int | None) -> int:
             "leave the version out, or choose a larger one",
         )
     return wanted
-
-
-def _sweep(base: str) -> None:
-    """Removes what interrupted publishers left; the caller holds the lock, so none is at work."""
-    for name in os.listdir(base):
-        if name.startswith(_INCOMING_PREFIX):
-            shutil.rmtree(os.path.join(base, name), ignore_errors=True)
-
-
-def _copy_in(model_dir: str, base: str, number: int, digest: str) -> str:
-    """Copies to a hidden sibling and renames it to the version.
-
-    Args:
-        model_dir: The SavedModel.
-        base: The serving folder.
-        number: The version to become.
-        digest: What `sha256_of_folder(model_dir)` said before; the copy must agree.
-
-    Returns:
-        The folder of the new version.
-
-    Raises:
-        PublishError: The model changed while it was copied.
-        OSError: The disk is full or the like. Nothing is left behind in either case.
-    """
-    # Not tempfile.mkdtemp: its mode 0700 would shut out a server that runs as another user.
-    incoming = os.path.join(base, f"{_INCOMING_PREFIX}{number}-{uuid.uuid4().hex[:8]}")
-    target = os.path.join(base, str(number))
-    try:
-        _copy_tree(model_dir, incoming)
-        if sha256_of_folder(incoming) != digest:
-            raise PublishError.explain(
-                model_dir,
-                "its files changed while they were copied",
-                "expected a finished model",
-                "push again when the export has ended",
-            )
-        os.rename(incoming, target)
-    except BaseException:
-        shutil.rmtree(incoming, ignore_errors=True)
-        raise
-    _sync_folder(base)
-    return target
-
-
-def _copy_tree(source: str, target: str) -> None:
-    """Copies files and folders and writes them through to the disk; links become what they name."""
-    for folder, _, names in os.walk(source, followlinks=True):
-        copy = os.path.normpath(os.path.join(target, os.path.relpath(folder, source)))
-        os.mkdir(copy)
-        for name in names:
-            with (
-                open(os.path.join(folder, name), "rb") as reader,
-                open(os.path.join(copy, name), "wb") as writer,
-            ):
-                shutil.copyfileobj(reader, writer)
-                writer.flush()
-                os.fsync(writer.fileno())
-    for folder, _, _ in os.walk(target):
-        _sync_folder(folder)
-
-
-def _sync_folder(folder: str) -> None:
-    """Writes a folder's entries through to the disk, so that a rename outlives a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

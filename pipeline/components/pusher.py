@@ -9,6 +9,7 @@ model server, and skips a push that falls into the second of another.
 Used by `pipeline.dag`. No `from __future__ import annotations`: TFX reads raw annotations.
 """
 
+import json
 from typing import Any
 
 from absl import logging
@@ -17,9 +18,11 @@ from tfx.components.pusher import component as tfx_component
 from tfx.components.pusher import executor as tfx_executor
 from tfx.components.util import model_utils
 from tfx.dsl.components.base import executor_spec
+from tfx.dsl.io import fileio
 from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils
 from tfx.types.standard_component_specs import (
+    CUSTOM_CONFIG_KEY,
     INFRA_BLESSING_KEY,
     MODEL_BLESSING_KEY,
     PUSH_DESTINATION_KEY,
@@ -27,11 +30,14 @@ from tfx.types.standard_component_specs import (
 )
 from tfx.utils import io_utils, path_utils, proto_utils
 
+from fareline.digests import sha256_of_folder
 from fareline.errors import UserMistake
-from serving.versions import publish
+from lineage.recorded import SHA256, VERSIONS_REMOVED, WITHHELD_VERSION
+from serving.versions import PublishError, WithheldError, publish, remove_old
 
 NOT_PUSHED_KEY = "not_pushed_because"
 CREATED_KEY = "version_created"
+KEEP_VERSIONS = "keep_versions"
 _BLESSINGS = {
     MODEL_BLESSING_KEY: (model_utils.is_model_blessed, "Evaluator"),
     INFRA_BLESSING_KEY: (model_utils.is_infra_validated, "InfraValidator"),
@@ -69,8 +75,10 @@ class Executor(tfx_executor.Executor):
             output_dict: `pushed_model`; gets TFX's `pushed`, `pushed_destination` and
                 `pushed_version`, and the model. If not pushed: `pushed` = 0 and
                 `not_pushed_because`. `version_created` = 0 says that the newest version was this
-                model already.
-            exec_properties: `push_destination`, a PushDestination as JSON.
+                model already, `withheld_version` that it was rolled back from there. `sha256` is
+                that of the model, `versions_removed` a JSON list.
+            exec_properties: `push_destination`, a PushDestination as JSON; `custom_config`, JSON
+                with `keep_versions` if old ones are to be removed.
 
         Raises:
             PublishError: The local destination cannot take the model.
@@ -94,7 +102,16 @@ class Executor(tfx_executor.Executor):
         # For lineage, the artifact holds what was pushed, as with TFX; and before the push, since
         # nothing may fail once the model is live.
         io_utils.copy_dir(model_dir, pushed_model.uri)
-        version = publish(model_dir, base)
+        digest = sha256_of_folder(pushed_model.uri)
+        try:
+            version = publish(model_dir, base)
+        except WithheldError as error:
+            fileio.rmtree(pushed_model.uri)
+            self._MarkNotPushed(pushed_model)
+            pushed_model.set_string_custom_property(NOT_PUSHED_KEY, str(error))
+            pushed_model.set_int_custom_property(WITHHELD_VERSION, error.version)
+            logging.warning("Not pushed: %s", error)
+            return
         logging.info(
             "Version %d at %s %s.",
             version.number,
@@ -104,7 +121,26 @@ class Executor(tfx_executor.Executor):
         self._MarkPushed(
             pushed_model, pushed_destination=version.path, pushed_version=str(version.number)
         )
+        pushed_model.set_string_custom_property(SHA256, digest)
         pushed_model.set_int_custom_property(CREATED_KEY, int(version.created))
+        config = json.loads(exec_properties.get(CUSTOM_CONFIG_KEY) or "null") or {}
+        removed = _remove_old(base, config.get(KEEP_VERSIONS))
+        if removed:
+            pushed_model.set_string_custom_property(VERSIONS_REMOVED, json.dumps(removed))
+
+
+def _remove_old(base: str, keep: int | None) -> list[int]:
+    """Removes old versions if so many are to be kept; the model is live already: never fails."""
+    if keep is None:
+        return []
+    try:
+        removed = remove_old(base, keep)
+    except PublishError as error:
+        logging.error("old versions were not removed: %s", error)
+        return []
+    if removed:
+        logging.info("Removed by keep_versions = %d: %s.", keep, ", ".join(map(str, removed)))
+    return removed
 
 
 def missing_blessings(input_dict: dict[str, list[types.Artifact]]) -> list[str]:
@@ -141,6 +177,7 @@ class Pusher(tfx_component.Pusher):
         model_blessing: types.BaseChannel | None = None,
         infra_blessing: types.BaseChannel | None = None,
         push_destination: pusher_pb2.PushDestination | dict[str, Any] | None = None,
+        keep_versions: int | None = None,
     ):
         """Constructs the component.
 
@@ -149,6 +186,7 @@ class Pusher(tfx_component.Pusher):
             model_blessing: Channel of Evaluator's verdict. Required.
             infra_blessing: Channel of InfraValidator's verdict. Required.
             push_destination: Where to; the base folder, above the versions. Required.
+            keep_versions: How many versions to keep in a local destination, 2 or more; None: all.
 
         Raises:
             UserMistake: A blessing or the destination is missing; a ValueError, as from TFX.
@@ -171,4 +209,6 @@ class Pusher(tfx_component.Pusher):
             model_blessing=model_blessing,
             infra_blessing=infra_blessing,
             push_destination=push_destination,
+            # Part of the cache key only where it is set.
+            custom_config=None if keep_versions is None else {KEEP_VERSIONS: keep_versions},
         )

@@ -9,9 +9,11 @@ from tfx import v1 as tfx
 from tfx.components.pusher import executor as tfx_executor
 from tfx.types import channel_utils, standard_artifacts
 
+from fareline.digests import sha256_of_folder
 from pipeline.components.infra_validator import write_warm_model
 from pipeline.components.pusher import Executor, Pusher
-from serving.versions import PublishError, list_versions
+from serving.decisions import Withheld, model_digest
+from serving.versions import PublishError, Return, bring_back, list_versions, publish
 from tests.component import compiled_for_tests, models_for_tests
 
 
@@ -46,12 +48,16 @@ def _inputs(model_dir, tmp_path, model_blessed=1, infra_blessed=1):
     }
 
 
-def _push(inputs, folder, base, **filesystem):
+def _push(inputs, folder, base, custom_config=None, **filesystem):
     """Runs the executor; returns the custom properties of what it pushed."""
     pushed = _artifact(standard_artifacts.PushedModel, folder)
     folder.mkdir()
     destination = {"filesystem": {"base_directory": str(base), **filesystem}}
-    Executor().Do(inputs, {"pushed_model": pushed}, {"push_destination": json.dumps(destination)})
+    properties = {
+        "push_destination": json.dumps(destination),
+        "custom_config": json.dumps(custom_config),
+    }
+    Executor().Do(inputs, {"pushed_model": pushed}, properties)
     return {
         name: getattr(value, value.WhichOneof("value"))
         for name, value in pushed[0].mlmd_artifact.custom_properties.items()
@@ -72,6 +78,7 @@ def test_a_blessed_model_is_published_and_kept_in_the_artifact(good, tmp_path):
         "pushed_destination": str(base / str(number)),
         "pushed_version": str(number),
         "version_created": 1,
+        "sha256": sha256_of_folder(good),
     }
     assert "variables/variables.index" in _tree(good)
     assert _tree(base / str(number)) == _tree(tmp_path / "pushed") == _tree(good)
@@ -106,6 +113,46 @@ def test_another_model_within_the_same_second_is_the_next_version(good, tmp_path
     second = _push(_inputs(other, tmp_path), tmp_path / "pushed next", base)
     assert int(second["pushed_version"]) > int(first["pushed_version"])
     assert _tree(second["pushed_destination"]) == _tree(other)
+
+
+def test_old_versions_are_removed_after_the_push_and_the_artifact_says_which(good, tmp_path):
+    base = tmp_path / "serving"
+    for number in (1, 2, 3):
+        (tmp_path / f"{number}").mkdir()
+        (tmp_path / f"{number}" / "saved_model.pb").write_text(f"{number}")
+        publish(str(tmp_path / f"{number}"), str(base), version=number)
+    stored = _push(_inputs(good, tmp_path), tmp_path / "pushed", base, {"keep_versions": 2})
+    assert list_versions(str(base)) == [3, int(stored["pushed_version"])]
+    assert json.loads(stored["versions_removed"]) == [1, 2]
+    again = _push(_inputs(good, tmp_path), tmp_path / "again", base, {"keep_versions": 2})
+    assert "versions_removed" not in again
+
+
+def test_a_model_that_was_rolled_back_from_is_not_pushed_until_it_is_brought_back(good, tmp_path):
+    base = str(tmp_path / "serving")
+    old = models_for_tests.save_model(tmp_path / "old", factor=3.0)
+    publish(old, base, version=1)
+    first = _push(_inputs(good, tmp_path), tmp_path / "pushed", base)
+    bad = int(first["pushed_version"])
+    withheld = Withheld(model_digest(good), bad, "too many tips", "ann", "2026-01-02T03:04:05")
+    bring_back(base, Return(1, f"{base}/1", sha256_of_folder(old), bad, withheld))
+
+    inputs = _inputs(good, tmp_path)
+    # The same model, warmed up with other requests, is the same model.
+    write_warm_model(inputs["infra_blessing"][0], good, "taxi", [models_for_tests.make_example(7)])
+    stored = _push(inputs, tmp_path / "pushed again", base)
+    assert stored == {
+        "pushed": 0,
+        "withheld_version": bad,
+        "not_pushed_because": f"version {bad}: ann rolled back from this model on 2026-01-02: too "
+        f"many tips; expected another model. Hint: `fareline promote --to {bad}` brings it back.",
+    }
+    assert len(list_versions(base)) == 3
+    assert not (tmp_path / "pushed again").exists()
+
+    live = list_versions(base)[-1]
+    bring_back(base, Return(bad, f"{base}/{bad}", sha256_of_folder(good), live))
+    assert _push(_inputs(good, tmp_path), tmp_path / "third", base)["pushed"] == 1
 
 
 _UNBLESSED = {
@@ -163,6 +210,13 @@ def test_a_blessed_artifact_without_a_model_fails(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(PublishError, match="holds no saved_model.pb; expected a SavedModel"):
         _push(_inputs(tmp_path / "empty", tmp_path), tmp_path / "pushed", tmp_path / "serving")
+
+
+def test_keep_versions_is_part_of_the_cache_key_where_it_is_set():
+    plain = Pusher(**_channels(), push_destination=_destination())
+    keeping = Pusher(**_channels(), push_destination=_destination(), keep_versions=5)
+    assert plain.exec_properties["custom_config"] == "null"
+    assert json.loads(keeping.exec_properties["custom_config"]) == {"keep_versions": 5}
 
 
 def _channels():

@@ -467,7 +467,7 @@ def test_a_minimal_file_takes_the_defaults(tmp_path):
             "size_mb": 512.0,
             "log_exclude": [],
         },
-        "push": {"destination": None},
+        "push": {"destination": None, "keep_versions": None},
         "transform": {"statistics": False},
     }
     assert settings.evaluation.slices == []

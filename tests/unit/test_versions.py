@@ -11,8 +11,20 @@ import time
 
 import pytest
 
-from serving import versions
-from serving.versions import PublishError, Version, latest_version, list_versions, publish
+from fareline.digests import sha256_of_folder
+from serving import version_files, versions
+from serving.decisions import Withheld, model_digest
+from serving.versions import (
+    PublishError,
+    Return,
+    Version,
+    WithheldError,
+    latest_version,
+    list_versions,
+    publish,
+)
+
+WARM_UP_FILE = "assets.extra/tf_serving_warmup_requests"
 
 _FILES = ("saved_model.pb", "variables/variables.index", "variables/variables.data", "assets/vocab")
 _ROOT = pathlib.Path(versions.__file__).parent.parent
@@ -196,13 +208,13 @@ def test_a_full_disk_adds_nothing_and_leaves_nothing(tmp_path, monkeypatch):
 def test_a_model_that_changes_under_the_copy_is_refused(tmp_path, monkeypatch):
     model = tmp_path / "model"
     _write_model(model)
-    real = versions._copy_tree
+    real = version_files._copy_tree
 
     def change_then_copy(source, target):
         (model / "assets/vocab").write_text("later")
         real(source, target)
 
-    monkeypatch.setattr(versions, "_copy_tree", change_then_copy)
+    monkeypatch.setattr(version_files, "_copy_tree", change_then_copy)
     base = str(tmp_path / "serving")
     with pytest.raises(PublishError, match="its files changed while they were copied"):
         publish(str(model), base)
@@ -282,3 +294,102 @@ def test_is_newest_compares_with_the_latest_version_only(tmp_path):
     versions.publish(str(models["b"]), base)
     assert not versions.is_newest(str(models["a"]), base)
     assert versions.is_newest(str(models["b"]), base)
+
+
+def _back(base, number, model, **more):
+    digest = sha256_of_folder(model)
+    live = latest_version(base)
+    return versions.bring_back(base, Return(number, str(model), digest, live, **more))
+
+
+def _withheld(model, version=2):
+    return Withheld(model_digest(model), version, "it is bad", "ann", "2026-01-02T03:04:05+00:00")
+
+
+def _two(tmp_path):
+    base = str(tmp_path / "serving")
+    good, bad = _write_model(tmp_path / "good", "good"), _write_model(tmp_path / "bad", "bad")
+    publish(good, base, version=1)
+    publish(bad, base, version=2)
+    return base, good, bad
+
+
+def test_a_version_comes_back_under_a_new_number_and_the_one_it_replaces_is_withheld(tmp_path):
+    base, good, bad = _two(tmp_path)
+    version = _back(base, 1, good, withhold=_withheld(bad))
+    assert version.number > 2 and latest_version(base) == version.number
+    assert _read_tree(version.path) == _read_tree(good)
+    with pytest.raises(WithheldError, match="ann rolled back from this model on 2026-01-02: it is"):
+        publish(bad, base)
+    # With other requests for the start of a server it is the same model.
+    warm = pathlib.Path(bad) / WARM_UP_FILE
+    warm.parent.mkdir()
+    warm.write_text("requests")
+    with pytest.raises(WithheldError):
+        publish(bad, base)
+    assert len(list_versions(base)) == 3
+    warm.unlink()
+    _back(base, 2, bad)
+    assert publish(bad, base).created is False
+    third = _write_model(tmp_path / "third", "third")
+    assert publish(third, base).created
+    assert publish(bad, base).created
+
+
+def test_a_decision_about_another_live_version_is_refused(tmp_path):
+    base, good, bad = _two(tmp_path)
+    decision = Return(1, good, sha256_of_folder(good), 1, _withheld(bad))
+    with pytest.raises(PublishError, match="version 2 is live by now, not 1"):
+        versions.bring_back(base, decision)
+    assert list_versions(base) == [1, 2]
+
+
+def test_content_that_is_not_the_recorded_one_does_not_come_back_and_nothing_is_withheld(tmp_path):
+    base, good, bad = _two(tmp_path)
+    with pytest.raises(PublishError, match="its files changed"):
+        versions.bring_back(base, Return(1, good, "0" * 64, 2, _withheld(bad)))
+    assert list_versions(base) == [1, 2] and _leftovers(base) == []
+    third = _write_model(tmp_path / "third", "third")
+    publish(third, base)
+    assert publish(bad, base).created
+
+
+def test_old_versions_go_but_never_the_last_two_nor_one_that_was_rolled_back_to(tmp_path):
+    base = str(tmp_path / "serving")
+    models = [_write_model(tmp_path / f"m{i}", f"m{i}") for i in range(1, 7)]
+    for number, model in enumerate(models, 1):
+        publish(model, base, version=number)
+    back = _back(base, 2, models[1], withhold=_withheld(models[5], 6)).number
+    assert versions.remove_old(base, 3) == [1, 3, 4]
+    assert list_versions(base) == [2, 5, 6, back]
+    assert versions.remove_old(base, 1) == [5]
+    assert list_versions(base) == [2, 6, back]
+    assert versions.remove_old(base, 3) == []
+
+
+def test_versions_are_whole_until_they_are_gone_and_remains_of_a_kill_are_swept(
+    tmp_path, monkeypatch
+):
+    base = str(tmp_path / "serving")
+    for number in (1, 2, 3):
+        publish(_write_model(tmp_path / f"m{number}", f"m{number}"), base, version=number)
+
+    def kill(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(version_files.shutil, "rmtree", kill)
+    with pytest.raises(KeyboardInterrupt):
+        versions.remove_old(base, 2)
+    monkeypatch.undo()
+    assert list_versions(base) == [2, 3]
+    assert [name for name in os.listdir(base) if name.startswith(".outgoing-1-")]
+    assert versions.remove_old(base, 2) == []
+    assert not [name for name in os.listdir(base) if name.startswith(".outgoing")]
+
+
+def test_decisions_that_cannot_be_read_stop_a_push(tmp_path):
+    base, _, _ = _two(tmp_path)
+    (tmp_path / "serving" / ".decisions.json").write_text("{")
+    with pytest.raises(PublishError, match="decisions.json: cannot be read .* restore it"):
+        publish(_write_model(tmp_path / "third", "third"), base)
+    assert list_versions(base) == [1, 2]
