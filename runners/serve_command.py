@@ -60,6 +60,7 @@ def serve(
     from pipeline.config import load_settings
     from pipeline.sections import DEFAULT_PATH
     from runners.workspace import Workspace
+    from serving.start import leave_out_optional_packages
 
     settings = load_settings(config or DEFAULT_PATH)
     if model_dir is not None:
@@ -74,6 +75,7 @@ def serve(
     _require_model(base)
 
     _quieten_tensorflow()
+    leave_out_optional_packages()
     from serving.server import ServeOptions, run_server
 
     log = _open_log(workspace.resolve() / LOG_FOLDER, log_share, settings.serving.log_exclude)

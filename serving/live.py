@@ -8,6 +8,7 @@ loading. Called by `serving.server` and `serving.predictor`. Must not import TFX
 import asyncio
 import contextlib
 import os
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,6 +21,9 @@ from fareline.errors import FarelineError, UserMistake
 from serving.servable import RefusedError, Servable, explain_op_error
 from serving.versions import SAVED_MODEL_FILE, latest_version
 
+# While a version is loaded beside, Python's lock goes from thread to thread; at the default of 5 ms
+# a request would wait for it several times.
+_SWITCH_SECONDS = 0.0005
 _State = get_model_status_pb2.ModelVersionStatus
 
 
@@ -131,6 +135,8 @@ class LiveModel:
     async def _load(self, version: int) -> Servable:
         path = os.path.join(self.base, str(version))
         self._loading = version
+        usual = sys.getswitchinterval()
+        sys.setswitchinterval(_SWITCH_SECONDS)
         try:
             return await asyncio.to_thread(Servable, self.name, version, path)
         except Exception as error:
@@ -143,6 +149,7 @@ class LiveModel:
                 "push a sound model; the folder of this version may be deleted",
             ) from error
         finally:
+            sys.setswitchinterval(usual)
             self._loading = None
 
     def _close_if_idle(self, servable: Servable) -> None:

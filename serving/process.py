@@ -22,8 +22,9 @@ from serving.child import CANNOT_RUN, Child, ServerStartError
 
 TENSORFLOW_SERVING = "tensorflow_model_server"
 OWN_SERVER = "serving.server"
+STARTER = "serving.start"
 
-# Where `-m serving.server` is found from, without touching PYTHONPATH.
+# Where `-m serving.start` is found from, without touching PYTHONPATH.
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _POLL_SECONDS = 0.02
 _PORT_TRIES = 3
@@ -170,7 +171,7 @@ class ModelServer:
             "--port=0",
             f"--ready_file={self._ready_file}",
         ]
-        self._run([sys.executable, "-m", OWN_SERVER, *flags])
+        self._run([sys.executable, "-m", STARTER, OWN_SERVER, *flags])
 
     def _start_tensorflow_serving(self) -> None:
         """Starts the real server. It cannot choose its port, so another may take it in between."""

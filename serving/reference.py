@@ -3,7 +3,7 @@
 `tf.saved_model.load`, as the Evaluator and any notebook do it, which is another way than a server's
 (see `serving.servable`): where the two differ, what was evaluated is not what would be served. In a
 process of its own, since a model may hang, crash or eat the memory. `Reference` is called by
-`serving.check`; the child is `python -m serving.reference`. Must not import TFX.
+`serving.check`; the child is `python -m serving.start serving.reference`. Must not import TFX.
 """
 
 import argparse
@@ -48,8 +48,9 @@ class Reference:
         with open(self._asked, "wb") as writer:
             np.save(writer, lengths)
             np.save(writer, np.frombuffer(b"".join(self._examples), np.uint8))
-        command = [sys.executable, "-m", "serving.reference", self._model_dir, self._signature]
-        self._child = Child([*command, self._asked, self._answered], self._log, _ROOT, memory_bytes)
+        command = [sys.executable, "-m", "serving.start", "serving.reference", self._model_dir]
+        command += [self._signature, self._asked, self._answered]
+        self._child = Child(command, self._log, _ROOT, memory_bytes)
 
     def __enter__(self):
         return self

@@ -29,9 +29,6 @@ from serving.predictor import Predictor
 from serving.request_log import RequestLog
 
 LOOPBACK = "127.0.0.1"
-# While a version is loaded beside, Python's lock goes from thread to thread; at the default of 5 ms
-# a request would wait for it several times.
-_SWITCH_SECONDS = 0.0005
 
 
 def _say(line: str) -> None:
@@ -184,7 +181,6 @@ def _write_ready(options: ServeOptions, stage: str, grpc_port: int, rest_port: i
 def run_server(options: ServeOptions) -> None:
     """Runs `serve` on an event loop of its own; see there."""
     tf.get_logger().setLevel("ERROR")  # or it tells the user that sessions are of another time
-    sys.setswitchinterval(_SWITCH_SECONDS)
     loop = asyncio.new_event_loop()
     # Not asyncio.run: it would wait for a thread that still loads a model, maybe for ever.
     loop.run_until_complete(serve(options))

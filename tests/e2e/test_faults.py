@@ -1,5 +1,6 @@
 """What goes wrong: data that breaks the schema, code that fails, a killed run; and what is kept."""
 
+import json
 import os
 import signal
 import sqlite3
@@ -77,6 +78,28 @@ def test_failure_is_explained_and_a_repeated_run_resumes(checkout, small_setting
     edited = run_fareline(workspace, *small_settings, checkout=checkout)
     assert edited.exit_code == 0, edited.stderr
     assert edited.nodes_in("executed") == {"Transform"} | model_nodes
+
+
+def test_a_model_that_is_good_but_not_fit_to_serve_is_refused(checkout, small_settings, tmp_path):
+    """Evaluator is content; each answer of a server is a little different from the last."""
+    workspace = tmp_path / "ws"
+    source = checkout / "models" / "signatures.py"
+    sound = "self._score(inputs)}"
+    assert source.read_text().count(sound) == 1
+    planted = "self._score(inputs) * tf.random.uniform([], 0.9, 1.0)}"
+    source.write_text(source.read_text().replace(sound, planted))
+    run = run_fareline(workspace, *small_settings, checkout=checkout)
+    assert run.exit_code == 3, run.stderr
+    assert run.answer["status"] == "refused"
+    assert (run.answer["blessed"], run.answer["infra_blessed"]) == (True, False)
+    (reason,) = run.answer["reasons"]
+    assert reason.startswith("infra validation: output 'probability': ")
+    assert "in process, within 0.0001" in reason
+    assert set(run.states().values()) == {"executed"}
+    assert run.answer["pushed_to"] is None
+    assert not (workspace / "serving").exists()
+    (verdict,) = workspace.glob("artifacts/InfraValidator/blessing/*/infra_validation.json")
+    assert json.loads(verdict.read_text())["reason"] == "differs"
 
 
 def test_killed_run_leaves_nothing_running_and_the_next_one_resumes(small_settings, tmp_path):
