@@ -40,6 +40,8 @@ def _global_options(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
     _Debug.on = debug
+    # Before it is imported: ML Metadata announces every connection to PostgreSQL on stderr.
+    os.environ.setdefault("GLOG_minloglevel", "2")
 
 
 class _Debug:

@@ -167,7 +167,6 @@ def _run_pipeline(runner, run_id: str, workspace: Workspace, log_path: Path, sta
 
 def _connect(request: RunRequest):
     """Connects to the store that the workspace and the settings name."""
-    os.environ.setdefault("GLOG_minloglevel", "2")  # it announces every connection to PostgreSQL
     from lineage.store import connect_for_run
 
     workspace, uri = request.workspace, request.settings.metadata.store

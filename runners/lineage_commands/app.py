@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -84,7 +83,3 @@ def _store_of(workspace: Path) -> str:
     return Workspace(workspace.resolve()).store_location
 
 
-@app.callback()
-def _hush_ml_metadata() -> None:
-    # Before it is imported: it announces every connection to PostgreSQL on stderr.
-    os.environ.setdefault("GLOG_minloglevel", "2")
