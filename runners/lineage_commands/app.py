@@ -81,5 +81,3 @@ def _without_nan(value: Any) -> Any:
 
 def _store_of(workspace: Path) -> str:
     return Workspace(workspace.resolve()).store_location
-
-
