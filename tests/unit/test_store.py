@@ -207,7 +207,12 @@ def test_a_writer_never_fails_while_others_read_all_the_time(path):
     assert len(open_store(path).get_executions()) == 204
 
 
-def test_no_copy_is_left(path, tmp_path, monkeypatch):
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_no_copy_is_left(path, tmp_path, monkeypatch, in_memory):
+    memory = tmp_path / "temp" if in_memory else tmp_path / "none"
+    monkeypatch.setattr("lineage.sqlite_snapshot.MEMORY_FOLDER", memory)
+    if in_memory:
+        monkeypatch.setattr("tempfile.gettempdir", lambda: pytest.fail("not in memory"))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temp"))
     (tmp_path / "temp").mkdir()
     store = open_store(path)
@@ -216,6 +221,7 @@ def test_no_copy_is_left(path, tmp_path, monkeypatch):
 
 
 def test_no_room_for_a_copy(path, tmp_path, monkeypatch):
+    monkeypatch.setattr("lineage.sqlite_snapshot.MEMORY_FOLDER", tmp_path / "none")
     monkeypatch.setattr("shutil.copyfile", lambda *_: os.truncate(os.devnull + "/x", 0))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert refusal(path) == (
