@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("local_run", "soak", "big_store", "lineage", "explorer")
+NAMES = ("local_run", "soak", "big_store", "lineage", "explorer", "serve", "infra_validation")
 
 
 def main() -> None:

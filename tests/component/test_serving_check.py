@@ -354,7 +354,7 @@ def test_our_own_server_that_cannot_run_is_the_machines_fault(good, monkeypatch)
     monkeypatch.setattr(process, "OWN_SERVER", "serving.nowhere")
     result = check_model(good, _EXAMPLES, Budgets())
     assert result.reason is Reason.NO_SERVER
-    assert re.search("before it took up the model.*\n.*No module named", result.message)
+    assert re.search(r"before it took up the model[\s\S]*No module named", result.message)
 
 
 def test_a_port_that_is_always_taken_is_the_machines_fault(good, tmp_path, monkeypatch):
