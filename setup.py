@@ -136,7 +136,7 @@ if __name__ == "__main__":
         package_dir={"": "."},
         package_data={
             "schema": ["taxi/schema.pbtxt"],
-            "pipeline": ["configs/taxi.yaml"],
+            "pipeline": ["configs/*.yaml"],
             "lineage.explorer": ["web/*"],
         },
         include_package_data=False,

@@ -1,14 +1,99 @@
-"""Batches of transformed examples for training and evaluation.
+"""Batches of transformed examples for training and evaluation, and what their labels are like.
 
 Called by models.trainer and models.tuner. Must not import pipeline, runners or an orchestrator.
 """
 
+import dataclasses
+import math
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from models.heads import Head, choose_head
+from preprocessing.labels import Amount, Label
+
+EVAL_BATCH_SIZE = 2048
 SHUFFLE_ROWS = 10_000  # rows held for shuffling: bounds memory at any data size
+_SURVEY_ROWS = 4096
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelSurvey:
+    """What the labels of a split are like.
+
+    Attributes:
+        rows: All rows.
+        labelled: Those that have a label.
+        mean: Of an amount, after the logarithm if there is one; 0 for classes.
+        deviation: Its standard deviation.
+    """
+
+    rows: int
+    labelled: int
+    mean: float = 0.0
+    deviation: float = 0.0
+
+
+def read_for_fit(
+    fn_args, transform_output: tft.TFTransformOutput, label: Label, head: Head
+) -> tuple[tf.data.Dataset, tf.data.Dataset]:
+    """Reads the two splits as Trainer and Tuner feed them to Keras.
+
+    Args:
+        fn_args: `tfx.components.FnArgs`, with `train_files`, `eval_files` and the `training` and
+            `seed` of `custom_config`.
+        transform_output: Knows the feature spec of the transformed examples.
+        label: The rule.
+        head: Says what the network learns from a label.
+
+    Returns:
+        One shuffled pass over the training data, and the validation data in order.
+    """
+    config = fn_args.custom_config
+    names = {"label": label.output, "weight": label.weight_output}
+
+    def to_target(inputs: dict[str, tf.Tensor], value: tf.Tensor):
+        return inputs, head.to_target(value)
+
+    train = read_batches(
+        fn_args.train_files,
+        transform_output,
+        batch_size=config["training"]["batch_size"],
+        shuffle_seed=config["seed"],
+        **names,
+    )
+    validate = read_batches(
+        fn_args.eval_files, transform_output, batch_size=EVAL_BATCH_SIZE, **names
+    )
+    return train.map(to_target), validate.map(to_target).cache()
+
+
+def prepare_head(
+    fn_args, transform_output: tft.TFTransformOutput, label: Label
+) -> tuple[Head, dict[str, LabelSurvey]]:
+    """Chooses the head for the training labels, after a look at them where the rule needs one.
+
+    Args:
+        fn_args: `tfx.components.FnArgs`, with `train_files` and `eval_files`.
+        transform_output: Knows the feature spec of the transformed examples.
+        label: The rule.
+
+    Returns:
+        The head, and what was seen of the splits `train` and `validate`; nothing where every row
+        has a label and the labels are classes, which spares the pass over the data.
+
+    Raises:
+        ValueError: No row of a split has a label.
+    """
+    if label.weight_output is None and not isinstance(label, Amount):
+        return choose_head(label), {}
+    files = {"train": fn_args.train_files, "validate": fn_args.eval_files}
+    seen = {
+        split: survey_labels(patterns, transform_output, label) for split, patterns in files.items()
+    }
+    return choose_head(label, seen["train"].mean, seen["train"].deviation), seen
 
 
 def read_batches(
@@ -17,6 +102,7 @@ def read_batches(
     label: str,
     batch_size: int,
     shuffle_seed: int | None = None,
+    weight: str | None = None,
 ) -> tf.data.Dataset:
     """Reads gzipped TFRecords of transformed tf.Examples once.
 
@@ -26,18 +112,70 @@ def read_batches(
         label: Transformed name of the label.
         batch_size: Rows per batch; the last batch may be smaller.
         shuffle_seed: Shuffles with this seed, in another order on each pass; None keeps the order.
+        weight: Transformed name of the weight, if there is one: rows of weight 0 have no label and
+            are left out.
 
     Returns:
-        Pairs of ({name: float32 or int64 [batch, 1]}, label int64 [batch, 1]).
+        Pairs of ({name: float32 or int64 [batch, 1]}, label int64 or float32 [batch, 1]).
     """
     spec = transform_output.transformed_feature_spec()
 
     def parse(serialized: tf.Tensor):
         features = tf.io.parse_example(serialized, spec)
+        if weight is not None:
+            labelled = tf.reshape(features.pop(weight), [-1]) > 0
+            features = {name: tf.boolean_mask(x, labelled) for name, x in features.items()}
         return features, features.pop(label)
 
-    files = sorted(path for pattern in file_patterns for path in tf.io.gfile.glob(pattern))
-    rows = tf.data.TFRecordDataset(files, compression_type="GZIP")
+    rows = _read_records(file_patterns)
     if shuffle_seed is not None:
         rows = rows.shuffle(SHUFFLE_ROWS, seed=shuffle_seed, reshuffle_each_iteration=True)
-    return rows.batch(batch_size).map(parse, num_parallel_calls=2).prefetch(2)
+    batches = rows.batch(batch_size).map(parse, num_parallel_calls=2)
+    if weight is not None:
+        # Whole batches again: one might have lost all its rows, and the loss of none is NaN.
+        batches = batches.rebatch(batch_size)
+    return batches.prefetch(2)
+
+
+def survey_labels(
+    file_patterns: Sequence[str], transform_output: tft.TFTransformOutput, label: Label
+) -> LabelSurvey:
+    """Reads the labels of a split once, in little memory.
+
+    Args:
+        file_patterns: Globs of files, as TFX gives them in `FnArgs`.
+        transform_output: Knows the feature spec of the transformed examples.
+        label: The rule.
+
+    Raises:
+        ValueError: No row has a label.
+    """
+    known = transform_output.transformed_feature_spec()
+    names = [name for name in (label.output, label.weight_output) if name]
+    rows = labelled = 0
+    mean = squares = 0.0  # squares: of the differences from the mean
+    for serialized in _read_records(file_patterns).batch(_SURVEY_ROWS):
+        parsed = tf.io.parse_example(serialized, {name: known[name] for name in names})
+        values = parsed[label.output].numpy().ravel().astype(np.float64)
+        rows += len(values)
+        if label.weight_output:
+            values = values[parsed[label.weight_output].numpy().ravel() > 0]
+        if isinstance(label, Amount) and len(values):
+            values = np.log1p(values) if label.log else values
+            # Chan's way to merge means and variances: no difference of two large sums.
+            difference, total = values.mean() - mean, labelled + len(values)
+            squares += values.var() * len(values)
+            squares += difference**2 * labelled * len(values) / total
+            mean += difference * len(values) / total
+        labelled += len(values)
+    if not labelled:
+        raise ValueError(
+            f"{', '.join(file_patterns)}: none of {rows} rows has a label; expected some. "
+            f"Hint: compare the rule for {label.column} in the settings with the data."
+        )
+    return LabelSurvey(rows, labelled, float(mean), math.sqrt(squares / labelled))
+
+
+def _read_records(file_patterns: Sequence[str]) -> tf.data.Dataset:
+    files = sorted(path for pattern in file_patterns for path in tf.io.gfile.glob(pattern))
+    return tf.data.TFRecordDataset(files, compression_type="GZIP")

@@ -1,6 +1,6 @@
 """The network: embeddings for categories, scaled numbers beside them, dense layers on top.
 
-A wide part (one weight per category straight to the output) beside the deep one, because a fare's
+A wide part (one weight per category straight to each output) beside the deep one, because a fare's
 bucket and the payment type decide most of the label on their own.
 
 Source: H.-T. Cheng et al., "Wide & Deep Learning for Recommender Systems", 2016.
@@ -13,26 +13,29 @@ from typing import Any
 import keras
 import numpy as np
 
+from models.heads import BinaryHead, Head
 from preprocessing.features import Features
-
-AUC_THRESHOLDS = 1000  # Keras's default of 200 is too coarse to rank trials by
 
 
 def build_model(
-    features: Features, hyperparameters: Mapping[str, Any], steps_per_epoch: int = 1
+    features: Features,
+    hyperparameters: Mapping[str, Any],
+    steps_per_epoch: int = 1,
+    head: Head | None = None,
 ) -> keras.Model:
-    """Builds and compiles the binary classifier.
+    """Builds and compiles the network.
 
     Args:
         features: Which inputs there are, and how many categories each has.
         hyperparameters: `learning_rate`, `dropout`, `width`, `depth`, `embedding_size`; a
             KerasTuner `HyperParameters` reads the same way.
         steps_per_epoch: Batches between evaluations, as it will be trained.
+        head: What depends on the task; by default a probability.
 
     Returns:
-        A compiled model from {transformed name: [batch, 1]} to the probability of label 1,
-        float32 [batch, 1].
+        A compiled model from {transformed name: [batch, 1]} to scores, float32 [batch, units].
     """
+    head = head or BinaryHead()
     inputs = {f.output: keras.Input((1,), name=f.output) for f in features.numeric}
     inputs |= {
         f.output: keras.Input((1,), name=f.output, dtype="int64") for f in features.categories
@@ -47,22 +50,24 @@ def build_model(
             count, hyperparameters["embedding_size"], name="embeddings"
         )
         deep.append(keras.layers.Flatten()(embedding(indices)))
-        weights = keras.layers.Embedding(count, 1, embeddings_initializer="zeros", name="wide")
+        weights = keras.layers.Embedding(
+            count, head.units, embeddings_initializer="zeros", name="wide"
+        )
         logits.append(keras.ops.sum(weights(indices), axis=1))
     hidden = keras.layers.Concatenate(name="deep_inputs")(deep) if len(deep) > 1 else deep[0]
     width = hyperparameters["width"]
     for depth in range(hyperparameters["depth"]):
         hidden = keras.layers.Dense(max(width >> depth, 1), activation="relu")(hidden)
         hidden = keras.layers.Dropout(hyperparameters["dropout"])(hidden)
-    logits.append(keras.layers.Dense(1, name="deep_logit")(hidden))
+    logits.append(keras.layers.Dense(head.units, name="deep_logit")(hidden))
     logit = keras.layers.Add(name="logit")(logits) if len(logits) > 1 else logits[0]
-    probability = keras.layers.Activation("sigmoid", name="probability")(logit)
+    scores = keras.layers.Activation(head.activation, name=head.output_name)(logit)
 
-    model = keras.Model(inputs, probability, name="wide_and_deep")
+    model = keras.Model(inputs, scores, name="wide_and_deep")
     model.compile(
         optimizer=keras.optimizers.Adam(hyperparameters["learning_rate"]),
-        loss="binary_crossentropy",
-        metrics=[keras.metrics.AUC(num_thresholds=AUC_THRESHOLDS, name="auc")],
+        loss=head.loss,
+        metrics=head.metrics(),
         steps_per_execution=_batches_per_call(steps_per_epoch),
     )
     return model

@@ -12,21 +12,27 @@ import keras
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from models.heads import BinaryHead, Head
+
 EXAMPLES = [tf.TensorSpec([None], tf.string, name="examples")]
-OUTPUT_NAME = "probability"
 
 
 class ServingModule(tf.Module):
-    """Raw serialized tf.Examples in, probabilities or transformed features out.
+    """Raw serialized tf.Examples in, predictions or transformed features out.
 
     Args:
         model: The trained network over transformed features.
         transform_output: The transform graph that made them.
         label_column: Raw column that no request carries.
+        head: What is answered.
     """
 
     def __init__(
-        self, model: keras.Model, transform_output: tft.TFTransformOutput, label_column: str
+        self,
+        model: keras.Model,
+        transform_output: tft.TFTransformOutput,
+        label_column: str,
+        head: Head,
     ):
         super().__init__()
         # Keras's variables wrap TensorFlow's; the wrappers, once tracked, are what is saved twice.
@@ -35,15 +41,16 @@ class ServingModule(tf.Module):
         self.transform_layer = transform_output.transform_features_layer()
         self._raw_spec = transform_output.raw_feature_spec()
         self._label_column = label_column
+        self._answer = head.answer
         self._input_names = [tensor.name for tensor in model.inputs]
 
     @tf.function(input_signature=EXAMPLES)
     def serving_default(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Scores requests: string [batch] -> {`probability`: float32 [batch, 1]}."""
+        """Answers requests: string [batch] -> the outputs of the task (models.heads)."""
         spec = {name: s for name, s in self._raw_spec.items() if name != self._label_column}
         transformed = self.transform_layer(tf.io.parse_example(examples, spec))
         inputs = {name: transformed[name] for name in self._input_names}
-        return {OUTPUT_NAME: self._score(inputs)}
+        return self._answer(self._score(inputs))
 
     @tf.function(input_signature=EXAMPLES)
     def transform_features(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -52,10 +59,22 @@ class ServingModule(tf.Module):
 
 
 def export_model(
-    model: keras.Model, transform_output: tft.TFTransformOutput, label_column: str, model_dir: str
+    model: keras.Model,
+    transform_output: tft.TFTransformOutput,
+    label_column: str,
+    model_dir: str,
+    head: Head | None = None,
 ) -> None:
-    """Writes a SavedModel with the signatures `serving_default` and `transform_features`."""
-    module = ServingModule(model, transform_output, label_column)
+    """Writes a SavedModel with the signatures `serving_default` and `transform_features`.
+
+    Args:
+        model: The trained network over transformed features.
+        transform_output: The transform graph that made them.
+        label_column: Raw column that no request carries.
+        model_dir: The folder to write.
+        head: What is answered; by default a probability.
+    """
+    module = ServingModule(model, transform_output, label_column, head or BinaryHead())
     tf.saved_model.save(
         module,
         model_dir,

@@ -15,21 +15,20 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from models.hyperparameters import read_hyperparameters
-from models.input_data import read_batches
+from models.input_data import LabelSurvey, prepare_head, read_for_fit
 from models.network import build_model
 from models.signatures import export_model
-from preprocessing.features import parse_features, parse_label
-
-EVAL_BATCH_SIZE = 2048
+from preprocessing.features import parse_features
+from preprocessing.labels import parse_label
 
 
 def run_fn(fn_args) -> None:
-    """Trains until the steps are used up or the validation AUC stops improving, and exports.
+    """Trains until the steps are used up or it stops getting better, and exports.
 
     Args:
         fn_args: `tfx.components.FnArgs`. `train_files` is the training split, `eval_files` the
             split that early stopping watches; `train_steps` the most steps; `hyperparameters`
-            what Tuner found; `custom_config` has `features`, `label`, `training` and `seed`.
+            what Tuner found; `custom_config` has `task`, `features`, `label`, `training`, `seed`.
 
     Writes the SavedModel to `serving_model_dir`, and TensorBoard logs and `training.json` to
     `model_run_dir`.
@@ -40,21 +39,15 @@ def run_fn(fn_args) -> None:
     hyperparameters = read_hyperparameters(fn_args.hyperparameters)
     training = config["training"]
     epochs, every = divide_steps(fn_args.train_steps, training["evaluate_every"])
-    model = build_model(parse_features(config["features"]), hyperparameters, every)
+    label = parse_label(config["label"], config["task"])
+    head, labels = prepare_head(fn_args, transform_output, label)
+    model = build_model(parse_features(config["features"]), hyperparameters, every, head)
+    data = read_for_fit(fn_args, transform_output, label, head)
+    stopping = head.early_stopping(training["patience"])
+    history = fit(model, data, epochs, every, stopping, fn_args.model_run_dir)
 
-    label = parse_label(config["label"])
-    train = read_batches(
-        fn_args.train_files, transform_output, label.output, training["batch_size"], config["seed"]
-    )
-    validate = read_batches(
-        fn_args.eval_files, transform_output, label.output, EVAL_BATCH_SIZE
-    ).cache()
-    history = fit(
-        model, (train, validate), epochs, every, training["patience"], fn_args.model_run_dir
-    )
-
-    _write_training_report(history, hyperparameters.values, fn_args.model_run_dir)
-    export_model(model, transform_output, label.column, fn_args.serving_model_dir)
+    _write_training_report(history, hyperparameters.values, labels, fn_args.model_run_dir)
+    export_model(model, transform_output, label.column, fn_args.serving_model_dir, head)
 
 
 def divide_steps(steps: int, evaluate_every: int) -> tuple[int, int]:
@@ -77,29 +70,25 @@ def fit(
     data: tuple[tf.data.Dataset, tf.data.Dataset],
     epochs: int,
     steps_per_epoch: int,
-    patience: int,
+    stopping: keras.callbacks.EarlyStopping,
     log_dir: str | None = None,
 ) -> keras.callbacks.History:
-    """Fits with early stopping on the validation AUC; the best weights are restored.
+    """Fits with early stopping; the best weights are restored.
 
     Args:
-        model: Compiled, with a metric `auc`.
+        model: Compiled.
         data: One pass over the training data, repeated as needed, and the validation data, in
             batches.
         epochs: Evaluations at most.
         steps_per_epoch: Batches between evaluations.
-        patience: Evaluations without improvement before stopping.
+        stopping: What is watched, and for how long (models.heads).
         log_dir: Where TensorBoard logs go, if anywhere.
 
     Returns:
         Keras's history, one entry per evaluation.
     """
     train, validate = data
-    callbacks = [
-        keras.callbacks.EarlyStopping(
-            "val_auc", mode="max", patience=patience, restore_best_weights=True
-        )
-    ]
+    callbacks: list[keras.callbacks.Callback] = [stopping]
     if log_dir:
         callbacks.append(keras.callbacks.TensorBoard(log_dir, write_graph=False))
     return model.fit(
@@ -113,13 +102,21 @@ def fit(
 
 
 def _write_training_report(
-    history: keras.callbacks.History, hyperparameters: Mapping[str, Any], model_run_dir: str
+    history: keras.callbacks.History,
+    hyperparameters: Mapping[str, Any],
+    labels: Mapping[str, LabelSurvey],
+    model_run_dir: str,
 ) -> None:
     """Writes what was trained and how it went, readable without TensorBoard."""
     report = {
         "hyperparameters": dict(hyperparameters),
         "evaluations": {k: [float(v) for v in vs] for k, vs in history.history.items()},
     }
+    if labels:
+        report["labels"] = {
+            split: {"rows": seen.rows, "without_label": seen.rows - seen.labelled}
+            for split, seen in labels.items()
+        }
     path = os.path.join(model_run_dir, "training.json")
     with tf.io.gfile.GFile(path, "w") as file:
         json.dump(report, file, indent=1, sort_keys=True)

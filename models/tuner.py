@@ -10,10 +10,10 @@ import tensorflow_transform as tft
 from tfx.components.tuner.component import TunerFnResult
 
 from models.hyperparameters import search_space
-from models.input_data import read_batches
+from models.input_data import prepare_head, read_for_fit
 from models.network import build_model
-from models.trainer import EVAL_BATCH_SIZE
-from preprocessing.features import parse_features, parse_label
+from preprocessing.features import parse_features
+from preprocessing.labels import parse_label
 
 
 def tuner_fn(fn_args) -> TunerFnResult:
@@ -21,30 +21,23 @@ def tuner_fn(fn_args) -> TunerFnResult:
 
     Args:
         fn_args: `tfx.components.FnArgs`. `train_files` and `eval_files` as in the Trainer;
-            `train_steps` the batches per trial; `custom_config` has `features`, `label`,
-            `training`, `tuning` (`trials`, `search`) and `seed`.
+            `train_steps` the batches per trial; `custom_config` has `task`, `features`,
+            `label`, `training`, `tuning` (`trials`, `search`) and `seed`.
 
     Returns:
-        A Bayesian search of `trials` trials that maximizes the validation AUC, and its data.
+        A Bayesian search of `trials` trials for the best of what the task watches (models.heads),
+        and its data.
     """
     config = fn_args.custom_config
     keras.utils.set_random_seed(config["seed"])
     features = parse_features(config["features"])
-    label = parse_label(config["label"])
+    label = parse_label(config["label"], config["task"])
     transform_output = tft.TFTransformOutput(fn_args.transform_graph_path)
-    train = read_batches(
-        fn_args.train_files,
-        transform_output,
-        label.output,
-        config["training"]["batch_size"],
-        config["seed"],
-    )
-    validate = read_batches(
-        fn_args.eval_files, transform_output, label.output, EVAL_BATCH_SIZE
-    ).cache()
+    head, _ = prepare_head(fn_args, transform_output, label)
+    train, validate = read_for_fit(fn_args, transform_output, label, head)
     tuner = keras_tuner.BayesianOptimization(
-        lambda hyperparameters: build_model(features, hyperparameters, fn_args.train_steps),
-        objective=keras_tuner.Objective("val_auc", "max"),
+        lambda hyperparameters: build_model(features, hyperparameters, fn_args.train_steps, head),
+        objective=keras_tuner.Objective(head.monitor, head.mode),
         max_trials=config["tuning"]["trials"],
         hyperparameters=search_space(config["tuning"]["search"]),
         tune_new_entries=False,

@@ -77,13 +77,28 @@ def find_unfit_types(settings: Settings, types: Mapping[str, str]) -> Iterator[s
         (where, column, KIND_TYPES[where.split(".")[1]])
         for where, column in settings.features.columns()
     ]
-    uses += [(where, column, NUMBERS) for where, column in _label_columns(settings)]
+    uses += _label_uses(settings)
     for where, column, fit in uses:
         if column in types and types[column] not in fit:
+            hint = "use it as another kind of feature"
+            if where.startswith("label."):
+                hint = "name values as the column holds them, or another column"
             yield (
                 f"{where}: {column} is {types[column]} in the schema; expected "
-                f"{' or '.join(fit)}. Hint: use it as another kind of feature."
+                f"{' or '.join(fit)}. Hint: {hint}."
             )
+
+
+def _label_uses(settings: Settings) -> list[tuple[str, str, tuple[str, ...]]]:
+    """The columns of the label rule, each with the types that it can take."""
+    label = settings.label
+    values = label.values()
+    if not values:
+        return [(where, column, NUMBERS) for where, column in _label_columns(settings)]
+    return [
+        (where, label.column, ("bytes",) if isinstance(value, str) else ("int",))
+        for where, value in values[:1]  # they are all of one kind
+    ]
 
 
 def find_label_leaks(settings: Settings) -> Iterator[str]:
@@ -123,4 +138,5 @@ def _named_columns(settings: Settings) -> Iterator[tuple[str, str]]:
 
 def _label_columns(settings: Settings) -> Iterator[tuple[str, str]]:
     yield "label.column", settings.label.column
-    yield "label.above.column", settings.label.above.column
+    if settings.label.above:
+        yield "label.above.column", settings.label.above.column

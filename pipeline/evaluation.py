@@ -11,11 +11,11 @@ import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.proto import config_pb2
 
 from pipeline.evaluation_section import Bounds
-from pipeline.metrics import BOTH_LABELS, BY_NAME, metrics_of_task
+from pipeline.metrics import BOTH_LABELS, BY_NAME, MACRO, MICRO, metrics_of_task
 from pipeline.sections import Settings
 from pipeline.slicing import OVERALL, parse_feature_key, slice_name
 from pipeline.verdict import ABOVE_BASELINE, BELOW_BASELINE, SliceMetrics
-from preprocessing.features import parse_label
+from preprocessing.labels import Classes, Label, parse_label
 
 
 def build_eval_config(settings: Settings) -> config_pb2.EvalConfig:
@@ -23,35 +23,49 @@ def build_eval_config(settings: Settings) -> config_pb2.EvalConfig:
 
     TFMA's thresholds hold over all examples: on slices it would refuse for one of three examples.
     """
-    metrics = [
-        config_pb2.MetricConfig(
-            class_name=metric.class_name,
-            config=json.dumps({"name": metric.name, **metric.config}),
-            per_slice_thresholds=_overall_only(
-                getattr(settings.evaluation.thresholds, metric.name, None)
-            ),
-        )
-        for metric in metrics_of_task(settings.task)
-    ]
     slices = [config_pb2.SlicingSpec()]
     slices += [config_pb2.SlicingSpec(feature_keys=k) for k in settings.evaluation.feature_keys()]
-    label = parse_label(settings.section("label")["label"])
+    label = parse_label(settings.section("label")["label"], settings.task)
     config = config_pb2.EvalConfig(
         model_specs=[
             config_pb2.ModelSpec(
                 signature_name="serving_default",
                 label_key=label.output,
+                example_weight_key=label.weight_output or "",
+                # The one output of several that is compared with the label.
+                prediction_key="probabilities" if isinstance(label, Classes) else "",
                 preprocessing_function_names=["transform_features"],
             )
         ],
         slicing_specs=slices,
-        metrics_specs=[config_pb2.MetricsSpec(metrics=metrics)],
+        metrics_specs=_metrics_specs(settings, label),
     )
     if settings.evaluation.confidence_intervals:
         config.options.compute_confidence_intervals.value = True
         # Twenty parts left out in turn: one pass, where the bootstrap takes as many as samples.
         config.options.confidence_intervals.method = config_pb2.ConfidenceIntervalOptions.JACKKNIFE
     return config
+
+
+def _metrics_specs(settings: Settings, label: Label) -> list[config_pb2.MetricsSpec]:
+    """One for the metrics as they are, and one for those of each kind of average over classes."""
+    specs: dict[str | None, config_pb2.MetricsSpec] = {}
+    for metric in metrics_of_task(settings.task):
+        spec = specs.setdefault(metric.average, config_pb2.MetricsSpec())
+        spec.metrics.add(
+            class_name=metric.class_name,
+            config=json.dumps({"name": metric.name, **metric.config}),
+            per_slice_thresholds=_overall_only(
+                getattr(settings.evaluation.thresholds, metric.name, None)
+            ),
+        )
+    if MICRO in specs:
+        specs[MICRO].aggregate.micro_average = True
+    if MACRO in specs:
+        specs[MACRO].aggregate.macro_average = True
+        for number in range(len(label.names)):
+            specs[MACRO].aggregate.class_weights[number] = 1.0
+    return list(specs.values())
 
 
 def _overall_only(threshold: Bounds | None) -> list[config_pb2.PerSliceMetricThreshold]:

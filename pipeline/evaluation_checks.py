@@ -21,11 +21,17 @@ def find_evaluation_mistakes(evaluation: Evaluation, task: str) -> Iterator[str]
 
 
 def find_foreign_metrics(evaluation: Evaluation, task: str) -> Iterator[str]:
-    """Everything that is demanded is about metrics of the task."""
-    known = [m.name for m in metrics_of_task(task) if m.is_judged]
+    """Everything that is demanded is about metrics of the task.
+
+    Of a slice, averages over the classes say little: a class that it lacks counts as all wrong.
+    """
+    judged = [m for m in metrics_of_task(task) if m.is_judged]
     for where, metric in evaluation.metrics_named():
+        is_overall = where.startswith("evaluation.thresholds.")
+        known = [m.name for m in judged if is_overall or m.average is None]
         if metric not in known:
-            yield f"{where}: no metric of task {task}; expected one of {', '.join(known)}."
+            what = "no metric of slices" if metric in [m.name for m in judged] else "no metric"
+            yield f"{where}: {what} of task {task}; expected one of {', '.join(known)}."
 
 
 def find_two_ways_of_slicing(evaluation: Evaluation) -> Iterator[str]:

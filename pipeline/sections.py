@@ -15,11 +15,11 @@ import pydantic
 from pydantic import Field
 
 from pipeline.evaluation_section import Evaluation
+from pipeline.label_section import Label, require_rule_of
 from pipeline.values import (
     Choices,
     Count,
     Name,
-    NotNegative,
     Positive,
     Range,
     Section,
@@ -100,20 +100,6 @@ class Features(Section):
         if not any(True for _ in self.columns()):
             raise ValueError("expected at least one feature")
         return self
-
-
-class Above(Section):
-    """The right-hand side of the label rule: `times` × `column`."""
-
-    column: str
-    times: NotNegative
-
-
-class Label(Section):
-    """1 where `column` > `above.times` × `above.column`, else 0."""
-
-    column: str
-    above: Above
 
 
 class Transform(Section):
@@ -207,7 +193,7 @@ class Settings(Section):
     """All settings of one pipeline; see pipeline/configs/taxi.yaml for every meaning and unit."""
 
     name: Name
-    task: Literal["binary"]
+    task: Literal["binary", "multiclass", "regression"]
     seed: Annotated[int, Field(ge=0, lt=2**32, strict=True)]
     data: Data
     schema_: str | None = Field(alias="schema")
@@ -222,6 +208,13 @@ class Settings(Section):
     metadata: Metadata = Metadata()
 
     _path: Path = pydantic.PrivateAttr(default=DEFAULT_PATH)
+
+    @pydantic.field_validator("label")
+    @classmethod
+    def _fits_task(cls, label: Label, info: pydantic.ValidationInfo):
+        if "task" in info.data:  # otherwise the task is the mistake
+            require_rule_of(info.data["task"], label)
+        return label
 
     @property
     def path(self) -> Path:

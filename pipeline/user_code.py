@@ -16,7 +16,7 @@ TUNER_FN = "models.tuner.tuner_fn"
 
 # What each function's code consists of: packages whole, so that a new module counts as well.
 TRANSFORM_SOURCES = ("preprocessing",)
-MODEL_SOURCES = ("models", "preprocessing.features")
+MODEL_SOURCES = ("models", "preprocessing.features", "preprocessing.labels")
 
 
 def fingerprint_sources(modules: Sequence[str]) -> str:

@@ -66,31 +66,6 @@ class Categories:
 
 
 @dataclasses.dataclass(frozen=True)
-class Label:
-    """The label rule: 1 where `column` > `times` × `reference`, else 0.
-
-    Attributes:
-        column: Raw column that is known in training only.
-        reference: Raw column that it is compared with.
-        times: Factor on the reference, without unit.
-    """
-
-    column: str
-    reference: str
-    times: float
-
-    @property
-    def output(self) -> str:
-        """Transformed name, int64 [batch, 1], 0 or 1."""
-        return f"{self.column}_xf"
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The raw columns that the rule reads."""
-        return (self.column, self.reference)
-
-
-@dataclasses.dataclass(frozen=True)
 class Features:
     """All features of a pipeline, in the order in which the network concatenates them."""
 
@@ -127,9 +102,3 @@ def parse_features(settings: Mapping[str, Any]) -> Features:
     ]
     plain = [Categories(col, "category", int(n), 1) for col, n in section("categorical")]
     return Features(numeric, (*buckets, *vocabularies, *plain))
-
-
-def parse_label(settings: Mapping[str, Any]) -> Label:
-    """Reads the `label` section: `{column: tips, above: {column: fare, times: 0.2}}`."""
-    above = settings["above"]
-    return Label(settings["column"], above["column"], float(above["times"]))

@@ -1,8 +1,8 @@
 """preprocessing_fn: what TensorFlow Transform computes over the whole data, and serving repeats.
 
 TFX calls it by the dotted path `preprocessing.transform.preprocessing_fn`, in a Beam worker or a
-container. May import preprocessing.features and TensorFlow, never pipeline or runners. TFX may
-reload this module: constants and functions only.
+container. May import preprocessing.features, .labels and TensorFlow, never pipeline or runners. TFX
+may reload this module: constants and functions only.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,7 +11,8 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from preprocessing.features import Categories, Label, Numeric, parse_features, parse_label
+from preprocessing.features import Categories, Numeric, parse_features
+from preprocessing.labels import CLASS, ERROR, Amount, Classes, Flag, Label, Share, parse_label
 
 Column = tf.Tensor | tf.SparseTensor
 ROUNDING = 1e-6  # eight times the spacing of float32, and far below a cent in 10,000 dollars
@@ -24,20 +25,20 @@ def preprocessing_fn(
 
     Args:
         inputs: Raw columns, one value per row or none: sparse [batch, 1] or dense [batch, 1].
-        custom_config: `features` and `label`, sections of the settings.
+        custom_config: `features`, `label` and `task` of the settings.
 
     Returns:
-        `*_scaled_xf` float32 [batch, 1]; `*_bucket_xf`, `*_vocab_xf`, `*_category_xf` and the label
-        int64 [batch, 1]. Missing values follow the rule of their kind (preprocessing.features).
+        `*_scaled_xf` float32 [batch, 1]; `*_bucket_xf`, `*_vocab_xf`, `*_category_xf` int64
+        [batch, 1]; the label, and its weight if rows may lack one (preprocessing.labels). Missing
+        values follow the rule of their kind (preprocessing.features).
     """
     features = parse_features(custom_config["features"])
-    label = parse_label(custom_config["label"])
+    label = parse_label(custom_config["label"], custom_config["task"])
     outputs = {f.output: scale_number(inputs[f.column], f) for f in features.numeric}
     to_index = {"bucket": bucketize, "vocab": look_up, "category": take_category}
     for feature in features.categories:
         outputs[feature.output] = to_index[feature.kind](inputs[feature.column], feature)
-    outputs[label.output] = apply_label_rule(inputs, label)
-    return outputs
+    return outputs | make_label(inputs, label)
 
 
 def scale_number(column: Column, feature: Numeric) -> tf.Tensor:
@@ -81,7 +82,33 @@ def take_category(column: Column, feature: Categories) -> tf.Tensor:
     return _as_index(_on_values(column, clip))
 
 
-def apply_label_rule(inputs: Mapping[str, Column], label: Label) -> tf.Tensor:
+def make_label(inputs: Mapping[str, Column], label: Label) -> dict[str, tf.Tensor]:
+    """The label, and the weight of each row where rows may lack one.
+
+    Args:
+        inputs: Raw columns.
+        label: The rule.
+
+    Returns:
+        `label.output`, int64 or float32 [batch, 1], and `label.weight_output`, 1 or 0 as float32
+        [batch, 1]. Where the weight is 0 the label is 0, which means nothing: NaN, which would say
+        so, stays NaN in a sum however small its weight.
+    """
+    if isinstance(label, Share):
+        return {label.output: exceeds_share(inputs, label)}
+    column = inputs[label.column]
+    present = _dense(_on_values(column, lambda x: tf.ones_like(x, tf.int64)), 0) > 0
+    values = _dense(column, "" if column.dtype == tf.string else 0)
+    rule = {Flag: _match_flag, Classes: _match_class, Amount: _take_amount}[type(label)]
+    result, fits = rule(values, label)
+    valid = present & fits
+    result = tf.where(valid, result, tf.zeros_like(result))
+    if label.other == ERROR:
+        return {label.output: _require_label(result, valid, values, label)}
+    return {label.output: result, label.weight_output: tf.cast(valid, tf.float32)}
+
+
+def exceeds_share(inputs: Mapping[str, Column], label: Share) -> tf.Tensor:
     """1 where column > times × reference, else 0; a missing amount counts as 0. int64 [batch, 1].
 
     tf.Examples hold float32: 165 of the taxi trips tip exactly 20 %, and rounding alone would call
@@ -93,6 +120,45 @@ def apply_label_rule(inputs: Mapping[str, Column], label: Label) -> tf.Tensor:
     )
     bound = tf.constant(label.times, tf.float32) * reference
     return tf.cast(value - bound > ROUNDING * tf.abs(bound), tf.int64)
+
+
+def _match_flag(values: tf.Tensor, label: Flag) -> tuple[tf.Tensor, tf.Tensor]:
+    positive = tf.equal(values, tf.constant(label.positive, values.dtype))
+    if label.negative is None:
+        fits = tf.ones_like(positive)
+    else:
+        fits = positive | tf.equal(values, tf.constant(label.negative, values.dtype))
+    return tf.cast(positive, tf.int64), fits
+
+
+def _match_class(values: tf.Tensor, label: Classes) -> tuple[tf.Tensor, tf.Tensor]:
+    matches = tf.equal(values, tf.constant([label.values], values.dtype))  # [batch, classes]
+    index = tf.argmax(tf.cast(matches, tf.int64), axis=1)[:, None]
+    known = tf.reduce_any(matches, axis=1, keepdims=True)
+    if label.other != CLASS:
+        return index, known
+    return tf.where(known, index, tf.constant(len(label.values), tf.int64)), tf.ones_like(known)
+
+
+def _take_amount(values: tf.Tensor, label: Amount) -> tuple[tf.Tensor, tf.Tensor]:
+    amount = tf.cast(values, tf.float32)
+    fits = tf.math.is_finite(amount)
+    return amount, fits & (amount >= 0) if label.log else fits
+
+
+def _require_label(
+    result: tf.Tensor, valid: tf.Tensor, values: tf.Tensor, label: Label
+) -> tf.Tensor:
+    """Fails where the label is made and a row lacks one; in serving, no label is made."""
+    message = (
+        f"label.column: {label.column} is empty or no label by its rule in some rows, which hold "
+        "(first five; empty as 0 or nothing)"
+    )
+    hint = "Hint: correct the rows or the rule; label.other: drop leaves them out."
+    wrong = tf.boolean_mask(values, ~valid)
+    check = tf.debugging.Assert(tf.reduce_all(valid), [message, wrong, hint], summarize=5)
+    with tf.control_dependencies([check]):
+        return tf.identity(result)
 
 
 def _as_index(column: Column) -> tf.Tensor:
@@ -107,7 +173,7 @@ def _on_values(column: Column, function: Callable[[tf.Tensor], tf.Tensor]) -> Co
     return function(column)
 
 
-def _dense(column: Column, default: float | int) -> tf.Tensor:
+def _dense(column: Column, default: float | int | str) -> tf.Tensor:
     """Dense [batch, 1] with `default` where no value is present."""
     if isinstance(column, tf.SparseTensor):
         shape = tf.stack([column.dense_shape[0], tf.constant(1, tf.int64)])

@@ -173,6 +173,12 @@ def _compare(
         if wanted is None or wanted.shape != answers.shape:
             found, difference = f"{list(answers.shape)} in the server", np.inf
             other = "no such output" if wanted is None else f"{list(wanted.shape)} in process"
+        elif answers.dtype.kind == "S":
+            differing = np.argwhere(answers != wanted)
+            if not len(differing):
+                continue
+            place, difference = tuple(differing[0]), np.inf
+            found, other = f"{answers[place]!r} for example {place[0]}", f"{wanted[place]!r}"
         else:
             differences = np.abs(answers - wanted) / np.maximum(1.0, np.abs(wanted))
             # NaN in process, where the server's answer is finite, is as different as can be.

@@ -104,15 +104,19 @@ class Probe:
             examples: Serialized tf.Examples; as many as the batch is large.
 
         Returns:
-            Output name to array, float64 [batch, …].
+            Output name to array, float64 [batch, …]; of texts bytes [batch, …].
 
         Raises:
             RefusedModelError: No answer in time, an error, or an output that is no finite float
-                `[batch, …]`.
+                `[batch, …]`. Texts, such as the name of a class, may stand beside floats.
         """
+        outputs = self._predict(examples).outputs
+        has_floats = any(output.dtype in _FLOATS for output in outputs.values())
         return {
-            name: judge_output(name, output, len(examples))
-            for name, output in self._predict(examples).outputs.items()
+            name: judge_text(name, output, len(examples))
+            if has_floats and output.dtype == types_pb2.DT_STRING
+            else judge_output(name, output, len(examples))
+            for name, output in outputs.items()
         }
 
     def time(self, examples: Sequence[bytes], batch: int) -> dict[str, float]:
@@ -202,15 +206,7 @@ def judge_output(name: str, output: tensor_pb2.TensorProto, batch: int) -> np.nd
             "expected a float dtype",
             "cast it in the signature",
         )
-    shape = [each.size for each in output.tensor_shape.dim]
-    if shape[:1] != [batch]:
-        raise RefusedModelError.because(
-            Reason.WRONG_SHAPE,
-            where,
-            f"has shape {shape}",
-            f"expected [{batch}, …], one row per example",
-            "look for a reduction over the batch in the signature",
-        )
+    _check_shape(where, output, batch)
     values = tf.make_ndarray(output).astype(np.float64)
     wrong = values[~np.isfinite(values)]
     if wrong.size:
@@ -222,6 +218,28 @@ def judge_output(name: str, output: tensor_pb2.TensorProto, batch: int) -> np.nd
             "look for a division or logarithm of 0, or for weights that diverged",
         )
     return values
+
+
+def judge_text(name: str, output: tensor_pb2.TensorProto, batch: int) -> np.ndarray:
+    """Returns an output of texts as bytes; refuses one that is not `[batch, …]`.
+
+    Raises:
+        RefusedModelError: WRONG_SHAPE.
+    """
+    _check_shape(f"output {name!r} for a batch of {batch}", output, batch)
+    return tf.make_ndarray(output).astype("S")
+
+
+def _check_shape(where: str, output: tensor_pb2.TensorProto, batch: int) -> None:
+    shape = [each.size for each in output.tensor_shape.dim]
+    if shape[:1] != [batch]:
+        raise RefusedModelError.because(
+            Reason.WRONG_SHAPE,
+            where,
+            f"has shape {shape}",
+            f"expected [{batch}, …], one row per example",
+            "look for a reduction over the batch in the signature",
+        )
 
 
 def percentile(values: Sequence[float], percent: float) -> float:

@@ -106,7 +106,12 @@ def main(argv: list[str] | None = None) -> int:
     signature = model.signatures[arguments.signature]
     (name,) = signature.structured_input_signature[1]
     outputs = signature(**{name: tf.constant(examples)})
-    arrays = {key: tf.cast(value, tf.float64).numpy() for key, value in outputs.items()}
+    arrays = {
+        key: value.numpy().astype("S")  # texts as bytes of one width: no pickle
+        if value.dtype == tf.string
+        else tf.cast(value, tf.float64).numpy()
+        for key, value in outputs.items()
+    }
     with open(f"{arguments.answered}.part", "wb") as writer:
         np.savez(writer, **arrays)
     os.replace(f"{arguments.answered}.part", arguments.answered)

@@ -25,6 +25,7 @@ from tfx.types import standard_artifacts
 
 from data.taxi import taxi_csv_path
 from models import trainer, tuner
+from models.heads import BinaryHead
 from models.hyperparameters import read_hyperparameters, search_space
 from models.input_data import read_batches
 from models.network import build_model
@@ -60,7 +61,7 @@ def settings():
 
 @pytest.fixture(scope="module")
 def config(settings):
-    return settings.section("features", "label", "training", "tuning", "seed")
+    return settings.section("task", "features", "label", "training", "tuning", "seed")
 
 
 @pytest.fixture(scope="module")
@@ -215,7 +216,7 @@ def test_training_takes_the_steps_that_were_asked_for(
     model = build_model(parse_features(config["features"]), HYPERPARAMETERS, batches)
     graph = tft.TFTransformOutput(transformed.graph)
     data = read_batches([transformed.examples], graph, "tips_xf", 64)
-    trainer.fit(model, (data, data), min(epochs, 2), batches, patience=5)
+    trainer.fit(model, (data, data), min(epochs, 2), batches, BinaryHead().early_stopping(5))
     assert int(model.optimizer.iterations) == min(epochs, 2) * batches
 
 
@@ -267,7 +268,8 @@ def test_early_stopping_gives_back_the_best_weights(config, transformed):
     data = read_batches([transformed.examples], graph, "tips_xf", 64)
     # Labels turned round for validation: learning makes it worse from the first step on.
     turned = data.map(lambda inputs, label: (inputs, 1 - label))
-    history = trainer.fit(model, (data, turned), 50, 1, patience=2).history["val_auc"]
+    stopping = BinaryHead().early_stopping(patience=2)
+    history = trainer.fit(model, (data, turned), 50, 1, stopping).history["val_auc"]
     assert len(history) < 50
     best = model.evaluate(turned, verbose=0, return_dict=True)["auc"]
     assert best == pytest.approx(max(history), abs=1e-6)

@@ -11,10 +11,11 @@ import tensorflow_transform.beam as tft_beam
 from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
 from data.taxi import taxi_csv_path
-from preprocessing.features import parse_label
-from preprocessing.transform import apply_label_rule, preprocessing_fn
+from preprocessing.labels import parse_label
+from preprocessing.transform import exceeds_share, preprocessing_fn
 
 CONFIG = {
+    "task": "binary",
     "features": {
         "numeric": {"fare": {"log": False}, "miles": {"log": True}},
         "bucketized": {"miles": 4},
@@ -116,15 +117,15 @@ def test_dense_columns_give_the_same_as_sparse_ones():
     dense = {"tips": tf.constant([[2.0], [4.01]]), "fare": tf.constant([[10.0], [20.0]])}
     sparse = {name: tf.sparse.from_dense(column) for name, column in dense.items()}
     label = parse_label(CONFIG["label"])
-    assert apply_label_rule(dense, label).numpy().tolist() == [[0], [1]]
-    assert apply_label_rule(sparse, label).numpy().tolist() == [[0], [1]]
+    assert exceeds_share(dense, label).numpy().tolist() == [[0], [1]]
+    assert exceeds_share(sparse, label).numpy().tolist() == [[0], [1]]
 
 
 def test_label_of_all_taxi_trips_equals_exact_decimal_arithmetic():
     trips = pd.read_csv(taxi_csv_path(), dtype=str, usecols=["fare", "tips"])
     exact = [Decimal(tip) > Decimal("0.2") * Decimal(fare) for fare, tip in trips.values]
     columns = {n: tf.constant(trips[[n]].values.astype(np.float32)) for n in ("fare", "tips")}
-    got = apply_label_rule(columns, parse_label(CONFIG["label"])).numpy()[:, 0]
+    got = exceeds_share(columns, parse_label(CONFIG["label"])).numpy()[:, 0]
     assert sum(exact) == 3374
     assert got.tolist() == [int(positive) for positive in exact]
 

@@ -110,7 +110,7 @@ def test_the_label_rule_compares_numbers():
     lines = list(find_unfit_types(changed, TYPES))
     assert lines == [
         f"{where}: company is bytes in the schema; expected int or float. "
-        "Hint: use it as another kind of feature."
+        "Hint: name values as the column holds them, or another column."
         for where in ("label.column", "label.above.column")
     ]
 

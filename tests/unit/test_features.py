@@ -1,6 +1,6 @@
 """Names, sizes and order of features, as the network and the transform rely on them."""
 
-from preprocessing.features import Categories, Label, Numeric, parse_features, parse_label
+from preprocessing.features import Categories, Numeric, parse_features
 
 SETTINGS = {
     "numeric": {"miles": {"log": True}, "fare": {}},
@@ -42,9 +42,3 @@ def test_index_count_leaves_room_for_missing_and_outside():
 
 def test_absent_sections_are_empty():
     assert parse_features({"numeric": None}).columns == ()
-
-
-def test_label_rule():
-    label = parse_label({"column": "tips", "above": {"column": "fare", "times": 0.2}})
-    assert label == Label("tips", "fare", 0.2)
-    assert (label.output, label.columns) == ("tips_xf", ("tips", "fare"))

@@ -1,0 +1,139 @@
+"""What is predicted: the label rules, one class each, read from settings.
+
+Plain Python, no TensorFlow: the settings, the transform, the network and the Evaluator all ask
+here. Must import nothing but the standard library.
+
+A row can lack a label: its column is empty, or holds what the rule has no place for. Such a row
+becomes no class and no number. With `other: error` Transform fails on the first one; with `drop`
+it is transformed with weight 0, which training leaves out and the Evaluator does not count.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+BINARY, MULTICLASS, REGRESSION = TASKS = ("binary", "multiclass", "regression")
+DROP, CLASS, ERROR = "drop", "class", "error"
+OTHER_CLASS = "other"  # the name of the class of everything else, with `other: class`
+
+Value = int | str
+
+
+@dataclasses.dataclass(frozen=True)
+class Label:
+    """What all rules have.
+
+    Attributes:
+        column: Raw column that is known in training only.
+        other: `DROP` or `ERROR`, and for classes `CLASS`: what becomes of rows without a label.
+    """
+
+    task: ClassVar[str]
+    column: str
+    other: str = ERROR
+
+    @property
+    def output(self) -> str:
+        """Transformed name, [batch, 1]; int64 of a class, float32 of a number."""
+        return f"{self.column}_xf"
+
+    @property
+    def weight_output(self) -> str | None:
+        """Transformed name of the weight, float32 [batch, 1]; None where every row has a label."""
+        return None if self.other == ERROR else f"{self.column}_weight_xf"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The raw columns that the rule reads."""
+        return (self.column,)
+
+
+@dataclasses.dataclass(frozen=True)
+class Share(Label):
+    """1 where `column` > `times` × `reference`, else 0; a missing amount counts as 0.
+
+    Attributes:
+        reference: Raw column that it is compared with.
+        times: Factor on the reference, without unit.
+    """
+
+    task = BINARY
+    reference: str = ""
+    times: float = 0.0
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The raw columns that the rule reads."""
+        return (self.column, self.reference)
+
+
+@dataclasses.dataclass(frozen=True)
+class Flag(Label):
+    """1 where `column` holds `positive`, 0 where it holds `negative`.
+
+    Attributes:
+        positive: The value that means 1.
+        negative: The value that means 0; None: every other value that is there.
+    """
+
+    task = BINARY
+    positive: Value = 1
+    negative: Value | None = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Classes(Label):
+    """The place of the value among `values`; with `other: class` one more for every other value.
+
+    Attributes:
+        values: The values that are classes of their own, in the order of the outputs.
+    """
+
+    task = MULTICLASS
+    values: tuple[Value, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every class by its name, in the order of the outputs."""
+        others = (OTHER_CLASS,) if self.other == CLASS else ()
+        return (*map(str, self.values), *others)
+
+
+@dataclasses.dataclass(frozen=True)
+class Amount(Label):
+    """The number in `column`, in its unit; one that is not finite is no label.
+
+    Attributes:
+        log: Whether the network learns log(1 + x), for amounts with a long tail. Nothing else
+            changes: labels, predictions and metrics are in the column's unit. A number below 0 is
+            no label then.
+    """
+
+    task = REGRESSION
+    log: bool = False
+
+
+def parse_label(settings: Mapping[str, Any], task: str = BINARY) -> Label:
+    """Reads the `label` section of the settings, already validated.
+
+    Args:
+        settings: `{column, above: {column, times}}`, `{column}` of 0 and 1, or `{column, positive,
+            negative}` for binary; `{column, classes}` for multiclass; `{column, log}` for
+            regression; `other` but with `above`. What is None counts as absent.
+        task: One of `TASKS`.
+
+    Returns:
+        The rule.
+    """
+    given = {name: value for name, value in settings.items() if value is not None}
+    column, other = given["column"], given.get("other", ERROR)
+    if task == REGRESSION:
+        return Amount(column, other, log=bool(given.get("log")))
+    if task == MULTICLASS:
+        return Classes(column, other, values=tuple(given["classes"]))
+    if "above" in given:
+        above = given["above"]
+        return Share(column, reference=above["column"], times=float(above["times"]))
+    if "positive" in given:
+        return Flag(column, other, positive=given["positive"], negative=given.get("negative"))
+    return Flag(column, other)
