@@ -18,6 +18,7 @@ from tfx.types import Channel
 from tfx.types.standard_artifacts import Model, ModelBlessing
 
 from fareline.digests import sha256_of_file
+from pipeline.baseline_strategy import BaselineStrategy
 from pipeline.components.curated_schema import CuratedSchema
 from pipeline.components.data_gate import DataGate
 from pipeline.components.evaluator import Evaluator
@@ -69,9 +70,9 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
     Returns:
         The pipeline, for any TFX runner.
     """
-    transform_config = settings.section("task", "features", "label")
+    transform_config = settings.section("features", "label")
     transform_config["source_fingerprint"] = fingerprint_sources(TRANSFORM_SOURCES)
-    model_config = settings.section("task", "features", "label", "training", "seed")
+    model_config = settings.section("features", "label", "training", "seed")
     model_config["source_fingerprint"] = fingerprint_sources(MODEL_SOURCES)
     tuner_config = model_config | settings.section("tuning")
 
@@ -127,11 +128,7 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
     )
 
     # Judgement: better than the bar and the model in use; servable; then, and only then, published.
-    baseline = Resolver(
-        strategy_class=LatestBlessedModelStrategy,
-        model=Channel(type=Model),
-        model_blessing=Channel(type=ModelBlessing),
-    ).with_id("BaselineResolver")
+    baseline = _baseline_resolver(settings, placement)
     evaluator = Evaluator(
         examples=example_gen.outputs["examples"],
         example_splits=["eval"],
@@ -180,6 +177,17 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
         enable_cache=placement.enable_cache,
         metadata_connection_config=placement.metadata,
     )
+
+
+def _baseline_resolver(settings: Settings, placement: Placement) -> Resolver:
+    """What finds the baseline; Kubeflow and Vertex know TFX's own strategies only."""
+    is_local = placement.metadata is not None
+    return Resolver(
+        strategy_class=BaselineStrategy if is_local else LatestBlessedModelStrategy,
+        config={"pipeline": settings.name} if is_local else None,
+        model=Channel(type=Model),
+        model_blessing=Channel(type=ModelBlessing),
+    ).with_id("BaselineResolver")
 
 
 def _curated_schema(settings: Settings):

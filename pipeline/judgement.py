@@ -14,7 +14,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from pipeline.evaluation_section import Bounds, Evaluation
-from pipeline.metrics import BOTH_LABELS, BY_NAME, POSITIVES, Metric, main_metric
+from pipeline.metrics import BOTH_LABELS, BY_NAME, EXAMPLES, POSITIVES, Metric, main_metric
 from pipeline.slicing import OVERALL, group_name, is_name_of
 from pipeline.verdict import (
     ABOVE_BASELINE,
@@ -62,7 +62,7 @@ def judge(
         tuple(rules.worst(main)),
         main.name,
         evaluation.min_slice_examples,
-        evaluation.min_label_examples,
+        None if main.needs == EXAMPLES else evaluation.min_label_examples,
         baseline_id,
     )
 
@@ -96,17 +96,18 @@ class _Rules:
                 interval = None
             passed = None if why_not else _keeps(kind, judged, bound)
             yield Check(
-                metric.name,
-                one.name,
-                kind,
-                bound,
-                value,
-                judged,
-                interval,
-                baseline,
-                one.examples,
-                passed,
-                why_not,
+                metric=metric.name,
+                slice=one.name,
+                kind=kind,
+                bound=bound,
+                value=value,
+                judged=judged,
+                interval=interval,
+                baseline=baseline,
+                examples=one.examples,
+                passed=passed,
+                not_counted=why_not,
+                group=group_name(one.columns),
             )
 
     def checks_of_slices(self, baseline_id: int | None) -> Iterator[Check]:
@@ -124,16 +125,22 @@ class _Rules:
     def checks_of_gaps(self) -> Iterator[Check]:
         """One check for every limit on a gap."""
         for metric, limits in self.evaluation.max_gap.items() if self.evaluation.max_gap else ():
-            for group, bound in limits.items():
-                found = next(self.gap(BY_NAME[metric], group_name(group.split(", "))), None)
-                if found is None:
-                    why = "fewer than two slices count"
-                    yield Check(metric, group, MAX_GAP, bound, None, not_counted=why)
-                else:
-                    kept = _keeps(MAX_GAP, found.gap, bound)
-                    yield Check(
-                        metric, found.slices, MAX_GAP, bound, found.gap, found.gap, passed=kept
-                    )
+            for name, bound in limits.items():
+                group = group_name(name.split(", "))
+                found = next(self.gap(BY_NAME[metric], group), None)
+                yield Check(
+                    metric=metric,
+                    slice=group,
+                    kind=MAX_GAP,
+                    bound=bound,
+                    value=found.gap if found else None,
+                    judged=found.gap if found else None,
+                    passed=_keeps(MAX_GAP, found.gap, bound) if found else None,
+                    not_counted="" if found else "fewer than two slices count",
+                    group=group,
+                    best=found.best if found else None,
+                    worst=found.worst if found else None,
+                )
 
     def gap(self, metric: Metric, group: str) -> Iterator[Gap]:
         """The gap of a metric between slices by the same columns; none of fewer than two slices."""
@@ -182,7 +189,8 @@ class _Rules:
 
     def _checks_of_absent(self, metric: str, bounds: Bounds, name: str) -> Iterator[Check]:
         for kind, bound in bounds.model_dump(exclude_none=True).items():
-            yield Check(metric, name, kind, bound, None, examples=0, not_counted="no examples")
+            why = "no examples"
+            yield Check(metric, name, kind, bound, None, examples=0, not_counted=why, group=name)
 
 
 def _keeps(kind: str, judged: float | None, bound: float) -> bool:

@@ -59,6 +59,9 @@ class Check:
         examples: Of the slice; None for a gap.
         passed: Whether the bound is kept; None if it does not count.
         not_counted: Why it does not count; empty if it does.
+        group: Name of the columns that it is a slice by; empty for the whole.
+        best: Of a gap: name and value of the best slice.
+        worst: Of a gap: name and value of the worst slice.
     """
 
     metric: str
@@ -72,6 +75,9 @@ class Check:
     examples: int | None = None
     passed: bool | None = None
     not_counted: str = ""
+    group: str = ""
+    best: tuple[str, float] | None = None
+    worst: tuple[str, float] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +111,7 @@ class Verdict:
         worst: The worst slices by the main metric that count, the worst first.
         main_metric: By which slices are ranked.
         min_slice_examples: A slice of fewer does not count.
-        min_label_examples: Nor, for metrics that need them, one with fewer of a label.
+        min_label_examples: Nor one with fewer of a label; None if the main metric needs none.
         baseline_id: Of the Model that it was compared with; None if there was none.
     """
 
@@ -114,7 +120,7 @@ class Verdict:
     worst: tuple[SliceMetrics, ...]
     main_metric: str
     min_slice_examples: int
-    min_label_examples: int
+    min_label_examples: int | None
     baseline_id: int | None
 
     @property

@@ -13,9 +13,11 @@ import typer
 
 from fareline import __version__
 from fareline.errors import FarelineError
+from runners.baseline_command import app as baseline_app
 from runners.lineage_commands import app as lineage_app
 from runners.models_command import models, promote, rollback
 from runners.serve_command import serve
+from runners.why_command import why
 
 app = typer.Typer(
     help="From raw trips to a published model: run a TFX pipeline and ask where models came from.",
@@ -28,6 +30,8 @@ app.command()(models)
 app.command()(rollback)
 app.command()(promote)
 app.command()(serve)
+app.command()(why)
+app.add_typer(baseline_app, name="baseline")
 
 WorkspaceOption = Annotated[
     Path, typer.Option("--workspace", help="Folder of metadata, artifacts and pushed models.")

@@ -17,9 +17,10 @@ from rich.text import Text
 
 from fareline.errors import FarelineError
 from lineage.graph import Graph
-from lineage.recorded import WITHHELD_VERSION
 from lineage.runs import outputs_of_run
-from pipeline.evaluation import OVERALL, SliceMetrics, read_metrics, read_refusals
+from lineage.why import why_run
+from lineage.why_view import judgement_lines, refusals
+from pipeline.evaluation import OVERALL, SliceMetrics, read_metrics
 from pipeline.sections import Settings
 from runners.local import NodeResult
 from runners.workspace import Workspace
@@ -28,8 +29,6 @@ PUSHED, REFUSED, FAILED = "pushed", "refused", "failed"
 INTERRUPTED = "interrupted"  # recorded only: after an interrupt there is no summary
 EXIT_CODES = {PUSHED: 0, REFUSED: 3, FAILED: 1}
 TRACEBACK = "Traceback (most recent call last):"
-WORST_SLICES = 5
-WORST_SLICE_EXAMPLES = 10  # of each label: an AUC of fewer is noise, and many slices have few
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +46,7 @@ class Outcome:
     workspace: Workspace
     log_path: Path
     wall_seconds: float
+    why: Mapping[str, Any] | None = None
 
     @property
     def status(self) -> str:
@@ -75,6 +75,7 @@ class Outcome:
             "blessed": self.blessed,
             "infra_blessed": self.infra_blessed,
             "reasons": list(self.reasons),
+            "why": self.why,
             "baseline": self.baseline,
             "pushed_to": self.pushed_to,
             "workspace": str(self.workspace.root),
@@ -105,31 +106,27 @@ def read_outcome(
     blessing = first("Evaluator", "blessing")
     infra = _properties(first("InfraValidator", "blessing"))
     pushed = _properties(first("Pusher", "pushed_model"))
-    reasons = list(read_refusals(evaluation.uri)) if evaluation else []
-    if infra and not infra.get("blessed"):
-        reasons.append(f"infra validation: {infra.get('message', 'refused')}")
-    if WITHHELD_VERSION in pushed:
-        reasons.append(f"push: {pushed.get('not_pushed_because')}")
+    why = why_run(Graph(store), run_id)
     return Outcome(
         run_id=run_id,
         nodes=nodes,
         slices=read_metrics(evaluation.uri) if evaluation else [],
         blessed=bool(_properties(blessing).get("blessed")),
         infra_blessed=bool(infra.get("blessed")),
-        reasons=reasons,
+        reasons=refusals(why),
         baseline=_baseline(_properties(blessing)),
         pushed_to=pushed.get("pushed_destination") if pushed.get("pushed") else None,
         workspace=workspace,
         log_path=log_path,
         wall_seconds=wall_seconds,
+        why=why,
     )
 
 
 def print_summary(console: Console, outcome: Outcome, settings: Settings) -> None:
-    """Prints metrics, worst slices, the verdict and what to type next."""
+    """Prints metrics, the verdict with its reasons, and what to type next."""
     if outcome.slices:
         console.print(_metrics_table(outcome.metrics, settings))
-        console.print(_worst_slices_table(outcome.slices[1:]))
     for node in outcome.nodes:
         if node.error:
             console.print(f"[bold red]✗ {node.name} failed[/]: ", end="")
@@ -167,20 +164,10 @@ def _print_verdict(console: Console, outcome: Outcome) -> None:
     if outcome.status == FAILED:
         console.print("Nothing was pushed: the run failed.")
         return
-    against = (
-        f"compared with {outcome.baseline}"
-        if outcome.baseline
-        else ("no blessed model to compare with yet: judged on floors alone")
-    )
-    console.print(f"Blessed by Evaluator: {_yes(outcome.blessed)} ({against})", highlight=False)
-    console.print(f"Blessed by InfraValidator: {_yes(outcome.infra_blessed)}", highlight=False)
-    for reason in outcome.reasons:
-        console.print(f"  - {reason}", markup=False, highlight=False)
-    if outcome.pushed_to:
-        pushed = Text(f"Pushed to {outcome.pushed_to}", "bold green")
-        console.print(pushed, highlight=False, soft_wrap=True)
-    else:
-        console.print("[bold yellow]Refused: nothing was pushed.[/]")
+    for line in judgement_lines(outcome.why) if outcome.why else ():
+        style = "bold green" if line.startswith("Pushed") else ""
+        style = "bold yellow" if line.startswith("Refused") else style
+        console.print(Text(line, style), soft_wrap=True, highlight=False)
 
 
 def _next_step(outcome: Outcome) -> str:
@@ -208,25 +195,6 @@ def _metrics_table(metrics: Mapping[str, float], settings: Settings) -> Table:
     return table
 
 
-def _worst_slices_table(slices: Sequence[SliceMetrics]) -> Table:
-    judged = [s for s in slices if _rarer_label_count(s) >= WORST_SLICE_EXAMPLES]
-    title = f"Worst slices by AUC, with at least {WORST_SLICE_EXAMPLES} examples of each label"
-    table = Table(title=title, title_justify="left", box=None)
-    table.add_column("slice")
-    for name in ("auc", "accuracy", "example_count", "label_mean"):
-        table.add_column(name, justify="right")
-    for one in sorted(judged, key=lambda s: s.metrics["auc"])[:WORST_SLICES]:
-        names = ("auc", "accuracy", "example_count", "label_mean")
-        table.add_row(one.name, *(_number(name, one.metrics[name]) for name in names))
-    return table
-
-
-def _rarer_label_count(one: SliceMetrics) -> float:
-    count = one.metrics.get("example_count", 0.0)
-    positives = count * one.metrics.get("label_mean", 0.0)
-    return min(positives, count - positives)
-
-
 def _baseline(blessing: Mapping[str, Any]) -> str | None:
     model_id = blessing.get("baseline_model_id")
     return f"Model:{model_id}" if model_id else None
@@ -242,7 +210,3 @@ def _finite(metrics: Mapping[str, float]) -> dict[str, float | None]:
 
 def _number(name: str, value: float) -> str:
     return f"{value:.0f}" if name == "example_count" else f"{value:.4f}"
-
-
-def _yes(value: bool) -> str:
-    return "yes" if value else "no"

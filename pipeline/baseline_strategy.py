@@ -1,0 +1,68 @@
+"""How a run on this machine finds its baseline: the latest blessed model, unless a person decided.
+
+Compiled pipelines on Kubeflow and Vertex know TFX's own strategies only; there the baseline is
+always the latest blessed model. Called by TFX, for the node BaselineResolver.
+"""
+
+from ml_metadata.metadata_store import metadata_store
+from tfx import types
+from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
+    LatestBlessedModelStrategy,
+)
+
+from fareline.errors import UserMistake
+from lineage.baselines import PIN, decision_in_force
+
+MODEL_KEY, BLESSING_KEY = "model", "model_blessing"
+
+
+class BaselineStrategy(LatestBlessedModelStrategy):
+    """TFX's strategy, after what `fareline baseline` has recorded.
+
+    Args:
+        pipeline: Name of the pipeline.
+    """
+
+    def __init__(self, pipeline: str):
+        self._pipeline = pipeline
+
+    def resolve_artifacts(
+        self, store: metadata_store.MetadataStore, input_dict: dict[str, list[types.Artifact]]
+    ) -> dict[str, list[types.Artifact]]:
+        """Finds the baseline.
+
+        Args:
+            store: Of the pipeline.
+            input_dict: All artifacts of the pipeline: `model`, `model_blessing`.
+
+        Returns:
+            The same keys, each with one artifact or none.
+
+        Raises:
+            UserMistake: The pinned model is not there any more.
+        """
+        decision = decision_in_force(store, self._pipeline)
+        if decision is None:
+            return super().resolve_artifacts(store, input_dict)
+        blessings = input_dict[BLESSING_KEY]
+        if decision.action == PIN:
+            pinned = [m for m in input_dict[MODEL_KEY] if m.id == decision.model_id]
+            if not pinned:
+                raise UserMistake.explain(
+                    "BaselineResolver",
+                    f"Model:{decision.model_id}, which {decision.user} pinned, is gone",
+                    "expected a model with its files",
+                    "pin another one, or `fareline baseline unpin`",
+                )
+            of_it = [
+                b
+                for b in blessings
+                if b.get_int_custom_property("current_model_id") == decision.model_id
+            ]
+            return {MODEL_KEY: pinned, BLESSING_KEY: of_it[-1:]}
+        later = [b for b in blessings if _created(b) > decision.created]
+        return super().resolve_artifacts(store, {**input_dict, BLESSING_KEY: later})
+
+
+def _created(artifact: types.Artifact) -> int:
+    return artifact.mlmd_artifact.create_time_since_epoch
