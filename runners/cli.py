@@ -16,6 +16,7 @@ from fareline.errors import FarelineError
 from runners.baseline_command import app as baseline_app
 from runners.lineage_commands import app as lineage_app
 from runners.models_command import models, promote, rollback
+from runners.predict_command import predict
 from runners.serve_command import serve
 from runners.why_command import why
 
@@ -29,6 +30,7 @@ app.add_typer(lineage_app, name="lineage")
 app.command()(models)
 app.command()(rollback)
 app.command()(promote)
+app.command()(predict)
 app.command()(serve)
 app.command()(why)
 app.add_typer(baseline_app, name="baseline")

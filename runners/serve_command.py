@@ -4,15 +4,14 @@ Registered in `runners.cli`. The command decides what to serve and where; `servi
 Imports what it needs inside the functions, so that other commands start at once.
 """
 
-import os
 import sys
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fareline.errors import UserMistake
+from runners.live_model import push_folder, quieten_tensorflow, require_model
 
 if TYPE_CHECKING:
     from pipeline.sections import Settings
@@ -70,11 +69,11 @@ def serve(
         required = _required_columns(settings) if config else frozenset()
     else:
         name = name or settings.name
-        base = _push_folder(settings, Workspace(workspace.resolve()), name)
+        base = push_folder(settings, Workspace(workspace.resolve()), name)
         required = _required_columns(settings) if name == settings.name else frozenset()
-    _require_model(base)
+    require_model(base)
 
-    _quieten_tensorflow()
+    quieten_tensorflow()
     leave_out_optional_packages()
     from serving.server import ServeOptions, run_server
 
@@ -98,35 +97,6 @@ def _tell(line: str) -> None:
     sys.stderr.write(f"fareline: {line}\n")
 
 
-def _push_folder(settings: "Settings", workspace, name: str) -> Path:
-    """The folder that a pipeline pushes to."""
-    destination = settings.push.destination if name == settings.name else None
-    if destination is None:
-        return workspace.serving_dir(name)
-    if "://" in destination:
-        raise UserMistake.explain(
-            "push.destination",
-            destination,
-            "expected a folder of this machine to serve from",
-            "copy the versions here, and name their folder with --model-dir",
-        )
-    return settings.resolve(destination)
-
-
-def _require_model(base: Path) -> None:
-    """Finds out at once, without loading TensorFlow, that there is nothing to serve."""
-    from serving.versions import SAVED_MODEL_FILE, list_versions
-
-    if not list_versions(str(base)):
-        raise UserMistake.explain(
-            str(base),
-            "holds no model version" if base.is_dir() else "no such folder",
-            f"expected <number>/{SAVED_MODEL_FILE}",
-            "`fareline run` pushes a model there once one is blessed; --workspace, --name and "
-            "--model-dir say where to look",
-        )
-
-
 def _required_columns(settings: "Settings") -> frozenset[str]:
     """The columns that a row must have when a prediction is asked for, by the curated schema."""
     from schema.curated import columns_in_environment, load_schema, schema_path
@@ -136,12 +106,6 @@ def _required_columns(settings: "Settings") -> frozenset[str]:
     contract = load_schema(schema_path(settings.schema_, settings.path.parent))
     always = {each.name for each in contract.feature if each.presence.min_fraction >= 1.0}
     return frozenset(always.intersection(columns_in_environment(contract, "SERVING")))
-
-
-def _quieten_tensorflow() -> None:
-    """Keeps what TensorFlow tells of the machine's devices out of the user's sight."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    warnings.simplefilter("ignore")
 
 
 def _open_log(folder: Path, share: float, exclude: list[str]):

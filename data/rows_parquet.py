@@ -1,0 +1,77 @@
+"""Reads a Parquet file in batches of rows. Called by `data.row_reader`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+
+from data.row_values import FLOAT, INT, Fault, convert, decode
+from data.rows import BadRow, Rows, Wanted, require_columns, sort_out
+from fareline.errors import DataError
+
+_ROWS = 16_384  # in a batch
+
+
+def read_parquet(path: Path, wanted: Wanted) -> Iterator[Rows]:
+    """Reads a Parquet file in batches; see `data.row_reader.open_rows`."""
+    with pyarrow.parquet.ParquetFile(path) as file:
+        schema = file.schema_arrow
+        require_columns(path, schema.names, wanted)
+        for name, kind in wanted.kinds.items():
+            if name in schema.names:
+                _require_type(path, name, schema.field(name).type, kind)
+        first = 1
+        for batch in file.iter_batches(_ROWS):
+            if batch.num_rows:
+                yield _read_batch(batch, wanted, first)
+            first += batch.num_rows
+
+
+def _require_type(path: Path, name: str, found: pa.DataType, kind: str) -> None:
+    of = pa.types
+    if of.is_dictionary(found):
+        found = found.value_type
+    number = of.is_integer(found) or of.is_floating(found)
+    text = of.is_string(found) or of.is_large_string(found) or of.is_binary(found)
+    text = text or of.is_large_binary(found)
+    if not (of.is_null(found) or (number if kind in (INT, FLOAT) else text)):
+        expected = {INT: "an integer", FLOAT: "a number"}.get(kind, "text")
+        raise DataError.explain(
+            str(path),
+            f"column {name!r} is {found}",
+            f"expected {expected}",
+            "write the column with that type",
+        )
+
+
+def _read_batch(batch: pa.RecordBatch, wanted: Wanted, first: int) -> Rows:
+    columns = {
+        name: array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
+        for name, array in zip(batch.schema.names, batch.columns, strict=True)
+    }
+    faults: dict[int, Fault] = {}
+    for name, array in columns.items():
+        # Of a text column nobody but the writer has looked at the bytes.
+        if name not in wanted.kinds and pa.types.is_string(array.type):
+            for index, (reason, message) in convert(array.cast(pa.binary()), "text")[1].items():
+                faults.setdefault(index, Fault(reason, f"{name}: {message}"))
+    features = sort_out(columns, wanted, faults)
+    good = np.ones(batch.num_rows, bool)
+    good[list(faults)] = False
+    keep = pa.array(good)
+    bad = [BadRow(first + i, fault, _row(columns, i)) for i, fault in sorted(faults.items())]
+    source = pa.RecordBatch.from_arrays(list(columns.values()), list(columns)).filter(keep)
+    return Rows(source, {n: a.filter(keep) for n, a in features.items()}, bad=bad)
+
+
+def _row(columns: dict[str, pa.Array], index: int) -> dict[str, object]:
+    row = {}
+    for name, array in columns.items():
+        value = array[index]
+        if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+            value = value.cast(pa.binary()) if value.is_valid else value
+        value = value.as_py()
+        row[name] = decode(value) if isinstance(value, bytes) else value
+    return row
