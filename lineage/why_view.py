@@ -7,7 +7,7 @@ from lineage.text import plain
 from lineage.times import clock_of
 
 _GOOD, _BAD, _OPEN = "  ✓ ", "  ✗ ", "  · "
-_NOT_RECORDED = "why is not recorded: it was not judged by this project's components"
+_NOT_RECORDED = "why is not recorded: stock TFX, or an older version, judged it"
 _COUNTS = ("example_count",)
 # Budget, what was measured, in words.
 _MEASURED = (
@@ -183,11 +183,11 @@ def _infra_validator(told: Mapping[str, Any]) -> Iterator[str]:
         return
     if not told["blessed"]:
         yield f"{_BAD}{told['reason']}: {told['message']}"
-    measured, budgets = told["measured"], told["budgets"] or {}
+    measured, budgets = told["measured"], _mapping(told["budgets"])
     for batch in ("batch_1", "batch_32"):
+        limits = _mapping(_mapping(budgets.get("latency_ms")).get(batch))
         parts = [
             _against(name, measured[f"{batch}_{name}_ms"], limits.get(name))
-            for limits in (budgets.get("latency_ms", {}).get(batch, {}),)
             for name in ("p50", "p95", "p99")
             if f"{batch}_{name}_ms" in measured
         ]
@@ -221,8 +221,14 @@ def _absence(told: Mapping[str, Any]) -> str:
     return f"{told['execution']} is {told['state']}"
 
 
-def _against(name: str, value: float, budget: float | None) -> str:
-    return f"{name} {value:,.1f}" + ("" if budget is None else f" of {budget:,.6g}")
+def _against(name: str, value: float, budget: Any) -> str:
+    is_number = isinstance(budget, int | float)
+    return f"{name} {value:,.1f}" + (f" of {budget:,.6g}" if is_number else "")
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """What is recorded is JSON, and may be that of an older version."""
+    return value if isinstance(value, Mapping) else {}
 
 
 def _number(metric: str, value: float | None) -> str:
