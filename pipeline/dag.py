@@ -70,9 +70,9 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
     Returns:
         The pipeline, for any TFX runner.
     """
-    transform_config = settings.section("features", "label")
+    transform_config = settings.section("task", "features", "label")
     transform_config["source_fingerprint"] = fingerprint_sources(TRANSFORM_SOURCES)
-    model_config = settings.section("features", "label", "training", "seed")
+    model_config = settings.section("task", "features", "label", "training", "seed")
     model_config["source_fingerprint"] = fingerprint_sources(MODEL_SOURCES)
     tuner_config = model_config | settings.section("tuning")
 
