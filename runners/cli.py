@@ -26,15 +26,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(lineage_app, name="lineage")
-app.command()(models)
-app.command()(rollback)
-app.command()(promote)
-app.command()(predict)
-app.command()(serve)
-app.command()(why)
-app.add_typer(baseline_app, name="baseline")
-
 WorkspaceOption = Annotated[
     Path, typer.Option("--workspace", help="Folder of metadata, artifacts and pushed models.")
 ]
@@ -92,6 +83,16 @@ def run(
     else:
         print_summary(console, outcome, settings)
     raise typer.Exit(EXIT_CODES[outcome.status])
+
+
+app.command()(why)
+app.command()(models)
+app.command()(rollback)
+app.command()(promote)
+app.command()(predict)
+app.command()(serve)
+app.add_typer(baseline_app, name="baseline")
+app.add_typer(lineage_app, name="lineage")
 
 
 @app.command()
