@@ -1,5 +1,6 @@
 """Reads JSON lines: one object per line, with Python's parser, so that a bad line costs a row.
 
+Which columns a table of them has is said by the first batch; the objects themselves keep all keys.
 Called by `data.row_reader`. Not Arrow's JSON reader, which gives up a whole block for one line.
 """
 
@@ -19,17 +20,16 @@ _LINES = 8192  # in a batch
 
 def read_json_lines(path: Path, wanted: Wanted) -> Iterator[Rows]:
     """Reads a file of JSON lines in batches; see `data.row_reader.open_rows`."""
-    extras: list[str] | None = None
+    names: list[str] = []
     with open(path, "rb") as file:
         first = 1
         while lines := list(itertools.islice(file, _LINES)):
             records, numbers, bad, blank = _parse(lines, first)
             first += len(lines)
-            if extras is None and records:
+            if records and not names:
                 names = list(dict.fromkeys(name for record in records for name in record))
                 require_columns(path, names, wanted)
-                extras = [name for name in names if name not in wanted.kinds]
-            yield _make_rows((records, numbers, bad), wanted, extras or [], blank)
+            yield _make_rows((records, numbers, bad), wanted, names, blank)
 
 
 def _parse(lines: Sequence[bytes], first: int) -> tuple[list[dict], list[int], list[BadRow], int]:
@@ -45,6 +45,9 @@ def _parse(lines: Sequence[bytes], first: int) -> tuple[list[dict], list[int], l
         except (ValueError, RecursionError) as error:
             fault = Fault("not_json", str(error))
         else:
+            if record == {}:
+                blank += 1
+                continue
             if isinstance(record, dict):
                 records.append(record)
                 numbers.append(number)
@@ -61,7 +64,7 @@ def _refuse_constant(name: str) -> None:
 def _make_rows(
     parsed: tuple[list[dict], list[int], list[BadRow]],
     wanted: Wanted,
-    extras: Sequence[str],
+    names: Sequence[str],
     blank: int,
 ) -> Rows:
     records, numbers, bad = parsed
@@ -76,12 +79,15 @@ def _make_rows(
         for name, values in columns.items()
     }
     good = [records[i] for i in kept]
-    shown = {
-        name: array.cast(pa.large_string()) if wanted.kinds[name] == STRING else array
-        for name, array in features.items()
-    }
-    for name in extras:
-        shown[name] = pa.array([_as_text(record.get(name)) for record in good], pa.large_string())
+    shown = {}
+    for name in names:
+        if name not in features:
+            values = [_as_text(record.get(name)) for record in good]
+            shown[name] = pa.array(values, pa.large_string())
+        elif wanted.kinds[name] == STRING:
+            shown[name] = features[name].cast(pa.large_string())
+        else:
+            shown[name] = features[name]
     source = pa.RecordBatch.from_arrays(list(shown.values()), list(shown))
     return Rows(source, features, good, sorted(bad, key=lambda row: row.line), blank)
 

@@ -1,0 +1,234 @@
+"""data.row_reader: CSV, JSON lines and Parquet read right, or quarantined with line and reason."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+from data import rows_csv
+from data.row_reader import open_rows
+from data.row_values import TYPES, check_value, convert
+from data.rows import Wanted
+from fareline.errors import DataError
+
+WANTED = Wanted({"fare": "float", "hour": "int", "company": "string"}, frozenset({"fare", "hour"}))
+
+
+def read(path, content, wanted=WANTED):
+    """Values of the model's columns row by row, lines of bad rows with reasons, blank lines."""
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    good, bad, blank = [], [], 0
+    for rows in open_rows(path, wanted):
+        columns = [
+            rows.features[n].to_pylist() if n in rows.features else [None] * len(rows)
+            for n in wanted.kinds
+        ]
+        good += zip(*columns, strict=True)
+        bad += [(row.line, row.fault.reason) for row in rows.bad]
+        blank += rows.blank
+    return good, bad, blank
+
+
+def test_a_csv_with_everything_that_goes_wrong(tmp_path):
+    content = (
+        b"\xef\xbb\xbfhour,fare,company,note\r\n"
+        b'1,2.5,"a ""quoted"" name","two\r\nlines"\r\n'  # lines 2 and 3
+        b"2,3\r\n"  # 4: too few
+        b"\r\n"
+        b"3,abc,x,\r\n"  # 6
+        b"4,1,b\xff,\r\n"  # 7
+        b"5.0, 7 ,,\r\n"  # 8: right
+        b"99999999999999999999,1,,\r\n"  # 9
+        b"6,,,\r\n"  # 10: required
+        b"7,nan,,\r\n"  # 11
+        b"8,1,c,d,e\r\n"  # 12: too many
+        b"9.5,1,,\r\n"  # 13
+        b"0x10,1,,\r\n"  # 14
+        b"10,1e39,,\r\n"  # 15: no float32
+        b"11,1,,\xff\r\n"  # 16: in a column of no model
+        b"12,1,z,end"  # 17
+    )
+    good, bad, blank = read(tmp_path / "t.csv", content)
+    assert good == [
+        (2.5, 1, b'a "quoted" name'),
+        (7.0, 5, None),
+        (1.0, 12, b"z"),
+    ]
+    assert bad == [
+        (4, "wrong_number_of_fields"),
+        (6, "not_a_number"),
+        (7, "not_utf8"),
+        (9, "out_of_range"),
+        (10, "missing_value"),
+        (11, "not_finite"),
+        (12, "wrong_number_of_fields"),
+        (13, "not_an_integer"),
+        (14, "not_an_integer"),
+        (15, "not_finite"),
+        (16, "not_utf8"),
+    ]
+    assert blank == 1
+
+
+def test_the_quarantined_row_is_readable(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"hour,fare\n1,b\xff\n1\n")
+    first, second = [row for rows in open_rows(path, WANTED) for row in rows.bad]
+    assert first.row == {"hour": "1", "fare": "b\\xff"}
+    assert first.fault.message == "fare: b\\xff: expected UTF-8"
+    assert (second.row, second.fault.message) == ("1", "1 fields; expected 2")
+
+
+@pytest.mark.parametrize("block", [256, 4096, 1 << 20])
+def test_lines_and_order_hold_across_blocks_and_equal_pythons_csv_module(
+    tmp_path, monkeypatch, block
+):
+    monkeypatch.setattr(rows_csv, "_BLOCK_BYTES", block)
+    generator = np.random.default_rng(5)
+    text, expected_good, expected_bad, line = io.StringIO(), [], [], 2
+    text.write("fare,hour,company\n")
+    for number in range(1500):
+        company = ["a", 'q"q', "x,y", "l1\nl2", "l1\nl2\nl3"][generator.integers(5)]
+        kind = generator.integers(12)
+        row = [str(number / 4), str(number), company]
+        if kind == 0:
+            row[0], reason = "much", "not_a_number"
+        elif kind == 1:
+            row, reason = [*row, "more"], "wrong_number_of_fields"
+        elif kind == 2:
+            row[1], reason = "", "missing_value"
+        else:
+            reason = None
+            expected_good.append((number / 4, number, company.encode()))
+        if reason:
+            expected_bad.append((line, reason))
+        csv.writer(text, lineterminator="\n").writerow(row)
+        line += 1 + company.count("\n")
+    good, bad, blank = read(tmp_path / "t.csv", text.getvalue().encode())
+    assert good == expected_good
+    assert bad == expected_bad
+    assert blank == 0
+
+
+def test_a_large_cell_is_read_and_an_open_quote_is_an_error_not_a_row(tmp_path, monkeypatch):
+    cell = "x" * 10_000_000
+    good, bad, _ = read(tmp_path / "t.csv", f"fare,hour,company\n1,2,{cell}\n3,4,y\n".encode())
+    assert [len(row[2]) for row in good] == [10_000_000, 1] and bad == []
+    monkeypatch.setattr(rows_csv, "_BLOCK_BYTES", 1000)
+    rest = "5,6,z\n" * 500
+    with pytest.raises(DataError, match=r"t\.csv: cannot be read .*a quote that is never closed"):
+        read(tmp_path / "t.csv", f'fare,hour,company\n1,2,"open\n{rest}'.encode())
+
+
+def test_json_lines(tmp_path):
+    lines = [
+        b'{"fare": 1, "hour": 3.0, "company": "a", "other": [1]}',
+        b'{"fare": "2", "hour": 3}',
+        b"",
+        b"{",
+        b"[1]",
+        b'{"fare": NaN, "hour": 3}',
+        b'{"fare": 1.5, "hour": 3.5}',
+        b'{"fare": true, "hour": 3}',
+        b'{"fare": 1, "hour": 18446744073709551616}',
+        b'{"fare": null, "hour": 3}',
+        b'{"fare": 1, "hour": 3, "company": 7}',
+        b'{"fare": 1, "hour": 3, "company": "\xff"}',
+        b'{"hour": -1, "company": "", "fare": 1e3}',
+    ]
+    good, bad, blank = read(tmp_path / "t.jsonl", b"\n".join(lines))
+    assert good == [(1.0, 3, b"a"), (1000.0, -1, b"")]
+    assert bad == [
+        (2, "wrong_type"),
+        (4, "not_json"),
+        (5, "not_json"),
+        (6, "not_json"),
+        (7, "wrong_type"),
+        (8, "wrong_type"),
+        (9, "out_of_range"),
+        (10, "missing_value"),
+        (11, "wrong_type"),
+        (12, "not_utf8"),
+    ]
+    assert blank == 1
+
+
+def write_parquet(path, **columns):
+    pyarrow.parquet.write_table(pa.table(columns), path)
+    return path
+
+
+def test_parquet_with_pandas_ways_and_bad_values(tmp_path):
+    path = write_parquet(
+        tmp_path / "t.parquet",
+        fare=pa.array([1.5, float("inf"), 2.0, None, 3.0]),
+        hour=pa.array([1.0, 2.0, 2.5, 3.0, float("nan")]),
+        company=pa.array(["a", "b", None, "c", "d"]).dictionary_encode(),
+    )
+    good, bad, _ = read(path, None, Wanted(WANTED.kinds, frozenset({"fare"})))
+    assert good == [(1.5, 1, b"a"), (3.0, None, b"d")]
+    assert bad == [(2, "not_finite"), (3, "wrong_type"), (4, "missing_value")]
+
+
+def test_parquet_of_another_type_says_so(tmp_path):
+    path = write_parquet(tmp_path / "t.parquet", fare=["1"], hour=[1])
+    with pytest.raises(DataError, match=r"column 'fare' is string; expected a number"):
+        read(path, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("t.csv", b"fare,hours\n1,2\n", r"lacks the column 'hour'; .* did you mean 'hours'"),
+        ("t.csv", b"fare,hour,fare\n1,2,3\n", "has two columns 'fare'"),
+        ("t.csv", b"", "cannot be read .*expected a .csv file"),
+        ("t.jsonl", b'{"hour": 1, "far": 2}\n', "lacks the column 'fare'.*did you mean 'far'"),
+        ("t.parquet", b"no parquet", "cannot be read"),
+        ("t.txt", b"fare\n", "ends in .txt; expected a file that ends in .csv, .jsonl, .parquet"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused_in_one_line(tmp_path, name, content, message):
+    with pytest.raises(DataError, match=message) as caught:
+        read(tmp_path / name, content)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_file_and_a_folder(tmp_path):
+    with pytest.raises(DataError, match="no such file"):
+        read(tmp_path / "no.csv", None)
+    with pytest.raises(DataError, match="is a folder"):
+        read(tmp_path, None)
+
+
+def test_a_thousand_columns_and_one_that_the_file_lacks(tmp_path):
+    names = [f"c{i}" for i in range(1000)]
+    text = ",".join([*names, "fare", "hour"]) + "\n" + ",".join(["x"] * 1000 + ["1", "2"])
+    good, bad, _ = read(tmp_path / "t.csv", text.encode())
+    assert (good, bad) == ([(1.0, 2, None)], [])
+
+
+@pytest.mark.parametrize("kind", ["int", "float", "string"])
+def test_whole_arrays_and_single_values_are_judged_alike(kind):
+    texts = ["1", " 2 ", "-3", "+4", "5.0", "1e3", "", " ", "abc", "1_000", "0x1F", "nan", "inf"]
+    texts += ["9223372036854775807", "9223372036854775808", "1.5", "1e400", "1,5", "--1"]
+    array, faults = convert(pa.array(texts), kind)
+    for index, text in enumerate(texts):
+        value, fault = check_value(text, kind)
+        assert (fault is not None) == (index in faults), text
+        got = array[index].as_py()
+        got = got.decode() if isinstance(got, bytes) else got
+        assert got == value or (got is None and value is None), text
+    assert array.type == TYPES[kind]
+
+
+def test_rows_keep_their_text_and_are_typed_where_the_output_has_types(tmp_path):
+    (tmp_path / "t.csv").write_text("fare,hour,note\n012.50,7,a\n")
+    [rows] = open_rows(tmp_path / "t.csv", WANTED)
+    assert rows.source.to_pydict() == {"fare": ["012.50"], "hour": ["7"], "note": ["a"]}
+    assert rows.typed().to_pydict() == {"fare": [12.5], "hour": [7], "note": ["a"]}
+    assert json.dumps(rows.typed().to_pylist())
