@@ -17,6 +17,7 @@ from lineage.verify import Verification
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 _STYLES = {ERROR: "red", WARNING: "yellow", NOTE: "dim"}
 _WORDS = {
@@ -41,6 +42,7 @@ def draw_inputs(console: "Console", found: Inputs) -> None:
         console.print(text(f"  took over what {found.reader.key} made; that one read:"))
     if found.inputs:
         table = Table("input", "id", "payload", "bytes", "SHA-256", "URI", box=None)
+        _never_cut(table)
         for entry in found.inputs:
             words = _WORDS[entry.payload.status], _WORDS[entry.checksum]
             size = f"{entry.payload.bytes:,}" if entry.payload.bytes else ""
@@ -49,6 +51,7 @@ def draw_inputs(console: "Console", found: Inputs) -> None:
         console.print(table)
     if found.files:
         table = Table("file", "bytes", "SHA-256", "now", box=None)
+        _never_cut(table)
         for file in found.files:
             cells = (file.path, f"{file.bytes:,}", file.sha256[:12], _WORDS[file.status])
             changed = file.status in ("differs", "missing")
@@ -68,6 +71,12 @@ def draw_inputs(console: "Console", found: Inputs) -> None:
         console.print(text(f"  {name} = {parameter_text(value)}"))
     verdict = "something differs or is gone" if found.changed else "all is as it was"
     console.print(text(verdict, style="red" if found.changed else "green"))
+
+
+def _never_cut(table: "Table") -> None:
+    """In a narrow terminal ids and paths go on in the next line, for them to be copied whole."""
+    for column in table.columns:
+        column.overflow = "fold"
 
 
 def verification_as_json(found: Verification) -> dict[str, Any]:
@@ -145,6 +154,7 @@ def draw_plan(
     entries = [*plan.unfinished, *plan.pruned]
     if entries:
         table = Table("artifact", "runs", "bytes", "payload", box=None)
+        _never_cut(table)
         for entry in entries[:_SHOWN_PRUNED]:
             first = entry.runs[0] if entry.runs else ""
             runs = f"{first} and {len(entry.runs) - 1} more" if len(entry.runs) > 1 else first
@@ -153,8 +163,11 @@ def draw_plan(
         console.print(table)
     if len(entries) > _SHOWN_PRUNED:
         console.print(text(f"… and {len(entries) - _SHOWN_PRUNED:,} more (--json lists all)"))
-    for artifact, why in plan.protected.items():
+    protected = [*plan.protected.items()]
+    for artifact, why in protected[-_SHOWN_PRUNED:]:
         console.print(text(f"kept with all that it came from: {artifact.key}, {why}"))
+    if len(protected) > _SHOWN_PRUNED:
+        console.print(text(f"… and {len(protected) - _SHOWN_PRUNED:,} more (--json lists all)"))
     for why, count in Counter(plan.left.values()).items():
         console.print(text(f"left: {count:,} of the runs to prune: {why}"))
     for uri, why in failed:

@@ -1,8 +1,9 @@
 """What may go when only the newest runs of each pipeline are kept: a plan, with nothing done yet.
 
 Kept is what the kept runs read or wrote, cached re-use included, and all that it came from; the
-same for every model that is published, pinned, or the next baseline. What an execution put out
-is kept or goes as a whole, since TFX's cache takes all of it or none. Called by
+same for what is pinned or the next baseline. A run that pushed is kept like the newest, also when
+its version has left the destination, unless the caller says that such ones may go. What an
+execution put out is kept or goes as a whole, since TFX's cache takes all of it or none. Called by
 `runners.lineage_commands.care`; `lineage.prune_payloads` carries it out.
 """
 
@@ -42,7 +43,7 @@ class Plan:
     """What a prune would do.
 
     Attributes:
-        kept_runs: Runs that are kept, oldest first.
+        kept_runs: Runs that are kept, the newest and those that pushed, oldest first.
         pruned_runs: All others, oldest first.
         pruned: Artifacts to mark as deleted, with their payloads, by id.
         unfinished: Artifacts that are marked as deleted and whose payload is there still, by id.
@@ -64,7 +65,12 @@ class Plan:
 
 
 def plan_prune(
-    graph: Graph, keep: int, boundary: Boundary, pins: Collection[Artifact], now: int
+    graph: Graph,
+    keep: int,
+    boundary: Boundary,
+    pins: Collection[Artifact],
+    now: int,
+    withdrawn: bool = False,
 ) -> Plan:
     """Finds what may go.
 
@@ -74,16 +80,20 @@ def plan_prune(
         boundary: Where payloads may be removed.
         pins: Artifacts to keep beside those with the custom property `pinned`.
         now: Milliseconds since 1970.
+        withdrawn: Whether what was pushed may go once its version has left the destination.
     """
     graph.read_all()
     run_of = {execution.id: execution.place.run_id for execution in graph.all_executions()}
     runs_of = {a: _runs_of(graph, a, run_of) for a in graph.all_artifacts()}
+    pushed = _pushed(graph, withdrawn)
     kept_runs = _kept_runs(graph, keep, now)
+    for artifact in pushed:
+        kept_runs.update(e.place.run_id for e in graph.producers(artifact) if e.place.run_id)
     plan = Plan(
         [run for run in graph.places.run_contexts() if run in kept_runs],
         [run for run in graph.places.run_contexts() if run not in kept_runs],
     )
-    plan.protected = _protected(graph, pins)
+    plan.protected = _protected(graph, pins, pushed)
     kept = _kept_artifacts(graph, kept_runs, plan.protected)
     untouched = [a for a in runs_of if a in kept or not runs_of[a]]
     shared = _Places([a for a in untouched if a.state != "deleted"])
@@ -125,18 +135,30 @@ def is_active(execution: Execution, now: int) -> bool:
     return execution.state == "running" and now - execution.updated < ACTIVE_HOURS * 3_600_000
 
 
-def _protected(graph: Graph, pins: Collection[Artifact]) -> dict[Artifact, str]:
+def _pushed(graph: Graph, withdrawn: bool) -> dict[Artifact, str]:
+    """What was pushed, with where it is or was."""
+    found = {artifact: f"live at {base}" for base, artifact in live_pushes(graph).items()}
+    for artifact in graph.artifacts_of_type("PushedModel"):
+        destination = str(artifact.properties.get("pushed_destination") or "")
+        if not artifact.properties.get("pushed") or artifact in found:
+            continue
+        if look_at(destination).status != MISSING:
+            found[artifact] = f"published at {destination}"
+        elif not withdrawn:
+            found[artifact] = f"was published at {destination}"
+    return found
+
+
+def _protected(
+    graph: Graph, pins: Collection[Artifact], pushed: Mapping[Artifact, str]
+) -> dict[Artifact, str]:
     """Artifacts that are never to go, with the reason."""
     protected = dict.fromkeys(pins, "pinned by --pin")
     for artifact in graph.all_artifacts():
         if artifact.properties.get(PINNED) in (1, "1", True):
             protected.setdefault(artifact, "pinned")
-    for base, artifact in live_pushes(graph).items():
-        protected.setdefault(artifact, f"live at {base}")
-    for artifact in graph.artifacts_of_type("PushedModel"):
-        destination = str(artifact.properties.get("pushed_destination") or "")
-        if artifact.properties.get("pushed") and look_at(destination).status != MISSING:
-            protected.setdefault(artifact, f"published at {destination}")
+    for artifact, why in pushed.items():
+        protected.setdefault(artifact, why)
     for pipeline, artifacts in _baselines(graph).items():
         for artifact in artifacts:
             protected.setdefault(artifact, f"latest blessed model of {pipeline}, the next baseline")

@@ -129,12 +129,16 @@ def _check_events(graph: Graph) -> list[Finding]:
     """Events that point to no artifact or execution.
 
     ML Metadata declares no foreign keys: rows deleted by hand, or a copy of some of the tables,
-    leave such events, and no reader complains. Each has an id that the store lacks; those are
-    asked for.
+    leave such events, and no reader complains. Those with one end are among the links that were
+    read; for those with none, ids that the store lacks are asked for.
     """
     artifacts = {artifact.id for artifact in graph.all_artifacts()}
     executions = {execution.id for execution in graph.all_executions()}
-    found = set()
+    found = {
+        (link.artifact_id, link.execution_id)
+        for link in (*graph.links_of_executions(executions), *graph.links_of_artifacts(artifacts))
+        if link.artifact_id not in artifacts or link.execution_id not in executions
+    }
     for ids, ask in (
         (artifacts, graph.store.get_events_by_artifact_ids),
         (executions, graph.store.get_events_by_execution_ids),
@@ -142,18 +146,16 @@ def _check_events(graph: Graph) -> list[Finding]:
         lacking = sorted(set(range(1, max(ids, default=0) + _BEYOND)) - ids)
         for start in range(0, len(lacking), _BATCH):
             for event in ask(lacking[start : start + _BATCH]):
-                found.add((event.artifact_id, event.execution_id, event.type))
+                found.add((event.artifact_id, event.execution_id))
     findings = []
     names = {a.id: a.key for a in graph.all_artifacts()}
     names_of_executions = {e.id: e.key for e in graph.all_executions()}
-    for artifact_id, execution_id, _ in sorted(found):
+    for artifact_id, execution_id in sorted(found):
         lost = []
         if artifact_id not in artifacts:
             lost.append(f"artifact {artifact_id}")
         if execution_id not in executions:
             lost.append(f"execution {execution_id}")
-        if not lost:
-            continue
         known = names.get(artifact_id) or names_of_executions.get(execution_id) or "event"
         what = f"an event links it with {' and '.join(lost)}, of which the store has nothing"
         if known == "event":

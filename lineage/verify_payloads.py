@@ -67,8 +67,8 @@ class Checker:
             digest = check_digest(artifact)
             self.hashed += digest in (SAME, DIFFERS)
             if digest in (DIFFERS, MISSING):
-                what = f"its payload is not the one that was recorded (SHA-256 {digest})"
-                do = f"do not publish it; find out who changed {artifact.uri}, and run again"
+                what = f"its payload is not what was recorded (SHA-256 {digest}): {artifact.uri}"
+                do = "do not publish it; find out who changed it, and run again"
                 yield Finding(ERROR, "payload_differs", artifact.key, what, do)
 
 

@@ -99,6 +99,10 @@ def prune(
         list[str] | None,
         typer.Option(help="Keep this artifact and all that it came from; repeatable."),
     ] = None,
+    withdrawn: Annotated[
+        bool,
+        typer.Option("--withdrawn", help="Also what was pushed, once it left its destination."),
+    ] = False,
     root: Annotated[
         list[Path] | None,
         typer.Option(help="Folder below which payloads may go. [default: the workspace's]"),
@@ -107,27 +111,21 @@ def prune(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Delete payloads of old runs that nothing published came from; shows it first."""
+    """Delete payloads of old runs that pushed nothing; shows it first."""
     from lineage.care_view import draw_plan, plan_as_json
+    from lineage.prune import plan_prune
+    from lineage.prune_payloads import Boundary
 
     roots = _roots(workspace, store, root or [])
     with _locked(roots, workspace, store) if yes else contextlib.nullcontext():
-        plan, boundary = _plan(open_graph(workspace, store), keep, roots, pin or [])
+        graph = open_graph(workspace, store)
+        pinned = [_pinned(graph, text) for text in pin or ()]
+        boundary = Boundary(roots)
+        plan = plan_prune(graph, keep, boundary, pinned, _now(), withdrawn)
         failed = _carry_out(plan, boundary, workspace, store) if yes else []
     content = plan_as_json(plan, yes, failed)
     answer(as_json, content, lambda console: draw_plan(console, plan, yes, failed))
     raise typer.Exit(1 if failed else 0)
-
-
-def _plan(
-    graph: "Graph", keep: int, roots: Sequence[Path], pins: Sequence[str]
-) -> "tuple[Plan, Boundary]":
-    from lineage.prune import plan_prune
-    from lineage.prune_payloads import Boundary
-
-    boundary = Boundary(roots)
-    pinned = [_pinned(graph, pin) for pin in pins]
-    return plan_prune(graph, keep, boundary, pinned, _now()), boundary
 
 
 def _carry_out(

@@ -77,11 +77,12 @@ class Pipeline:
             inputs=[("model", model), ("model_blessing", blessing)],
         )
 
-    def plan(self, keep=1, pins=(), roots=()):
+    def plan(self, keep=1, pins=(), roots=(), withdrawn=False):
         graph = Graph(open_store(self.path))
         pinned = graph.artifacts(pins)
         boundary = Boundary(roots or [self.root])
-        return plan_prune(graph, keep, boundary, pinned, time.time_ns() // 1_000_000)
+        now = time.time_ns() // 1_000_000
+        return plan_prune(graph, keep, boundary, pinned, now, withdrawn)
 
     def prune(self, keep=1, **rest):
         plan = self.plan(keep, **rest)
@@ -174,7 +175,8 @@ def test_what_a_published_model_came_from_stays_with_its_evaluation(pipeline):
 
     plan, _ = pipeline.prune()
 
-    assert plan.pruned_runs == ["run-1", "run-2"]
+    assert plan.kept_runs == ["run-1", "run-3"]  # the one that pushed, and the newest
+    assert plan.pruned_runs == ["run-2"]
     assert {a.key: why for a, why in plan.protected.items()} == {
         "Model:2": "latest blessed model of taxi, the next baseline",
         "ModelBlessing:3": "latest blessed model of taxi, the next baseline",
@@ -185,13 +187,14 @@ def test_what_a_published_model_came_from_stays_with_its_evaluation(pipeline):
     assert "Gen/examples/run-1" in pipeline.payloads()
 
 
-def test_a_version_that_left_the_destination_protects_nothing(pipeline):
+def test_a_version_that_left_the_destination_protects_unless_it_may_go(pipeline):
     for number in (1, 2, 3):
         run = f"run-{number}"
         model, blessing = pipeline.add_model(run, pipeline.add_data(run), blessed=1)
         pipeline.push(run, model, blessing, version=number, there=number > 1)
 
-    plan, _ = pipeline.prune()
+    assert pipeline.plan().pruned == []
+    plan, _ = pipeline.prune(withdrawn=True)
 
     assert {run for entry in plan.pruned for run in entry.runs} == {"run-1"}
     assert "PushedModel:10" in [a.key for a in plan.protected]

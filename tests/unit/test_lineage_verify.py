@@ -108,10 +108,10 @@ def test_a_model_and_a_schema_that_were_changed(store, tmp_path):
     (model / "file").write_text("another")
     (schema / "schema.pbtxt").write_text("feature { name: 'x' }")
 
-    words = "its payload is not the one that was recorded (SHA-256 differs)"
+    words = "its payload is not what was recorded (SHA-256 differs): "
     assert found(store) == [
-        ("error", "payload_differs", "Model:1", words),
-        ("error", "payload_differs", "Schema:2", words),
+        ("error", "payload_differs", "Model:1", f"{words}{model}"),
+        ("error", "payload_differs", "Schema:2", f"{words}{schema}"),
     ]
     assert found(store, hashing=False) == []
 
@@ -225,6 +225,8 @@ def test_events_that_point_to_nothing(store, tmp_path):
         connection.execute("DELETE FROM Execution WHERE id = 2")
         connection.execute("INSERT INTO Event(artifact_id, execution_id, type) VALUES (77, 3, 3)")
         connection.execute("INSERT INTO Event(artifact_id, execution_id, type) VALUES (88, 99, 3)")
+        # Far above every id that was given out.
+        connection.execute("INSERT INTO Event(artifact_id, execution_id, type) VALUES (9999, 3, 4)")
     connection.close()
 
     what = "an event links it with {}, of which the store has nothing"
@@ -237,6 +239,7 @@ def test_events_that_point_to_nothing(store, tmp_path):
             "event",
             "an event links artifact 88 and execution 99, and the store has neither",
         ),
+        ("error", "orphan_event", "Other@run-1", what.format("artifact 9999")),
     ]
 
 
