@@ -27,6 +27,7 @@ TYPES = {
     "evaluation": "ModelEvaluation",
     "blessing": "ModelBlessing",
     "infra_blessing": "InfraBlessing",
+    "InfraValidator.blessing": "InfraBlessing",  # the key alone does not tell
     "pushed_model": "PushedModel",
 }
 
@@ -91,7 +92,7 @@ class StoreWriter:
         pairs = []
         for key, artifacts in (outputs or {}).items():
             for index, artifact in enumerate(artifacts):
-                name = TYPES.get(key, f"type of {key}")
+                name = TYPES.get(f"{node}.{key}", TYPES.get(key, f"type of {key}"))
                 artifact.type_id = self._store.put_artifact_type(mlmd.ArtifactType(name=name))
                 pairs.append((artifact, _event(mlmd.Event.OUTPUT, key, index)))
         for kind, listed in ((mlmd.Event.OUTPUT, reused), (mlmd.Event.INPUT, inputs)):

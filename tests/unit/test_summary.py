@@ -33,6 +33,42 @@ OVERALL = SliceMetrics(
 WORKSPACE = Workspace(Path("/runs/[ws]"))
 
 
+def told(blessed=True, baseline=None, pushed_to="/runs/[ws]/serving/taxi/1", checks=()):
+    """What lineage.why says of a run; its words are tested in test_why.py."""
+    verdict = {
+        "checks": list(checks),
+        "gaps": [],
+        "worst": [],
+        "main_metric": "auc",
+        "min_slice_examples": 50,
+        "min_label_examples": 10,
+        "tfma_refusals": [],
+    }
+    place = {"execution": "X@run-1", "state": "executed"}
+    return {
+        "run_id": "run-1",
+        "pipeline": "taxi",
+        "model": "Model:9",
+        "evaluator": {
+            **place, "blessed": blessed, "baseline": baseline, "decision": None, "verdict": verdict
+        },
+        "infra_validator": {
+            **place, "blessed": True, "reason": "ok", "message": "", "measured": {}, "budgets": None
+        },
+        "pusher": {
+            **place, "pushed": bool(pushed_to), "destination": pushed_to, "version": "1",
+            "not_pushed_because": "Evaluator did not bless the model",
+        },
+    }  # fmt: skip
+
+
+MISSED = {
+    "metric": "auc", "slice": "overall", "kind": "at_least", "bound": 0.94, "value": 0.9,
+    "judged": 0.9, "interval": None, "baseline": None, "examples": 5001, "passed": False,
+    "not_counted": "", "group": "", "best": None, "worst": None, "counted": True,
+}  # fmt: skip
+
+
 def outcome(**changes):
     return Outcome(
         **{
@@ -50,6 +86,7 @@ def outcome(**changes):
             "workspace": WORKSPACE,
             "log_path": Path("/runs/[ws]/logs/run-1.log"),
             "wall_seconds": 61.23456,
+            "why": told(),
         }
         | changes
     )
@@ -70,6 +107,7 @@ REFUSED = {
     "blessed": False,
     "reasons": ["auc is 0.9000 on overall; expected at least 0.94"],
     "baseline": "Model:7",
+    "why": told(False, "Model:7", None, [MISSED]),
 }
 FAILURE = {
     "pushed_to": None,
@@ -124,6 +162,7 @@ def test_the_json_answer():
         "blessed": True,
         "infra_blessed": True,
         "reasons": [],
+        "why": told(),
         "baseline": None,
         "pushed_to": "/runs/[ws]/serving/taxi/1",
         "workspace": "/runs/[ws]",
@@ -168,9 +207,8 @@ def read(tmp_path, monkeypatch):
     """Reads the outcome of `run-1`, with the Evaluator's result as given."""
     writer = StoreWriter(tmp_path / "metadata.db")
 
-    def read_run(refusals=()):
+    def read_run():
         monkeypatch.setattr(summary, "read_metrics", lambda uri: [SliceMetrics(uri, {})])
-        monkeypatch.setattr(summary, "read_refusals", lambda uri: list(refusals))
         nodes = [NodeResult("Pusher", NodeState.EXECUTED)]
         store = open_store(tmp_path / "metadata.db")
         return read_outcome("run-1", nodes, store, WORKSPACE, Path("/log"), 1.5)
@@ -209,14 +247,14 @@ def test_a_refused_run_says_every_reason(read):
     writer, read_run = read
     add(
         writer,
-        evaluator={"blessed": 0},
+        evaluator={"blessed": 0, "verdict": json.dumps({"checks": [MISSED]})},
         infra={"blessed": 0, "message": "answers are not finite"},
         pushed={"pushed": 0, "pushed_destination": "/serving/taxi/1"},
     )
-    found = read_run(refusals=["auc is 0.5000 on overall; expected at least 0.94"])
+    found = read_run()
     assert (found.status, found.blessed, found.infra_blessed) == ("refused", False, False)
     assert found.reasons == [
-        "auc is 0.5000 on overall; expected at least 0.94",
+        "auc is 0.9000 on overall; expected at least 0.94 (5,001 examples)",
         "infra validation: answers are not finite",
     ]
     assert (found.baseline, found.pushed_to) == (None, None)
@@ -247,20 +285,7 @@ def printed(changes):
 
 
 def test_summary_of_a_pushed_run():
-    slices = [
-        SliceMetrics(
-            name, {"auc": auc, "accuracy": 0.5, "example_count": count, "label_mean": tipped}
-        )
-        for name, auc, count, tipped in [
-            ("hour=1", 0.91, 20.0, 0.5),
-            ("hour=2", 0.81, 60.0, 0.75),
-            ("hour=3", 0.1, 19.0, 0.5),  # too few of either label
-            ("hour=4", 0.2, 900.0, 0.01),
-            ("hour=5", 0.2, 900.0, 0.99),
-            ("hour=6", 0.0, 900.0, 0.0),  # nobody tipped: TFMA's AUC of 0 means nothing
-        ]
-    ]
-    text = printed({"slices": [OVERALL, *slices], "baseline": "Model:7"})
+    text = printed({"baseline": "Model:7", "why": told(baseline="Model:7")})
     # A title is wrapped to the width of its table.
     assert " ".join(text.split()) == " ".join(
         [
@@ -272,10 +297,6 @@ def test_summary_of_a_pushed_run():
             "calibration nan",
             "example_count 5001",
             "label_mean 0.2500",
-            "Worst slices by AUC, with at least 10 examples of each label",
-            "slice auc accuracy example_count label_mean",
-            "hour=2 0.8100 0.5000 60 0.7500",
-            "hour=1 0.9100 0.5000 20 0.5000",
             "Blessed by Evaluator: yes (compared with Model:7)",
             "Blessed by InfraValidator: yes",
             "Pushed to /runs/[ws]/serving/taxi/1",
@@ -286,22 +307,15 @@ def test_summary_of_a_pushed_run():
     )
 
 
-def test_no_more_than_five_worst_slices():
-    numbers = {"accuracy": 0.5, "example_count": 100.0, "label_mean": 0.5}
-    slices = [SliceMetrics(f"hour={n}", {"auc": 0.9 - n / 100, **numbers}) for n in range(9)]
-    shown = printed({"slices": [OVERALL, *slices]}).split()
-    assert [word for word in shown if word.startswith("hour=")] == [
-        f"hour={n}" for n in (8, 7, 6, 5, 4)
-    ]
-
-
 def test_summary_of_a_refused_first_run():
-    text = " ".join(printed(REFUSED | {"baseline": None}).split())
+    why = told(False, None, None, [MISSED])
+    text = " ".join(printed(REFUSED | {"baseline": None, "why": why}).split())
     assert text.endswith(
         "Blessed by Evaluator: no (no blessed model to compare with yet: judged on floors alone) "
+        "✗ auc is 0.9000 on overall; expected at least 0.94 (5,001 examples) "
         "Blessed by InfraValidator: yes "
-        "- auc is 0.9000 on overall; expected at least 0.94 "
         "Refused: nothing was pushed. "
+        "· Evaluator did not bless the model "
         "Log: /runs/[ws]/logs/run-1.log "
         "run-1 took 61 s. "
         "Next: look at the slices above, change the settings or the model, run again."
