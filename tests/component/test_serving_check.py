@@ -12,6 +12,7 @@ import time
 from concurrent import futures
 
 import grpc
+import numpy as np
 import psutil
 import pytest
 import tensorflow as tf
@@ -27,7 +28,7 @@ from fareline.errors import UserMistake
 from serving import check, process, server
 from serving.check import Budgets, check_model
 from serving.child import CANNOT_RUN, Child
-from serving.probe import judge_output, percentile
+from serving.probe import judge_output, judge_text, percentile
 from serving.process import ModelLoadError, ModelLoadTimeout, ModelServer, open_channel
 from serving.verdict import MACHINE_REASONS, CheckResult, Reason, RefusedModelError
 from tests.component import models_for_tests
@@ -590,6 +591,24 @@ def test_every_output_is_judged(values, reason):
 def test_finite_floats_of_any_width_pass(dtype):
     output = tf.make_tensor_proto(tf.constant([[0.5, -1.0], [2.0, 3.0]], dtype).numpy())
     assert judge_output("y", output, batch=2).tolist() == [[0.5, -1.0], [2.0, 3.0]]
+
+
+def test_texts_beside_floats_have_a_row_per_example_too():
+    classes = tf.make_tensor_proto(np.array([[b"Cash"], [b"Credit Card"]]))
+    assert judge_text("class", classes, batch=2).tolist() == [[b"Cash"], [b"Credit Card"]]
+    with pytest.raises(RefusedModelError) as error:
+        judge_text("class", classes, batch=1)
+    assert error.value.reason is Reason.WRONG_SHAPE
+
+
+def test_a_text_that_differs_is_refused():
+    served = {"p": np.array([[0.2]]), "class": np.array([[b"Cash"]])}
+    result = CheckResult()
+    check._compare(served, served, Budgets(), result)
+    assert result.largest_difference == 0
+    with pytest.raises(RefusedModelError, match="b'Cash' for example 0; expected b'Card'") as error:
+        check._compare(served, served | {"class": np.array([[b"Card"]])}, Budgets(), result)
+    assert error.value.reason is Reason.DIFFERS
 
 
 def test_percentiles_are_nearest_rank():

@@ -115,7 +115,65 @@ def test_the_label_rule_compares_numbers():
     ]
 
 
+@pytest.mark.parametrize(
+    ("task", "label", "line"),
+    [
+        (
+            "multiclass",
+            "{column: hour, classes: [a, b]}",
+            "label.classes.0: hour is int in the schema; expected bytes. ",
+        ),
+        (
+            "multiclass",
+            "{column: company, classes: [1, 2]}",
+            "label.classes.0: company is bytes in the schema; expected int. ",
+        ),
+        (
+            "binary",
+            "{column: fare, positive: 1}",
+            "label.positive: fare is float in the schema; expected int. ",
+        ),
+        (
+            "binary",
+            "{column: company}",
+            "label.column: company is bytes in the schema; expected int or float. ",
+        ),
+        (
+            "regression",
+            "{column: company}",
+            "label.column: company is bytes in the schema; expected int or float. ",
+        ),
+    ],
+)
+def test_the_values_of_a_label_are_of_the_columns_type(task, label, line):
+    changed = settings(f"task={task}", f"label={label}", numeric="{miles: {}}")
+    assert list(find_unfit_types(changed, TYPES)) == [
+        f"{line}Hint: name values as the column holds them, or another column."
+    ]
+
+
 # Rule: the column that makes the label is no feature.
+
+
+@pytest.mark.parametrize(
+    ("task", "label", "features"),
+    [
+        (
+            "multiclass",
+            "{column: company, classes: [a, b]}",
+            {"vocabulary": "company: {size: 3, oov_buckets: 1}"},
+        ),
+        ("regression", "{column: fare}", {"numeric": "fare: {}"}),
+        ("binary", "{column: hour}", {"categorical": "hour: 24"}),
+    ],
+)
+def test_label_leak_of_every_task(task, label, features):
+    features = {kind: f"{{{columns}}}" for kind, columns in features.items()}
+    changed = settings(f"task={task}", f"label={label}", **features)
+    [line] = find_label_leaks(changed)
+    assert "makes the label; expected a column that is known when a prediction is asked" in line
+    with pytest.raises(SettingsError):
+        require_no_label_leak(changed)
 
 
 def test_label_leak():

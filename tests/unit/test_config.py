@@ -11,8 +11,10 @@ import pytest
 import yaml
 
 from fareline.errors import SettingsError
+from pipeline.checks import require_sound_settings
 from pipeline.config import load_settings
 from pipeline.sections import DEFAULT_PATH, Settings
+from schema.curated import column_types, columns_in_environment, load_schema, schema_path
 
 MINIMAL = """\
 name: trips
@@ -688,3 +690,107 @@ def test_a_metric_of_which_more_is_not_better_has_no_baseline_threshold():
         f"{DEFAULT_PATH}: evaluation.thresholds.calibration.at_most_below_baseline: unknown "
         "setting; expected one of at_least, at_most."
     )
+
+
+# Labels: each task has its rules.
+
+
+@pytest.mark.parametrize(
+    ("task", "label", "line"),
+    [
+        (
+            "regression",
+            "{column: fare, classes: [1, 2]}",
+            "label: found {'column': 'fare', 'classes': [1, 2]}; classes is not for task "
+            "regression; expected column and some of log, other.",
+        ),
+        (
+            "multiclass",
+            "{column: paid}",
+            "label: found {'column': 'paid'}; expected classes, a list of the column's values.",
+        ),
+        (
+            "multiclass",
+            "{column: paid, classes: [cash]}",
+            "label.classes: found ['cash']; expected a list of at least 2.",
+        ),
+        (
+            "multiclass",
+            "{column: paid, classes: [cash, cash]}",
+            "label.classes: found ['cash', 'cash']; expected every class once.",
+        ),
+        (
+            "multiclass",
+            "{column: paid, classes: [cash, 2]}",
+            "label.classes: found ['cash', 2]; expected either texts or whole numbers.",
+        ),
+        (
+            "multiclass",
+            "{column: paid, classes: [a, other], other: class}",
+            "label: found {'column': 'paid', 'classes': ['a', 'other'], 'other': 'c...; other: "
+            "class makes a class other; expected no other of that name.",
+        ),
+        (
+            "binary",
+            "{column: paid, positive: yes}",
+            "label.positive: found True; expected a text or a whole number. "
+            "Hint: put yes and no in quotes.",
+        ),
+        (
+            "binary",
+            "{column: paid, negative: a}",
+            "label: found {'column': 'paid', 'negative': 'a'}; expected positive beside negative.",
+        ),
+        (
+            "binary",
+            "{column: paid, positive: a, negative: 2}",
+            "label: found {'column': 'paid', 'positive': 'a', 'negative': 2}; "
+            "expected positive and negative both texts or both whole numbers.",
+        ),
+        (
+            "binary",
+            "{column: paid, positive: a, negative: a}",
+            "label: found {'column': 'paid', 'positive': 'a', 'negative': 'a'}; "
+            "expected two values, positive and negative.",
+        ),
+        (
+            "binary",
+            "{column: paid, positive: a, other: class}",
+            "label: found {'column': 'paid', 'positive': 'a', 'other': 'class'}; "
+            "other: class is not for task binary; expected drop or error.",
+        ),
+        (
+            "binary",
+            "{column: t, above: {column: f, times: 1}, log: true}",
+            "label: found {'column': 't', 'above': {'column': 'f', 'times': 1}, 'lo...; "
+            "log is not for task binary; expected column and some of above, positive, negative, "
+            "other.",
+        ),
+        (
+            "binary",
+            "{column: t, above: {column: f, times: 1}, other: drop}",
+            "label: found {'column': 't', 'above': {'column': 'f', 'times': 1}, 'ot...; "
+            "expected above without positive, negative and other.",
+        ),
+    ],
+)
+def test_a_label_that_is_none_for_the_task(task, label, line):
+    assert refusal(DEFAULT_PATH, f"task={task}", f"label={label}") == f"FILE: {line}"
+
+
+def test_only_what_is_set_of_a_label_goes_into_the_cache_key():
+    assert load_settings().section("task", "label") == {
+        "task": "binary",
+        "label": {"column": "tips", "above": {"column": "fare", "times": 0.2}},
+    }
+
+
+@pytest.mark.parametrize("name", ["taxi_payment", "taxi_fare"])
+def test_the_other_settings_files_are_sound(name):
+    settings = load_settings(DEFAULT_PATH.with_name(f"{name}.yaml"))
+    contract = load_schema(schema_path(settings.schema_, settings.path.parent))
+    require_sound_settings(
+        settings, column_types(contract), columns_in_environment(contract, "SERVING")
+    )
+    # No leak by another name: what is only known afterwards.
+    assert {"tips", "payment_type"} & {c for _, c in settings.features.columns()} == set()
