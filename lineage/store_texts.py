@@ -1,7 +1,7 @@
 """Texts with backslashes in a PostgreSQL store, which ML Metadata cannot write there.
 
 Its PostgreSQL client asks for a quoted text, gets ` E'…'` for one with a backslash, and takes off
-the first and the last character as if it were `'…'`: a syntax error (seen with 1.16.0).
+the first and the last character as if it were `'…'`: a syntax error (seen with 1.16.0 and 1.21.0).
 JSON in JSON, which TFX records of many components, is full of them. A private-use character stands
 for the backslash in the database, and is turned back on the way out.
 
