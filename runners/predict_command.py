@@ -125,7 +125,9 @@ def _wanted_by_schema(settings: "Settings") -> "Wanted | None":
     if settings.schema_ is None:
         return None
     contract = load_schema(schema_path(settings.schema_, settings.path.parent))
-    serving = columns_in_environment(contract, "SERVING")
+    # What one pipeline predicts may be known where another one's predictions are asked for.
+    label = settings.label.column
+    serving = [n for n in columns_in_environment(contract, "SERVING") if n != label]
     types = column_types(contract)
     always = {each.name for each in contract.feature if each.presence.min_fraction >= 1.0}
     return Wanted({name: _KINDS[types[name]] for name in serving}, always.intersection(serving))
