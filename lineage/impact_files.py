@@ -129,8 +129,15 @@ def _reads(maker: Execution, artifact: Artifact, text: str) -> bool:
     return any(
         pattern_matches(pattern, path, span, version)
         for pattern in patterns_of(maker.properties)
-        for path in dict.fromkeys((text, os.path.abspath(text)))
+        for path in (text, os.path.abspath(text), *_of_this_name(text, pattern))
     )
+
+
+def _of_this_name(name: str, pattern: str) -> list[str]:
+    """The file of a bare name in the folder of a pattern, if it is there."""
+    folder = os.path.dirname(pattern)
+    path = os.path.join(folder, name)
+    return [path] if "/" not in name and folder and os.path.isfile(path) else []
 
 
 def by_digest(

@@ -51,6 +51,20 @@ def _payload(payload: Mapping[str, Any]) -> str:
     return f"{said}, {count:,} file{'' if count == 1 else 's'}, {size(payload['bytes'])}"
 
 
+def _model(model: Mapping[str, Any]) -> dict[str, Any]:
+    """The latest evaluation and the latest word of each judge; what they were before is counted."""
+    shown = dict(model)
+    judged = {b["by"].partition("@")[0]: b for b in model["blessings"]}
+    for name, latest in (
+        ("evaluations", model["evaluations"][-1:]),
+        ("blessings", [*judged.values()]),
+    ):
+        shown[name] = latest
+        if earlier := len(model[name]) - len(latest):
+            shown[f"earlier {name}"] = f"{earlier:,} (--json)"
+    return shown
+
+
 def _users(users: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
     """By node and key, since the users of shared data are many."""
     groups: dict[str, list[str]] = {}
@@ -99,6 +113,7 @@ def _error(error: str | None) -> Any:
 
 _SPECIAL = {
     "payload": _payload,
+    "model": _model,
     "used_by": _users,
     "recorded": _recorded,
     "schema": _columns,

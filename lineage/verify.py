@@ -48,7 +48,8 @@ def verify(graph: Graph, now: int, hashing: bool = True, stale_hours: float = 24
         graph: Which is read whole.
         now: Milliseconds since 1970.
         hashing: Whether contents are compared where a digest is recorded.
-        stale_hours: From when on an execution that is marked as running cannot be.
+        stale_hours: From when on an execution that is marked as running cannot be; 0 if it is
+            known that none is.
     """
     graph.read_all()
     graph.all_executions()  # reads all their places at once, not one after the other
@@ -115,6 +116,8 @@ def _check_running(graph: Graph, now: int, stale_hours: float) -> list[Finding]:
             because = f"{newer} of the same pipeline was started since"
         elif not _is_fresh(execution, now, stale_hours):
             because = f"it has not changed for {_hours(now - execution.updated)}"
+            if not stale_hours:
+                because = "no run is at work here"
         else:
             what = f"{since}, by a run that may be at work"
             do_note = "nothing, while it is"

@@ -149,8 +149,9 @@ def _leave(code: int) -> None:
 
     In it TensorFlow 2.16 prints hundreds of harmless `AtomicFunction.__del__` errors.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # closed by whoever started this
+            stream.flush()
     if "tensorflow" in sys.modules:
         os._exit(code)
     sys.exit(code)

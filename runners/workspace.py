@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import fcntl
 import glob
 import os
 import tempfile
@@ -84,6 +85,18 @@ class Workspace:
         finally:
             owner.unlink(missing_ok=True)
             lock.release()
+
+    def is_idle(self) -> bool:
+        """Whether certainly no run is at work here; of a server's store nobody can say it."""
+        if self._uri_path.is_file():
+            return False
+        try:
+            with (self.root / ".lock").open() as lock:
+                # Shared and let go at once, for a run that starts now not to be kept from it.
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
 
     def require_store(self, uri: str | None) -> None:
         """Refuses a server, or None for its own file, that is not the store of this workspace.

@@ -1,5 +1,6 @@
 """What all lineage commands share: the typer app, the options, opening the store, answering."""
 
+import io
 import json
 import math
 import sys
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fareline.errors import UserMistake
 from runners.passwords import store_passwords
 from runners.workspace import Workspace
 
@@ -45,21 +47,24 @@ def open_graph(workspace: Path, store: str | None) -> "Graph":
     from lineage.graph import Graph
     from lineage.store import open_store
 
-    return Graph(open_store(store or _store_of(workspace), store_passwords()))
+    return Graph(open_store(_store_of(workspace, store), store_passwords()))
 
 
 def open_to_write(workspace: Path, store: str | None) -> "MetadataStore":
     """Opens the store that was asked for to mark artifacts in it, as `prune` alone does."""
     from lineage.store import open_store_to_write
 
-    return open_store_to_write(store or _store_of(workspace), store_passwords())
+    return open_store_to_write(_store_of(workspace, store), store_passwords())
 
 
 def answer(as_json: bool, content: Any, draw: Callable[["Console"], None]) -> None:
     """Prints an answer on stdout: as JSON, or drawn for a reader."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A locale without arrows gets question marks, not a failure.
+        sys.stdout.reconfigure(errors="replace")
     if as_json:
-        # Escaped where a terminal might obey it; NaN, which JSON has not, is null.
-        escape = sys.stdout.isatty()
+        # Escaped where a terminal might obey it, or the locale lacks a letter; NaN is null.
+        escape = sys.stdout.isatty() or sys.stdout.encoding.lower() != "utf-8"
         json.dump(_without_nan(content), sys.stdout, indent=1, ensure_ascii=escape, allow_nan=False)
         sys.stdout.write("\n")
         return
@@ -79,5 +84,9 @@ def _without_nan(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _store_of(workspace: Path) -> str:
-    return Workspace(workspace.resolve()).store_location
+def _store_of(workspace: Path, store: str | None) -> str:
+    if store is None:
+        return Workspace(workspace.resolve()).store_location
+    if not store.strip():  # as an unset variable of a script gives: not the workspace then
+        raise UserMistake.explain("--store", "is empty", "expected a URI", "leave --store out")
+    return store

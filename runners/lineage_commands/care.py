@@ -64,8 +64,11 @@ def verify(
     from lineage.care_view import draw_verification, verification_as_json
     from lineage.findings import ERROR
     from lineage.verify import verify as verify_store
+    from runners.workspace import Workspace
 
     graph = open_graph(workspace, store)
+    if store is None and Workspace(workspace.resolve()).is_idle():
+        stale_hours = 0
     found = verify_store(graph, _now(), hashing=not no_hash, stale_hours=stale_hours)
     content = verification_as_json(found)
     answer(as_json, content, lambda console: draw_verification(console, found))
@@ -151,7 +154,7 @@ def _pinned(graph: "Graph", text: str) -> "Artifact":
 def _roots(workspace: Path, store: str | None, given: Sequence[Path]) -> list[Path]:
     from fareline.errors import UserMistake
 
-    if store and not given:
+    if store is not None and not given:
         raise UserMistake.explain(
             "--store",
             "it is not said where the payloads of this store are",

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from fareline.errors import UserMistake
 from lineage.store import open_store
 from runners import cli
-from tests.unit.stores_for_tests import StoreWriter, artifact
+from tests.unit.stores_for_tests import RUNNING, StoreWriter, artifact
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -173,6 +173,19 @@ def test_verify_ends_with_3_if_there_is_an_error(asked):
         "what is missing.",
     ]
     assert asked.json("verify", "--no-hash")["errors"] == 1
+
+
+def test_verify_knows_a_crash_at_once_where_no_run_holds_the_workspace(asked):
+    asked.writer.add_execution("taxi", "run-4", "Trainer", RUNNING)
+    [finding] = asked.json("verify")["findings"]
+    assert (finding["check"], finding["severity"]) == ("running", "note")
+
+    with filelock.FileLock(asked.folder / ".lock"):
+        assert asked.json("verify")["findings"] == [finding]
+    [finding] = asked.json("verify")["findings"]
+    assert (finding["check"], finding["id"]) == ("abandoned", "Trainer@run-4")
+    assert finding["what"].endswith("and a crash left it so: no run is at work here")
+    assert asked.ask("verify").exit_code == 3
 
 
 def test_inputs_ends_with_3_if_something_differs(asked):

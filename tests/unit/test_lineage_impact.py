@@ -30,13 +30,13 @@ class Pipeline:
         self.name = name
         self.made = {}
 
-    def ingest(self, run, span, files=(), **properties):
+    def ingest(self, run, span, files=(), base="/data", **properties):
         """ExampleGen with source files, each a path and a digest."""
         listed = [{"path": path, "bytes": 1, "sha256": digest} for path, digest in files]
         if files:
             properties["source_files"] = json.dumps(listed)
         examples = artifact(f"/root/ExampleGen/examples/{run}", span=span, **properties)
-        self._add(run, "ExampleGen", {"examples": [examples]}, input_base="/data")
+        self._add(run, "ExampleGen", {"examples": [examples]}, input_base=base)
         self.made[f"examples {run}"] = self.writer.artifact_ids[0]
 
     def train(self, run, examples=None, graph=None, schema=None, baseline=None, **trainer):
@@ -303,6 +303,15 @@ class TestOrigin:
         assert "by path, not by content" in origin.notes[0]
         with pytest.raises(UserMistake, match=r"/dta/x: is not in the store.*mean /data/\*;"):
             find_origin(Graph(open_store(path)), "/dta/x")
+
+    def test_a_bare_name_in_a_stock_store_is_of_a_file_that_is_there(self, path):
+        p = Pipeline(path)
+        p.ingest("r1", 1, base=str(path.parent))
+        (path.parent / "trips.csv").write_text("fare\n")
+        graph = Graph(open_store(path))
+        assert len(find_origin(graph, "trips.csv").starts) == 1
+        with pytest.raises(UserMistake, match=r"others.csv: is not in the store"):
+            find_origin(graph, "others.csv")
 
     def test_runs_of_before_and_of_after_the_recording_are_both_found(self, path):
         p = Pipeline(path)

@@ -84,6 +84,27 @@ def recorded(path, tmp_path):
     return path
 
 
+def test_of_many_evaluations_the_latest_is_drawn_and_the_others_are_counted(recorded):
+    writer = StoreWriter(recorded)
+    for number in range(9):
+        metrics = json.dumps({"overall": {"auc": number / 10, "loss": 1.5}})
+        outputs = {
+            "evaluation": [artifact("/2/evaluation", metrics=metrics)],
+            "blessing": [artifact("/2/blessing", blessed=number % 2)],
+        }
+        writer.add_execution("taxi", f"run-{number + 3}", "Evaluator", outputs=outputs,
+                             inputs=[("model", 3)])  # fmt: skip
+    content = show(recorded, "Model:3")
+    lines = drawn(content)
+
+    assert len(content["model"]["evaluations"]) == 10
+    assert [line.strip() for line in lines if "auc" in line] == ["auc: 0.8"]
+    assert "    earlier evaluations: 9 (--json)" in lines
+    assert "    earlier blessings: 9 (--json)" in lines
+    assert "    schema:" in lines
+    assert not [line for line in lines if "… and more" in line]
+
+
 def test_a_model_with_all_that_belongs_to_it(recorded, tmp_path):
     content = show(recorded, "Model:3")
     assert (content["kind"], content["id"], content["type"]) == ("artifact", "Model:3", "Model")

@@ -106,6 +106,19 @@ def test_a_killed_run_leaves_the_workspace_free(tmp_path, hold):
         assert (tmp_path / ".lock-owner").read_text() == str(os.getpid())
 
 
+def test_idle_is_a_workspace_that_was_held_and_is_not(tmp_path, hold):
+    workspace = Workspace(tmp_path)
+    assert not workspace.is_idle()  # no run of ours was ever here
+    holder = hold(tmp_path)
+    assert not workspace.is_idle()
+    holder.send_signal(signal.SIGKILL)
+    holder.wait(10)
+    assert workspace.is_idle()
+
+    workspace.remember_store("mysql://fareline@127.0.0.1/tfx")
+    assert not workspace.is_idle()  # others may write there
+
+
 def test_a_run_that_fails_leaves_the_workspace_free(tmp_path):
     with pytest.raises(ZeroDivisionError), Workspace(tmp_path).locked():
         raise ZeroDivisionError
