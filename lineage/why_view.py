@@ -70,7 +70,8 @@ def _evaluator(told: Mapping[str, Any]) -> Iterator[str]:
     for check in passed:
         if not check["group"] or check["kind"] == "max_gap":
             yield f"{_GOOD}{_sentence(check, told['baseline'])}"
-    yield from _passed_slices([c for c in passed if c["group"] and c["kind"] != "max_gap"])
+    of_slices = [c for c in passed if c["group"] and c["kind"] != "max_gap"]
+    yield from _passed_slices(of_slices, told["baseline"])
     yield from _not_counted([c for c in verdict["checks"] if not c["counted"]])
     yield from _hard_spots(verdict)
 
@@ -127,19 +128,21 @@ def _change(check: Mapping[str, Any], baseline: str | None) -> str:
     return f", {abs(change):.4f} {side} {baseline}'s {value}"
 
 
-def _passed_slices(checks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _passed_slices(checks: Sequence[Mapping[str, Any]], baseline: str | None) -> Iterator[str]:
     """Slices that keep a bound, all by the same columns in one line."""
     groups: dict[tuple, list[Mapping[str, Any]]] = {}
     for check in checks:
         key = (check["group"], check["metric"], check["kind"], check["bound"])
         groups.setdefault(key, []).append(check)
     for (group, metric, kind, bound), found in groups.items():
+        if len(found) == 1:
+            yield f"{_GOOD}{_sentence(found[0], baseline)}"
+            continue
         sign = -1 if kind == "at_least" else 1
         worst = max(found, key=lambda c: sign * c["judged"])
         told = f"{_number(metric, worst['value'])} on {worst['slice']}"
         kept = f"{kind.replace('_', ' ')} {bound:.4g}"
-        slices = f"{len(found)} slices" if len(found) > 1 else "1 slice"
-        yield f"{_GOOD}{metric} is {kept} on {slices} of {group}; the worst: {told}"
+        yield f"{_GOOD}{metric} is {kept} on {len(found)} slices of {group}; the worst: {told}"
 
 
 def _not_counted(checks: Sequence[Mapping[str, Any]]) -> Iterator[str]:

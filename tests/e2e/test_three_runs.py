@@ -132,7 +132,10 @@ def test_unreachable_threshold_is_refused_and_nothing_is_pushed(refused, first, 
     assert refused.answer["pushed_to"] is None
     assert refused.nodes_in("executed") == {"Evaluator", "Pusher"}
     auc = refused.answer["metrics"]["auc"]
-    assert refused.answer["reasons"] == [f"auc is {auc:.4f} on overall; expected at least 0.999"]
+    count = refused.answer["metrics"]["example_count"]
+    assert refused.answer["reasons"] == [
+        f"auc is {auc:.4f} on overall; expected at least 0.999 ({count:,.0f} examples)"
+    ]
     assert {path.split("/")[0] for path in published(serving)} == {
         Path(first.answer["pushed_to"]).name
     }
@@ -146,7 +149,8 @@ def test_summary_for_people(third, workspace):
     text = " ".join(done.stderr.split())
     assert "Metrics on the eval split" in text
     assert "at least 0.94, at most below baseline 0.005" in text
-    assert "Worst slices by AUC, with at least 10 examples of each label" in text
+    assert "Worst slices by auc, of those with at least 50 examples and 10 of each label:" in text
+    assert "Gap of auc by trip_miles: " in text
     assert "Blessed by Evaluator: yes (compared with Model:" in text
     assert "Blessed by InfraValidator: yes" in text
     assert f"Pushed to {third.answer['pushed_to']}" in text

@@ -239,3 +239,42 @@ def test_a_refusal_without_a_missed_bound_is_not_passed_over(tmp_path):
     assert read_refusals(evaluation) == [
         "no metric was compared with a threshold; TFMA says why in its result"
     ]
+
+
+def test_the_baselines_metrics_on_the_same_slices(compared):
+    overall = read_metrics(compared)[0]
+    assert overall.baseline["auc"] == pytest.approx(1, abs=1e-6)
+    assert overall.baseline["accuracy"] == 1
+    assert (overall.columns, overall.intervals, overall.changes) == ((), {}, {})
+    assert [s.columns for s in read_metrics(compared)[1:3]] == [("hour",), ("hour", "payment")]
+
+
+@pytest.mark.slow
+def test_confidence_intervals_where_asked_for(tmp_path):
+    configured = load_settings(
+        DEFAULT_PATH,
+        [
+            "evaluation={thresholds: {accuracy: {at_least: 0}}, confidence_intervals: true}",
+        ],
+    )
+    right = [(label, 0.9 * label + 0.05, 0.5, 7, b"Cash") for label in (0, 1)]
+    wrong = [(label, 0.95 - 0.9 * label, 0.5, 7, b"Cash") for label in (0, 1)]
+    [overall] = read_metrics(evaluate(tmp_path, configured, right * 60 + wrong * 20, True))
+    low, high = overall.intervals["accuracy"]
+    # 75 % of 160: a normal interval is 0.75 ± 1.96 √(0.75 × 0.25 / 160) = 0.683 to 0.817.
+    assert 0.62 < low < 0.72
+    assert 0.78 < high < 0.88
+    # The baseline says 0.5 of everything: right about the half that was not tipped, or none.
+    change = overall.metrics["accuracy"] - overall.baseline["accuracy"]
+    assert overall.changes["accuracy"][0] < change < overall.changes["accuracy"][1]
+
+
+def test_slices_by_buckets_are_features_of_their_own():
+    buckets = "{column: trip_miles, boundaries: [1, 2.5]}"
+    configured = settings("{auc: {at_least: 0}}", f"[[{buckets}], [{buckets}, company]]")
+    config = build_eval_config(configured)
+    assert [list(spec.feature_keys) for spec in config.slicing_specs] == [
+        [],
+        ["trip_miles [1, 2.5]"],
+        ["trip_miles [1, 2.5]", "company"],
+    ]
