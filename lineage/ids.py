@@ -203,7 +203,8 @@ def _only_one(text: str, found: Sequence, nothing: str, near: Callable[[], list[
     if found:
         keys = [plain(target.key) for target in found]
         listed = ", ".join(keys[:_SHOWN]) + (", …" if len(keys) > _SHOWN else "")
-        raise UserMistake.explain(text, f"is {len(keys)} things: {listed}", "expected one", _MORE)
+        more = "name one of them" if text in (LATEST, LIVE) else _MORE
+        raise UserMistake.explain(text, f"is {len(keys)} things: {listed}", "expected one", more)
     close = near()
     hint = f"did you mean {' or '.join(map(plain, close))}" if close else _HINT
     raise UserMistake.explain(text, nothing, _FORMS, hint)

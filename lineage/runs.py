@@ -92,7 +92,8 @@ class Run:
             return FAILED
         if "running" in states:
             return RUNNING
-        return UNFINISHED if self.missing and not self.outcome else COMPLETE
+        stopped = self.missing or not self.nodes
+        return UNFINISHED if stopped and not self.outcome else COMPLETE
 
     @property
     def seconds(self) -> float:

@@ -1,6 +1,7 @@
 """Which files TFX's ExampleGen has read, as far as its executions say: a folder and patterns.
 
-Called by lineage.impact_origin for stores where the files themselves are not recorded.
+Called by lineage.impact_origin, lineage.impact_files and lineage.sources for stores where the files
+themselves are not recorded.
 """
 
 import datetime
@@ -17,14 +18,26 @@ _FIRST_DAY = datetime.date(1970, 1, 1)  # of the span 0, where spans are days
 
 
 def patterns_of(properties: Mapping[str, Any]) -> list[str]:
-    """Full patterns of an ExampleGen execution: `input_base` joined to that of every split."""
-    base = properties.get("input_base")
+    """Full patterns of an ExampleGen execution, with a wildcard where it names none."""
+    places = [(base, pattern or "*") for _, base, pattern in splits_read(properties)]
+    return list(dict.fromkeys(f"{base}/{pattern}" for base, pattern in places))
+
+
+def splits_read(properties: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Name, folder and pattern of each split that an ExampleGen read; empty if it names no folder.
+
+    An ExampleGen whose splits are not recorded gives one, without name and pattern.
+    """
+    base = str(properties.get("input_base") or "").rstrip("/")
     if not base:
         return []
     config = parse_json(properties.get("input_config"))
-    splits = config.get("splits", []) if isinstance(config, dict) else []
-    patterns = [str(split["pattern"]) for split in splits if split.get("pattern")]
-    return [f"{str(base).rstrip('/')}/{pattern}" for pattern in patterns or ["*"]]
+    listed = config.get("splits") if isinstance(config, dict) else None
+    splits = [s for s in listed if isinstance(s, dict)] if isinstance(listed, list) else []
+    return [
+        (str(split.get("name") or ""), base, str(split.get("pattern") or ""))
+        for split in splits or [{}]
+    ]
 
 
 def pattern_matches(pattern: str, path: str, span: int | None, version: int | None) -> bool:

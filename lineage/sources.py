@@ -9,6 +9,7 @@ from typing import Any
 
 from lineage import recorded
 from lineage.elements import Artifact, Execution
+from lineage.source_patterns import splits_read
 
 _IMPORTED_FROM = "artifact_uri"  # parameter of TFX's Importer
 _FINGERPRINT = "input_fingerprint"  # TFX's, of Examples: numbers, sizes and times, no digest
@@ -90,13 +91,9 @@ def _recorded_file(execution: Execution, artifact: Artifact, file: dict[str, Any
 
 
 def _patterns(execution: Execution, artifact: Artifact) -> Iterator[Source]:
-    base = str(execution.properties["input_base"]).rstrip("/")
-    config = recorded.parse_json(execution.properties.get("input_config"))
-    splits = config.get("splits") if isinstance(config, dict) else None
     numbers = decode_fingerprint(artifact.properties.get(_FINGERPRINT))
-    for split in splits or [{}]:
-        pattern = str(split.get("pattern") or "")
-        of_split = numbers.get(str(split.get("name") or ""), {})
+    for name, base, pattern in splits_read(execution.properties):
+        of_split = numbers.get(name, {})
         yield Source(
             execution,
             artifact,

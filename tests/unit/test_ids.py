@@ -119,6 +119,17 @@ def test_an_empty_store(tmp_path):
     graph = Graph(open_store(tmp_path / "metadata.db"))
     assert "latest: the store has no run" in mistake(ids.find, graph, "latest")
     assert "live: nothing was pushed" in mistake(ids.find, graph, "live")
+
+
+def test_live_at_two_destinations_is_to_be_named(tmp_path):
+    writer = StoreWriter(tmp_path / "metadata.db")
+    for name in ("one", "two"):
+        pushed = artifact(f"/{name}", pushed=1, pushed_destination=f"/serving/{name}/1")
+        writer.add_execution(name, f"run-{name}", "Pusher", outputs={"pushed_model": [pushed]})
+    graph = Graph(open_store(tmp_path / "metadata.db"))
+    assert mistake(ids.find, graph, "live") == (
+        "live: is 2 things: PushedModel:1, PushedModel:2; expected one. Hint: name one of them."
+    )
     assert "Model:1: is not in the store" in mistake(ids.find, graph, "Model:1")
     assert "taxi: is no pipeline of the store" in mistake(ids.find_pipeline, graph, "taxi")
 

@@ -53,9 +53,8 @@ def test_stdout_may_be_closed(store):
 def test_an_empty_store_option_is_not_the_workspace(store):
     answer = ask("runs", "--workspace", str(store.parent), "--store", "")
     assert (answer.returncode, answer.stdout) == (2, b"")
-    assert (
-        answer.stderr == b"fareline: --store: is empty; expected a URI. Hint: leave --store out.\n"
-    )
+    said = answer.stderr.decode()
+    assert said == "fareline: --store: is empty; expected a URI. Hint: leave --store out.\n"
 
 
 def test_ids_are_whole_in_a_narrow_pipe(store):

@@ -107,6 +107,16 @@ def test_a_run_lasts_to_its_recorded_end(three_runs):
     assert run.seconds == 60.0
 
 
+def test_a_run_without_executions_is_unfinished(tmp_path):
+    path = tmp_path / "metadata.db"
+    StoreWriter(path).add_execution("taxi", "run-1", "Gen")
+    with sqlite3.connect(path) as connection:  # as a copy of some of the tables leaves it
+        connection.execute("DELETE FROM Association")
+    connection.close()
+    [run] = list_runs(Graph(open_store(path)))
+    assert (run.nodes, run.status) == ((), "unfinished")
+
+
 @pytest.mark.parametrize(
     ("recorded", "status"),
     [
