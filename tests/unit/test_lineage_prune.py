@@ -6,6 +6,7 @@ import time
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
+from lineage.baselines import PIN, Decision, record_decision
 from lineage.graph import Graph
 from lineage.prune import plan_prune
 from lineage.prune_payloads import Boundary, leftover, mark_deleted, remove_payloads
@@ -216,6 +217,26 @@ def test_the_latest_blessed_model_stays_and_earlier_ones_go(pipeline):
     plan = pipeline.plan()
 
     assert {run for entry in plan.pruned for run in entry.runs} == {"run-1", "run-3"}
+
+
+def test_a_model_that_was_pinned_as_the_baseline_stays(pipeline):
+    models = {}
+    for number in (1, 2, 3, 4):
+        run = f"run-{number}"
+        models[run], _ = pipeline.add_model(run, pipeline.add_data(run), blessed=1)
+    [model] = Graph(open_store(pipeline.path)).artifacts([models["run-2"]])
+    decision = Decision(PIN, "taxi", model.id, "ada", "approved")
+    record_decision(open_store_to_write(pipeline.path), decision, model)
+
+    plan = pipeline.plan()
+
+    pruned = {entry.artifact for entry in plan.pruned}
+    assert model not in pruned
+    assert {a.type for a in pruned if a.uri.endswith("run-2")} == {
+        "ModelBlessing",
+        "ModelEvaluation",
+    }
+    assert {a.type for a in pruned if a.uri.endswith("run-1")} >= {"Model", "Examples"}
 
 
 def test_the_baseline_of_a_kept_run_stays_with_its_chain_and_its_own_baseline_goes(pipeline):
