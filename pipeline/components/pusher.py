@@ -107,6 +107,7 @@ class Executor(tfx_executor.Executor):
             version = publish(model_dir, base)
         except WithheldError as error:
             fileio.rmtree(pushed_model.uri)
+            fileio.makedirs(pushed_model.uri)  # empty, as of any model that is not pushed
             self._MarkNotPushed(pushed_model)
             pushed_model.set_string_custom_property(NOT_PUSHED_KEY, str(error))
             pushed_model.set_int_custom_property(WITHHELD_VERSION, error.version)

@@ -148,7 +148,7 @@ def test_a_model_that_was_rolled_back_from_is_not_pushed_until_it_is_brought_bac
         f"many tips; expected another model. Hint: `fareline promote --to {bad}` brings it back.",
     }
     assert len(list_versions(base)) == 3
-    assert not (tmp_path / "pushed again").exists()
+    assert os.listdir(tmp_path / "pushed again") == []
 
     live = list_versions(base)[-1]
     bring_back(base, Return(bad, f"{base}/{bad}", sha256_of_folder(good), live))
