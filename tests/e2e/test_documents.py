@@ -34,6 +34,7 @@ def folder(tmp_path_factory, after_third, refused, workspace, small_csv):
     """Where a reader would stand: with the workspace of earlier runs and a settings file."""
     folder = tmp_path_factory.mktemp("reader")
     (folder / "workspace").symlink_to(workspace)
+    (folder / "trips.csv").symlink_to(small_csv)
     settings = yaml.safe_load(DEFAULT_PATH.read_text(encoding="utf-8"))
     settings["data"]["source"] = {"csv": str(small_csv)}
     settings["schema"] = None
