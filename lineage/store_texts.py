@@ -8,6 +8,8 @@ for the backslash in the database, and is turned back on the way out.
 Called by lineage.store and runners.local, for every connection to PostgreSQL.
 """
 
+import weakref
+
 from google.protobuf import struct_pb2
 from google.protobuf.message import Message
 from ml_metadata.metadata_store import metadata_store
@@ -18,12 +20,15 @@ STAND_IN = "\ue05c"  # private use, and 5C is the backslash
 
 def keep_backslashes(store: metadata_store.MetadataStore) -> None:
     """Has a store write the stand-in and read the backslash."""
-    call = store._call  # what every method of the client goes through
+    call = type(store)._call  # what every method of the client goes through
+    # A store that referred to itself would keep its connection until Python looks for such
+    # circles; a run opens several hundred, and the server has a hundred.
+    owner = weakref.ref(store)
 
     def swapping_call(method_name, request, response, extra_options=None):
         if BACKSLASH.encode() in request.SerializeToString():
             _replace(request, BACKSLASH, STAND_IN)
-        result = call(method_name, request, response, extra_options)
+        result = call(owner(), method_name, request, response, extra_options)
         if STAND_IN.encode() in response.SerializeToString():
             _replace(response, STAND_IN, BACKSLASH)
         return result

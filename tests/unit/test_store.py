@@ -1,6 +1,7 @@
 """Opening stores: addresses, files of SQLite, databases on servers; and what is in the way."""
 
 import contextlib
+import gc
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import weakref
 from pathlib import Path
 
 import pytest
@@ -457,6 +459,22 @@ def test_a_run_creates_the_tables_and_any_text_comes_back(server, database):
         [found] = opened.get_artifacts_by_id([made_id])
         assert found.uri == made.uri
         assert found.custom_properties == made.custom_properties
+
+
+def test_a_connection_ends_with_the_store(server, database):
+    """Without waiting for the garbage collector: a server has a hundred connections."""
+    uri = server.uri(database)
+    config = connect_for_run(uri, server.passwords)
+    gc.disable()
+    try:
+        for opening in (lambda: connect(config), lambda: open_store(uri, server.passwords)):
+            store = opening()
+            assert store.get_artifacts() == []
+            gone = weakref.ref(store)
+            del store
+            assert gone() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("password", ["", "a b'c\"\\d#@:/é"])
