@@ -45,7 +45,7 @@ def judge(
     """
     by_name = {one.name: one for one in slices}
     parts = [one for one in slices if one.name != OVERALL]
-    rules = _Rules(evaluation, parts)
+    rules = _Rules(evaluation, parts, task)
     checks = [
         check
         for name, bounds in evaluation.thresholds.items()
@@ -73,6 +73,7 @@ class _Rules:
 
     evaluation: Evaluation
     parts: Sequence[SliceMetrics]
+    task: str
 
     def checks(
         self, metric: Metric, bounds: Bounds, one: SliceMetrics, baseline_id: int | None
@@ -169,6 +170,8 @@ class _Rules:
         )
         if one.examples < least:
             return f"fewer than {least} examples"
+        if self.task != "binary":  # label_mean is no share of positives then
+            return ""
         positives = round(one.examples * one.metrics.get("label_mean", 0))
         rarer = min(positives, one.examples - positives)
         if metric.needs == BOTH_LABELS and rarer < least_of_label:

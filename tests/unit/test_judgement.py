@@ -124,6 +124,15 @@ def test_what_a_metric_needs(metric, positives, expected):
     assert outcomes(judged(slices, settings))[1:] == [("pay=cash", "at_least", expected)]
 
 
+def test_the_mean_label_of_a_regression_is_no_share_of_positives():
+    values = {"calibration": 0.9, "example_count": 100.0, "label_mean": -3.0}
+    slices = [SliceMetrics("overall", values), SliceMetrics("pay=cash", values, ("pay",))]
+    demands = {"calibration": {"at_least": 0.5}}
+    settings = evaluation(thresholds=demands, slice_thresholds={"pay": demands})
+    verdict = judge(slices, settings, "regression", None)
+    assert outcomes(verdict) == [("overall", "at_least", True), ("pay=cash", "at_least", True)]
+
+
 def test_a_threshold_for_one_slice_stands_in_place_of_the_one_for_all():
     slices = [one("overall", 0.9), one("pay=card", 0.6), one("pay=cash", 0.8)]
     thresholds = {
