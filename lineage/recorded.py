@@ -30,7 +30,7 @@ USER = "user"  # login name
 HOST_KIND = "host_kind"  # such as "Linux x86_64, 2 cores"; never the machine's name
 # Of the same context, added when the run ends; a killed run has neither.
 OUTCOME = "outcome"  # pushed, refused, failed or interrupted
-ENDED = "ended"  # milliseconds since 1970
+ENDED = "ended"  # milliseconds since 1970, as text: a server's integers have 32 bits
 
 # Of the Examples that ExampleGen puts out.
 SOURCE_FILES = "source_files"  # JSON list of {"path", "bytes", "sha256"}, sorted by path
@@ -85,6 +85,12 @@ class RunRecord:
     def nodes(self) -> list[str]:
         """The nodes that the run was to execute."""
         return self.parsed(NODES) or []
+
+    @property
+    def ended(self) -> int | None:
+        """When the run ended, in milliseconds since 1970."""
+        text = self.text(ENDED)
+        return int(text) if text and text.isdecimal() else None
 
     @property
     def packages(self) -> dict[str, str]:

@@ -193,7 +193,7 @@ def _run(
         run_id=run_id,
         pipeline=next((e.place.pipeline for e in executions if e.place.pipeline), ""),
         started=started,
-        ended=int(record.properties.get(recorded.ENDED) or last),
+        ended=record.ended or last,
         nodes=tuple(_node_run(execution) for execution in executions),
         missing=tuple(node for node in record.nodes if node not in there),
         outcome=record.text(recorded.OUTCOME) or "",

@@ -6,7 +6,6 @@ Called by `runners.lineage_commands.care`. Writes nothing; what to do is said, n
 import dataclasses
 import datetime
 
-from lineage import recorded
 from lineage.elements import Artifact, Execution
 from lineage.findings import ERROR, NOTE, SEVERITIES, WARNING, Finding
 from lineage.graph import Graph
@@ -108,9 +107,9 @@ def _check_running(graph: Graph, now: int, stale_hours: float) -> list[Finding]:
     findings = []
     for execution in running:
         since = f"is marked as running since {_time(execution.created)}"
-        ended = graph.places.record(execution.place.run_id).properties.get(recorded.ENDED)
+        ended = graph.places.record(execution.place.run_id).ended
         newer = newest.get(execution.place.pipeline, "")
-        if isinstance(ended, int):
+        if ended is not None:
             because = f"its run ended {_time(ended)}"
         elif newer and newer != execution.place.run_id:
             because = f"{newer} of the same pipeline was started since"

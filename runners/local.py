@@ -166,7 +166,8 @@ class LocalRunner:
                 context = store.get_context_by_type_and_name(_RUN_CONTEXT_TYPE, self._run_id)
                 if context is not None:
                     context.custom_properties[recorded.OUTCOME].string_value = outcome
-                    context.custom_properties[recorded.ENDED].int_value = round(time.time() * 1000)
+                    now = str(round(time.time() * 1000))
+                    context.custom_properties[recorded.ENDED].string_value = now
                     store.put_contexts([context])
             except (errors.StatusError, RuntimeError) as error:  # the constructor's RuntimeError
                 # Too late to fail: the model may be live. The log has it, and readers see a run

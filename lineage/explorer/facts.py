@@ -120,10 +120,8 @@ def _output_keys(graph: Graph, execution: Execution) -> set[str]:
 
 
 def _ended(properties: dict[str, Any], executions: Sequence[Execution]) -> int:
-    ended = properties.get(recorded.ENDED)
-    if isinstance(ended, int):
-        return ended
-    return max((e.updated for e in executions), default=0)
+    ended = recorded.RunRecord(properties).ended
+    return ended or max((e.updated for e in executions), default=0)
 
 
 def _metrics(evaluations: Sequence[Artifact]) -> dict[str, float]:

@@ -113,7 +113,7 @@ def test_the_end_is_added_and_the_rest_stays(build, store):
     started = time.time() * 1000
     runner.record_end("refused")
     after = run_properties(store(), "run-1")
-    assert started - 1 <= after.pop(recorded.ENDED) <= time.time() * 1000 + 1
+    assert started - 1 <= int(after.pop(recorded.ENDED)) <= time.time() * 1000 + 1
     assert after == {**before, recorded.OUTCOME: "refused"}
 
 
