@@ -17,8 +17,8 @@ from ml_metadata.proto import metadata_store_pb2
 from fareline.errors import UserMistake
 from lineage.sqlite_snapshot import snapshot
 from lineage.store_address import MYSQL, POSTGRESQL, StoreAddress, parse_address
+from lineage.store_postgresql import mend
 from lineage.store_server import no_metadata, require_server, shorten_indexes
-from lineage.store_texts import keep_backslashes
 
 _HINT = "run `fareline run` first, or name another --workspace"
 _VERSIONS = re.compile(r"database version (\d+) is (older|greater) than library version (\d+)")
@@ -150,9 +150,9 @@ def connect(config: metadata_store_pb2.ConnectionConfig) -> metadata_store.Metad
 
 
 def adapt(store: metadata_store.MetadataStore, config: metadata_store_pb2.ConnectionConfig) -> None:
-    """Has a store take texts that ML Metadata cannot write there; see lineage.store_texts."""
+    """Mends what ML Metadata gets wrong on PostgreSQL; see lineage.store_postgresql."""
     if config.HasField("postgresql"):
-        keep_backslashes(store)
+        mend(store)
 
 
 def _open_server(

@@ -62,6 +62,8 @@ def test_a_server_holds_all_that_a_run_records(server, small_settings, tmp_path)
     assert second.answer["baseline"]
 
     ids = {first.answer["run_id"], second.answer["run_id"]}
+    for run in (first, second):
+        assert "mlmd client" not in Path(run.answer["log"]).read_text(errors="replace")
     runs = ask(server, "runs", "--workspace", workspace)
     assert {run["run_id"] for run in runs} == ids
     assert runs == ask(server, "runs", "--store", uri)

@@ -461,6 +461,23 @@ def test_a_run_creates_the_tables_and_any_text_comes_back(server, database):
         assert found.custom_properties == made.custom_properties
 
 
+def test_elements_come_in_the_order_of_their_ids(server, database):
+    """TFX gives the outputs of cached executions names by their order."""
+    store = connect(connect_for_run(server.uri(database), server.passwords))
+    kind = store.put_artifact_type(mlmd.ArtifactType(name="Ordered"))
+    ids = store.put_artifacts([mlmd.Artifact(type_id=kind, uri=f"/{i}") for i in range(3)])
+    [first] = store.get_artifacts_by_id(ids[:1])
+    first.state = mlmd.Artifact.LIVE
+    store.put_artifacts([first])  # to PostgreSQL a new row, behind the others
+    raw = metadata_store.MetadataStore(connect_for_run(server.uri(database), server.passwords))
+    if server.scheme == "postgresql":  # if not, there is nothing to mend any more
+        assert [a.id for a in raw.get_artifacts_by_id(ids)] != ids
+        turned = [ids[2], ids[0], ids[1]]
+        assert [a.id for a in store.get_artifacts_by_id(turned)] == turned
+    assert [a.id for a in store.get_artifacts_by_id(ids)] == ids
+    assert [a.id for a in store.get_artifacts_by_type("Ordered")] == ids
+
+
 def test_a_connection_ends_with_the_store(server, database):
     """Without waiting for the garbage collector: a server has a hundred connections."""
     uri = server.uri(database)
