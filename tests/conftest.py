@@ -1,8 +1,14 @@
-"""The database servers that several tests ask; each starts when the first test wants it."""
+"""The database servers that several tests ask, and interrupts that are heeded."""
+
+import signal
 
 import pytest
 
 from tests.servers import SERVERS, start
+
+# A shell that starts the tests in the background has them ignore interrupts, and so would every
+# command that they start; several are about to be interrupted.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", params=sorted(SERVERS))

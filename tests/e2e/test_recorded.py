@@ -154,11 +154,6 @@ def test_an_evaluation_has_the_metrics_that_the_command_answered(first, second, 
             assert evaluation[f"metric_{name}"] == pytest.approx(value, abs=1e-6)
 
 
-def heed_interrupts():
-    """What a shell starts in the background ignores them, and so would this test's runs there."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def test_failed_interrupted_and_killed_runs(small_csv, small_settings, tmp_path):
     trips = pd.read_csv(small_csv, dtype=str)
     trips.loc[::10, "payment_type"] = "Bitcoin"
@@ -169,7 +164,7 @@ def test_failed_interrupted_and_killed_runs(small_csv, small_settings, tmp_path)
     for number, (kill, code) in enumerate(((signal.SIGINT, 130), (signal.SIGKILL, -9)), 2):
         overrides = [part for setting in small_settings for part in ("--set", setting)]
         call = fareline_command("run", "--no-cache", "--workspace", workspace, *overrides)
-        process = subprocess.Popen(**call, stderr=subprocess.DEVNULL, preexec_fn=heed_interrupts)
+        process = subprocess.Popen(**call, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 120
         while len(run_ids(workspace)) < number:
             assert time.monotonic() < deadline
