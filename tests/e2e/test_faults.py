@@ -84,9 +84,9 @@ def test_a_model_that_is_good_but_not_fit_to_serve_is_refused(checkout, small_se
     """Evaluator is content; each answer of a server is a little different from the last."""
     workspace = tmp_path / "ws"
     source = checkout / "models" / "signatures.py"
-    sound = "self._score(inputs)}"
+    sound = "self._answer(self._score(inputs))"
     assert source.read_text().count(sound) == 1
-    planted = "self._score(inputs) * tf.random.uniform([], 0.9, 1.0)}"
+    planted = "self._answer(self._score(inputs) * tf.random.uniform([], 0.9, 1.0))"
     source.write_text(source.read_text().replace(sound, planted))
     run = run_fareline(workspace, *small_settings, checkout=checkout)
     assert run.exit_code == 3, run.stderr
