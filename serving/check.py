@@ -178,7 +178,9 @@ def _compare(
             if not len(differing):
                 continue
             place, difference = tuple(differing[0]), np.inf
-            found, other = f"{answers[place]!r} for example {place[0]}", f"{wanted[place]!r}"
+            # Not the scalars of NumPy, which print themselves differently from version to version.
+            found = f"{bytes(answers[place])!r} for example {place[0]}"
+            other = f"{bytes(wanted[place])!r}"
         else:
             differences = np.abs(answers - wanted) / np.maximum(1.0, np.abs(wanted))
             # NaN in process, where the server's answer is finite, is as different as can be.
