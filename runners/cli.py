@@ -39,6 +39,8 @@ def _global_options(
     _Debug.on = debug
     # Before it is imported: ML Metadata announces every connection to PostgreSQL on stderr.
     os.environ.setdefault("GLOG_minloglevel", "2")
+    # And TensorFlow 2.21 greets everyone there: a mistake is one line.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
 class _Debug:
