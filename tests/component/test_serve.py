@@ -358,8 +358,10 @@ def _refused(*arguments):
         **fareline_command("serve", *arguments), capture_output=True, text=True, timeout=120
     )
     assert ended.stdout == ""
-    assert ended.stderr.count("\n") == 1, ended.stderr
-    return ended.returncode, ended.stderr
+    # TensorFlow 2.21 greets on stderr whatever it is told; of ours there is one line.
+    *greetings, said = ended.stderr.splitlines(keepends=True)
+    assert not [line for line in greetings if "fareline" in line or "Traceback" in line]
+    return ended.returncode, said
 
 
 def test_nothing_pushed_yet_is_the_users_mistake(tmp_path):
