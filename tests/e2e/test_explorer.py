@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import socket
+import time
 
 import pytest
 from ml_metadata.metadata_store import metadata_store
@@ -115,10 +116,17 @@ def heading(page):
     return page.locator("#details .panel-key").inner_text()
 
 
+def until(page, expression, arg=None):
+    """Waits for an expression to be true; playwright's own way is an eval, which the page forbids."""
+    end = time.monotonic() + PATIENCE_MS / 1000
+    while not page.evaluate(expression, arg):
+        assert time.monotonic() < end, f"never true: {expression}"
+        page.wait_for_timeout(20)
+
+
 def until_heading(page, key):
     """Waits for a change of address to have been followed."""
-    told = "key => document.querySelector('.panel-key').innerText === key"
-    page.wait_for_function(told, arg=key)
+    until(page, "key => document.querySelector('.panel-key').innerText === key", key)
 
 
 def details(page):
@@ -321,7 +329,7 @@ def test_everything_is_done_by_keyboard(show, four_runs):
     page.keyboard.type("evaluator@run-2")
     press(page, "Enter")
     assert heading(page) == "Evaluator@run-2"
-    page.wait_for_function("document.activeElement.dataset.ref !== undefined")
+    until(page, "document.activeElement.dataset.ref !== undefined")
     press(page, "?")
     assert page.locator("#help-dialog").is_visible()
     press(page, "Escape")

@@ -135,8 +135,13 @@ Explorer.app = (() => {
     else focusGraph();
   }
 
+  /** After the key that asked for it is done with; unless the reader has moved on by then. */
   function focusGraph() {
-    setTimeout(() => Explorer.views[app.state.view].focus(), 0);
+    const before = document.activeElement;
+    setTimeout(() => {
+      const now = document.activeElement;
+      if (now === before || now === document.body) Explorer.views[app.state.view].focus();
+    }, 0);
   }
 
   function keys(event) {
