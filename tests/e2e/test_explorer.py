@@ -117,7 +117,7 @@ def heading(page):
 
 
 def until(page, expression, arg=None):
-    """Waits until an expression is true. Playwright's own way is an eval, which the page forbids."""
+    """Waits for an expression to come true. Playwright's own way is an eval: forbidden here."""
     end = time.monotonic() + PATIENCE_MS / 1000
     while not page.evaluate(expression, arg):
         assert time.monotonic() < end, f"never true: {expression}"
