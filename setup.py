@@ -45,6 +45,7 @@ STEP_REQUIRES = [
     "pyyaml",
     "filelock",
     "psutil",
+    "duckdb>=1.1,<2",
 ]
 EXTRAS = {
     # What the command line adds where a person sits in front of it.

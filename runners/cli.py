@@ -14,6 +14,7 @@ import typer
 from fareline import __version__
 from fareline.errors import FarelineError
 from runners.baseline_command import app as baseline_app
+from runners.data_command import app as data_app
 from runners.lineage_commands import app as lineage_app
 from runners.models_command import models, promote, rollback
 from runners.predict_command import predict
@@ -94,6 +95,7 @@ app.command()(promote)
 app.command()(predict)
 app.command()(serve)
 app.add_typer(baseline_app, name="baseline")
+app.add_typer(data_app, name="data")
 app.add_typer(lineage_app, name="lineage")
 
 

@@ -12,7 +12,13 @@ from tests.e2e.conftest import REPOSITORY, fareline_command
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/lineage.md")
+DOCUMENTS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/architecture.md",
+    "docs/data-sources.md",
+    "docs/lineage.md",
+)
 
 
 def documented_commands():
