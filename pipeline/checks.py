@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from fareline.errors import SettingsError
 from pipeline.evaluation_checks import find_bucketed_texts, find_evaluation_mistakes
 from pipeline.sections import Settings
+from schema.curated import column_types, columns_in_environment, load_schema, schema_path
 
 NUMBERS = ("int", "float")
 # Which raw types each kind of feature can take.
@@ -18,6 +19,20 @@ KIND_TYPES = {
     "vocabulary": ("bytes", "int"),
     "categorical": ("int",),
 }
+
+
+def check_settings(settings: Settings) -> None:
+    """Applies every rule about the settings, with the curated schema if they name one.
+
+    Raises:
+        SettingsError: With one line per problem.
+    """
+    if settings.schema_ is None:
+        require_no_label_leak(settings)
+        return
+    contract = load_schema(schema_path(settings.schema_, settings.path.parent))
+    types = column_types(contract)
+    require_sound_settings(settings, types, columns_in_environment(contract, "SERVING"))
 
 
 def require_sound_settings(

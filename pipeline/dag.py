@@ -5,15 +5,19 @@ modules: `tfx.v1` also imports the Google Cloud clients, which takes four second
 """
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any, Literal
 
 from ml_metadata.proto import metadata_store_pb2
-from tfx.components import ExampleValidator, SchemaGen, StatisticsGen, Transform, Tuner
+from tfx.components import ExampleValidator, SchemaGen, StatisticsGen, Transform
+from tfx.dsl.components.base.base_node import BaseNode
+from tfx.dsl.components.base.executor_spec import ExecutorSpec
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
     LatestBlessedModelStrategy,
 )
 from tfx.orchestration.pipeline import Pipeline
-from tfx.proto import example_gen_pb2, pusher_pb2, trainer_pb2
+from tfx.proto import example_gen_pb2, pusher_pb2
 from tfx.types import Channel
 from tfx.types.standard_artifacts import Model, ModelBlessing
 
@@ -24,8 +28,10 @@ from pipeline.components.data_gate import DataGate
 from pipeline.components.evaluator import Evaluator
 from pipeline.components.example_gen import CsvExampleGen
 from pipeline.components.infra_validator import InfraValidator
+from pipeline.components.live_baseline import LiveBaseline
 from pipeline.components.pusher import Pusher
 from pipeline.components.trainer import Trainer
+from pipeline.components.tuner import Tuner
 from pipeline.evaluation import build_eval_config
 from pipeline.sections import Settings
 from pipeline.user_code import (
@@ -41,7 +47,7 @@ from schema.curated import is_packaged_name, schema_path
 
 @dataclasses.dataclass(frozen=True)
 class Placement:
-    """Where a pipeline reads and writes: all that differs from runner to runner.
+    """Where a pipeline reads and writes, and how: all that differs from runner to runner.
 
     Attributes:
         pipeline_root: Folder or URI of the artifacts.
@@ -50,6 +56,14 @@ class Placement:
         push_dir: Folder or URI that pushed versions go to.
         metadata: Connection to ML Metadata; None where the platform brings its own.
         enable_cache: Whether unchanged components reuse their outputs.
+        baseline: What finds the model to compare with: `decided`, the latest blessed one unless a
+            person decided otherwise; `latest_blessed`, TFX's own strategy, the only one that Vertex
+            knows; `live`, a component that asks the push destination, where nothing is resolved.
+        parameterize: Called with name and value of each runtime parameter; returns what stands for
+            it in the graph: here the value itself, in a spec a RuntimeParameter.
+        beam_args: Options of the Beam pipelines.
+        jobs: Node id to what runs it in place of its executor, and what that is to be told in
+            `custom_config`; for Trainer and Tuner.
     """
 
     pipeline_root: str
@@ -58,6 +72,10 @@ class Placement:
     push_dir: str
     metadata: metadata_store_pb2.ConnectionConfig | None = None
     enable_cache: bool = True
+    baseline: Literal["decided", "latest_blessed", "live"] = "decided"
+    parameterize: Callable[[str, Any], Any] = lambda name, value: value
+    beam_args: tuple[str, ...] = ()
+    jobs: dict[str, tuple[ExecutorSpec, dict[str, Any]]] = dataclasses.field(default_factory=dict)
 
 
 def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
@@ -75,10 +93,14 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
     model_config = settings.section("task", "features", "label", "training", "seed")
     model_config["source_fingerprint"] = fingerprint_sources(MODEL_SOURCES)
     tuner_config = model_config | settings.section("tuning")
+    # Runtime parameters travel by themselves.
+    del model_config["training"]["steps"], tuner_config["tuning"]["trials"]
+    tuner_job, tuner_job_config = placement.jobs.get("Tuner", (None, {}))
+    trainer_job, trainer_job_config = placement.jobs.get("Trainer", (None, {}))
 
     # Data: read, measure, hold against the contract, and stop here if it breaks it.
     example_gen = CsvExampleGen(
-        input_base=placement.data_dir,
+        input_base=placement.parameterize("data_path", placement.data_dir),
         input_config=example_gen_pb2.Input(
             splits=[example_gen_pb2.Input.Split(name="all", pattern=placement.data_pattern)]
         ),
@@ -109,26 +131,30 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
         custom_config=transform_config,
     )
     transform.add_upstream_node(data_gate)
+    transformed = {
+        "examples": transform.outputs["transformed_examples"],
+        "transform_graph": transform.outputs["transform_graph"],
+    }
+    trials = placement.parameterize("tuning_trials", settings.tuning.trials)
     tuner = Tuner(
-        examples=transform.outputs["transformed_examples"],
-        transform_graph=transform.outputs["transform_graph"],
+        inputs=transformed,
         tuner_fn=TUNER_FN,
-        train_args=trainer_pb2.TrainArgs(splits=["train"], num_steps=settings.tuning.steps),
-        eval_args=trainer_pb2.EvalArgs(splits=["validate"]),
-        custom_config=tuner_config,
+        budget=(trials, settings.tuning.steps),
+        splits=("train", "validate"),
+        custom_config=tuner_config | tuner_job_config,
+        custom_executor_spec=tuner_job,
     )
     trainer = Trainer(
-        examples=transform.outputs["transformed_examples"],
-        transform_graph=transform.outputs["transform_graph"],
-        hyperparameters=tuner.outputs["best_hyperparameters"],
+        inputs=transformed | {"hyperparameters": tuner.outputs["best_hyperparameters"]},
         run_fn=RUN_FN,
-        train_args=trainer_pb2.TrainArgs(splits=["train"], num_steps=settings.training.steps),
-        eval_args=trainer_pb2.EvalArgs(splits=["validate"]),
-        custom_config=model_config,
+        steps=placement.parameterize("training_steps", settings.training.steps),
+        splits=("train", "validate"),
+        custom_config=model_config | trainer_job_config,
+        custom_executor_spec=trainer_job,
     )
 
     # Judgement: better than the bar and the model in use; servable; then, and only then, published.
-    baseline = _baseline_resolver(settings, placement)
+    baseline = _baseline(settings, placement)
     evaluator = Evaluator(
         examples=example_gen.outputs["examples"],
         example_splits=["eval"],
@@ -175,16 +201,19 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
             pusher,
         ],
         enable_cache=placement.enable_cache,
+        beam_pipeline_args=list(placement.beam_args),
         metadata_connection_config=placement.metadata,
     )
 
 
-def _baseline_resolver(settings: Settings, placement: Placement) -> Resolver:
-    """What finds the baseline; Kubeflow and Vertex know TFX's own strategies only."""
-    is_local = placement.metadata is not None
+def _baseline(settings: Settings, placement: Placement) -> BaseNode:
+    """What finds the model to compare with."""
+    if placement.baseline == "live":
+        return LiveBaseline(push_destination=placement.push_dir)
+    decided = placement.baseline == "decided"
     return Resolver(
-        strategy_class=BaselineStrategy if is_local else LatestBlessedModelStrategy,
-        config={"pipeline": settings.name} if is_local else None,
+        strategy_class=BaselineStrategy if decided else LatestBlessedModelStrategy,
+        config={"pipeline": settings.name} if decided else None,
         model=Channel(type=Model),
         model_blessing=Channel(type=ModelBlessing),
     ).with_id("BaselineResolver")

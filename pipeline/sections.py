@@ -16,6 +16,7 @@ from pydantic import Field
 
 from pipeline.evaluation_section import Evaluation
 from pipeline.label_section import Label, require_rule_of
+from pipeline.runner_sections import Runners
 from pipeline.values import (
     Choices,
     Count,
@@ -206,6 +207,7 @@ class Settings(Section):
     serving: Serving = Serving()
     push: Push = Push()
     metadata: Metadata = Metadata()
+    runners: Runners = Runners()
 
     _path: Path = pydantic.PrivateAttr(default=DEFAULT_PATH)
 

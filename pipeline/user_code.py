@@ -18,6 +18,12 @@ TUNER_FN = "models.tuner.tuner_fn"
 TRANSFORM_SOURCES = ("preprocessing",)
 MODEL_SOURCES = ("models", "preprocessing.features", "preprocessing.labels")
 
+# What an image for a cluster can import: our packages, and the library whose executors we extend.
+IMAGE_PACKAGES = (
+    "fareline", "pipeline", "preprocessing", "models", "data", "schema", "runners", "lineage",
+    "serving", "tfx",
+)  # fmt: skip
+
 
 def fingerprint_sources(modules: Sequence[str]) -> str:
     """SHA-256 over names and contents of the sources of modules and packages.

@@ -14,6 +14,7 @@ import typer
 from fareline import __version__
 from fareline.errors import FarelineError
 from runners.baseline_command import app as baseline_app
+from runners.compile_command import check, compile_
 from runners.data_command import app as data_app
 from runners.lineage_commands import app as lineage_app
 from runners.models_command import models, promote, rollback
@@ -88,6 +89,8 @@ def run(
     raise typer.Exit(EXIT_CODES[outcome.status])
 
 
+app.command("compile")(compile_)
+app.command()(check)
 app.command()(why)
 app.command()(models)
 app.command()(rollback)

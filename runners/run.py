@@ -16,13 +16,12 @@ from rich.console import Console
 from data.source import CsvSource, check_csv_example_gen_reads_alike, check_csv_source
 from data.taxi import taxi_csv_path
 from fareline.errors import Interrupted
-from pipeline.checks import require_no_label_leak, require_sound_settings, required_columns
+from pipeline.checks import check_settings, required_columns
 from pipeline.sections import Settings
 from runners.passwords import store_passwords
 from runners.progress import ProgressTable, output_to
 from runners.provenance import collect_provenance
 from runners.workspace import Workspace
-from schema.curated import column_types, columns_in_environment, load_schema, schema_path
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,12 +50,7 @@ def check_request(settings: Settings) -> CsvSource:
     Raises:
         SettingsError, DataError: One clear message.
     """
-    if settings.schema_ is not None:
-        contract = load_schema(schema_path(settings.schema_, settings.path.parent))
-        types = column_types(contract)
-        require_sound_settings(settings, types, columns_in_environment(contract, "SERVING"))
-    else:
-        require_no_label_leak(settings)
+    check_settings(settings)
     source = settings.data.source
     path = settings.resolve(source.csv) if source.csv else taxi_csv_path()
     found = check_csv_source(path, required_columns(settings))

@@ -10,7 +10,7 @@ import contextlib
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import filelock
 
@@ -40,9 +40,13 @@ def list_versions(base: str) -> list[int]:
 def numbered_folders(base: str) -> list[int]:
     """Returns every number that names a child of `base`, complete version or not, ascending."""
     try:
-        names = os.listdir(base)
+        return version_numbers(os.listdir(base))
     except FileNotFoundError:
         return []
+
+
+def version_numbers(names: Iterable[str]) -> list[int]:
+    """Returns the numbers among names of children of a serving folder, ascending."""
     # Not "007": the path of a version is built from its number.
     return sorted(
         int(name) for name in names if name.isascii() and name.isdigit() and str(int(name)) == name

@@ -34,6 +34,7 @@ from tfx.utils import io_utils, json_utils
 
 from fareline.errors import UserMistake
 from lineage.recorded import METRIC_PREFIX, METRICS, VERDICT
+from pipeline.components.live_baseline import NO_MODEL
 from pipeline.evaluation import read_metrics, read_refusals
 from pipeline.evaluation_section import Evaluation
 from pipeline.judgement import judge
@@ -69,7 +70,7 @@ class Executor(tfx_executor.Executor):
         """Evaluates and judges, then records metrics and verdict.
 
         Args:
-            input_dict: As TFX's.
+            input_dict: As TFX's; a `baseline_model` without files counts as none.
             output_dict: `evaluation` and `blessing`. The evaluation gets `metrics`, JSON as
                 `lineage.recorded` has it with null for what is undefined, and each defined overall
                 metric as a number: `metric_auc` and so on. The blessing gets `verdict`, JSON, and
@@ -80,6 +81,7 @@ class Executor(tfx_executor.Executor):
             UserMistake: No threshold is among the demands: TFX would give no blessing, in silence.
         """
         demands = read_demands(exec_properties)
+        input_dict = without_empty_baseline(input_dict)
         super().Do(input_dict, output_dict, exec_properties)
         evaluation = artifact_utils.get_single_instance(output_dict[EVALUATION_KEY])
         record_metrics(evaluation)
@@ -92,6 +94,21 @@ class Executor(tfx_executor.Executor):
         )
         blessing = artifact_utils.get_single_instance(output_dict[BLESSING_KEY])
         record_verdict(blessing, verdict, read_refusals(evaluation.uri))
+
+
+def without_empty_baseline(
+    input_dict: Mapping[str, list[types.Artifact]],
+) -> dict[str, list[types.Artifact]]:
+    """Leaves out a baseline that holds no model: LiveBaseline's, before anything was pushed."""
+    return {
+        key: artifacts
+        for key, artifacts in input_dict.items()
+        if key != BASELINE_MODEL_KEY or not _is_empty(artifacts)
+    }
+
+
+def _is_empty(artifacts: list[types.Artifact]) -> bool:
+    return bool(artifacts) and artifacts[0].get_int_custom_property(NO_MODEL) == 1
 
 
 def read_demands(exec_properties: Mapping[str, Any]) -> Evaluation:

@@ -1,22 +1,38 @@
 """Trainer: TFX's own, which also records the model's SHA-256 and hyperparameters with the model.
 
+The number of steps is an execution property of its own, where TFX has it inside a JSON text: so it
+can be a runtime parameter, and is part of the cache key wherever it comes from.
+
 Used by `pipeline.dag`. No `from __future__ import annotations`: TFX reads raw annotations.
 """
 
 import json
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from tfx import types
-from tfx.components.trainer import component as tfx_component
 from tfx.components.trainer import executor as tfx_executor
-from tfx.dsl.components.base import executor_spec
+from tfx.dsl.components.base import base_component, executor_spec
 from tfx.dsl.io import fileio
-from tfx.types import artifact_utils
-from tfx.types.standard_component_specs import HYPERPARAMETERS_KEY, MODEL_KEY
-from tfx.utils import io_utils
+from tfx.orchestration.data_types import RuntimeParameter
+from tfx.proto import trainer_pb2
+from tfx.types import artifact_utils, component_spec, standard_artifacts, standard_component_specs
+from tfx.types.standard_component_specs import HYPERPARAMETERS_KEY, MODEL_KEY, TRAIN_ARGS_KEY
+from tfx.utils import io_utils, json_utils, proto_utils
 
 from fareline.digests import sha256_of_folder
 from lineage.recorded import HYPERPARAMETERS, SHA256
+
+STEPS_KEY = "training_steps"
+
+
+class TrainerSpec(standard_component_specs.TrainerSpec):
+    """TFX's, with the number of steps."""
+
+    PARAMETERS: ClassVar[dict[str, component_spec.ExecutionParameter]] = {
+        **standard_component_specs.TrainerSpec.PARAMETERS,
+        STEPS_KEY: component_spec.ExecutionParameter(type=int),
+    }
 
 
 class Executor(tfx_executor.GenericExecutor):
@@ -35,9 +51,9 @@ class Executor(tfx_executor.GenericExecutor):
             output_dict: `model` and `model_run`. The model gets `sha256`, over everything below
                 its URI and not only the folder that is pushed, unless it is remote; and
                 `hyperparameters`, if there were any.
-            exec_properties: As TFX's.
+            exec_properties: As TFX's, and `training_steps`.
         """
-        super().Do(input_dict, output_dict, exec_properties)
+        super().Do(input_dict, output_dict, put_steps_into_train_args(exec_properties))
         model = artifact_utils.get_single_instance(output_dict[MODEL_KEY])
         # Of a remote one, which would be read again byte by byte, the store's checksums speak.
         if "://" not in model.uri:
@@ -45,6 +61,24 @@ class Executor(tfx_executor.GenericExecutor):
         if input_dict.get(HYPERPARAMETERS_KEY):
             values = read_hyperparameters(input_dict[HYPERPARAMETERS_KEY])
             model.set_string_custom_property(HYPERPARAMETERS, json.dumps(values))
+
+
+def put_steps_into_train_args(exec_properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Hands the number of steps to TFX where it looks for it.
+
+    Args:
+        exec_properties: With `train_args`, a TrainArgs as JSON; and `training_steps`, unless the
+            component is TFX's own.
+
+    Returns:
+        The same, with `num_steps` in `train_args`.
+    """
+    if STEPS_KEY not in exec_properties:
+        return dict(exec_properties)
+    arguments = trainer_pb2.TrainArgs()
+    proto_utils.json_to_proto(exec_properties[TRAIN_ARGS_KEY], arguments)
+    arguments.num_steps = int(exec_properties[STEPS_KEY])
+    return {**exec_properties, TRAIN_ARGS_KEY: proto_utils.proto_to_json(arguments)}
 
 
 def read_hyperparameters(artifacts: list[types.Artifact]) -> dict[str, Any]:
@@ -63,7 +97,42 @@ def read_hyperparameters(artifacts: list[types.Artifact]) -> dict[str, Any]:
     return content.get("values", content)
 
 
-class Trainer(tfx_component.Trainer):
+class Trainer(base_component.BaseComponent):
     """Trains the model."""
 
+    SPEC_CLASS = TrainerSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+
+    def __init__(
+        self,
+        inputs: Mapping[str, types.BaseChannel],
+        run_fn: str,
+        steps: int | RuntimeParameter,
+        splits: tuple[str, str],
+        custom_config: Mapping[str, Any],
+        custom_executor_spec: executor_spec.ExecutorSpec | None = None,
+    ):
+        """Constructs the component. All values are part of the cache key.
+
+        Args:
+            inputs: Channels by TFX's names: `examples`, `transform_graph`, `hyperparameters`.
+            run_fn: Dotted path of the function that trains and exports.
+            steps: Batches at most.
+            splits: To learn from, and to watch.
+            custom_config: Handed to `run_fn`.
+            custom_executor_spec: What runs in place of `Executor`, such as a job on Vertex.
+        """
+        learn, watch = splits
+        super().__init__(
+            spec=TrainerSpec(
+                **inputs,
+                run_fn=run_fn,
+                train_args=trainer_pb2.TrainArgs(splits=[learn]),
+                eval_args=trainer_pb2.EvalArgs(splits=[watch]),
+                training_steps=steps,
+                custom_config=json_utils.dumps(custom_config),
+                model=types.Channel(type=standard_artifacts.Model),
+                model_run=types.Channel(type=standard_artifacts.ModelRun),
+            ),
+            custom_executor_spec=custom_executor_spec,
+        )

@@ -234,7 +234,13 @@ def test_undefined_metrics_are_null_and_no_numbers(tmp_path):
 @pytest.mark.parametrize("suffix", [".yaml", ".json"])
 def test_they_compile_for_kubeflow_and_vertex(tmp_path, suffix):
     example_gen = CsvExampleGen(input_base="gs://bucket/data").with_id("ExampleGen")
-    trained = Trainer(examples=example_gen.outputs["examples"], run_fn="models.trainer.run_fn")
+    trained = Trainer(
+        inputs={"examples": example_gen.outputs["examples"]},
+        run_fn="models.trainer.run_fn",
+        steps=5,
+        splits=("train", "eval"),
+        custom_config={},
+    )
     evaluator = Evaluator(
         examples=example_gen.outputs["examples"],
         model=trained.outputs["model"],

@@ -44,7 +44,7 @@ evaluation:
 """
 TOP = (
     "name, task, seed, data, schema, features, label, transform, tuning, training, evaluation, "
-    "serving, push, metadata"
+    "serving, push, metadata, runners"
 )
 TASKS = "expected 'binary', 'multiclass' or 'regression'"
 SECTION = "expected a section with settings of its own"

@@ -1,0 +1,55 @@
+"""LiveBaseline: brings the model in use into the run, as the baseline to compare with.
+
+For open-source Kubeflow, whose backend executes no resolver: there the question "which model was
+blessed last" is asked of the push destination, and not of a store. No `from __future__ import
+annotations`: TFX reads the raw annotations.
+"""
+
+import os
+
+from absl import logging
+from tfx.dsl.component.experimental.annotations import OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.dsl.io import fileio
+from tfx.types.standard_artifacts import Model
+from tfx.utils import io_utils, path_utils
+
+from serving.version_files import SAVED_MODEL_FILE, version_numbers
+
+NO_MODEL = "no_model"  # custom property of a Model without files: nothing was pushed yet
+VERSION, SOURCE = "version", "source"
+
+
+def find_live_version(push_destination: str) -> int | None:
+    """Returns the version that a model server takes, the highest complete one; None without any.
+
+    Args:
+        push_destination: The folder above the versions, local or remote.
+    """
+    if not fileio.isdir(push_destination):
+        return None
+    # Object stores put a slash behind the names of folders.
+    names = [name.rstrip("/") for name in fileio.listdir(push_destination)]
+    for number in reversed(version_numbers(names)):
+        if fileio.exists(os.path.join(push_destination, str(number), SAVED_MODEL_FILE)):
+            return number
+    return None
+
+
+@component
+def LiveBaseline(  # noqa: N802 - TFX names the component after the function
+    model: OutputArtifact[Model],
+    push_destination: Parameter[str],
+) -> None:
+    """Copies the live model to where a Trainer would have put it, or marks that there is none."""
+    version = find_live_version(push_destination)
+    if version is None:
+        logging.info("No version under %s: there is no baseline.", push_destination)
+        model.set_int_custom_property(NO_MODEL, 1)
+        fileio.makedirs(model.uri)
+        return
+    source = os.path.join(push_destination, str(version))
+    logging.info("The baseline is %s.", source)
+    io_utils.copy_dir(source, path_utils.serving_model_dir(model.uri))
+    model.set_string_custom_property(VERSION, str(version))
+    model.set_string_custom_property(SOURCE, source)

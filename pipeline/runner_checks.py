@@ -1,0 +1,150 @@
+"""What must hold of the settings before they are compiled for a cluster: one function per rule.
+
+Each yields problems, worded so that a user knows what to do. What only the compiled spec shows is
+checked in pipeline.spec_checks. Called by runners. Imports neither TFX nor TensorFlow.
+"""
+
+import re
+from collections.abc import Iterator
+
+from fareline.errors import SettingsError
+from pipeline.runner_sections import Cluster, RunnerName, Vertex
+from pipeline.sections import Settings
+from schema.curated import is_packaged_name
+
+PLACES = ("pipeline_root", "data_path", "push_destination")
+# Vertex makes the id of a job of the pipeline's name and a time stamp.
+_VERTEX_NAME = r"[a-z][a-z0-9-]{0,111}"
+_EXAMPLE = re.compile(r"\bexample-|\bexample\.com\b")
+# By each of these Beam packs up code that lies on this machine, for workers that have the image.
+_PACKAGING_OPTIONS = ("setup_file", "extra_package", "extra_packages", "requirements_file")
+
+
+def check_runner(settings: Settings, runner: RunnerName, section: Cluster) -> None:
+    """Applies every rule about settings and runner.
+
+    Raises:
+        SettingsError: With one line per problem.
+    """
+    where = f"runners.{runner}"
+    problems = [
+        *find_illegal_name(settings, runner),
+        *find_local_paths(settings, section, where),
+        *find_schema_outside_the_image(settings),
+        *find_loose_image(section, where),
+        *find_packaging_options(section, where),
+        *(find_unusable_jobs(section, where) if isinstance(section, Vertex) else ()),
+    ]
+    if problems:
+        raise SettingsError("\n".join(f"{settings.path}: {line}" for line in problems))
+
+
+def find_illegal_name(settings: Settings, runner: RunnerName) -> Iterator[str]:
+    """The name of the pipeline is one that the runner takes."""
+    if runner == "vertex" and not re.fullmatch(_VERTEX_NAME, settings.name):
+        yield (
+            f"name: {settings.name} cannot be the name of a job; expected at most 112 lower-case "
+            "letters, digits and hyphens, first a letter. Hint: rename the pipeline."
+        )
+
+
+def find_local_paths(settings: Settings, section: Cluster, where: str) -> Iterator[str]:
+    """What a step reads and writes is where every step can reach it: in Cloud Storage.
+
+    Only there: TFX's file systems know no other remote scheme without further packages.
+    """
+    for name in PLACES:
+        place = section.place_of(name, settings.name)
+        if "://" not in place:
+            yield (
+                f"{where}.{name}: {place} is a path of this machine; expected gs://…, which a step "
+                "in a cluster can reach. Hint: name a folder in a bucket, or leave it null."
+            )
+        elif not re.match(r"gs://[^/]+/.", place):
+            yield (
+                f"{where}.{name}: found {place}; expected gs://BUCKET/FOLDER. Hint: name a folder "
+                "in a bucket of Cloud Storage, or leave it null."
+            )
+
+
+def find_schema_outside_the_image(settings: Settings) -> Iterator[str]:
+    """The curated schema travels by name, so that it is read from the image."""
+    if settings.schema_ is not None and not is_packaged_name(settings.schema_):
+        yield (
+            f"schema: {settings.schema_} is a file of this machine; expected the name of a schema "
+            "in the image. Hint: put it into schema/NAME/schema.pbtxt, build the image, and set "
+            "schema: NAME."
+        )
+
+
+def find_loose_image(section: Cluster, where: str) -> Iterator[str]:
+    """The image is named so that it means the same tomorrow."""
+    name, at, _ = section.image.partition("@sha256:")
+    if at:
+        return
+    _, colon, tag = name.rpartition("/")[2].partition(":")
+    if not colon or not tag:
+        found = "has no tag"
+    elif tag == "latest":
+        found = "has the tag latest, which moves"
+    else:
+        return
+    yield (
+        f"{where}.image: {section.image} {found}; expected a tag that is never used again, or "
+        "@sha256:…. Hint: tag each build, for example with the version or the commit."
+    )
+
+
+def find_packaging_options(section: Cluster, where: str) -> Iterator[str]:
+    """No option makes Beam build and ship a package: the image has them all."""
+    for option in section.beam_args:
+        name = option.removeprefix("--").partition("=")[0]
+        if not option.startswith("--"):
+            yield (
+                f"{where}.beam_args: found {option}; expected --NAME or --NAME=VALUE. "
+                "Hint: write each option as one text."
+            )
+        elif name in _PACKAGING_OPTIONS:
+            yield (
+                f"{where}.beam_args: {option} has every step build a package from files that are "
+                "not in its image; expected options without it. Hint: install what is needed in "
+                "the image."
+            )
+        elif name in ("runner", "sdk_container_image"):
+            yield (
+                f"{where}.beam_args: {option} is set already; expected options beside it. Hint: "
+                f"{where}.image names the image, runners.vertex.beam where Beam runs."
+            )
+
+
+def find_unusable_jobs(section: Vertex, where: str) -> Iterator[str]:
+    """A setting that hangs on another one has it."""
+    if (
+        section.network is not None
+        and section.beam == "dataflow"
+        and not section.dataflow.subnetwork
+    ):
+        yield (
+            f"{where}.dataflow.subnetwork: missing; expected the subnetwork of {section.network}, "
+            "which Dataflow wants beside it. Hint: regions/REGION/subnetworks/NAME."
+        )
+
+
+def find_example_values(settings: Settings, runner: RunnerName) -> list[tuple[str, str]]:
+    """Pairs of (setting, value) that are examples still, as taxi.yaml has them.
+
+    Args:
+        settings: Valid.
+        runner: Whose section to look at.
+
+    Returns:
+        Empty if all were replaced, or if there is no such section.
+    """
+    section = getattr(settings.runners, runner)
+    if section is None:
+        return []
+    return [
+        (f"runners.{runner}.{name}", value)
+        for name, value in section.model_dump(mode="json").items()
+        if isinstance(value, str) and _EXAMPLE.search(value)
+    ]
