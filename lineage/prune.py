@@ -18,6 +18,7 @@ from lineage.payload import MISSING, local_path, look_at
 from lineage.prune_payloads import Boundary, leftover, measure
 from lineage.pushes import live_pushes
 from lineage.trace import trace_upstream
+from lineage.withdrawn import withdrawn_models
 
 PINNED = "pinned"  # custom property of an artifact that is never to be pruned
 ACTIVE_HOURS = 24  # an execution that is marked as running for longer was left so by a crash
@@ -166,7 +167,8 @@ def _protected(
 
 
 def _baselines(graph: Graph) -> dict[str, list[Artifact]]:
-    """The model that TFX's resolver takes next in each pipeline, and its blessings."""
+    """The model that the resolver takes next in each pipeline, and its blessings."""
+    withdrawn = withdrawn_models(graph)
     blessings: dict[int, list[Artifact]] = {}
     for blessing in graph.artifacts_of_type("ModelBlessing"):
         if blessing.properties.get("blessed") == 1 and blessing.state == "live":
@@ -175,7 +177,7 @@ def _baselines(graph: Graph) -> dict[str, list[Artifact]]:
                 blessings.setdefault(model_id, []).append(blessing)
     found = {}
     for model in graph.artifacts_of_type("Model"):  # ascending, so that the latest stays
-        if model.state == "live" and model.id in blessings:
+        if model.state == "live" and model.id in blessings and model.id not in withdrawn:
             for pipeline in {e.place.pipeline for e in graph.producers(model)}:
                 found[pipeline] = [model, *blessings[model.id]]
     return found

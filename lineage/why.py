@@ -13,6 +13,8 @@ from lineage.baselines import PIN, RESET, decision_in_force
 from lineage.elements import Artifact, Execution
 from lineage.graph import Graph
 from lineage.model_facts import MODEL_KEY, is_blessed
+from lineage.times import iso
+from lineage.withdrawn import withdrawn_models
 
 EVALUATOR, INFRA_VALIDATOR, PUSHER = "Evaluator", "InfraValidator", "Pusher"
 _JUDGES = {EVALUATOR: "ModelBlessing", INFRA_VALIDATOR: "InfraBlessing", PUSHER: "PushedModel"}
@@ -33,8 +35,9 @@ def why_model(graph: Graph, model: Artifact) -> dict[str, Any]:
     Returns:
         `run_id`, `pipeline`, `model`; `evaluator`, `infra_validator` and `pusher`, each with
         `execution` and `state`, null if there was none. `evaluator`: `blessed`, `baseline`,
-        `decision` (a person's, about the baseline), `verdict` (as `lineage.recorded.VERDICT`, null
-        if it was not recorded). `infra_validator`: `blessed`, `reason`, `message`, `measured`,
+        `decision` (a person's, about the baseline), `left_out` (newer models that were rolled back
+        from: `model`, `user`, `when`, `reason`), `verdict` (as `lineage.recorded.VERDICT`, null if
+        it was not recorded). `infra_validator`: `blessed`, `reason`, `message`, `measured`,
         `budgets`. `pusher`: `pushed`, `destination`, `version`, `not_pushed_because`.
     """
     links = graph.links_of_artifacts([model.id])
@@ -96,13 +99,33 @@ def _evaluator(
         decision = decision_in_force(graph.store, pipeline, execution.id)
     pinned = decision and decision.action == PIN and decision.model_id == baseline_id
     reset = decision and decision.action == RESET and not baseline_id
+    decided = decision if pinned or reset else None
     return {
         **_place(execution),
         "blessed": is_blessed(blessing) if blessing else None,
         "baseline": f"Model:{baseline_id}" if baseline_id else None,
-        "decision": decision.as_json() if decision and (pinned or reset) else None,
+        "decision": decided.as_json() if decided else None,
+        "left_out": [] if decided else _left_out(graph, execution, baseline_id or 0),
         "verdict": recorded.parse_json(properties.get(recorded.VERDICT)),
     }
+
+
+def _left_out(
+    graph: Graph, evaluator: Execution | None, baseline_id: int
+) -> list[dict[str, str | None]]:
+    """The newer models of the pipeline that were no baselines then: a person withdrew them."""
+    if evaluator is None:
+        return []
+    return [
+        {
+            "model": f"Model:{model_id}",
+            "user": rollback.properties.get(recorded.USER),
+            "when": iso(rollback.created),
+            "reason": rollback.properties.get(recorded.REASON),
+        }
+        for model_id, rollback in sorted(withdrawn_models(graph, evaluator.id).items())
+        if model_id > baseline_id and rollback.place.pipeline == evaluator.place.pipeline
+    ]
 
 
 def _infra_validator(execution: Execution | None, blessing: Artifact | None) -> dict[str, Any]:

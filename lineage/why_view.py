@@ -81,11 +81,20 @@ def _compared(told: Mapping[str, Any]) -> str:
     by = ""
     if decision:
         by = f" by {decision['user']}, {clock_of(decision['created'])}: {decision['reason']}"
+    left_out = "".join(
+        f"; {one['model']} is left out, {_withdrawn(one)}" for one in told["left_out"]
+    )
     if told["baseline"]:
-        return f"compared with {told['baseline']}" + (f", pinned{by}" if decision else "")
+        return f"compared with {told['baseline']}" + (f", pinned{by}" if decision else left_out)
     if decision:
         return f"baseline reset{by}; judged on floors alone"
+    if left_out:
+        return f"no other blessed model to compare with: judged on floors alone{left_out}"
     return "no blessed model to compare with yet: judged on floors alone"
+
+
+def _withdrawn(model: Mapping[str, Any]) -> str:
+    return f"{model['user']} rolled back from it: {model['reason']}"
 
 
 def _failed(verdict: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -1,7 +1,8 @@
 """How a run on this machine finds its baseline: the latest blessed model, unless a person decided.
 
-Compiled pipelines on Kubeflow and Vertex know TFX's own strategies only; there the baseline is
-always the latest blessed model. Called by TFX, for the node BaselineResolver.
+A model that was rolled back from is none, until it is promoted again or pinned. Compiled pipelines
+on Kubeflow and Vertex know TFX's own strategies only; there the baseline is always the latest
+blessed model. Called by TFX, for the node BaselineResolver.
 """
 
 from ml_metadata.metadata_store import metadata_store
@@ -12,12 +13,14 @@ from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
 
 from fareline.errors import UserMistake
 from lineage.baselines import PIN, decision_in_force
+from lineage.graph import Graph
+from lineage.withdrawn import withdrawn_models
 
 MODEL_KEY, BLESSING_KEY = "model", "model_blessing"
 
 
 class BaselineStrategy(LatestBlessedModelStrategy):
-    """TFX's strategy, after what `fareline baseline` has recorded.
+    """TFX's strategy, after what `fareline baseline` and `fareline rollback` have recorded.
 
     Args:
         pipeline: Name of the pipeline.
@@ -42,11 +45,9 @@ class BaselineStrategy(LatestBlessedModelStrategy):
             UserMistake: The pinned model is not there any more.
         """
         decision = decision_in_force(store, self._pipeline)
-        if decision is None:
-            return super().resolve_artifacts(store, input_dict)
-        blessings = input_dict[BLESSING_KEY]
-        if decision.action == PIN:
-            pinned = [m for m in input_dict[MODEL_KEY] if m.id == decision.model_id]
+        models, blessings = input_dict[MODEL_KEY], input_dict[BLESSING_KEY]
+        if decision is not None and decision.action == PIN:
+            pinned = [m for m in models if m.id == decision.model_id]
             if not pinned:
                 raise UserMistake.explain(
                     "BaselineResolver",
@@ -60,8 +61,11 @@ class BaselineStrategy(LatestBlessedModelStrategy):
                 if b.get_int_custom_property("current_model_id") == decision.model_id
             ]
             return {MODEL_KEY: pinned, BLESSING_KEY: of_it[-1:]}
-        later = [b for b in blessings if _created(b) > decision.created]
-        return super().resolve_artifacts(store, {**input_dict, BLESSING_KEY: later})
+        if decision is not None:
+            blessings = [b for b in blessings if _created(b) > decision.created]
+        withdrawn = withdrawn_models(Graph(store)) if blessings else {}
+        models = [m for m in models if m.id not in withdrawn]
+        return super().resolve_artifacts(store, {MODEL_KEY: models, BLESSING_KEY: blessings})
 
 
 def _created(artifact: types.Artifact) -> int:

@@ -19,7 +19,7 @@ from runners.lineage_commands.app import (
 
 if TYPE_CHECKING:
     from lineage.baselines import Decision
-    from lineage.elements import Artifact
+    from lineage.elements import Artifact, Execution
     from lineage.graph import Graph
 
 app = typer.Typer(
@@ -96,20 +96,29 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Say what the next model is compared with, and what was decided before."""
-    from lineage.baselines import decision_in_force, decisions
+    from lineage.baselines import PIN, decision_in_force, decisions
+    from lineage.withdrawn import withdrawn_models
 
     graph = open_graph(workspace, store)
     name = _pipeline(graph, pipeline)
     made = decisions(graph.store, name)
     force = decision_in_force(graph.store, name)
+    withdrawn = {
+        f"Model:{model_id}": rollback
+        for model_id, rollback in sorted(withdrawn_models(graph).items())
+        if rollback.place.pipeline == name and (force is None or force.action != PIN)
+    }
     content = {
         "pipeline": name,
         "in_force": force.as_json() if force else None,
+        "left_out": [*withdrawn],
         "decisions": [decision.as_json() for decision in made],
     }
 
     def draw(console) -> None:
         console.print(f"{name}: {_in_force(force)}", markup=False, soft_wrap=True)
+        for model, rollback in withdrawn.items():
+            console.print(f"  {_left_out(model, rollback)}", markup=False, soft_wrap=True)
         for decision in reversed(made):
             console.print(f"  {_line(decision)}", markup=False, soft_wrap=True)
 
@@ -193,6 +202,16 @@ def _in_force(decision: "Decision | None") -> str:
     if decision and decision.action == RESET:
         return "the next model is judged on floors alone; once blessed, it is the baseline"
     return "new models are compared with the latest blessed one"
+
+
+def _left_out(model: str, rollback: "Execution") -> str:
+    from lineage.recorded import REASON, USER
+    from lineage.text import plain
+
+    values = rollback.properties
+    return plain(
+        f"{model} is left out: {values.get(USER)} rolled back from it: {values.get(REASON)}"
+    )
 
 
 def _line(decision: "Decision") -> str:

@@ -1,4 +1,4 @@
-"""Which model a run is compared with: the latest blessed, the pinned, or none after a reset."""
+"""Which model a run is compared with: the latest blessed, the pinned, none after a reset."""
 
 import pytest
 from ml_metadata.metadata_store import metadata_store
@@ -7,9 +7,10 @@ from tfx.types import standard_artifacts
 from fareline.errors import UserMistake
 from lineage.baselines import PIN, RESET, UNPIN, Decision, record_decision
 from lineage.graph import Graph
+from lineage.recorded import PROMOTE, ROLLBACK
 from lineage.store import sqlite_connection
 from pipeline.baseline_strategy import BaselineStrategy
-from tests.unit.stores_for_tests import StoreWriter, artifact
+from tests.unit.stores_for_tests import COMPLETE, FAILED, StoreWriter, artifact
 
 
 @pytest.fixture
@@ -65,6 +66,34 @@ def test_after_a_reset_only_what_is_blessed_later(store, tmp_path):
     later = artifact("/b3", blessed=1, current_model_id=first)
     writer.add_execution("taxi", "r3", "Evaluator", outputs={"blessing": [later]})
     assert resolve(store) == [first]
+
+
+def test_a_model_that_was_rolled_back_from_is_none_until_it_is_promoted(store, tmp_path):
+    [first, second] = [m.id for m in store.get_artifacts_by_type("Model")]
+    writer = StoreWriter(tmp_path / "m.db")
+    pushed = {}
+    for version, model in (("1", first), ("2", second)):
+        place = artifact("/p", pushed=1, pushed_destination=f"/serving/{version}")
+        outputs = {"pushed_model": [place]}
+        writer.add_execution("taxi", "r2", "Pusher", outputs=outputs, inputs=[("model", model)])
+        pushed[version] = writer.artifact_ids[0]
+
+    def change(kind, model, state=COMPLETE, **versions):
+        inputs = [("model", model)]
+        values = {"destination": "/serving", **versions}
+        writer.add_execution("taxi", "r2", kind, state, inputs=inputs, **values)
+
+    change(ROLLBACK, first, FAILED, from_version=2, to_version=1)
+    assert resolve(store) == [second]
+    change(ROLLBACK, first, from_version=2, to_version=1)
+    assert resolve(store) == [first]
+    decide(store, PIN, second)
+    assert resolve(store) == [second]
+    decide(store, UNPIN)
+    assert resolve(store) == [first]
+    assert resolve(store, without=[first]) == []
+    change(PROMOTE, second, from_version=3, to_version=2)
+    assert resolve(store) == [second]
 
 
 def test_a_pinned_model_that_is_gone_is_an_error(store):

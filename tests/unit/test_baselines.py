@@ -10,7 +10,9 @@ from lineage.graph import Graph
 from lineage.store import open_store
 from lineage.why import why_run
 from lineage.why_view import judgement_lines
+from lineage.withdrawn import withdrawn_models
 from runners import cli
+from tests.unit.published_for_tests import make_workspace
 from tests.unit.stores_for_tests import StoreWriter, artifact, mlmd
 
 
@@ -120,3 +122,39 @@ def test_why_names_the_decision_that_held_then(workspace):
     assert blessed(workspace, "r5", baseline_model_id=9) == after
     again = why_run(Graph(open_store(workspace / "metadata.db")), "r3")
     assert judgement_lines(again)[0] == pinned
+
+
+def test_a_model_that_was_rolled_back_from_is_left_out(tmp_path):
+    made = make_workspace(tmp_path / "w")
+    models = [m.id for m in made.graph().artifacts_of_type("Model")]
+    assert withdrawn_models(made.graph()) == {}
+    changed(made.root, "rollback", "--reason", "tips were [bold]wrong")
+    [found] = [withdrawn_models(made.graph())]
+    assert [*found] == [models[2]]
+    said = ask(made.root, "show").stdout.splitlines()
+    assert said[0] == "taxi: new models are compared with the latest blessed one"
+    assert said[1].startswith(f"  Model:{models[2]} is left out: ")
+    assert said[1].endswith(" rolled back from it: tips were [bold]wrong")
+    shown = json.loads(ask(made.root, "show", "--json").stdout)
+    assert shown["left_out"] == [f"Model:{models[2]}"]
+
+    told = blessed(made.root, "r4", baseline_model_id=models[1])
+    assert told.startswith(f"Blessed by Evaluator: yes (compared with Model:{models[1]}; ")
+    assert f"Model:{models[2]} is left out, " in told
+    assert told.endswith(" rolled back from it: tips were [bold]wrong)")
+
+    # Version 4 holds model 2 now; from there to model 1, and then forward to the newest.
+    changed(made.root, "rollback", "--reason", "these too")
+    assert [*withdrawn_models(made.graph())] == [models[2], models[1]]
+    changed(made.root, "promote", "--reason", "they were right")
+    assert [*withdrawn_models(made.graph())] == [models[1]]
+    told = blessed(made.root, "r5", baseline_model_id=models[2])
+    assert told == f"Blessed by Evaluator: yes (compared with Model:{models[2]})"
+    # What was said of a judgement before stays true.
+    again = why_run(Graph(open_store(made.root / "metadata.db")), "r4")
+    assert [one["model"] for one in again["evaluator"]["left_out"]] == [f"Model:{models[2]}"]
+
+
+def changed(workspace, *words):
+    done = CliRunner().invoke(cli.app, [*words, "--workspace", str(workspace)])
+    assert done.exit_code == 0, done.output

@@ -50,7 +50,8 @@ def told(blessed=True, baseline=None, pushed_to="/runs/[ws]/serving/taxi/1", che
         "pipeline": "taxi",
         "model": "Model:9",
         "evaluator": {
-            **place, "blessed": blessed, "baseline": baseline, "decision": None, "verdict": verdict
+            **place, "blessed": blessed, "baseline": baseline, "decision": None,
+            "left_out": [], "verdict": verdict
         },
         "infra_validator": {
             **place, "blessed": True, "reason": "ok", "message": "", "measured": {}, "budgets": None
