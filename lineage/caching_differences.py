@@ -17,7 +17,11 @@ INPUT, PARAMETER, CODE, SOURCE, TYPE, OUTPUTS = (
 )  # fmt: skip
 _FINGERPRINT = "input_fingerprint"
 _CODE_KEY = "source_fingerprint"  # see pipeline.dag: a digest over the sources of user functions
-_CODE_OF = {"Transform": "preprocessing/"}
+_CODE_OF = {
+    "Transform": "preprocessing/",
+    "Evaluator": "what judges (pipeline/)",
+    "InfraValidator": "serving/",
+}
 _VERSION = "tfx_version"
 _SHOWN = 60  # characters of a value
 _ABSENT = "nothing"
@@ -114,7 +118,7 @@ def _inputs(graph: Graph, earlier: Execution, later: Execution) -> Iterator[Diff
         if upstream is not None:
             text += f", since {upstream.place.node} executed"
         elif key == "baseline_model":
-            text += f": {'another' if before else 'now a'} model is the latest blessed one"
+            text += f": {'another' if before else 'now a'} model is the baseline"
         names = [a.key for a in before], [a.key for a in after]
         yield Difference(INPUT, key, *names, text, upstream)
 

@@ -18,7 +18,7 @@ from lineage.show_artifact import describe_artifact
 from lineage.times import iso
 
 _RESULT = "__execution_result__"  # Source: tfx.orchestration.portable.mlmd.execution_lib
-_FINGERPRINT = "source_fingerprint"  # of our user functions, in their custom_config
+_FINGERPRINT = "source_fingerprint"  # of our code: in custom_config, or a parameter of its own
 _INTERNAL = "__"  # TFX's own notes on an execution begin so
 
 
@@ -46,7 +46,7 @@ def describe_execution(graph: Graph, execution: Execution) -> dict[str, Any]:
     """
     parameters = {n: decoded(v) for n, v in execution.properties.items()}
     config = parameters.get("custom_config")
-    code = config.get(_FINGERPRINT) if isinstance(config, dict) else None
+    code = (config if isinstance(config, dict) else parameters).get(_FINGERPRINT)
     links = graph.links_of_executions([execution.id])
     compared = [k.artifact_id for k in links if k.keys == ("baseline_model",) and not k.is_output]
     return {

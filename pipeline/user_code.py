@@ -1,8 +1,9 @@
 """Dotted paths of the user functions, and the fingerprint of their sources.
 
-TFX's cache key holds the dotted path of a function, not its code (tfx issue 2247). The fingerprint
-goes into `custom_config`, so that an edit executes the component again. `pipeline` names these
-functions and never imports them.
+TFX's cache key holds the dotted path of a function, or of an executor, not its code (tfx issue
+2247). The fingerprint goes into `custom_config`, for the two judges into a parameter of its own, so
+that an edit executes the component again: a verdict by other rules is no verdict. `pipeline` names
+these functions and never imports them.
 """
 
 import hashlib
@@ -17,6 +18,18 @@ TUNER_FN = "models.tuner.tuner_fn"
 # What each function's code consists of: packages whole, so that a new module counts as well.
 TRANSFORM_SOURCES = ("preprocessing",)
 MODEL_SOURCES = ("models", "preprocessing.features", "preprocessing.labels")
+# And of the two judges: what measures, and what decides.
+EVALUATOR_SOURCES = (
+    "pipeline.components.evaluator",
+    "pipeline.evaluation",
+    "pipeline.evaluation_section",
+    "pipeline.judgement",
+    "pipeline.metrics",
+    "pipeline.slice_extractor",
+    "pipeline.slicing",
+    "pipeline.verdict",
+)
+INFRA_VALIDATOR_SOURCES = ("pipeline.components.infra_validator", "serving")
 
 # What an image for a cluster can import: our packages, and the library whose executors we extend.
 IMAGE_PACKAGES = (

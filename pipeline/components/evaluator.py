@@ -39,9 +39,10 @@ from pipeline.evaluation import read_metrics, read_refusals
 from pipeline.evaluation_section import Evaluation
 from pipeline.judgement import judge
 from pipeline.slicing import OVERALL
+from pipeline.user_code import EVALUATOR_SOURCES, fingerprint_sources
 from pipeline.verdict import Verdict
 
-DEMANDS_KEY, TASK_KEY = "demands", "task"
+DEMANDS_KEY, TASK_KEY, CODE_KEY = "demands", "task", "source_fingerprint"
 SLICE_EXTRACTOR = "pipeline.slice_extractor"
 VERDICT_FILE = "verdict.json"
 
@@ -55,6 +56,7 @@ class EvaluatorSpec(standard_component_specs.EvaluatorSpec):
         MODULE_PATH_KEY: component_spec.ExecutionParameter(type=str, optional=True),
         DEMANDS_KEY: component_spec.ExecutionParameter(type=str),
         TASK_KEY: component_spec.ExecutionParameter(type=str),
+        CODE_KEY: component_spec.ExecutionParameter(type=str),
     }
 
 
@@ -188,7 +190,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
         baseline_model: types.BaseChannel | None = None,
         example_splits: list[str] | None = None,
     ):
-        """Constructs the component. All values are part of the cache key.
+        """Constructs the component. All values are part of the cache key, and so is our code.
 
         Args:
             examples: Channel of raw Examples.
@@ -209,6 +211,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
                 eval_config=eval_config,
                 demands=text,
                 task=task,
+                source_fingerprint=fingerprint_sources(EVALUATOR_SOURCES),
                 module_path=SLICE_EXTRACTOR if demands.has_buckets() else None,
                 evaluation=types.Channel(type=standard_artifacts.ModelEvaluation),
                 blessing=types.Channel(type=standard_artifacts.ModelBlessing),

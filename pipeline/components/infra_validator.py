@@ -27,6 +27,7 @@ from tfx.utils import io_utils, path_utils
 from tfx_bsl.tfxio import dataset_options
 
 from fareline.errors import DataError
+from pipeline.user_code import INFRA_VALIDATOR_SOURCES, fingerprint_sources
 from serving.check import Budgets, CheckResult, check_model
 from serving.probe import INPUT_NAME, SIGNATURE
 from serving.verdict import BATCHES, PERCENTILES
@@ -51,6 +52,7 @@ class InfraValidatorSpec(standard_component_specs.InfraValidatorSpec):
         "split": component_spec.ExecutionParameter(type=str),
         "model_name": component_spec.ExecutionParameter(type=str),
         "drop_features": component_spec.ExecutionParameter(type=str),
+        "source_fingerprint": component_spec.ExecutionParameter(type=str),
     }
 
 
@@ -233,7 +235,7 @@ class InfraValidator(base_component.BaseComponent):
         model_name: str = "model",
         drop_features: list[str] | None = None,
     ):
-        """Constructs the component. All values are part of the cache key.
+        """Constructs the component. All values are part of the cache key, and so is our code.
 
         Args:
             model: Channel of the Model to check.
@@ -259,6 +261,7 @@ class InfraValidator(base_component.BaseComponent):
                 split=split,
                 model_name=model_name,
                 drop_features=json.dumps(sorted(drop_features or [])),
+                source_fingerprint=fingerprint_sources(INFRA_VALIDATOR_SOURCES),
                 blessing=types.Channel(type=standard_artifacts.InfraBlessing),
             )
         )

@@ -1,6 +1,7 @@
 """The graph as TFX compiles it: node ids, who waits for whom, and what makes a node run again."""
 
 import json
+from pathlib import Path
 
 import pytest
 from tfx.dsl.compiler import compiler
@@ -105,6 +106,33 @@ def test_a_setting_concerns_only_the_nodes_that_read_it(tmp_path, override, conc
         }
 
     before, after = parameters(), parameters(override)
+    assert {name for name in before if before[name] != after[name]} == concerned
+
+
+@pytest.mark.parametrize(
+    ("edited", "concerned"),
+    [
+        ("pipeline/judgement.py", {"Evaluator"}),
+        ("serving/check.py", {"InfraValidator"}),
+        ("models/network.py", {"Tuner", "Trainer"}),
+        ("pipeline/sections.py", set()),
+    ],
+)
+def test_an_edit_concerns_only_the_nodes_of_that_code(tmp_path, monkeypatch, edited, concerned):
+    read = Path.read_bytes
+
+    def parameters():
+        nodes = compile_nodes(tmp_path)
+        return {
+            n: node.parameters.SerializeToString(deterministic=True) for n, node in nodes.items()
+        }
+
+    before = parameters()
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            Path, "read_bytes", lambda p: read(p) + b"#" * p.as_posix().endswith(edited)
+        )
+        after = parameters()
     assert {name for name in before if before[name] != after[name]} == concerned
 
 

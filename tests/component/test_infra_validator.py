@@ -15,6 +15,7 @@ from tfx.types import artifact_utils, channel_utils, standard_artifacts
 from fareline.errors import DataError, UserMistake
 from pipeline.components import infra_validator
 from pipeline.components.infra_validator import Executor, InfraValidator
+from pipeline.user_code import INFRA_VALIDATOR_SOURCES, fingerprint_sources
 from serving import servable
 from serving.verdict import Budgets, CheckResult, Reason
 from tests.component import compiled_for_tests, models_for_tests
@@ -213,6 +214,7 @@ def test_everything_that_bears_on_the_verdict_is_an_execution_property():
         "split": "train",
         "model_name": "taxi",
         "drop_features": '["a", "b"]',
+        "source_fingerprint": fingerprint_sources(INFRA_VALIDATOR_SOURCES),
     }
     assert isinstance(component.outputs["blessing"], types.BaseChannel)
     assert component.outputs["blessing"].type is standard_artifacts.InfraBlessing
@@ -244,6 +246,7 @@ def test_it_compiles_for_kubeflow_and_vertex(tmp_path, suffix):
         "split": "eval",
         "model_name": "taxi",
         "drop_features": '["fare", "tips"]',
+        "source_fingerprint": fingerprint_sources(INFRA_VALIDATOR_SOURCES),
     }
     executor = spec["deploymentSpec"]["executors"]["InfraValidator_executor"]["container"]
     assert "pipeline.components.infra_validator.Executor" in executor["args"]

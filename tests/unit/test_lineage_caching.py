@@ -143,6 +143,21 @@ def test_the_code_of_transform_is_that_of_preprocessing(nodes):
     assert explanation.text == "code of preprocessing/ changed"
 
 
+@pytest.mark.parametrize(
+    ("node", "text"),
+    [
+        ("Evaluator", "code of what judges (pipeline/) changed"),
+        ("InfraValidator", "code of serving/ changed"),
+    ],
+)
+def test_other_code_of_a_judge(nodes, node, text):
+    for number, digest in ((1, "1" * 64), (2, "2" * 64)):
+        nodes.add(f"run-{number}", node, str(number), source_fingerprint=digest)
+
+    [explanation] = nodes.explain(f"{node}@run-2")
+    assert explanation.text == text
+
+
 def test_a_parameter_full_of_markup_is_text(nodes):
     nodes.add("run-1", "Trainer", "a", note="[red]a\x1b[31m")
     nodes.add("run-2", "Trainer", "b", note="[bold]" + "b" * 200)
@@ -253,7 +268,7 @@ def test_another_baseline(nodes):
 
     [explanation] = nodes.explain("Evaluator@run-4")
     assert explanation.text == (
-        "baseline_model is Model:2, was Model:1: another model is the latest blessed one"
+        "baseline_model is Model:2, was Model:1: another model is the baseline"
     )
 
 
@@ -264,7 +279,7 @@ def test_the_first_baseline(nodes):
 
     [explanation] = nodes.explain("Evaluator@run-2")
     assert explanation.text == (
-        "baseline_model is Model:1, was nothing: now a model is the latest blessed one"
+        "baseline_model is Model:1, was nothing: now a model is the baseline"
     )
 
 

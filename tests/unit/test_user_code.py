@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 
 from pipeline import user_code
-from pipeline.user_code import MODEL_SOURCES, TRANSFORM_SOURCES, fingerprint_sources
+from pipeline.user_code import (
+    EVALUATOR_SOURCES,
+    INFRA_VALIDATOR_SOURCES,
+    MODEL_SOURCES,
+    TRANSFORM_SOURCES,
+    fingerprint_sources,
+)
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ROOMS = ("fareline", "pipeline", "preprocessing", "models", "data", "schema", "runners", "lineage",
@@ -159,3 +165,44 @@ def test_every_user_function_lies_in_its_fingerprint():
     assert user_code.PREPROCESSING_FN.startswith(f"{TRANSFORM_SOURCES[0]}.")
     assert user_code.RUN_FN.startswith(f"{MODEL_SOURCES[0]}.")
     assert user_code.TUNER_FN.startswith(f"{MODEL_SOURCES[0]}.")
+
+
+# What the judges import and their verdict does not hang on.
+NO_JUDGES = (
+    "fareline",  # errors and digests
+    "lineage.recorded",  # names of properties
+    "pipeline.sections",  # reads settings; what is demanded reaches the Evaluator as a parameter
+    "pipeline.user_code",
+    "pipeline.values",  # how a setting may be written
+    "preprocessing.labels",  # the same; its values are in the EvalConfig
+)
+
+
+def _within(name, modules):
+    return any(f"{name}.".startswith(f"{module}.") for module in modules)
+
+
+def _files_of(module):
+    path = REPOSITORY / module.replace(".", "/")
+    return sorted(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
+
+
+@pytest.mark.parametrize("sources", [EVALUATOR_SOURCES, INFRA_VALIDATOR_SOURCES])
+def test_the_fingerprints_of_the_judges_cover_what_they_import(sources):
+    files = [file for module in sources for file in _files_of(module)]
+    imported = {name for file in files for name in _imports_of_ours(file)}
+    assert imported
+    assert [n for n in sorted(imported) if not _within(n, (*sources, *NO_JUDGES))] == []
+
+
+def test_no_source_of_a_judge_is_listed_for_nothing():
+    imported = {
+        name
+        for module in EVALUATOR_SOURCES
+        for file in _files_of(module)
+        for name in _imports_of_ours(file)
+    }
+    named = {"pipeline.components.evaluator", "pipeline.slice_extractor"}  # by dotted path
+    assert {m for m in EVALUATOR_SOURCES if any(_within(n, [m]) for n in imported)} | named == {
+        *EVALUATOR_SOURCES
+    }
