@@ -189,11 +189,21 @@ def _near(graph: Graph, text: str) -> list[str]:
     runs = list(graph.places.run_contexts())
     node, at, run = text.partition("@")
     if at:
+        run = _latest_run(graph) if run == LATEST else run
         run_ids = _matching(run, runs)[-1:] or difflib.get_close_matches(run, runs, _SHOWN, 0.5)
         nodes = {e.place.node for run_id in run_ids for e in graph.executions_of_run(run_id)}
         names = difflib.get_close_matches(node, sorted(nodes), 1) or sorted(nodes)[:1]
         return [f"{name}@{run_id}" for run_id in run_ids for name in names]
-    return difflib.get_close_matches(text, [*runs, *graph.places.pipelines()], _SHOWN, 0.5)
+    # The name of a node or a type alone: with what makes it an id.
+    ids = dict.fromkeys([*runs, *graph.places.pipelines()], "")
+    for execution in graph.executions_of_run(runs[-1]) if runs else ():
+        ids[execution.place.node] = f"@{LATEST}"
+    close = difflib.get_close_matches(text, [*ids, *graph.artifact_types()], _SHOWN, 0.5)
+    return [name + ids[name] if name in ids else _newest_of(graph, name) for name in close]
+
+
+def _newest_of(graph: Graph, kind: str) -> str:
+    return f"{kind}:{max((a.id for a in graph.artifacts_of_type(kind)), default=1)}"
 
 
 def _only_one(text: str, found: Sequence, nothing: str, near: Callable[[], list[str]]):

@@ -116,7 +116,8 @@ def _by_id(
     try:
         target = ids.find(graph, text)
     except UserMistake as error:
-        if "is not in the store" in str(error) and not any(c in text for c in "@#:"):
+        is_id = any(c in text for c in "@#:") and "did you mean" in str(error)
+        if "is not in the store" in str(error) and not is_id:
             raise _not_found(graph, text, examples, files) from error
         raise
     if isinstance(target, ids.PipelineKey):

@@ -11,8 +11,10 @@ import typer
 from fareline.errors import UserMistake
 from runners.lineage_commands.app import (
     DEFAULT_WORKSPACE,
+    JsonOption,
     StoreOption,
     WorkspaceOption,
+    answer,
     app,
     open_graph,
 )
@@ -49,12 +51,21 @@ def export(
     everything: Annotated[bool, typer.Option("--all", help="Export the whole store.")] = False,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     store: StoreOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Write a run, a pipeline, or what belongs to an id, in a format of others.
 
     The same store gives the same bytes. JSON has everything that the store says, as documented in
-    docs/lineage.md; OpenLineage is JSON lines, two events an execution.
+    docs/lineage.md; OpenLineage is JSON lines, two events an execution. With -o, --json says what
+    was written.
     """
+    if as_json and output is None and kind is not Format.JSON:
+        raise UserMistake.explain(
+            "--json",
+            f"given with {kind.value} on stdout",
+            "expected nothing but JSON there",
+            "name a file with -o",
+        )
     if everything and target:
         raise UserMistake.explain(
             target, "given with --all", "expected one of them", "leave one of them out"
@@ -64,7 +75,11 @@ def export(
     content = _render(kind, open_graph(workspace, store), target, everything).encode("utf-8")
     if output:
         _replace(output, content)
-        typer.echo(f"{output}: {len(content):,} bytes", err=True)
+        written = {"format": kind.value, "output": str(output), "bytes": len(content)}
+        if as_json:
+            answer(True, written, lambda console: None)
+        else:
+            typer.echo(f"{output}: {len(content):,} bytes", err=True)
     else:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()

@@ -1,5 +1,6 @@
 """`lineage ui`: the explorer in a browser. `lineage export` has a module of its own."""
 
+import json
 import signal
 import webbrowser
 from typing import Annotated
@@ -8,6 +9,7 @@ import typer
 
 from runners.lineage_commands.app import (
     DEFAULT_WORKSPACE,
+    JsonOption,
     StoreOption,
     WorkspaceOption,
     app,
@@ -32,6 +34,7 @@ def ui(
     open_browser: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     store: StoreOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Serve the explorer on this machine; a reload shows what a running pipeline has added.
 
@@ -49,7 +52,7 @@ def ui(
     server = ExplorerServer(host, port, make_page)
     # A stop by `kill` is as orderly as one by Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    typer.echo(server.url)
+    typer.echo(json.dumps({"url": server.url}) if as_json else server.url)
     typer.echo("Ctrl-C ends it.", err=True)
     if open_browser:
         webbrowser.open(server.url)

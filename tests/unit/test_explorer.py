@@ -331,14 +331,16 @@ def test_a_port_that_is_taken_is_a_mistake(server):
         ExplorerServer("127.0.0.1", server.server_port, str)
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_ui_says_its_address_serves_the_page_and_ends_cleanly(four_runs, stop):
-    command = [sys.executable, "-m", "runners.cli", "lineage", "ui", "Model:2"]
+@pytest.mark.parametrize(("stop", "words"), [(signal.SIGINT, []), (signal.SIGTERM, ["--json"])])
+def test_ui_says_its_address_serves_the_page_and_ends_cleanly(four_runs, stop, words):
+    command = [sys.executable, "-m", "runners.cli", "lineage", "ui", "Model:2", *words]
     command += ["--store", f"sqlite:{four_runs[0]}", "--port", "0"]
     with subprocess.Popen(
         command, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         address = process.stdout.readline().strip()
+        if words:
+            [address] = json.loads(address).values()
         port = int(re.fullmatch(r"http://127\.0\.0\.1:(\d+)/", address).group(1))
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
         connection.request("GET", "/")

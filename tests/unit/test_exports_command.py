@@ -43,6 +43,20 @@ def test_a_file_holds_what_stdout_would(run, tmp_path, name):
     assert os.listdir(tmp_path) == ["out"]
 
 
+@pytest.mark.parametrize("name", ["html", *FORMATS])
+def test_json_says_what_was_written(run, tmp_path, name):
+    path = tmp_path / "out"
+    written = run("--format", name, "-o", path, "--json")
+    size = path.stat().st_size
+    assert json.loads(written.stdout) == {"format": name, "output": str(path), "bytes": size}
+    assert written.stderr == ""
+    if name == "json":
+        assert json.loads(run("--json").stdout) == json.loads(path.read_text())
+        return
+    with pytest.raises(UserMistake, match=f"--json: given with {name} on stdout; expected nothing"):
+        run("--format", name, "--json")
+
+
 def test_json_of_the_last_run_is_the_default(run):
     content = json.loads(run().stdout)
     assert content["scope"] == "run-2"
