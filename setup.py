@@ -26,6 +26,7 @@ PACKAGES = [
     "schema",
     "runners",
     "runners.lineage_commands",
+    "runners.spec",
     "lineage",
     "lineage.explorer",
     "lineage.exports",

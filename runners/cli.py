@@ -20,6 +20,13 @@ from runners.lineage_commands import app as lineage_app
 from runners.models_command import models, promote, rollback
 from runners.predict_command import predict
 from runners.serve_command import serve
+from runners.spec_options import (
+    MapOption,
+    ParamOption,
+    SpecOption,
+    refuse_settings_options,
+    refuse_spec_options,
+)
 from runners.why_command import why
 
 app = typer.Typer(
@@ -63,23 +70,42 @@ def run(
     workspace: WorkspaceOption = Path("workspace"),
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Execute every node.")] = False,
     as_json: JsonOption = False,
+    spec: SpecOption = None,
+    maps: MapOption = None,
+    parameters: ParamOption = None,
 ) -> None:
     """Run the pipeline on this machine. Exit code 0: pushed; 3: the model was refused."""
+    from runners.workspace import Workspace
+
+    here = Workspace(workspace.resolve())
+    if spec is None:
+        refuse_spec_options(maps, parameters)
+    else:
+        from runners.spec_run import read_request, run_request
+
+        refuse_settings_options(config, overrides)
+        outcome, console = run_request(
+            read_request(spec, here, maps or (), parameters or (), use_cache=not no_cache)
+        )
+        _answer(outcome, console, None, as_json)
     from pipeline.config import load_settings
     from pipeline.sections import DEFAULT_PATH
     from runners.run import RunRequest, check_request, run_locally
-    from runners.workspace import Workspace
 
     settings = load_settings(config or DEFAULT_PATH, overrides or ())
     source = check_request(settings)
     request = RunRequest(
         settings,
-        Workspace(workspace.resolve()),
+        here,
         use_cache=not no_cache,
         overrides=tuple(overrides or ()),
     )
     outcome, console = run_locally(request, source)
+    _answer(outcome, console, settings, as_json)
 
+
+def _answer(outcome, console, settings, as_json: bool) -> None:
+    """Prints what came of a run, and ends with its exit code."""
     from runners.summary import EXIT_CODES, print_summary
 
     if as_json:

@@ -7,7 +7,6 @@ every node is launched by TFX's own `Launcher`, as there; what is ours is the or
 """
 
 import concurrent.futures
-import dataclasses
 import json
 import threading
 import time
@@ -15,7 +14,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 from absl import logging
 from ml_metadata import errors
-from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler import compiler, constants
 from tfx.orchestration import data_types_utils, metadata
@@ -26,7 +24,8 @@ from tfx.proto.orchestration import pipeline_pb2
 
 from lineage import recorded
 from lineage.store import adapt, connect
-from runners.progress import NodeState
+from runners.abandoned import fail_abandoned_executions
+from runners.progress import NodeResult, NodeState
 from runners.provenance import Provenance
 
 PARALLEL_NODES = 2
@@ -36,23 +35,6 @@ _FINAL_STATES = {
     metadata_store_pb2.Execution.COMPLETE: NodeState.EXECUTED,
     metadata_store_pb2.Execution.CACHED: NodeState.CACHED,
 }
-
-
-@dataclasses.dataclass
-class NodeResult:
-    """How one node went.
-
-    Attributes:
-        name: Node id.
-        state: Last state.
-        seconds: Wall time, 0 until it has started.
-        error: What it failed with.
-    """
-
-    name: str
-    state: NodeState = NodeState.WAITING
-    seconds: float = 0.0
-    error: BaseException | None = None
 
 
 class _SerializedMetadata(metadata.Metadata):
@@ -241,40 +223,6 @@ def _add_provenance(nodes: Mapping[str, pipeline_pb2.PipelineNode], provenance: 
         version = node.contexts.contexts.add()
         version.type.name = recorded.CODE_CONTEXT_TYPE
         version.name.field_value.string_value = provenance.code_version
-
-
-def fail_abandoned_executions(
-    connection: metadata_store_pb2.ConnectionConfig, runs: Sequence[str] | None = None
-) -> Sequence[int]:
-    """Marks executions that a killed run left as running as failed; the caller holds the workspace.
-
-    Args:
-        connection: Of the store.
-        runs: Ids of the runs that may have left them; None for all runs of the store.
-
-    Returns:
-        Ids of the executions that were marked.
-    """
-    store = connect(connection)
-    running = [
-        e
-        for e in _executions(store, runs)
-        if e.last_known_state == metadata_store_pb2.Execution.RUNNING
-    ]
-    for execution in running:
-        execution.last_known_state = metadata_store_pb2.Execution.FAILED
-    if running:
-        store.put_executions(running)
-    return [execution.id for execution in running]
-
-
-def _executions(
-    store: metadata_store.MetadataStore, runs: Sequence[str] | None
-) -> list[metadata_store_pb2.Execution]:
-    if runs is None:
-        return store.get_executions()
-    contexts = [store.get_context_by_type_and_name(_RUN_CONTEXT_TYPE, run) for run in runs]
-    return [e for c in contexts if c is not None for e in store.get_executions_by_context(c.id)]
 
 
 def _recorded_error(execution: metadata_store_pb2.Execution) -> str:

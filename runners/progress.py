@@ -4,6 +4,7 @@ Imports neither TFX nor TensorFlow.
 """
 
 import contextlib
+import dataclasses
 import enum
 import os
 import sys
@@ -29,11 +30,34 @@ class NodeState(enum.Enum):
     CACHED = "cached"
     FAILED = "failed"
     SKIPPED = "skipped"
+    NOT_TRIGGERED = "not_triggered"  # its condition said no
 
     @property
     def is_success(self) -> bool:
         """Whether nodes that depend on it may run."""
         return self in (NodeState.EXECUTED, NodeState.CACHED)
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether a run in which every node ended so did not fail."""
+        return self.is_success or self is NodeState.NOT_TRIGGERED
+
+
+@dataclasses.dataclass
+class NodeResult:
+    """How one node went.
+
+    Attributes:
+        name: Node id.
+        state: Last state.
+        seconds: Wall time, 0 until it has started.
+        error: What it failed with.
+    """
+
+    name: str
+    state: NodeState = NodeState.WAITING
+    seconds: float = 0.0
+    error: BaseException | None = None
 
 
 # The sign says what the colour says: colour is never the only sign.
@@ -44,6 +68,7 @@ _STYLES = {
     NodeState.CACHED: ("=", "blue"),
     NodeState.FAILED: ("✗", "bold red"),
     NodeState.SKIPPED: ("-", "dim"),
+    NodeState.NOT_TRIGGERED: ("○", "dim"),
 }
 
 

@@ -67,39 +67,50 @@ class GitState:
 
 
 def collect_provenance(
-    settings: Settings, overrides: Sequence[str] = (), use_cache: bool = True
+    settings: Settings | None,
+    overrides: Sequence[str] = (),
+    use_cache: bool = True,
+    runner: str = "local",
 ) -> Provenance:
     """Collects what is known of a run before it starts; takes about half a second.
 
     Args:
-        settings: Validated, with the overrides applied.
+        settings: Validated, with the overrides applied; None where they are not known.
         overrides: As given to `--set`.
         use_cache: Whether unchanged nodes may be skipped.
+        runner: What executes it.
     """
-    text = write_settings(settings)
     fingerprint = fingerprint_sources(ROOMS)
     packages = installed_packages()
-    packaged = settings.path == DEFAULT_PATH.resolve()
     properties = {
-        recorded.RUNNER: "local",
+        recorded.RUNNER: runner,
         recorded.STACK: name_stack(packages),
         recorded.PYTHON: platform.python_version(),
         recorded.PACKAGES: json.dumps(packages),
         recorded.CODE_FINGERPRINT: fingerprint,
-        recorded.SETTINGS: text,
-        recorded.SETTINGS_SHA256: hashlib.sha256(text.encode()).hexdigest(),
-        recorded.SETTINGS_FILE: settings.path.name if packaged else str(settings.path),
-        recorded.OVERRIDES: json.dumps(list(overrides)),
         recorded.USE_CACHE: int(use_cache),
         recorded.USER: login_name(),
         recorded.HOST_KIND: describe_host(),
     }
+    if settings is not None:
+        properties |= _describe_settings(settings, overrides)
     git = read_git_state(_CHECKOUT)
     if git:
         properties[recorded.GIT_COMMIT] = git.commit
         properties[recorded.GIT_DIRTY] = int(git.dirty)
     version = fingerprint if git is None or git.dirty else git.commit
     return Provenance({name: _storable(value) for name, value in properties.items()}, version)
+
+
+def _describe_settings(settings: Settings, overrides: Sequence[str]) -> dict[str, str]:
+    text = write_settings(settings)
+    packaged = settings.path == DEFAULT_PATH.resolve()
+    return {
+        recorded.SETTINGS: text,
+        recorded.SETTINGS_SHA256: hashlib.sha256(text.encode()).hexdigest(),
+        recorded.SETTINGS_FILE: settings.path.name if packaged else str(settings.path),
+        recorded.OVERRIDES: json.dumps(list(overrides)),
+    }
 
 
 def write_settings(settings: Settings) -> str:

@@ -1,6 +1,6 @@
 """What came of a run: read from the store and the artifacts, as a JSON object and as text.
 
-Imports TFMA through pipeline.evaluation when an evaluation is read, so import this after TFX.
+Imports TFMA, through pipeline.evaluation, only for an evaluation that did not record its metrics.
 """
 
 import dataclasses
@@ -16,18 +16,22 @@ from rich.table import Table
 from rich.text import Text
 
 from fareline.errors import FarelineError
+from lineage.elements import Artifact
 from lineage.graph import Graph
+from lineage.recorded import METRICS, parse_json
 from lineage.runs import outputs_of_run
 from lineage.why import why_run
 from lineage.why_view import judgement_lines, refusals
-from pipeline.evaluation import OVERALL, SliceMetrics, read_metrics
 from pipeline.sections import Settings
-from runners.local import NodeResult
+from pipeline.slicing import OVERALL
+from pipeline.verdict import SliceMetrics
+from runners.progress import NodeResult
 from runners.workspace import Workspace
 
 PUSHED, REFUSED, FAILED = "pushed", "refused", "failed"
+COMPLETED = "completed"  # a pipeline without a Pusher, which only a specification can be
 INTERRUPTED = "interrupted"  # recorded only: after an interrupt there is no summary
-EXIT_CODES = {PUSHED: 0, REFUSED: 3, FAILED: 1}
+EXIT_CODES = {PUSHED: 0, COMPLETED: 0, REFUSED: 3, FAILED: 1}
 TRACEBACK = "Traceback (most recent call last):"
 
 
@@ -50,10 +54,12 @@ class Outcome:
 
     @property
     def status(self) -> str:
-        """`failed` if a node did not end well, else `pushed` or `refused`."""
-        if not all(node.state.is_success for node in self.nodes):
+        """`failed` if a node did not end well, else `pushed`, `refused`, or `completed`."""
+        if not all(node.state.is_fine for node in self.nodes):
             return FAILED
-        return PUSHED if self.pushed_to else REFUSED
+        if self.pushed_to:
+            return PUSHED
+        return REFUSED if _may_push(self.why) else COMPLETED
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -110,7 +116,7 @@ def read_outcome(
     return Outcome(
         run_id=run_id,
         nodes=nodes,
-        slices=read_metrics(evaluation.uri) if evaluation else [],
+        slices=_slices(evaluation) if evaluation else [],
         blessed=bool(_properties(blessing).get("blessed")),
         infra_blessed=bool(infra.get("blessed")),
         reasons=refusals(why),
@@ -123,8 +129,33 @@ def read_outcome(
     )
 
 
-def print_summary(console: Console, outcome: Outcome, settings: Settings) -> None:
-    """Prints metrics, the verdict with its reasons, and what to type next."""
+def read_metrics(evaluation_uri: str) -> list[SliceMetrics]:
+    """Reads an evaluation with TFMA, which takes six seconds to import."""
+    from pipeline import evaluation
+
+    return evaluation.read_metrics(evaluation_uri)
+
+
+def _slices(evaluation: Artifact) -> Sequence[SliceMetrics]:
+    """The metrics by slice, as our Evaluator recorded them, or else from the artifact's files."""
+    found = parse_json(evaluation.properties.get(METRICS))
+    if not isinstance(found, dict):
+        return read_metrics(evaluation.uri)
+    named = {OVERALL: found.get("overall", {}), **found.get("slices", {})}
+    return [
+        SliceMetrics(name, {k: math.nan if v is None else v for k, v in metrics.items()})
+        for name, metrics in named.items()
+    ]
+
+
+def print_summary(console: Console, outcome: Outcome, settings: Settings | None) -> None:
+    """Prints metrics, the verdict with its reasons, and what to type next.
+
+    Args:
+        console: Where to.
+        outcome: Of the run.
+        settings: For the thresholds; None where a specification was run.
+    """
     if outcome.slices:
         console.print(_metrics_table(outcome.metrics, settings))
     for node in outcome.nodes:
@@ -182,13 +213,18 @@ def _next_step(outcome: Outcome) -> str:
     return f"Next: fareline lineage runs --workspace {outcome.workspace.root}"
 
 
-def _metrics_table(metrics: Mapping[str, float], settings: Settings) -> Table:
+def _may_push(why: Mapping[str, Any] | None) -> bool:
+    return why is None or why["pusher"]["execution"] is not None
+
+
+def _metrics_table(metrics: Mapping[str, float], settings: Settings | None) -> Table:
     table = Table(title="Metrics on the eval split", title_justify="left", box=None)
     table.add_column("metric")
     table.add_column("value", justify="right")
-    table.add_column("threshold")
+    table.add_column("threshold" if settings else "")
+    thresholds = settings.evaluation.thresholds if settings else None
     for name, value in metrics.items():
-        threshold = getattr(settings.evaluation.thresholds, name, None)
+        threshold = getattr(thresholds, name, None)
         bounds = threshold.model_dump(exclude_none=True) if threshold else {}
         said = ", ".join(f"{key.replace('_', ' ')} {bound:g}" for key, bound in bounds.items())
         table.add_row(name, _number(name, value), said)

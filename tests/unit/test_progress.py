@@ -121,7 +121,7 @@ def test_states_differ_in_sign_and_word_and_not_in_colour_alone():
 def test_states_are_the_words_of_the_json_answer():
     assert {state.value for state in NodeState if state.is_success} == {"executed", "cached"}
     assert {state.value for state in NodeState} == {
-        "waiting", "running", "executed", "cached", "failed", "skipped",
+        "waiting", "running", "executed", "cached", "failed", "skipped", "not_triggered",
     }  # fmt: skip
 
 

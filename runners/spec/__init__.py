@@ -1,0 +1,1 @@
+"""Executes a compiled pipeline specification on this machine: see docs/specs.md."""
