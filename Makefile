@@ -2,7 +2,7 @@
 # ARGS goes to the command: make run ARGS="--set training.steps=50"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ready run test test-current test-stores lint format bench requirements clean distclean
+.PHONY: help setup ready run test test-current test-stores test-image lint format bench requirements clean distclean
 
 # With it set, Python compiles TFX anew in every process, which takes twenty seconds each.
 unexport PYTHONDONTWRITEBYTECODE
@@ -44,6 +44,9 @@ test-current: ## Proves the current stack: run and test on a clean Debian 13 (ro
 
 test-stores: ready ## Proves that both stacks write and continue one store (root)
 	@$(call WITH_PYTHON,.ci/two_stacks.py stores)
+
+test-image: ## Builds the Dockerfile without Docker and runs the pipeline in it (root)
+	@$(call WITH_PYTHON,.ci/image.py)
 
 lint: ready ## Checks style, format and import directions; changes nothing
 	.venv/bin/ruff check .

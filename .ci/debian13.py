@@ -6,12 +6,11 @@
     .ci/debian13.py --dirty make lint         any one command, uncommitted changes included
 
 The current stack needs glibc 2.39. This proves it where glibc is older, and anywhere proves that a
-fresh clone needs nothing but the packages named below. The root is built once by debootstrap, in a
-cache folder outside the tree; every start works in a copy of it and deletes the copy. All mounts
-are made in a mount namespace, which ends with its last process: nothing stays mounted, however
-this ends. Needs root. Standard library only; Python 3.8 or newer runs it.
+fresh clone needs nothing but the packages named below. Every start works in a copy of the clean
+root (clean_debian.py) and deletes the copy. All mounts are made in a mount namespace, which ends
+with its last process: nothing stays mounted, however this ends. Needs root. Standard library only;
+Python 3.8 or newer runs it.
 """
-# ruff: noqa: T201
 
 from __future__ import annotations
 
@@ -19,9 +18,7 @@ import argparse
 import configparser
 import contextlib
 import fcntl
-import hashlib
 import os
-import platform
 import re
 import shutil
 import signal
@@ -32,23 +29,26 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from clean_debian import (
+    NAMESPACE,
+    SKIP,
+    CannotRun,
+    cache_folder,
+    check_machine,
+    ensure_root,
+    root_name,
+    run,
+    say,
+)
+
 CHECKOUT = Path(__file__).resolve().parents[1]
-SUITE = "trixie"
 PACKAGES = ("git", "make", "python3", "python3-venv")  # what the README asks of a newcomer
 INSTALL_PACKAGES = ".ci/install-packages"  # what the tests need beside; not there for `make run`
-KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-SKIP = "FARELINE_SKIP_CURRENT"
-MIRROR = "FARELINE_DEBIAN_MIRROR"
 
 # Inside the chroot.
 HOME = "/home/newcomer"
 CLONE = HOME + "/fareline"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-# The kernel ends the namespace's processes with the first one, and drops the mounts with the last.
-# The first one ends with unshare, and unshare with this script, even if that is killed outright.
-NAMESPACE = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork"]
-NAMESPACE += ["--kill-child", "--"]
 
 # Runs as the first process of the namespace, and stays: it is the one that the orphans go to.
 # A /dev of its own, since a bind mount of the host's would put the host's disks in reach.
@@ -86,119 +86,6 @@ NETWORK = re.compile(
 )
 
 
-class CannotRun(Exception):
-    """The proof cannot be had here, and the message says why in one line."""
-
-
-def say(text: str) -> None:
-    """Prints a progress line, on stderr like those of the set-up."""
-    print("debian13: " + text, file=sys.stderr, flush=True)
-
-
-def check_machine() -> None:
-    """Refuses where a chroot with a Debian for x86_64 cannot be.
-
-    Raises:
-        CannotRun: This is another system, or the user is not root.
-    """
-    hint = f"Hint: {SKIP}=1 leaves this proof out, and says so."
-    here = f"{platform.system()} {platform.machine()}"
-    if here != "Linux x86_64":
-        raise CannotRun(f"this machine is {here}; Linux x86_64 was expected. {hint}")
-    if os.geteuid() != 0:
-        raise CannotRun(
-            f"the user is not root; root was expected, for chroot and mounts. Hint: use sudo, or "
-            f"{SKIP}=1 to leave this proof out."
-        )
-    needed = {"unshare": "util-linux", "setpriv": "util-linux", "chroot": "coreutils", "git": "git"}
-    for program, package in needed.items():
-        if not shutil.which(program):
-            raise CannotRun(f"there is no {program} on PATH. Hint: install {package}.")
-
-
-def cache_folder() -> Path:
-    """Names the folder for the root, the copies in use, and the packages that uv downloaded."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(base).absolute() / "fareline" / "debian13"
-
-
-def root_name() -> str:
-    """Names the root after all that decides what is in it: what is there under it is as wanted."""
-    recipe = repr(("layout 1", SUITE, PACKAGES, os.environ.get(MIRROR)))
-    return "root-" + hashlib.sha256(recipe.encode()).hexdigest()[:12]
-
-
-def run(command: Sequence[str], **options: object) -> int:
-    """Runs a program to its end, and ends it, with all that it started, if this one is stopped."""
-    process = subprocess.Popen(command, **options)
-    try:
-        return process.wait()
-    except BaseException:
-        process.kill()
-        process.wait()
-        raise
-
-
-def get_debootstrap() -> None:
-    """Installs debootstrap and the archive's keys where they are missing and apt is there.
-
-    Raises:
-        CannotRun: They cannot be had.
-    """
-    if shutil.which("debootstrap") and KEYRING.exists():
-        return
-    packages = "debootstrap debian-archive-keyring"
-    if shutil.which("apt-get"):
-        say(f"installing {packages} with apt")
-        install = f"apt-get install -y --no-install-recommends {packages}"
-        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        run(
-            ["sh", "-c", f"{install} || {{ apt-get update && {install}; }}"],
-            env=environment,
-            **quiet,
-        )
-    if not (shutil.which("debootstrap") and KEYRING.exists()):
-        raise CannotRun(f"there is no debootstrap with {KEYRING}. Hint: install {packages}.")
-
-
-def ensure_root(cache: Path) -> Path:
-    """Returns the clean root, building it first if it is not there.
-
-    Raises:
-        CannotRun: It could not be built.
-    """
-    root = cache / root_name()
-    if root.exists():
-        say(f"the clean root is {root}")
-        return root
-    get_debootstrap()
-    start = time.monotonic()
-    say(f"building a clean Debian 13 ({SUITE}) with {', '.join(PACKAGES)} as {root}")
-    building = cache / "building"
-    shutil.rmtree(building, ignore_errors=True)
-    log = cache / "debootstrap.log"
-    with open(log, "wb") as output:
-        # In a namespace, since debootstrap mounts /proc in there and may be killed.
-        command = [*NAMESPACE, "debootstrap", "--variant=minbase", "--force-check-gpg"]
-        command += [f"--keyring={KEYRING}", f"--include={','.join(PACKAGES)}", SUITE, str(building)]
-        command += [os.environ[MIRROR]] if os.environ.get(MIRROR) else []
-        code = run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-    if code != 0:
-        last = (log.read_text(errors="replace").strip().splitlines() or ["no output"])[-1]
-        raise CannotRun(
-            f"debootstrap failed with code {code} ({last}; all of it in {log}). Hint: check the "
-            f"network, set {MIRROR} to a Debian mirror, or {SKIP}=1 to leave this proof out."
-        )
-    for package in (building / "var/cache/apt/archives").glob("*.deb"):
-        package.unlink()
-    for outdated in cache.glob("root-*"):
-        shutil.rmtree(outdated, ignore_errors=True)
-    building.rename(root)
-    say(f"built in {time.monotonic() - start:.0f} s")
-    return root
-
-
 @contextlib.contextmanager
 def copy_of_root(cache: Path, fresh: bool, keep: bool) -> Iterator[Path]:
     """Gives a copy of the clean root to work in, and deletes it.
@@ -213,8 +100,8 @@ def copy_of_root(cache: Path, fresh: bool, keep: bool) -> Iterator[Path]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         delete_leftovers(cache)
         if fresh:
-            shutil.rmtree(cache / root_name(), ignore_errors=True)
-        root = ensure_root(cache)
+            shutil.rmtree(cache / root_name(PACKAGES), ignore_errors=True)
+        root = ensure_root(cache, PACKAGES)
         folder = Path(tempfile.mkdtemp(prefix="run-", dir=cache))
         in_use = open(folder / "lock", "w")  # noqa: SIM115 - as long as a child has it too
         fcntl.flock(in_use, fcntl.LOCK_EX)

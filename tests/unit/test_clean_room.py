@@ -1,6 +1,6 @@
 """The proof on a clean Debian 13: what it reads, refuses and says. Builds and mounts nothing."""
 
-import importlib.util
+import importlib
 import os
 import subprocess
 import sys
@@ -9,15 +9,14 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).resolve().parents[2] / ".ci" / "debian13.py"
-_spec = importlib.util.spec_from_file_location("debian13", SCRIPT)
-debian13 = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(debian13)
+sys.path.insert(0, str(SCRIPT.parent))  # where the scripts there find each other
+clean_debian, debian13 = (importlib.import_module(name) for name in ("clean_debian", "debian13"))
 
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    for name in ("ARGS", debian13.SKIP, debian13.MIRROR):
+    for name in ("ARGS", clean_debian.SKIP, clean_debian.MIRROR):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -58,7 +57,7 @@ def test_skipping_is_announced_and_does_nothing(tmp_path):
 
 @pytest.mark.parametrize("value", ["", "0", "yes"])
 def test_only_1_skips(value, monkeypatch, capsys):
-    monkeypatch.setenv(debian13.SKIP, value)
+    monkeypatch.setenv(clean_debian.SKIP, value)
     monkeypatch.setattr(debian13, "prove", lambda *_: 7)
     monkeypatch.setattr(debian13.signal, "signal", lambda *_: None)
     assert debian13.main([]) == 7
@@ -66,9 +65,9 @@ def test_only_1_skips(value, monkeypatch, capsys):
 
 
 def test_without_root_it_fails_in_one_line(monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(debian13.platform, "system", lambda: "Linux")
-    monkeypatch.setattr(debian13.platform, "machine", lambda: "x86_64")
-    monkeypatch.setattr(debian13.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(clean_debian.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(clean_debian.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(clean_debian.os, "geteuid", lambda: 1000)
     monkeypatch.setattr(debian13.signal, "signal", lambda *_: None)
     assert debian13.main([]) == 2
     said = capsys.readouterr().err
@@ -79,10 +78,10 @@ def test_without_root_it_fails_in_one_line(monkeypatch, capsys, tmp_path):
 
 
 def test_another_system_is_refused(monkeypatch):
-    monkeypatch.setattr(debian13.platform, "system", lambda: "Darwin")
-    monkeypatch.setattr(debian13.platform, "machine", lambda: "arm64")
-    with pytest.raises(debian13.CannotRun, match="this machine is Darwin arm64; Linux x86_64 was"):
-        debian13.check_machine()
+    monkeypatch.setattr(clean_debian.platform, "system", lambda: "Darwin")
+    monkeypatch.setattr(clean_debian.platform, "machine", lambda: "arm64")
+    with pytest.raises(clean_debian.CannotRun, match="this machine is Darwin arm64; Linux"):
+        clean_debian.check_machine()
 
 
 def test_an_archive_that_cannot_be_reached_is_said_and_leaves_no_root(monkeypatch, tmp_path):
@@ -90,22 +89,22 @@ def test_an_archive_that_cannot_be_reached_is_said_and_leaves_no_root(monkeypatc
         stdout.write(b"I: Retrieving\nE: Failed getting release file\n")
         return 1
 
-    monkeypatch.setattr(debian13, "get_debootstrap", lambda: None)
-    monkeypatch.setattr(debian13, "run", fail)
-    with pytest.raises(debian13.CannotRun, match="code 1 .E: Failed getting release file.*Hint: "):
-        debian13.ensure_root(tmp_path)
+    monkeypatch.setattr(clean_debian, "get_debootstrap", lambda: None)
+    monkeypatch.setattr(clean_debian, "run", fail)
+    with pytest.raises(clean_debian.CannotRun, match="code 1 .E: Failed getting release.*Hint: "):
+        clean_debian.ensure_root(tmp_path, debian13.PACKAGES)
     assert [path.name for path in tmp_path.iterdir()] == ["debootstrap.log"]
 
 
 def test_a_root_that_was_built_is_used_again_and_another_recipe_is_another_root(
     monkeypatch, tmp_path
 ):
-    root = tmp_path / debian13.root_name()
+    root = tmp_path / clean_debian.root_name(debian13.PACKAGES)
     root.mkdir()
-    monkeypatch.setattr(debian13, "run", lambda *_, **__: pytest.fail("it was built again"))
-    assert debian13.ensure_root(tmp_path) == root
-    monkeypatch.setenv(debian13.MIRROR, "made-up")
-    assert debian13.root_name() != root.name
+    monkeypatch.setattr(clean_debian, "run", lambda *_, **__: pytest.fail("it was built again"))
+    assert clean_debian.ensure_root(tmp_path, debian13.PACKAGES) == root
+    monkeypatch.setenv(clean_debian.MIRROR, "made-up")
+    assert clean_debian.root_name(debian13.PACKAGES) != root.name
 
 
 def test_what_a_killed_start_left_is_deleted_and_what_is_in_use_is_not(tmp_path):
@@ -135,7 +134,7 @@ def test_a_file_is_never_written_through_a_link_out_of_the_root(tmp_path):
     (root / "etc").symlink_to(outside)
     source = tmp_path / "hosts"
     source.write_text("new")
-    with pytest.raises(debian13.CannotRun, match="in a folder reached through a link"):
+    with pytest.raises(clean_debian.CannotRun, match="in a folder reached through a link"):
         debian13.place(source, root, "/etc/hosts")
     assert not list(outside.iterdir())
 
@@ -157,14 +156,14 @@ def test_certificates_named_in_pip_conf_are_found(tmp_path):
 def test_a_program_is_ended_when_this_one_is_stopped(monkeypatch):
     started = []
 
-    class Stopped(debian13.subprocess.Popen):
+    class Stopped(clean_debian.subprocess.Popen):
         def wait(self, timeout=None):
             if not started:
                 started.append(self)
                 raise SystemExit(130)
             return super().wait(timeout)
 
-    monkeypatch.setattr(debian13.subprocess, "Popen", Stopped)
+    monkeypatch.setattr(clean_debian.subprocess, "Popen", Stopped)
     with pytest.raises(SystemExit):
-        debian13.run(["sleep", "60"])
+        clean_debian.run(["sleep", "60"])
     assert started[0].returncode == -9
