@@ -56,6 +56,9 @@ Cron = _pattern(
     r"(TZ=\S+ )?\S+( \S+){4}",
     "five cron fields, such as 0 6 * * 1, with TZ=ZONE before them or not",
 )
+Url = _pattern(
+    r"https?://[^/\s]+(/\S*)?", "an address, such as https://HOST or http://127.0.0.1:PORT"
+)
 MachineType = _pattern(r"[a-z0-9]+-[a-z0-9-]+", "a machine type, such as n1-standard-4")
 
 
@@ -106,7 +109,7 @@ class Cluster(Section):
 class Kubeflow(Cluster):
     """Open-source Kubeflow Pipelines."""
 
-    host: str | None = None
+    host: Url | None = None
     namespace: KubernetesName | None = None
     experiment: str = "fareline"
     service_account: KubernetesName | None = None
@@ -135,6 +138,7 @@ class Vertex(Cluster):
     service_account: ServiceAccount | None = None
     network: Network | None = None
     encryption_key: EncryptionKey | None = None
+    api_endpoint: Url | None = None
     labels: dict[LabelKey, Label] = Field(default_factory=dict)
     beam: Literal["in_container", "dataflow"] = "in_container"
     dataflow: Dataflow = Dataflow()

@@ -27,6 +27,7 @@ from runners.spec_options import (
     refuse_settings_options,
     refuse_spec_options,
 )
+from runners.submit_command import submit
 from runners.why_command import why
 
 app = typer.Typer(
@@ -117,6 +118,7 @@ def _answer(outcome, console, settings, as_json: bool) -> None:
 
 app.command("compile")(compile_)
 app.command()(check)
+app.command()(submit)
 app.command()(why)
 app.command()(models)
 app.command()(rollback)

@@ -1,7 +1,6 @@
-"""Vertex AI Pipelines: what it needs to find in a job. The one module that imports google.cloud.
+"""Vertex AI Pipelines: what it needs to find in a job.
 
-Called by runners.compile; compiling needs no client, so google.cloud is imported only where a
-function needs it.
+Called by runners.compile. Compiling needs no client: that one is in runners.vertex_client.
 """
 
 from typing import Any
