@@ -14,9 +14,9 @@ from tfx.dsl.io import fileio
 from tfx.types.standard_artifacts import Model
 from tfx.utils import io_utils, path_utils
 
+from lineage.recorded import NO_MODEL
 from serving.version_files import SAVED_MODEL_FILE, version_numbers
 
-NO_MODEL = "no_model"  # custom property of a Model without files: nothing was pushed yet
 VERSION, SOURCE = "version", "source"
 
 
