@@ -1,6 +1,6 @@
 """Columns to serialized tf.Examples, with the encoder that TFX itself uses (C++, no TensorFlow).
 
-Called by `runners.batch_prediction`.
+Called by `runners.batch_prediction` and `data.example_files`.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,8 @@ def encode_examples(columns: Mapping[str, pa.Array], rows: int) -> np.ndarray:
     """Encodes rows.
 
     Args:
-        columns: By name: int64, float64 (written as float32) or large_binary; null is missing.
+        columns: By name: int64, float64 (written as float32) or large_binary, where null is
+            missing; large_lists of these; or nulls, whose feature then has no kind.
         rows: How many; also where there is no column at all.
 
     Returns:
@@ -36,6 +37,10 @@ def encode_examples(columns: Mapping[str, pa.Array], rows: int) -> np.ndarray:
 
 def _one_or_none(array: pa.Array) -> pa.Array:
     """Wraps each value into a list; what is missing becomes an empty one."""
+    if pa.types.is_large_list(array.type):
+        return array
+    if pa.types.is_null(array.type):
+        return array.cast(pa.large_list(pa.large_binary()))
     valid = array.is_valid().to_numpy(zero_copy_only=False)
     offsets = np.concatenate([[0], np.cumsum(valid, dtype=np.int64)])
     values = array.drop_null()

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 INT, FLOAT, STRING = "int", "float", "string"
 # What a model's column of a kind is made of; text where it is no bytes but must be shown.
 TYPES = {INT: pa.int64(), FLOAT: pa.float64(), STRING: pa.large_binary(), "text": pa.large_string()}
-_FLOAT32_MAX = float(np.finfo(np.float32).max)
+FLOAT32_MAX = float(np.finfo(np.float32).max)
 _INT64 = 2**63
 
 
@@ -129,7 +129,7 @@ def _check_float(value: Any) -> tuple[float | None, Fault | None]:
         return None, _fault(value, "not_a_number", "a number")
     if not isinstance(value, str) and isinstance(found, float) and math.isnan(found):
         return None, None
-    if not abs(found) <= _FLOAT32_MAX:
+    if not abs(found) <= FLOAT32_MAX:
         return None, Fault("not_finite", f"{value!s:.40}: expected a finite number of 32 bits")
     return float(found), None
 
@@ -194,7 +194,7 @@ def _float(array: pa.Array) -> pa.Array:
         array = array.cast(pa.float64())
         array = _nan_is_missing(array)
     # Of NaN no comparison is true, and what is missing does not count.
-    if not pc.all(pc.less_equal(pc.abs(array), _FLOAT32_MAX)).as_py() and array.null_count < len(
+    if not pc.all(pc.less_equal(pc.abs(array), FLOAT32_MAX)).as_py() and array.null_count < len(
         array
     ):
         raise pa.ArrowInvalid("not finite")

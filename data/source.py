@@ -38,12 +38,15 @@ class CsvSource:
     header: tuple[str, ...]
 
 
-def check_csv_source(path: Path, required_columns: Sequence[str]) -> CsvSource:
+def check_csv_source(
+    path: Path, required_columns: Sequence[str], any_order: bool = False
+) -> CsvSource:
     """Checks that a CSV file, or a folder of `*.csv`, can be read and has the columns needed.
 
     Args:
         path: A file of any name, or a folder.
         required_columns: The columns that the settings name: label and features.
+        any_order: Whether files may have their columns in different orders.
 
     Returns:
         What an ExampleGen needs to know of the source.
@@ -57,8 +60,9 @@ def check_csv_source(path: Path, required_columns: Sequence[str]) -> CsvSource:
     headers = [_read_header(file) for file in files]
     for file, header in zip(files, headers, strict=True):
         _check_no_repeats(file, header)
-        _check_same_header(file, header, files[0], headers[0])
-    _check_required(path, headers[0], required_columns)
+        if not (any_order and set(header) == set(headers[0])):
+            _check_same_header(file, header, files[0], headers[0])
+    require_columns_of_source(path, headers[0], required_columns)
     return CsvSource(files[0].parent, pattern, files, headers[0])
 
 
@@ -188,7 +192,14 @@ def _check_same_header(
     )
 
 
-def _check_required(path: Path, header: tuple[str, ...], required_columns: Sequence[str]) -> None:
+def require_columns_of_source(
+    path: Path, header: tuple[str, ...], required_columns: Sequence[str]
+) -> None:
+    """Refuses a source without a column that the settings name.
+
+    Raises:
+        DataError: With the nearest column that is there.
+    """
     absent = [name for name in dict.fromkeys(required_columns) if name not in header]
     if absent:
         column, it = ("column", "it") if len(absent) == 1 else ("columns", "them")

@@ -33,13 +33,16 @@ OUTCOME = "outcome"  # pushed, refused, failed or interrupted
 ENDED = "ended"  # milliseconds since 1970, as text: a server's integers have 32 bits
 
 # Of the Examples that ExampleGen puts out.
-SOURCE_FILES = "source_files"  # JSON list of {"path", "bytes", "sha256"}, sorted by path
+SOURCE_FILES = "source_files"  # JSON list of {"path", "bytes", "sha256"}, sorted by path; with
+# "rows" if ColumnarExampleGen read them
 DATA_SHA256 = "data_sha256"  # one digest over the names and contents of the source files
+# Of the same, if ColumnarExampleGen read them.
+ROWS_READ = "rows_read"  # all, bad ones included; as text: a server's integers have 32 bits
+SPLIT_ROWS = "split_rows"  # JSON object, split to number of examples
+QUARANTINED = "quarantined"  # JSON object, reason to number of rows; empty if none was bad
 # Of every Model, of the Schema that CuratedSchema puts out, of every PushedModel.
 SHA256 = "sha256"  # `fareline.digests.sha256_of_folder`, or of the schema file
 HYPERPARAMETERS = "hyperparameters"  # JSON object, on Model
-# Of the Model that LiveBaseline puts out before anything was pushed: 1, and it has no files.
-NO_MODEL = "no_model"
 # Of every ModelEvaluation. Beside METRICS, each overall metric as a number, `metric_auc` and so on.
 # A metric that is undefined, such as the AUC of one label, is null there and has no number; of the
 # numbers, ML Metadata keeps six decimals.

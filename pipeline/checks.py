@@ -93,11 +93,14 @@ def find_unfit_types(settings: Settings, types: Mapping[str, str]) -> Iterator[s
         for where, column in settings.features.columns()
     ]
     uses += _label_uses(settings)
+    uses += [(w, c, NUMBERS) for w, c in _split_columns(settings) if w == "data.split_by.time"]
     for where, column, fit in uses:
         if column in types and types[column] not in fit:
             hint = "use it as another kind of feature"
             if where.startswith("label."):
                 hint = "name values as the column holds them, or another column"
+            if where.startswith("data."):
+                hint = "split by another column"
             yield (
                 f"{where}: {column} is {types[column]} in the schema; expected "
                 f"{' or '.join(fit)}. Hint: {hint}."
@@ -144,11 +147,21 @@ def required_columns(settings: Settings) -> list[str]:
 
 
 def _named_columns(settings: Settings) -> Iterator[tuple[str, str]]:
+    yield from _split_columns(settings)
     yield from settings.features.columns()
     yield from _label_columns(settings)
     for i, parts in enumerate(settings.evaluation.columns_of_slices()):
         for column, _ in parts:
             yield f"evaluation.slices.{i}", column
+
+
+def _split_columns(settings: Settings) -> Iterator[tuple[str, str]]:
+    split_by = settings.data.split_by
+    if split_by is not None and split_by.time is not None:
+        yield "data.split_by.time", split_by.time
+    elif split_by is not None:
+        for i, column in enumerate(split_by.hash or ()):
+            yield f"data.split_by.hash.{i}", column
 
 
 def _label_columns(settings: Settings) -> Iterator[tuple[str, str]]:

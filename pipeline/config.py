@@ -18,7 +18,7 @@ from lineage.store_address import without_password
 from pipeline.sections import DEFAULT_PATH, Settings
 from schema.curated import is_packaged_name
 
-PATH_SETTINGS = ("data.source.csv", "schema", "push.destination")
+PATH_SETTINGS = ("data.source.csv", "data.source.files", "schema", "push.destination")
 
 
 def load_settings(path: Path = DEFAULT_PATH, overrides: Sequence[str] = ()) -> Settings:

@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx.components import ExampleValidator, SchemaGen, StatisticsGen, Transform
-from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.base.executor_spec import ExecutorSpec
 from tfx.dsl.components.common.resolver import Resolver
@@ -18,24 +17,22 @@ from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
     LatestBlessedModelStrategy,
 )
 from tfx.orchestration.pipeline import Pipeline
-from tfx.proto import example_gen_pb2, pusher_pb2
+from tfx.proto import pusher_pb2
 from tfx.types import Channel
 from tfx.types.standard_artifacts import Model, ModelBlessing
-from tfx.utils.proto_utils import proto_to_json
 
 from fareline.digests import sha256_of_file
 from pipeline.baseline_strategy import BaselineStrategy
 from pipeline.components.curated_schema import CuratedSchema
 from pipeline.components.data_gate import DataGate
 from pipeline.components.evaluator import Evaluator
-from pipeline.components.example_gen import CsvExampleGen
 from pipeline.components.infra_validator import InfraValidator
 from pipeline.components.live_baseline import LiveBaseline
-from pipeline.components.lookup import Lookup
 from pipeline.components.pusher import Pusher
 from pipeline.components.trainer import Trainer
 from pipeline.components.tuner import Tuner
 from pipeline.evaluation import build_eval_config
+from pipeline.example_source import build_example_gen
 from pipeline.sections import Settings
 from pipeline.user_code import (
     MODEL_SOURCES,
@@ -61,8 +58,7 @@ class Placement:
         enable_cache: Whether unchanged components reuse their outputs.
         baseline: What finds the model to compare with: `decided`, the latest blessed one unless a
             person decided otherwise; `latest_blessed`, TFX's own strategy, the only one that Vertex
-            knows; `live`, components that look at the push destination, and at the data, where the
-            platform resolves nothing and asks nobody before its cache.
+            knows; `live`, a component that asks the push destination, where nothing is resolved.
         parameterize: Called with name and value of each runtime parameter; returns what stands for
             it in the graph: here the value itself, in a spec a RuntimeParameter.
         beam_args: Options of the Beam pipelines.
@@ -103,21 +99,10 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
     trainer_job, trainer_job_config = placement.jobs.get("Trainer", (None, {}))
 
     # Data: read, measure, hold against the contract, and stop here if it breaks it.
-    data_path = placement.parameterize("data_path", placement.data_dir)
-    input_config = example_gen_pb2.Input(
-        splits=[example_gen_pb2.Input.Split(name="all", pattern=placement.data_pattern)]
-    )
-    example_gen = CsvExampleGen(
-        input_base=data_path,
-        input_config=input_config,
-        output_config=example_gen_pb2.Output(
-            split_config=example_gen_pb2.SplitConfig(
-                splits=[
-                    example_gen_pb2.SplitConfig.Split(name=name, hash_buckets=share)
-                    for name, share in settings.data.splits.shares()
-                ]
-            )
-        ),
+    example_gen = build_example_gen(
+        settings,
+        placement.parameterize("data_path", placement.data_dir),
+        placement.data_pattern,
     ).with_id("ExampleGen")
     statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
     schema_gen = SchemaGen(statistics=statistics_gen.outputs["statistics"])
@@ -160,17 +145,7 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
     )
 
     # Judgement: better than the bar and the model in use; servable; then, and only then, published.
-    lookup = []
-    if placement.baseline == "live":
-        lookup = [
-            Lookup(
-                input_base=data_path,
-                input_config=proto_to_json(input_config),
-                range_config="",
-                push_destination=placement.push_dir,
-            )
-        ]
-    baseline = _baseline(settings, placement, *lookup)
+    baseline = _baseline(settings, placement)
     evaluator = Evaluator(
         examples=example_gen.outputs["examples"],
         example_splits=["eval"],
@@ -202,7 +177,6 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
         pipeline_name=settings.name,
         pipeline_root=placement.pipeline_root,
         components=[
-            *lookup,
             example_gen,
             statistics_gen,
             schema_gen,
@@ -223,13 +197,10 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
     )
 
 
-def _baseline(
-    settings: Settings, placement: Placement, lookup: BaseComponent | None = None
-) -> BaseNode:
+def _baseline(settings: Settings, placement: Placement) -> BaseNode:
     """What finds the model to compare with."""
-    if lookup is not None:
-        version = lookup.outputs["live_version"].future()[0].value
-        return LiveBaseline(push_destination=placement.push_dir, version=version)
+    if placement.baseline == "live":
+        return LiveBaseline(push_destination=placement.push_dir)
     decided = placement.baseline == "decided"
     return Resolver(
         strategy_class=BaselineStrategy if decided else LatestBlessedModelStrategy,

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import Field
 
+from pipeline.data_section import Data
 from pipeline.evaluation_section import Evaluation
 from pipeline.label_section import Label, require_rule_of
 from pipeline.runner_sections import Runners
@@ -29,44 +30,6 @@ from pipeline.values import (
 )
 
 DEFAULT_PATH = Path(__file__).parent / "configs" / "taxi.yaml"
-SPLIT_NAMES = ("train", "validate", "eval")
-
-
-class Source(Section):
-    """Where the rows come from: exactly one of these.
-
-    Attributes:
-        dataset: A data set that the project knows by name.
-        csv: A CSV file, or a folder of them with one header.
-    """
-
-    dataset: Literal["chicago_taxi"] | None = None
-    csv: str | None = None
-
-    @pydantic.model_validator(mode="after")
-    def _exactly_one(self) -> "Source":
-        if (self.dataset is None) == (self.csv is None):
-            raise ValueError("expected exactly one of dataset and csv")
-        return self
-
-
-class Splits(Section):
-    """Shares of the rows, by a hash of the whole row."""
-
-    train: Count
-    validate_: Count = Field(alias="validate")
-    eval: Count
-
-    def shares(self) -> list[tuple[str, int]]:
-        """Split names with their shares, in a fixed order."""
-        return list(zip(SPLIT_NAMES, (self.train, self.validate_, self.eval), strict=True))
-
-
-class Data(Section):
-    """Where the data comes from and how it is split."""
-
-    source: Source
-    splits: Splits
 
 
 class Numeric(Section):

@@ -18,6 +18,21 @@ TUNER_FN = "models.tuner.tuner_fn"
 # What each function's code consists of: packages whole, so that a new module counts as well.
 TRANSFORM_SOURCES = ("preprocessing",)
 MODEL_SOURCES = ("models", "preprocessing.features", "preprocessing.labels")
+# What decides how a row is read, and which split it belongs to.
+EXAMPLE_GEN_SOURCES = (
+    "data.columnar_files",
+    "data.csv_batches",
+    "data.csv_blocks",
+    "data.example_files",
+    "data.example_records",
+    "data.examples",
+    "data.kinds",
+    "data.pieces",
+    "data.row_values",
+    "data.splits",
+    "pipeline.components.columnar_example_gen",
+    "pipeline.components.example_reading",
+)
 # And of the two judges: what measures, and what decides.
 EVALUATOR_SOURCES = (
     "pipeline.components.evaluator",

@@ -14,9 +14,11 @@ from pathlib import Path
 from rich.console import Console
 
 from data.source import CsvSource, check_csv_example_gen_reads_alike, check_csv_source
+from data.source_files import check_source_files
 from data.taxi import taxi_csv_path
 from fareline.errors import Interrupted
 from pipeline.checks import check_settings, required_columns
+from pipeline.data_section import COLUMNAR
 from pipeline.sections import Settings
 from runners.passwords import store_passwords
 from runners.progress import ProgressTable, output_to
@@ -51,10 +53,14 @@ def check_request(settings: Settings) -> CsvSource:
         SettingsError, DataError: One clear message.
     """
     check_settings(settings)
-    source = settings.data.source
+    source, required = settings.data.source, required_columns(settings)
+    if source.files:
+        return check_source_files(settings.resolve(source.files), required)
     path = settings.resolve(source.csv) if source.csv else taxi_csv_path()
-    found = check_csv_source(path, required_columns(settings))
-    check_csv_example_gen_reads_alike(found)
+    columnar = settings.data.reader == COLUMNAR
+    found = check_csv_source(path, required, any_order=columnar)
+    if not columnar:
+        check_csv_example_gen_reads_alike(found)
     return found
 
 

@@ -70,6 +70,11 @@ def test_the_default_settings_are_sound():
             "Hint: did you mean fare.",
         ),
         (
+            settings("data.reader=columnar", "data.split_by.hash=[company, faer]"),
+            "data.split_by.hash.1: no column faer in the schema; expected one of its columns. "
+            "Hint: did you mean fare.",
+        ),
+        (
             settings("evaluation.slices=[[hour], [company, zebra]]"),
             "evaluation.slices.1: no column zebra in the schema; expected one of its columns. "
             "Hint: the schema has fare, miles, hour, company, tips.",
@@ -102,6 +107,15 @@ def test_unfit_type(kind, columns, found, expected):
     assert list(find_unfit_types(settings(**{kind: columns}), TYPES)) == [
         f"features.{kind}.{column}: {found} in the schema; expected {expected}. "
         "Hint: use it as another kind of feature."
+    ]
+
+
+def test_a_time_to_split_by_is_a_number():
+    starts = "{validate: 1, eval: 2}"
+    changed = settings("data.reader=columnar", f"data.split_by={{time: company, starts: {starts}}}")
+    assert list(find_unfit_types(changed, TYPES)) == [
+        "data.split_by.time: company is bytes in the schema; expected int or float. "
+        "Hint: split by another column."
     ]
 
 

@@ -89,12 +89,13 @@ def refusal(path=DEFAULT_PATH, *overrides):
         ),
         (
             "data.source.cvs=trips",
-            "data.source.cvs: unknown setting; did you mean csv? expected one of dataset, csv.",
+            "data.source.cvs: unknown setting; did you mean csv? "
+            "expected one of dataset, csv, files.",
         ),
         (
             "data.splits.validate_=3",
             "data.splits.validate_: unknown setting; did you mean validate? "
-            "expected one of train, validate, eval.",
+            "expected one of train, validate, eval, more.",
         ),
         (
             "features.nummeric={fare: {}}",
@@ -141,6 +142,21 @@ def test_unknown_setting_names_the_nearest_and_the_known(override, line):
         ("data=5", f"data: found 5; {SECTION}."),
         ("data.source=null", f"data.source: found None; {SECTION}."),
         ("data.source.csv=5", "data.source.csv: found 5; expected a text."),
+        ("data.max_bad_share=2", "data.max_bad_share: found 2; expected at most 1."),
+        (
+            "data.splits.more={Hold out: 1}",
+            "data.splits.more.Hold out.[key]: found 'Hold out'; expected lower-case letters, "
+            "digits and hyphens, not first a hyphen.",
+        ),
+        (
+            "data.splits.more={eval: 1}",
+            "data.splits.more: found {'eval': 1}; expected names other than eval.",
+        ),
+        (
+            "data.split_by={hash: [company], time: trip_start_timestamp}",
+            "data.split_by: found {'hash': ['company'], 'time': 'trip_start_timestamp'}; expected "
+            "exactly one of hash and time.",
+        ),
         ("schema=5", "schema: found 5; expected a text."),
         ("features.numeric=fare", f"features.numeric: found 'fare'; {SECTION}."),
         ("features.numeric.fare=null", f"features.numeric.fare: found None; {SECTION}."),
@@ -267,7 +283,7 @@ def test_wrong_type(override, line):
         (
             "data.source={csv: /trips, dataset: chicago_taxi}",
             "data.source: found {'csv': '/trips', 'dataset': 'chicago_taxi'}; "
-            "expected exactly one of dataset and csv.",
+            "expected exactly one of dataset, csv and files.",
         ),
         (
             "serving.latency_ms.batch_1.p95=0",
@@ -635,8 +651,11 @@ def test_section_gives_json_types_under_the_names_of_the_file():
     assert settings.section("tuning")["tuning"]["search"]["learning_rate"] == [0.001, 0.01]
     assert settings.section("data", "schema") == {
         "data": {
-            "source": {"dataset": "chicago_taxi", "csv": None},
-            "splits": {"train": 8, "validate": 2, "eval": 5},
+            "source": {"dataset": "chicago_taxi", "csv": None, "files": None},
+            "reader": "csv_example_gen",
+            "splits": {"train": 8, "validate": 2, "eval": 5, "more": {}},
+            "split_by": None,
+            "max_bad_share": 0.001,
         },
         "schema": "taxi",
     }
@@ -650,7 +669,7 @@ def test_shares_of_the_splits_keep_their_order():
 
 def test_every_value_of_the_default_file_is_read():
     in_file = yaml.safe_load(DEFAULT_PATH.read_text(encoding="utf-8"))
-    in_file["data"]["source"]["csv"] = None
+    in_file["data"]["source"] |= {"csv": None, "files": None}
     read = load_settings().model_dump(mode="json", by_alias=True)
     for bounds in read["evaluation"]["thresholds"].values():
         if bounds:
@@ -794,3 +813,35 @@ def test_the_other_settings_files_are_sound(name):
     )
     # No leak by another name: what is only known afterwards.
     assert {"tips", "payment_type"} & {c for _, c in settings.features.columns()} == set()
+
+
+def test_splits_by_time_name_where_all_but_the_oldest_start():
+    def load(starts, more="{}"):
+        return load_settings(
+            overrides=[
+                "data.reader=columnar",
+                f"data.split_by={{time: trip_start_timestamp, starts: {starts}}}",
+                f"data.splits.more={more}",
+            ]
+        ).data
+
+    assert load("{eval: 9, validate: 5}").ordered_shares() == [
+        ("train", 8),
+        ("validate", 2),
+        ("eval", 5),
+    ]
+    found = load("{train: 3, eval: 9, validate: 5}", "{old: 1}").ordered_shares()
+    assert [name for name, _ in found] == ["old", "train", "validate", "eval"]
+    with pytest.raises(
+        SettingsError, match=r"all but one, the oldest, of train, validate and eval"
+    ):
+        load("{eval: 9}")
+    with pytest.raises(SettingsError, match=r"expected no two splits to start at the same value"):
+        load("{eval: 9, validate: 9}")
+
+
+def test_the_stock_reader_reads_csv_and_hashes_whole_rows():
+    with pytest.raises(SettingsError, match=r"expected source.csv with reader csv_example_gen"):
+        load_settings(overrides=["data.source.files=x.parquet", "data.reader=csv_example_gen"])
+    with pytest.raises(SettingsError, match=r"expected reader columnar where split_by is set"):
+        load_settings(overrides=["data.split_by={hash: [company]}", "data.reader=csv_example_gen"])

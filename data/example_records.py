@@ -1,0 +1,118 @@
+"""Reads TFRecord files of tf.Examples into batches. Called by `data.pieces`.
+
+Imports TensorFlow and tfx_bsl when a file is opened.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pyarrow as pa
+
+from data.batches import UNKNOWN, Batch
+from data.row_values import FLOAT, INT, STRING, Fault
+from data.rows import BadRow
+from fareline.errors import DataError
+
+NOT_AN_EXAMPLE, WRONG_KIND = "not_an_example", "wrong_kind"
+_RECORDS = 16_384
+_INNER = {INT: pa.int64(), FLOAT: pa.float32(), STRING: pa.large_binary()}
+
+
+def read(path: str, kinds: Mapping[str, str]) -> Iterator[Batch]:
+    """Reads all records; see `data.pieces.read_piece`."""
+    first = 1
+    for records in _chunks(path):
+        yield _to_batch(path, records, first, kinds)
+        first += len(records)
+
+
+def kinds(path: str, known: Mapping[str, str]) -> dict[str, str]:
+    """What the values of the features are that `known` lacks."""
+    found: dict[str, str] = {}
+    for records in _chunks(path):
+        batch, _ = _decode(records)
+        for field in batch.schema:
+            if field.name not in known:
+                kind = _kind_of(field.type)
+                if found.setdefault(field.name, kind) == UNKNOWN:
+                    found[field.name] = kind
+    return found
+
+
+def _chunks(path: str) -> Iterator[list[bytes]]:
+    import tensorflow as tf
+
+    packed = "GZIP" if path.endswith(".gz") else ""
+    dataset = tf.data.TFRecordDataset(path, packed).batch(_RECORDS)
+    count = 0
+    try:
+        for batch in dataset.as_numpy_iterator():
+            yield batch.tolist()
+            count += len(batch)
+    except tf.errors.OpError as error:
+        raise DataError.explain(
+            path,
+            f"damaged behind record {count:,} ({error.message})",
+            "expected a whole TFRecord file",
+            "write or copy it again",
+        ) from error
+
+
+def _decode(records: list[bytes]) -> tuple[pa.RecordBatch, dict[int, Fault]]:
+    """The examples among the records, and which of them are none."""
+    from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
+
+    decoder = ExamplesToRecordBatchDecoder()
+    try:
+        return decoder.DecodeBatch(records), {}
+    except (RuntimeError, ValueError) as error:
+        faults = {}
+        good = []
+        for index, record in enumerate(records):
+            try:
+                decoder.DecodeBatch([record])
+                good.append(record)
+            except (RuntimeError, ValueError):
+                faults[index] = Fault(NOT_AN_EXAMPLE, "no tf.Example; expected one")
+        if not faults:  # each for itself is fine: a feature of several kinds
+            raise DataError.explain(
+                "examples",
+                str(error).partition("\n")[0],
+                "expected each feature to be of one kind",
+                "write the feature with one kind",
+            ) from error
+        return decoder.DecodeBatch(good), faults
+
+
+def _kind_of(kind: pa.DataType) -> str:
+    if pa.types.is_null(kind):
+        return UNKNOWN
+    inner = kind.value_type
+    if pa.types.is_integer(inner):
+        return INT
+    return FLOAT if pa.types.is_floating(inner) else STRING
+
+
+def _to_batch(path: str, records: list[bytes], first: int, kinds: Mapping[str, str]) -> Batch:
+    batch, faults = _decode(records)
+    columns: dict[str, pa.Array] = {}
+    for name, array in zip(batch.schema.names, batch.columns, strict=True):
+        own, kind = _kind_of(array.type), kinds[name]
+        if own not in (UNKNOWN, kind):
+            raise DataError.explain(
+                path,
+                f"feature {name!r} holds {own}",
+                f"expected {kind}, as other examples or the schema have it",
+                "write the feature with that kind",
+            )
+        if own == UNKNOWN:
+            columns[name] = pa.nulls(len(array)).cast(pa.large_list(_INNER.get(kind, pa.int64())))
+        else:
+            columns[name] = array.cast(pa.large_list(_INNER[kind]))
+    bad = [
+        BadRow(first + index, fault, records[index].decode(errors="backslashreplace"))
+        for index, fault in sorted(faults.items())
+    ]
+    rows = len(records) - len(bad)
+    assert all(len(array) == rows for array in columns.values())
+    return Batch(path, columns, int(np.int64(rows)), bad)

@@ -1,0 +1,71 @@
+"""Checks a source of any format that the columnar reader knows, before a run starts.
+
+Called by `runners`. Reads the names of the columns, never a whole file; imports neither TFX nor
+TensorFlow.
+"""
+
+import glob
+from collections.abc import Sequence
+from pathlib import Path
+
+from data import columnar_files
+from data.csv_blocks import read_header, unpacked
+from data.pieces import CSV, EXAMPLES, FORMATS, format_of, reading
+from data.source import CsvSource, require_columns_of_source
+from fareline.errors import DataError
+
+_EXPECTED = f"expected a file that ends in {', '.join(FORMATS)}, or a folder of files of one kind"
+
+
+def check_source_files(path: Path, required_columns: Sequence[str]) -> CsvSource:
+    """Checks that a file, or the files of a folder, can be read and have the columns needed.
+
+    Args:
+        path: A file, or a folder whose files all have the same ending.
+        required_columns: The columns that the settings name; of examples only reading tells them.
+
+    Raises:
+        DataError: Nothing is there to read, or a column is missing.
+    """
+    files, pattern = _find_files(path)
+    names = _names(str(files[0]))
+    if names is not None:
+        require_columns_of_source(path, names, required_columns)
+    return CsvSource(files[0].parent, pattern, files, names or ())
+
+
+def _find_files(path: Path) -> tuple[tuple[Path, ...], str]:
+    if path.is_file():
+        if not _ending(path):
+            raise DataError.explain(
+                str(path), "its name ends in nothing that is known", _EXPECTED, "rename the file"
+            )
+        return (path,), glob.escape(path.name)
+    found = sorted(each for each in path.glob("*") if _ending(each)) if path.is_dir() else []
+    if not found:
+        what = "the folder holds no such file" if path.is_dir() else "there is no such file"
+        raise DataError.explain(str(path), what, _EXPECTED, "check the source's path")
+    endings = sorted({_ending(each) for each in found})
+    if len(endings) > 1:
+        raise DataError.explain(
+            str(path),
+            f"the folder holds files that end in {' and in '.join(endings)}",
+            _EXPECTED,
+            "move one kind into a folder of its own",
+        )
+    return tuple(found), f"*{endings[0]}"
+
+
+def _ending(path: Path) -> str:
+    fitting = [ending for ending in FORMATS if path.name.endswith(ending)]
+    return max(fitting, key=len, default="")
+
+
+def _names(path: str) -> tuple[str, ...] | None:
+    file_format = format_of(path)
+    with reading(path), open(path, "rb") as stream:
+        if file_format == CSV:
+            return read_header(unpacked(stream, path), path).names
+        if file_format == EXAMPLES:
+            return None
+        return columnar_files.plan(path, file_format, lambda name: open(name, "rb"))[0][0]

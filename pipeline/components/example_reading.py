@@ -1,0 +1,234 @@
+"""The Beam part of the columnar ExampleGen: files to pieces, pieces to files of examples.
+
+An element is a file or a piece of one, never a row, since Beam's cost per element is that of many
+rows. Every piece writes files of its own, whose names depend on the data alone: a piece that is
+read twice writes the same files twice. Called by `pipeline.components.columnar_example_gen`.
+"""
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, BinaryIO
+
+import apache_beam as beam
+from tfx.dsl.io import fileio
+
+from data.batches import UNKNOWN
+from data.example_files import ROWS_AT_ONCE, SplitWriter, open_split_files
+from data.kinds import merge_kinds
+from data.pieces import Piece, SourceFile, kinds_in, plan_file, read_piece
+from data.quarantine import SHOWN, describe, merge_counts, quarantine_line
+from data.splits import Splitting, assign
+from fareline.errors import DataError
+
+PARTS = "parts"  # folder of what the pieces report, below the place for temporary files
+PROGRESS = "progress"  # folder of how far each piece is, there too
+
+
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """What one execution is to do.
+
+    Attributes:
+        kinds: Of the columns that a schema describes; see `data.batches`.
+        splitting: Which split a row belongs to.
+        split_dirs: Folder or URI of each split.
+        tmp_dir: Folder or URI for reports and quarantined rows.
+        file_format: One of `data.pieces.FORMATS`; None: by each file's name.
+    """
+
+    kinds: Mapping[str, str]
+    splitting: Splitting
+    split_dirs: Sequence[str]
+    tmp_dir: str
+    file_format: str | None = None
+
+
+def open_source(path: str) -> BinaryIO:
+    """Opens a file for reading bytes, wherever TFX can."""
+    if "://" in path:
+        return fileio.open(path, "rb")
+    return open(path, "rb")
+
+
+def read_files(pipeline: beam.Pipeline, paths: Sequence[str], reading: Reading) -> Any:
+    """Builds the pipeline.
+
+    Args:
+        pipeline: To add to.
+        paths: Of the source files.
+        reading: What to do.
+
+    Returns:
+        PCollection of dict, one per piece; see `_ReadPiece`.
+    """
+    planned = (
+        pipeline
+        | "Files" >> beam.Create(list(paths))
+        | "SpreadFiles" >> beam.Reshuffle()
+        | "Plan" >> beam.ParDo(_Plan(reading.file_format)).with_outputs("files", main="pieces")
+    )
+    numbered = beam.pvalue.AsList(planned.pieces)
+    pieces = (
+        pipeline
+        | "Once" >> beam.Create([None])
+        | "Number" >> beam.FlatMap(_number, numbered)
+        | "SpreadPieces" >> beam.Reshuffle()
+    )
+    kinds = (
+        pieces
+        | "LookAtKinds" >> beam.Map(_look_at_kinds, dict(reading.kinds))
+        | "MergeKinds" >> beam.CombineGlobally(merge_kinds)
+    )
+    reports = pieces | "Read" >> beam.ParDo(_ReadPiece(reading), beam.pvalue.AsSingleton(kinds))
+    _ = (
+        pipeline
+        | "AtTheEnd" >> beam.Create([None])
+        | "Report"
+        >> beam.Map(
+            _write_report,
+            beam.pvalue.AsList(planned.files),
+            beam.pvalue.AsList(reports),
+            reading.tmp_dir,
+        )
+    )
+    return reports
+
+
+class _Plan(beam.DoFn):
+    """Path to pieces, and to what the file is."""
+
+    def __init__(self, file_format: str | None):
+        self._format = file_format
+
+    def process(self, path: str) -> Iterator[Any]:
+        file, pieces = plan_file(path, open_source, self._format)
+        yield beam.pvalue.TaggedOutput("files", file)
+        yield from pieces
+
+
+def _number(_: None, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, int, int]]:
+    """Numbers the pieces of all files; refuses files that differ in their columns."""
+    ordered = sorted(pieces, key=lambda piece: (piece.path, piece.number))
+    named = [piece for piece in ordered if piece.names]
+    for piece in named:
+        if set(piece.names) != set(named[0].names):
+            differ = sorted(set(piece.names) ^ set(named[0].names))
+            raise DataError.explain(
+                piece.path,
+                f"its columns differ from those of {named[0].path} by "
+                f"{', '.join(map(repr, differ))}",
+                "expected the same columns in all files, in any order",
+                "read them as sources of their own, or give them the same columns",
+            )
+    for number, piece in enumerate(ordered):
+        yield piece, number, len(ordered)
+
+
+def _look_at_kinds(numbered: tuple[Piece, int, int], known: Mapping[str, str]) -> dict[str, str]:
+    return kinds_in(numbered[0], known, open_source)
+
+
+class _ReadPiece(beam.DoFn):
+    """Piece to files of examples; yields `path`, `rows`, `splits`, `reasons` and `first`."""
+
+    def __init__(self, reading: Reading):
+        self._reading = reading
+
+    def process(
+        self, numbered: tuple[Piece, int, int], found: Mapping[str, str]
+    ) -> Iterator[dict[str, Any]]:
+        piece, number, total = numbered
+        reading = self._reading
+        kinds = {**found, **reading.kinds}
+        name = f"data_tfrecord-{number:05d}-of-{total:05d}.gz"
+        paths = [os.path.join(folder, name) for folder in reading.split_dirs]
+        part = _Part(os.path.join(reading.tmp_dir, PARTS, f"{number:05d}.jsonl"), piece.path)
+        progress = _Progress(os.path.join(reading.tmp_dir, PROGRESS, f"{number:05d}"))
+        rows = 0
+        with open_split_files(paths) as writer, part:
+            for batch in read_piece(piece, kinds, open_source):
+                part.take(batch.bad)
+                for slice_ in batch.slices(ROWS_AT_ONCE):
+                    write_rows(writer, slice_, reading.splitting)
+                rows += batch.rows + len(batch.bad)
+                progress.tell(rows)
+        splits = dict(zip(reading.splitting.names, writer.counts.tolist(), strict=True))
+        yield {
+            "path": piece.path,
+            "number": number,
+            "rows": rows,
+            "splits": splits,
+            "reasons": part.reasons,
+            "first": part.first,
+            "kinds": {name: kind for name, kind in kinds.items() if kind != UNKNOWN},
+        }
+
+
+def write_rows(writer: SplitWriter, batch: Any, splitting: Splitting) -> None:
+    """Puts the rows of a batch into the files of their splits."""
+    writer.write(batch, assign(batch.columns, batch.rows, splitting))
+
+
+class _Part:
+    """The bad rows of one piece; there is no file if there are none."""
+
+    def __init__(self, path: str, source: str):
+        self._path, self._source = path, source
+        self._file: Any = None
+        self.reasons: dict[str, int] = {}
+        self.first: list[str] = []
+
+    def __enter__(self) -> "_Part":
+        return self
+
+    def take(self, bad: Sequence[Any]) -> None:
+        for row in bad:
+            if self._file is None:
+                fileio.makedirs(os.path.dirname(self._path))
+                self._file = fileio.open(self._path, "w")
+            self._file.write(quarantine_line(self._source, row) + "\n")
+            self.reasons[row.fault.reason] = self.reasons.get(row.fault.reason, 0) + 1
+            if len(self.first) < SHOWN:
+                self.first.append(describe(self._source, row))
+
+    def __exit__(self, *exception: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+class _Progress:
+    """A small file that says how many rows a piece has got to; on this machine only."""
+
+    def __init__(self, path: str):
+        self._path = None if "://" in path else path
+        if self._path:
+            os.makedirs(os.path.dirname(self._path), exist_ok=True)
+
+    def tell(self, rows: int) -> None:
+        if self._path:
+            with open(self._path, "w") as file:
+                file.write(str(rows))
+
+
+def _write_report(
+    _: None, files: Sequence[SourceFile], reports: Sequence[Mapping[str, Any]], tmp_dir: str
+) -> None:
+    """Sums up what was read, for the executor, which may run elsewhere than the workers."""
+    ordered = sorted(reports, key=lambda report: report["number"])
+    rows: dict[str, int] = {}
+    for report in ordered:
+        rows[report["path"]] = rows.get(report["path"], 0) + report["rows"]
+    content = {
+        "files": [
+            dataclasses.asdict(file) | {"rows": rows[file.path]}
+            for file in sorted(files, key=lambda file: file.path)
+        ],
+        "rows": sum(rows.values()),
+        "splits": merge_counts(report["splits"] for report in ordered),
+        "reasons": merge_counts(report["reasons"] for report in ordered),
+        "first": [line for report in ordered for line in report["first"]][:SHOWN],
+    }
+    with fileio.open(os.path.join(tmp_dir, "report.json"), "w") as file:
+        file.write(json.dumps(content))

@@ -1,0 +1,131 @@
+"""The typed section `data`: where rows come from, how they are read, which split each belongs to.
+
+Called by pipeline.sections. Imports no TFX and no TensorFlow.
+"""
+
+from typing import Annotated, Literal
+
+import pydantic
+from pydantic import Field
+
+from pipeline.values import Count, Number, Section, Share
+
+SPLIT_NAMES = ("train", "validate", "eval")
+COLUMNAR, CSV_EXAMPLE_GEN = "columnar", "csv_example_gen"
+_SplitName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+
+
+class Source(Section):
+    """Where the rows come from: exactly one of these.
+
+    Attributes:
+        dataset: A data set that the project knows by name.
+        csv: A CSV file, or a folder of them with one header.
+        files: A file of any format that the columnar reader knows, or a folder of files of one.
+    """
+
+    dataset: Literal["chicago_taxi"] | None = None
+    csv: str | None = None
+    files: str | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _exactly_one(self) -> "Source":
+        if sum(getattr(self, name) is not None for name in type(self).model_fields) != 1:
+            raise ValueError(f"expected exactly one of {_listed(type(self).model_fields)}")
+        return self
+
+
+def _listed(names) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}"
+
+
+class Splits(Section):
+    """Shares of the rows.
+
+    Attributes:
+        more: Other splits, by name: for a person to look at, since nothing learns from them.
+    """
+
+    train: Count
+    validate_: Count = Field(alias="validate")
+    eval: Count
+    more: dict[_SplitName, Count] = Field(default_factory=dict)
+
+    @pydantic.field_validator("more")
+    @classmethod
+    def _named_anew(cls, more: dict[str, int]) -> dict[str, int]:
+        if taken := sorted(set(more) & set(SPLIT_NAMES)):
+            raise ValueError(f"expected names other than {taken[0]}")
+        return more
+
+    def shares(self) -> list[tuple[str, int]]:
+        """Split names with their shares, in a fixed order."""
+        needed = zip(SPLIT_NAMES, (self.train, self.validate_, self.eval), strict=True)
+        return [*needed, *sorted(self.more.items())]
+
+
+class SplitBy(Section):
+    """What decides which split a row belongs to; without this, a hash of all its values.
+
+    Attributes:
+        hash: Columns: rows with the same values in them are in the same split.
+        time: A column of numbers: older rows are in one split, newer ones in another.
+        starts: With `time`: the value at which each split but the oldest begins.
+    """
+
+    hash: list[str] | None = Field(default=None, min_length=1)
+    time: str | None = None
+    starts: dict[str, Number] = Field(default_factory=dict)
+
+    @pydantic.model_validator(mode="after")
+    def _one_of_both(self) -> "SplitBy":
+        if (self.hash is None) == (self.time is None):
+            raise ValueError("expected exactly one of hash and time")
+        if self.hash is not None and self.starts:
+            raise ValueError("expected starts with time only")
+        if len(set(self.starts.values())) < len(self.starts):
+            raise ValueError("expected no two splits to start at the same value")
+        return self
+
+
+class Data(Section):
+    """Where the data comes from, how it is read and split.
+
+    Attributes:
+        max_bad_share: Share of the rows that may be unreadable.
+    """
+
+    source: Source
+    reader: Literal["columnar", "csv_example_gen"] = COLUMNAR
+    splits: Splits
+    split_by: SplitBy | None = None
+    max_bad_share: Share = 0.001
+
+    @pydantic.model_validator(mode="after")
+    def _fits_reader(self) -> "Data":
+        if self.reader == CSV_EXAMPLE_GEN:
+            if self.source.files is not None:
+                raise ValueError("expected source.csv with reader csv_example_gen")
+            if self.split_by is not None:
+                raise ValueError("expected reader columnar where split_by is set")
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _splits_have_starts(self) -> "Data":
+        if self.split_by is not None and self.split_by.time is not None:
+            names = [name for name, _ in self.splits.shares()]
+            starts = self.split_by.starts
+            if not set(starts) <= set(names) or len(starts) != len(names) - 1:
+                raise ValueError(
+                    f"expected split_by.starts to name all but one, the oldest, of {_listed(names)}"
+                )
+        return self
+
+    def ordered_shares(self) -> list[tuple[str, int]]:
+        """Splits with their shares; by time the oldest first."""
+        shares = self.splits.shares()
+        if self.split_by is None or self.split_by.time is None:
+            return shares
+        starts = self.split_by.starts
+        return sorted(shares, key=lambda pair: starts.get(pair[0], float("-inf")))

@@ -1,0 +1,67 @@
+"""Which ExampleGen reads the source that the settings name, and what it is told.
+
+Called by `pipeline.dag`. Imports TFX by its modules.
+"""
+
+from typing import Any
+
+from tfx.components.example_gen.component import FileBasedExampleGen
+from tfx.proto import example_gen_pb2
+
+from pipeline.components.columnar_example_gen import ColumnarExampleGen, pack_options
+from pipeline.components.example_gen import CsvExampleGen
+from pipeline.data_section import CSV_EXAMPLE_GEN
+from pipeline.sections import Settings
+from pipeline.user_code import EXAMPLE_GEN_SOURCES, fingerprint_sources
+from schema.curated import column_types, load_schema, schema_path
+
+
+def build_example_gen(settings: Settings, data_dir: Any, pattern: str) -> FileBasedExampleGen:
+    """Builds the first component.
+
+    Args:
+        settings: Validated.
+        data_dir: Folder or URI of the input files, or the runtime parameter that stands for it.
+        pattern: Glob of the input files below it.
+    """
+    places = {
+        "input_base": data_dir,
+        "input_config": example_gen_pb2.Input(
+            splits=[example_gen_pb2.Input.Split(name="all", pattern=pattern)]
+        ),
+        "output_config": example_gen_pb2.Output(
+            split_config=example_gen_pb2.SplitConfig(
+                splits=[
+                    example_gen_pb2.SplitConfig.Split(name=name, hash_buckets=share)
+                    for name, share in settings.data.ordered_shares()
+                ]
+            )
+        ),
+    }
+    if settings.data.reader == CSV_EXAMPLE_GEN:
+        return CsvExampleGen(**places)
+    return ColumnarExampleGen(**places, custom_config=pack_options(reading_options(settings)))
+
+
+def reading_options(settings: Settings) -> dict[str, Any]:
+    """What `ColumnarExampleGen` is told beside TFX's own configuration, as plain JSON types."""
+    options: dict[str, Any] = {
+        "kinds": column_kinds(settings),
+        "max_bad_share": settings.data.max_bad_share,
+        "source_fingerprint": fingerprint_sources(EXAMPLE_GEN_SOURCES),
+    }
+    split_by = settings.data.split_by
+    if split_by is not None and split_by.time is not None:
+        options["time"] = split_by.time
+        options["starts"] = sorted(split_by.starts.values())
+    elif split_by is not None:
+        options["split_by"] = split_by.hash
+    return options
+
+
+def column_kinds(settings: Settings) -> dict[str, str]:
+    """Column to `int`, `float` or `string`, as the curated schema says; empty without one."""
+    if settings.schema_ is None:
+        return {}
+    types = column_types(load_schema(schema_path(settings.schema_, settings.path.parent)))
+    return {name: {"bytes": "string"}.get(kind, kind) for name, kind in types.items()}

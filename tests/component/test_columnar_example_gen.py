@@ -1,0 +1,267 @@
+"""ColumnarExampleGen against TFX's CsvExampleGen, and what it records and refuses."""
+
+import collections
+import glob
+import json
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+from tfx import v1 as tfx
+from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
+from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
+from tfx.proto import example_gen_pb2
+from tfx.types import standard_artifacts
+from tfx.utils import proto_utils
+
+from data import pieces
+from data.quarantine import TooManyBadRows
+from data.taxi import taxi_csv_path
+from lineage import recorded
+from lineage.graph import Graph
+from lineage.store import open_store, sqlite_connection
+from pipeline.components import columnar_example_gen, example_gen
+from pipeline.components.columnar_example_gen import ColumnarExampleGen, pack_options
+from pipeline.config import load_settings
+from pipeline.example_source import build_example_gen, reading_options
+from runners.beam import run_beam_in_process
+from runners.local import LocalRunner
+
+pytestmark = pytest.mark.filterwarnings(r"ignore:label\(\) is deprecated:DeprecationWarning")
+COLUMNAR = ["data.reader=columnar"]
+SHARES = (("train", 8), ("validate", 2), ("eval", 5))
+
+
+def read(folder, source, options=None, module=columnar_example_gen):
+    """Runs an executor; returns the Examples."""
+    run_beam_in_process()
+    examples = standard_artifacts.Examples()
+    examples.uri = str(folder / "ExampleGen" / "examples" / "1")
+    splits = [tfx.proto.SplitConfig.Split(name=n, hash_buckets=share) for n, share in SHARES]
+    base, pattern = (source, "*") if source.is_dir() else (source.parent, source.name)
+    inputs = tfx.proto.Input(splits=[tfx.proto.Input.Split(name="all", pattern=pattern)])
+    outputs = tfx.proto.Output(split_config=tfx.proto.SplitConfig(splits=splits))
+    properties = {
+        "input_base": str(base),
+        "input_config": proto_utils.proto_to_json(inputs),
+        "output_config": proto_utils.proto_to_json(outputs),
+        "output_data_format": example_gen_pb2.FORMAT_TF_EXAMPLE,
+        "output_file_format": example_gen_pb2.FORMAT_TFRECORDS_GZIP,
+        "custom_config": proto_utils.proto_to_json(pack_options(options or {})),
+    }
+    context = BaseBeamExecutor.Context(
+        beam_pipeline_args=[], tmp_dir=str(folder / "tmp"), unique_id="1"
+    )
+    module.Executor(context).Do({}, {"examples": [examples]}, properties)
+    return examples
+
+
+def contents(examples, splits=("train", "validate", "eval")):
+    """The examples of each split, as often as each is there, with their bytes in one order."""
+    found = {}
+    for split in splits:
+        files = glob.glob(f"{examples.uri}/Split-{split}/*")
+        assert files
+        records = tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator()
+        found[split] = collections.Counter(
+            tf.train.Example.FromString(record).SerializeToString(deterministic=True)
+            for record in records
+        )
+    return found
+
+
+def total(found):
+    return sum(found.values(), collections.Counter())
+
+
+@pytest.fixture(scope="module")
+def stock(tmp_path_factory):
+    return read(tmp_path_factory.mktemp("stock"), taxi_csv_path(), module=example_gen)
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory):
+    return read(tmp_path_factory.mktemp("ours"), taxi_csv_path(), reading_options(load_settings()))
+
+
+def test_the_taxi_examples_are_those_of_the_stock_component(ours, stock):
+    found = contents(ours)
+    assert total(found) == total(contents(stock))
+    assert total(found).total() == 15_002
+    rows = json.loads(ours.get_string_custom_property(recorded.SPLIT_ROWS))
+    assert rows == {split: counted.total() for split, counted in found.items()}
+    assert sum((found["train"] & found["eval"]).values()) == 0
+    for name in ("payload_format", "file_format"):
+        mine = ours.get_string_custom_property(name)
+        assert mine == stock.get_string_custom_property(name) != ""
+    assert ours.split_names == stock.split_names
+
+
+def test_the_same_without_a_schema_in_many_pieces_and_from_many_files(ours, tmp_path, monkeypatch):
+    header, *lines = taxi_csv_path().read_text().splitlines()
+    source = tmp_path / "source"
+    source.mkdir()
+    for part in range(3):
+        rows = "\n".join([header, *lines[part::3]])
+        (source / f"{part}.csv").write_text(rows)
+    monkeypatch.setattr(pieces, "PIECE_BYTES", 200_000)
+    blocks = pieces.iter_blocks
+    monkeypatch.setattr(pieces, "iter_blocks", lambda *given: blocks(*given, block_bytes=50_000))
+    found = read(tmp_path, source)
+    assert contents(found) == contents(ours)
+    assert len(glob.glob(f"{found.uri}/Split-eval/data_tfrecord-*-of-00009.gz")) == 9
+    files = recorded.source_files(_Recorded(found))
+    assert [(Path(file["path"]).name, file["rows"]) for file in files] == [
+        ("0.csv", 5001),
+        ("1.csv", 5001),
+        ("2.csv", 5000),
+    ]
+
+
+class _Recorded:
+    def __init__(self, examples):
+        text = examples.get_string_custom_property(recorded.SOURCE_FILES)
+        self.properties = {recorded.SOURCE_FILES: text}
+
+
+BAD = "fare,company\n1.5,a\nx,b\n2,c,d\n3,e\n"
+
+
+def test_bad_rows_are_quarantined_counted_and_left_out(tmp_path):
+    source = tmp_path / "t.csv"
+    source.write_text(BAD)
+    options = {"kinds": {"fare": "float", "company": "string"}, "max_bad_share": 0.5}
+    examples = read(tmp_path, source, options)
+    assert json.loads(examples.get_string_custom_property(recorded.QUARANTINED)) == {
+        "not_a_number": 1,
+        "wrong_number_of_fields": 1,
+    }
+    assert examples.get_string_custom_property(recorded.ROWS_READ) == "4"
+    lines = (Path(examples.uri) / "quarantine.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [
+        {
+            "source": str(source),
+            "line": 3,
+            "reason": "not_a_number",
+            "message": "fare: x: expected a number",
+            "row": {"fare": "x", "company": "b"},
+        },
+        {
+            "source": str(source),
+            "line": 4,
+            "reason": "wrong_number_of_fields",
+            "message": "3 fields; expected 2",
+            "row": "2,c,d",
+        },
+    ]
+    assert total(contents(examples)).total() == 2
+
+
+def test_too_many_bad_rows_stop_it_and_the_quarantine_stays(tmp_path):
+    source = tmp_path / "t.csv"
+    source.write_text(BAD)
+    options = {"kinds": {"fare": "float", "company": "string"}, "max_bad_share": 0.4}
+    with pytest.raises(TooManyBadRows) as error:
+        read(tmp_path, source, options)
+    quarantine = tmp_path / "ExampleGen" / "quarantine" / "1.jsonl"
+    assert str(error.value) == (
+        "ExampleGen: 2 of 4 rows cannot be read (50.00%: not_a_number 1, wrong_number_of_fields "
+        f"1); expected at most 40.00%. Hint: see {quarantine}; data.max_bad_share sets the limit.\n"
+        f"  {source}, line 3: fare: x: expected a number\n"
+        f"  {source}, line 4: 3 fields; expected 2"
+    )
+    assert len(quarantine.read_text().splitlines()) == 2
+
+
+def test_a_header_in_another_order_is_fine_and_one_with_other_columns_is_not(tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "a.csv").write_text("x,y\n1,a\n")
+    (source / "b.csv").write_text("y,x\nb,2\n")
+    found = total(contents(read(tmp_path, source)))
+    values = [tf.train.Example.FromString(each).features.feature for each in found]
+    assert sorted((v["x"].int64_list.value[0], v["y"].bytes_list.value[0]) for v in values) == [
+        (1, b"a"),
+        (2, b"b"),
+    ]
+    (source / "b.csv").write_text("y,z\nb,2\n")
+    with pytest.raises(ValueError, match=r"b.csv: its columns differ from those of .*a.csv by 'x'"):
+        read(tmp_path, source)
+
+
+def test_splits_by_time_hold_the_past_and_the_newest(tmp_path):
+    source = tmp_path / "t.csv"
+    source.write_text("t,x\n" + "".join(f"{t},{t % 3}\n" for t in range(100)))
+    found = contents(read(tmp_path, source, {"time": "t", "starts": [70, 80]}))
+    times = {
+        split: sorted(
+            tf.train.Example.FromString(each).features.feature["t"].int64_list.value[0]
+            for each in counted
+        )
+        for split, counted in found.items()
+    }
+    assert times == {
+        "train": [*range(70)],
+        "validate": [*range(70, 80)],
+        "eval": [*range(80, 100)],
+    }
+
+
+def test_tfx_driver_gives_span_version_and_a_cache_hit(tmp_path):
+    for name in ("span-01/v1", "span-02/v1", "span-02/v2"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        (tmp_path / "data" / name / "t.csv").write_text(f"a,b\n1,{name}\n")
+    run_beam_in_process()
+
+    def run(name):
+        component = ColumnarExampleGen(
+            input_base=str(tmp_path / "data"),
+            input_config=tfx.proto.Input(
+                splits=[tfx.proto.Input.Split(name="all", pattern="span-{SPAN:2}/v{VERSION}/*")]
+            ),
+        ).with_id("ExampleGen")
+        pipeline = tfx.dsl.Pipeline(
+            pipeline_name="reading",
+            pipeline_root=str(tmp_path / "root"),
+            components=[component],
+            metadata_connection_config=sqlite_connection(tmp_path / "metadata.db"),
+            enable_cache=True,
+        )
+        [result] = LocalRunner(pipeline, name).run()
+        assert result.error is None
+        return result.state.value
+
+    assert [run("run-1"), run("run-2")] == ["executed", "cached"]
+    [examples] = Graph(open_store(tmp_path / "metadata.db")).artifacts_of_type("Examples")
+    assert (examples.properties["span"], examples.properties["version"]) == (2, 2)
+    assert examples.properties["input_fingerprint"].startswith("split:all,num_files:1")
+    [file] = recorded.source_files(examples)
+    assert file["path"].endswith("span-02/v2/t.csv") and file["rows"] == 1
+
+
+@pytest.mark.parametrize("suffix", [".yaml", ".json"])
+def test_it_compiles_with_the_check_before_the_cache(tmp_path, suffix):
+    runner = kubeflow_v2_dag_runner.KubeflowV2DagRunner(
+        config=kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(
+            default_image="image:1", use_pipeline_spec_2_1=True
+        ),
+        output_dir=str(tmp_path),
+        output_filename=f"pipeline{suffix}",
+    )
+    component = build_example_gen(load_settings(overrides=COLUMNAR), "gs://bucket/data", "*.csv")
+    runner.run(
+        tfx.dsl.Pipeline(
+            pipeline_name="tiny",
+            pipeline_root="gs://bucket/root",
+            components=[component.with_id("ExampleGen")],
+        ),
+        write_out=True,
+    )
+    text = (tmp_path / f"pipeline{suffix}").read_text()
+    assert "pipeline.components.columnar_example_gen.Executor" in text
+    assert "tfx.orchestration.kubeflow.v2.file_based_example_gen.driver" in text
+
+
+def test_the_stock_component_stays_selectable(tmp_path):
+    settings = load_settings(overrides=["data.reader=csv_example_gen"])
+    assert isinstance(build_example_gen(settings, str(tmp_path), "*"), example_gen.CsvExampleGen)

@@ -1,0 +1,198 @@
+"""data.pieces: every format gives the same rows, whole or in pieces; columns are typed by all."""
+
+import csv
+import gzip
+import hashlib
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.feather
+import pyarrow.parquet
+import pytest
+
+from data import columnar_files, pieces
+from data.kinds import kind_of_cells, merge_kinds
+from data.pieces import kinds_in, plan_file, read_piece
+from data.taxi import taxi_csv_path
+from fareline.errors import DataError
+
+KINDS = {"hour": "int", "fare": "float", "company": "string"}
+ROWS = [
+    (h % 24, None if h % 7 == 0 else h / 4, None if h % 5 == 0 else f'c,{h}"\n'.encode())
+    for h in range(500)
+]
+
+
+def open_file(path):
+    return open(path, "rb")
+
+
+def table():
+    hours, fares, companies = zip(*ROWS, strict=True)
+    return pa.table(
+        {
+            "hour": pa.array(hours, pa.int16()),
+            "fare": pa.array(fares),
+            "company": pa.array([c and c.decode() for c in companies]).dictionary_encode(),
+        }
+    )
+
+
+def write(folder, ending):
+    path = folder / f"t{ending}"
+    if ending in (".csv", ".csv.gz"):
+        opened = gzip.open if ending.endswith(".gz") else open
+        with opened(path, "wt", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(KINDS)
+            writer.writerows((h, f, c and c.decode()) for h, f, c in ROWS)
+    elif ending == ".parquet":
+        pyarrow.parquet.write_table(table(), path, row_group_size=90)
+    else:
+        pyarrow.feather.write_feather(table(), path, chunksize=90)
+    return str(path)
+
+
+def rows_of(batches, names):
+    found = []
+    for batch in batches:
+        assert not batch.bad
+        found += zip(*(batch.columns[name].to_pylist() for name in names), strict=True)
+    return found
+
+
+@pytest.mark.parametrize("ending", [".csv", ".csv.gz", ".parquet", ".feather"])
+def test_formats_and_sizes_of_pieces_make_no_difference(tmp_path, monkeypatch, ending):
+    monkeypatch.setattr(pieces, "PIECE_BYTES", 1000)
+    monkeypatch.setattr(columnar_files, "_ROWS_OF_A_PIECE", 100)
+    blocks = pieces.iter_blocks
+    monkeypatch.setattr(pieces, "iter_blocks", lambda *given: blocks(*given, block_bytes=700))
+    path = write(tmp_path, ending)
+    file, planned = plan_file(path, open_file)
+    content = (tmp_path / f"t{ending}").read_bytes()
+    assert (file.bytes, file.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+    assert len(planned) == 1 if ending == ".csv.gz" else len(planned) > 2
+    for known in (KINDS, kinds_in(planned[0], {}, open_file)):
+        found = [
+            r for piece in planned for r in rows_of(read_piece(piece, known, open_file), KINDS)
+        ]
+        assert found == ROWS
+
+
+def test_lines_count_on_from_piece_to_piece(tmp_path, monkeypatch):
+    monkeypatch.setattr(pieces, "PIECE_BYTES", 40)
+    blocks = pieces.iter_blocks
+    monkeypatch.setattr(pieces, "iter_blocks", lambda *given: blocks(*given, block_bytes=16))
+    lines = ["a,b"] + [f'{i},"x\ny"' if i % 3 else f"{i},z,z" for i in range(60)]
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(lines))
+    _, planned = plan_file(str(path), open_file)
+    assert len(planned) > 5
+    kinds = {"a": "int", "b": "string"}
+    bad = [r for p in planned for batch in read_piece(p, kinds, open_file) for r in batch.bad]
+    in_file = path.read_text().split("\n")
+    assert [row.line for row in bad] == [
+        number for number, text in enumerate(in_file, 1) if text.endswith(",z,z")
+    ]
+
+
+def test_examples_are_read_back_as_they_were_written(tmp_path):
+    import tensorflow as tf
+
+    def example(**features):
+        return tf.train.Example(features=tf.train.Features(feature=features))
+
+    def ints(*values):
+        return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+
+    def floats(*values):
+        return tf.train.Feature(float_list=tf.train.FloatList(value=values))
+
+    path = str(tmp_path / "t.tfrecord.gz")
+    with tf.io.TFRecordWriter(path, tf.io.TFRecordOptions(compression_type="GZIP")) as writer:
+        writer.write(example(a=ints(1, 2), b=floats(0.5)).SerializeToString())
+        writer.write(b"no example")
+        writer.write(example(a=ints(3), b=tf.train.Feature()).SerializeToString())
+    _, [piece] = plan_file(path, open_file)
+    kinds = kinds_in(piece, {}, open_file)
+    assert kinds == {"a": "int", "b": "float"}
+    [batch] = read_piece(piece, kinds, open_file)
+    assert batch.columns["a"].to_pylist() == [[1, 2], [3]]
+    assert batch.columns["b"].to_pylist() == [[0.5], None]
+    assert [(bad.line, bad.fault.reason, bad.row) for bad in batch.bad] == [
+        (2, "not_an_example", "no example")
+    ]
+    with pytest.raises(DataError, match="feature 'a' holds int; expected string, as other"):
+        list(read_piece(piece, kinds | {"a": "string"}, open_file))
+
+
+def test_what_a_parquet_row_cannot_be_is_set_apart_and_what_a_column_cannot_be_refused(tmp_path):
+    path = str(tmp_path / "t.parquet")
+    columns = {
+        "n": pa.array([1.0, 2.5, None, float("nan"), 5.0]),
+        "x": pa.array([1e300, 1.0, 2.0, 3.0, 4.0]),
+        "many": pa.array([[1], [], None, [2, 3], [4]], pa.list_(pa.int32())),
+    }
+    pyarrow.parquet.write_table(pa.table(columns), path)
+    _, [piece] = plan_file(path, open_file)
+    [batch] = read_piece(piece, {"n": "int", "x": "float", "many": "int"}, open_file)
+    assert {name: array.to_pylist() for name, array in batch.columns.items()} == {
+        "n": [None, None, 5],
+        "x": [2.0, 3.0, 4.0],
+        "many": [[], [2, 3], [4]],
+    }
+    assert [(bad.line, bad.fault.reason) for bad in batch.bad] == [
+        (1, "not_finite"),
+        (2, "wrong_type"),
+    ]
+    pyarrow.parquet.write_table(pa.table({"t": pa.array([0], pa.timestamp("ms"))}), path)
+    _, [piece] = plan_file(path, open_file)
+    with pytest.raises(DataError, match=r"column 't' is timestamp\[ms\]; expected numbers, texts"):
+        kinds_in(piece, {}, open_file)
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind"),
+    [
+        (["1", "-5", None, "007", " 3 ", "+2"], "int"),
+        (["1", "2.5", "1e3"], "float"),
+        (["1", "9223372036854775808"], "float"),
+        (["1", "+2.5"], "float"),
+        (["1", "x"], "string"),
+        (["0x10"], "string"),
+        (["nan"], "string"),
+        (["1e400"], "string"),
+        (["1_000"], "string"),
+        ([None, None], "unknown"),
+        (["1"] * 1000 + ["a"], "string"),
+    ],
+)
+def test_kinds_of_cells(cells, kind):
+    array = pa.array([None if cell is None else cell.encode() for cell in cells], pa.binary())
+    assert kind_of_cells(array) == kind
+    pieces_of_one = [kind_of_cells(array.slice(i, 1)) for i in range(len(array))]
+    assert merge_kinds({"c": each} for each in pieces_of_one) == {"c": kind}
+
+
+def test_kinds_of_the_taxi_columns_are_those_that_their_readme_says(tmp_path):
+    path = str(taxi_csv_path())
+    _, [piece] = plan_file(path, open_file)
+    found = kinds_in(piece, {"company": "string"}, open_file)
+    assert (found["fare"], found["trip_seconds"], found["payment_type"]) == (
+        "float",
+        "int",
+        "string",
+    )
+    assert len(found) == 17 and set(found.values()) == {"int", "float", "string"}
+
+
+def test_damaged_files_are_named(tmp_path):
+    path = tmp_path / "t.parquet"
+    path.write_bytes(b"PAR1 and no more")
+    with pytest.raises(DataError, match="t.parquet: cannot be read .*; expected a parquet file"):
+        plan_file(str(path), open_file)
+    path = tmp_path / "t.csv.gz"
+    path.write_bytes(gzip.compress(b"a,b\n" + bytes(np.arange(9999) % 7 + 48))[:-20])
+    with pytest.raises(DataError, match="t.csv.gz: cannot be read"):
+        _, [piece] = plan_file(str(path), open_file)
+        list(read_piece(piece, {"a": "int", "b": "int"}, open_file))
