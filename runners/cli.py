@@ -3,6 +3,7 @@
 Each command imports what it needs when it runs, so that the light ones start at once.
 """
 
+import dataclasses
 import os
 import sys
 import traceback
@@ -24,7 +25,7 @@ from runners.spec_options import (
     MapOption,
     ParamOption,
     SpecOption,
-    refuse_settings_options,
+    refuse_parameters_beside_settings,
     refuse_spec_options,
 )
 from runners.submit_command import submit
@@ -84,11 +85,12 @@ def run(
     else:
         from runners.spec_run import read_request, run_request
 
-        refuse_settings_options(config, overrides)
-        outcome, console = run_request(
-            read_request(spec, here, maps or (), parameters or (), use_cache=not no_cache)
-        )
-        _answer(outcome, console, None, as_json)
+        refuse_parameters_beside_settings(config, overrides, parameters)
+        request = read_request(spec, here, maps or (), parameters or ())
+        if config is not None or overrides:
+            request = request.compiled_from(config, tuple(overrides or ()))
+        outcome, console = run_request(dataclasses.replace(request, use_cache=not no_cache))
+        _answer(outcome, console, request.settings, as_json)
     from pipeline.config import load_settings
     from pipeline.sections import DEFAULT_PATH
     from runners.run import RunRequest, check_request, run_locally

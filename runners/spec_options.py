@@ -37,16 +37,18 @@ def refuse_spec_options(maps: Sequence[str] | None, parameters: Sequence[str] | 
         )
 
 
-def refuse_settings_options(config: Path | None, overrides: Sequence[str] | None) -> None:
-    """Refuses settings beside a specification, which has them compiled in.
+def refuse_parameters_beside_settings(
+    config: Path | None, overrides: Sequence[str] | None, parameters: Sequence[str] | None
+) -> None:
+    """Refuses `--param` beside settings: what ran would not be what they say.
 
     Raises:
-        UserMistake: One was given.
+        UserMistake: Both were given.
     """
-    if config is not None or overrides:
+    if parameters and (config is not None or overrides):
         raise UserMistake.explain(
-            "--config" if config is not None else "--set",
-            "given together with --spec",
-            "expected one of them: a specification holds its settings",
-            "compile it again with these settings, or change a runtime parameter with --param",
+            "--param",
+            f"given together with {'--config' if config is not None else '--set'}",
+            "expected the settings that the specification was compiled from, or other values",
+            "leave out one of them",
         )

@@ -1,6 +1,6 @@
 """`fareline run --spec`: executes a compiled specification on this machine, to an outcome.
 
-Imports no TFX: the steps do that in their own processes.
+Imports no TFX, unless settings are given to compile again: the steps do that in their processes.
 """
 
 import dataclasses
@@ -14,10 +14,12 @@ from rich.console import Console
 
 from fareline.errors import Interrupted
 from lineage.store import open_store_in_place
+from pipeline.sections import Settings
+from runners.compile_command import compile_quietly
 from runners.passwords import store_passwords
 from runners.progress import ProgressTable, output_to
 from runners.provenance import collect_provenance
-from runners.spec.document import load_document
+from runners.spec.document import SpecError, load_document
 from runners.spec.execute import CANCELLED, SpecResult, new_run_id, run_spec
 from runners.spec.parameters import parse_assignments
 from runners.spec.plan import Plan, SpecRun, make_plan
@@ -33,12 +35,38 @@ class SpecRequest:
     Attributes:
         plan: Checked.
         workspace: Where it is recorded.
+        text: Of the specification.
         use_cache: Whether unchanged tasks may be skipped where the specification allows it.
+        settings: That it was compiled from, where they were given.
+        overrides: What `--set` said; the settings have it already.
     """
 
     plan: Plan
     workspace: Workspace
+    text: str
     use_cache: bool = True
+    settings: Settings | None = None
+    overrides: Sequence[str] = ()
+
+    def compiled_from(self, config: Path | None, overrides: Sequence[str]) -> "SpecRequest":
+        """Adds the settings that the specification was compiled from, for the run to record them.
+
+        They are compiled again, for which TFX is imported, and must come out as the same text.
+
+        Raises:
+            SettingsError: They are wrong in themselves.
+            SpecError: The specification was compiled from others.
+        """
+        runner = self.plan.document.runner
+        settings, compiled = compile_quietly(runner, config, list(overrides))
+        if compiled.text != self.text:
+            raise SpecError.explain(
+                self.plan.document.source,
+                "the settings given are not those that it was compiled from",
+                f"expected what `fareline compile {runner}` makes of them",
+                "compile it again, or leave out --config and --set",
+            )
+        return dataclasses.replace(self, settings=settings, overrides=tuple(overrides))
 
 
 def read_request(
@@ -46,7 +74,6 @@ def read_request(
     workspace: Workspace,
     maps: Sequence[str] = (),
     parameters: Sequence[str] = (),
-    use_cache: bool = True,
 ) -> SpecRequest:
     """Finds every mistake that can be found without running anything.
 
@@ -55,7 +82,6 @@ def read_request(
         workspace: Where it is recorded, and where artifacts go if it names no pipeline root.
         maps: `gs://bucket=DIR`, repeated.
         parameters: `NAME=VALUE`, repeated.
-        use_cache: Whether unchanged tasks may be skipped where the specification allows it.
 
     Raises:
         SpecError: One clear message.
@@ -67,7 +93,7 @@ def read_request(
         parse_uri_map(maps),
         default_root=str(workspace.artifacts_dir),
     )
-    return SpecRequest(plan, workspace, use_cache)
+    return SpecRequest(plan, workspace, path.read_text(encoding="utf-8"))
 
 
 def run_request(request: SpecRequest) -> tuple[Outcome, Console]:
@@ -104,7 +130,9 @@ def _run(request: SpecRequest, run_id: str, console: Console) -> SpecResult:
     document = request.plan.document
     table = ProgressTable(console, f"{document.pipeline} · {run_id} · {document.runner} spec")
     runner = f"{document.runner} spec"
-    provenance = collect_provenance(None, use_cache=request.use_cache, runner=runner)
+    provenance = collect_provenance(
+        request.settings, request.overrides, request.use_cache, runner=runner
+    )
     run = SpecRun(
         request.plan,
         request.workspace,

@@ -126,6 +126,8 @@ def parse_document(contents: list[Any], source: str) -> Document:
         pipeline_spec_pb2.PipelineDeploymentConfig(),
         source,
     )
+    if runner == KUBEFLOW:
+        ignored += _drop_checks(deployment)
     values = {name: to_python(v) for name, v in job.runtime_config.parameter_values.items()}
     return Document(
         source,
@@ -159,6 +161,19 @@ def _fails_fast(source: str, policy: str) -> bool:
     if policy and policy != FAIL_FAST and policy not in _FAILURE_POLICIES:
         raise _unknown(source, f"failurePolicy {policy}")
     return policy == FAIL_FAST
+
+
+def _drop_checks(deployment: pipeline_spec_pb2.PipelineDeploymentConfig) -> list[str]:
+    """Removes what Kubeflow's backend never runs: the check before the cache is asked.
+
+    Source: backend/src/v2/driver of kubeflow/pipelines reads no `lifecycle`.
+    """
+    dropped = []
+    for label, executor in sorted(deployment.executors.items()):
+        if executor.container.HasField("lifecycle"):
+            executor.container.ClearField("lifecycle")
+            dropped.append(f"preCacheCheck of {label}, which Kubeflow never runs")
+    return dropped
 
 
 def _unknown(source: str, name: str) -> SpecError:

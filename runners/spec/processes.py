@@ -64,7 +64,7 @@ class Command:
         """Writes the exact command as a shell script, for a person to repeat it."""
         exports = [
             f"export {name}={shlex.quote(value)}"
-            for name, value in sorted({"PYTHONPATH": _python_path(), **self.environment}.items())
+            for name, value in sorted({"PYTHONPATH": python_path(), **self.environment}.items())
         ]
         lines = [
             "#!/bin/sh",
@@ -102,7 +102,7 @@ class Processes:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,
-                    env=os.environ | {"PYTHONPATH": _python_path()},
+                    env=os.environ | {"PYTHONPATH": python_path()},
                     start_new_session=True,
                 )
             threading.Thread(target=self._read_answers, args=(self._server,), daemon=True).start()
@@ -175,7 +175,7 @@ class Processes:
 
     def _spawn(self, command: Command) -> _Step:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-        environment = os.environ | {"PATH": path, "PYTHONPATH": _python_path()}
+        environment = os.environ | {"PATH": path, "PYTHONPATH": python_path()}
         step = _Step()
         with command.log.open("ab") as log:
             try:
@@ -219,8 +219,8 @@ def _with_our_python(words: Sequence[str]) -> list[str]:
     return [sys.executable if first in PYTHONS else first, *rest]
 
 
-def _python_path() -> str:
-    """Our sources are importable, as they are in the image."""
+def python_path() -> str:
+    """What PYTHONPATH must be for our sources to be importable, as they are in the image."""
     known = os.environ.get("PYTHONPATH")
     return f"{_SOURCES}{os.pathsep}{known}" if known else _SOURCES
 

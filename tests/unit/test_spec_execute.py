@@ -265,9 +265,9 @@ def test_a_pre_cache_check_adds_to_the_key_and_to_the_outputs(runner, graph, tmp
         caching = {"enableCache": True}
         return SpecBuilder().add("Gen", executor, outputs=["model"], cachingOptions=caching)
 
-    assert states(runner.run(spec("one"))) == {"Gen": "executed"}
-    assert states(runner.run(spec("one"))) == {"Gen": "cached"}
-    assert states(runner.run(spec("two"))) == {"Gen": "executed"}
+    assert states(runner.run(spec("one"), job={})) == {"Gen": "executed"}
+    assert states(runner.run(spec("one"), job={})) == {"Gen": "cached"}
+    assert states(runner.run(spec("two"), job={})) == {"Gen": "executed"}
     [model] = outputs_of_run(graph(), "run-1")["Gen"]["model"]
     assert model.properties["span"] == 4
     [execution] = graph().executions_of_run("run-1")

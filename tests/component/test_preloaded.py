@@ -1,0 +1,108 @@
+"""The preloaded process: forks for each step, tells how each ended, and leaves nothing behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+STEP = """
+import os, sys, time
+import collections
+print("out", sys.argv[1:], os.environ.get("GIVEN"), os.path.basename(os.getcwd()), flush=True)
+print("err", file=sys.stderr, flush=True)
+if sys.argv[1] == "sleep":
+    time.sleep(60)
+if sys.argv[1] == "raise":
+    raise ValueError("boom")
+if sys.argv[1] == "exit":
+    sys.exit(int(sys.argv[2]))
+"""
+
+
+class Preloaded:
+    """Speaks with the process as runners.spec.processes does."""
+
+    def __init__(self, folder):
+        (folder / "a_step.py").write_text(STEP)
+        (folder / "work").mkdir()
+        self.folder = folder
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "runners.spec.preloaded", "no_such_module", "json"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": f"{REPOSITORY}{os.pathsep}{folder}"},
+        )
+
+    def ask(self, number, *arguments):
+        request = {
+            "id": number,
+            "argv": ["a_step", *arguments],
+            "env": {"GIVEN": "yes"},
+            "cwd": str(self.folder / "work"),
+            "log": str(self.folder / f"{number}.log"),
+        }
+        self.process.stdin.write(json.dumps(request).encode() + b"\n")
+        self.process.stdin.flush()
+
+    def answer(self):
+        return json.loads(self.process.stdout.readline())
+
+    def log(self, number):
+        return (self.folder / f"{number}.log").read_text()
+
+
+@pytest.fixture
+def preloaded(tmp_path):
+    server = Preloaded(tmp_path)
+    yield server
+    server.process.kill()
+    server.process.wait()
+
+
+def test_steps_run_in_forks_with_their_own_output_folder_and_environment(preloaded):
+    preloaded.ask(1, "fine", "more")
+    assert preloaded.answer()["id"] == 1
+    assert preloaded.answer() == {"id": 1, "code": 0}
+    assert preloaded.log(1) == "out ['fine', 'more'] yes work\nerr\n"
+    assert "no_such_module" not in preloaded.log(1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [(["exit", "3"], 3, ""), (["exit", "0"], 0, ""), (["raise"], 1, "ValueError: boom")],
+)
+def test_the_exit_code_is_the_steps(preloaded, arguments, code, said):
+    preloaded.ask(7, *arguments)
+    preloaded.answer()
+    assert preloaded.answer() == {"id": 7, "code": code}
+    assert said in preloaded.log(7)
+
+
+def test_steps_run_side_by_side_and_can_be_ended_alone(preloaded):
+    preloaded.ask(1, "sleep")
+    pid = preloaded.answer()["pid"]
+    preloaded.ask(2, "fine")
+    preloaded.answer()
+    assert preloaded.answer() == {"id": 2, "code": 0}
+    os.killpg(pid, signal.SIGTERM)
+    assert preloaded.answer() == {"id": 1, "code": -signal.SIGTERM}
+
+
+def test_it_ends_with_who_started_it_and_takes_its_steps_along(preloaded):
+    preloaded.ask(1, "sleep")
+    pid = preloaded.answer()["pid"]
+    preloaded.process.stdin.close()
+    assert preloaded.process.wait(30) == 0
+    for _ in range(100):
+        status = Path(f"/proc/{pid}/status")
+        if not status.is_file() or "State:\tZ" in status.read_text():
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"process {pid} is still there")

@@ -1,0 +1,92 @@
+"""`fareline run --spec` as a user types it: mistakes in one line, and a run of shell commands."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.unit.specs_for_tests import SpecBuilder, constant, shell
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def fareline(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "runners.cli", *map(str, arguments)],
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY), "COLUMNS": "100", "NO_COLOR": "1"},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture
+def spec(tmp_path):
+    def write(builder):
+        path = tmp_path / "spec.json"
+        path.write_text(json.dumps(builder.spec))
+        return path
+
+    return write
+
+
+def touch(tmp_path):
+    return SpecBuilder().add("Only", shell("touch $0", f"{tmp_path}/done"))
+
+
+def test_a_spec_runs_and_ends_well(tmp_path, spec):
+    done = fareline("run", "--json", "--spec", spec(touch(tmp_path)), "--workspace", tmp_path / "w")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert (answer["status"], answer["nodes"][0]["state"]) == ("completed", "executed")
+    assert (tmp_path / "done").is_file()
+    assert done.stderr.splitlines()[0].endswith(" · kubeflow spec")
+    assert "✓ Only" in done.stderr
+
+
+def test_a_failure_names_the_command_that_repeats_it(tmp_path, spec):
+    path = spec(SpecBuilder().add("Bad", shell("echo boom; exit 9")))
+    done = fareline("run", "--spec", path, "--workspace", tmp_path / "w")
+    assert done.returncode == 1
+    assert "Bad: boom (exit code 9); expected exit code 0. Hint: its log is " in done.stderr
+    assert "command.sh repeats exactly what was run." in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--spec", "none.json"], "none.json: cannot be read (No such file or directory);"),
+        (["--map", "gs://b=/x"], "--map: given without --spec; expected a compiled specification"),
+        (["--param", "a=1"], "--param: given without --spec;"),
+        (["--spec", "SPEC", "--map", "b"], "--map b: is no pair of a bucket and a folder;"),
+        (["--spec", "SPEC", "--param", "a=1"], "parameter a: is none of this pipeline's;"),
+        (
+            ["--spec", "SPEC", "--param", "a=1", "--set", "seed=3"],
+            "--param: given together with --set;",
+        ),
+    ],
+)
+def test_mistakes_are_one_line_and_nothing_starts(tmp_path, spec, arguments, message):
+    path = spec(touch(tmp_path))
+    arguments = [str(path) if a == "SPEC" else a for a in arguments]
+    done = fareline("run", *arguments, "--workspace", tmp_path / "w")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr and len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "w").exists() and not (tmp_path / "done").exists()
+
+
+def test_a_bucket_without_a_folder_is_a_mistake(tmp_path, spec):
+    builder = SpecBuilder().add(
+        "Only", shell("true"), parameters={"p": ("text", constant("gs://b/x"))}
+    )
+    done = fareline("run", "--spec", spec(builder), "--workspace", tmp_path / "w")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "fareline: Only.p: gs://b/x is remote; expected a folder that stands for it. Hint: add "
+        "--map gs://b=DIR.\n"
+    )
