@@ -195,6 +195,9 @@ def _print_verdict(console: Console, outcome: Outcome) -> None:
     if outcome.status == FAILED:
         console.print("Nothing was pushed: the run failed.")
         return
+    if outcome.status == COMPLETED:
+        console.print("Completed: this pipeline pushes nothing.")
+        return
     for line in judgement_lines(outcome.why) if outcome.why else ():
         style = "bold green" if line.startswith("Pushed") else ""
         style = "bold yellow" if line.startswith("Refused") else style

@@ -27,7 +27,7 @@ from runners.spec.inputs import (
     read_output_parameters,
 )
 from runners.spec.placeholders import Job, fill
-from runners.spec.processes import Cancelled, Command, Processes
+from runners.spec.processes import Cancelled, Command, Processes, is_preloadable
 from runners.spec.recorder import Recorder, State
 from runners.spec.uris import UriMap
 
@@ -44,6 +44,7 @@ class ContainerRun:
     """Runs one container task once.
 
     Attributes:
+        pipeline: Name of the pipeline: none reuses what another put out.
         task: The task.
         given: What it reads.
         job: What placeholders say.
@@ -55,6 +56,7 @@ class ContainerRun:
         cancel: Set when the run is to end.
     """
 
+    pipeline: str
     task: Task
     given: Given
     job: Job
@@ -97,7 +99,7 @@ class ContainerRun:
         self.recorder.note(execution_id, checked)
         key = ""
         if self.task.spec.caching_options.enable_cache:
-            key = cache_key(self.task, self.given, checked, self.job)
+            key = cache_key(self.pipeline, self.task, self.given, checked)
             found = None
             if self.use_cache:
                 found = self.recorder.find_cached(key, message.outputs.artifacts)
@@ -160,7 +162,9 @@ class ContainerRun:
                 pause *= policy.backoff_factor or 2.0
             _clear(message, before)
             for artifacts in message.outputs.artifacts.values():
-                Path(artifacts.artifacts[0].uri).mkdir(parents=True)
+                # A bucket needs no folders. TFX writes into its outputs, others may write files.
+                path = Path(artifacts.artifacts[0].uri)
+                (path if is_preloadable(words) else path.parent).mkdir(parents=True, exist_ok=True)
             try:
                 self._once(words, folder, "command", attempt + 1)
                 return
@@ -179,10 +183,10 @@ class ContainerRun:
         code = self.processes.run(command)
         if code != 0:
             said = last_words(command.log)
-            tries = f", {attempts} attempts" if attempts > 1 else ""
+            tries = f" after {attempts} attempts" if attempts > 1 else ""
             raise TaskFailed.explain(
-                self.task.name,
-                f"{said or 'its command failed'} (exit code {code}{tries})",
+                f"exit code {code}{tries}",
+                said or "its command printed nothing",
                 "expected exit code 0",
                 f"its log is {command.log}; sh {script} repeats exactly what was run",
             )
@@ -226,7 +230,7 @@ def type_name(task: Task) -> str:
     return f"{module}.{task.key}"
 
 
-def cache_key(task: Task, given: Given, checked: Mapping[str, Any], job: Job) -> str:
+def cache_key(pipeline: str, task: Task, given: Given, checked: Mapping[str, Any]) -> str:
     """Fingerprint of a task: what it is, what it reads, and what its check found.
 
     Resources are left out: they change how fast a result is there, and not the result.
@@ -234,6 +238,7 @@ def cache_key(task: Task, given: Given, checked: Mapping[str, Any], job: Job) ->
     executor = json_format.MessageToDict(task.executor)
     executor.get("container", {}).pop("resources", None)
     content = {
+        "pipeline": pipeline,
         "component": json_format.MessageToDict(task.component),
         "executor": executor,
         "inputs": {key: [a.id for a in listed] for key, listed in given.artifacts.items()},
@@ -260,7 +265,11 @@ def last_words(log: Path) -> str:
 def _clear(message: pipeline_spec_pb2.ExecutorInput, checked: bytes | None) -> None:
     """Removes what a failed attempt left, and brings back what the pre-cache check had said."""
     for artifacts in message.outputs.artifacts.values():
-        shutil.rmtree(artifacts.artifacts[0].uri, ignore_errors=True)
+        path = Path(artifacts.artifacts[0].uri)
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
     output_file = Path(message.outputs.output_file)
     output_file.unlink(missing_ok=True)
     if checked is not None:

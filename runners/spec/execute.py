@@ -61,10 +61,12 @@ def run_spec(
     if results is None:
         results = run.results()
     unfinished = run.workspace.note_run(run.run_id)
-    connection = connect_for_run(run.workspace.store_location, store_passwords())
-    shared = not run.workspace.metadata_path.is_file()
-    if run.workspace.metadata_path.is_file() or "://" in run.workspace.store_location:
-        fail_abandoned_executions(connection, unfinished if shared else None)
+    location = run.workspace.store_location
+    connection = connect_for_run(location, store_passwords())
+    if "://" in location:  # others may be at work in a server's store
+        fail_abandoned_executions(connection, unfinished)
+    elif run.workspace.metadata_path.is_file():
+        fail_abandoned_executions(connection)
     store = connect(connection)
     execution = Execution(run, store, on_change, cancel or threading.Event(), results)
     try:

@@ -23,6 +23,9 @@ PRELOADABLE = (
     "tfx.orchestration.kubeflow.v2.file_based_example_gen.driver",
 )
 PYTHONS = ("python", "python3")
+# Keras 3 on TensorFlow in every step, as in the image, whatever the shell says.
+KERAS = {"KERAS_BACKEND": "tensorflow"}
+LEGACY_KERAS = "TF_USE_LEGACY_KERAS"
 GRACE_SECONDS = 5  # between being asked to end and being ended
 _SOURCES = str(Path(__file__).resolve().parents[2])
 
@@ -64,12 +67,13 @@ class Command:
         """Writes the exact command as a shell script, for a person to repeat it."""
         exports = [
             f"export {name}={shlex.quote(value)}"
-            for name, value in sorted({"PYTHONPATH": python_path(), **self.environment}.items())
+            for name, value in sorted({**_own_environment(), **self.environment}.items())
         ]
         lines = [
             "#!/bin/sh",
             "# The command of one step, as it was run; its exit code is the step's.",
             f"cd {shlex.quote(str(self.folder))}",
+            f"unset {LEGACY_KERAS}",
             *exports,
             f"exec {shlex.join(_with_our_python(self.words))}",
         ]
@@ -102,7 +106,7 @@ class Processes:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,
-                    env=os.environ | {"PYTHONPATH": python_path()},
+                    env=_environment(),
                     start_new_session=True,
                 )
             threading.Thread(target=self._read_answers, args=(self._server,), daemon=True).start()
@@ -175,7 +179,7 @@ class Processes:
 
     def _spawn(self, command: Command) -> _Step:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-        environment = os.environ | {"PATH": path, "PYTHONPATH": python_path()}
+        environment = _environment() | {"PATH": path}
         step = _Step()
         with command.log.open("ab") as log:
             try:
@@ -219,10 +223,15 @@ def _with_our_python(words: Sequence[str]) -> list[str]:
     return [sys.executable if first in PYTHONS else first, *rest]
 
 
-def python_path() -> str:
-    """What PYTHONPATH must be for our sources to be importable, as they are in the image."""
+def _own_environment() -> dict[str, str]:
+    """What every step gets from us: our sources are importable, as they are in the image."""
     known = os.environ.get("PYTHONPATH")
-    return f"{_SOURCES}{os.pathsep}{known}" if known else _SOURCES
+    return {"PYTHONPATH": f"{_SOURCES}{os.pathsep}{known}" if known else _SOURCES, **KERAS}
+
+
+def _environment() -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if name != LEGACY_KERAS}
+    return inherited | _own_environment()
 
 
 def _kill(pid: int | None, number: int) -> None:

@@ -3,6 +3,7 @@
 One thread at a time may hold the store: SQLite has one writer. Imports no TFX.
 """
 
+import json
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -133,8 +134,9 @@ class Recorder:
             self._store.put_executions([execution])
 
     def note_output_parameters(self, execution_id: int, values: Mapping[str, Any]) -> None:
-        """Adds the output parameters of an execution, for the cache to find."""
-        self.note(execution_id, {_OUTPUT_PARAMETER + name: v for name, v in values.items()})
+        """Adds the output parameters of an execution as JSON, for the cache to find."""
+        texts = {_OUTPUT_PARAMETER + name: json.dumps(value) for name, value in values.items()}
+        self.note(execution_id, texts)
 
     def find_cached(
         self, cache_key: str, keys: Iterable[str]
@@ -274,9 +276,8 @@ def _is_there(artifact: metadata_store_pb2.Artifact) -> bool:
 
 
 def _output_parameters(execution: metadata_store_pb2.Execution) -> dict[str, Any]:
-    found = {}
-    for name, value in execution.custom_properties.items():
-        if name.startswith(_OUTPUT_PARAMETER):
-            kind = value.WhichOneof("value")
-            found[name.removeprefix(_OUTPUT_PARAMETER)] = getattr(value, kind) if kind else None
-    return found
+    return {
+        name.removeprefix(_OUTPUT_PARAMETER): json.loads(value.string_value)
+        for name, value in execution.custom_properties.items()
+        if name.startswith(_OUTPUT_PARAMETER)
+    }

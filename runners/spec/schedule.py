@@ -7,7 +7,6 @@ platforms; an exit handler runs in any case.
 import concurrent.futures
 import datetime
 import json
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -65,7 +64,6 @@ class Execution:
 
     def run(self) -> str:
         """Runs all tasks; returns the state of the whole."""
-        choose_keras_3()
         running: dict[concurrent.futures.Future, str] = {}
         with self._processes, concurrent.futures.ThreadPoolExecutor(PARALLEL_TASKS) as pool:
             try:
@@ -156,6 +154,7 @@ class Execution:
             self._finished[task.name] = self._look(task, given, job)
             return NodeState.EXECUTED
         container = ContainerRun(
+            self._plan.document.pipeline,
             task,
             given,
             job,
@@ -193,7 +192,7 @@ class Execution:
         Source: PipelineTaskFinalStatus of the specification; TFX passes it as JSON text.
         """
         results = [r for n, r in self._results.items() if n == name or n.startswith(f"{name}.")]
-        errors = [str(r.error) for r in results if r.error is not None]
+        errors = [f"{r.name}: {r.error}" for r in results if r.error is not None]
         bad = errors or any(r.state is NodeState.SKIPPED for r in results)
         content: dict[str, Any] = {
             "state": FAILED if bad else SUCCEEDED,
@@ -208,9 +207,3 @@ class Execution:
     def _set(self, name: str, state: NodeState) -> None:
         self._results[name].state = state
         self._on_change(self._results[name])
-
-
-def choose_keras_3() -> None:
-    """Keras 3 on TensorFlow in every step, as in the image."""
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    os.environ.pop("TF_USE_LEGACY_KERAS", None)

@@ -49,11 +49,18 @@ def test_a_spec_runs_and_ends_well(tmp_path, spec):
     assert "✓ Only" in done.stderr
 
 
+def test_a_pipeline_that_pushes_nothing_says_so(tmp_path, spec):
+    done = fareline("run", "--spec", spec(touch(tmp_path)), "--workspace", tmp_path / "w")
+    assert done.returncode == 0
+    assert "Completed: this pipeline pushes nothing.\n" in done.stderr
+    assert "Blessed by" not in done.stderr
+
+
 def test_a_failure_names_the_command_that_repeats_it(tmp_path, spec):
     path = spec(SpecBuilder().add("Bad", shell("echo boom; exit 9")))
     done = fareline("run", "--spec", path, "--workspace", tmp_path / "w")
     assert done.returncode == 1
-    assert "Bad: boom (exit code 9); expected exit code 0. Hint: its log is " in done.stderr
+    assert "✗ Bad failed: exit code 9: boom; expected exit code 0. Hint: its log is " in done.stderr
     assert "command.sh repeats exactly what was run." in done.stderr
 
 
