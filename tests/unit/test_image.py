@@ -120,7 +120,8 @@ def let_in(folder):
         for line in (REPOSITORY / ".dockerignore").read_text(encoding="utf-8").splitlines()
         if line.strip() and not line.startswith("#")
     ]
-    paths = exclude_paths(str(folder), patterns)
+    # These two are sent to the builder in any case; COPY leaves them out all the same.
+    paths = set(exclude_paths(str(folder), patterns)) - {"Dockerfile", ".dockerignore"}
     return {path for path in paths if (folder / path).is_file()}
 
 
@@ -241,6 +242,29 @@ def test_the_build_takes_only_stand_ins_and_the_checkout(tmp_path, monkeypatch):
 def test_a_build_that_fails_is_no_proof(tmp_path):
     with pytest.raises(image.CannotRun, match="the Dockerfile could not be built; see above"):
         image.build(Recorded(tmp_path, {"build": 125}), tmp_path)
+
+
+def test_other_pins_are_another_storage_and_the_old_one_goes(tmp_path, monkeypatch):
+    checkout = tmp_path / "checkout"
+    (checkout / "requirements").mkdir(parents=True)
+    for name in ("Dockerfile", PINS, "requirements/uv.txt"):
+        (checkout / name).write_text("one")
+    monkeypatch.setattr(image, "CHECKOUT", checkout)
+    storage = image.choose_storage(tmp_path)
+    assert storage == image.choose_storage(tmp_path)
+    storage.mkdir()
+    (tmp_path / "image.lock").touch()
+    (checkout / PINS).write_text("two")
+    assert image.choose_storage(tmp_path) != storage
+    assert not storage.exists() and (tmp_path / "image.lock").exists()
+
+
+def test_the_proof_is_the_smoke_command_and_both_whole_pipelines():
+    assert image.PROOF[0] == ("python", "-m", "runners.smoke")
+    compiled = {c[2]: c[4] for c in image.PROOF if c[:2] == ("fareline", "compile")}
+    executed = [c[3] for c in image.PROOF if c[:3] == ("fareline", "run", "--spec")]
+    assert compiled == {"vertex": "vertex.json", "kubeflow": "kubeflow.yaml"}
+    assert executed == list(compiled.values())
 
 
 def config_of(**config):

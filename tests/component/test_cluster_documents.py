@@ -1,0 +1,134 @@
+"""docs/vertex.md, docs/kubeflow.md and env.sh.example: what can be run on this machine is run."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from lineage.store_address import PASSWORD_VARIABLES
+from runners.smoke import VARIABLES
+from tests.e2e.conftest import REPOSITORY
+
+DOCUMENTS = {"vertex": REPOSITORY / "docs/vertex.md", "kubeflow": REPOSITORY / "docs/kubeflow.md"}
+# Of every document: by which words a command starts that needs no cloud and no image.
+LOCAL = ("fareline check", "fareline compile", "fareline submit RUNNER --dry-run")
+# What is not run: it needs a cluster, or is the work of minutes that other tests do.
+ELSEWHERE = (
+    "fareline run --spec",  # tests/e2e
+    "fareline submit RUNNER --wait",
+    "fareline submit RUNNER --cancel",
+)
+# Plumbing between processes, which nobody sets for Fareline.
+PLUMBING = {"PATH", "PYTHONPATH"}
+
+
+def commands(document):
+    """Every command in an `sh` block, on one line, without its comment."""
+    for block in re.findall(r"```sh\n(.*?)```", document.read_text(encoding="utf-8"), re.DOTALL):
+        for line in block.replace("\\\n", " ").splitlines():
+            yield re.sub(r"\s+#.*", "", line).strip()
+
+
+def fareline_commands(runner):
+    return [c for c in commands(DOCUMENTS[runner]) if c.startswith("fareline ")]
+
+
+@pytest.mark.parametrize("runner", DOCUMENTS)
+def test_every_command_of_ours_is_run_here_or_known(runner):
+    found = fareline_commands(runner)
+    starts = [start.replace("RUNNER", runner) for start in LOCAL + ELSEWHERE]
+    assert [c for c in found if not c.startswith(tuple(starts))] == []
+    for start in starts:
+        assert [c for c in found if c.startswith(start)], f"{start} is not in the document"
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory):
+    """Where a reader stands who has filled in env.sh."""
+    folder = tmp_path_factory.mktemp("reader")
+    text = (REPOSITORY / "env.sh.example").read_text(encoding="utf-8")
+    filled = text.replace("example-", "made-up-").replace("example.com", "made-up.test")
+    (folder / "env.sh").write_text(filled, encoding="utf-8")
+    program = folder / "bin" / "fareline"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m runners.cli "$@"\n')
+    program.chmod(0o755)
+
+    def run(command):
+        return subprocess.run(
+            [shutil.which("sh"), "-c", f". ./env.sh && {command}"],
+            cwd=folder,
+            env={"PATH": f"{program.parent}:/usr/bin:/bin", "PYTHONPATH": str(REPOSITORY),
+                 "HOME": str(folder)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=250,
+        )  # fmt: skip
+
+    return folder, run
+
+
+@pytest.mark.parametrize("runner", DOCUMENTS)
+def test_what_needs_no_cloud_works_as_written(runner, reader):
+    folder, run = reader
+    starts = tuple(start.replace("RUNNER", runner) for start in LOCAL)
+    answers = {}
+    for command in (c for c in fareline_commands(runner) if c.startswith(starts)):
+        done = run(command)
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+        assert done.stderr == "", command  # nothing is an example still
+        answers[command.split()[1]] = done.stdout
+    assert f"nothing is in the way of running on {runner}" in answers["check"]
+    request = json.loads(answers["submit"])
+    assert request["platform"] == runner
+    (upload,) = request["uploads"]
+    assert upload["to"] == "gs://made-up-bucket/chicago-taxi/data/data.csv"
+    name = {"vertex": "pipeline.json", "kubeflow": "pipeline.yaml"}[runner]
+    spec = yaml.safe_load((folder / name).read_text(encoding="utf-8"))
+    executors = spec.get("pipelineSpec", spec)["deploymentSpec"]["executors"].values()
+    images = {e["container"]["image"] for e in executors if "container" in e}
+    assert images == {"europe-west4-docker.pkg.dev/made-up-project/fareline/pipeline:0.1.0"}
+
+
+def test_the_input_file_is_where_the_documents_put_it(reader):
+    _, run = reader
+    for runner, document in DOCUMENTS.items():
+        (copied,) = {c for c in commands(document) if "cp data.csv" in c}
+        assert copied.endswith("cp data.csv bucket/chicago-taxi/data/"), runner
+        mapped = [c for c in fareline_commands(runner) if c.startswith("fareline run")]
+        assert mapped[0].endswith('--map "gs://$BUCKET=bucket"')
+    assert run("echo $BUCKET").stdout == "made-up-bucket\n"
+
+
+def test_every_variable_that_is_read_stands_in_the_example():
+    read = set(PASSWORD_VARIABLES.values())
+    for file in (REPOSITORY / "runners").rglob("*.py"):
+        text = file.read_text(encoding="utf-8")
+        read |= set(re.findall(r"environ(?:\.get|\.setdefault)?[\[(]\s*['\"](\w+)['\"]", text))
+        read |= set(re.findall(r"^\w*_VARIABLE = ['\"](\w+)['\"]", text, re.MULTILINE))
+    assert {"KUBEFLOW_TOKEN", "STORAGE_EMULATOR_HOST", "PGPASSWORD"} <= read  # they are found
+    example = (REPOSITORY / "env.sh.example").read_text(encoding="utf-8")
+    missing = {name for name in read - PLUMBING - set(VARIABLES) if name not in example}
+    assert missing == set()
+
+
+def test_the_example_holds_no_secret_and_the_copy_is_ignored():
+    example = (REPOSITORY / "env.sh.example").read_text(encoding="utf-8")
+    set_here = re.findall(r"^(?:export )?(\w+)=", example, re.MULTILINE)
+    assert set_here
+    assert [n for n in set_here if re.search("TOKEN|PASS|PWD|SECRET|CREDENTIALS", n)] == []
+    ignored = subprocess.run(["git", "check-ignore", "env.sh"], cwd=REPOSITORY, capture_output=True)
+    assert ignored.returncode == 0
+
+
+@pytest.mark.parametrize("runner", DOCUMENTS)
+def test_the_documents_say_what_was_never_run(runner):
+    text = DOCUMENTS[runner].read_text(encoding="utf-8")
+    assert re.search(r"^\*\*Nothing on this page was run in a (cloud|cluster)\.\*\*", text, re.M)
+    assert "## What execution here cannot show" in text
+    assert "## Sources" in text
