@@ -2,7 +2,7 @@
 # ARGS goes to the command: make run ARGS="--set training.steps=50"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ready run test test-current test-stores test-image lint format bench requirements clean distclean
+.PHONY: help setup ready run test test-current test-stores test-image lint format bench golden requirements clean distclean
 
 # With it set, Python compiles TFX anew in every process, which takes twenty seconds each.
 unexport PYTHONDONTWRITEBYTECODE
@@ -56,6 +56,9 @@ lint: ready ## Checks style, format and import directions; changes nothing
 format: ready ## Sorts imports and formats all sources
 	.venv/bin/ruff check --select I,W --fix .
 	.venv/bin/ruff format .
+
+golden: ready ## Writes the golden specs in tests/golden anew; read the diff
+	@.venv/bin/python -m tests.golden.golden_specs
 
 bench: ready ## Measures against stock TFX, side by side
 	.venv/bin/python -m benchmarks $(ARGS)

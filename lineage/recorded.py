@@ -43,6 +43,8 @@ QUARANTINED = "quarantined"  # JSON object, reason to number of rows; empty if n
 # Of every Model, of the Schema that CuratedSchema puts out, of every PushedModel.
 SHA256 = "sha256"  # `fareline.digests.sha256_of_folder`, or of the schema file
 HYPERPARAMETERS = "hyperparameters"  # JSON object, on Model
+# Of the Model that LiveBaseline puts out before anything was pushed: 1, and it has no files.
+NO_MODEL = "no_model"
 # Of every ModelEvaluation. Beside METRICS, each overall metric as a number, `metric_auc` and so on.
 # A metric that is undefined, such as the AUC of one label, is null there and has no number; of the
 # numbers, ML Metadata keeps six decimals.

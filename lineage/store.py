@@ -4,6 +4,7 @@ A store is a file of SQLite, or a database on a MySQL, MariaDB or PostgreSQL ser
 other modules of this room and by runners.
 """
 
+import logging
 import re
 import shlex
 import sqlite3
@@ -14,7 +15,7 @@ from ml_metadata import errors
 from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
-from fareline.errors import UserMistake
+from fareline.errors import FarelineError, UserMistake
 from lineage.sqlite_snapshot import snapshot
 from lineage.store_address import MYSQL, POSTGRESQL, StoreAddress, parse_address
 from lineage.store_postgresql import mend
@@ -22,7 +23,12 @@ from lineage.store_server import no_metadata, require_server, shorten_indexes
 
 _HINT = "run `fareline run` first, or name another --workspace"
 _VERSIONS = re.compile(r"database version (\d+) is (older|greater) than library version (\d+)")
+_DAMAGE = re.compile("malformed|disk I/O error")
 _READ_ONLY = " options='-c default_transaction_read_only=on'"
+
+
+class StoreError(FarelineError, RuntimeError):
+    """The store failed in the middle of an answer."""
 
 
 def sqlite_connection(path: Path, read_only: bool = False) -> metadata_store_pb2.ConnectionConfig:
@@ -144,9 +150,15 @@ def connect_for_run(
 
 def connect(config: metadata_store_pb2.ConnectionConfig) -> metadata_store.MetadataStore:
     """Opens a store as ML Metadata does, with what `adapt` does to it."""
+    # ML Metadata announces an error, with all its SQL, before it is raised.
+    logging.getLogger("absl").addFilter(_is_no_announcement)
     store = metadata_store.MetadataStore(config)
     adapt(store, config)
     return store
+
+
+def _is_no_announcement(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith("mlmd client ")
 
 
 def adapt(store: metadata_store.MetadataStore, config: metadata_store_pb2.ConnectionConfig) -> None:
@@ -201,15 +213,47 @@ def _other_version(address: StoreAddress, stored: str, relation: str, known: str
 
 def _require_file(path: Path) -> None:
     if not path.is_file():
-        raise UserMistake.explain(str(path), "no such file", "expected a metadata store", _HINT)
+        found = "is a folder" if path.is_dir() else "no such file"
+        raise UserMistake.explain(str(path), found, "expected a metadata store", _HINT)
 
 
 def _no_sqlite_store(path: Path, error: Exception) -> UserMistake:
-    found = f"holds no ML Metadata ({_first_words(error)})"
+    words = _first_words(error)
+    if _DAMAGE.search(words):
+        return _damaged(str(path), words)
+    if path.stat().st_size == 0:
+        words = "it is empty"
+    elif "a subset of tables" in words:
+        words = "some of its tables alone: it is damaged, or just being created"
+    elif "readonly database" in words:  # ML Metadata was about to create its tables
+        words = "it has none of its tables"
+    found = f"holds no ML Metadata ({words})"
     return UserMistake.explain(str(path), found, "expected a metadata store", _HINT)
+
+
+def failure_of_store(error: errors.StatusError) -> FarelineError:
+    """Words for an error of ML Metadata in the middle of an answer: damage, or a server gone."""
+    words = _first_words(error)
+    if _DAMAGE.search(words):
+        return _damaged("the metadata store", words)
+    return StoreError.explain(
+        "the metadata store",
+        f"cannot be read or written ({words})",
+        "expected it to be there until the end",
+        "try again; look at the server, or the disk",
+    )
+
+
+def _damaged(where: str, words: str) -> UserMistake:
+    return UserMistake.explain(
+        where,
+        f"is damaged ({words})",
+        "expected a sound SQLite file",
+        "take a copy of before, or what the command .recover of sqlite3 saves of it",
+    )
 
 
 def _first_words(error: Exception) -> str:
     """The reason alone, without the SQL that could not be executed."""
     words = " ".join(str(error).split()).removeprefix("Error when executing query: ")
-    return words.partition(" query: ")[0]
+    return words.partition(" query: ")[0].partition(". ")[0]

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx.components import ExampleValidator, SchemaGen, StatisticsGen, Transform
+from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.base.executor_spec import ExecutorSpec
 from tfx.dsl.components.common.resolver import Resolver
@@ -20,6 +21,7 @@ from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import pusher_pb2
 from tfx.types import Channel
 from tfx.types.standard_artifacts import Model, ModelBlessing
+from tfx.types.standard_component_specs import INPUT_CONFIG_KEY, RANGE_CONFIG_KEY
 
 from fareline.digests import sha256_of_file
 from pipeline.baseline_strategy import BaselineStrategy
@@ -28,6 +30,7 @@ from pipeline.components.data_gate import DataGate
 from pipeline.components.evaluator import Evaluator
 from pipeline.components.infra_validator import InfraValidator
 from pipeline.components.live_baseline import LiveBaseline
+from pipeline.components.lookup import Lookup
 from pipeline.components.pusher import Pusher
 from pipeline.components.trainer import Trainer
 from pipeline.components.tuner import Tuner
@@ -58,7 +61,8 @@ class Placement:
         enable_cache: Whether unchanged components reuse their outputs.
         baseline: What finds the model to compare with: `decided`, the latest blessed one unless a
             person decided otherwise; `latest_blessed`, TFX's own strategy, the only one that Vertex
-            knows; `live`, a component that asks the push destination, where nothing is resolved.
+            knows; `live`, components that look at the push destination, and at the data, where the
+            platform resolves nothing and asks nobody before its cache.
         parameterize: Called with name and value of each runtime parameter; returns what stands for
             it in the graph: here the value itself, in a spec a RuntimeParameter.
         beam_args: Options of the Beam pipelines.
@@ -99,11 +103,10 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
     trainer_job, trainer_job_config = placement.jobs.get("Trainer", (None, {}))
 
     # Data: read, measure, hold against the contract, and stop here if it breaks it.
-    example_gen = build_example_gen(
-        settings,
-        placement.parameterize("data_path", placement.data_dir),
-        placement.data_pattern,
-    ).with_id("ExampleGen")
+    data_path = placement.parameterize("data_path", placement.data_dir)
+    example_gen = build_example_gen(settings, data_path, placement.data_pattern).with_id(
+        "ExampleGen"
+    )
     statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
     schema_gen = SchemaGen(statistics=statistics_gen.outputs["statistics"])
     curated_schema = _curated_schema(settings)
@@ -145,7 +148,17 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
     )
 
     # Judgement: better than the bar and the model in use; servable; then, and only then, published.
-    baseline = _baseline(settings, placement)
+    lookup = []
+    if placement.baseline == "live":
+        lookup = [
+            Lookup(
+                input_base=data_path,
+                input_config=example_gen.exec_properties[INPUT_CONFIG_KEY],
+                range_config=example_gen.exec_properties.get(RANGE_CONFIG_KEY) or "",
+                push_destination=placement.push_dir,
+            )
+        ]
+    baseline = _baseline(settings, placement, *lookup)
     evaluator = Evaluator(
         examples=example_gen.outputs["examples"],
         example_splits=["eval"],
@@ -177,6 +190,7 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
         pipeline_name=settings.name,
         pipeline_root=placement.pipeline_root,
         components=[
+            *lookup,
             example_gen,
             statistics_gen,
             schema_gen,
@@ -197,10 +211,13 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
     )
 
 
-def _baseline(settings: Settings, placement: Placement) -> BaseNode:
+def _baseline(
+    settings: Settings, placement: Placement, lookup: BaseComponent | None = None
+) -> BaseNode:
     """What finds the model to compare with."""
-    if placement.baseline == "live":
-        return LiveBaseline(push_destination=placement.push_dir)
+    if lookup is not None:
+        version = lookup.outputs["live_version"].future()[0].value
+        return LiveBaseline(push_destination=placement.push_dir, version=version)
     decided = placement.baseline == "decided"
     return Resolver(
         strategy_class=BaselineStrategy if decided else LatestBlessedModelStrategy,

@@ -38,6 +38,7 @@ def check_spec(settings: Settings, runner: RunnerName, spec: Spec) -> None:
         *find_unknown_nodes(settings, runner, spec),
         *find_code_outside_the_image(spec),
         *(find_resolvers(spec) if runner == "kubeflow" else ()),
+        *find_paths_of_this_machine(spec),
         *find_missing_values(spec),
         *find_sdist_rebuilds(spec),
         *find_oversize(runner, spec),
@@ -91,11 +92,9 @@ def find_code_outside_the_image(spec: Spec) -> Iterator[str]:
 
 def _named_code(spec: Spec) -> Iterator[tuple[str, str, str]]:
     """Triples of (node, what names it, dotted path)."""
-    for node, task in spec["root"]["dag"]["tasks"].items():
-        for key, given in task.get("inputs", {}).get("parameters", {}).items():
-            value = given.get("runtimeValue", {}).get("constant")
-            if key in _CODE_KEYS and value:
-                yield node, key, value
+    for node, key, value in _constants(spec):
+        if key in _CODE_KEYS and value:
+            yield node, key, value
     for node, executor in executors(spec).items():
         arguments = executor.get("container", {}).get("args", [])
         if _EXECUTOR_FLAG in arguments:
@@ -112,6 +111,29 @@ def find_resolvers(spec: Spec) -> Iterator[str]:
                 "a component. Hint: LiveBaseline brings the model in use; for other artifacts "
                 "write a component that finds them."
             )
+
+
+def find_paths_of_this_machine(spec: Spec) -> Iterator[str]:
+    """No value is a path that exists here alone."""
+    for node, key, value in _constants(spec):
+        if value.startswith(("/", "~/", "./", "../", "file:")):
+            yield (
+                f"{node}: its {key} {value} is a path of this machine; expected gs://…, or the "
+                "name of something in the image. Hint: put it into the bucket, or into a package."
+            )
+
+
+def _constants(spec: Spec) -> Iterator[tuple[str, str, str]]:
+    """Triples of (node, parameter, text)."""
+    for node, task in spec["root"]["dag"]["tasks"].items():
+        for key, given in task.get("inputs", {}).get("parameters", {}).items():
+            value = given.get("runtimeValue", {}).get("constant")
+            if isinstance(value, str):
+                yield node, key, value
+    for node, executor in executors(spec).items():
+        value = executor.get("importer", {}).get("artifactUri", {}).get("constant")
+        if isinstance(value, str):
+            yield node, "uri", value
 
 
 def find_missing_values(spec: Spec) -> Iterator[str]:

@@ -172,6 +172,9 @@ def _run_app() -> int:
     except Exception as error:  # noqa: BLE001 - the last resort: no traceback unless asked
         if _Debug.on:
             traceback.print_exc()
+        if known := _of_the_store(error):
+            print(f"fareline: {known}", file=sys.stderr)
+            return known.exit_code
         print(
             f"fareline: {type(error).__name__}: {error} "
             "(a defect; `fareline --debug …` shows the traceback)",
@@ -179,6 +182,16 @@ def _run_app() -> int:
         )
         return 1
     return 0
+
+
+def _of_the_store(error: Exception) -> FarelineError | None:
+    """What an error of ML Metadata means; None for any other error."""
+    kinds = sys.modules.get("ml_metadata.errors")  # loaded, or it is not one
+    if kinds is None or not isinstance(error, kinds.StatusError):
+        return None
+    from lineage.store import failure_of_store
+
+    return failure_of_store(error)
 
 
 def _leave(code: int) -> None:

@@ -17,6 +17,7 @@ from data.source_files import check_source_files
 from data.taxi import taxi_csv_path
 from fareline.errors import SettingsError
 from pipeline.checks import check_settings
+from pipeline.graph_checks import check_graph
 from pipeline.runner_checks import check_runner
 from pipeline.runner_sections import DEFAULT_NODE, Cluster, Resources, RunnerName
 from pipeline.sections import Settings
@@ -119,12 +120,14 @@ def _compile_job(
         jobs=adapter.jobs(settings, section),
     )
     pipeline = create_pipeline(settings, placement)
+    check_graph(settings, pipeline.components)
     compiler = kubeflow_v2_dag_runner.KubeflowV2DagRunner(
         config=kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(
             default_image=section.image, use_pipeline_spec_2_1=True
         )
     )
     job = compiler.run(pipeline, parameter_values=parameters, write_out=False)
+    job["runtimeConfig"]["parameterValues"] = dict(parameters)  # whole numbers, where TFX has 4.0
     _write_parameter_values(job["pipelineSpec"], parameters)
     _write_resources(job["pipelineSpec"], section.resources)
     adapter.finish(job, settings, section)

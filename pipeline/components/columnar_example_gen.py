@@ -41,6 +41,7 @@ from fareline.errors import DataError
 from lineage import recorded
 from pipeline.components.example_gen import sha256_of_data
 from pipeline.components.example_reading import PARTS, Reading, read_files
+from pipeline.components.lookup import mark_examples
 
 QUARANTINE = "quarantine.jsonl"
 
@@ -105,6 +106,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             report = json.loads(file.read())
         _keep_quarantine(report, examples.uri, tmp_dir, options.get("max_bad_share", 0.0))
         _record(examples, report, base)
+        mark_examples(examples, exec_properties)
         file_format = exec_properties.get(OUTPUT_FILE_FORMAT_KEY)
         examples_utils.set_payload_format(examples, exec_properties[OUTPUT_DATA_FORMAT_KEY])
         if file_format:

@@ -33,8 +33,7 @@ from tfx.types.standard_component_specs import (
 from tfx.utils import io_utils, json_utils
 
 from fareline.errors import UserMistake
-from lineage.recorded import METRIC_PREFIX, METRICS, VERDICT
-from pipeline.components.live_baseline import NO_MODEL
+from lineage.recorded import METRIC_PREFIX, METRICS, NO_MODEL, VERDICT
 from pipeline.evaluation import read_metrics, read_refusals
 from pipeline.evaluation_section import Evaluation
 from pipeline.judgement import judge

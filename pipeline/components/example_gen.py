@@ -25,6 +25,7 @@ from tfx.utils import proto_utils
 from fareline.digests import sha256_of_stream
 from fareline.errors import DataError
 from lineage.recorded import DATA_SHA256, SOURCE_FILES
+from pipeline.components.lookup import mark_examples
 
 
 class Executor(tfx_executor.Executor):
@@ -59,6 +60,7 @@ class Executor(tfx_executor.Executor):
         examples = artifact_utils.get_single_instance(output_dict[EXAMPLES_KEY])
         examples.set_string_custom_property(SOURCE_FILES, json.dumps(files))
         examples.set_string_custom_property(DATA_SHA256, sha256_of_data(base, files))
+        mark_examples(examples, exec_properties)
 
 
 def describe_files(base: str, patterns: Sequence[str]) -> list[dict[str, Any]]:

@@ -14,9 +14,9 @@ from tfx.dsl.io import fileio
 from tfx.types.standard_artifacts import Model
 from tfx.utils import io_utils, path_utils
 
+from lineage.recorded import NO_MODEL
 from serving.version_files import SAVED_MODEL_FILE, version_numbers
 
-NO_MODEL = "no_model"  # custom property of a Model without files: nothing was pushed yet
 VERSION, SOURCE = "version", "source"
 
 
@@ -40,16 +40,19 @@ def find_live_version(push_destination: str) -> int | None:
 def LiveBaseline(  # noqa: N802 - TFX names the component after the function
     model: OutputArtifact[Model],
     push_destination: Parameter[str],
+    version: Parameter[str],
 ) -> None:
-    """Copies the live model to where a Trainer would have put it, or marks that there is none."""
-    version = find_live_version(push_destination)
-    if version is None:
+    """Copies the live model to where a Trainer would have put it, or marks that there is none.
+
+    Which version is live comes from Lookup, so that the cache knows it; empty if there is none.
+    """
+    if not version:
         logging.info("No version under %s: there is no baseline.", push_destination)
         model.set_int_custom_property(NO_MODEL, 1)
         fileio.makedirs(model.uri)
         return
-    source = os.path.join(push_destination, str(version))
+    source = os.path.join(push_destination, version)
     logging.info("The baseline is %s.", source)
     io_utils.copy_dir(source, path_utils.serving_model_dir(model.uri))
-    model.set_string_custom_property(VERSION, str(version))
+    model.set_string_custom_property(VERSION, version)
     model.set_string_custom_property(SOURCE, source)

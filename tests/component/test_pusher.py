@@ -10,9 +10,10 @@ from tfx.components.pusher import executor as tfx_executor
 from tfx.types import channel_utils, standard_artifacts
 
 from fareline.digests import sha256_of_folder
-from pipeline.components.infra_validator import write_warm_model
+from pipeline.components.infra_validator import write_verdict, write_warm_model
 from pipeline.components.pusher import Executor, Pusher
 from serving.decisions import Withheld, model_digest
+from serving.verdict import CheckResult, Reason
 from serving.versions import PublishError, Return, bring_back, list_versions, publish
 from tests.component import compiled_for_tests, models_for_tests
 
@@ -175,6 +176,21 @@ def test_an_unblessed_model_is_not_pushed_and_the_store_says_why(good, tmp_path,
     assert stored == {"pushed": 0, "not_pushed_because": because}
     assert not (tmp_path / "serving").exists()
     assert os.listdir(tmp_path / "pushed") == []
+
+
+@pytest.mark.parametrize("reason", [each for each in Reason if each is not Reason.OK])
+def test_nothing_that_infra_validation_refused_is_pushed_whatever_the_reason(
+    good, tmp_path, reason
+):
+    inputs = _inputs(good, tmp_path, infra_blessed=None)
+    [blessing] = inputs["infra_blessing"]
+    write_verdict(blessing, CheckResult(reason=reason, message="it: is bad; expected good."))
+    assert os.listdir(blessing.uri).count("INFRA_NOT_BLESSED") == 1
+    assert blessing.get_string_custom_property("reason") == reason.value
+    stored = _push(inputs, tmp_path / "pushed", tmp_path / "serving")
+    because = "infra_blessing: InfraValidator did not bless the model"
+    assert stored == {"pushed": 0, "not_pushed_because": because}
+    assert not (tmp_path / "serving").exists()
 
 
 @pytest.mark.parametrize("key", ["model_blessing", "infra_blessing"])

@@ -3,6 +3,8 @@
 import io
 import re
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 from ml_metadata.metadata_store import metadata_store
@@ -234,7 +236,7 @@ def refusal(path):
 def test_no_store(path):
     assert refusal(path) == f"{path}: no such file; {HINT}"
     assert not path.exists()
-    assert refusal(path.parent) == f"{path.parent}: no such file; {HINT}"
+    assert refusal(path.parent) == f"{path.parent}: is a folder; {HINT}"
 
 
 def test_a_file_that_is_no_database(path):
@@ -249,17 +251,53 @@ def test_a_database_without_metadata_is_not_made_a_store(path):
     connection.close()
     before = path.read_bytes()
     refused = refusal(path)
-    assert refused.startswith(f"{path}: holds no ML Metadata (")
-    assert refused.endswith(f"); {HINT}")
-    assert "CREATE" not in refused
-    assert "\n" not in refused
+    assert refused == f"{path}: holds no ML Metadata (it has none of its tables); {HINT}"
     assert path.read_bytes() == before
 
 
 def test_an_empty_file_stays_empty(path):
     path.write_bytes(b"")
-    assert refusal(path).startswith(f"{path}: holds no ML Metadata (")
+    assert refusal(path) == f"{path}: holds no ML Metadata (it is empty); {HINT}"
     assert path.read_bytes() == b""
+
+
+DAMAGED = (
+    "is damaged (database disk image is malformed); expected a sound SQLite file. Hint: take a "
+    "copy of before, or what the command .recover of sqlite3 saves of it."
+)
+
+
+def test_a_file_that_was_cut_off_is_damaged(three_runs):
+    content = three_runs.read_bytes()
+    three_runs.write_bytes(content[: len(content) // 2])
+    assert refusal(three_runs) == f"{three_runs}: {DAMAGED}"
+
+
+def test_a_store_without_some_of_its_tables(three_runs):
+    with sqlite3.connect(three_runs) as connection:
+        connection.execute("DROP TABLE EventPath")
+    connection.close()
+    words = "some of its tables alone: it is damaged, or just being created"
+    assert refusal(three_runs) == f"{three_runs}: holds no ML Metadata ({words}); {HINT}"
+
+
+def test_damage_that_is_met_in_the_middle_of_an_answer(path):
+    write_store(path, 40)
+    with sqlite3.connect(path) as connection:
+        query = "SELECT rootpage FROM sqlite_master WHERE name = 'EventPath'"
+        [[root]] = connection.execute(query)
+        [[size]] = connection.execute("PRAGMA page_size")
+    connection.close()
+    content = bytearray(path.read_bytes())
+    head = content[(root - 1) * size : root * size]
+    assert head[0] == 5  # an inner page of the tree; at byte 8 it names its last leaf
+    last = int.from_bytes(head[8:12], "big")
+    content[(last - 1) * size : last * size] = b"\xff" * size
+    path.write_bytes(content)
+    command = [sys.executable, "-m", "runners.cli", "lineage", "runs", "--store", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"fareline: the metadata store: {DAMAGED}\n"
 
 
 def test_reading_changes_nothing(three_runs):

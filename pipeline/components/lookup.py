@@ -1,0 +1,97 @@
+"""Lookup: looks, on every run, at what no cache key of open-source Kubeflow can see.
+
+That backend knows no hook before the cache is asked, by which TFX's ExampleGen finds span, version
+and fingerprint of its files, and no resolver: with a path as the only input, a step would be served
+from the cache although other files, or another live model, lie there now. This component finds them
+out and hands them on as output parameters, by which the steps after it are cached. No `from
+__future__ import annotations`: TFX reads the raw annotations.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tfx import types
+from tfx.components.example_gen import driver, input_processor
+from tfx.components.example_gen.utils import (
+    FINGERPRINT_PROPERTY_NAME,
+    SPAN_PROPERTY_NAME,
+    VERSION_PROPERTY_NAME,
+)
+from tfx.dsl.component.experimental.annotations import OutputDict, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.proto import example_gen_pb2, range_config_pb2
+from tfx.utils import proto_utils
+
+from pipeline.components.live_baseline import find_live_version
+
+
+def look_up_source(input_base: str, input_config: str, range_config: str) -> dict[str, str]:
+    """Does what TFX's driver of an ExampleGen does before the cache is asked.
+
+    Args:
+        input_base: Folder or URI.
+        input_config: An Input as JSON, with `{SPAN}` and `{VERSION}` in its patterns or without.
+        range_config: A RangeConfig as JSON, or empty.
+
+    Returns:
+        `resolved_input_config` with both filled in; `input_fingerprint`; `span`; and `version`,
+        empty if the patterns have none.
+    """
+    config = example_gen_pb2.Input()
+    proto_utils.json_to_proto(input_config, config)
+    wanted = None
+    if range_config:
+        wanted = range_config_pb2.RangeConfig()
+        proto_utils.json_to_proto(range_config, wanted)
+    processor = input_processor.FileBasedInputProcessor(input_base, config.splits, wanted)
+    span, version = processor.resolve_span_and_version()
+    fingerprint = processor.get_input_fingerprint(span, version)
+    for split in config.splits:
+        split.pattern = processor.get_pattern_for_span_version(split.pattern, span, version)
+    return {
+        "resolved_input_config": proto_utils.proto_to_json(config),
+        FINGERPRINT_PROPERTY_NAME: fingerprint,
+        SPAN_PROPERTY_NAME: str(span),
+        VERSION_PROPERTY_NAME: "" if version is None else str(version),
+    }
+
+
+def mark_examples(examples: types.Artifact, exec_properties: Mapping[str, Any]) -> None:
+    """Gives Examples what TFX's driver gives them, from the parameters that Lookup has found.
+
+    Args:
+        examples: Gets `span`, `version` and `input_fingerprint`.
+        exec_properties: Of ExampleGen; as Lookup says them they are texts, and where the driver
+            itself has run there is nothing to do.
+    """
+    span = exec_properties.get(SPAN_PROPERTY_NAME)
+    if not isinstance(span, str):
+        return
+    version = exec_properties.get(VERSION_PROPERTY_NAME)
+    found = {
+        FINGERPRINT_PROPERTY_NAME: exec_properties.get(FINGERPRINT_PROPERTY_NAME),
+        SPAN_PROPERTY_NAME: int(span),
+        VERSION_PROPERTY_NAME: int(version) if version else None,
+    }
+    driver.update_output_artifact(found, examples.mlmd_artifact)
+
+
+@component
+def Lookup(  # noqa: N802 - TFX names the component after the function
+    input_base: Parameter[str],
+    input_config: Parameter[str],
+    range_config: Parameter[str],
+    push_destination: Parameter[str],
+) -> OutputDict(
+    resolved_input_config=str,
+    input_fingerprint=str,
+    span=str,
+    version=str,
+    live_version=str,
+):
+    """The TFX coat of `look_up_source` and `find_live_version`."""
+    live = find_live_version(push_destination)
+    return {
+        **look_up_source(input_base, input_config, range_config),
+        "live_version": "" if live is None else str(live),
+    }

@@ -1,0 +1,151 @@
+"""Rules between settings and runner: a broken one gives its exact line, a kept one gives none."""
+
+import pytest
+
+from fareline.errors import SettingsError
+from pipeline.config import load_settings
+from pipeline.runner_checks import check_runner, find_example_values
+from pipeline.sections import DEFAULT_PATH
+
+
+def problems(runner, *overrides):
+    settings = load_settings(DEFAULT_PATH, overrides)
+    try:
+        check_runner(settings, runner, getattr(settings.runners, runner))
+    except SettingsError as error:
+        return [line.removeprefix(f"{DEFAULT_PATH}: ") for line in str(error).splitlines()]
+    return []
+
+
+@pytest.mark.parametrize("runner", ["kubeflow", "vertex"])
+def test_the_default_settings_break_no_rule(runner):
+    assert problems(runner) == []
+
+
+@pytest.mark.parametrize(
+    ("runner", "override", "line"),
+    [
+        (
+            "vertex",
+            "name=2nd",
+            "name: 2nd cannot be the name of a job; expected at most 112 lower-case letters, "
+            "digits and hyphens, first a letter. Hint: rename the pipeline.",
+        ),
+        (
+            "kubeflow",
+            "runners.kubeflow.data_path=/data/rows",
+            "runners.kubeflow.data_path: /data/rows is a path of this machine; expected gs://…, "
+            "which a step in a cluster can reach. Hint: name a folder in a bucket, or leave it "
+            "null.",
+        ),
+        (
+            "vertex",
+            "runners.vertex.push_destination=s3://models/taxi",
+            "runners.vertex.push_destination: found s3://models/taxi; expected "
+            "gs://BUCKET/FOLDER. Hint: name a folder in a bucket of Cloud Storage, or leave it "
+            "null.",
+        ),
+        (
+            "vertex",
+            "runners.vertex.pipeline_root=gs://bucket",
+            "runners.vertex.pipeline_root: found gs://bucket; expected gs://BUCKET/FOLDER. Hint: "
+            "name a folder in a bucket of Cloud Storage, or leave it null.",
+        ),
+        (
+            "vertex",
+            "schema=/tmp/mine.pbtxt",
+            "schema: /tmp/mine.pbtxt is a file of this machine; expected the name of a schema in "
+            "the image. Hint: put it into schema/NAME/schema.pbtxt, build the image, and set "
+            "schema: NAME.",
+        ),
+        (
+            "kubeflow",
+            "runners.kubeflow.image=localhost:5000/fareline",
+            "runners.kubeflow.image: localhost:5000/fareline has no tag; expected a tag that is "
+            "never used again, or @sha256:…. Hint: tag each build, for example with the version "
+            "or the commit.",
+        ),
+        (
+            "vertex",
+            "runners.vertex.image=fareline:latest",
+            "runners.vertex.image: fareline:latest has the tag latest, which moves; expected a "
+            "tag that is never used again, or @sha256:…. Hint: tag each build, for example with "
+            "the version or the commit.",
+        ),
+        (
+            "kubeflow",
+            "runners.kubeflow.beam_args=[--setup_file=./setup.py]",
+            "runners.kubeflow.beam_args: --setup_file=./setup.py has every step build a package "
+            "from files that are not in its image; expected options without it. Hint: install "
+            "what is needed in the image.",
+        ),
+        (
+            "vertex",
+            "runners.vertex.beam_args=[--runner=DirectRunner]",
+            "runners.vertex.beam_args: --runner=DirectRunner is set already; expected options "
+            "beside it. Hint: runners.vertex.image names the image, runners.vertex.beam where "
+            "Beam runs.",
+        ),
+        (
+            "vertex",
+            "runners.vertex.beam_args=[direct_num_workers]",
+            "runners.vertex.beam_args: found direct_num_workers; expected --NAME or --NAME=VALUE. "
+            "Hint: write each option as one text.",
+        ),
+    ],
+)
+def test_a_broken_rule_says_what_to_do(runner, override, line):
+    assert problems(runner, override) == [line]
+
+
+def test_a_name_with_a_digit_first_is_one_for_kubeflow():
+    assert problems("kubeflow", "name=2nd") == []
+
+
+@pytest.mark.parametrize(
+    "image", ["localhost:5000/fareline:0.1.0", f"fareline@sha256:{'a' * 64}", "fareline:abc"]
+)
+def test_an_image_with_a_tag_or_a_digest_is_fine(image):
+    assert problems("kubeflow", f"runners.kubeflow.image={image}") == []
+
+
+def test_dataflow_on_a_network_of_its_own_needs_the_subnetwork():
+    peered = [
+        "runners.vertex.network=projects/1/global/networks/n",
+        "runners.vertex.beam=dataflow",
+    ]
+    assert problems("vertex", *peered) == [
+        "runners.vertex.dataflow.subnetwork: missing; expected the subnetwork of "
+        "projects/1/global/networks/n, which Dataflow wants beside it. Hint: "
+        "regions/REGION/subnetworks/NAME."
+    ]
+    subnetwork = "runners.vertex.dataflow.subnetwork=regions/r/subnetworks/s"
+    assert problems("vertex", *peered, subnetwork) == []
+
+
+def test_all_problems_at_once():
+    found = problems("vertex", "runners.vertex.image=a", "runners.vertex.data_path=b", "name=1st")
+    assert [line.partition(":")[0] for line in found] == [
+        "name",
+        "runners.vertex.data_path",
+        "runners.vertex.image",
+    ]
+
+
+def test_examples_are_found_by_their_names():
+    settings = load_settings()
+    assert [key for key, _ in find_example_values(settings, "kubeflow")] == [
+        "runners.kubeflow.image",
+        "runners.kubeflow.bucket",
+        "runners.kubeflow.host",
+    ]
+    assert dict(find_example_values(settings, "vertex"))["runners.vertex.project"] == (
+        "example-project"
+    )
+
+
+def test_no_example_is_left_once_all_are_replaced():
+    mine = ["image=r.test/fareline:1", "bucket=gs://mine", "host=https://kfp.test"]
+    settings = load_settings(DEFAULT_PATH, [f"runners.kubeflow.{value}" for value in mine])
+    assert find_example_values(settings, "kubeflow") == []
+    assert find_example_values(load_settings(DEFAULT_PATH, ["runners={}"]), "vertex") == []

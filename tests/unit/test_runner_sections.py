@@ -1,0 +1,136 @@
+"""The section `runners`: every mistake in one line that says what was expected."""
+
+import pytest
+
+from fareline.errors import SettingsError
+from pipeline.config import load_settings
+from pipeline.sections import DEFAULT_PATH
+
+
+def refusal(*overrides):
+    with pytest.raises(SettingsError) as caught:
+        load_settings(DEFAULT_PATH, overrides)
+    return str(caught.value).replace(f"{DEFAULT_PATH}: ", "")
+
+
+@pytest.mark.parametrize(
+    ("override", "line"),
+    [
+        (
+            "kubeflow.bucket=example-bucket",
+            "kubeflow.bucket: found 'example-bucket'; expected gs://NAME, without a folder.",
+        ),
+        (
+            "kubeflow.bucket=gs://a/b",
+            "kubeflow.bucket: found 'gs://a/b'; expected gs://NAME, without a folder.",
+        ),
+        (
+            "vertex.region=Europe",
+            "vertex.region: found 'Europe'; expected a region, such as europe-west4.",
+        ),
+        (
+            "vertex.project=p",
+            "vertex.project: found 'p'; expected a project id: 6 to 30 lower-case letters, digits, "
+            "hyphens.",
+        ),
+        (
+            "vertex.service_account=me",
+            "vertex.service_account: found 'me'; expected NAME@PROJECT.iam.gserviceaccount.com.",
+        ),
+        (
+            "vertex.network=default",
+            "vertex.network: found 'default'; expected projects/NUMBER/global/networks/NAME.",
+        ),
+        (
+            "vertex.encryption_key=k",
+            "vertex.encryption_key: found 'k'; expected "
+            "projects/P/locations/L/keyRings/R/cryptoKeys/K.",
+        ),
+        (
+            "vertex.encryption_key=projects/p/locations/us-east1/keyRings/r/cryptoKeys/k",
+            "vertex.encryption_key: found "
+            "'projects/p/locations/us-east1/keyRings/r/cryptoKeys/k'; expected a key of the region "
+            "europe-west4.",
+        ),
+        (
+            "vertex.schedule=daily",
+            "vertex.schedule: found 'daily'; expected five cron fields, such as 0 6 * * 1, with "
+            "TZ=ZONE before them or not.",
+        ),
+        (
+            "vertex.labels={Team: a}",
+            "vertex.labels.Team.[key]: found 'Team'; expected at most 63 lower-case letters, "
+            "digits, hyphens and underscores, first a letter.",
+        ),
+        (
+            "vertex.labels={team: A b}",
+            "vertex.labels.team: found 'A b'; expected at most 63 lower-case letters, digits, "
+            "hyphens and underscores.",
+        ),
+        (
+            "vertex.beam=spark",
+            "vertex.beam: found 'spark'; expected 'in_container' or 'dataflow'.",
+        ),
+        (
+            "vertex.training_job={machine_type: big}",
+            "vertex.training_job.machine_type: found 'big'; expected a machine type, such as "
+            "n1-standard-4.",
+        ),
+        (
+            "vertex.resources.Trainer={cpu: 0}",
+            "vertex.resources.Trainer.cpu: found 0; expected more than 0.",
+        ),
+        (
+            "vertex.resources.Trainer={gpu: 1}",
+            "vertex.resources.Trainer.gpu: unknown setting; did you mean cpu? expected one of cpu, "
+            "memory_gb, accelerator.",
+        ),
+        (
+            "vertex.images=x",
+            "vertex.images: unknown setting; did you mean image? expected one of ",
+        ),
+        (
+            "kubeflow.namespace=My_Team",
+            "kubeflow.namespace: found 'My_Team'; expected a Kubernetes name: lower-case letters, "
+            "digits, hyphens.",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line(override, line):
+    found = refusal(f"runners.{override}")
+    assert found.startswith(f"runners.{line}")
+    assert len(found.splitlines()) == 1
+
+
+def test_what_every_runner_needs_is_missed_by_name():
+    found = refusal("runners.vertex={}").splitlines()
+    assert found == [
+        f"runners.vertex.{name}: missing; expected a value. Hint: see pipeline/configs/taxi.yaml."
+        for name in ("image", "bucket", "project", "region")
+    ]
+
+
+@pytest.mark.parametrize("schedule", ["0 6 * * 1", "TZ=Europe/Berlin */5 * * * *"])
+def test_a_schedule_has_five_fields_and_may_name_a_zone(schedule):
+    settings = load_settings(DEFAULT_PATH, [f"runners.vertex.schedule='{schedule}'"])
+    assert settings.runners.vertex.schedule == schedule
+
+
+def test_places_are_folders_of_the_bucket_unless_named():
+    section = load_settings(
+        DEFAULT_PATH, ["runners.kubeflow.bucket=gs://b", "runners.kubeflow.data_path=gs://d/rows"]
+    ).runners.kubeflow
+    places = {
+        name: section.place_of(name, "trips")
+        for name in ("pipeline_root", "data_path", "push_destination")
+    }
+    assert places == {
+        "pipeline_root": "gs://b/trips/artifacts",
+        "data_path": "gs://d/rows",
+        "push_destination": "gs://b/trips/serving",
+    }
+
+
+def test_settings_without_runners_are_whole():
+    runners = load_settings(DEFAULT_PATH, ["runners={}"]).runners
+    assert (runners.kubeflow, runners.vertex) == (None, None)
