@@ -76,7 +76,7 @@ def find_code_outside_the_image(spec: Spec) -> Iterator[str]:
                 f"{node}: its {key} {path} is in none of the packages of the image; expected one "
                 f"of {', '.join(IMAGE_PACKAGES)}. Hint: move the code there."
             )
-        elif importlib.util.find_spec(module) is None:
+        elif not _can_be_found(module):
             yield (
                 f"{node}: its {key} {path} cannot be imported; expected a module {module}. "
                 "Hint: correct the dotted path."
@@ -88,6 +88,13 @@ def find_code_outside_the_image(spec: Spec) -> Iterator[str]:
                 "the code into a package of the image, and name the function in place of "
                 "module_file."
             )
+
+
+def _can_be_found(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # what should be its package is none
+        return False
 
 
 def _named_code(spec: Spec) -> Iterator[tuple[str, str, str]]:

@@ -33,9 +33,11 @@ def compile_(
 ) -> None:
     """Write the pipeline as a spec for Kubeflow or Vertex; no credentials, no network."""
     name = require_runner(runner, "compile")
+    if output is not None:
+        require_suffix(output, name)
     settings, compiled = compile_quietly(name, config, overrides)
     path = output or Path(f"{settings.name}{compiled.suffix}")
-    write_spec(path, compiled.text, compiled.suffix)
+    write_spec(path, compiled.text)
     examples = warn_of_examples(settings, name)
     if as_json:
         answer = {
@@ -119,12 +121,15 @@ def warn_of_examples(settings, runner: RunnerName) -> list[tuple[str, str]]:
     return examples
 
 
-def write_spec(path: Path, text: str, suffix: str) -> None:
-    """Writes beside, then renames.
+def require_suffix(path: Path, runner: RunnerName) -> None:
+    """Refuses a name that says another format than the file would have.
 
     Raises:
-        SettingsError: The file cannot be written, or its suffix is that of the other format.
+        SettingsError: It does.
     """
+    from runners.compile import SUFFIXES
+
+    suffix = SUFFIXES[runner]
     if path.suffix not in (suffix, {".yaml": ".yml"}.get(suffix)):
         raise SettingsError.explain(
             str(path),
@@ -132,6 +137,14 @@ def write_spec(path: Path, text: str, suffix: str) -> None:
             f"expected {suffix}, by which every client knows the format",
             f"name it {path.with_suffix(suffix).name}",
         )
+
+
+def write_spec(path: Path, text: str) -> None:
+    """Writes beside, then renames.
+
+    Raises:
+        SettingsError: The file cannot be written.
+    """
     part = path.with_name(f"{path.name}.part")
     try:
         part.write_text(text, encoding="utf-8")

@@ -89,6 +89,7 @@ def test_code_fingerprints_are_part_of_the_cache_key_of_whom_they_concern(tmp_pa
     [
         ("training.patience=3", {"Tuner", "Trainer"}),
         ("tuning.trials=9", {"Tuner"}),
+        ("training.steps=9", {"Trainer"}),
         ("seed=9", {"Tuner", "Trainer"}),
         ("features.numeric.fare.log=false", {"Transform", "Tuner", "Trainer"}),
         ("evaluation.thresholds.auc.at_least=0.9", {"Evaluator"}),
@@ -96,6 +97,7 @@ def test_code_fingerprints_are_part_of_the_cache_key_of_whom_they_concern(tmp_pa
         ("serving.log_exclude=[company]", set()),
         ("data.splits.eval=6", {"ExampleGen"}),
         ("transform.statistics=true", {"Transform"}),
+        ("runners.vertex.image=other:1", set()),
     ],
 )
 def test_a_setting_concerns_only_the_nodes_that_read_it(tmp_path, override, concerned):

@@ -1,0 +1,109 @@
+"""`fareline compile` and `fareline check`: files, answers, and one line per mistake."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.sections import DEFAULT_PATH
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def fareline(*arguments, folder):
+    return subprocess.run(
+        [sys.executable, "-m", "runners.cli", *map(str, arguments)],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY), "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+def test_a_spec_is_written_and_examples_are_named(tmp_path):
+    ran = fareline("compile", "kubeflow", "-o", "p.yaml", folder=tmp_path)
+    assert (ran.returncode, ran.stderr) == (
+        0,
+        "fareline: warning: examples still: "
+        "runners.kubeflow.image=registry.example.com/fareline:0.1.0, "
+        "runners.kubeflow.bucket=gs://example-bucket, "
+        "runners.kubeflow.host=https://kubeflow.example.com\n",
+    )
+    text = (tmp_path / "p.yaml").read_text()
+    assert yaml.safe_load(text)["pipelineInfo"] == {"name": "chicago-taxi"}
+    assert ran.stdout == f"p.yaml: chicago-taxi for kubeflow, {len(text):,} bytes\n"
+    assert [file.name for file in tmp_path.iterdir()] == ["p.yaml"]
+
+
+@pytest.mark.slow
+def test_the_answer_as_json(tmp_path):
+    mine = ["project=my-project", "bucket=gs://mine", "image=r.test/fareline:1"]
+    options = [part for value in mine for part in ("--set", f"runners.vertex.{value}")]
+    ran = fareline("compile", "vertex", "--json", *options, folder=tmp_path)
+    assert ran.stderr == ""
+    assert json.loads(ran.stdout) == {
+        "runner": "vertex",
+        "path": "chicago-taxi.json",
+        "pipeline_root": "gs://mine/chicago-taxi/artifacts",
+        "parameters": {
+            "data_path": "gs://mine/chicago-taxi/data",
+            "tuning_trials": 4,
+            "training_steps": 640,
+        },
+        "example_values": {},
+    }
+    job = json.loads((tmp_path / "chicago-taxi.json").read_text())
+    assert job["runtimeConfig"]["gcsOutputDirectory"] == "gs://mine/chicago-taxi/artifacts"
+
+
+@pytest.mark.slow
+def test_a_spec_that_cannot_be_written_is_one_line(tmp_path):
+    ran = fareline("compile", "vertex", "-o", "no/p.json", folder=tmp_path)
+    assert (ran.returncode, ran.stderr) == (
+        2,
+        "fareline: no/p.json: cannot be written (No such file or directory); expected a folder "
+        "that is there, and is yours. Hint: name another file with --output.\n",
+    )
+
+
+def test_check_gives_every_problem_and_writes_nothing(tmp_path):
+    ran = fareline(
+        "check", "--runner", "vertex", "--set", "runners.vertex.image=fareline",
+        "--set", "runners.vertex.data_path=rows", "--json",
+        folder=tmp_path,
+    )  # fmt: skip
+    assert ran.returncode == 2
+    problems = json.loads(ran.stdout)["problems"]
+    assert [line.removeprefix(f"{DEFAULT_PATH}: ").partition(":")[0] for line in problems] == [
+        "runners.vertex.data_path",
+        "runners.vertex.image",
+    ]
+    assert ran.stderr == "fareline: " + "\n".join(problems) + "\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [("compile",), ("check", "--runner")])
+def test_an_unknown_runner_is_one_line(tmp_path, command):
+    ran = fareline(*command, "kubefow", folder=tmp_path)
+    assert (ran.returncode, ran.stderr) == (
+        2,
+        f"fareline: fareline {' '.join(command)}: found kubefow; expected kubeflow or vertex. "
+        "Hint: `fareline run` is for this machine.\n",
+    )
+
+
+def test_the_name_of_the_file_tells_its_format(tmp_path):
+    ran = fareline("compile", "kubeflow", "-o", "p.json", folder=tmp_path)
+    assert (ran.returncode, ran.stderr) == (
+        2,
+        "fareline: p.json: its name ends in .json; expected .yaml, by which every client knows the "
+        "format. Hint: name it p.yaml.\n",
+    )
+    assert list(tmp_path.iterdir()) == []
