@@ -3,7 +3,16 @@
 import importlib
 import sys
 
-NAMES = ("local_run", "soak", "big_store", "lineage", "explorer", "serve", "infra_validation")
+NAMES = (
+    "local_run",
+    "soak",
+    "big_store",
+    "lineage",
+    "explorer",
+    "serve",
+    "infra_validation",
+    "example_gen",
+)
 
 
 def main() -> None:

@@ -39,6 +39,7 @@ DATA_SHA256 = "data_sha256"  # one digest over the names and contents of the sou
 # Of the same, if ColumnarExampleGen read them.
 ROWS_READ = "rows_read"  # all, bad ones included; as text: a server's integers have 32 bits
 SPLIT_ROWS = "split_rows"  # JSON object, split to number of examples
+QUARANTINE_FILE = "quarantine.jsonl"  # in the folder of the artifact
 QUARANTINED = "quarantined"  # JSON object, reason to number of rows; empty if none was bad
 # Of every Model, of the Schema that CuratedSchema puts out, of every PushedModel.
 SHA256 = "sha256"  # `fareline.digests.sha256_of_folder`, or of the schema file
@@ -108,6 +109,25 @@ class RunRecord:
 def source_files(examples: Artifact) -> list[dict[str, Any]]:
     """The files that Examples were read from, each with path, bytes and SHA-256; or none."""
     return parse_json(examples.properties.get(SOURCE_FILES)) or []
+
+
+def rows_read(examples: Artifact) -> dict[str, Any] | None:
+    """What became of the rows that Examples were read from; None if that was not recorded.
+
+    Returns:
+        `rows`, bad ones included; `splits`, name to examples; `quarantined`, reason to rows; and
+        `quarantine`, the file of these, or None.
+    """
+    rows, reasons = examples.properties.get(ROWS_READ), examples.properties.get(QUARANTINED)
+    if rows is None or reasons is None:
+        return None
+    quarantined = parse_json(reasons) or {}
+    return {
+        "rows": int(rows),
+        "splits": parse_json(examples.properties.get(SPLIT_ROWS)) or {},
+        "quarantined": quarantined,
+        "quarantine": f"{examples.uri}/{QUARANTINE_FILE}" if quarantined else None,
+    }
 
 
 def metrics_of(evaluation: Artifact) -> dict[str, float]:

@@ -9,7 +9,7 @@ import enum
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol, TextIO
 
@@ -86,9 +86,16 @@ class ProgressTable:
     Args:
         console: Where to write; stderr of the command.
         title: First line.
+        details: By node, what to say of it while it runs, from the seconds since it began.
     """
 
-    def __init__(self, console: Console, title: str):
+    def __init__(
+        self,
+        console: Console,
+        title: str,
+        details: Mapping[str, Callable[[float], str]] | None = None,
+    ):
+        self._details = details or {}
         self._console = console
         self._title = title
         self._nodes: dict[str, Node] = {}
@@ -137,7 +144,10 @@ class ProgressTable:
             if node.state is NodeState.RUNNING and node.name in self._started:
                 seconds = time.monotonic() - self._started[node.name]
             shown = f"{seconds:.1f}" if seconds else ""
-            table.add_row(Text(sign, style), node.name, Text(node.state.value, style), shown)
+            state = Text(node.state.value, style)
+            if node.state is NodeState.RUNNING and node.name in self._details:
+                state.append(f"  {self._details[node.name](seconds)}".rstrip(), "dim")
+            table.add_row(Text(sign, style), node.name, state, shown)
         return Group(Text(self._title), table)
 
 

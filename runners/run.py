@@ -6,6 +6,7 @@ takes ten seconds.
 
 import dataclasses
 import datetime
+import functools
 import os
 import time
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from pipeline.sections import Settings
 from runners.passwords import store_passwords
 from runners.progress import ProgressTable, output_to
 from runners.provenance import collect_provenance
+from runners.reading_progress import describe_reading
 from runners.workspace import Workspace
 
 
@@ -85,7 +87,8 @@ def run_locally(request: RunRequest, source: CsvSource) -> tuple["Outcome", Cons
         connection = _connect(request)
         log_path = workspace.logs_dir / f"{run_id}.log"
         with output_to(log_path) as console:
-            table = ProgressTable(console, f"{request.settings.name} · {run_id}")
+            details = {"ExampleGen": functools.partial(describe_reading, workspace.artifacts_dir)}
+            table = ProgressTable(console, f"{request.settings.name} · {run_id}", details)
             try:
                 with table.shown():
                     runner = _build_runner(request, source, connection, run_id, table)

@@ -6,6 +6,7 @@ Imports TFMA, through pipeline.evaluation, only for an evaluation that did not r
 import dataclasses
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from rich.text import Text
 from fareline.errors import FarelineError
 from lineage.elements import Artifact
 from lineage.graph import Graph
-from lineage.recorded import METRICS, parse_json
+from lineage.recorded import METRICS, parse_json, rows_read
 from lineage.runs import outputs_of_run
 from lineage.why import why_run
 from lineage.why_view import judgement_lines, refusals
@@ -32,6 +33,7 @@ PUSHED, REFUSED, FAILED = "pushed", "refused", "failed"
 COMPLETED = "completed"  # a pipeline without a Pusher, which only a specification can be
 INTERRUPTED = "interrupted"  # recorded only: after an interrupt there is no summary
 EXIT_CODES = {PUSHED: 0, COMPLETED: 0, REFUSED: 3, FAILED: 1}
+_BEAM_STEP = re.compile(r" \[while running '[^']*'\]$")  # Beam adds it to what a worker raised
 TRACEBACK = "Traceback (most recent call last):"
 
 
@@ -51,6 +53,7 @@ class Outcome:
     log_path: Path
     wall_seconds: float
     why: Mapping[str, Any] | None = None
+    data: Mapping[str, Any] | None = None
 
     @property
     def status(self) -> str:
@@ -76,6 +79,7 @@ class Outcome:
                 {"name": n.name, "state": n.state.value, "seconds": round(n.seconds, 3)}
                 for n in self.nodes
             ],
+            "data": self.data,
             "metrics": _finite(self.metrics),
             "slices": {s.name: _finite(s.metrics) for s in self.slices if s.name != OVERALL},
             "blessed": self.blessed,
@@ -113,6 +117,7 @@ def read_outcome(
     infra = _properties(first("InfraValidator", "blessing"))
     pushed = _properties(first("Pusher", "pushed_model"))
     why = why_run(Graph(store), run_id)
+    examples = first("ExampleGen", "examples")
     return Outcome(
         run_id=run_id,
         nodes=nodes,
@@ -126,6 +131,7 @@ def read_outcome(
         log_path=log_path,
         wall_seconds=wall_seconds,
         why=why,
+        data=rows_read(examples) if examples else None,
     )
 
 
@@ -177,7 +183,7 @@ def describe_error(error: BaseException) -> str:
     while not isinstance(error, FarelineError) and (cause := _cause(error)):
         error = cause
     if isinstance(error, FarelineError):
-        return str(error)
+        return _BEAM_STEP.sub("", str(error))
     _, traceback, frames = str(error).rpartition(TRACEBACK)
     if traceback:
         named = [line for line in frames.splitlines() if line and not line.startswith(" ")]

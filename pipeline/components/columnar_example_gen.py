@@ -43,8 +43,6 @@ from pipeline.components.example_gen import sha256_of_data
 from pipeline.components.example_reading import PARTS, Reading, read_files
 from pipeline.components.lookup import mark_examples
 
-QUARANTINE = "quarantine.jsonl"
-
 
 def pack_options(options: Mapping[str, Any]) -> example_gen_pb2.CustomConfig:
     """What `custom_config` takes: keys `kinds`, `split_by`, `time`, `starts`, `max_bad_share`."""
@@ -143,7 +141,7 @@ def _keep_quarantine(report: Mapping[str, Any], uri: str, tmp_dir: str, most: fl
     """Puts the bad rows of all pieces into one file, and stops if there are too many."""
     bad = sum(report["reasons"].values())
     too_many = bad > most * report["rows"]
-    place = os.path.join(uri, QUARANTINE)
+    place = os.path.join(uri, recorded.QUARANTINE_FILE)
     if too_many:  # TFX removes the artifact of a failed execution
         key_dir, number = os.path.split(uri.rstrip("/"))
         place = os.path.join(os.path.dirname(key_dir), "quarantine", f"{number}.jsonl")

@@ -150,10 +150,11 @@ class _ReadPiece(beam.DoFn):
         with open_split_files(paths) as writer, part:
             for batch in read_piece(piece, kinds, open_source):
                 part.take(batch.bad)
+                rows += len(batch.bad)
                 for slice_ in batch.slices(ROWS_AT_ONCE):
                     write_rows(writer, slice_, reading.splitting)
-                rows += batch.rows + len(batch.bad)
-                progress.tell(rows)
+                    rows += slice_.rows
+                    progress.tell(rows)
         splits = dict(zip(reading.splitting.names, writer.counts.tolist(), strict=True))
         yield {
             "path": piece.path,

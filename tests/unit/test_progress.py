@@ -14,6 +14,7 @@ import pytest
 from rich.console import Console
 
 from runners.progress import NodeState, ProgressTable, output_to
+from runners.reading_progress import data_line, describe_reading
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -198,3 +199,38 @@ def test_a_log_that_cannot_be_opened_leaves_the_descriptors(tmp_path):
     with pytest.raises(FileNotFoundError), output_to(tmp_path / "absent" / "run.log"):
         pass
     assert [os.fstat(fd).st_ino for fd in (1, 2)] == before
+
+
+def test_a_running_node_says_how_far_it_is():
+    table = ProgressTable(screen(True), "title", {"ExampleGen": lambda seconds: "5 rows, 2/s"})
+    running, waiting = Node("ExampleGen", NodeState.RUNNING), Node("Trainer", NodeState.RUNNING)
+    table.add_nodes([running, waiting])
+    table.update(running)
+    lines = rendered(table)
+    assert [words[:7] for words in lines[2:]] == [
+        ["▶", "ExampleGen", "running", "5", "rows,", "2/s", lines[2][6]],
+        ["▶", "Trainer", "running"],
+    ]
+    running.state = NodeState.EXECUTED
+    assert "rows," not in rendered(table)[2]
+
+
+def test_rows_so_far_are_those_of_all_pieces_of_the_read_that_goes_on(tmp_path):
+    assert describe_reading(tmp_path, 2.0) == ""
+    notes = tmp_path / "ExampleGen/.system/executor_execution/7/.temp/7/example_gen/progress"
+    notes.mkdir(parents=True)
+    (notes / "00000").write_text("1200000")
+    (notes / "00001").write_text("34567")
+    (notes / "00002").write_text("")  # just being written
+    assert describe_reading(tmp_path, 2.0) == "1,234,567 rows, 617,284/s"
+
+
+def test_the_line_about_the_data():
+    data = {"rows": 15002, "splits": {"train": 8000, "eval": 7000}, "quarantined": {}}
+    assert data_line(data | {"quarantine": None}) == (
+        "Data: 15,002 rows (train 8,000, eval 7,000); none was bad"
+    )
+    bad = {"quarantined": {"not_utf8": 2}, "quarantine": "/ws/q.jsonl"}
+    assert data_line(data | bad) == (
+        "Data: 15,002 rows (train 8,000, eval 7,000); 2 quarantined (not_utf8 2): /ws/q.jsonl"
+    )

@@ -151,6 +151,7 @@ def test_the_json_answer():
             {"name": "ExampleGen", "state": "cached", "seconds": 0.041},
             {"name": "Pusher", "state": "executed", "seconds": 2.0},
         ],
+        "data": None,
         "metrics": {
             "auc": 0.9551,
             "pr_auc": 0.84,
@@ -392,6 +393,8 @@ def test_our_own_errors_are_given_whole_even_below_others():
     ours = raised(DataError("trips.csv: empty; expected rows.\n  second line"), KeyError("inner"))
     assert describe_error(ours) == "trips.csv: empty; expected rows.\n  second line"
     assert describe_error(raised(RuntimeError("wrapped"), ours)) == str(ours)
+    of_a_worker = type(ours)(f"{ours} [while running 'ExampleGen/Plan']")
+    assert describe_error(of_a_worker) == str(ours)
 
 
 def test_the_cause_is_found_in_the_traceback_that_a_beam_worker_sends():
