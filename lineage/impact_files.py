@@ -13,7 +13,7 @@ from fareline.errors import UserMistake
 from lineage.elements import Artifact, Execution
 from lineage.graph import Graph
 from lineage.recorded import DATA_SHA256, SHA256, source_files
-from lineage.source_patterns import pattern_matches, patterns_of
+from lineage.source_patterns import pattern_matches, patterns_of, splits_of
 from lineage.text import plain
 
 DIGEST = re.compile(r"[0-9a-f]{8,64}")
@@ -111,6 +111,29 @@ def by_pattern(graph: Graph, text: str, examples: Sequence[Artifact]) -> Origin 
         "so a file that was renamed, or replaced since, is not noticed"
     )
     return Origin(text, "pattern", tuple(found), (note,))
+
+
+def note_of_splits(graph: Graph, origin: Origin) -> Origin:
+    """Adds a note if the file went into some of the splits alone, such as `eval`."""
+    into, all_splits = set(), set()
+    for artifact in origin.starts:
+        span, version = number_of(artifact, "span"), number_of(artifact, "version")
+        for maker in graph.producers(artifact)[:1]:
+            paths = dict.fromkeys((origin.text, os.path.abspath(origin.text)))
+            found = [splits_of(maker.properties, path, span, version) for path in paths]
+            own, others = next((pair for pair in found if pair[0]), ([], []))
+            if not own:
+                return origin  # its rows were shared out, or it is not known
+            into.update(own)
+            all_splits.update(others)
+    if not into or into == all_splits:
+        return origin
+    note = (
+        f"was read into {', '.join(sorted(map(plain, into)))} alone, of the splits "
+        f"{', '.join(sorted(map(plain, all_splits)))}: what a model did with each is not recorded, "
+        "so that all count that read any"
+    )
+    return dataclasses.replace(origin, notes=(*origin.notes, note))
 
 
 def unrecorded_makers(

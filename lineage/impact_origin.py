@@ -19,6 +19,7 @@ from lineage.impact_files import (
     by_digest,
     by_file,
     by_pattern,
+    note_of_splits,
     number_of,
     source_files_of,
     unrecorded_makers,
@@ -63,6 +64,7 @@ def find_origin(
     if match := _SPAN.fullmatch(text):
         return _by_span(text, match["span"], match["version"], examples)
     found = _both(by_file(text, files), by_pattern(graph, text, examples))
+    found = note_of_splits(graph, found) if found else None
     if found is None and DIGEST.fullmatch(text.lower()):
         found = by_digest(graph, text.lower(), examples, files)
     return found or _by_id(graph, text, examples, files)

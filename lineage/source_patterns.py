@@ -40,6 +40,32 @@ def splits_read(properties: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     ]
 
 
+def splits_of(
+    properties: Mapping[str, Any], path: str, span: int | None, version: int | None
+) -> tuple[list[str], list[str]]:
+    """Which splits a file was read into, of those that an ExampleGen read by a pattern each.
+
+    Args:
+        properties: Of the ExampleGen execution.
+        path: Full path of the file.
+        span: As for `pattern_matches`.
+        version: As for `pattern_matches`.
+
+    Returns:
+        The splits of the file, and all; nothing where rows were shared out among splits.
+    """
+    config = parse_json(properties.get("output_config"))
+    splits = splits_read(properties)
+    if len(splits) < 2 or (isinstance(config, dict) and config.get("split_config")):
+        return [], []
+    into = [
+        name
+        for name, base, pattern in splits
+        if pattern_matches(f"{base}/{pattern or '*'}", path, span, version)
+    ]
+    return into, [name for name, _, _ in splits]
+
+
 def pattern_matches(pattern: str, path: str, span: int | None, version: int | None) -> bool:
     """Says whether a file, or a whole folder, is among what a pattern reads.
 

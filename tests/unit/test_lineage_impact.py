@@ -30,13 +30,15 @@ class Pipeline:
         self.name = name
         self.made = {}
 
-    def ingest(self, run, span, files=(), base="/data", **properties):
+    def ingest(self, run, span, files=(), base="/data", parameters=None, **properties):
         """ExampleGen with source files, each a path and a digest."""
         listed = [{"path": path, "bytes": 1, "sha256": digest} for path, digest in files]
         if files:
             properties["source_files"] = json.dumps(listed)
         examples = artifact(f"/root/ExampleGen/examples/{run}", span=span, **properties)
-        self._add(run, "ExampleGen", {"examples": [examples]}, input_base=base)
+        self._add(
+            run, "ExampleGen", {"examples": [examples]}, input_base=base, **(parameters or {})
+        )
         self.made[f"examples {run}"] = self.writer.artifact_ids[0]
 
     def train(self, run, examples=None, graph=None, schema=None, baseline=None, **trainer):
@@ -312,6 +314,27 @@ class TestOrigin:
         assert len(find_origin(graph, "trips.csv").starts) == 1
         with pytest.raises(UserMistake, match=r"others.csv: is not in the store"):
             find_origin(graph, "others.csv")
+
+    @pytest.mark.parametrize("files", [[], [("/data/eval/trips.csv", DIGESTS["old"])]])
+    def test_a_file_that_went_into_one_split_alone_is_said_to(self, path, files):
+        p = Pipeline(path)
+        splits = [{"name": name, "pattern": f"{name}/*"} for name in ("train", "eval")]
+        p.ingest("r1", 1, files, parameters={"input_config": json.dumps({"splits": splits})})
+        graph = Graph(open_store(path))
+        assert find_origin(graph, "/data/eval/trips.csv").notes[-1] == (
+            "was read into eval alone, of the splits eval, train: what a model did with each is "
+            "not recorded, so that all count that read any"
+        )
+        assert "alone" not in " ".join(find_origin(graph, "/data").notes)
+
+    def test_a_file_whose_rows_were_shared_out_went_into_all_splits(self, path):
+        p = Pipeline(path)
+        splits = [{"name": name, "pattern": f"{name}/*"} for name in ("train", "eval")]
+        shares = {"split_config": {"splits": [{"name": "a"}, {"name": "b"}]}}
+        config = {"input_config": {"splits": splits}, "output_config": shares}
+        p.ingest("r1", 1, parameters={n: json.dumps(value) for n, value in config.items()})
+        found = find_origin(Graph(open_store(path)), "/data/eval/trips.csv")
+        assert [note for note in found.notes if "alone" in note] == []
 
     def test_runs_of_before_and_of_after_the_recording_are_both_found(self, path):
         p = Pipeline(path)
