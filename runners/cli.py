@@ -50,8 +50,6 @@ def _global_options(
     _Debug.on = debug
     # Before it is imported: ML Metadata announces every connection to PostgreSQL on stderr.
     os.environ.setdefault("GLOG_minloglevel", "2")
-    # And TensorFlow 2.21 greets everyone there: a mistake is one line.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
 class _Debug:
@@ -195,14 +193,15 @@ def _of_the_store(error: Exception) -> FarelineError | None:
 
 
 def _leave(code: int) -> None:
-    """Ends the process; with TensorFlow loaded, without the interpreter's own farewell.
+    """Ends the process; with TensorFlow or pyarrow loaded, without the interpreter's own farewell.
 
-    In it TensorFlow 2.16 prints hundreds of harmless `AtomicFunction.__del__` errors.
+    In it TensorFlow 2.16 prints hundreds of harmless `AtomicFunction.__del__` errors, and pyarrow
+    aborts the process now and then, if a file was not read to its end (exit code 134).
     """
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # closed by whoever started this
             stream.flush()
-    if "tensorflow" in sys.modules:
+    if "tensorflow" in sys.modules or "pyarrow" in sys.modules:
         os._exit(code)
     sys.exit(code)
 
