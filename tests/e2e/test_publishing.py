@@ -62,8 +62,14 @@ def test_a_rollback_stays_until_a_person_takes_it_back(two_versions):
 
     cached = run_fareline(workspace, *newer)
     assert (cached.exit_code, cached.answer["status"]) == (3, "refused")
-    # Evaluator has a baseline now, which the second run's had not.
     assert "Pusher" in cached.nodes_in("executed") <= {"Evaluator", "Pusher"}
+    # The model that was rolled back from is the latest blessed one, and no bar for others.
+    shown = {
+        v["version"]: v["model"] for v in ask(workspace, "models")["destinations"][0]["versions"]
+    }
+    assert cached.answer["baseline"] == shown[old]
+    [left_out] = cached.answer["why"]["evaluator"]["left_out"]
+    assert (left_out["model"], left_out["reason"]) == (shown[new], "tips were wrong")
     assert "tips were wrong" in cached.answer["reasons"][-1]
     assert f"fareline promote --to {new}" in cached.answer["reasons"][-1]
     assert list_versions(base)[-1] == back["version"]
@@ -71,6 +77,7 @@ def test_a_rollback_stays_until_a_person_takes_it_back(two_versions):
     forth = ask(workspace, "promote")
     again = run_fareline(workspace, *newer)
     assert again.exit_code == 0, again.stderr
+    assert again.answer["baseline"] == shown[new]
     assert again.answer["pushed_to"] == forth["path"]
     assert run_fareline(workspace, *newer).nodes_in("executed") == set()  # it is known by now
     # Of four versions three are kept, and the one that was rolled back to.
