@@ -12,8 +12,6 @@ import os
 import warnings
 from pathlib import Path
 
-from pipeline.runner_sections import Cluster
-from pipeline.sections import Settings
 from runners.google_errors import explained
 from runners.platform_errors import Advice
 
@@ -31,24 +29,6 @@ class Upload:
 
     path: Path
     uri: str
-
-
-def needed_uploads(settings: Settings, section: Cluster, path: Path | None) -> list[Upload]:
-    """Says which input files a cluster needs from this machine.
-
-    Args:
-        settings: Of the pipeline.
-        section: Of the runner.
-        path: The CSV file, or the folder of them; None if the rows come from elsewhere.
-
-    Returns:
-        None if the settings name a `data_path`: what lies there is its owner's affair.
-    """
-    if path is None or section.data_path is not None:
-        return []
-    folder = section.place_of("data_path", settings.name)
-    files = sorted(path.glob("*.csv")) if path.is_dir() else [path]
-    return [Upload(file, f"{folder}/{file.name}") for file in files]
 
 
 def upload(uploads: list[Upload]) -> list[Upload]:

@@ -146,7 +146,13 @@ def waiting_tasks(spec: Mapping[str, Any]) -> dict[str, Task]:
 
 
 def _waits_for(task: Mapping[str, Any]) -> set[str]:
-    artifacts = task.get("inputs", {}).get("artifacts", {})
-    producers = (artifact.get("taskOutputArtifact", {}) for artifact in artifacts.values())
-    named = {producer["producerTask"] for producer in producers if "producerTask" in producer}
-    return named | set(task.get("dependentTasks", ()))
+    inputs = task.get("inputs", {})
+    producers = [
+        given.get(kind, {}).get("producerTask")
+        for inputs_of_kind, kind in (
+            (inputs.get("artifacts", {}), "taskOutputArtifact"),
+            (inputs.get("parameters", {}), "taskOutputParameter"),
+        )
+        for given in inputs_of_kind.values()
+    ]
+    return {name for name in producers if name} | set(task.get("dependentTasks", ()))

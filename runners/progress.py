@@ -119,7 +119,8 @@ class ProgressTable:
             self._started[node.name] = time.monotonic()
         elif not self._console.is_terminal:
             sign, _ = _STYLES[node.state]
-            line = f"{sign} {node.name:<18} {node.state.value:<9} {node.seconds:6.1f} s"
+            width = max(18, *map(len, self._nodes), len(node.name))
+            line = f"{sign} {node.name:<{width}} {node.state.value:<9} {node.seconds:6.1f} s"
             self._console.print(line.rstrip(), highlight=False)
 
     @contextlib.contextmanager

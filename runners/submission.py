@@ -8,17 +8,16 @@ import datetime
 import json
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-from data.taxi import taxi_csv_path
 from fareline.errors import SettingsError, UserMistake
 from pipeline.runner_sections import Cluster, RunnerName
 from pipeline.sections import Settings
-from runners.bucket import Upload, needed_uploads, upload
+from runners.bucket import Upload, upload
 from runners.jobs import Platform, Request, Submitted
+from runners.run import check_request
 
 _JOB_ID = r"[a-z][a-z0-9-]{0,127}"  # of Vertex, which is the stricter one
 
@@ -77,7 +76,7 @@ def prepare(
         section.schedule if scheduled else None,
     )
     require_job_id(request.job_id)
-    return Submission(request, needed_uploads(settings, section, _rows_here(settings)))
+    return Submission(request, needed_uploads(settings, section))
 
 
 def new_job_id(pipeline_name: str) -> str:
@@ -132,9 +131,16 @@ def connect(runner: RunnerName, section: Cluster) -> Platform:
     return KubeflowPlatform(section)
 
 
-def _rows_here(settings: Settings) -> Path | None:
-    """The CSV file, or folder, of this machine that the rows come from."""
-    source = settings.data.source
-    if source.dataset is not None:
-        return taxi_csv_path()
-    return None if source.csv is None else settings.resolve(source.csv)
+def needed_uploads(settings: Settings, section: Cluster) -> list[Upload]:
+    """Says which input files a cluster needs from this machine.
+
+    Returns:
+        None if the settings name a `data_path`: what lies there is its owner's affair.
+
+    Raises:
+        DataError: If they cannot be used, or lack a column.
+    """
+    if section.data_path is not None:
+        return []
+    folder = section.place_of("data_path", settings.name)
+    return [Upload(file, f"{folder}/{file.name}") for file in check_request(settings).files]

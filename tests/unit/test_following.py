@@ -153,6 +153,8 @@ def test_the_last_line(ended, said):
 def test_tasks_stand_after_those_that_they_wait_for():
     assert list(waiting_tasks(SPEC)) == ["Examples", "Trainer"]
     reads = {"inputs": {"artifacts": {"x": {"taskOutputArtifact": {"producerTask": "Z"}}}}}
-    spec = {"root": {"dag": {"tasks": {"A": reads, "B": {"dependentTasks": ["A"]}, "Z": {}}}}}
-    assert list(waiting_tasks(spec)) == ["Z", "A", "B"]
+    takes = {"inputs": {"parameters": {"y": {"taskOutputParameter": {"producerTask": "D"}}}}}
+    tasks = {"A": reads, "B": {"dependentTasks": ["A"]}, "C": takes, "D": {}, "Z": takes}
+    order = list(waiting_tasks({"root": {"dag": {"tasks": tasks}}}))
+    assert order == ["D", "C", "Z", "A", "B"]
     assert waiting_tasks({}) == {}
