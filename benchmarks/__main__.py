@@ -12,6 +12,7 @@ NAMES = (
     "serve",
     "infra_validation",
     "example_gen",
+    "compile",
 )
 
 
