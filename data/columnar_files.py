@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet
 
 from data.batches import UNKNOWN, Batch
@@ -164,7 +165,7 @@ def _convert(array: pa.Array, kind: str) -> tuple[pa.Array, dict[int, Fault]]:
         return convert(array, kind)
     lists = array.cast(pa.large_list(array.type.value_type))
     inner, faults = _convert(lists.flatten(), kind)
-    lengths = pa.compute.fill_null(pa.compute.list_value_length(lists), 0).to_numpy()
+    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
     rows = np.repeat(np.arange(len(lists)), lengths)
     if inner.null_count > len(faults):
         empty = set(np.flatnonzero(inner.is_null().to_numpy(zero_copy_only=False)).tolist())

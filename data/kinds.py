@@ -37,6 +37,8 @@ def kind_of_cells(array: pa.Array, at_least: str = UNKNOWN) -> str:
         text = pc.utf8_trim_whitespace(array.cast(pa.string()))
     except pa.ArrowInvalid:
         return STRING
+    # Some versions of Arrow read a plus before a fraction, none before an integer.
+    text = pc.replace_substring_regex(text, r"^\+([0-9.])", r"\1")
     hexadecimal = pc.any(pc.match_substring(text, "x", ignore_case=True)).as_py()
     if at_least != FLOAT and not hexadecimal and _casts(text, pa.int64()):
         return INT
@@ -57,7 +59,7 @@ def _finite(array: pa.Array) -> bool:
 
 
 def _kind_by_python(texts: Iterable[str | None], kind: str) -> str:
-    """What Arrow does not read, such as +5, Python may."""
+    """What Arrow does not read, such as digits of other scripts, Python may."""
     kind = max(kind, INT, key=_WIDER.index)
     for text in texts:
         if text is None:

@@ -8,6 +8,7 @@ opens files wherever they are. Imports no TFX.
 
 import dataclasses
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, BinaryIO
 
@@ -20,7 +21,7 @@ from data.csv_blocks import Block, iter_blocks, read_header, unpacked
 from data.kinds import kind_of_cells
 from fareline.errors import DataError
 
-PIECE_BYTES = 32 << 20  # of a file: enough for some seconds of work
+PIECE_BYTES = 30 << 20  # of a file: enough for some seconds of work
 CSV, PARQUET, ARROW, EXAMPLES = "csv", "parquet", "arrow", "tfrecord"
 FORMATS = {
     ".csv": CSV, ".csv.gz": CSV, ".parquet": PARQUET, ".arrow": ARROW, ".feather": ARROW,
@@ -41,6 +42,7 @@ class Piece:
         start: Where it begins: bytes of a CSV file, groups of rows of the others.
         stop: Where it ends; None: with the file.
         first_line: The line that it begins in, or the row, from 1.
+        file_bytes: How long the file was when it was divided.
     """
 
     path: str
@@ -50,6 +52,7 @@ class Piece:
     start: int = 0
     stop: int | None = None
     first_line: int = 1
+    file_bytes: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,6 +111,7 @@ def plan_file(
             pieces = [Piece(path, file_format, 0, names, start, None, first_line)]
         while hashed.read(1 << 20):
             pass
+    pieces = [dataclasses.replace(piece, file_bytes=hashed.bytes) for piece in pieces]
     return SourceFile(path, hashed.bytes, hashed.digest.hexdigest()), pieces
 
 
@@ -151,9 +155,10 @@ def read_piece(piece: Piece, kinds: Mapping[str, str], open_file: Open) -> Itera
         open_file: As there.
 
     Raises:
-        DataError: The file cannot be read on.
+        DataError: The file cannot be read on, or is not as long any more as when it was divided.
     """
     with reading(piece.path):
+        _require_same_length(piece, open_file)
         if piece.format == CSV:
             for block in _blocks(piece, open_file):
                 if block.data.strip(b"\r\n") or block.rest:
@@ -165,6 +170,18 @@ def read_piece(piece: Piece, kinds: Mapping[str, str], open_file: Open) -> Itera
                 piece.path, piece.format, (piece.start, piece.stop), piece.first_line, kinds,
                 open_file,
             )  # fmt: skip
+
+
+def _require_same_length(piece: Piece, open_file: Open) -> None:
+    with open_file(piece.path) as stream:
+        found = stream.seek(0, os.SEEK_END) or stream.tell()
+    if found != piece.file_bytes:
+        raise DataError.explain(
+            piece.path,
+            f"was {piece.file_bytes:,} bytes long and is {found:,}",
+            "expected it to stay as it was while it is read",
+            "leave the source alone while a run reads it",
+        )
 
 
 def kinds_in(piece: Piece, known: Mapping[str, str], open_file: Open) -> dict[str, str]:

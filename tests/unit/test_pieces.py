@@ -158,6 +158,8 @@ def test_what_a_parquet_row_cannot_be_is_set_apart_and_what_a_column_cannot_be_r
         (["1", "2.5", "1e3"], "float"),
         (["1", "9223372036854775808"], "float"),
         (["1", "+2.5"], "float"),
+        (["1", "\u0663"], "int"),
+        (["++5"], "string"),
         (["1", "x"], "string"),
         (["0x10"], "string"),
         (["nan"], "string"),
@@ -196,3 +198,16 @@ def test_damaged_files_are_named(tmp_path):
     with pytest.raises(DataError, match="t.csv.gz: cannot be read"):
         _, [piece] = plan_file(str(path), open_file)
         list(read_piece(piece, {"a": "int", "b": "int"}, open_file))
+
+
+def test_a_file_that_grows_while_it_is_read_is_refused(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a\n1\n")
+    _, [piece] = plan_file(str(path), open_file)
+    path.write_text("a\n1\n2\n")
+    with pytest.raises(DataError) as error:
+        list(read_piece(piece, {"a": "int"}, open_file))
+    assert str(error.value) == (
+        f"{path}: was 4 bytes long and is 6; expected it to stay as it was while it is read. "
+        "Hint: leave the source alone while a run reads it."
+    )
