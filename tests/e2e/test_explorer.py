@@ -6,6 +6,7 @@ out, and with them the proof.
 """
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ import time
 import pytest
 from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as mlmd
+from typer.testing import CliRunner
 
 from benchmarks.big_store import write_store
 from lineage.explorer.page import write_explorer
@@ -22,8 +24,10 @@ from lineage.explorer.server import ExplorerServer
 from lineage.graph import Graph
 from lineage.ids import find
 from lineage.store import open_store, sqlite_connection
+from runners import cli
 from tests.unit.explorer_stores_for_tests import CSV, HOSTILE, write_four_runs, write_hostile_store
-from tests.unit.stores_for_tests import StoreWriter
+from tests.unit.published_for_tests import make_workspace
+from tests.unit.stores_for_tests import CACHED, StoreWriter, artifact
 from tests.unit.test_explorer import running_server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -289,6 +293,32 @@ def test_the_timeline_shows_data_models_and_pushes(show, four_runs):
     page.get_by_role("button", name="Model:6, refused").click()
     assert heading(page) == "Model:6"
     assert "refused" in details(page)
+
+
+def test_the_timeline_shows_a_refusal_of_a_known_model_and_what_a_rollback_made_live(
+    show, tmp_path
+):
+    made = make_workspace(tmp_path / "w")
+    for run, blessed in (("run-4", 1), ("run-5", 0)):
+        reused = [("model", made.graph().artifacts_of_type("Model")[-1].id)]
+        made.writer.add_execution("taxi", run, "Trainer", CACHED, reused=reused)
+        judged = {"blessing": [artifact(f"/b/{run}", blessed=blessed)]}
+        made.writer.add_execution("taxi", run, "Evaluator", outputs=judged, inputs=reused)
+    back = ["rollback", "--reason", "x", "--workspace", str(tmp_path / "w")]
+    version = json.loads(CliRunner().invoke(cli.app, [*back, "--json"]).stdout)["version"]
+    page = show(tmp_path / "w" / "metadata.db", address="#view=timeline&metric=auc")
+    labels = page.locator(".spot").evaluate_all("all => all.map(e => e.getAttribute('aria-label'))")
+    models = [m.key for m in made.graph().artifacts_of_type("Model")]
+    assert [label.partition(", auc")[0] for label in labels if label.startswith("Model")] == [
+        *(f"{model}, blessed" for model in models),
+        f"{models[2]}, the same as before",
+        f"{models[2]}, the same as before, refused",
+    ]
+    assert [label.partition(", ")[2] for label in labels if label.startswith("Pushed")] == [
+        "version 1, pushed",
+        f"version 2, live now as {version}",
+        "version 3, pushed",
+    ]
 
 
 def test_what_is_shown_stands_in_the_address(show, four_runs):

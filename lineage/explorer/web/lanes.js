@@ -128,8 +128,11 @@ Explorer.lanes = (() => {
           ),
         ];
       }
-      const reused = before?.models.at(-1) === model.id;
-      const said = run.blessed === null ? "not judged" : run.blessed ? "blessed" : "refused";
+      const same = before?.models.at(-1) === model.id;
+      // A refusal is shown, also of a model that was blessed before.
+      const reused = same && run.blessed !== false;
+      const verdict = run.blessed === null ? "not judged" : run.blessed ? "blessed" : "refused";
+      const said = reused ? "the same as before" : same ? `the same as before, ${verdict}` : verdict;
       const kind = reused
         ? "cached"
         : run.blessed === null
@@ -145,7 +148,7 @@ Explorer.lanes = (() => {
             lane: "model",
             at: i,
             width: 34,
-            label: `${model.key}, ${reused ? "the same as before" : said}${value === undefined ? "" : `, ${part.metric} ${words.number(value)}`}`,
+            label: `${model.key}, ${said}${value === undefined ? "" : `, ${part.metric} ${words.number(value)}`}`,
             kind: `mark is-${kind}`,
             onclick: () => Explorer.app.select(model),
           },
@@ -157,10 +160,12 @@ Explorer.lanes = (() => {
 
   function pushes(part) {
     const { runs } = part;
+    const copies = liveCopies();
     return runs.flatMap((run, i) =>
       run.pushed.slice(-1).map((id) => {
         const pushed = Explorer.data.get(`a${id}`);
-        const live = Explorer.data.live.has(pushed.ref);
+        const copy = copies.get(Explorer.data.property(pushed, "pushed_destination"));
+        const live = copy || Explorer.data.live.has(pushed.ref);
         const again = Explorer.data.property(pushed, "version_created") === 0;
         const version = Explorer.data.property(pushed, "pushed_version");
         return spot(
@@ -169,7 +174,7 @@ Explorer.lanes = (() => {
             lane: "push",
             at: i,
             width: 34,
-            label: `${pushed.key}${version ? `, version ${version}` : ""}${live ? ", live now" : again ? ", already there" : ", pushed"}`,
+            label: `${pushed.key}${version ? `, version ${version}` : ""}${copy ? `, live now as ${copy}` : live ? ", live now" : again ? ", already there" : ", pushed"}`,
             kind: `mark ${live ? "is-live" : again ? "is-cached" : "is-good"}`,
             onclick: () => Explorer.app.select(pushed),
           },
@@ -177,6 +182,22 @@ Explorer.lanes = (() => {
         );
       }),
     );
+  }
+
+  /** What rollback and promote made live again: place of the version copied to the copy's version. */
+  function liveCopies() {
+    const found = new Map();
+    for (const ref of Explorer.data.live) {
+      const copy = Explorer.data.get(ref);
+      const origin = Explorer.data.property(copy, "copy_of_version");
+      const place = Explorer.data.property(copy, "pushed_destination");
+      if (origin && place)
+        found.set(
+          String(place).replace(/[^/]+$/, origin),
+          Explorer.data.property(copy, "pushed_version"),
+        );
+    }
+    return found;
   }
 
   /** A button in a lane: `at` is its column; what it shows is named for the selection. */
