@@ -20,10 +20,18 @@ from typing import Any
 
 import yaml
 
+from fareline.errors import FarelineError
 from pipeline.runner_sections import Kubeflow
-from runners.jobs import JobState, JobStatus, RefusedRequestError, Request, Submitted
+from runners.jobs import (
+    JobState,
+    JobStatus,
+    PlatformError,
+    RefusedRequestError,
+    Request,
+    Submitted,
+)
 from runners.kubeflow_tasks import read_tasks
-from runners.platform_errors import Advice, exists_already, explain_answer, no_answer
+from runners.platform_errors import Advice, exists_already, explain_answer, no_answer, one_line
 
 TOKEN_VARIABLE = "KUBEFLOW_TOKEN"
 HOST_VARIABLE = "KF_PIPELINES_ENDPOINT"  # kfp's own
@@ -213,10 +221,19 @@ class KubeflowPlatform:
             with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 yield
+        except FarelineError:  # a ValueError too, where it is the user's mistake
+            raise
         except kfp_server_api.ApiException as error:
             raise explain_answer(ADVICE, error.status, _said(error), job_id) from error
         except urllib3.exceptions.HTTPError as error:
             raise no_answer(ADVICE, self._host, error) from error
+        except ValueError as error:  # kfp's own, where a name is not one thing's alone
+            raise PlatformError.explain(
+                self.name,
+                one_line(str(error)),
+                "expected one of that name",
+                "name another runners.kubeflow.experiment",
+            ) from error
         finally:
             socket.setdefaulttimeout(before)
 

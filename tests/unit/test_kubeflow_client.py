@@ -246,6 +246,15 @@ def test_a_name_that_is_taken(platform, server):
     assert len(server.api.jobs.jobs) == 1
 
 
+def test_an_experiment_that_is_there_twice(platform, server):
+    for number in "12":
+        server.api.experiments[number] = {"experiment_id": number, "display_name": "fareline"}
+    assert message(PlatformError, platform.submit, request()) == (
+        "kubeflow: Multiple experiments is found with name fareline; expected one of that name. "
+        "Hint: name another runners.kubeflow.experiment."
+    )
+
+
 def test_a_token_that_is_expired(platform, server, monkeypatch, capfd):
     server.api.token = "another"
     assert message(PlatformError, platform.submit, request()) == (
