@@ -49,10 +49,11 @@ def submit(
 ) -> None:
     """Send the pipeline to Kubeflow or Vertex. Exit code 0: sent, or with --wait succeeded."""
     name = require_runner(runner, "submit")
-    _require_one_of(
-        {"--follow": follow, "--cancel": cancel, "--schedule": schedule, "--dry-run": dry_run}
-    )
-    _require_one_of({"--schedule": schedule, "--wait": wait})
+    asks = {"--follow": follow, "--cancel": cancel}
+    _require_one_of(asks | {"--schedule": schedule, "--wait": wait})
+    _require_one_of(asks | {"--job-id": job_id})
+    _require_one_of(asks | {"--dry-run": dry_run})
+    _require_one_of({"--wait": wait, "--dry-run": dry_run})
     warnings.simplefilter("ignore", FutureWarning)  # of Google's clients, on the Python of TFX
     if follow is not None or cancel is not None:
         platform = _connect_with_settings(name, config, overrides)

@@ -192,6 +192,19 @@ def test_a_dry_run_sends_nothing(submit, server, storage):
         assert answer["request"]["run"]["runtime_config"]["parameters"] == job.values
 
 
+def test_a_dry_run_of_a_schedule(submit, server):
+    name, _ = options(server)
+    setting = f"--set=runners.{name}.schedule=0 6 * * 1"
+    code, out, _ = submit(server, "--dry-run", "--schedule", setting)
+    assert code == 0
+    request = json.loads(out)["request"]
+    if name == "vertex":
+        assert request["schedule"]["cron"] == "0 6 * * 1"
+    else:
+        assert request["recurring_run"]["trigger"]["cron_schedule"]["cron"] == "0 0 6 * * 1"
+    assert server.api.requests == []
+
+
 def test_data_that_the_settings_place_is_left_alone(submit, vertex, storage):
     code, _, err = submit(vertex, "--set=runners.vertex.data_path=gs://taxi-bucket/rides")
     assert (code, err, storage.api.requests) == (0, "", [])
@@ -287,6 +300,16 @@ def test_examples_are_refused(tmp_path):
             ["vertex", "--schedule", "--wait"],
             "fareline submit: found --schedule and --wait; expected one of them. Hint: leave "
             "--wait out.",
+        ),
+        (
+            ["vertex", "--dry-run", "--wait"],
+            "fareline submit: found --wait and --dry-run; expected one of them. Hint: leave "
+            "--dry-run out.",
+        ),
+        (
+            ["vertex", "--follow=a", "--job-id=a"],
+            "fareline submit: found --follow and --job-id; expected one of them. Hint: leave "
+            "--job-id out.",
         ),
     ],
 )
