@@ -46,7 +46,7 @@ STEP_REQUIRES = [
     "pyyaml",
     "filelock",
     "psutil",
-    "duckdb>=1.1,<2",
+    "duckdb>=1.5,<2",
 ]
 EXTRAS = {
     # What the command line adds where a person sits in front of it.
@@ -58,6 +58,7 @@ EXTRAS = {
         "pg8000",
         "graphviz",
         "netron",
+        "python-stdnum",
         "openlineage-python>=1.39,<1.53",
     ],
     # The compiler and the client. Not tfx[kfp]: that extra is empty on Python 3.12 and later.

@@ -9,6 +9,7 @@ means it; `check_csv_example_gen_reads_alike` then says whether TFX will see the
 """
 
 import csv
+import dataclasses
 import difflib
 import glob
 from collections import Counter
@@ -16,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from data.span_source import SpanSource
 from fareline.errors import DataError
 
 _LONGEST_HEADER_BYTES = 1_000_000
@@ -30,16 +32,23 @@ class CsvSource:
         pattern: A glob relative to `input_base`, which matches `files` and nothing else.
         files: The files, sorted by name.
         header: The column names, the same in every file.
+        span_range: The first and the last span that are read; None if the source has no spans.
+        notes: What is no mistake and still worth saying, one sentence each.
     """
 
     input_base: Path
     pattern: str
     files: tuple[Path, ...]
     header: tuple[str, ...]
+    span_range: tuple[int, int] | None = None
+    notes: tuple[str, ...] = ()
 
 
 def check_csv_source(
-    path: Path, required_columns: Sequence[str], any_order: bool = False
+    path: Path,
+    required_columns: Sequence[str],
+    any_order: bool = False,
+    spans: SpanSource | None = None,
 ) -> CsvSource:
     """Checks that a CSV file, or a folder of `*.csv`, can be read and has the columns needed.
 
@@ -47,6 +56,7 @@ def check_csv_source(
         path: A file of any name, or a folder.
         required_columns: The columns that the settings name: label and features.
         any_order: Whether files may have their columns in different orders.
+        spans: Where the source has spans: those to read, found before.
 
     Returns:
         What an ExampleGen needs to know of the source.
@@ -56,14 +66,26 @@ def check_csv_source(
             a header only, repeats a column, or is not UTF-8; headers differ; a required column is
             absent.
     """
-    files, pattern = _find_files(path)
+    files, pattern = _find_files(path) if spans is None else (spans.files, spans.pattern)
     headers = [_read_header(file) for file in files]
     for file, header in zip(files, headers, strict=True):
         _check_no_repeats(file, header)
         if not (any_order and set(header) == set(headers[0])):
             _check_same_header(file, header, files[0], headers[0])
     require_columns_of_source(path, headers[0], required_columns)
-    return CsvSource(files[0].parent, pattern, files, headers[0])
+    found = CsvSource(files[0].parent, pattern, files, headers[0])
+    return found if spans is None else with_spans(found, spans)
+
+
+def with_spans(source: CsvSource, spans: SpanSource) -> CsvSource:
+    """What is said of the files of spans, as a source of all of them."""
+    return dataclasses.replace(
+        source,
+        input_base=Path(spans.base),
+        pattern=spans.pattern,
+        span_range=spans.span_range,
+        notes=spans.notes,
+    )
 
 
 def check_csv_example_gen_reads_alike(source: CsvSource) -> None:

@@ -11,27 +11,32 @@ from pathlib import Path
 from data import columnar_files
 from data.csv_blocks import read_header, unpacked
 from data.pieces import CSV, EXAMPLES, FORMATS, format_of, reading
-from data.source import CsvSource, require_columns_of_source
+from data.source import CsvSource, require_columns_of_source, with_spans
+from data.span_source import SpanSource
 from fareline.errors import DataError
 
 _EXPECTED = f"expected a file that ends in {', '.join(FORMATS)}, or a folder of files of one kind"
 
 
-def check_source_files(path: Path, required_columns: Sequence[str]) -> CsvSource:
+def check_source_files(
+    path: Path, required_columns: Sequence[str], spans: SpanSource | None = None
+) -> CsvSource:
     """Checks that a file, or the files of a folder, can be read and have the columns needed.
 
     Args:
         path: A file, or a folder whose files all have the same ending.
         required_columns: The columns that the settings name; of examples only reading tells them.
+        spans: Where the source has spans: those to read, found before.
 
     Raises:
         DataError: Nothing is there to read, or a column is missing.
     """
-    files, pattern = _find_files(path)
+    files, pattern = _find_files(path) if spans is None else (spans.files, spans.pattern)
     names = _names(str(files[0]))
     if names is not None:
         require_columns_of_source(path, names, required_columns)
-    return CsvSource(files[0].parent, pattern, files, names or ())
+    found = CsvSource(files[0].parent, pattern, files, names or ())
+    return found if spans is None else with_spans(found, spans)
 
 
 def _find_files(path: Path) -> tuple[tuple[Path, ...], str]:

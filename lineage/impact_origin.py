@@ -20,10 +20,10 @@ from lineage.impact_files import (
     by_file,
     by_pattern,
     note_of_splits,
-    number_of,
     source_files_of,
     unrecorded_makers,
 )
+from lineage.recorded import spans_of
 from lineage.source_patterns import patterns_of
 from lineage.text import plain
 
@@ -93,9 +93,12 @@ def _ingested(graph: Graph, pipeline: str | None) -> list[Artifact]:
 
 
 def _by_span(text: str, span: str, version: str | None, examples: Sequence[Artifact]) -> Origin:
-    found = [a for a in examples if number_of(a, "span") == int(span)]
-    if version is not None:
-        found = [a for a in found if number_of(a, "version") == int(version)]
+    found = [
+        artifact
+        for artifact in examples
+        for number, its_version in spans_of(artifact)
+        if number == int(span) and (version is None or its_version == int(version))
+    ]
     if found:
         return Origin(text, "span", tuple(found))
     raise UserMistake.explain(
@@ -164,8 +167,8 @@ def _not_found(
 
 
 def _spans_hint(examples: Sequence[Artifact]) -> str:
-    found = {(number_of(a, "span"), number_of(a, "version")) for a in examples}
-    spans = sorted({span for span, _ in found if span is not None})
+    found = {each for artifact in examples for each in spans_of(artifact)}
+    spans = sorted({span for span, _ in found})
     if not spans:
         return "the store has no spans"
     if len(spans) == 1 and (versions := sorted({v for _, v in found if v is not None})):

@@ -13,7 +13,7 @@ from fareline.errors import UserMistake
 from lineage.elements import Artifact
 from lineage.graph import Graph
 from lineage.model_facts import ModelFacts, facts_of_models, source_examples
-from lineage.recorded import hyperparameters_of, metrics_of
+from lineage.recorded import hyperparameters_of, metrics_of, spans_of
 
 CREATED = "created"
 # Words in a metric's name that say which way is better; of all others, more is better.
@@ -48,8 +48,7 @@ class ModelRow:
     @property
     def spans(self) -> list[int]:
         """Spans of its examples."""
-        found = {str(a.properties.get("span", "")) for a in self.examples}
-        return sorted(int(span) for span in found if span.isdecimal())
+        return sorted({span for a in self.examples for span, _ in spans_of(a)})
 
 
 def list_models(

@@ -33,6 +33,7 @@ OUTCOME = "outcome"  # pushed, refused, failed or interrupted
 ENDED = "ended"  # milliseconds since 1970, as text: a server's integers have 32 bits
 
 # Of the Examples that ExampleGen puts out.
+SPANS = "spans"  # JSON list of {"span", "version"}, ascending, where several were read as one
 SOURCE_FILES = "source_files"  # JSON list of {"path", "bytes", "sha256"}, sorted by path; with
 # "rows" if ColumnarExampleGen read them
 DATA_SHA256 = "data_sha256"  # one digest over the names and contents of the source files
@@ -128,6 +129,29 @@ def rows_read(examples: Artifact) -> dict[str, Any] | None:
         "quarantined": quarantined,
         "quarantine": f"{examples.uri}/{QUARANTINE_FILE}" if quarantined else None,
     }
+
+
+def spans_of(examples: Artifact) -> list[tuple[int, int | None]]:
+    """Every span that Examples hold, with its version, ascending; empty if none is recorded."""
+    listed = parse_json(examples.properties.get(SPANS))
+    if not isinstance(listed, list):
+        listed = [examples.properties]
+    return [
+        (span, _whole(each.get("version")))
+        for each in listed
+        if isinstance(each, Mapping) and (span := _whole(each.get("span"))) is not None
+    ]
+
+
+def spans_in_words(examples: Artifact) -> str:
+    """The span, `5 to 8` of several, or nothing."""
+    spans = [span for span, _ in spans_of(examples)]
+    return f"{spans[0]} to {spans[-1]}" if len(spans) > 1 else "".join(map(str, spans))
+
+
+def _whole(value: Any) -> int | None:
+    """A number that TFX has written as a number or as a text."""
+    return int(value) if str(value).isdecimal() else None
 
 
 def metrics_of(evaluation: Artifact) -> dict[str, float]:

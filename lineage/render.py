@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from lineage.elements import Artifact
+from lineage.recorded import spans_in_words, spans_of
 from lineage.runs import Run
 from lineage.text import text
 from lineage.times import clock, duration, iso
@@ -50,7 +51,12 @@ def run_as_json(run: Run) -> dict[str, Any]:
         ],
         "missing": list(run.missing),
         "examples": [
-            {"id": a.key, "span": a.properties.get("span"), "version": a.properties.get("version")}
+            {
+                "id": a.key,
+                "span": a.properties.get("span"),
+                "version": a.properties.get("version"),
+                "spans": [span for span, _ in spans_of(a)],
+            }
             for a in run.examples
         ],
         "models": [model.key for model in run.models],
@@ -103,7 +109,9 @@ def _row(run: Run) -> list["Text"]:
 
 
 def _span(examples: Artifact) -> str:
-    """The span, and the version if it is not 0."""
+    """The span, and the version if it is not 0; of several spans the first and the last."""
+    if len(spans_of(examples)) > 1:
+        return spans_in_words(examples)
     span, version = examples.properties.get("span"), examples.properties.get("version")
     if span is None:
         return "?"

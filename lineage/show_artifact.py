@@ -113,13 +113,14 @@ def _judgement(blessing: Artifact) -> dict[str, Any]:
 
 
 def _examples(graph: Graph, examples: Artifact) -> dict[str, Any]:
-    """Keys: span, version, splits, data_sha256, sources (see `lineage.sources.Source`)."""
+    """Keys: span, version, spans, splits, data_sha256, sources (see `lineage.sources.Source`)."""
     producers = graph.producers(examples)
     makers = [e for e in producers if e.state != "cached"] or producers[:1]
     splits = decoded(examples.properties.get("split_names"))
     return {
         "span": examples.properties.get("span"),
         "version": examples.properties.get("version"),
+        "spans": [{"span": s, "version": v} for s, v in recorded.spans_of(examples)],
         "splits": splits if isinstance(splits, list) else None,
         "data_sha256": examples.properties.get(recorded.DATA_SHA256),
         "sources": [s.to_json() for maker in makers for s in sources_of(maker, [examples])],

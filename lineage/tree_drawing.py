@@ -10,6 +10,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from lineage.elements import Artifact, Node
+from lineage.recorded import spans_in_words
 from lineage.sources import Source
 from lineage.text import plain, text
 from lineage.times import size
@@ -106,7 +107,7 @@ class ChainDrawing:
         if isinstance(node, Artifact):
             label = text(node.key, "bold", _NAME_LIMIT)
             if "span" in node.properties:
-                label.append(f" span {plain(node.properties['span'])}")
+                label.append(f" span {plain(spans_in_words(node) or node.properties['span'])}")
             if node.state not in ("live", "unknown"):
                 label.append(f" {node.state}", "yellow")
             cached = self._chain.trace.cached.get(node, 0)

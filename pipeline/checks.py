@@ -6,6 +6,7 @@ Called by runners. Imports neither TFX nor TensorFlow, so that a mistake is answ
 import difflib
 from collections.abc import Collection, Iterator, Mapping
 
+from data.span_patterns import has_span
 from fareline.errors import SettingsError
 from pipeline.evaluation_checks import find_bucketed_texts, find_evaluation_mistakes
 from pipeline.sections import Settings
@@ -52,6 +53,7 @@ def require_sound_settings(
         *find_unknown_columns(settings, types),
         *find_unfit_types(settings, types),
         *find_label_leaks(settings),
+        *find_spans_without_pattern(settings),
         *find_features_absent_in_serving(settings, types, serving_columns),
         *find_bucketed_texts(settings.evaluation, types),
         *find_evaluation_mistakes(settings.evaluation, settings.task),
@@ -66,7 +68,8 @@ def require_no_label_leak(settings: Settings) -> None:
         SettingsError: With one line per problem.
     """
     mistakes = find_evaluation_mistakes(settings.evaluation, settings.task)
-    _refuse(settings, [*find_label_leaks(settings), *mistakes])
+    spans = find_spans_without_pattern(settings)
+    _refuse(settings, [*find_label_leaks(settings), *spans, *mistakes])
 
 
 def _refuse(settings: Settings, problems: list[str]) -> None:
@@ -126,6 +129,22 @@ def find_label_leaks(settings: Settings) -> Iterator[str]:
             yield (
                 f"{where}: {column} makes the label; expected a column that is known when a "
                 "prediction is asked for. Hint: remove it from the features."
+            )
+
+
+def find_spans_without_pattern(settings: Settings) -> Iterator[str]:
+    """A span or a window is asked of a source that has spans."""
+    if has_span(settings.data.source.path or ""):
+        return
+    for name, value, default in (
+        ("span", settings.data.span, None),
+        ("window", settings.data.window, 1),
+    ):
+        if value != default:
+            yield (
+                f"data.{name}: found {value}, and data.source has no spans; expected a source with "
+                "{SPAN} or a date in its path. Hint: write for example csv: "
+                "trips/span-{SPAN}/*.csv, or leave it out."
             )
 
 

@@ -55,10 +55,13 @@ class Placement:
     Attributes:
         pipeline_root: Folder or URI of the artifacts.
         data_dir: Folder or URI that holds the input files.
-        data_pattern: Glob of the input files, relative to `data_dir`.
+        data_pattern: Glob of the input files, relative to `data_dir`; with `{SPAN}` and so on where
+            there are spans.
         push_dir: Folder or URI that pushed versions go to.
         metadata: Connection to ML Metadata; None where the platform brings its own.
         enable_cache: Whether unchanged components reuse their outputs.
+        span_range: The first and the last span to read, where that is known before the run; None:
+            the one in the settings, or the latest.
         baseline: What finds the model to compare with: `decided`, the latest blessed one unless a
             person decided otherwise; `latest_blessed`, TFX's own strategy, the only one that Vertex
             knows; `live`, components that look at the push destination, and at the data, where the
@@ -76,6 +79,7 @@ class Placement:
     push_dir: str
     metadata: metadata_store_pb2.ConnectionConfig | None = None
     enable_cache: bool = True
+    span_range: tuple[int, int] | None = None
     baseline: Literal["decided", "latest_blessed", "live"] = "decided"
     parameterize: Callable[[str, Any], Any] = lambda name, value: value
     beam_args: tuple[str, ...] = ()
@@ -104,9 +108,9 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
 
     # Data: read, measure, hold against the contract, and stop here if it breaks it.
     data_path = placement.parameterize("data_path", placement.data_dir)
-    example_gen = build_example_gen(settings, data_path, placement.data_pattern).with_id(
-        "ExampleGen"
-    )
+    example_gen = build_example_gen(
+        settings, data_path, placement.data_pattern, placement.span_range
+    ).with_id("ExampleGen")
     statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
     schema_gen = SchemaGen(statistics=statistics_gen.outputs["statistics"])
     curated_schema = _curated_schema(settings)

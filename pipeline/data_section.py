@@ -22,11 +22,18 @@ class Source(Section):
         dataset: A data set that the project knows by name.
         csv: A CSV file, or a folder of them with one header.
         files: A file of any format that the columnar reader knows, or a folder of files of one.
+
+    The paths of both may be patterns of spans, see `data.span_patterns`.
     """
 
     dataset: Literal["chicago_taxi"] | None = None
     csv: str | None = None
     files: str | None = None
+
+    @property
+    def path(self) -> str | None:
+        """The path of files that the settings name, if they do."""
+        return self.csv or self.files
 
     @pydantic.model_validator(mode="after")
     def _exactly_one(self) -> "Source":
@@ -93,10 +100,15 @@ class Data(Section):
     """Where the data comes from, how it is read and split.
 
     Attributes:
+        source: Where the rows come from.
+        span: The newest span to read of a source with spans; None: the latest.
+        window: How many spans to read, that one and those before it.
         max_bad_share: Share of the rows that may be unreadable.
     """
 
     source: Source
+    span: Annotated[int, Field(ge=0, strict=True)] | None = None
+    window: Count = 1
     reader: Literal["columnar", "csv_example_gen"] = COLUMNAR
     splits: Splits
     split_by: SplitBy | None = None

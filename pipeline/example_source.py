@@ -6,7 +6,7 @@ Called by `pipeline.dag`. Imports TFX by its modules.
 from typing import Any
 
 from tfx.components.example_gen.component import FileBasedExampleGen
-from tfx.proto import example_gen_pb2
+from tfx.proto import example_gen_pb2, range_config_pb2
 
 from pipeline.components.columnar_example_gen import ColumnarExampleGen, pack_options
 from pipeline.components.example_gen import CsvExampleGen
@@ -16,13 +16,17 @@ from pipeline.user_code import EXAMPLE_GEN_SOURCES, fingerprint_sources
 from schema.curated import column_types, load_schema, schema_path
 
 
-def build_example_gen(settings: Settings, data_dir: Any, pattern: str) -> FileBasedExampleGen:
+def build_example_gen(
+    settings: Settings, data_dir: Any, pattern: str, span_range: tuple[int, int] | None = None
+) -> FileBasedExampleGen:
     """Builds the first component.
 
     Args:
         settings: Validated.
         data_dir: Folder or URI of the input files, or the runtime parameter that stands for it.
-        pattern: Glob of the input files below it.
+        pattern: Glob of the input files below it, with `{SPAN}` and so on where there are spans.
+        span_range: The first and the last span to read; None: the one in the settings, or the
+            latest.
     """
     places = {
         "input_base": data_dir,
@@ -37,10 +41,22 @@ def build_example_gen(settings: Settings, data_dir: Any, pattern: str) -> FileBa
                 ]
             )
         ),
+        "range_config": _range_config(settings, span_range),
     }
     if settings.data.reader == CSV_EXAMPLE_GEN:
         return CsvExampleGen(**places)
     return ColumnarExampleGen(**places, custom_config=pack_options(reading_options(settings)))
+
+
+def _range_config(
+    settings: Settings, span_range: tuple[int, int] | None
+) -> range_config_pb2.RangeConfig | None:
+    """Which spans are read; None for the latest, or where there are none."""
+    first, last = span_range or (settings.data.span, settings.data.span)
+    if first is None or last is None:
+        return None
+    spans = range_config_pb2.StaticRange(start_span_number=first, end_span_number=last)
+    return range_config_pb2.RangeConfig(static_range=spans)
 
 
 def reading_options(settings: Settings) -> dict[str, Any]:

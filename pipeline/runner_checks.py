@@ -33,6 +33,7 @@ def check_runner(settings: Settings, runner: RunnerName, section: Cluster) -> No
         *find_schema_outside_the_image(settings),
         *find_loose_image(section, where),
         *find_packaging_options(section, where),
+        *find_windows(settings),
         *(find_unusable_jobs(section, where) if isinstance(section, Vertex) else ()),
     ]
     if problems:
@@ -115,6 +116,15 @@ def find_packaging_options(section: Cluster, where: str) -> Iterator[str]:
                 f"{where}.beam_args: {option} is set already; expected options beside it. Hint: "
                 f"{where}.image names the image, runners.vertex.beam where Beam runs."
             )
+
+
+def find_windows(settings: Settings) -> Iterator[str]:
+    """One span is read: clusters run TFX's own driver, which joins no several."""
+    if settings.data.window > 1:
+        yield (
+            f"data.window: found {settings.data.window}; expected 1, since a cluster runs TFX's "
+            "driver, which reads one span. Hint: add --set data.window=1, or run on this machine."
+        )
 
 
 def find_unusable_jobs(section: Vertex, where: str) -> Iterator[str]:

@@ -67,6 +67,10 @@ def run(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change one setting; repeatable."),
     ] = None,
+    span: Annotated[
+        int | None,
+        typer.Option("--span", min=0, metavar="N", help="Newest span to read. [default: latest]"),
+    ] = None,
     workspace: WorkspaceOption = Path("workspace"),
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Execute every node.")] = False,
     as_json: JsonOption = False,
@@ -78,6 +82,7 @@ def run(
     from runners.workspace import Workspace
 
     here = Workspace(workspace.resolve())
+    overrides = [*(overrides or ()), *([f"data.span={span}"] if span is not None else ())]
     if spec is None:
         refuse_spec_options(maps, parameters)
     else:
@@ -93,13 +98,15 @@ def run(
     from pipeline.sections import DEFAULT_PATH
     from runners.run import RunRequest, check_request, run_locally
 
-    settings = load_settings(config or DEFAULT_PATH, overrides or ())
+    settings = load_settings(config or DEFAULT_PATH, overrides)
     source = check_request(settings)
+    for note in source.notes:
+        print(f"fareline: {note}", file=sys.stderr)
     request = RunRequest(
         settings,
         here,
         use_cache=not no_cache,
-        overrides=tuple(overrides or ()),
+        overrides=tuple(overrides),
     )
     outcome, console = run_locally(request, source)
     _answer(outcome, console, settings, as_json)

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from data.source_files import check_source_files
+from data.span_patterns import has_span, split_pattern
 from data.taxi import taxi_csv_path
 from fareline.errors import SettingsError
 from pipeline.checks import check_settings
@@ -137,6 +138,8 @@ def _compile_job(
 def remote_data_pattern(settings: Settings) -> str:
     """The glob of the input files below the data path; they have the names that they have here."""
     source = settings.data.source
+    if has_span(source.path or ""):
+        return split_pattern(str(settings.resolve(source.path)))[1]
     if source.files:
         return check_source_files(settings.resolve(source.files), ()).pattern
     path = settings.resolve(source.csv) if source.csv else taxi_csv_path()

@@ -16,6 +16,8 @@ from rich.console import Console
 
 from data.source import CsvSource, check_csv_example_gen_reads_alike, check_csv_source
 from data.source_files import check_source_files
+from data.span_patterns import has_span
+from data.span_source import resolve_spans
 from data.taxi import taxi_csv_path
 from fareline.errors import Interrupted
 from pipeline.checks import check_settings, required_columns
@@ -56,11 +58,15 @@ def check_request(settings: Settings) -> CsvSource:
     """
     check_settings(settings)
     source, required = settings.data.source, required_columns(settings)
+    spans = None
+    if has_span(source.path or ""):
+        path = str(settings.resolve(source.path))
+        spans = resolve_spans(path, settings.data.span, settings.data.window)
     if source.files:
-        return check_source_files(settings.resolve(source.files), required)
+        return check_source_files(settings.resolve(source.files), required, spans)
     path = settings.resolve(source.csv) if source.csv else taxi_csv_path()
     columnar = settings.data.reader == COLUMNAR
-    found = check_csv_source(path, required, any_order=columnar)
+    found = check_csv_source(path, required, columnar, spans)
     if not columnar:
         check_csv_example_gen_reads_alike(found)
     return found
@@ -127,6 +133,7 @@ def _build_runner(
             pipeline_root=str(workspace.artifacts_dir),
             data_dir=str(source.input_base),
             data_pattern=source.pattern,
+            span_range=source.span_range,
             push_dir=push_dir,
             metadata=connection,
             enable_cache=request.use_cache,

@@ -42,6 +42,7 @@ from lineage import recorded
 from pipeline.components.example_gen import sha256_of_data
 from pipeline.components.example_reading import PARTS, Reading, read_files
 from pipeline.components.lookup import mark_examples
+from pipeline.components.span_driver import SpanDriver
 
 
 def pack_options(options: Mapping[str, Any]) -> example_gen_pb2.CustomConfig:
@@ -168,3 +169,4 @@ class ColumnarExampleGen(tfx_component.FileBasedExampleGen):
     """Reads CSV, Parquet, Arrow and TFRecord files into splits of tf.Examples."""
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
+    DRIVER_CLASS = SpanDriver

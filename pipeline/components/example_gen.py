@@ -6,10 +6,12 @@ whether a file is still the one that a model learned from. Driver, splits and ty
 Used by `pipeline.dag`. No `from __future__ import annotations`: TFX reads raw annotations.
 """
 
+import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tfx import types
@@ -26,6 +28,7 @@ from fareline.digests import sha256_of_stream
 from fareline.errors import DataError
 from lineage.recorded import DATA_SHA256, SOURCE_FILES
 from pipeline.components.lookup import mark_examples
+from pipeline.components.span_driver import SpanDriver
 
 
 class Executor(tfx_executor.Executor):
@@ -52,15 +55,35 @@ class Executor(tfx_executor.Executor):
         Raises:
             DataError: The files are gone.
         """
-        super().Do(input_dict, output_dict, exec_properties)
         base = exec_properties[INPUT_BASE_KEY]
         config = example_gen_pb2.Input()
         proto_utils.json_to_proto(exec_properties[INPUT_CONFIG_KEY], config)
+        with _as_one_split(base, config) as properties:
+            super().Do(input_dict, output_dict, exec_properties | properties)
         files = describe_files(base, [split.pattern for split in config.splits])
         examples = artifact_utils.get_single_instance(output_dict[EXAMPLES_KEY])
         examples.set_string_custom_property(SOURCE_FILES, json.dumps(files))
         examples.set_string_custom_property(DATA_SHA256, sha256_of_data(base, files))
         mark_examples(examples, exec_properties)
+
+
+@contextlib.contextmanager
+def _as_one_split(base: str, config: example_gen_pb2.Input) -> Iterator[dict[str, str]]:
+    """Gives TFX's executor one input split for several: it divides no more than one.
+
+    Of several spans, that is a folder of links to their files, so that the types of the columns are
+    those of all rows. Where there are several spans, they are on this machine.
+    """
+    if len(config.splits) == 1:
+        yield {}
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [p for s in config.splits for p in sorted(fileio.glob(f"{base}/{s.pattern}"))]
+        for number, path in enumerate(paths):
+            os.symlink(os.path.abspath(path), f"{folder}/{number:09}.csv")
+        split = example_gen_pb2.Input.Split(name="all", pattern="*.csv")
+        one = proto_utils.proto_to_json(example_gen_pb2.Input(splits=[split]))
+        yield {INPUT_BASE_KEY: folder, INPUT_CONFIG_KEY: one}
 
 
 def describe_files(base: str, patterns: Sequence[str]) -> list[dict[str, Any]]:
@@ -111,3 +134,4 @@ class CsvExampleGen(tfx_component.CsvExampleGen):
     """Reads CSV files into splits of tf.Examples."""
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
+    DRIVER_CLASS = SpanDriver

@@ -48,6 +48,10 @@ def folder(tmp_path_factory, after_third, refused, workspace, small_csv):
     settings["tuning"] |= {"trials": 1, "steps": 8}
     settings["evaluation"]["thresholds"] = {"auc": {"at_least": 0.5}}
     (folder / "my.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    document = (REPOSITORY / "docs" / "data-sources.md").read_text(encoding="utf-8")
+    spans = re.search(r"```yaml\n(data:\n  source:\n    csv: quarters/.*?)```", document, re.DOTALL)
+    settings["data"] |= yaml.safe_load(spans[1])["data"]
+    (folder / "spans.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     return folder
 
 

@@ -363,7 +363,7 @@ def test_what_came_of_runs_as_json(judged_runs):
     assert [{key: run[key] for key in keys} for run in content] == [
         {
             "run_id": "run-3",
-            "examples": [{"id": "Examples:9", "span": None, "version": None}],
+            "examples": [{"id": "Examples:9", "span": None, "version": None, "spans": []}],
             "models": ["Model:10"],
             "blessed": None,
             "refused_by": [],
@@ -371,7 +371,7 @@ def test_what_came_of_runs_as_json(judged_runs):
         },
         {
             "run_id": "run-2",
-            "examples": [{"id": "Examples:1", "span": 7, "version": 2}],
+            "examples": [{"id": "Examples:1", "span": 7, "version": 2, "spans": [7]}],
             "models": ["Model:3"],
             "blessed": False,
             "refused_by": ["Evaluator", "InfraValidator"],
@@ -379,7 +379,7 @@ def test_what_came_of_runs_as_json(judged_runs):
         },
         {
             "run_id": "run-1",
-            "examples": [{"id": "Examples:1", "span": 7, "version": 2}],
+            "examples": [{"id": "Examples:1", "span": 7, "version": 2, "spans": [7]}],
             "models": ["Model:3"],
             "blessed": True,
             "refused_by": [],
@@ -405,7 +405,7 @@ def test_many_runs_say_the_same_as_few(tmp_path):
     many = runs_as_json(list_runs(graph_of(path)))
     assert len(many) == 60
     assert many[:2] == runs_as_json(list_runs(graph_of(path), 2))
-    assert many[0]["examples"] == [{"id": "Examples:887", "span": 59, "version": 0}]
+    assert many[0]["examples"] == [{"id": "Examples:887", "span": 59, "version": 0, "spans": [59]}]
     assert (many[0]["blessed"], many[0]["pushed"][0]["live"]) == (True, True)
 
 

@@ -26,6 +26,12 @@ def test_the_default_settings_break_no_rule(runner):
     ("runner", "override", "line"),
     [
         (
+            "kubeflow",
+            "data.window=3",
+            "data.window: found 3; expected 1, since a cluster runs TFX's driver, which reads one "
+            "span. Hint: add --set data.window=1, or run on this machine.",
+        ),
+        (
             "vertex",
             "name=2nd",
             "name: 2nd cannot be the name of a job; expected at most 112 lower-case letters, "

@@ -139,6 +139,7 @@ def test_a_model_with_all_that_belongs_to_it(recorded, tmp_path):
                 "id": "Examples:1",
                 "span": 3,
                 "version": 1,
+                "spans": [{"span": 3, "version": 1}],
                 "splits": ["train", "eval"],
                 "data_sha256": None,
                 "sources": [

@@ -1,0 +1,123 @@
+"""Runs over spans: the latest, a chosen one, a window of several; and which models they reached."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import SMALL, fareline_command, run_fareline
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+
+def fareline(*arguments):
+    done = subprocess.run(
+        **fareline_command(*arguments), capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def years(tmp_path_factory):
+    """Four spans of generated rows, 2013 to 2016; of 2015 there are two versions."""
+    folder = tmp_path_factory.mktemp("years")
+    fareline("data", "generate", "--rows", "4000", "-o", folder / "rows", "--json")
+    cut = ("data", "spans", "--by", "year", "--from", folder / "rows", "-o", folder / "spans")
+    listing = fareline(*cut, "--json")
+    newer = folder / "spans" / "span-3" / "version-2"
+    newer.mkdir()
+    lines = (folder / "spans" / "span-3" / "version-1" / "rows.csv").read_text().splitlines()
+    (newer / "rows.csv").write_text("\n".join(lines[:501]) + "\n")
+    return folder / "spans", {span["span"]: span["rows"] for span in listing["spans"]} | {3: 500}
+
+
+@pytest.fixture(scope="module")
+def settings(years):
+    return (f"data.source.csv={years[0]}/span-{{SPAN}}/version-{{VERSION}}/*.csv", *SMALL)
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    return tmp_path_factory.mktemp("spans") / "workspace"
+
+
+@pytest.fixture(scope="module")
+def early(workspace, settings):
+    """The spans 1 and 2."""
+    window = "data.window=2"
+    return run_fareline(workspace, *settings, window, arguments=("--span", "2"))
+
+
+@pytest.fixture(scope="module")
+def late(early, workspace, settings):
+    """The spans 2, 3 and 4, as the latest three, by the columnar reader."""
+    return run_fareline(workspace, *settings, "data.window=3", "data.reader=columnar")
+
+
+@pytest.fixture(scope="module")
+def one(late, workspace, settings):
+    """The span 1 alone."""
+    return run_fareline(workspace, *settings, arguments=("--span", "1"))
+
+
+def impact(workspace, span):
+    answer = fareline("lineage", "impact", f"span:{span}", "--workspace", workspace, "--json")
+    return {model["run"] for model in answer["models"]}
+
+
+def test_every_span_of_a_window_names_the_models_that_learned_from_it(early, late, one, workspace):
+    for run in (early, late, one):
+        assert run.exit_code in (0, 3), run.stderr
+    runs = {name: run.answer["run_id"] for name, run in (("e", early), ("l", late), ("o", one))}
+    found = {span: impact(workspace, span) for span in (1, 2, 3, 4)}
+    assert found == {
+        1: {runs["e"], runs["o"]},
+        2: {runs["e"], runs["l"]},
+        3: {runs["l"]},
+        4: {runs["l"]},
+    }
+
+
+def test_the_versions_of_the_spans_are_recorded(one, workspace):
+    shown = [
+        fareline("lineage", "show", example["id"], "--workspace", workspace, "--json")
+        for run in fareline("lineage", "runs", "--workspace", workspace, "--json")
+        for example in run["examples"]
+    ]
+    listed = [
+        [(each["span"], each["version"]) for each in one["examples"]["spans"]] for one in shown
+    ]
+    assert sorted(listed) == [[(1, 1)], [(1, 1), (2, 1)], [(2, 1), (3, 2), (4, 1)]]
+
+
+def test_the_rows_are_those_of_the_spans(late, workspace, years):
+    import tensorflow as tf
+
+    _, rows = years
+    [example] = [
+        example
+        for run in fareline("lineage", "runs", "--workspace", workspace, "--json")
+        for example in run["examples"]
+        if run["run_id"] == late.answer["run_id"]
+    ]
+    shown = fareline("lineage", "show", example["id"], "--workspace", workspace, "--json")
+    examples = Path(shown["uri"])
+    files = [str(path) for path in examples.glob("Split-*/*.gz")]
+    count = sum(1 for _ in tf.data.TFRecordDataset(files, "GZIP"))
+    assert count == rows[2] + rows[3] + rows[4]
+
+
+def test_the_same_window_again_executes_nothing(one, workspace, settings):
+    again = run_fareline(workspace, *settings, arguments=("--span", "1"))
+    assert "ExampleGen" in again.nodes_in("cached")
+
+
+def test_a_span_that_is_not_there_starts_nothing(workspace, settings):
+    done = run_fareline(workspace, *settings, arguments=("--span", "9"))
+    assert done.exit_code == 2
+    assert done.stderr.endswith(
+        ", span 9: is not there; expected one of 1 to 4. Hint: name one of these with --span, or "
+        "leave it out for the latest.\n"
+    )
