@@ -6,6 +6,7 @@ not executed, which tests/e2e/test_submit.py does.
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -203,6 +204,30 @@ def test_a_dry_run_of_a_schedule(submit, server):
     else:
         assert request["recurring_run"]["trigger"]["cron_schedule"]["cron"] == "0 0 6 * * 1"
     assert server.api.requests == []
+
+
+def test_what_the_settings_say_of_a_job_is_sent(submit, vertex):
+    key = "projects/fare-project/locations/europe-west4/keyRings/rides/cryptoKeys/steps"
+    account = "steps@fare-project.iam.gserviceaccount.com"
+    code, _, err = submit(
+        vertex,
+        f"--set=runners.vertex.service_account={account}",
+        "--set=runners.vertex.network=projects/4711/global/networks/rides",
+        f"--set=runners.vertex.encryption_key={key}",
+        "--set=runners.vertex.labels={team: rides}",
+        "--set=runners.vertex.cache=false",
+    )
+    assert code == 0, err
+    [job] = jobs(vertex)
+    assert job.content["serviceAccount"] == account
+    assert job.content["network"] == "projects/4711/global/networks/rides"
+    assert job.content["encryptionSpec"] == {"kmsKeyName": key}
+    assert job.content["labels"]["team"] == "rides"
+    tasks = job.content["pipelineSpec"]["root"]["dag"]["tasks"]
+    assert not any(task.get("cachingOptions", {}).get("enableCache") for task in tasks.values())
+    name, _, time_ = job.job_id.partition("-20")
+    assert name == "chicago-taxi"
+    assert re.fullmatch(r"\d{6}-\d{6}", time_)
 
 
 def test_data_that_the_settings_place_is_left_alone(submit, vertex, storage):
