@@ -3,8 +3,8 @@
 The Dockerfile ends with it, and whoever has built an image can ask it anew. Compiles the default
 pipeline for both kinds of cluster and resolves every dotted path in what comes of it, since in the
 cloud a missing one shows after minutes: the modules that the steps start with, the executor of
-every node, the user functions. Also looks at what a Beam worker needs. Imports TensorFlow and TFX,
-and starts nothing.
+every node, the user functions. Also looks at what a Beam worker needs, and whether buckets can be
+read. Imports TensorFlow and TFX, and starts nothing.
 """
 
 import importlib
@@ -25,6 +25,7 @@ from pipeline.sections import DEFAULT_PATH
 from runners.progress import output_to
 
 BOOT = Path("/opt/apache/beam/boot")
+BUCKETS = "gs"  # the scheme of every place in a compiled specification
 FUNCTIONS = (user_code.PREPROCESSING_FN, user_code.RUN_FN, user_code.TUNER_FN)
 MODULES = ("pipeline.slice_extractor",)  # Evaluator's `module_path`
 # Trainer and Tuner have other executors where they start jobs: both kinds are looked at.
@@ -104,11 +105,23 @@ def find_problems() -> Iterator[tuple[str, str]]:
     beam = importlib.metadata.version("apache-beam")
     runs = os.access(BOOT, os.X_OK)
     yield f"Beam {beam} and its boot", "" if runs else f"{BOOT} is no program that can be run"
+    yield from find_unreadable_places()
     modules, executors = find_paths_in_specs()
     for path in (*modules, *MODULES):
         yield path, _attempt(importlib.import_module, path)
     for path in (*FUNCTIONS, *executors):
         yield path, _attempt(require_callable, path)
+
+
+def find_unreadable_places() -> Iterator[tuple[str, str]]:
+    """Looks whether TensorFlow, by which TFX reads, and Beam know buckets; asks no bucket."""
+    import tensorflow as tf
+    from apache_beam.io.filesystems import FileSystems
+
+    schemes = sorted(filter(None, tf.io.gfile.get_registered_schemes()))
+    problem = "" if BUCKETS in schemes else f"it knows {', '.join(schemes)}"
+    yield f"TensorFlow reads {BUCKETS}://", problem
+    yield f"Beam reads {BUCKETS}://", _attempt(FileSystems.get_filesystem, f"{BUCKETS}://bucket/x")
 
 
 def _attempt(action: Callable[[str], object], path: str) -> str:

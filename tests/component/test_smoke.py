@@ -1,5 +1,6 @@
 """`python -m runners.smoke`: what an image must have, found in real compiled specifications."""
 
+import re
 import subprocess
 import sys
 
@@ -57,6 +58,17 @@ def test_what_cannot_be_had_is_said(path, problem, monkeypatch, capfd):
     monkeypatch.setattr(smoke, "find_paths_in_specs", lambda: ([], []))
     assert smoke.main() == 1
     assert f"✗ {path}: {problem}" in capfd.readouterr().out
+
+
+def test_a_file_system_that_is_missing_is_said(monkeypatch):
+    assert list(smoke.find_unreadable_places()) == [
+        ("TensorFlow reads gs://", ""),
+        ("Beam reads gs://", ""),
+    ]
+    monkeypatch.setattr(smoke, "BUCKETS", "madeup")
+    (_, tensorflow), (_, beam) = smoke.find_unreadable_places()
+    assert re.fullmatch(r"it knows file, gs, .*", tensorflow)
+    assert beam.startswith("ValueError: ") and "madeup" in beam
 
 
 def test_the_variables_the_user_and_the_boot_are_looked_at(monkeypatch, tmp_path, capfd):
