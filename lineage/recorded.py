@@ -29,7 +29,7 @@ USE_CACHE = "use_cache"  # 0 after --no-cache, else 1
 USER = "user"  # login name
 HOST_KIND = "host_kind"  # such as "Linux x86_64, 2 cores"; never the machine's name
 # Of the same context, added when the run ends; a killed run has neither.
-OUTCOME = "outcome"  # pushed, refused, failed or interrupted
+OUTCOME = "outcome"  # pushed, refused, failed, interrupted; completed: nothing to push
 ENDED = "ended"  # milliseconds since 1970, as text: a server's integers have 32 bits
 
 # Of the Examples that ExampleGen puts out.

@@ -3,7 +3,6 @@
 Each command imports what it needs when it runs, so that the light ones start at once.
 """
 
-import dataclasses
 import os
 import sys
 import traceback
@@ -89,10 +88,10 @@ def run(
         from runners.spec_run import read_request, run_request
 
         refuse_parameters_beside_settings(config, overrides, parameters)
-        request = read_request(spec, here, maps or (), parameters or ())
+        request = read_request(spec, here, maps or (), parameters or (), not no_cache)
         if config is not None or overrides:
             request = request.compiled_from(config, tuple(overrides or ()))
-        outcome, console = run_request(dataclasses.replace(request, use_cache=not no_cache))
+        outcome, console = run_request(request)
         _answer(outcome, console, request.settings, as_json)
     from pipeline.config import load_settings
     from pipeline.sections import DEFAULT_PATH

@@ -14,11 +14,12 @@ from rich.console import Console
 
 from fareline.errors import Interrupted
 from lineage.store import open_store_in_place
-from pipeline.sections import Settings
+from pipeline.config import load_settings
+from pipeline.sections import DEFAULT_PATH, Settings
 from runners.compile_command import compile_quietly
 from runners.passwords import store_passwords
 from runners.progress import ProgressTable, output_to
-from runners.provenance import collect_provenance
+from runners.provenance import Provenance, collect_provenance
 from runners.spec.document import SpecError, load_document
 from runners.spec.execute import CANCELLED, SpecResult, new_run_id, run_spec
 from runners.spec.parameters import parse_assignments
@@ -38,7 +39,7 @@ class SpecRequest:
         text: Of the specification.
         use_cache: Whether unchanged tasks may be skipped where the specification allows it.
         settings: That it was compiled from, where they were given.
-        overrides: What `--set` said; the settings have it already.
+        provenance: What the run says about itself, where it is known already.
     """
 
     plan: Plan
@@ -46,7 +47,12 @@ class SpecRequest:
     text: str
     use_cache: bool = True
     settings: Settings | None = None
-    overrides: Sequence[str] = ()
+    provenance: Provenance | None = None
+
+    @property
+    def runner(self) -> str:
+        """What `fareline lineage` calls the runner."""
+        return f"{self.plan.document.runner} spec"
 
     def compiled_from(self, config: Path | None, overrides: Sequence[str]) -> "SpecRequest":
         """Adds the settings that the specification was compiled from, for the run to record them.
@@ -58,7 +64,10 @@ class SpecRequest:
             SpecError: The specification was compiled from others.
         """
         runner = self.plan.document.runner
-        settings, compiled = compile_quietly(runner, config, list(overrides))
+        settings = load_settings(config or DEFAULT_PATH, overrides)
+        # Before TFX is imported, which puts packages inside packages into the path.
+        provenance = collect_provenance(settings, overrides, self.use_cache, self.runner)
+        _, compiled = compile_quietly(runner, config, list(overrides))
         if compiled.text != self.text:
             raise SpecError.explain(
                 self.plan.document.source,
@@ -66,7 +75,7 @@ class SpecRequest:
                 f"expected what `fareline compile {runner}` makes of them",
                 "compile it again, or leave out --config and --set",
             )
-        return dataclasses.replace(self, settings=settings, overrides=tuple(overrides))
+        return dataclasses.replace(self, settings=settings, provenance=provenance)
 
 
 def read_request(
@@ -74,6 +83,7 @@ def read_request(
     workspace: Workspace,
     maps: Sequence[str] = (),
     parameters: Sequence[str] = (),
+    use_cache: bool = True,
 ) -> SpecRequest:
     """Finds every mistake that can be found without running anything.
 
@@ -82,6 +92,7 @@ def read_request(
         workspace: Where it is recorded, and where artifacts go if it names no pipeline root.
         maps: `gs://bucket=DIR`, repeated.
         parameters: `NAME=VALUE`, repeated.
+        use_cache: Whether unchanged tasks may be skipped where the specification allows it.
 
     Raises:
         SpecError: One clear message.
@@ -93,7 +104,7 @@ def read_request(
         parse_uri_map(maps),
         default_root=str(workspace.artifacts_dir),
     )
-    return SpecRequest(plan, workspace, path.read_text(encoding="utf-8"))
+    return SpecRequest(plan, workspace, path.read_text(encoding="utf-8"), use_cache)
 
 
 def run_request(request: SpecRequest) -> tuple[Outcome, Console]:
@@ -128,11 +139,10 @@ def run_request(request: SpecRequest) -> tuple[Outcome, Console]:
 
 def _run(request: SpecRequest, run_id: str, console: Console) -> SpecResult:
     document = request.plan.document
-    table = ProgressTable(console, f"{document.pipeline} · {run_id} · {document.runner} spec")
-    runner = f"{document.runner} spec"
-    provenance = collect_provenance(
-        request.settings, request.overrides, request.use_cache, runner=runner
-    )
+    table = ProgressTable(console, f"{document.pipeline} · {run_id} · {request.runner}")
+    provenance = request.provenance
+    if provenance is None:
+        provenance = collect_provenance(None, (), request.use_cache, request.runner)
     run = SpecRun(
         request.plan,
         request.workspace,

@@ -105,7 +105,8 @@ def put_value(target: metadata_store_pb2.Value, value: Any, is_metric: bool = Fa
     if isinstance(value, bool):
         target.int_value = int(value)
     elif isinstance(value, (int, float)):
-        if is_metric or not float(value).is_integer():
+        # A database server's integers have 32 bits.
+        if is_metric or not float(value).is_integer() or abs(value) >= 2**31:
             target.double_value = value
         else:
             target.int_value = int(value)

@@ -1,0 +1,28 @@
+"""The settings beside a specification are recorded only if it was compiled from them."""
+
+import pytest
+
+from lineage.recorded import OVERRIDES, RUNNER
+from runners.compile_command import compile_quietly
+from runners.spec.document import SpecError
+from runners.spec_run import read_request
+from runners.workspace import Workspace
+
+
+def test_other_settings_than_those_it_was_compiled_from_are_refused(tmp_path):
+    path = tmp_path / "pipeline.json"
+    path.write_text(compile_quietly("vertex", None, ["training.steps=77"])[1].text)
+    bucket = f"gs://example-bucket={tmp_path}"
+    request = read_request(path, Workspace(tmp_path / "workspace"), [bucket])
+    assert request.settings is None
+    known = request.compiled_from(None, ["training.steps=77"])
+    assert known.settings.training.steps == 77
+    assert known.provenance.properties[RUNNER] == "vertex spec"
+    assert known.provenance.properties[OVERRIDES] == '["training.steps=77"]'
+    with pytest.raises(SpecError) as raised:
+        request.compiled_from(None, ["training.steps=78"])
+    assert str(raised.value) == (
+        f"{path}: the settings given are not those that it was compiled from; expected what "
+        "`fareline compile vertex` makes of them. Hint: compile it again, or leave out --config "
+        "and --set."
+    )
