@@ -36,7 +36,8 @@ def run_as_json(run: Run) -> dict[str, Any]:
 
     Keys: run_id, pipeline, started, ended, seconds (from start to end), status, outcome (null if
     not recorded), nodes (name, state, seconds), missing (planned nodes that never began), examples
-    (id, span, version), models, blessed (null: not judged), refused_by, pushed (id, version, live).
+    (id, span, version), models, blessed (null: not judged), refused_by, pushed (id, version, live,
+    live_as: the version that rollback or promote made of it, if that is live).
     """
     return {
         "run_id": run.run_id,
@@ -63,7 +64,12 @@ def run_as_json(run: Run) -> dict[str, Any]:
         "blessed": run.blessed,
         "refused_by": run.refused_by,
         "pushed": [
-            {"id": push.artifact.key, "version": push.version or None, "live": push.live}
+            {
+                "id": push.artifact.key,
+                "version": push.version or None,
+                "live": push.live,
+                "live_as": push.live_as,
+            }
             for push in run.pushed
         ],
     }
@@ -125,5 +131,8 @@ def _blessed(run: Run) -> str:
 
 
 def _pushed(run: Run) -> str:
-    shown = [f"{push.version or 'yes'}{' (live)' if push.live else ''}" for push in run.pushed]
+    shown = []
+    for push in run.pushed:
+        where = " (live)" if push.live else f" (live as {push.live_as})" if push.live_as else ""
+        shown.append(f"{push.version or 'yes'}{where}")
     return ", ".join(shown) or _NONE

@@ -47,11 +47,13 @@ class Pushed:
         artifact: The PushedModel.
         version: Of the model; empty if the destination has no versions.
         live: Whether the destination serves it; None if it has no versions.
+        live_as: The version that is live with its content, if rollback or promote copied it there.
     """
 
     artifact: Artifact
     version: str
     live: bool | None
+    live_as: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,7 +139,7 @@ def read_runs(graph: Graph, names: Iterable[str]) -> list[Run]:
     ids = {name: graph.places.members(name) for name in names}
     graph.executions(i for found in ids.values() for i in found)
     outputs = _outputs(graph, ids)
-    live = {pushed_to(artifact) for artifact in live_pushes(graph).values()}
+    live = _live_places(graph)
     return [_run(graph, name, ids[name], outputs, live) for name in ids]
 
 
@@ -177,7 +179,7 @@ def _run(
     run_id: str,
     ids: Iterable[int],
     outputs: Mapping[int, list[tuple[tuple[str, ...], Artifact]]],
-    live: Iterable[tuple[str, int] | None],
+    live: Mapping[tuple[str, int], int],
 ) -> Run:
     context = graph.places.run_contexts()[run_id]
     record = graph.places.record(run_id)
@@ -213,11 +215,25 @@ def _ingested(
     return tuple(dict.fromkeys(with_span or named))
 
 
-def _pushed(artifact: Artifact, live: Iterable[tuple[str, int] | None]) -> Iterable[Pushed]:
+def _live_places(graph: Graph) -> dict[tuple[str, int], int]:
+    """Where live content was pushed to, the copy and what it is a copy of, to the live version."""
+    found = {}
+    for artifact in live_pushes(graph).values():
+        if place := pushed_to(artifact):
+            origin = artifact.properties.get(recorded.COPY_OF_VERSION) or place[1]
+            found |= dict.fromkeys([place, (place[0], int(origin))], place[1])
+    return found
+
+
+def _pushed(artifact: Artifact, live: Mapping[tuple[str, int], int]) -> Iterable[Pushed]:
     if artifact.properties.get("pushed"):
         place = pushed_to(artifact)
-        version = str(place[1] if place else artifact.properties.get("pushed_version", ""))
-        yield Pushed(artifact, version, place in live if place else None)
+        if place is None:
+            yield Pushed(artifact, str(artifact.properties.get("pushed_version", "")), None)
+            return
+        served_as = live.get(place)
+        copy = str(served_as) if served_as not in (None, place[1]) else None
+        yield Pushed(artifact, str(place[1]), served_as == place[1], copy)
 
 
 def _node_run(execution: Execution) -> NodeRun:

@@ -367,7 +367,7 @@ def test_what_came_of_runs_as_json(judged_runs):
             "models": ["Model:10"],
             "blessed": None,
             "refused_by": [],
-            "pushed": [{"id": "PushedModel:11", "version": "300", "live": True}],
+            "pushed": [{"id": "PushedModel:11", "version": "300", "live": True, "live_as": None}],
         },
         {
             "run_id": "run-2",
@@ -383,7 +383,7 @@ def test_what_came_of_runs_as_json(judged_runs):
             "models": ["Model:3"],
             "blessed": True,
             "refused_by": [],
-            "pushed": [{"id": "PushedModel:6", "version": "100", "live": False}],
+            "pushed": [{"id": "PushedModel:6", "version": "100", "live": False, "live_as": None}],
         },
     ]
 

@@ -17,6 +17,8 @@ from lineage.prune import plan_prune
 from lineage.prune_payloads import Boundary
 from lineage.pushes import live_pushes
 from lineage.recorded import PROMOTE, ROLLBACK
+from lineage.render import runs_as_table
+from lineage.runs import list_runs
 from lineage.show import describe
 from lineage.store import open_store_to_write
 from lineage.verify import verify
@@ -150,6 +152,15 @@ def test_all_questions_about_what_is_live_know_of_a_rollback(place):
     plan = plan_prune(place.graph(), 1, Boundary([place.root / "artifacts"]), [], 10**13)
     kept = {pushed.id, find_model(graph, "live").id}
     assert kept.isdisjoint(entry.artifact.id for entry in plan.pruned)
+
+
+def test_the_list_of_runs_says_what_a_rollback_made_live(place):
+    done = call(place, "rollback", *WHY)
+    runs = {run.run_id: run for run in list_runs(place.graph())}
+    [old], [new] = runs["run-2"].pushed, runs["run-3"].pushed
+    assert (old.live, old.live_as) == (False, str(done["version"]))
+    assert (new.live, new.live_as) == (False, None)
+    assert f"2 (live as {done['version']})" in runs_as_table([runs["run-2"]]).plain
 
 
 def test_a_second_rollback_goes_further_back_and_never_to_what_was_left(place):
