@@ -109,7 +109,11 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
     # Data: read, measure, hold against the contract, and stop here if it breaks it.
     data_path = placement.parameterize("data_path", placement.data_dir)
     example_gen = build_example_gen(
-        settings, data_path, placement.data_pattern, placement.span_range
+        settings,
+        data_path,
+        placement.data_pattern,
+        placement.span_range,
+        placement.parameterize,
     ).with_id("ExampleGen")
     statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
     schema_gen = SchemaGen(statistics=statistics_gen.outputs["statistics"])
@@ -158,7 +162,7 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
             Lookup(
                 input_base=data_path,
                 input_config=example_gen.exec_properties[INPUT_CONFIG_KEY],
-                range_config=example_gen.exec_properties.get(RANGE_CONFIG_KEY) or "",
+                wanted_span=example_gen.exec_properties.get(RANGE_CONFIG_KEY) or "",
                 push_destination=placement.push_dir,
             )
         ]

@@ -3,13 +3,16 @@
 Called by `pipeline.dag`. Imports TFX by its modules.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from tfx.components.example_gen.component import FileBasedExampleGen
 from tfx.proto import example_gen_pb2, range_config_pb2
 
+from data.span_patterns import has_span
 from pipeline.components.columnar_example_gen import ColumnarExampleGen, pack_options
 from pipeline.components.example_gen import CsvExampleGen
+from pipeline.components.wanted_span import LATEST, PARAMETER, read_wanted_span
 from pipeline.data_section import CSV_EXAMPLE_GEN
 from pipeline.sections import Settings
 from pipeline.user_code import EXAMPLE_GEN_SOURCES, fingerprint_sources
@@ -17,7 +20,11 @@ from schema.curated import column_types, load_schema, schema_path
 
 
 def build_example_gen(
-    settings: Settings, data_dir: Any, pattern: str, span_range: tuple[int, int] | None = None
+    settings: Settings,
+    data_dir: Any,
+    pattern: str,
+    span_range: tuple[int, int] | None = None,
+    parameterize: Callable[[str, Any], Any] = lambda name, value: value,
 ) -> FileBasedExampleGen:
     """Builds the first component.
 
@@ -27,6 +34,7 @@ def build_example_gen(
         pattern: Glob of the input files below it, with `{SPAN}` and so on where there are spans.
         span_range: The first and the last span to read; None: the one in the settings, or the
             latest.
+        parameterize: Makes a runtime parameter of the span, if the runner has any.
     """
     places = {
         "input_base": data_dir,
@@ -41,20 +49,21 @@ def build_example_gen(
                 ]
             )
         ),
-        "range_config": _range_config(settings, span_range),
+        "range_config": _range_config(span_range),
     }
+    if span_range is None and has_span(pattern):
+        span = settings.data.span
+        wanted = parameterize(PARAMETER, LATEST if span is None else str(span))
+        places["range_config"] = read_wanted_span(wanted) if isinstance(wanted, str) else wanted
     if settings.data.reader == CSV_EXAMPLE_GEN:
         return CsvExampleGen(**places)
     return ColumnarExampleGen(**places, custom_config=pack_options(reading_options(settings)))
 
 
-def _range_config(
-    settings: Settings, span_range: tuple[int, int] | None
-) -> range_config_pb2.RangeConfig | None:
-    """Which spans are read; None for the latest, or where there are none."""
-    first, last = span_range or (settings.data.span, settings.data.span)
-    if first is None or last is None:
+def _range_config(span_range: tuple[int, int] | None) -> range_config_pb2.RangeConfig | None:
+    if span_range is None:
         return None
+    first, last = span_range
     spans = range_config_pb2.StaticRange(start_span_number=first, end_span_number=last)
     return range_config_pb2.RangeConfig(static_range=spans)
 

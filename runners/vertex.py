@@ -9,6 +9,7 @@ from pipeline.runner_sections import CustomJob, Vertex
 from pipeline.sections import Settings
 
 BASELINE = "latest_blessed"
+SPAN_CHECK = "pipeline.components.wanted_span"
 
 
 def beam_args(settings: Settings, section: Vertex) -> tuple[str, ...]:
@@ -91,6 +92,7 @@ def _custom_job(
 
 def finish(job: dict[str, Any], settings: Settings, section: Vertex) -> None:
     """Writes what TFX's compiler leaves out into the PipelineJob."""
+    _read_span_before_the_cache(job["pipelineSpec"])
     job["labels"] = {**job.get("labels", {}), **section.labels}
     if section.service_account is not None:
         job["serviceAccount"] = section.service_account
@@ -98,3 +100,13 @@ def finish(job: dict[str, Any], settings: Settings, section: Vertex) -> None:
         job["network"] = section.network
     if section.encryption_key is not None:
         job["encryptionSpec"] = {"kmsKeyName": section.encryption_key}
+
+
+def _read_span_before_the_cache(spec: dict[str, Any]) -> None:
+    """Where the span is a parameter, puts our check before ExampleGen's cache in place of TFX's.
+
+    TFX's takes a RangeConfig as JSON, and a person a number.
+    """
+    if "span" in spec["root"]["inputDefinitions"]["parameters"]:
+        container = spec["deploymentSpec"]["executors"]["ExampleGen_executor"]["container"]
+        container["lifecycle"]["preCacheCheck"]["command"] = ["python", "-m", SPAN_CHECK]

@@ -19,19 +19,20 @@ from tfx.components.example_gen.utils import (
 )
 from tfx.dsl.component.experimental.annotations import OutputDict, Parameter
 from tfx.dsl.component.experimental.decorators import component
-from tfx.proto import example_gen_pb2, range_config_pb2
+from tfx.proto import example_gen_pb2
 from tfx.utils import proto_utils
 
 from pipeline.components.live_baseline import find_live_version
+from pipeline.components.wanted_span import read_wanted_span
 
 
-def look_up_source(input_base: str, input_config: str, range_config: str) -> dict[str, str]:
+def look_up_source(input_base: str, input_config: str, wanted_span: str) -> dict[str, str]:
     """Does what TFX's driver of an ExampleGen does before the cache is asked.
 
     Args:
         input_base: Folder or URI.
         input_config: An Input as JSON, with `{SPAN}` and `{VERSION}` in its patterns or without.
-        range_config: A RangeConfig as JSON, or empty.
+        wanted_span: A number, or `latest`; empty where the source has no spans.
 
     Returns:
         `resolved_input_config` with both filled in; `input_fingerprint`; `span`; and `version`,
@@ -39,10 +40,7 @@ def look_up_source(input_base: str, input_config: str, range_config: str) -> dic
     """
     config = example_gen_pb2.Input()
     proto_utils.json_to_proto(input_config, config)
-    wanted = None
-    if range_config:
-        wanted = range_config_pb2.RangeConfig()
-        proto_utils.json_to_proto(range_config, wanted)
+    wanted = read_wanted_span(wanted_span)
     processor = input_processor.FileBasedInputProcessor(input_base, config.splits, wanted)
     span, version = processor.resolve_span_and_version()
     fingerprint = processor.get_input_fingerprint(span, version)
@@ -80,7 +78,7 @@ def mark_examples(examples: types.Artifact, exec_properties: Mapping[str, Any]) 
 def Lookup(  # noqa: N802 - TFX names the component after the function
     input_base: Parameter[str],
     input_config: Parameter[str],
-    range_config: Parameter[str],
+    wanted_span: Parameter[str],
     push_destination: Parameter[str],
 ) -> OutputDict(
     resolved_input_config=str,
@@ -92,6 +90,6 @@ def Lookup(  # noqa: N802 - TFX names the component after the function
     """The TFX coat of `look_up_source` and `find_live_version`."""
     live = find_live_version(push_destination)
     return {
-        **look_up_source(input_base, input_config, range_config),
+        **look_up_source(input_base, input_config, wanted_span),
         "live_version": "" if live is None else str(live),
     }

@@ -12,6 +12,7 @@ from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from fareline.errors import SettingsError
+from pipeline.components import wanted_span
 from pipeline.config import load_settings
 from pipeline.sections import DEFAULT_PATH
 from runners.compile import compile_spec, require_section
@@ -133,6 +134,31 @@ def test_the_schema_travels_by_name(specs):
     for spec in specs.values():
         source = given(spec, "CuratedSchema")["source"]["runtimeValue"]["constant"]
         assert source == "taxi"
+
+
+# A source with spans.
+
+SPANS = "data.source.csv=/rows/span-{SPAN}/v{VERSION}/*.csv"
+
+
+@pytest.mark.parametrize(("chosen", "value"), [((), "latest"), (("data.span=7",), "7")])
+def test_the_span_is_a_parameter_where_there_are_spans(specs, chosen, value):
+    for runner in ("kubeflow", "vertex"):
+        assert "span" not in specs[runner]["root"]["inputDefinitions"]["parameters"]
+        spec = spec_of(runner, SPANS, *chosen)
+        definition = spec["root"]["inputDefinitions"]["parameters"]["span"]
+        assert definition == {"parameterType": "STRING", "defaultValue": value}
+        assert given(spec, "ExampleGen")["range_config"] == {"componentInputParameter": "span"}
+        if runner == "kubeflow":
+            assert given(spec, "Lookup")["wanted_span"] == {"componentInputParameter": "span"}
+            config = given(spec, "Lookup")["input_config"]
+        else:
+            check = containers(spec)["ExampleGen"]["lifecycle"]["preCacheCheck"]
+            assert check["command"] == ["python", "-m", wanted_span.CHECK_MODULE]
+            config = given(spec, "ExampleGen")["input_config"]
+        assert json.loads(config["runtimeValue"]["constant"])["splits"] == [
+            {"name": "all", "pattern": "span-{SPAN}/v{VERSION}/*.csv"}
+        ]
 
 
 # Kubeflow.

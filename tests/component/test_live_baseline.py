@@ -4,6 +4,7 @@ import json
 import os
 
 import pytest
+from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 from tfx.dsl.io import filesystem_registry
 from tfx.dsl.io.plugins.local import LocalFilesystem
@@ -13,6 +14,8 @@ from tfx.proto import example_gen_pb2
 from tfx.types import standard_artifacts
 from tfx.utils import proto_utils
 
+from fareline.errors import UserMistake
+from pipeline.components import wanted_span
 from pipeline.components.evaluator import without_empty_baseline
 from pipeline.components.live_baseline import LiveBaseline, find_live_version
 from pipeline.components.lookup import Lookup, look_up_source, mark_examples
@@ -133,10 +136,10 @@ def source(tmp_path):
     return tmp_path / "data"
 
 
-def ask_tfx(folder, base, config, range_config):
-    """What TFX's own check before ExampleGen's cache says; here Lookup takes its place."""
+def ask_tfx(folder, base, config, span):
+    """What TFX's own check before ExampleGen's cache says, as it is run on Vertex."""
     asked = pipeline_spec_pb2.ExecutorInput()
-    values = {"input_base": str(base), "input_config": config, "range_config": range_config}
+    values = {"input_base": str(base), "input_config": config, "range_config": span}
     for key, value in values.items():
         asked.inputs.parameter_values[key].string_value = value
     examples = asked.outputs.artifacts["examples"].artifacts.add(
@@ -144,18 +147,18 @@ def ask_tfx(folder, base, config, range_config):
     )
     examples.type.instance_schema = "title: tfx.Examples\ntype: object\n"
     asked.outputs.output_file = str(folder / "output.json")
-    driver._run_driver(asked, pipeline_spec_pb2.ComponentInputsSpec())
+    sent = json_format.MessageToJson(asked)
+    flags = ["--json_serialized_invocation_args", sent, "--json_serialized_inputs_spec_args", "{}"]
+    wanted_span.main(driver._parse_flags(["program", *flags]))
     return json.loads((folder / "output.json").read_text())
 
 
-@pytest.mark.parametrize("wanted", ["", '{"static_range": {"start_span_number": 1, '
-                                    '"end_span_number": 1}}'])  # fmt: skip
-def test_the_source_is_looked_up_as_tfx_does_it(tmp_path, source, wanted):
+@pytest.mark.parametrize(("wanted", "span", "version"), [("latest", 2, 3), ("1", 1, 1)])
+def test_the_source_is_looked_up_as_tfx_does_it(tmp_path, source, wanted, span, version):
     config = json.dumps(CONFIG)
-    if not wanted:  # without a range TFX takes no latest span of its own accord
-        wanted = '{"rolling_range": {"num_spans": 1}}'
     theirs = ask_tfx(tmp_path, source, config, wanted)
     ours = look_up_source(str(source), config, wanted)
+    assert (ours["span"], ours["version"]) == (str(span), str(version))
     assert ours["input_fingerprint"] == theirs["parameterValues"]["input_fingerprint"]
     assert int(ours["span"]) == theirs["parameterValues"]["span"]
     assert int(ours["version"]) == theirs["parameterValues"]["version"]
@@ -167,6 +170,15 @@ def test_the_source_is_looked_up_as_tfx_does_it(tmp_path, source, wanted):
     assert examples.get_int_custom_property("span") == int(ours["span"])
     assert (
         examples.get_string_custom_property("input_fingerprint") == (metadata["input_fingerprint"])
+    )
+
+
+def test_a_span_that_is_none_is_one_line(tmp_path, source):
+    with pytest.raises(UserMistake) as caught:
+        look_up_source(str(source), json.dumps(CONFIG), "newest")
+    assert str(caught.value) == (
+        "runtime parameter span: found 'newest'; expected the number of a span, or latest. Hint: "
+        "the folders of the source say which spans there are."
     )
 
 
@@ -189,7 +201,7 @@ def test_lookup_puts_out_texts(tmp_path, source):
     parameters = {
         "input_base": str(source),
         "input_config": proto_utils.proto_to_json(plain),
-        "range_config": "",
+        "wanted_span": "",
         "push_destination": str(tmp_path / "serving"),
     }
     execute(Lookup, outputs, parameters)
