@@ -1,8 +1,8 @@
 """How a run on this machine finds its baseline: the latest blessed model, unless a person decided.
 
 A model that was rolled back from is none, until it is promoted again or pinned. Compiled pipelines
-on Kubeflow and Vertex know TFX's own strategies only; there the baseline is always the latest
-blessed model. Called by TFX, for the node BaselineResolver.
+know TFX's own strategies only: on Vertex the baseline is always the latest blessed model, on
+Kubeflow the live one (`components.live_baseline`). Called by TFX, for the node BaselineResolver.
 """
 
 from ml_metadata.metadata_store import metadata_store
