@@ -72,9 +72,10 @@ def _parameters(graph: Graph, earlier: Execution, later: Execution) -> Iterator[
             continue
         before, after = was.get(name), now.get(name)
         last = name.rpartition(".")[2]
-        if last == _CODE_KEY and before and after:
+        if last == _CODE_KEY and after:
             where = _CODE_OF.get(later.place.node, "models/ or preprocessing/features.py")
-            yield Difference(CODE, name, before, after, f"code of {where} changed")
+            happened = "changed" if before else "may have changed: it was not recorded then"
+            yield Difference(CODE, name, before, after, f"code of {where} {happened}")
         elif last == _FINGERPRINT:
             if before and after:
                 text = f"the files that it reads changed: {_in_words(str(before), str(after))}"

@@ -143,6 +143,16 @@ def test_the_code_of_transform_is_that_of_preprocessing(nodes):
     assert explanation.text == "code of preprocessing/ changed"
 
 
+def test_code_that_was_not_recorded_then(nodes):
+    nodes.add("run-1", "Evaluator", "a")
+    nodes.add("run-2", "Evaluator", "b", source_fingerprint="2" * 64)
+
+    [explanation] = nodes.explain("Evaluator@run-2")
+    assert explanation.text == (
+        "code of what judges (pipeline/) may have changed: it was not recorded then"
+    )
+
+
 @pytest.mark.parametrize(
     ("node", "text"),
     [
