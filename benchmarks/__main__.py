@@ -13,6 +13,7 @@ NAMES = (
     "infra_validation",
     "example_gen",
     "compile",
+    "spec_run",
 )
 
 

@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -37,6 +38,7 @@ ROOMS = (
     "serving",
 )
 GIT_SECONDS = 10
+_VENDORED = os.path.join("setuptools", "_vendor")
 _CHECKOUT = Path(__file__).resolve().parents[1]
 
 
@@ -136,9 +138,13 @@ def _absolute(name: str, value: str, settings: Settings) -> str:
 
 
 def installed_packages() -> dict[str, str]:
-    """Versions of all distributions in this interpreter's path, by name; the first found counts."""
+    """Versions of all distributions in this interpreter's path, by name; the first found counts.
+
+    Not of those inside setuptools, which puts them into the path once something imports it.
+    """
     packages: dict[str, str] = {}
-    for distribution in importlib.metadata.distributions():
+    path = [entry for entry in sys.path if not entry.endswith(_VENDORED)]
+    for distribution in importlib.metadata.distributions(path=path):
         name = distribution.metadata["Name"]
         if name:  # the remains of an uninstalled one have none
             packages.setdefault(name.lower(), distribution.version)

@@ -65,7 +65,6 @@ class SpecRequest:
         """
         runner = self.plan.document.runner
         settings = load_settings(config or DEFAULT_PATH, overrides)
-        # Before TFX is imported, which puts packages inside packages into the path.
         provenance = collect_provenance(settings, overrides, self.use_cache, self.runner)
         _, compiled = compile_quietly(runner, config, list(overrides))
         if compiled.text != self.text:

@@ -33,6 +33,8 @@ from runners.spec.uris import UriMap
 
 _EXECUTOR_FLAG = "--executor_class_path"
 _TAIL_BYTES = 20_000
+# Of artifacts that are one file with one value. Source: tfx.types.standard_artifacts
+VALUE_TYPES = ("Boolean", "Bytes", "Float", "Integer", "JsonValue", "String")
 
 
 class TaskFailed(FarelineError, RuntimeError):
@@ -162,9 +164,13 @@ class ContainerRun:
                 pause *= policy.backoff_factor or 2.0
             _clear(message, before)
             for artifacts in message.outputs.artifacts.values():
-                # A bucket needs no folders. TFX writes into its outputs, others may write files.
-                path = Path(artifacts.artifacts[0].uri)
-                (path if is_preloadable(words) else path.parent).mkdir(parents=True, exist_ok=True)
+                [artifact] = artifacts.artifacts
+                # A bucket needs no folders. TFX makes them for its outputs, unless they are values;
+                # others may write files.
+                is_value = artifact_type(artifact.type).name in VALUE_TYPES
+                path = Path(artifact.uri)
+                folder_needed = path if is_preloadable(words) and not is_value else path.parent
+                folder_needed.mkdir(parents=True, exist_ok=True)
             try:
                 self._once(words, folder, "command", attempt + 1)
                 return

@@ -30,11 +30,11 @@ class _Server:
         self._buffer = b""
         self._running: dict[int, int] = {}  # pid to id of the request
         self._open = True
-        self._wake, wake_in = os.pipe()
-        os.set_blocking(wake_in, False)
+        self._wake, self._wake_in = os.pipe()
+        os.set_blocking(self._wake_in, False)
         os.set_blocking(self._wake, False)
         signal.signal(signal.SIGCHLD, lambda signum, frame: None)
-        signal.set_wakeup_fd(wake_in, warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._wake_in, warn_on_full_buffer=False)
 
     def serve(self, seconds: float | None) -> bool:
         """Starts what was asked for and tells what has ended; False when there is nobody to ask.
@@ -68,6 +68,10 @@ class _Server:
     def _start(self, request: dict[str, Any]) -> None:
         pid = os.fork()
         if pid == 0:
+            signal.set_wakeup_fd(-1)
+            # Not held by steps: whoever reads the answers sees when this process is gone.
+            for descriptor in (self._answers.fileno(), self._wake, self._wake_in):
+                os.close(descriptor)
             _run_step(request)
         self._running[pid] = request["id"]
         self._answer({"id": request["id"], "pid": pid})
@@ -89,7 +93,6 @@ def _run_step(request: dict[str, Any]) -> None:
     code = 1
     try:
         os.setsid()
-        signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)

@@ -4,6 +4,7 @@ A command is recognised if it is `python -m` one of TFX's two entry points for c
 other command is a process of its own, with our Python in the place of the image's.
 """
 
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -119,7 +120,8 @@ class Processes:
             _kill(step.pid, signal.SIGKILL)
         self._server.kill()  # it may be importing what nobody needs any more
         self._server.wait()
-        self._server.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self._server.stdin.close()
 
     def run(self, command: Command) -> int:
         """Runs a command to its end.
@@ -142,6 +144,7 @@ class Processes:
                 self._end(step)
                 raise Cancelled("the run was cancelled")
         if step.code is None:
+            _kill(step.pid, signal.SIGKILL)
             raise ProcessesError(f"the preloaded process has ended; its output is in {self._log}")
         return step.code
 

@@ -5,10 +5,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
+
+from runners.spec import processes
+from runners.spec.processes import Cancelled, Command, Processes, ProcessesError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 STEP = """
@@ -106,3 +110,46 @@ def test_it_ends_with_who_started_it_and_takes_its_steps_along(preloaded):
             return
         time.sleep(0.1)
     raise AssertionError(f"process {pid} is still there")
+
+
+# From the other side: runners.spec.processes.
+
+
+@pytest.fixture
+def commands(tmp_path, monkeypatch):
+    """Runs `python -m a_step` preloaded; yields what runs it, and what cancels it."""
+    (tmp_path / "a_step.py").write_text(STEP)
+    monkeypatch.setattr(processes, "PRELOADABLE", ("a_step",))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    cancel = threading.Event()
+
+    def command(*arguments):
+        words = ("python", "-m", "a_step", *arguments)
+        return Command(words, {"GIVEN": "x"}, tmp_path, tmp_path / "step.log")
+
+    with Processes(["json"], tmp_path / "preload.log", cancel) as running:
+        yield running, command, cancel
+
+
+def test_recognised_commands_go_to_the_preloaded_process(commands, tmp_path):
+    running, command, _ = commands
+    assert running.run(command("fine")) == 0
+    assert running.run(command("exit", "4")) == 4
+    assert "out ['fine'] x" in (tmp_path / "step.log").read_text()
+
+
+def test_a_cancelled_step_is_ended(commands):
+    running, command, cancel = commands
+    threading.Timer(1, cancel.set).start()
+    with pytest.raises(Cancelled, match="the run was cancelled"):
+        running.run(command("sleep"))
+
+
+@pytest.mark.timeout(60)
+def test_a_preloaded_process_that_is_gone_is_said(commands):
+    running, command, _ = commands
+    threading.Timer(8, running._server.kill).start()
+    with pytest.raises(ProcessesError, match="the preloaded process has ended; its output is in"):
+        running.run(command("sleep"))
+    with pytest.raises(ProcessesError):
+        running.run(command("fine"))

@@ -2,26 +2,33 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from lineage.graph import Graph
+from lineage.runs import list_runs
+from lineage.store import open_store
 from tests.unit.specs_for_tests import SpecBuilder, constant, shell
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
+def called(*arguments):
+    return {
+        "args": [sys.executable, "-m", "runners.cli", *map(str, arguments)],
+        "env": os.environ | {"PYTHONPATH": str(REPOSITORY), "COLUMNS": "100", "NO_COLOR": "1"},
+        "cwd": "/",
+    }
+
+
 def fareline(*arguments):
     return subprocess.run(
-        [sys.executable, "-m", "runners.cli", *map(str, arguments)],
-        env=os.environ | {"PYTHONPATH": str(REPOSITORY), "COLUMNS": "100", "NO_COLOR": "1"},
-        cwd="/",
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+        **called(*arguments), capture_output=True, text=True, timeout=120, check=False
     )
 
 
@@ -62,6 +69,24 @@ def test_a_failure_names_the_command_that_repeats_it(tmp_path, spec):
     assert done.returncode == 1
     assert "✗ Bad failed: exit code 9: boom; expected exit code 0. Hint: its log is " in done.stderr
     assert "command.sh repeats exactly what was run." in done.stderr
+
+
+def test_an_interrupt_ends_what_runs(tmp_path, spec):
+    builder = SpecBuilder().add("Long", shell("touch $0; sleep 60", f"{tmp_path}/begun"))
+    command = ["run", "--spec", spec(builder), "--workspace", tmp_path / "w"]
+    process = subprocess.Popen(**called(*command), stderr=subprocess.PIPE, text=True)
+    for _ in range(600):
+        if (tmp_path / "begun").is_file():
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert stderr.splitlines()[-1].endswith(
+        ": interrupted; what is done is kept, and the next run resumes from it"
+    )
+    [run] = list_runs(Graph(open_store(tmp_path / "w" / "metadata.db")))
+    assert (run.outcome, [node.state for node in run.nodes]) == ("interrupted", ["failed"])
 
 
 @pytest.mark.parametrize(
