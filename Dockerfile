@@ -62,10 +62,11 @@ RUN --mount=type=bind,from=uv,source=/opt/uv,target=/opt/uv \
 # Beam's boot, with the licences of what is in it.
 COPY --from=beam /opt/apache/beam /opt/apache/beam
 
-# The project itself, last: after a change of it only this layer is new.
+# The project itself, last: after a change of it only these layers are new. The wheel is copied and
+# not mounted: a builder's cache looks at what is copied, and not every one at what is mounted.
+COPY --from=wheel /wheel /opt/wheel
 RUN --mount=type=bind,from=uv,source=/opt/uv,target=/opt/uv \
-    --mount=type=bind,from=wheel,source=/wheel,target=/wheel \
-    /opt/uv/bin/uv pip install --no-cache --no-deps --no-index --compile-bytecode /wheel/*.whl
+    /opt/uv/bin/uv pip install --no-cache --no-deps --no-index --compile-bytecode /opt/wheel/*.whl
 
 # By number, so that a cluster that wants to know can see that it is not root. The folders are those
 # into which Kubeflow's launcher puts artifacts of gs://, s3:// and MinIO.

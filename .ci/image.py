@@ -15,6 +15,7 @@ root. Standard library only; Python 3.8 or newer runs it.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -26,7 +27,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from clean_debian import (
@@ -62,6 +63,16 @@ set -e
 mkdir -p bucket/chicago-taxi/data
 cp "$(python -c 'from data.taxi import taxi_csv_path as p; print(p())')" bucket/chicago-taxi/data/
 """
+# Digest of all sources of some packages, run by this machine's Python and by the image's.
+DIGEST = """
+import hashlib, pathlib, sys
+folder = pathlib.Path(sys.argv[1])
+found = hashlib.sha256()
+for path in sorted(p for package in sys.argv[2:] for p in (folder / package).rglob("*.py")):
+    found.update(path.relative_to(folder).as_posix().encode() + b"\\0" + path.read_bytes())
+print(found.hexdigest())
+"""
+INSTALLED = "/opt/fareline/lib/python3.13/site-packages"
 SETTINGS = tuple(word for setting in SMALL for word in ("--set", setting))
 IN_BUCKET = ("--map", "gs://example-bucket=bucket")
 PROOF = (
@@ -220,24 +231,52 @@ def inspect(buildah: Buildah) -> None:
     say(f"the image runs as {user}, and by itself starts {entrypoint[0]}")
 
 
-def run_inside(buildah: Buildah, commands: Sequence[Sequence[str]]) -> int:
-    """Runs commands in one container, as the image's user, up to the first that fails.
+@contextlib.contextmanager
+def container_of(buildah: Buildah) -> Iterator[str]:
+    """Gives a container of the image, and removes it."""
+    container = buildah.ask("from", "--pull-never", IMAGE)
+    try:
+        yield container
+    finally:
+        buildah.call("rm", container, stdout=subprocess.DEVNULL)
+
+
+def check_code(buildah: Buildah, container: str) -> None:
+    """Compares the project's code in the image with the checkout: layers may come from a cache.
+
+    Raises:
+        CannotRun: They differ.
+    """
+    rooms = sorted(path.parent.name for path in CHECKOUT.glob("*/__init__.py"))
+    rooms = [name for name in rooms if name not in ("tests", "benchmarks")]
+    here = subprocess.run(
+        [sys.executable, "-c", DIGEST, str(CHECKOUT), *rooms],
+        check=True, stdout=subprocess.PIPE, text=True,
+    ).stdout.strip()  # fmt: skip
+    command = ["python", "-c", DIGEST, INSTALLED, *rooms]
+    there = buildah.ask("run", "--isolation", "chroot", container, "--", *command)
+    if here != there:
+        raise CannotRun(
+            f"the code in the image has digest {there[:12]}, that of the checkout {here[:12]}; the "
+            "same was expected. Hint: delete the folder images-… in the cache, and start again."
+        )
+    say(f"the code in the image is that of the checkout, digest {here[:12]}")
+
+
+def run_inside(buildah: Buildah, container: str, commands: Sequence[Sequence[str]]) -> int:
+    """Runs commands in a container, as the image's user, up to the first that fails.
 
     Returns:
         The exit code of the last one that ran.
     """
-    container = buildah.ask("from", "--pull-never", IMAGE)
-    try:
-        for command in commands:
-            start = time.monotonic()
-            say(shlex.join(command))
-            code = buildah.call("run", "--isolation", "chroot", container, "--", *command)
-            say(f"code {code} after {time.monotonic() - start:.0f} s")
-            if code != 0:
-                break
-        return code
-    finally:
-        buildah.call("rm", container, stdout=subprocess.DEVNULL)
+    for command in commands:
+        start = time.monotonic()
+        say(shlex.join(command))
+        code = buildah.call("run", "--isolation", "chroot", container, "--", *command)
+        say(f"code {code} after {time.monotonic() - start:.0f} s")
+        if code != 0:
+            break
+    return code
 
 
 def prove(command: Sequence[str]) -> int:
@@ -252,7 +291,9 @@ def prove(command: Sequence[str]) -> int:
         buildah.call("rm", "--all", stdout=subprocess.DEVNULL)  # what a killed start left
         build(buildah, cache)
         inspect(buildah)
-        code = run_inside(buildah, [command] if command else PROOF)
+        with container_of(buildah) as container:
+            check_code(buildah, container)
+            code = run_inside(buildah, container, [command] if command else PROOF)
     for what in NOT_PROVED:
         say(f"NOT PROVED: {what}")
     return code
