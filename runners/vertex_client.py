@@ -118,11 +118,10 @@ class VertexPlatform:
 
         job = self._get(job_id)
         details = job.job_detail.task_details
-        parents = {detail.parent_task_id for detail in details}
         tasks = waiting_tasks(json_format.MessageToDict(type(job).pb(job).pipeline_spec))
         for detail in details:
-            # The pipeline as a whole is a task too: the parent of all that has none itself.
-            if detail.parent_task_id or detail.task_id not in parents:
+            # The pipeline as a whole is a task too, named as the job, and the parent of the others.
+            if detail.parent_task_id or detail.task_name in tasks:
                 tasks[detail.task_name] = _task(detail)
         state = _JOB_STATES.get(job.state.name, JobState.PENDING)
         return JobStatus(state, tasks, job.error.message)

@@ -96,6 +96,13 @@ def test_a_task_that_has_not_begun_waits(platform, play):
     assert status.tasks["Trainer"].state is NodeState.WAITING
 
 
+def test_the_pipeline_as_a_whole_is_no_task_of_its_own(platform, play):
+    """It is all that Vertex tells of until the first task begins."""
+    play.steps = [("wait", None)]
+    platform.submit(request())
+    assert list(platform.look("tiny-1").tasks) == ["Examples", "Trainer"]
+
+
 def test_a_failed_task_says_why(platform, play):
     play.steps, play.state = [("Examples", R), ("Examples", F)], FAILED
     play.errors = {"Examples": "The replica exited with a non-zero status of 1.", "": "It failed."}
