@@ -54,6 +54,8 @@ def require_sound_settings(
         *find_unfit_types(settings, types),
         *find_label_leaks(settings),
         *find_spans_without_pattern(settings),
+        *find_uses_of_dropped_columns(settings),
+        *find_pseudonyms_of_numbers(settings, types),
         *find_features_absent_in_serving(settings, types, serving_columns),
         *find_bucketed_texts(settings.evaluation, types),
         *find_evaluation_mistakes(settings.evaluation, settings.task),
@@ -68,8 +70,8 @@ def require_no_label_leak(settings: Settings) -> None:
         SettingsError: With one line per problem.
     """
     mistakes = find_evaluation_mistakes(settings.evaluation, settings.task)
-    spans = find_spans_without_pattern(settings)
-    _refuse(settings, [*find_label_leaks(settings), *spans, *mistakes])
+    others = [*find_spans_without_pattern(settings), *find_uses_of_dropped_columns(settings)]
+    _refuse(settings, [*find_label_leaks(settings), *others, *mistakes])
 
 
 def _refuse(settings: Settings, problems: list[str]) -> None:
@@ -145,6 +147,27 @@ def find_spans_without_pattern(settings: Settings) -> Iterator[str]:
                 f"data.{name}: found {value}, and data.source has no spans; expected a source with "
                 "{SPAN} or a date in its path. Hint: write for example csv: "
                 "trips/span-{SPAN}/*.csv, or leave it out."
+            )
+
+
+def find_uses_of_dropped_columns(settings: Settings) -> Iterator[str]:
+    """What is personal and left out is used for nothing."""
+    dropped = settings.data.personal_columns(pseudonymize=False)
+    for where, column in _named_columns(settings):
+        if column in dropped:
+            yield (
+                f"{where}: {column} is personal and left out of the Examples; expected another "
+                f"column. Hint: remove it here, or set data.columns.{column}.pseudonymize."
+            )
+
+
+def find_pseudonyms_of_numbers(settings: Settings, types: Mapping[str, str]) -> Iterator[str]:
+    """A pseudonym is a text, so the schema has it as one."""
+    for column in settings.data.personal_columns(pseudonymize=True):
+        if types.get(column, "bytes") != "bytes":
+            yield (
+                f"data.columns.{column}: it is {types[column]} in the schema; expected bytes, "
+                "since a pseudonym is a text. Hint: correct the schema, or leave the column out."
             )
 
 

@@ -62,6 +62,7 @@ class Placement:
         enable_cache: Whether unchanged components reuse their outputs.
         span_range: The first and the last span to read, where that is known before the run; None:
             the one in the settings, or the latest.
+        pii_key_id: Tells the key of pseudonyms from others, where it is at hand; never the key.
         baseline: What finds the model to compare with: `decided`, the latest blessed one unless a
             person decided otherwise; `latest_blessed`, TFX's own strategy, the only one that Vertex
             knows; `live`, components that look at the push destination, and at the data, where the
@@ -80,6 +81,7 @@ class Placement:
     metadata: metadata_store_pb2.ConnectionConfig | None = None
     enable_cache: bool = True
     span_range: tuple[int, int] | None = None
+    pii_key_id: str | None = None
     baseline: Literal["decided", "latest_blessed", "live"] = "decided"
     parameterize: Callable[[str, Any], Any] = lambda name, value: value
     beam_args: tuple[str, ...] = ()
@@ -114,6 +116,7 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
         placement.data_pattern,
         placement.span_range,
         placement.parameterize,
+        placement.pii_key_id,
     ).with_id("ExampleGen")
     statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
     schema_gen = SchemaGen(statistics=statistics_gen.outputs["statistics"])

@@ -96,6 +96,24 @@ class SplitBy(Section):
         return self
 
 
+class Column(Section):
+    """What is special about a column.
+
+    Attributes:
+        pii: Whether it is about persons: then it never reaches an Examples artifact.
+        pseudonymize: Whether a keyed hash of it does.
+    """
+
+    pii: bool = False
+    pseudonymize: bool = False
+
+    @pydantic.model_validator(mode="after")
+    def _of_persons(self) -> "Column":
+        if self.pseudonymize and not self.pii:
+            raise ValueError("expected pii: true where pseudonymize is true")
+        return self
+
+
 class Data(Section):
     """Where the data comes from, how it is read and split.
 
@@ -104,6 +122,7 @@ class Data(Section):
         span: The newest span to read of a source with spans; None: the latest.
         window: How many spans to read, that one and those before it.
         max_bad_share: Share of the rows that may be unreadable.
+        columns: What is special about some of them.
     """
 
     source: Source
@@ -113,6 +132,7 @@ class Data(Section):
     splits: Splits
     split_by: SplitBy | None = None
     max_bad_share: Share = 0.001
+    columns: dict[str, Column] = Field(default_factory=dict)
 
     @pydantic.model_validator(mode="after")
     def _fits_reader(self) -> "Data":
@@ -121,6 +141,8 @@ class Data(Section):
                 raise ValueError("expected source.csv with reader csv_example_gen")
             if self.split_by is not None:
                 raise ValueError("expected reader columnar where split_by is set")
+            if self.personal_columns():
+                raise ValueError("expected reader columnar where columns are personal")
         return self
 
     @pydantic.model_validator(mode="after")
@@ -133,6 +155,14 @@ class Data(Section):
                     f"expected split_by.starts to name all but one, the oldest, of {_listed(names)}"
                 )
         return self
+
+    def personal_columns(self, pseudonymize: bool | None = None) -> list[str]:
+        """Columns about persons: all; or those that are pseudonymized, or left out."""
+        return [
+            name
+            for name, column in self.columns.items()
+            if column.pii and pseudonymize in (None, column.pseudonymize)
+        ]
 
     def ordered_shares(self) -> list[tuple[str, int]]:
         """Splits with their shares; by time the oldest first."""

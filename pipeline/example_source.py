@@ -15,7 +15,7 @@ from pipeline.components.example_gen import CsvExampleGen
 from pipeline.components.wanted_span import LATEST, PARAMETER, read_wanted_span
 from pipeline.data_section import CSV_EXAMPLE_GEN
 from pipeline.sections import Settings
-from pipeline.user_code import EXAMPLE_GEN_SOURCES, fingerprint_sources
+from pipeline.user_code import EXAMPLE_GEN_SOURCES, PII_KEY_FN, fingerprint_sources
 from schema.curated import column_types, load_schema, schema_path
 
 
@@ -25,6 +25,7 @@ def build_example_gen(
     pattern: str,
     span_range: tuple[int, int] | None = None,
     parameterize: Callable[[str, Any], Any] = lambda name, value: value,
+    pii_key_id: str | None = None,
 ) -> FileBasedExampleGen:
     """Builds the first component.
 
@@ -35,6 +36,7 @@ def build_example_gen(
         span_range: The first and the last span to read; None: the one in the settings, or the
             latest.
         parameterize: Makes a runtime parameter of the span, if the runner has any.
+        pii_key_id: Of the key of pseudonyms, where that is at hand.
     """
     places = {
         "input_base": data_dir,
@@ -57,7 +59,8 @@ def build_example_gen(
         places["range_config"] = read_wanted_span(wanted) if isinstance(wanted, str) else wanted
     if settings.data.reader == CSV_EXAMPLE_GEN:
         return CsvExampleGen(**places)
-    return ColumnarExampleGen(**places, custom_config=pack_options(reading_options(settings)))
+    options = reading_options(settings, pii_key_id)
+    return ColumnarExampleGen(**places, custom_config=pack_options(options))
 
 
 def _range_config(span_range: tuple[int, int] | None) -> range_config_pb2.RangeConfig | None:
@@ -68,13 +71,25 @@ def _range_config(span_range: tuple[int, int] | None) -> range_config_pb2.RangeC
     return range_config_pb2.RangeConfig(static_range=spans)
 
 
-def reading_options(settings: Settings) -> dict[str, Any]:
-    """What `ColumnarExampleGen` is told beside TFX's own configuration, as plain JSON types."""
+def reading_options(settings: Settings, pii_key_id: str | None = None) -> dict[str, Any]:
+    """What `ColumnarExampleGen` is told beside TFX's own configuration, as plain JSON types.
+
+    Args:
+        settings: Validated.
+        pii_key_id: Of the key of pseudonyms, where that is at hand.
+    """
     options: dict[str, Any] = {
         "kinds": column_kinds(settings),
         "max_bad_share": settings.data.max_bad_share,
         "source_fingerprint": fingerprint_sources(EXAMPLE_GEN_SOURCES),
     }
+    if settings.data.personal_columns():
+        options["privacy"] = {
+            "dropped": settings.data.personal_columns(pseudonymize=False),
+            "pseudonymized": settings.data.personal_columns(pseudonymize=True),
+            "key_fn": PII_KEY_FN,
+            "key_id": pii_key_id,  # another key makes other rows
+        }
     split_by = settings.data.split_by
     if split_by is not None and split_by.time is not None:
         options["time"] = split_by.time

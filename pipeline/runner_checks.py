@@ -34,6 +34,7 @@ def check_runner(settings: Settings, runner: RunnerName, section: Cluster) -> No
         *find_loose_image(section, where),
         *find_packaging_options(section, where),
         *find_windows(settings),
+        *find_keys_on_dataflow(settings, section),
         *(find_unusable_jobs(section, where) if isinstance(section, Vertex) else ()),
     ]
     if problems:
@@ -116,6 +117,17 @@ def find_packaging_options(section: Cluster, where: str) -> Iterator[str]:
                 f"{where}.beam_args: {option} is set already; expected options beside it. Hint: "
                 f"{where}.image names the image, runners.vertex.beam where Beam runs."
             )
+
+
+def find_keys_on_dataflow(settings: Settings, section: Cluster) -> Iterator[str]:
+    """Pseudonyms are made where the key is: in ExampleGen's container, not on other workers."""
+    columns = settings.data.personal_columns(pseudonymize=True)
+    if columns and isinstance(section, Vertex) and section.beam == "dataflow":
+        yield (
+            f"data.columns.{columns[0]}: pseudonyms need a key, which workers of Dataflow do not "
+            "have; expected runners.vertex.beam: in_container. Hint: read in the container, or "
+            "leave the column out."
+        )
 
 
 def find_windows(settings: Settings) -> Iterator[str]:

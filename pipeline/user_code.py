@@ -14,6 +14,8 @@ from pathlib import Path
 PREPROCESSING_FN = "preprocessing.transform.preprocessing_fn"
 RUN_FN = "models.trainer.run_fn"
 TUNER_FN = "models.tuner.tuner_fn"
+# Where rows are read, this gives the key of pseudonyms: the environment is read in runners alone.
+PII_KEY_FN = "runners.pii_key.read_pii_key"
 
 # What each function's code consists of: packages whole, so that a new module counts as well.
 TRANSFORM_SOURCES = ("preprocessing",)
@@ -28,6 +30,7 @@ EXAMPLE_GEN_SOURCES = (
     "data.examples",
     "data.kinds",
     "data.pieces",
+    "data.privacy",
     "data.row_values",
     "data.splits",
     "pipeline.components.columnar_example_gen",

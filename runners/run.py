@@ -14,6 +14,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from data.personal_columns import find_personal_columns, sample_csv
+from data.privacy import key_id
 from data.source import CsvSource, check_csv_example_gen_reads_alike, check_csv_source
 from data.source_files import check_source_files
 from data.span_patterns import has_span
@@ -24,6 +26,7 @@ from pipeline.checks import check_settings, required_columns
 from pipeline.data_section import COLUMNAR
 from pipeline.sections import Settings
 from runners.passwords import store_passwords
+from runners.pii_key import read_pii_key
 from runners.progress import ProgressTable, output_to
 from runners.provenance import collect_provenance
 from runners.reading_progress import describe_reading
@@ -57,6 +60,7 @@ def check_request(settings: Settings) -> CsvSource:
         SettingsError, DataError: One clear message.
     """
     check_settings(settings)
+    _pii_key_id(settings)
     source, required = settings.data.source, required_columns(settings)
     spans = None
     if has_span(source.path or ""):
@@ -69,7 +73,28 @@ def check_request(settings: Settings) -> CsvSource:
     found = check_csv_source(path, required, columnar, spans)
     if not columnar:
         check_csv_example_gen_reads_alike(found)
-    return found
+    return dataclasses.replace(found, notes=(*found.notes, *_personal_notes(settings, found)))
+
+
+def _personal_notes(settings: Settings, source: CsvSource) -> list[str]:
+    """Columns that look personal and of which the settings say nothing."""
+    looks = find_personal_columns(sample_csv(source.files))
+    return [
+        f"warning: column {name} looks like {kind}; data.columns.{name} says what becomes of it"
+        for name, kind in looks.items()
+        if name not in settings.data.columns
+    ]
+
+
+def _pii_key_id(settings: Settings) -> str | None:
+    """Tells the key of pseudonyms from others; None if the settings need none.
+
+    Raises:
+        DataError: They need one, and there is none.
+    """
+    if not settings.data.personal_columns(pseudonymize=True):
+        return None
+    return key_id(read_pii_key())
 
 
 def run_locally(request: RunRequest, source: CsvSource) -> tuple["Outcome", Console]:  # noqa: F821
@@ -134,6 +159,7 @@ def _build_runner(
             data_dir=str(source.input_base),
             data_pattern=source.pattern,
             span_range=source.span_range,
+            pii_key_id=_pii_key_id(settings),
             push_dir=push_dir,
             metadata=connection,
             enable_cache=request.use_cache,

@@ -77,7 +77,7 @@ def serve(
     leave_out_optional_packages()
     from serving.server import ServeOptions, run_server
 
-    log = _open_log(workspace.resolve() / LOG_FOLDER, log_share, settings.serving.log_exclude)
+    log = _open_log(workspace.resolve() / LOG_FOLDER, log_share, _kept_out_of_the_log(settings))
     options = ServeOptions(
         name=name,
         base=str(base),
@@ -95,6 +95,11 @@ def serve(
 
 def _tell(line: str) -> None:
     sys.stderr.write(f"fareline: {line}\n")
+
+
+def _kept_out_of_the_log(settings: "Settings") -> list[str]:
+    """Columns that no request log holds: those that the settings name, and personal ones."""
+    return [*settings.serving.log_exclude, *settings.data.personal_columns()]
 
 
 def _required_columns(settings: "Settings") -> frozenset[str]:

@@ -40,6 +40,7 @@ from data.splits import Splitting
 from fareline.errors import DataError
 from lineage import recorded
 from pipeline.components.example_gen import sha256_of_data
+from pipeline.components.example_protection import Protection
 from pipeline.components.example_reading import PARTS, Reading, read_files
 from pipeline.components.lookup import mark_examples
 from pipeline.components.span_driver import SpanDriver
@@ -98,7 +99,14 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         dirs = [artifact_utils.get_split_uri([examples], name) for name in splitting.names]
         for folder in (tmp_dir, *dirs):
             fileio.makedirs(folder)
-        reading = Reading(options.get("kinds", {}), splitting, dirs, tmp_dir, options.get("format"))
+        reading = Reading(
+            options.get("kinds", {}),
+            splitting,
+            dirs,
+            tmp_dir,
+            options.get("format"),
+            Protection.from_options(options.get("privacy")),
+        )
         with self._make_beam_pipeline() as pipeline:
             read_files(pipeline, paths, reading)
         with fileio.open(os.path.join(tmp_dir, "report.json"), "r") as file:

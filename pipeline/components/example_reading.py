@@ -21,6 +21,7 @@ from data.pieces import Piece, SourceFile, kinds_in, plan_file, read_piece
 from data.quarantine import SHOWN, describe, merge_counts, quarantine_line
 from data.splits import Splitting, assign
 from fareline.errors import DataError
+from pipeline.components.example_protection import Protection
 
 PARTS = "parts"  # folder of what the pieces report, below the place for temporary files
 PROGRESS = "progress"  # folder of how far each piece is, there too
@@ -36,6 +37,7 @@ class Reading:
         split_dirs: Folder or URI of each split.
         tmp_dir: Folder or URI for reports and quarantined rows.
         file_format: One of `data.pieces.FORMATS`; None: by each file's name.
+        protection: Of personal columns.
     """
 
     kinds: Mapping[str, str]
@@ -43,6 +45,7 @@ class Reading:
     split_dirs: Sequence[str]
     tmp_dir: str
     file_format: str | None = None
+    protection: Protection = dataclasses.field(default_factory=Protection)
 
 
 def open_source(path: str) -> BinaryIO:
@@ -141,14 +144,15 @@ class _ReadPiece(beam.DoFn):
     ) -> Iterator[dict[str, Any]]:
         piece, number, total = numbered
         reading = self._reading
-        kinds = {**found, **reading.kinds}
+        kinds = reading.protection.kinds({**found, **reading.kinds}, piece.format)
+        protect = reading.protection.protector()
         name = f"data_tfrecord-{number:05d}-of-{total:05d}.gz"
         paths = [os.path.join(folder, name) for folder in reading.split_dirs]
         part = _Part(os.path.join(reading.tmp_dir, PARTS, f"{number:05d}.jsonl"), piece.path)
         progress = _Progress(os.path.join(reading.tmp_dir, PROGRESS, f"{number:05d}"))
         rows = 0
         with open_split_files(paths) as writer, part:
-            for batch in read_piece(piece, kinds, open_source):
+            for batch in map(protect, read_piece(piece, kinds, open_source)):
                 part.take(batch.bad)
                 rows += len(batch.bad)
                 for slice_ in batch.slices(ROWS_AT_ONCE):

@@ -175,17 +175,18 @@ def test_components_keep_their_raw_annotations():
 
 def test_every_user_function_resolves_to_a_callable():
     paths = {name: getattr(user_code, name) for name in dir(user_code) if name.endswith("_FN")}
-    assert set(paths) == {"PREPROCESSING_FN", "RUN_FN", "TUNER_FN"}
+    assert set(paths) == {"PREPROCESSING_FN", "RUN_FN", "TUNER_FN", "PII_KEY_FN"}
     parameters = {}
     for name, path in paths.items():
         module, _, function = path.rpartition(".")
         resolved = getattr(importlib.import_module(module), function)
         parameters[name] = list(inspect.signature(resolved).parameters)
-    # As TFX calls them.
+    # As TFX calls them; the key is asked for by our own ExampleGen.
     assert parameters == {
         "PREPROCESSING_FN": ["inputs", "custom_config"],
         "RUN_FN": ["fn_args"],
         "TUNER_FN": ["fn_args"],
+        "PII_KEY_FN": [],
     }
 
 

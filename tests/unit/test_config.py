@@ -658,6 +658,7 @@ def test_section_gives_json_types_under_the_names_of_the_file():
             "splits": {"train": 8, "validate": 2, "eval": 5, "more": {}},
             "split_by": None,
             "max_bad_share": 0.001,
+            "columns": {},
         },
         "schema": "taxi",
     }
