@@ -1,9 +1,9 @@
-"""Reads TFRecord files of tf.Examples into batches. Called by `data.pieces`.
+"""Reads TFRecord files of tf.Examples into batches.
 
-Imports TensorFlow and tfx_bsl when a file is opened.
+Called by `data.pieces`, and by what looks into Examples artifacts. Imports TensorFlow and tfx_bsl when a file is opened.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +24,29 @@ def read(path: str, kinds: Mapping[str, str]) -> Iterator[Batch]:
     for records in _chunks(path):
         yield _to_batch(path, records, first, kinds)
         first += len(records)
+
+
+def read_columns(paths: Iterable[str]) -> Iterator[dict[str, pa.Array]]:
+    """Reads files of an Examples artifact, in the memory of one batch.
+
+    Args:
+        paths: TFRecord files of tf.Examples, gzipped where the name ends in .gz.
+
+    Yields:
+        Columns by name: large_lists of int64, float32 or large_binary, null where the feature is
+        missing; a column without any value in the batch is of nulls.
+    """
+    for path in paths:
+        for records in _chunks(path):
+            batch, faults = _decode(records)
+            if faults:
+                raise DataError.explain(
+                    path,
+                    f"{len(faults)} of its records are no tf.Example",
+                    "expected tf.Examples, as ExampleGen writes them",
+                    "run again with --no-cache",
+                )
+            yield dict(zip(batch.schema.names, batch.columns, strict=True))
 
 
 def kinds(path: str, known: Mapping[str, str]) -> dict[str, str]:
