@@ -124,7 +124,7 @@ def test_examples_name_the_file_that_they_were_read_from(first, workspace):
     content = Path(taxi_csv_path()).read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     assert json.loads(examples["source_files"]) == [
-        {"path": str(taxi_csv_path()), "bytes": len(content), "sha256": digest}
+        {"path": str(taxi_csv_path()), "bytes": len(content), "sha256": digest, "rows": 15_002}
     ]
     listing = f"{taxi_csv_path().name}\0{digest}\n"
     assert examples["data_sha256"] == hashlib.sha256(listing.encode()).hexdigest()

@@ -654,7 +654,7 @@ def test_section_gives_json_types_under_the_names_of_the_file():
             "source": {"dataset": "chicago_taxi", "csv": None, "files": None},
             "span": None,
             "window": 1,
-            "reader": "csv_example_gen",
+            "reader": "columnar",
             "splits": {"train": 8, "validate": 2, "eval": 5, "more": {}},
             "split_by": None,
             "max_bad_share": 0.001,
