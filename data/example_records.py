@@ -1,6 +1,7 @@
 """Reads TFRecord files of tf.Examples into batches.
 
-Called by `data.pieces`, and by what looks into Examples artifacts. Imports TensorFlow and tfx_bsl when a file is opened.
+Called by `data.pieces`, and by what looks into Examples artifacts. Imports TensorFlow and tfx_bsl
+when a file is opened.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from data.time_splits import require_times
 from fareline.errors import DataError
 
 
@@ -25,7 +26,8 @@ class Splitting:
         shares: Name and share of each split, in order; the shares are whole numbers.
         columns: That the hash is of; none: all columns.
         time: The column to split by instead: the oldest rows are the first split's.
-        starts: With `time`: the value at which each split but the first begins.
+        starts: With `time`: the value at which each split but the first begins; none: by the
+            shares, see `data.time_splits`.
     """
 
     shares: Sequence[tuple[str, int]]
@@ -37,6 +39,11 @@ class Splitting:
     def names(self) -> list[str]:
         """The splits."""
         return [name for name, _ in self.shares]
+
+    @property
+    def needs_starts(self) -> bool:
+        """Whether the data must be looked at before rows can be assigned."""
+        return self.time is not None and len(self.starts) < len(self.shares) - 1
 
 
 def assign(columns: Mapping[str, pa.Array], rows: int, splitting: Splitting) -> np.ndarray:
@@ -58,27 +65,26 @@ def assign(columns: Mapping[str, pa.Array], rows: int, splitting: Splitting) -> 
     edges = np.cumsum([share for _, share in splitting.shares])
     named = splitting.columns or sorted(columns)
     for name in named:
-        _require(columns, name)
+        require_column(columns, name)
     buckets = hash_rows({name: columns[name] for name in named}, rows) % np.uint64(edges[-1])
     return np.searchsorted(edges, buckets.astype(np.int64), side="right")
 
 
 def _by_time(columns: Mapping[str, pa.Array], splitting: Splitting) -> np.ndarray:
-    _require(columns, splitting.time)
+    require_column(columns, splitting.time)
     array = columns[splitting.time]
-    if not (pa.types.is_integer(array.type) or pa.types.is_floating(array.type)):
-        raise DataError.explain(
-            f"data.split_by.time: {splitting.time}",
-            f"the column is {array.type}",
-            "expected a number in every row, such as seconds since 1970",
-            "split by another column, or state its type in the schema",
-        )
+    require_times(array.type, splitting.time)
     # What has no time is put with the oldest: never with what a model is judged by.
     values = pc.fill_null(array, pa.scalar(-(2**62), array.type)).to_numpy(zero_copy_only=False)
     return np.searchsorted(np.array(splitting.starts), values, side="right")
 
 
-def _require(columns: Mapping[str, pa.Array], name: str) -> None:
+def require_column(columns: Mapping[str, pa.Array], name: str) -> None:
+    """Refuses to split by a column that is not there.
+
+    Raises:
+        DataError: It is not.
+    """
     if name not in columns:
         raise DataError.explain(
             f"data.split_by: {name}",

@@ -40,6 +40,7 @@ DATA_SHA256 = "data_sha256"  # one digest over the names and contents of the sou
 # Of the same, if ColumnarExampleGen read them.
 ROWS_READ = "rows_read"  # all, bad ones included; as text: a server's integers have 32 bits
 SPLIT_ROWS = "split_rows"  # JSON object, split to number of examples
+SPLIT_STARTS = "split_starts"  # JSON object, split to its first time, where rows are split by time
 QUARANTINE_FILE = "quarantine.jsonl"  # in the folder of the artifact
 QUARANTINED = "quarantined"  # JSON object, reason to number of rows; empty if none was bad
 # Of every Model, of the Schema that CuratedSchema puts out, of every PushedModel.
@@ -116,8 +117,9 @@ def rows_read(examples: Artifact) -> dict[str, Any] | None:
     """What became of the rows that Examples were read from; None if that was not recorded.
 
     Returns:
-        `rows`, bad ones included; `splits`, name to examples; `quarantined`, reason to rows; and
-        `quarantine`, the file of these, or None.
+        `rows`, bad ones included; `splits`, name to examples; `starts`, name to the time at which
+        a split begins, or None; `quarantined`, reason to rows; and `quarantine`, the file of these,
+        or None.
     """
     rows, reasons = examples.properties.get(ROWS_READ), examples.properties.get(QUARANTINED)
     if rows is None or reasons is None:
@@ -126,6 +128,7 @@ def rows_read(examples: Artifact) -> dict[str, Any] | None:
     return {
         "rows": int(rows),
         "splits": parse_json(examples.properties.get(SPLIT_ROWS)) or {},
+        "starts": parse_json(examples.properties.get(SPLIT_STARTS)),
         "quarantined": quarantined,
         "quarantine": f"{examples.uri}/{QUARANTINE_FILE}" if quarantined else None,
     }

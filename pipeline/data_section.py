@@ -78,7 +78,8 @@ class SplitBy(Section):
     Attributes:
         hash: Columns: rows with the same values in them are in the same split.
         time: A column of numbers: older rows are in one split, newer ones in another.
-        starts: With `time`: the value at which each split but the oldest begins.
+        starts: With `time`: the value at which each split but the oldest begins; none: where the
+            shares are met, `train` the oldest and `eval` the newest.
     """
 
     hash: list[str] | None = Field(default=None, min_length=1)
@@ -147,12 +148,13 @@ class Data(Section):
 
     @pydantic.model_validator(mode="after")
     def _splits_have_starts(self) -> "Data":
-        if self.split_by is not None and self.split_by.time is not None:
+        if self.split_by is not None and self.split_by.starts:
             names = [name for name, _ in self.splits.shares()]
             starts = self.split_by.starts
             if not set(starts) <= set(names) or len(starts) != len(names) - 1:
                 raise ValueError(
-                    f"expected split_by.starts to name all but one, the oldest, of {_listed(names)}"
+                    "expected split_by.starts to name all but one, the oldest, of "
+                    f"{_listed(names)}; or none, for splits by their shares"
                 )
         return self
 
@@ -170,4 +172,6 @@ class Data(Section):
         if self.split_by is None or self.split_by.time is None:
             return shares
         starts = self.split_by.starts
+        if not starts:
+            return sorted(shares, key=lambda pair: pair[0] == "eval")
         return sorted(shares, key=lambda pair: starts.get(pair[0], float("-inf")))

@@ -33,6 +33,7 @@ EXAMPLE_GEN_SOURCES = (
     "data.privacy",
     "data.row_values",
     "data.splits",
+    "data.time_splits",
     "pipeline.components.columnar_example_gen",
     "pipeline.components.example_reading",
 )

@@ -37,7 +37,9 @@ def describe_reading(artifacts_dir: Path, seconds: float) -> str:
 
 def data_line(data: Mapping[str, Any]) -> str:
     """What was read, into which splits, and what was not."""
-    splits = ", ".join(f"{name} {rows:,}" for name, rows in data["splits"].items())
+    starts = data.get("starts") or {}
+    since = {name: f" from {start}" for name, start in starts.items()}
+    splits = ", ".join(f"{name} {n:,}{since.get(name, '')}" for name, n in data["splits"].items())
     reasons = ", ".join(f"{reason} {rows:,}" for reason, rows in data["quarantined"].items())
     bad = sum(data["quarantined"].values())
     set_apart = f"{bad:,} quarantined ({reasons}): {data['quarantine']}" if bad else "none was bad"

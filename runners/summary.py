@@ -27,6 +27,7 @@ from pipeline.sections import Settings
 from pipeline.slicing import OVERALL
 from pipeline.verdict import SliceMetrics
 from runners.progress import NodeResult
+from runners.reading_progress import data_line
 from runners.workspace import Workspace
 
 PUSHED, REFUSED, FAILED = "pushed", "refused", "failed"
@@ -162,6 +163,8 @@ def print_summary(console: Console, outcome: Outcome, settings: Settings | None)
         outcome: Of the run.
         settings: For the thresholds; None where a specification was run.
     """
+    if outcome.data:
+        console.print(data_line(outcome.data), markup=False, highlight=False, soft_wrap=True)
     if outcome.slices:
         console.print(_metrics_table(outcome.metrics, settings))
     for node in outcome.nodes:

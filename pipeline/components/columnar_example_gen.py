@@ -170,6 +170,8 @@ def _record(examples: types.Artifact, report: Mapping[str, Any], base: str) -> N
     examples.set_string_custom_property(recorded.DATA_SHA256, sha256_of_data(base, files))
     examples.set_string_custom_property(recorded.SPLIT_ROWS, json.dumps(report["splits"]))
     examples.set_string_custom_property(recorded.ROWS_READ, str(report["rows"]))
+    if report["starts"]:
+        examples.set_string_custom_property(recorded.SPLIT_STARTS, json.dumps(report["starts"]))
     examples.set_string_custom_property(recorded.QUARANTINED, json.dumps(report["reasons"]))
 
 

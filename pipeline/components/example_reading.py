@@ -19,7 +19,8 @@ from data.example_files import ROWS_AT_ONCE, SplitWriter, open_split_files
 from data.kinds import merge_kinds
 from data.pieces import Piece, SourceFile, kinds_in, plan_file, read_piece
 from data.quarantine import SHOWN, describe, merge_counts, quarantine_line
-from data.splits import Splitting, assign
+from data.splits import Splitting, assign, require_column
+from data.time_splits import TimeCounts, count_times, find_starts, merge_times
 from fareline.errors import DataError
 from pipeline.components.example_protection import Protection
 
@@ -46,6 +47,10 @@ class Reading:
     tmp_dir: str
     file_format: str | None = None
     protection: Protection = dataclasses.field(default_factory=Protection)
+
+    def kinds_of(self, piece: Piece, found: Mapping[str, str]) -> dict[str, str]:
+        """What to read the columns of a piece as, by the schema and by what was found."""
+        return self.protection.kinds({**found, **self.kinds}, piece.format)
 
 
 def open_source(path: str) -> BinaryIO:
@@ -84,7 +89,9 @@ def read_files(pipeline: beam.Pipeline, paths: Sequence[str], reading: Reading) 
         | "LookAtKinds" >> beam.Map(_look_at_kinds, dict(reading.kinds))
         | "MergeKinds" >> beam.CombineGlobally(merge_kinds)
     )
-    reports = pieces | "Read" >> beam.ParDo(_ReadPiece(reading), beam.pvalue.AsSingleton(kinds))
+    found = beam.pvalue.AsSingleton(kinds)
+    starts = beam.pvalue.AsSingleton(_starts(pipeline, pieces, found, reading))
+    reports = pieces | "Read" >> beam.ParDo(_ReadPiece(reading), found, starts)
     _ = (
         pipeline
         | "AtTheEnd" >> beam.Create([None])
@@ -93,7 +100,8 @@ def read_files(pipeline: beam.Pipeline, paths: Sequence[str], reading: Reading) 
             _write_report,
             beam.pvalue.AsList(planned.files),
             beam.pvalue.AsList(reports),
-            reading.tmp_dir,
+            starts,
+            reading,
         )
     )
     return reports
@@ -133,6 +141,30 @@ def _look_at_kinds(numbered: tuple[Piece, int, int], known: Mapping[str, str]) -
     return kinds_in(numbered[0], known, open_source)
 
 
+def _starts(pipeline: beam.Pipeline, pieces: Any, found: Any, reading: Reading) -> Any:
+    """PCollection of one list: when the splits begin; by shares after a look at all times."""
+    if not reading.splitting.needs_starts:
+        return pipeline | "Starts" >> beam.Create([list(reading.splitting.starts)])
+    return (
+        pieces
+        | "LookAtTimes" >> beam.Map(_look_at_times, found, reading)
+        | "MergeTimes" >> beam.CombineGlobally(merge_times)
+        | "Starts" >> beam.Map(find_starts, reading.splitting.shares, reading.splitting.time)
+    )
+
+
+def _look_at_times(
+    numbered: tuple[Piece, int, int], found: Mapping[str, str], reading: Reading
+) -> TimeCounts:
+    """Of the rows that will be read, and so not of those that are set apart."""
+    piece, name = numbered[0], reading.splitting.time
+    total = merge_times([])
+    for batch in read_piece(piece, reading.kinds_of(piece, found), open_source):
+        require_column(batch.columns, name)
+        total = merge_times([total, count_times(batch.columns[name], name)])
+    return total
+
+
 class _ReadPiece(beam.DoFn):
     """Piece to files of examples; yields `path`, `rows`, `splits`, `reasons` and `first`."""
 
@@ -140,11 +172,12 @@ class _ReadPiece(beam.DoFn):
         self._reading = reading
 
     def process(
-        self, numbered: tuple[Piece, int, int], found: Mapping[str, str]
+        self, numbered: tuple[Piece, int, int], found: Mapping[str, str], starts: Sequence[float]
     ) -> Iterator[dict[str, Any]]:
         piece, number, total = numbered
         reading = self._reading
-        kinds = reading.protection.kinds({**found, **reading.kinds}, piece.format)
+        splitting = dataclasses.replace(reading.splitting, starts=starts)
+        kinds = reading.kinds_of(piece, found)
         protect = reading.protection.protector()
         name = f"data_tfrecord-{number:05d}-of-{total:05d}.gz"
         paths = [os.path.join(folder, name) for folder in reading.split_dirs]
@@ -156,7 +189,7 @@ class _ReadPiece(beam.DoFn):
                 part.take(batch.bad)
                 rows += len(batch.bad)
                 for slice_ in batch.slices(ROWS_AT_ONCE):
-                    write_rows(writer, slice_, reading.splitting)
+                    write_rows(writer, slice_, splitting)
                     rows += slice_.rows
                     progress.tell(rows)
         splits = dict(zip(reading.splitting.names, writer.counts.tolist(), strict=True))
@@ -218,7 +251,11 @@ class _Progress:
 
 
 def _write_report(
-    _: None, files: Sequence[SourceFile], reports: Sequence[Mapping[str, Any]], tmp_dir: str
+    _: None,
+    files: Sequence[SourceFile],
+    reports: Sequence[Mapping[str, Any]],
+    starts: Sequence[float],
+    reading: Reading,
 ) -> None:
     """Sums up what was read, for the executor, which may run elsewhere than the workers."""
     ordered = sorted(reports, key=lambda report: report["number"])
@@ -232,8 +269,9 @@ def _write_report(
         ],
         "rows": sum(rows.values()),
         "splits": merge_counts(report["splits"] for report in ordered),
+        "starts": dict(zip(reading.splitting.names[1:], starts, strict=True)) if starts else None,
         "reasons": merge_counts(report["reasons"] for report in ordered),
         "first": [line for report in ordered for line in report["first"]][:SHOWN],
     }
-    with fileio.open(os.path.join(tmp_dir, "report.json"), "w") as file:
+    with fileio.open(os.path.join(reading.tmp_dir, "report.json"), "w") as file:
         file.write(json.dumps(content))

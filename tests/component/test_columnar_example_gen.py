@@ -207,6 +207,33 @@ def test_splits_by_time_hold_the_past_and_the_newest(tmp_path):
     }
 
 
+def test_splits_by_time_and_shares_are_cut_where_the_data_says(tmp_path, monkeypatch):
+    monkeypatch.setattr(pieces, "PIECE_BYTES", 2_000)
+    blocks = pieces.iter_blocks
+    monkeypatch.setattr(pieces, "iter_blocks", lambda *given: blocks(*given, block_bytes=500))
+    source = tmp_path / "t.csv"
+    # Four rows of each time, dealt out over the file; what is set apart counts for nothing.
+    rows = "".join(f"{t},{t % 3}\n" for t in [*range(1_500)] * 4)
+    source.write_text("t,x\n" + rows + "1,many,fields\n" * 500)
+    options = {"time": "t", "kinds": {"t": "int", "x": "int"}, "max_bad_share": 0.1}
+    examples = read(tmp_path, source, options)
+    starts = json.loads(examples.get_string_custom_property(recorded.SPLIT_STARTS))
+    assert starts == {"validate": 800, "eval": 1_000}  # 8 and 10 of 15
+    times = {
+        split: collections.Counter(
+            tf.train.Example.FromString(each).features.feature["t"].int64_list.value[0]
+            for each in counted.elements()
+        )
+        for split, counted in contents(examples).items()
+    }
+    expected = {"train": range(800), "validate": range(800, 1_000), "eval": range(1_000, 1_500)}
+    assert times == {split: dict.fromkeys(found, 4) for split, found in expected.items()}
+    assert len(glob.glob(f"{examples.uri}/Split-eval/*")) > 10
+    source.write_text("t,x\n1,2\n")
+    with pytest.raises(ValueError, match="1 rows have 1 different times, and .* would be empty"):
+        read(tmp_path, source, options)
+
+
 def test_tfx_driver_gives_span_version_and_a_cache_hit(tmp_path):
     for name in ("span-01/v1", "span-02/v1", "span-02/v2"):
         (tmp_path / "data" / name).mkdir(parents=True)

@@ -835,8 +835,11 @@ def test_splits_by_time_name_where_all_but_the_oldest_start():
     ]
     found = load("{train: 3, eval: 9, validate: 5}", "{old: 1}").ordered_shares()
     assert [name for name, _ in found] == ["old", "train", "validate", "eval"]
+    by_shares = [name for name, _ in load("{}", "{old: 1}").ordered_shares()]
+    assert by_shares == ["train", "validate", "old", "eval"]
     with pytest.raises(
-        SettingsError, match=r"all but one, the oldest, of train, validate and eval"
+        SettingsError,
+        match=r"all but one, the oldest, of train, validate and eval; or none, for splits by their",
     ):
         load("{eval: 9}")
     with pytest.raises(SettingsError, match=r"expected no two splits to start at the same value"):

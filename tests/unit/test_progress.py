@@ -234,3 +234,7 @@ def test_the_line_about_the_data():
     assert data_line(data | bad) == (
         "Data: 15,002 rows (train 8,000, eval 7,000); 2 quarantined (not_utf8 2): /ws/q.jsonl"
     )
+    by_time = {"starts": {"eval": 1467331200}, "quarantine": None}
+    assert data_line(data | by_time) == (
+        "Data: 15,002 rows (train 8,000, eval 7,000 from 1467331200); none was bad"
+    )

@@ -309,6 +309,12 @@ def test_summary_of_a_pushed_run():
     )
 
 
+def test_summary_says_first_what_was_read():
+    data = {"rows": 7, "splits": {"train": 7}, "quarantined": {}, "quarantine": None}
+    lines = printed({"data": data, "why": told()}).splitlines()
+    assert lines[0] == "Data: 7 rows (train 7); none was bad"
+
+
 def test_summary_of_a_refused_first_run():
     why = told(False, None, None, [MISSED])
     text = " ".join(printed(REFUSED | {"baseline": None, "why": why}).split())
