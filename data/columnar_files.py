@@ -119,6 +119,19 @@ def read(
                 first_row += batch.num_rows
 
 
+def first_rows(path: str, file_format: str, rows: int) -> dict[str, list[Any]]:
+    """The first values of each column, as Python has them; of a file on this machine."""
+    with open(path, "rb") as stream:
+        file, groups = _open(stream, file_format)
+        if not groups:
+            return {}
+        if file_format == "parquet":
+            batch = next(file.iter_batches(rows), None)
+        else:
+            batch = file.get_batch(0).slice(0, rows)
+        return {} if batch is None else batch.to_pydict()
+
+
 def to_batch(path: str, batch: pa.RecordBatch, first_row: int, kinds: Mapping[str, str]) -> Batch:
     """Converts typed columns to what `data.batches` has; sets apart the rows that do not fit."""
     columns: dict[str, pa.Array] = {}

@@ -7,10 +7,14 @@ Must not import TFX.
 """
 
 import csv
+import gzip
 import itertools
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+
+from data.columnar_files import first_rows
+from data.pieces import ARROW, CSV, PARQUET, format_of
 
 _ROWS = 1_000  # that are looked at, of each file
 _FILES = 10
@@ -50,20 +54,39 @@ def find_personal_columns(columns: Mapping[str, Iterable[str]]) -> dict[str, str
     return found
 
 
-def sample_csv(files: Sequence[Path]) -> dict[str, list[str]]:
-    """The cells of the first rows of CSV files, by column; what cannot be read is passed over."""
+def sample_columns(files: Sequence[Path]) -> dict[str, list[str]]:
+    """The first values of files, by column, as texts.
+
+    Args:
+        files: CSV, also in gzip, Parquet or Arrow. Others, and what cannot be read, are passed
+            over: the reader will say.
+    """
     columns: dict[str, list[str]] = {}
     for file in files[:_FILES]:
-        with file.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
-            rows = csv.reader(stream)
-            try:
-                header = next(rows, [])
-                for row in itertools.islice(rows, _ROWS):
-                    for name, cell in zip(header, row, strict=False):
-                        columns.setdefault(name, []).append(cell)
-            except csv.Error:
-                continue  # the reader will say
+        try:
+            for name, cell in _cells(file):
+                columns.setdefault(name, []).append(cell)
+        except (OSError, EOFError, ValueError, csv.Error):  # Arrow's errors are ValueErrors
+            continue
     return columns
+
+
+def _cells(file: Path) -> Iterator[tuple[str, str]]:
+    """(column, text) of the first rows of a file."""
+    if format_of(file.name) in (PARQUET, ARROW):
+        for name, values in first_rows(str(file), format_of(file.name), _ROWS).items():
+            yield from ((name, _text(value)) for value in values if value is not None)
+    elif format_of(file.name) == CSV:
+        opener = gzip.open if file.suffix == ".gz" else open
+        with opener(file, "rt", encoding="utf-8-sig", errors="replace", newline="") as stream:
+            rows = csv.reader(stream)
+            header = next(rows, [])
+            for row in itertools.islice(rows, _ROWS):
+                yield from zip(header, row, strict=False)
+
+
+def _text(value: object) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def _words(name: str) -> str:

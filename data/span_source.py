@@ -31,6 +31,28 @@ class SpanSource:
         return self.spans[0].number, self.spans[-1].number
 
 
+def find_gaps(path: str) -> tuple[list[Path], list[str]]:
+    """Looks at all spans of a pattern.
+
+    Args:
+        path: An absolute path with the pattern.
+
+    Returns:
+        Their files; and a sentence about numbers that are missing between them, if any are.
+
+    Raises:
+        DataError: The pattern is no pattern, or a file is named against it.
+    """
+    base, pattern = split_pattern(path)
+    there = find_spans(base, pattern, glob.glob)
+    files = [Path(f) for span in there for f in sorted(glob.glob(f"{base}/{span.pattern}"))]
+    missing = gaps(there, pattern)
+    if not missing:
+        return files, []
+    numbers = describe([span.number for span in there], pattern)
+    return files, [f"{path}: there is no span {describe(missing)} among {numbers}"]
+
+
 def resolve_spans(path: str, number: int | None, window: int) -> SpanSource:
     """Finds what a pattern of spans means today.
 

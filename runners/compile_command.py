@@ -59,6 +59,8 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Say what would keep the pipeline from running on Kubeflow or Vertex; writes nothing."""
+    from runners.source_warnings import source_warnings
+
     name = require_runner(runner, "check --runner")
     try:
         settings, _ = compile_quietly(name, config, overrides)
@@ -67,8 +69,16 @@ def check(
             typer.echo(json.dumps({"runner": name, "problems": str(error).splitlines()}, indent=2))
         raise
     examples = warn_of_examples(settings, name)
+    warnings = source_warnings(settings)
+    for warning in warnings:
+        typer.echo(f"fareline: {warning}", err=True)
     if as_json:
-        answer = {"runner": name, "problems": [], "example_values": dict(examples)}
+        answer = {
+            "runner": name,
+            "problems": [],
+            "warnings": warnings,
+            "example_values": dict(examples),
+        }
         typer.echo(json.dumps(answer, indent=2))
     else:
         typer.echo(f"{settings.name}: nothing is in the way of running on {name}")

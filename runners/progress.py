@@ -8,6 +8,7 @@ import dataclasses
 import enum
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -80,8 +81,11 @@ class Node(Protocol):
     seconds: float
 
 
+DETAIL_SECONDS = 30.0  # between the lines about a node that is at work, where there is no table
+
+
 class ProgressTable:
-    """A live table on a terminal; one line per finished node elsewhere.
+    """A live table on a terminal; elsewhere one line per finished node, and some on long ones.
 
     Args:
         console: Where to write; stderr of the command.
@@ -118,17 +122,42 @@ class ProgressTable:
         if node.state is NodeState.RUNNING:
             self._started[node.name] = time.monotonic()
         elif not self._console.is_terminal:
-            sign, _ = _STYLES[node.state]
-            width = max(18, *map(len, self._nodes), len(node.name))
-            line = f"{sign} {node.name:<{width}} {node.state.value:<9} {node.seconds:6.1f} s"
-            self._console.print(line.rstrip(), highlight=False)
+            self._print_line(node, node.seconds)
+
+    def _print_line(self, node: Node, seconds: float, detail: str = "") -> None:
+        sign, _ = _STYLES[node.state]
+        width = max(18, *map(len, self._nodes), len(node.name))
+        line = f"{sign} {node.name:<{width}} {node.state.value:<9} {seconds:6.1f} s  {detail}"
+        self._console.print(line.rstrip(), highlight=False, soft_wrap=True)
+
+    def _print_details(self) -> None:
+        """Says how far the nodes are that are at work and have something to say."""
+        for name, describe in self._details.items():
+            node = self._nodes.get(name)
+            if node is not None and node.state is NodeState.RUNNING and name in self._started:
+                seconds = time.monotonic() - self._started[name]
+                if detail := describe(seconds):
+                    self._print_line(node, seconds, detail)
+
+    def _print_details_until(self, ended: threading.Event) -> None:
+        while not ended.wait(DETAIL_SECONDS):
+            self._print_details()
 
     @contextlib.contextmanager
     def shown(self) -> Iterator["ProgressTable"]:
         """Shows the table until the block ends."""
         if not self._console.is_terminal:
             self._console.print(self._title, highlight=False)
-            yield self
+            ended = threading.Event()
+            teller = threading.Thread(
+                target=self._print_details_until, args=(ended,), name="progress", daemon=True
+            )
+            teller.start()
+            try:
+                yield self
+            finally:
+                ended.set()
+                teller.join()
             return
         with self._live:
             yield self

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from data.personal_columns import find_personal_columns, sample_csv
 from data.privacy import key_id
 from data.source import CsvSource, check_csv_example_gen_reads_alike, check_csv_source
 from data.source_files import check_source_files
@@ -30,6 +29,7 @@ from runners.pii_key import read_pii_key
 from runners.progress import ProgressTable, output_to
 from runners.provenance import collect_provenance
 from runners.reading_progress import describe_reading
+from runners.source_warnings import personal_warnings
 from runners.workspace import Workspace
 
 
@@ -67,23 +67,19 @@ def check_request(settings: Settings) -> CsvSource:
         path = str(settings.resolve(source.path))
         spans = resolve_spans(path, settings.data.span, settings.data.window)
     if source.files:
-        return check_source_files(settings.resolve(source.files), required, spans)
+        found = check_source_files(settings.resolve(source.files), required, spans)
+        return _with_warnings(settings, found)
     path = settings.resolve(source.csv) if source.csv else taxi_csv_path()
     columnar = settings.data.reader == COLUMNAR
     found = check_csv_source(path, required, columnar, spans)
     if not columnar:
         check_csv_example_gen_reads_alike(found)
-    return dataclasses.replace(found, notes=(*found.notes, *_personal_notes(settings, found)))
+    return _with_warnings(settings, found)
 
 
-def _personal_notes(settings: Settings, source: CsvSource) -> list[str]:
-    """Columns that look personal and of which the settings say nothing."""
-    looks = find_personal_columns(sample_csv(source.files))
-    return [
-        f"warning: column {name} looks like {kind}; data.columns.{name} says what becomes of it"
-        for name, kind in looks.items()
-        if name not in settings.data.columns
-    ]
+def _with_warnings(settings: Settings, found: CsvSource) -> CsvSource:
+    warnings = personal_warnings(settings, found.files)
+    return dataclasses.replace(found, notes=(*found.notes, *warnings))
 
 
 def _pii_key_id(settings: Settings) -> str | None:

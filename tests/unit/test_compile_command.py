@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from data.taxi import taxi_csv_path
 from pipeline.sections import DEFAULT_PATH
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -87,6 +88,26 @@ def test_check_gives_every_problem_and_writes_nothing(tmp_path):
     ]
     assert ran.stderr == "fareline: " + "\n".join(problems) + "\n"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_check_warns_of_personal_columns_and_of_gaps_between_spans(tmp_path):
+    header, *lines = taxi_csv_path().read_text().splitlines()[:9]
+    for span in (1, 2, 5):
+        (tmp_path / f"span-{span}").mkdir()
+        rows = [f"{line},p{i}@example.org" for i, line in enumerate(lines)]
+        (tmp_path / f"span-{span}" / "rows.csv").write_text("\n".join([f"{header},contact", *rows]))
+    pattern = f"{tmp_path}/span-{{SPAN}}/*.csv"
+    call = ("check", "--runner", "kubeflow", "--json", "--set", f"data.source.csv={pattern}")
+    ran = fareline(*call, folder=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    warnings = [
+        "warning: column contact looks like e-mail addresses; data.columns.contact says what "
+        "becomes of it",
+        f"warning: {pattern}: there is no span 3 to 4 among 1 to 2, 5",
+    ]
+    assert json.loads(ran.stdout)["warnings"] == warnings
+    assert ran.stderr.splitlines()[1:] == [f"fareline: {line}" for line in warnings]
 
 
 @pytest.mark.parametrize("command", [("compile",), ("check", "--runner")])

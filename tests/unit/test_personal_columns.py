@@ -1,8 +1,13 @@
 """Columns that look personal are told; the taxi data's are not."""
 
+import gzip
+
+import pyarrow as pa
+import pyarrow.feather
+import pyarrow.parquet
 import pytest
 
-from data.personal_columns import find_personal_columns, sample_csv
+from data.personal_columns import find_personal_columns, sample_columns
 from data.taxi import taxi_csv_path
 
 CARDS = ["4111111111111111", "5500 0000 0000 0004", "340000000000009", "6011-0000-0000-0004",
@@ -46,7 +51,7 @@ def test_a_column_that_does_not(name, cells):
 
 
 def test_nothing_in_the_taxi_data_looks_personal():
-    cells = sample_csv([taxi_csv_path()])
+    cells = sample_columns([taxi_csv_path()])
     assert len(cells) == 18
     assert all(len(values) == 1_000 for values in cells.values())
     assert find_personal_columns(cells) == {}
@@ -56,4 +61,18 @@ def test_files_are_sampled_whatever_is_in_them(tmp_path):
     one, two = tmp_path / "a.csv", tmp_path / "b.csv"
     one.write_bytes(b"\xef\xbb\xbfx,y\n1,\xff\n2\n")
     two.write_bytes(b'x,y\n3,"4\n5"\n')
-    assert sample_csv([one, two]) == {"x": ["1", "2", "3"], "y": ["\ufffd", "4\n5"]}
+    assert sample_columns([one, two]) == {"x": ["1", "2", "3"], "y": ["\ufffd", "4\n5"]}
+
+
+def test_files_of_other_formats_are_sampled_too(tmp_path):
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"x,y\n1,a\n"))
+    table = pa.table({"x": [2, None], "y": pa.array([b"b", b"\xff"])})
+    pyarrow.parquet.write_table(table, tmp_path / "b.parquet")
+    pyarrow.feather.write_feather(table, str(tmp_path / "c.arrow"))
+    for broken in ("d.parquet", "e.arrow", "f.csv.gz", "g.tfrecord"):
+        (tmp_path / broken).write_bytes(b"neither of these")
+    files = [*sorted(tmp_path.iterdir()), tmp_path / "gone.csv"]
+    assert sample_columns(files) == {
+        "x": ["1", "2", "2"],
+        "y": ["a", "b", "\ufffd", "b", "\ufffd"],
+    }

@@ -7,12 +7,14 @@ import re
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from runners import progress
 from runners.progress import NodeState, ProgressTable, output_to
 from runners.reading_progress import data_line, describe_reading
 
@@ -238,3 +240,29 @@ def test_the_line_about_the_data():
     assert data_line(data | by_time) == (
         "Data: 15,002 rows (train 8,000, eval 7,000 from 1467331200); none was bad"
     )
+
+
+def test_without_a_terminal_a_long_node_says_now_and_then_how_far_it_is(monkeypatch):
+    monkeypatch.setattr(progress, "DETAIL_SECONDS", 0.01)
+    said = iter(["", "5 rows, 2/s", "9 rows, 3/s"])
+    console = screen(False)
+    table = ProgressTable(console, "title", {"ExampleGen": lambda seconds: next(said, "")})
+    running, silent = Node("ExampleGen", NodeState.RUNNING), Node("Trainer", NodeState.RUNNING)
+    table.add_nodes([running, silent])
+    with table.shown():
+        for node in (running, silent):
+            table.update(node)
+        deadline = time.monotonic() + 60
+        while console.file.getvalue().count("\n") < 3:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        running.state, running.seconds = NodeState.EXECUTED, 4.2
+        table.update(running)
+    lines = [re.sub(r" +\d+\.\d s", " N s", line) for line in console.file.getvalue().splitlines()]
+    assert lines == [
+        "title",
+        "▶ ExampleGen         running N s  5 rows, 2/s",
+        "▶ ExampleGen         running N s  9 rows, 3/s",
+        "✓ ExampleGen         executed N s",
+    ]
+    assert "progress" not in [thread.name for thread in threading.enumerate()]
