@@ -26,7 +26,12 @@ from runners.progress import output_to
 
 BOOT = Path("/opt/apache/beam/boot")
 BUCKETS = "gs"  # the scheme of every place in a compiled specification
-FUNCTIONS = (user_code.PREPROCESSING_FN, user_code.RUN_FN, user_code.TUNER_FN)
+FUNCTIONS = (
+    user_code.PREPROCESSING_FN,
+    user_code.RUN_FN,
+    user_code.TUNER_FN,
+    user_code.PII_KEY_FN,
+)
 MODULES = ("pipeline.slice_extractor",)  # Evaluator's `module_path`
 # Trainer and Tuner have other executors where they start jobs: both kinds are looked at.
 JOBS = tuple(

@@ -105,8 +105,11 @@ def test_it_ends_with_who_started_it_and_takes_its_steps_along(preloaded):
     preloaded.process.stdin.close()
     assert preloaded.process.wait(30) == 0
     for _ in range(100):
-        status = Path(f"/proc/{pid}/status")
-        if not status.is_file() or "State:\tZ" in status.read_text():
+        try:
+            status = Path(f"/proc/{pid}/status").read_text()
+        except (FileNotFoundError, ProcessLookupError):  # it may go between opening and reading
+            return
+        if "State:\tZ" in status:
             return
         time.sleep(0.1)
     raise AssertionError(f"process {pid} is still there")

@@ -18,6 +18,7 @@ from runners.local import LocalRunner
 from runners.pii_key import KEY_VARIABLE
 from runners.progress import NodeState
 
+pytestmark = pytest.mark.filterwarnings(r"ignore:label\(\) is deprecated:DeprecationWarning")
 KEY = "a key that is known to nobody but us 42"
 ROWS = 400
 # What no artifact may hold; each is found by its own text alone.

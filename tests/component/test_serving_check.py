@@ -55,15 +55,18 @@ def _wait_until_gone(pids, seconds=10.0):
     """Waits until no process runs under these ids; one that nobody reaped has ended as well."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        running = [
-            pid
-            for pid in pids
-            if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-        ]
+        running = [pid for pid in pids if _is_running(pid)]
         if not running:
             return
         time.sleep(0.05)
     pytest.fail(f"still running: {running}")
+
+
+def _is_running(pid):
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 # --- A child that ends when it should ---------------------------------------------------------
