@@ -129,6 +129,7 @@ def plan_as_json(plan: Plan, done: bool, failed: Sequence[tuple[str, str]]) -> d
         "pruned_runs": plan.pruned_runs,
         "artifacts": [_pruned_as_json(entry) for entry in plan.pruned],
         "unfinished": [_pruned_as_json(entry) for entry in plan.unfinished],
+        "quarantines": [dataclasses.asdict(file) for file in plan.quarantines],
         "protected": [{"id": a.key, "why": why} for a, why in plan.protected.items()],
         "left": [{"id": a.key, "why": why} for a, why in plan.left.items()],
         "failed": [{"uri": uri, "why": why} for uri, why in failed],
@@ -177,8 +178,10 @@ def draw_plan(
     total = f"{runs}; artifacts {went}: {len(plan.pruned):,}, bytes: {plan.bytes:,}"
     if plan.unfinished:
         total += f"; payloads that an earlier prune left: {len(plan.unfinished):,}"
+    if plan.quarantines:
+        total += f"; files of quarantined rows: {len(plan.quarantines):,}"
     console.print(text(total, "bold"))
-    if not done and entries:
+    if not done and plan.uris:
         console.print(text("Nothing was done; --yes does it."))
 
 

@@ -17,6 +17,7 @@ from lineage.graph import Graph
 from lineage.payload import MISSING, local_path, look_at
 from lineage.prune_payloads import Boundary, leftover, measure
 from lineage.pushes import live_pushes
+from lineage.recorded import QUARANTINE_DIR
 from lineage.trace import trace_upstream
 from lineage.withdrawn import withdrawn_models
 
@@ -39,6 +40,21 @@ class Pruned:
     bytes: int
 
 
+@dataclasses.dataclass(frozen=True)
+class Quarantine:
+    """Rows that an execution set apart before it failed; no artifact holds them.
+
+    Attributes:
+        path: The file, or what a crash left of its removal.
+        run: Of the execution.
+        bytes: Of the file.
+    """
+
+    path: str
+    run: str
+    bytes: int
+
+
 @dataclasses.dataclass
 class Plan:
     """What a prune would do.
@@ -48,6 +64,7 @@ class Plan:
         pruned_runs: All others, oldest first.
         pruned: Artifacts to mark as deleted, with their payloads, by id.
         unfinished: Artifacts that are marked as deleted and whose payload is there still, by id.
+        quarantines: Files of pruned runs that failed at their rows, by execution.
         protected: Artifacts that are kept with all that they came from, and why.
         left: Artifacts of pruned runs that are not touched, and why.
     """
@@ -56,13 +73,20 @@ class Plan:
     pruned_runs: list[str]
     pruned: list[Pruned] = dataclasses.field(default_factory=list)
     unfinished: list[Pruned] = dataclasses.field(default_factory=list)
+    quarantines: list[Quarantine] = dataclasses.field(default_factory=list)
     protected: dict[Artifact, str] = dataclasses.field(default_factory=dict)
     left: dict[Artifact, str] = dataclasses.field(default_factory=dict)
 
     @property
     def bytes(self) -> int:
         """What removing all of it sets free."""
-        return sum(entry.bytes for entry in [*self.pruned, *self.unfinished])
+        return sum(e.bytes for e in [*self.pruned, *self.unfinished, *self.quarantines])
+
+    @property
+    def uris(self) -> list[str]:
+        """All that is to be removed from the disk, each once."""
+        payloads = [entry.artifact.uri for entry in [*self.unfinished, *self.pruned]]
+        return list(dict.fromkeys([*payloads, *(file.path for file in self.quarantines)]))
 
 
 def plan_prune(
@@ -94,6 +118,7 @@ def plan_prune(
         [run for run in graph.places.run_contexts() if run in kept_runs],
         [run for run in graph.places.run_contexts() if run not in kept_runs],
     )
+    plan.quarantines = _quarantines(graph, kept_runs, boundary)
     plan.protected = _protected(graph, pins, pushed)
     kept = _kept_artifacts(graph, kept_runs, plan.protected)
     untouched = [a for a in runs_of if a in kept or not runs_of[a]]
@@ -114,6 +139,20 @@ def plan_prune(
         elif not deleted:
             plan.left[artifact] = reason
     return plan
+
+
+def _quarantines(graph: Graph, kept_runs: Collection[str], boundary: Boundary) -> list[Quarantine]:
+    found = {}
+    for execution in graph.all_executions():
+        node, run = execution.place.node, execution.place.run_id
+        if not run or run in kept_runs or Path(node).name != node:
+            continue
+        for root in boundary.roots:
+            path = root / node / QUARANTINE_DIR / f"{execution.id}.jsonl"
+            real = str(path.resolve())  # a root is there as it was given, and without links
+            if (there := leftover(str(path))) and not boundary.refuses(str(path)):
+                found.setdefault(real, Quarantine(str(path), run, measure(there)))
+    return list(found.values())
 
 
 def _kept_runs(graph: Graph, keep: int, now: int) -> set[str]:

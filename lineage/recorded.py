@@ -42,6 +42,9 @@ ROWS_READ = "rows_read"  # all, bad ones included; as text: a server's integers 
 SPLIT_ROWS = "split_rows"  # JSON object, split to number of examples
 SPLIT_STARTS = "split_starts"  # JSON object, split to its first time, where rows are split by time
 QUARANTINE_FILE = "quarantine.jsonl"  # in the folder of the artifact
+# Where a failed ExampleGen leaves these rows, with its execution's id: beside the folders of its
+# artifacts, since TFX removes the artifact.
+QUARANTINE_DIR = "quarantine"
 QUARANTINED = "quarantined"  # JSON object, reason to number of rows; empty if none was bad
 # Of every Model, of the Schema that CuratedSchema puts out, of every PushedModel.
 SHA256 = "sha256"  # `fareline.digests.sha256_of_folder`, or of the schema file

@@ -153,7 +153,7 @@ def _keep_quarantine(report: Mapping[str, Any], uri: str, tmp_dir: str, most: fl
     place = os.path.join(uri, recorded.QUARANTINE_FILE)
     if too_many:  # TFX removes the artifact of a failed execution
         key_dir, number = os.path.split(uri.rstrip("/"))
-        place = os.path.join(os.path.dirname(key_dir), "quarantine", f"{number}.jsonl")
+        place = os.path.join(os.path.dirname(key_dir), recorded.QUARANTINE_DIR, f"{number}.jsonl")
         fileio.makedirs(os.path.dirname(place))
     if bad:
         with fileio.open(place, "w") as target:

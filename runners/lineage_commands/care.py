@@ -138,8 +138,7 @@ def _carry_out(
 
     if plan.pruned:
         mark_deleted(open_to_write(workspace, store), [e.artifact.id for e in plan.pruned])
-    uris = dict.fromkeys(e.artifact.uri for e in [*plan.unfinished, *plan.pruned])
-    return remove_payloads(uris, boundary)
+    return remove_payloads(plan.uris, boundary)
 
 
 def _pinned(graph: "Graph", text: str) -> "Artifact":

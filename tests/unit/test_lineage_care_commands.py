@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from fareline.errors import UserMistake
 from lineage.store import open_store
 from runners import cli
-from tests.unit.stores_for_tests import RUNNING, StoreWriter, artifact
+from tests.unit.stores_for_tests import FAILED, RUNNING, StoreWriter, artifact
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -75,6 +75,7 @@ def test_prune_shows_first_and_does_when_told(asked):
             for n in (1, 2)
         ],
         "unfinished": [],
+        "quarantines": [],
         "protected": [],
         "left": [],
         "failed": [],
@@ -82,6 +83,36 @@ def test_prune_shows_first_and_does_when_told(asked):
     assert [path.name for path in folder.iterdir()] == ["3"]
     assert asked.states() == [4, 4, 2]
     assert asked.json("prune", "--keep", "1")["artifacts"] == []
+
+
+def test_prune_takes_the_quarantine_of_failed_runs_with_it(asked):
+    folder = asked.folder / "artifacts" / "Gen" / "quarantine"
+    folder.mkdir()
+    old, new = (asked.writer.add_execution("taxi", f"run-{n}", "Gen", FAILED) for n in (4, 5))
+    names = [f"{old}.jsonl", f"{new}.jsonl", "notes.jsonl"]
+    for name in names:
+        (folder / name).write_text("a row\n")
+    expected = [{"path": f"{folder}/{old}.jsonl", "run": "run-4", "bytes": 6}]
+    shown = asked.ask("prune", "--keep", "1").stdout
+    assert shown.splitlines()[-2] == (
+        "runs kept: 1, older ones: 4; artifacts to remove: 3, bytes: 27; "
+        "files of quarantined rows: 1"
+    )
+    assert sorted(path.name for path in folder.iterdir()) == sorted(names)
+    done = asked.json("prune", "--keep", "1", "--yes")
+    assert (done["quarantines"], done["failed"]) == (expected, [])
+    assert sorted(path.name for path in folder.iterdir()) == sorted(names[1:])
+    assert asked.json("prune", "--keep", "1")["quarantines"] == []
+
+
+def test_prune_leaves_a_quarantine_that_lies_behind_a_link(asked, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (asked.folder / "artifacts" / "Gen" / "quarantine").symlink_to(elsewhere)
+    execution = asked.writer.add_execution("taxi", "run-0", "Gen", FAILED)
+    asked.writer.add_execution("taxi", "run-9", "Gen")
+    (elsewhere / f"{execution}.jsonl").write_text("a row\n")
+    assert asked.json("prune", "--keep", "1", "--yes")["quarantines"] == []
+    assert [path.name for path in elsewhere.iterdir()] == [f"{execution}.jsonl"]
 
 
 def test_prune_pins_by_any_id(asked):
