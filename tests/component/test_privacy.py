@@ -1,6 +1,5 @@
 """Planted personal values are nowhere in what a run leaves: every byte of it is looked through."""
 
-import gzip
 import logging
 import sqlite3
 
@@ -17,6 +16,7 @@ from runners.beam import run_beam_in_process
 from runners.local import LocalRunner
 from runners.pii_key import KEY_VARIABLE
 from runners.progress import NodeState
+from tests.left_files import everything_below
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:label\(\) is deprecated:DeprecationWarning")
 KEY = "a key that is known to nobody but us 42"
@@ -89,16 +89,6 @@ def run(source, tmp_path, monkeypatch, caplog):
         return results
 
     return run
-
-
-def everything_below(folder):
-    """(path, bytes) of each file, packed ones unpacked as well."""
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            content = path.read_bytes()
-            yield path, content
-            if content[:2] == b"\x1f\x8b":
-                yield path, gzip.decompress(content)
 
 
 def leaks(folder):

@@ -3,7 +3,6 @@
 Their rows have two personal columns: nothing that these whole runs leave holds a value of either.
 """
 
-import gzip
 import json
 import subprocess
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from data.privacy import pseudonym
 from runners.pii_key import KEY_VARIABLE
 from tests.e2e.conftest import SMALL, fareline_command, run_fareline
+from tests.left_files import everything_below
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 KEY = "a key that these runs are given 1234567"
@@ -125,16 +125,6 @@ def test_the_rows_are_those_of_the_spans(late, workspace, years):
     files = [str(path) for path in examples.glob("Split-*/*.gz")]
     count = sum(1 for _ in tf.data.TFRecordDataset(files, "GZIP"))
     assert count == rows[2] + rows[3] + rows[4]
-
-
-def everything_below(folder):
-    """(path, bytes) of each file, packed ones unpacked as well."""
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            content = path.read_bytes()
-            yield path, content
-            if content[:2] == b"\x1f\x8b":
-                yield path, gzip.decompress(content)
 
 
 def test_nothing_that_the_runs_leave_holds_a_personal_value(early, late, one, workspace, years):
