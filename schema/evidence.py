@@ -1,7 +1,8 @@
 """Evidence of anomalies: what the schema says, how many rows break it, and a value of one of them.
 
 TFDV works on statistics and says roughly how much is wrong; here the rows themselves are asked.
-For the data gate and the schema review, neither of which calls it yet. Imports tensorflow_metadata and pyarrow, no TensorFlow.
+For the data gate and the schema review, neither of which calls it yet. Imports tensorflow_metadata
+and pyarrow, no TensorFlow.
 """
 
 import dataclasses
