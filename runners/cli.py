@@ -19,6 +19,7 @@ from runners.data_command import app as data_app
 from runners.lineage_commands import app as lineage_app
 from runners.models_command import models, promote, rollback
 from runners.predict_command import predict
+from runners.schema_command import app as schema_app
 from runners.serve_command import serve
 from runners.spec_options import (
     MapOption,
@@ -134,6 +135,7 @@ app.command()(serve)
 app.add_typer(baseline_app, name="baseline")
 app.add_typer(data_app, name="data")
 app.add_typer(lineage_app, name="lineage")
+app.add_typer(schema_app, name="schema")
 
 
 @app.command()

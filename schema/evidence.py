@@ -1,7 +1,7 @@
 """Evidence of anomalies: what the schema says, how many rows break it, and a value of one of them.
 
 TFDV works on statistics and says roughly how much is wrong; here the rows themselves are asked.
-For the data gate and the schema review, neither of which calls it yet. Imports tensorflow_metadata
+Called by `schema.check`; made for the data gate as well. Imports tensorflow_metadata
 and pyarrow, no TensorFlow.
 """
 
@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from schema.anomalies import DATA_SET, Anomaly
+from schema.bounds import say_presence
 
 _SHOWN_VALUES = 5
 _LONGEST_VALUE = 60  # characters of an example value
@@ -108,7 +109,7 @@ def say_expected(anomaly: Anomaly, schema: schema_pb2.Schema) -> str:
         return "no such column"
     kind = anomaly.kind
     if kind in _PRESENCE:
-        return _say_presence(feature)
+        return say_presence(feature)
     if kind in _COUNTS:
         return _say_count(feature)
     if kind in _NOT_FINITE:
@@ -131,13 +132,6 @@ def _say_domain(feature: schema_pb2.Feature, schema: schema_pb2.Schema) -> str:
     if low is None:
         return f"{kind}, {high:g} or less"
     return f"{kind}, {low:g} to {high:g}"
-
-
-def _say_presence(feature: schema_pb2.Feature) -> str:
-    share, count = feature.presence.min_fraction, feature.presence.min_count
-    if share >= 1:
-        return "in every row"
-    return f"in at least {share:.3g} of the rows" if share else f"in at least {count:,} rows"
 
 
 def _say_count(feature: schema_pb2.Feature) -> str:

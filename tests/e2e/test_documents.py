@@ -17,6 +17,7 @@ DOCUMENTS = (
     "CONTRIBUTING.md",
     "docs/architecture.md",
     "docs/data-sources.md",
+    "docs/data.md",
     "docs/lineage.md",
 )
 
