@@ -14,6 +14,7 @@ NAMES = (
     "example_gen",
     "compile",
     "spec_run",
+    "schema",
 )
 
 
