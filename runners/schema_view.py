@@ -126,13 +126,14 @@ def unreadable_rows(sample: "Sample", max_share: float) -> list[Finding]:
         return []
     from runners.schema_source import tell
 
-    first = sample.bad[0]
-    said = f"Rows that cannot be read, the first in line {first.line} ({first.fault.message})"
-    if count <= max_share * (count + sample.rows):
-        tell(f"{count:,} rows were left out, as a run would: {said[0].lower()}{said[1:]}")
+    first, rows = sample.bad[0], count + sample.rows
+    said = f"{count:,} of {rows:,} rows cannot be read, the first in line {first.line}"
+    said += f" ({first.fault.message})"
+    if count <= max_share * rows:
+        tell(f"{said}; left out, as a run would")
         return []
     expected = f"at most {max_share * 100:.4g} % of the rows (data.max_bad_share)"
-    return [Finding(DATA_SET, "UNREADABLE_ROWS", said, expected, count)]
+    return [Finding(DATA_SET, "UNREADABLE_ROWS", said, expected)]
 
 
 def hide_personal(found: Sequence[Finding], personal: Collection[str]) -> list[Finding]:

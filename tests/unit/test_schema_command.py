@@ -10,6 +10,7 @@ import tensorflow as tf
 import yaml
 from typer.testing import CliRunner
 
+from data.generate import Plan, Shifts, generate
 from data.taxi import taxi_csv_path
 from fareline.errors import FarelineError
 from runners import schema_source
@@ -174,6 +175,22 @@ def test_parquet_and_tfrecord_are_read_as_well(fareline, trips, tmp_path):
         answer = json.loads(fareline("check", name, "--json", code=3))
         found = [(a["column"], a["rows"], a["example"]) for a in answer["anomalies"]]
         assert (answer["rows"], found) == (400, [("fare", 3, "-3.5")]), name
+
+
+def test_broken_rows_are_counted_as_they_were_made(fareline):
+    plan = Plan(rows=2000, shifts=Shifts(broken_rows=0.02))
+    broken = generate(plan, Path("broken"), taxi_csv_path())["broken_rows"]
+    answer = json.loads(fareline("check", "broken", "--json", code=3))
+    unreadable = broken["wrong_number_of_fields"] + broken["not_utf8"]
+    assert answer["rows"] == 2000 - unreadable
+    found = {a["column"]: (a["kind"], a["rows"]) for a in answer["anomalies"]}
+    assert found == {
+        "fare": ("UNEXPECTED_DATA_TYPE", broken["not_a_number"]),
+        "trip_seconds": ("UNEXPECTED_DATA_TYPE", broken["out_of_range"]),
+        "(data set)": ("UNREADABLE_ROWS", None),
+    }
+    [said] = [a["found"] for a in answer["anomalies"] if a["column"] == "(data set)"]
+    assert said.startswith(f"{unreadable} of 2,000 rows cannot be read, the first in line ")
 
 
 def test_statistics_are_those_that_pandas_computes(fareline, trips):

@@ -4,8 +4,15 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
+from data.batches import Batch
+from data.row_values import Fault
+from data.rows import BadRow
+from data.sample import Sample
 from fareline.errors import UserMistake
+from runners.schema_view import hide_personal, unreadable_rows
+from schema.acceptance import choose_columns
 from schema.bounds import Numbers, say_number_of_values, say_presence, say_shape
+from schema.check import Finding
 from schema.differences import compare_schemas, list_values
 from schema.review import merge_columns, split_into_columns
 from schema.statistics import count_empty_as_missing
@@ -259,6 +266,42 @@ def test_a_domain_that_columns_share_is_stated_once_and_only_if_it_changes():
         ["Cash", "Card", "App"]
     ]
     assert same_schema(merge_columns(parse(TEXT), parts), new)
+
+
+def test_each_of_the_columns_that_share_a_domain_can_be_accepted_alone():
+    new = parse(TEXT)
+    new.string_domain[0].value.append("App")
+    parts = split_into_columns(parse(TEXT), new)
+    chosen = choose_columns(parts, ["planned"], "the difference")
+    assert list(chosen) == ["planned"]
+    assert same_schema(merge_columns(parse(TEXT), chosen), new)
+
+
+def test_values_of_personal_columns_are_not_shown():
+    found = [
+        Finding(name, "ENUM_TYPE_UNEXPECTED_STRING_VALUES", "Values: Ann", "BYTES", 1, "Ann")
+        for name in ("driver", "payment")
+    ]
+    assert [each.say(2) for each in hide_personal(found, ["driver"])] == [
+        "driver: ENUM_TYPE_UNEXPECTED_STRING_VALUES (values are not shown); the schema says BYTES; "
+        "in 1 of 2 rows",
+        "payment: Values: Ann; the schema says BYTES; for example 'Ann'; in 1 of 2 rows",
+    ]
+
+
+def test_rows_that_cannot_be_read_are_an_anomaly_above_the_share_of_a_run(capsys):
+    bad = [BadRow(7, Fault("not_utf8", "not UTF-8"), "")]
+    sample = Sample([Batch("a.csv", {}, 99, ())], bad, {}, {}, True)
+    assert unreadable_rows(sample, 0.01) == []
+    assert capsys.readouterr().err == (
+        "fareline: 1 of 100 rows cannot be read, the first in line 7 (not UTF-8); left out, as a "
+        "run would\n"
+    )
+    [found] = unreadable_rows(sample, 0.001)
+    assert found.say(99) == (
+        "(data set): 1 of 100 rows cannot be read, the first in line 7 (not UTF-8); the schema "
+        "says at most 0.1 % of the rows (data.max_bad_share)"
+    )
 
 
 def test_a_column_taken_out_is_no_mistake_when_it_is_not_there():
