@@ -30,7 +30,7 @@ def plan(
         file, sizes = _open(stream, file_format)
         schema = file.schema_arrow if file_format == "parquet" else file.schema
         names = tuple(schema.names)
-        _require_distinct(path, names)
+        require_distinct(path, names)
         pieces, start, first, rows = [], 0, 1, 0
         for group, size in enumerate(sizes):
             rows += size
@@ -49,7 +49,12 @@ def _open(stream: BinaryIO, file_format: str) -> tuple[Any, list[int]]:
     return file, [file.get_batch(i).num_rows for i in range(file.num_record_batches)]
 
 
-def _require_distinct(path: str, names: tuple[str, ...]) -> None:
+def require_distinct(path: str, names: tuple[str, ...]) -> None:
+    """Refuses two columns of one name.
+
+    Raises:
+        DataError: There are.
+    """
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise DataError.explain(
@@ -62,10 +67,15 @@ def kinds(path: str, file_format: str, known: Mapping[str, str], open_file: Open
     with open_file(path) as stream:
         file, _ = _open(stream, file_format)
         schema = file.schema_arrow if file_format == "parquet" else file.schema
-    return {f.name: _kind(path, f.name, f.type) for f in schema if f.name not in known}
+    return {f.name: kind_of_type(path, f.name, f.type) for f in schema if f.name not in known}
 
 
-def _kind(path: str, name: str, kind: pa.DataType) -> str:
+def kind_of_type(path: str, name: str, kind: pa.DataType) -> str:
+    """What examples hold of a column of this type.
+
+    Raises:
+        DataError: They can hold nothing of it, such as of a time.
+    """
     of = pa.types
     if of.is_dictionary(kind):
         kind = kind.value_type
@@ -142,7 +152,7 @@ def to_batch(path: str, batch: pa.RecordBatch, first_row: int, kinds: Mapping[st
         if pa.types.is_null(array.type):
             columns[name] = array if kinds[name] == UNKNOWN else array.cast(TYPES[kinds[name]])
             continue
-        _require_fitting(path, name, array.type, kinds[name])
+        require_fitting(path, name, array.type, kinds[name])
         columns[name], found = _convert(array, kinds[name])
         for index, (reason, message) in found.items():
             faults.setdefault(index, Fault(reason, f"{name}: {message}"))
@@ -155,8 +165,13 @@ def to_batch(path: str, batch: pa.RecordBatch, first_row: int, kinds: Mapping[st
     return Batch(path, kept.columns, kept.rows, bad)
 
 
-def _require_fitting(path: str, name: str, found: pa.DataType, kind: str) -> None:
-    own = _kind(path, name, found)
+def require_fitting(path: str, name: str, found: pa.DataType, kind: str) -> None:
+    """Refuses a column whose type cannot become a kind.
+
+    Raises:
+        DataError: It is of another one.
+    """
+    own = kind_of_type(path, name, found)
     if own != kind and (own, kind) != (INT, FLOAT) and (own, kind) != (FLOAT, INT):
         expected = {INT: "integers", FLOAT: "numbers"}.get(kind, "text")
         raise DataError.explain(

@@ -13,7 +13,7 @@ import dataclasses
 import difflib
 import glob
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,19 +29,22 @@ class CsvSource:
 
     Attributes:
         input_base: The folder that the files lie in.
-        pattern: A glob relative to `input_base`, which matches `files` and nothing else.
+        pattern: A glob relative to `input_base`, which matches `files` and nothing else; of a query
+            one for each table, by its name.
         files: The files, sorted by name.
         header: The column names, the same in every file.
         span_range: The first and the last span that are read; None if the source has no spans.
         notes: What is no mistake and still worth saying, one sentence each.
+        sample: Of a query: some values of each column, as text.
     """
 
     input_base: Path
-    pattern: str
+    pattern: str | Mapping[str, str]
     files: tuple[Path, ...]
     header: tuple[str, ...]
     span_range: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
+    sample: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
 
 
 def check_csv_source(

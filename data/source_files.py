@@ -31,7 +31,7 @@ def check_source_files(
     Raises:
         DataError: Nothing is there to read, or a column is missing.
     """
-    files, pattern = _find_files(path) if spans is None else (spans.files, spans.pattern)
+    files, pattern = find_files(path) if spans is None else (spans.files, spans.pattern)
     names = _names(str(files[0]))
     if names is not None:
         require_columns_of_source(path, names, required_columns)
@@ -39,18 +39,23 @@ def check_source_files(
     return found if spans is None else with_spans(found, spans)
 
 
-def _find_files(path: Path) -> tuple[tuple[Path, ...], str]:
+def find_files(path: Path) -> tuple[tuple[Path, ...], str]:
+    """The files that a path means, sorted, and the glob that matches them in their folder.
+
+    Raises:
+        DataError: There are none, or of several formats.
+    """
     if path.is_file():
-        if not _ending(path):
+        if not ending_of(path):
             raise DataError.explain(
                 str(path), "its name ends in nothing that is known", _EXPECTED, "rename the file"
             )
         return (path,), glob.escape(path.name)
-    found = sorted(each for each in path.glob("*") if _ending(each)) if path.is_dir() else []
+    found = sorted(each for each in path.glob("*") if ending_of(each)) if path.is_dir() else []
     if not found:
         what = "the folder holds no such file" if path.is_dir() else "there is no such file"
         raise DataError.explain(str(path), what, _EXPECTED, "check the source's path")
-    endings = sorted({_ending(each) for each in found})
+    endings = sorted({ending_of(each) for each in found})
     if len(endings) > 1:
         raise DataError.explain(
             str(path),
@@ -61,7 +66,8 @@ def _find_files(path: Path) -> tuple[tuple[Path, ...], str]:
     return tuple(found), f"*{endings[0]}"
 
 
-def _ending(path: Path) -> str:
+def ending_of(path: Path) -> str:
+    """The ending that tells the format; empty if none does."""
     fitting = [ending for ending in FORMATS if path.name.endswith(ending)]
     return max(fitting, key=len, default="")
 

@@ -37,6 +37,7 @@ SPANS = "spans"  # JSON list of {"span", "version"}, ascending, where several we
 SOURCE_FILES = "source_files"  # JSON list of {"path", "bytes", "sha256"}, sorted by path; with
 # "rows" if ColumnarExampleGen read them
 DATA_SHA256 = "data_sha256"  # one digest over the names and contents of the source files
+SOURCE_QUERY = "source_query"  # its text, where the examples are the rows of a query over files
 # Of the same, if ColumnarExampleGen read them.
 ROWS_READ = "rows_read"  # all, bad ones included; as text: a server's integers have 32 bits
 SPLIT_ROWS = "split_rows"  # JSON object, split to number of examples

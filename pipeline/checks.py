@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from data.span_patterns import has_span
 from fareline.errors import SettingsError
+from pipeline.bigquery_source import names_span
 from pipeline.evaluation_checks import find_bucketed_texts, find_evaluation_mistakes
 from pipeline.sections import Settings
 from schema.curated import column_types, columns_in_environment, load_schema, schema_path
@@ -136,7 +137,8 @@ def find_label_leaks(settings: Settings) -> Iterator[str]:
 
 def find_spans_without_pattern(settings: Settings) -> Iterator[str]:
     """A span or a window is asked of a source that has spans."""
-    if has_span(settings.data.source.path or ""):
+    source = settings.data.source
+    if has_span(source.path or "") or (source.bigquery and names_span(source.bigquery.query)):
         return
     for name, value, default in (
         ("span", settings.data.span, None),
@@ -181,6 +183,14 @@ def find_features_absent_in_serving(
                 f"{where}: {column} is not in the SERVING environment of the schema; expected "
                 "a column that requests carry. Hint: remove it, or correct the schema."
             )
+
+
+def column_kinds(settings: Settings) -> dict[str, str]:
+    """Column to `int`, `float` or `string`, as the curated schema says; empty without one."""
+    if settings.schema_ is None:
+        return {}
+    types = column_types(load_schema(schema_path(settings.schema_, settings.path.parent)))
+    return {name: {"bytes": "string"}.get(kind, kind) for name, kind in types.items()}
 
 
 def required_columns(settings: Settings) -> list[str]:

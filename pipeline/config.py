@@ -19,6 +19,8 @@ from pipeline.sections import DEFAULT_PATH, Settings
 from schema.curated import is_packaged_name
 
 PATH_SETTINGS = ("data.source.csv", "data.source.files", "schema", "push.destination")
+# Sections that hold a path for each name that the user chose.
+PATH_MAPPINGS = ("data.source.sql.files", "data.source.bigquery.files")
 
 
 def load_settings(path: Path = DEFAULT_PATH, overrides: Sequence[str] = ()) -> Settings:
@@ -83,8 +85,8 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
         ) from error
     *parents, last = key.split(".")
     value = _start_paths_here(key, value)
-    if ".".join(parents) == "data.source" and isinstance(values.get("data"), dict):
-        values["data"]["source"] = {}  # one of several kinds: naming one replaces the other
+    if key.startswith("data.source.") and isinstance(values.get("data"), dict):
+        _replace_source(values["data"], key.split(".")[2])
     section = values
     for name in parents:
         if section.get(name) is None:
@@ -100,11 +102,19 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
     section[last] = value
 
 
+def _replace_source(data: dict[str, Any], kind: str) -> None:
+    """A source is one of several kinds: naming one replaces another."""
+    source = data.get("source")
+    same = isinstance(source, dict) and kind in source
+    data["source"] = {kind: source[kind]} if same else {}
+
+
 def _start_paths_here(key: str, value: Any) -> Any:
     """Makes relative paths in a `--set` start where the command was typed."""
     if isinstance(value, dict):
         return {name: _start_paths_here(f"{key}.{name}", inner) for name, inner in value.items()}
-    if key not in PATH_SETTINGS or not isinstance(value, str) or "://" in value:
+    is_path = key in PATH_SETTINGS or any(key.startswith(f"{name}.") for name in PATH_MAPPINGS)
+    if not is_path or not isinstance(value, str) or "://" in value:
         return value
     if key == "schema" and is_packaged_name(value):
         return value

@@ -5,7 +5,7 @@ modules: `tfx.v1` also imports the Google Cloud clients, which takes four second
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from ml_metadata.proto import metadata_store_pb2
@@ -54,9 +54,9 @@ class Placement:
 
     Attributes:
         pipeline_root: Folder or URI of the artifacts.
-        data_dir: Folder or URI that holds the input files.
+        data_dir: Folder or URI that holds the input files; None: BigQuery is asked.
         data_pattern: Glob of the input files, relative to `data_dir`; with `{SPAN}` and so on where
-            there are spans.
+            there are spans; of a query over files one for each table, by its name.
         push_dir: Folder or URI that pushed versions go to.
         metadata: Connection to ML Metadata; None where the platform brings its own.
         enable_cache: Whether unchanged components reuse their outputs.
@@ -75,8 +75,8 @@ class Placement:
     """
 
     pipeline_root: str
-    data_dir: str
-    data_pattern: str
+    data_dir: str | None
+    data_pattern: str | Mapping[str, str]
     push_dir: str
     metadata: metadata_store_pb2.ConnectionConfig | None = None
     enable_cache: bool = True
@@ -109,7 +109,9 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
     trainer_job, trainer_job_config = placement.jobs.get("Trainer", (None, {}))
 
     # Data: read, measure, hold against the contract, and stop here if it breaks it.
-    data_path = placement.parameterize("data_path", placement.data_dir)
+    data_path = placement.data_dir
+    if data_path is not None:
+        data_path = placement.parameterize("data_path", data_path)
     example_gen = build_example_gen(
         settings,
         data_path,
@@ -163,7 +165,7 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
     if placement.baseline == "live":
         lookup = [
             Lookup(
-                input_base=data_path,
+                input_base=data_path or "",
                 input_config=example_gen.exec_properties[INPUT_CONFIG_KEY],
                 wanted_span=example_gen.exec_properties.get(RANGE_CONFIG_KEY) or "",
                 push_destination=placement.push_dir,

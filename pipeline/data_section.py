@@ -3,16 +3,72 @@
 Called by pipeline.sections. Imports no TFX and no TensorFlow.
 """
 
+import re
 from typing import Annotated, Literal
 
 import pydantic
 from pydantic import Field
 
+from data.span_patterns import has_span
 from pipeline.values import Count, Number, Section, Share
 
 SPLIT_NAMES = ("train", "validate", "eval")
 COLUMNAR, CSV_EXAMPLE_GEN = "columnar", "csv_example_gen"
 _SplitName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+
+
+def _no_span(path: str) -> str:
+    if has_span(path):
+        raise ValueError("expected a path without {SPAN} and the like: tables have no spans")
+    return path
+
+
+def _table_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)?", name):
+        raise ValueError("expected NAME or DATASET.NAME, of letters, digits and underscores")
+    return name
+
+
+def _some_table(files: dict[str, str]) -> dict[str, str]:
+    if not files:
+        raise ValueError("expected tables, each with its files")
+    return files
+
+
+# Files: one, a folder of files of one kind, or a glob.
+_TableFiles = dict[
+    Annotated[str, pydantic.AfterValidator(_table_name)],
+    Annotated[str, pydantic.AfterValidator(_no_span)],
+]
+_QueryText = Annotated[str, Field(min_length=1)]
+
+
+class Sql(Section):
+    """A query over Parquet or CSV files, which DuckDB answers.
+
+    Attributes:
+        query: One SELECT.
+        files: Table to its files: one, a folder of files of one kind, or a glob.
+    """
+
+    query: _QueryText
+    files: Annotated[_TableFiles, pydantic.AfterValidator(_some_table)]
+
+
+class BigQuery(Section):
+    """A query that BigQuery answers, in a cluster.
+
+    Attributes:
+        query: In its dialect.
+        project: That pays for it; None: on Vertex that of the job.
+        cache: Whether the same query gives the same rows, so that they need not be read again.
+        files: What stands for its tables on this machine; as with `Sql`.
+    """
+
+    query: _QueryText
+    project: str | None = None
+    cache: bool = False
+    files: _TableFiles = Field(default_factory=dict)
 
 
 class Source(Section):
@@ -22,13 +78,29 @@ class Source(Section):
         dataset: A data set that the project knows by name.
         csv: A CSV file, or a folder of them with one header.
         files: A file of any format that the columnar reader knows, or a folder of files of one.
+        sql: A query over files.
+        bigquery: A query to BigQuery.
 
-    The paths of both may be patterns of spans, see `data.span_patterns`.
+    The paths of csv and files may be patterns of spans, see `data.span_patterns`.
     """
 
     dataset: Literal["chicago_taxi"] | None = None
     csv: str | None = None
     files: str | None = None
+    sql: Sql | None = None
+    bigquery: BigQuery | None = None
+
+    @property
+    def local_query(self) -> Sql | None:
+        """What DuckDB is asked, if a run on this machine asks it."""
+        if self.bigquery is not None and self.bigquery.files:
+            return Sql(query=self.bigquery.query, files=self.bigquery.files)
+        return self.sql
+
+    @property
+    def query_setting(self) -> str:
+        """The section that holds the query."""
+        return "data.source.bigquery" if self.bigquery is not None else "data.source.sql"
 
     @property
     def path(self) -> str | None:
@@ -140,10 +212,23 @@ class Data(Section):
         if self.reader == CSV_EXAMPLE_GEN:
             if self.source.files is not None:
                 raise ValueError("expected source.csv with reader csv_example_gen")
+            if self.source.sql is not None or self.source.bigquery is not None:
+                raise ValueError("expected reader columnar where the source is a query")
             if self.split_by is not None:
                 raise ValueError("expected reader columnar where split_by is set")
             if self.personal_columns():
                 raise ValueError("expected reader columnar where columns are personal")
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _a_query_is_read_once(self) -> "Data":
+        is_query = self.source.sql is not None or self.source.bigquery is not None
+        by_time = self.split_by is not None and self.split_by.time is not None
+        if is_query and by_time and not self.split_by.starts:
+            raise ValueError(
+                "expected split_by.starts where a query is split by time: it is asked once, and "
+                "only its last row would tell where the shares begin"
+            )
         return self
 
     @pydantic.model_validator(mode="after")

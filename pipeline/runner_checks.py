@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 
 from fareline.errors import SettingsError
+from pipeline.bigquery_source import find_project_mistakes, find_span_mistakes
 from pipeline.runner_sections import Cluster, RunnerName, Vertex
 from pipeline.sections import Settings
 from schema.curated import is_packaged_name
@@ -34,6 +35,9 @@ def check_runner(settings: Settings, runner: RunnerName, section: Cluster) -> No
         *find_loose_image(section, where),
         *find_packaging_options(section, where),
         *find_windows(settings),
+        *find_span_mistakes(settings),
+        *find_project_mistakes(settings, section, where),
+        *find_columnar_options(settings),
         *find_keys_on_dataflow(settings, section),
         *(find_unusable_jobs(section, where) if isinstance(section, Vertex) else ()),
     ]
@@ -136,6 +140,22 @@ def find_windows(settings: Settings) -> Iterator[str]:
         yield (
             f"data.window: found {settings.data.window}; expected 1, since a cluster runs TFX's "
             "driver, which reads one span. Hint: add --set data.window=1, or run on this machine."
+        )
+
+
+def find_columnar_options(settings: Settings) -> Iterator[str]:
+    """What our own reader does with rows is not asked of TFX's, which reads from BigQuery."""
+    if settings.data.source.bigquery is None:
+        return
+    if settings.data.split_by is not None:
+        yield (
+            "data.split_by: TFX's BigQueryExampleGen splits by a hash of the whole row; expected "
+            "null with data.source.bigquery. Hint: leave it out."
+        )
+    for name in settings.data.personal_columns():
+        yield (
+            f"data.columns.{name}: TFX's BigQueryExampleGen leaves no column out; expected none "
+            "that is personal with data.source.bigquery. Hint: leave it out of the query."
         )
 
 

@@ -29,6 +29,7 @@ EXAMPLE_GEN_SOURCES = (
     "data.example_records",
     "data.examples",
     "data.kinds",
+    "data.local_query",
     "data.pieces",
     "data.privacy",
     "data.row_values",
@@ -36,6 +37,8 @@ EXAMPLE_GEN_SOURCES = (
     "data.time_splits",
     "pipeline.components.columnar_example_gen",
     "pipeline.components.example_reading",
+    "pipeline.components.piece_files",
+    "pipeline.components.query_reading",
 )
 # And of the two judges: what measures, and what decides.
 EVALUATOR_SOURCES = (

@@ -9,6 +9,7 @@ be wrong with the settings is found before TFX is imported.
 import dataclasses
 import glob
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -23,6 +24,7 @@ from pipeline.runner_checks import check_runner
 from pipeline.runner_sections import DEFAULT_NODE, Cluster, Resources, RunnerName
 from pipeline.sections import Settings
 from pipeline.spec_checks import check_spec
+from runners.query_check import check_local_query
 
 SUFFIXES: dict[RunnerName, str] = {"kubeflow": ".yaml", "vertex": ".json"}
 
@@ -103,6 +105,7 @@ def _compile_job(
     from runners import kubeflow, vertex
 
     adapter = {"kubeflow": kubeflow, "vertex": vertex}[runner]
+    bigquery = settings.data.source.bigquery
     parameters: dict[str, int | str] = {}
 
     def parameterize(name: str, value: int | str) -> RuntimeParameter:
@@ -111,7 +114,7 @@ def _compile_job(
 
     placement = Placement(
         pipeline_root=section.place_of("pipeline_root", settings.name),
-        data_dir=section.place_of("data_path", settings.name),
+        data_dir=None if bigquery else section.place_of("data_path", settings.name),
         data_pattern=remote_data_pattern(settings),
         push_dir=section.place_of("push_destination", settings.name),
         enable_cache=section.cache,
@@ -131,13 +134,22 @@ def _compile_job(
     job["runtimeConfig"]["parameterValues"] = dict(parameters)  # whole numbers, where TFX has 4.0
     _write_parameter_values(job["pipelineSpec"], parameters)
     _write_resources(job["pipelineSpec"], section.resources)
+    if bigquery is not None and not bigquery.cache:
+        job["pipelineSpec"]["root"]["dag"]["tasks"]["ExampleGen"].pop("cachingOptions", None)
     adapter.finish(job, settings, section)
     return job, parameters
 
 
-def remote_data_pattern(settings: Settings) -> str:
-    """The glob of the input files below the data path; they have the names that they have here."""
+def remote_data_pattern(settings: Settings) -> str | Mapping[str, str]:
+    """The glob of the input files below the data path; they have the names that they have here.
+
+    Of a query over files one for each table, below the deepest folder that holds them all here.
+    """
     source = settings.data.source
+    if source.bigquery:
+        return ""
+    if source.sql:
+        return check_local_query(settings).pattern
     if has_span(source.path or ""):
         return split_pattern(str(settings.resolve(source.path)))[1]
     if source.files:

@@ -11,6 +11,7 @@ task's inputs, command and image.
 
 from typing import Any
 
+from pipeline import bigquery_source
 from pipeline.runner_sections import Kubeflow
 from pipeline.sections import Settings
 
@@ -31,7 +32,9 @@ def beam_args(settings: Settings, section: Kubeflow) -> tuple[str, ...]:
     Left alone, Beam downloads a runner first. And with any option, TFX builds an sdist of itself in
     every step, unless an image is named.
     """
-    return ("--runner=FnApiRunner", f"--sdk_container_image={section.image}", *section.beam_args)
+    image = f"--sdk_container_image={section.image}"
+    query = bigquery_source.beam_args(settings, section)
+    return ("--runner=FnApiRunner", image, *query, *section.beam_args)
 
 
 def jobs(settings: Settings, section: Kubeflow) -> dict[str, Any]:
@@ -46,7 +49,8 @@ def finish(job: dict[str, Any], settings: Settings, section: Kubeflow) -> None:
     tasks = spec["root"]["dag"]["tasks"]
     _correct_producers(tasks)
     tasks[_LOOKUP].pop("cachingOptions", None)
-    _connect_example_gen(spec)
+    if settings.data.source.bigquery is None:  # of which nobody can say whether it has changed
+        _connect_example_gen(spec)
 
 
 def _correct_producers(tasks: dict[str, Any]) -> None:

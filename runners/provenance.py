@@ -20,7 +20,7 @@ from pathlib import Path
 import yaml
 
 from lineage import recorded
-from pipeline.config import PATH_SETTINGS
+from pipeline.config import PATH_MAPPINGS, PATH_SETTINGS
 from pipeline.sections import DEFAULT_PATH, Settings
 from pipeline.user_code import fingerprint_sources
 from runners.doctor import STACKS
@@ -123,12 +123,19 @@ def write_settings(settings: Settings) -> str:
     values = settings.model_dump(mode="json", by_alias=True)
     for name in PATH_SETTINGS:
         *parents, last = name.split(".")
-        section = values
-        for parent in parents:
-            section = section.get(parent) or {}
+        section = _section(values, parents)
         if section.get(last) is not None:
             section[last] = _absolute(name, section[last], settings)
+    for name in PATH_MAPPINGS:
+        paths = _section(values, name.split("."))
+        paths.update({table: _absolute(name, path, settings) for table, path in paths.items()})
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
+
+
+def _section(values: dict, names: Sequence[str]) -> dict:
+    for name in names:
+        values = values.get(name) or {}
+    return values
 
 
 def _absolute(name: str, value: str, settings: Settings) -> str:

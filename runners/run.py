@@ -28,6 +28,7 @@ from runners.passwords import store_passwords
 from runners.pii_key import read_pii_key
 from runners.progress import ProgressTable, output_to
 from runners.provenance import collect_provenance
+from runners.query_check import check_local_query
 from runners.reading_progress import describe_reading
 from runners.source_warnings import personal_warnings
 from runners.workspace import Workspace
@@ -66,6 +67,8 @@ def check_request(settings: Settings) -> CsvSource:
     if has_span(source.path or ""):
         path = str(settings.resolve(source.path))
         spans = resolve_spans(path, settings.data.span, settings.data.window)
+    if source.sql or source.bigquery:
+        return check_local_query(settings)
     if source.files:
         found = check_source_files(settings.resolve(source.files), required, spans)
         return _with_warnings(settings, found)

@@ -3,7 +3,7 @@
 Looks at what lies on this machine, the first rows of each file. Imports no TFX.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from data.personal_columns import find_personal_columns, sample_columns
@@ -20,9 +20,14 @@ def personal_warnings(settings: Settings, files: Sequence[Path]) -> list[str]:
         settings: Valid.
         files: Of the source; what cannot be read is passed over.
     """
+    return warnings_of_looks(settings, find_personal_columns(sample_columns(files)))
+
+
+def warnings_of_looks(settings: Settings, looks: Mapping[str, str]) -> list[str]:
+    """A line for each column that looks like something and of which the settings say nothing."""
     return [
         f"warning: column {name} looks like {kind}; data.columns.{name} says what becomes of it"
-        for name, kind in find_personal_columns(sample_columns(files)).items()
+        for name, kind in looks.items()
         if name not in settings.data.columns
     ]
 

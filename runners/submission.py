@@ -142,5 +142,11 @@ def needed_uploads(settings: Settings, section: Cluster) -> list[Upload]:
     """
     if section.data_path is not None:
         return []
+    if settings.data.source.bigquery is not None:
+        return []
     folder = section.place_of("data_path", settings.name)
-    return [Upload(file, f"{folder}/{file.name}") for file in check_request(settings).files]
+    source = check_request(settings)
+    return [
+        Upload(file, f"{folder}/{file.relative_to(source.input_base).as_posix()}")
+        for file in source.files
+    ]

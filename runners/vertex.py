@@ -5,6 +5,7 @@ Called by runners.compile. Compiling needs no client: that one is in runners.ver
 
 from typing import Any
 
+from pipeline import bigquery_source
 from pipeline.runner_sections import CustomJob, Vertex
 from pipeline.sections import Settings
 
@@ -19,7 +20,8 @@ def beam_args(settings: Settings, section: Vertex) -> tuple[str, ...]:
     """
     image = f"--sdk_container_image={section.image}"
     if section.beam == "in_container":
-        return ("--runner=FnApiRunner", image, *section.beam_args)
+        query = bigquery_source.beam_args(settings, section)
+        return ("--runner=FnApiRunner", image, *query, *section.beam_args)
     root = section.place_of("pipeline_root", settings.name)
     optional = {
         "machine_type": section.dataflow.machine_type,

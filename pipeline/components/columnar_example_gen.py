@@ -35,6 +35,7 @@ from tfx.types.standard_component_specs import (
 )
 from tfx.utils import proto_utils
 
+from data.local_query import LocalQuery
 from data.quarantine import require_few_bad
 from data.splits import Splitting
 from fareline.errors import DataError
@@ -43,6 +44,7 @@ from pipeline.components.example_gen import sha256_of_data
 from pipeline.components.example_protection import Protection
 from pipeline.components.example_reading import PARTS, Reading, read_files
 from pipeline.components.lookup import mark_examples
+from pipeline.components.query_reading import read_answer
 from pipeline.components.span_driver import SpanDriver
 
 
@@ -92,7 +94,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         examples = artifact_utils.get_single_instance(output_dict[EXAMPLES_KEY])
         options = unpack_options(exec_properties.get(CUSTOM_CONFIG_KEY))
         base = exec_properties[INPUT_BASE_KEY]
-        paths = _find_files(base, exec_properties[INPUT_CONFIG_KEY])
+        tables = _find_files(base, exec_properties[INPUT_CONFIG_KEY])
+        paths = sorted({path for found in tables.values() for path in found})
+        sql = options.get("sql")
         splitting = _splitting(exec_properties, options)
         examples.split_names = artifact_utils.encode_split_names(splitting.names)
         tmp_dir = os.path.join(self._get_tmp_dir(), "example_gen")
@@ -108,11 +112,17 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             Protection.from_options(options.get("privacy")),
         )
         with self._make_beam_pipeline() as pipeline:
-            read_files(pipeline, paths, reading)
+            if sql is None:
+                read_files(pipeline, paths, reading)
+            else:
+                query = LocalQuery(sql["query"], tables, sql["text_columns"], sql["where"])
+                read_answer(pipeline, query, reading)
         with fileio.open(os.path.join(tmp_dir, "report.json"), "r") as file:
             report = json.loads(file.read())
         _keep_quarantine(report, examples.uri, tmp_dir, options.get("max_bad_share", 0.0))
         _record(examples, report, base)
+        if sql is not None:
+            examples.set_string_custom_property(recorded.SOURCE_QUERY, sql["query"])
         mark_examples(examples, exec_properties)
         file_format = exec_properties.get(OUTPUT_FILE_FORMAT_KEY)
         examples_utils.set_payload_format(examples, exec_properties[OUTPUT_DATA_FORMAT_KEY])
@@ -122,14 +132,16 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         logging.info("Examples generated: %s", report["splits"])
 
 
-def _find_files(base: str, input_config: str) -> list[str]:
+def _find_files(base: str, input_config: str) -> dict[str, list[str]]:
+    """The files of each input split: one or several spans of a source, or tables of a query."""
     config = example_gen_pb2.Input()
     proto_utils.json_to_proto(input_config, config)
-    globs = [os.path.join(base, split.pattern) for split in config.splits]
-    paths = sorted({path for pattern in globs for path in fileio.glob(pattern)})
-    if not paths:
+    globs = {split.name: os.path.join(base, split.pattern) for split in config.splits}
+    paths = {name: sorted(fileio.glob(pattern)) for name, pattern in globs.items()}
+    missing = [globs[name] for name, found in paths.items() if not found]
+    if missing:
         raise DataError.explain(
-            ", ".join(globs), "no file", "expected files to read", "check the source's path"
+            ", ".join(missing), "no file", "expected files to read", "check the source's path"
         )
     return paths
 

@@ -8,24 +8,22 @@ read twice writes the same files twice. Called by `pipeline.components.columnar_
 import dataclasses
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 import apache_beam as beam
 from tfx.dsl.io import fileio
 
-from data.batches import UNKNOWN
+from data.batches import UNKNOWN, Batch
 from data.example_files import ROWS_AT_ONCE, SplitWriter, open_split_files
 from data.kinds import merge_kinds
 from data.pieces import Piece, SourceFile, kinds_in, plan_file, read_piece
-from data.quarantine import SHOWN, describe, merge_counts, quarantine_line
+from data.quarantine import SHOWN, merge_counts
 from data.splits import Splitting, assign, require_column
 from data.time_splits import TimeCounts, count_times, find_starts, merge_times
 from fareline.errors import DataError
 from pipeline.components.example_protection import Protection
-
-PARTS = "parts"  # folder of what the pieces report, below the place for temporary files
-PROGRESS = "progress"  # folder of how far each piece is, there too
+from pipeline.components.piece_files import PARTS, PROGRESS, BadRows, ReadingProgress
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,78 +174,58 @@ class _ReadPiece(beam.DoFn):
     ) -> Iterator[dict[str, Any]]:
         piece, number, total = numbered
         reading = self._reading
-        splitting = dataclasses.replace(reading.splitting, starts=starts)
+        reading = dataclasses.replace(
+            reading, splitting=dataclasses.replace(reading.splitting, starts=starts)
+        )
         kinds = reading.kinds_of(piece, found)
-        protect = reading.protection.protector()
-        name = f"data_tfrecord-{number:05d}-of-{total:05d}.gz"
-        paths = [os.path.join(folder, name) for folder in reading.split_dirs]
-        part = _Part(os.path.join(reading.tmp_dir, PARTS, f"{number:05d}.jsonl"), piece.path)
-        progress = _Progress(os.path.join(reading.tmp_dir, PROGRESS, f"{number:05d}"))
-        rows = 0
-        with open_split_files(paths) as writer, part:
-            for batch in map(protect, read_piece(piece, kinds, open_source)):
-                part.take(batch.bad)
-                rows += len(batch.bad)
-                for slice_ in batch.slices(ROWS_AT_ONCE):
-                    write_rows(writer, slice_, splitting)
-                    rows += slice_.rows
-                    progress.tell(rows)
-        splits = dict(zip(reading.splitting.names, writer.counts.tolist(), strict=True))
-        yield {
-            "path": piece.path,
-            "number": number,
-            "rows": rows,
-            "splits": splits,
-            "reasons": part.reasons,
-            "first": part.first,
-            "kinds": {name: kind for name, kind in kinds.items() if kind != UNKNOWN},
-        }
+        batches = read_piece(piece, kinds, open_source)
+        written = write_batches(batches, (number, total), piece.path, reading)
+        yield written | {"kinds": {name: kind for name, kind in kinds.items() if kind != UNKNOWN}}
+
+
+def write_batches(
+    batches: Iterable[Batch], numbered: tuple[int, int], source: str, reading: Reading
+) -> dict[str, Any]:
+    """Writes what was read as one piece into files of its own, one for each split.
+
+    Args:
+        batches: From a reader.
+        numbered: Which piece it is, from 0, and of how many.
+        source: Where its rows come from.
+        reading: What to do.
+
+    Returns:
+        `path`, `number`, `rows`, `splits`, `reasons` and `first`, as plain JSON types.
+    """
+    number, total = numbered
+    protect = reading.protection.protector()
+    name = f"data_tfrecord-{number:05d}-of-{total:05d}.gz"
+    paths = [os.path.join(folder, name) for folder in reading.split_dirs]
+    part = BadRows(os.path.join(reading.tmp_dir, PARTS, f"{number:05d}.jsonl"), source)
+    progress = ReadingProgress(os.path.join(reading.tmp_dir, PROGRESS, f"{number:05d}"))
+    rows = 0
+    with open_split_files(paths) as writer, part:
+        for batch in map(protect, batches):
+            part.take(batch.bad)
+            rows += len(batch.bad)
+            for slice_ in batch.slices(ROWS_AT_ONCE):
+                write_rows(writer, slice_, reading.splitting)
+                rows += slice_.rows
+                progress.tell(rows)
+    splits = dict(zip(reading.splitting.names, writer.counts.tolist(), strict=True))
+    return {
+        "path": source,
+        "number": number,
+        "rows": rows,
+        "splits": splits,
+        "reasons": part.reasons,
+        "first": part.first,
+    }
 
 
 def write_rows(writer: SplitWriter, batch: Any, splitting: Splitting) -> None:
     """Puts the rows of a batch into the files of their splits."""
     writer.write(batch, assign(batch.columns, batch.rows, splitting))
-
-
-class _Part:
-    """The bad rows of one piece; there is no file if there are none."""
-
-    def __init__(self, path: str, source: str):
-        self._path, self._source = path, source
-        self._file: Any = None
-        self.reasons: dict[str, int] = {}
-        self.first: list[str] = []
-
-    def __enter__(self) -> "_Part":
-        return self
-
-    def take(self, bad: Sequence[Any]) -> None:
-        for row in bad:
-            if self._file is None:
-                fileio.makedirs(os.path.dirname(self._path))
-                self._file = fileio.open(self._path, "w")
-            self._file.write(quarantine_line(self._source, row) + "\n")
-            self.reasons[row.fault.reason] = self.reasons.get(row.fault.reason, 0) + 1
-            if len(self.first) < SHOWN:
-                self.first.append(describe(self._source, row))
-
-    def __exit__(self, *exception: object) -> None:
-        if self._file is not None:
-            self._file.close()
-
-
-class _Progress:
-    """A small file that says how many rows a piece has got to; on this machine only."""
-
-    def __init__(self, path: str):
-        self._path = None if "://" in path else path
-        if self._path:
-            os.makedirs(os.path.dirname(self._path), exist_ok=True)
-
-    def tell(self, rows: int) -> None:
-        if self._path:
-            with open(self._path, "w") as file:
-                file.write(str(rows))
 
 
 def _write_report(
@@ -258,16 +236,31 @@ def _write_report(
     reading: Reading,
 ) -> None:
     """Sums up what was read, for the executor, which may run elsewhere than the workers."""
-    ordered = sorted(reports, key=lambda report: report["number"])
     rows: dict[str, int] = {}
-    for report in ordered:
+    for report in reports:
         rows[report["path"]] = rows.get(report["path"], 0) + report["rows"]
+    counted = [dataclasses.asdict(file) | {"rows": rows[file.path]} for file in files]
+    write_report(counted, reports, starts, reading)
+
+
+def write_report(
+    files: Sequence[Mapping[str, Any]],
+    reports: Sequence[Mapping[str, Any]],
+    starts: Sequence[float],
+    reading: Reading,
+) -> None:
+    """Sums up what was read.
+
+    Args:
+        files: `path`, `bytes`, `sha256` and `rows` of each.
+        reports: From `write_batches`.
+        starts: When the splits begin, where they are split by time.
+        reading: In whose folder `report.json` is written.
+    """
+    ordered = sorted(reports, key=lambda report: report["number"])
     content = {
-        "files": [
-            dataclasses.asdict(file) | {"rows": rows[file.path]}
-            for file in sorted(files, key=lambda file: file.path)
-        ],
-        "rows": sum(rows.values()),
+        "files": sorted(files, key=lambda file: file["path"]),
+        "rows": sum(report["rows"] for report in ordered),
         "splits": merge_counts(report["splits"] for report in ordered),
         "starts": dict(zip(reading.splitting.names[1:], starts, strict=True)) if starts else None,
         "reasons": merge_counts(report["reasons"] for report in ordered),

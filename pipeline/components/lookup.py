@@ -30,7 +30,7 @@ def look_up_source(input_base: str, input_config: str, wanted_span: str) -> dict
     """Does what TFX's driver of an ExampleGen does before the cache is asked.
 
     Args:
-        input_base: Folder or URI.
+        input_base: Folder or URI; empty where the source is no files: then nothing is looked up.
         input_config: An Input as JSON, with `{SPAN}` and `{VERSION}` in its patterns or without.
         wanted_span: A number, or `latest`; empty where the source has no spans.
 
@@ -38,6 +38,9 @@ def look_up_source(input_base: str, input_config: str, wanted_span: str) -> dict
         `resolved_input_config` with both filled in; `input_fingerprint`; `span`; and `version`,
         empty if the patterns have none.
     """
+    if not input_base:
+        nothing = (FINGERPRINT_PROPERTY_NAME, SPAN_PROPERTY_NAME, VERSION_PROPERTY_NAME)
+        return {"resolved_input_config": input_config, **dict.fromkeys(nothing, "")}
     config = example_gen_pb2.Input()
     proto_utils.json_to_proto(input_config, config)
     wanted = read_wanted_span(wanted_span)

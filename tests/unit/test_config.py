@@ -16,6 +16,7 @@ from pipeline.config import load_settings
 from pipeline.sections import DEFAULT_PATH, Settings
 from schema.curated import column_types, columns_in_environment, load_schema, schema_path
 
+OTHER_SOURCES = dict.fromkeys(("csv", "files", "sql", "bigquery"))
 MINIMAL = """\
 name: trips
 task: binary
@@ -90,7 +91,7 @@ def refusal(path=DEFAULT_PATH, *overrides):
         (
             "data.source.cvs=trips",
             "data.source.cvs: unknown setting; did you mean csv? "
-            "expected one of dataset, csv, files.",
+            "expected one of dataset, csv, files, sql, bigquery.",
         ),
         (
             "data.splits.validate_=3",
@@ -283,7 +284,7 @@ def test_wrong_type(override, line):
         (
             "data.source={csv: /trips, dataset: chicago_taxi}",
             "data.source: found {'csv': '/trips', 'dataset': 'chicago_taxi'}; "
-            "expected exactly one of dataset, csv and files.",
+            "expected exactly one of dataset, csv, files, sql and bigquery.",
         ),
         (
             "serving.latency_ms.batch_1.p95=0",
@@ -651,7 +652,8 @@ def test_section_gives_json_types_under_the_names_of_the_file():
     assert settings.section("tuning")["tuning"]["search"]["learning_rate"] == [0.001, 0.01]
     assert settings.section("data", "schema") == {
         "data": {
-            "source": {"dataset": "chicago_taxi", "csv": None, "files": None},
+            "source": dict.fromkeys(("csv", "files", "sql", "bigquery"))
+            | {"dataset": "chicago_taxi"},
             "span": None,
             "window": 1,
             "reader": "columnar",
@@ -672,7 +674,7 @@ def test_shares_of_the_splits_keep_their_order():
 
 def test_every_value_of_the_default_file_is_read():
     in_file = yaml.safe_load(DEFAULT_PATH.read_text(encoding="utf-8"))
-    in_file["data"]["source"] |= {"csv": None, "files": None}
+    in_file["data"]["source"] |= OTHER_SOURCES
     read = load_settings().model_dump(mode="json", by_alias=True)
     for bounds in read["evaluation"]["thresholds"].values():
         if bounds:
@@ -844,6 +846,18 @@ def test_splits_by_time_name_where_all_but_the_oldest_start():
         load("{eval: 9}")
     with pytest.raises(SettingsError, match=r"expected no two splits to start at the same value"):
         load("{eval: 9, validate: 9}")
+
+
+def test_a_query_is_split_by_time_at_given_times_alone():
+    query = {"query": "select 1", "files": {"t": "t.csv"}}
+    by_time = ["data.reader=columnar", "data.split_by={time: trip_start_timestamp}"]
+    for source in (f"data.source.sql={query}", f"data.source.bigquery={query}"):
+        with pytest.raises(
+            SettingsError, match=r"expected split_by.starts where a query is split by time: it is"
+        ):
+            load_settings(overrides=[source, *by_time])
+        given = "data.split_by.starts={validate: 5, eval: 9}"
+        assert load_settings(overrides=[source, *by_time, given]).data.split_by.starts
 
 
 def test_the_stock_reader_reads_csv_and_hashes_whole_rows():
