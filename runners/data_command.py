@@ -1,4 +1,7 @@
-"""`fareline data`: generated rows, and rows cut into spans. Registered in `runners.cli`."""
+"""`fareline data`: generated rows, rows cut into spans, and `runners.data_query`.
+
+Registered in `runners.cli`.
+"""
 
 import enum
 import sys
@@ -8,9 +11,13 @@ from typing import Annotated
 
 import typer
 
+from runners.data_query import query
 from runners.lineage_commands.app import JsonOption, answer
 
-app = typer.Typer(help="Generate taxi-like data; cut data into spans.", no_args_is_help=True)
+app = typer.Typer(
+    help="Generate taxi-like data; cut data into spans; ask examples.", no_args_is_help=True
+)
+app.command()(query)
 
 _TELL_SECONDS = 10.0
 _SHARE = {"min": 0.0, "max": 1.0}

@@ -62,8 +62,8 @@ class _Server:
         for pid in self._running:
             try:
                 os.killpg(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+            except ProcessLookupError:  # it has no group of its own yet
+                os.kill(pid, signal.SIGKILL)
 
     def _start(self, request: dict[str, Any]) -> None:
         pid = os.fork()

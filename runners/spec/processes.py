@@ -98,6 +98,7 @@ class Processes:
         self._steps: dict[int, _Step] = {}
         self._numbers = itertools.count(1)
         self._server: subprocess.Popen | None = None
+        self._server_ended = False
 
     def __enter__(self) -> "Processes":
         if self._modules:
@@ -158,6 +159,9 @@ class Processes:
             "log": str(command.log),
         }
         with self._lock:
+            if self._server_ended:  # a step that it left behind may hold its stdin open still
+                step.ended.set()
+                return step
             self._steps[number] = step
             try:
                 self._server.stdin.write(json.dumps(request).encode() + b"\n")
@@ -177,6 +181,7 @@ class Processes:
                 self._steps.pop(answer["id"])
                 step.ended.set()
         with self._lock:
+            self._server_ended = True
             while self._steps:
                 self._steps.popitem()[1].ended.set()
 
@@ -239,7 +244,8 @@ def _environment() -> dict[str, str]:
 
 def _kill(pid: int | None, number: int) -> None:
     if pid is not None:
-        try:
-            os.killpg(pid, number)
-        except ProcessLookupError:
-            return
+        with contextlib.suppress(ProcessLookupError):
+            try:
+                os.killpg(pid, number)
+            except ProcessLookupError:  # a fork of a moment ago has no group of its own yet
+                os.kill(pid, number)
