@@ -1,12 +1,14 @@
 """The pipeline on database servers: runs, cache, questions, killed runs beside live ones."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -48,13 +50,80 @@ def states(server, database):
     return []
 
 
-def test_a_server_holds_all_that_a_run_records(server, small_settings, tmp_path):
+@dataclasses.dataclass(frozen=True)
+class Recorded:
+    """A server's database with runs of one workspace.
+
+    Attributes:
+        server: Where.
+        database: Name.
+        workspace: Of the runs.
+        first: The first run that came to its end.
+    """
+
+    server: Any
+    database: str
+    workspace: Path
+    first: Finished
+
+    @property
+    def uri(self):
+        return self.server.uri(self.database)
+
+
+@pytest.fixture(scope="module")
+def recorded(server, small_csv, small_settings, tmp_path_factory):
+    """A run was killed, one of another workspace stopped at the gate, and the third one is whole."""
+    tmp_path = tmp_path_factory.mktemp("backend")
     database, workspace = server.new_database(), tmp_path / "ws"
     uri = server.uri(database)
-    first = fareline(server, *run_arguments(workspace, uri, small_settings))
-    assert first.exit_code == 0, first.stderr
+    call = fareline_command(*run_arguments(workspace, uri, small_settings))
+    call["env"] |= server.environment()
+    with open(tmp_path / "stderr", "w") as stderr:
+        process = subprocess.Popen(
+            **call, stdout=subprocess.DEVNULL, stderr=stderr, start_new_session=True
+        )
+    try:
+        deadline = time.monotonic() + 300
+        while RUNNING not in dict(states(server, database)).values():
+            assert process.poll() is None, Path(stderr.name).read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    [killed] = {name for name, state in states(server, database) if state == RUNNING}
+
+    # It stops at the data gate; what the first one left running stays so, since it may be alive.
+    trips = pd.read_csv(small_csv, dtype=str)
+    trips.loc[::10, "payment_type"] = "Bitcoin"
+    trips.to_csv(tmp_path / "broken.csv", index=False)
+    broken = (*small_settings, f"data.source.csv={tmp_path / 'broken.csv'}")
+    other = fareline(server, *run_arguments(tmp_path / "other", uri, broken))
+    assert other.nodes_in("failed") == {"DataGate"}, other.stderr
+    assert (killed, RUNNING) in states(server, database)
+
+    again = fareline(server, *run_arguments(workspace, uri, small_settings))
+    return Recorded(server, database, workspace, again)
+
+
+def test_a_killed_run_is_ended_by_its_workspace_and_not_by_another(recorded):
+    assert recorded.first.exit_code == 0, recorded.first.stderr
+    found = states(recorded.server, recorded.database)
+    assert RUNNING not in {state for _, state in found}
+    assert not (recorded.workspace / ".unfinished-runs").exists()
+
+
+def test_a_server_holds_all_that_a_run_records(recorded, small_settings):
+    server, uri, workspace, first = (
+        recorded.server,
+        recorded.uri,
+        recorded.workspace,
+        recorded.first,
+    )
     assert (first.answer["status"], first.answer["metadata"]) == ("pushed", uri)
-    assert set(first.states().values()) == {"executed"}
+    # Of what the killed run began, its first nodes may have come to an end.
+    assert first.nodes_in("executed") >= {"Transform", "Tuner", "Trainer", "Evaluator", "Pusher"}
     second = fareline(server, *run_arguments(workspace, uri, small_settings))
     assert second.exit_code == 0, second.stderr
     # There is a model to compare with now.
@@ -65,7 +134,8 @@ def test_a_server_holds_all_that_a_run_records(server, small_settings, tmp_path)
     for run in (first, second):
         assert "mlmd client" not in Path(run.answer["log"]).read_text(errors="replace")
     runs = ask(server, "runs", "--workspace", workspace)
-    assert {run["run_id"] for run in runs} == ids
+    assert ids < {run["run_id"] for run in runs}
+    assert len(runs) == 4  # the killed one, and the one that stopped at the gate
     assert runs == ask(server, "runs", "--store", uri)
     assert ask(server, "upstream", "live", "--workspace", workspace)
 
@@ -100,43 +170,6 @@ def test_a_server_holds_all_that_a_run_records(server, small_settings, tmp_path)
         "workspace, and metadata.store is null. Hint: set metadata.store back, or name another "
         "--workspace.\n"
     )
-
-
-def test_a_killed_run_is_ended_by_its_workspace_and_not_by_another(
-    server, small_csv, small_settings, tmp_path
-):
-    database = server.new_database()
-    uri = server.uri(database)
-    call = fareline_command(*run_arguments(tmp_path / "killed", uri, small_settings))
-    call["env"] |= server.environment()
-    with open(tmp_path / "stderr", "w") as stderr:
-        process = subprocess.Popen(
-            **call, stdout=subprocess.DEVNULL, stderr=stderr, start_new_session=True
-        )
-    try:
-        deadline = time.monotonic() + 300
-        while RUNNING not in dict(states(server, database)).values():
-            assert process.poll() is None, Path(stderr.name).read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    [killed] = {name for name, state in states(server, database) if state == RUNNING}
-
-    # It stops at the data gate; what the first one left running stays so, since it may be alive.
-    trips = pd.read_csv(small_csv, dtype=str)
-    trips.loc[::10, "payment_type"] = "Bitcoin"
-    trips.to_csv(tmp_path / "broken.csv", index=False)
-    broken = (*small_settings, f"data.source.csv={tmp_path / 'broken.csv'}")
-    other = fareline(server, *run_arguments(tmp_path / "other", uri, broken))
-    assert other.nodes_in("failed") == {"DataGate"}, other.stderr
-    assert (killed, RUNNING) in states(server, database)
-
-    again = fareline(server, *run_arguments(tmp_path / "killed", uri, small_settings))
-    assert again.exit_code == 0, again.stderr
-    assert RUNNING not in {state for _, state in states(server, database)}
-    assert not (tmp_path / "killed" / ".unfinished-runs").exists()
 
 
 def test_a_server_that_is_down_is_said_before_anything_starts(small_settings, tmp_path):
