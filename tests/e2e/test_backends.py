@@ -73,7 +73,7 @@ class Recorded:
 
 @pytest.fixture(scope="module")
 def recorded(server, small_csv, small_settings, tmp_path_factory):
-    """A run was killed, one of another workspace stopped at the gate, and the third one is whole."""
+    """A run was killed, one of another workspace stopped at the gate, the third is whole."""
     tmp_path = tmp_path_factory.mktemp("backend")
     database, workspace = server.new_database(), tmp_path / "ws"
     uri = server.uri(database)
