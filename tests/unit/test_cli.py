@@ -14,6 +14,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import fareline
+from data.taxi import taxi_csv_path
 from fareline.errors import FarelineError, UserMistake
 from pipeline.sections import DEFAULT_PATH
 from runners import cli
@@ -337,6 +338,43 @@ def test_no_cache_and_other_settings_are_passed_on(fake_run, tmp_path, monkeypat
     [(request, _)] = requests
     assert (request.settings.name, request.settings.path) == ("mine", mine)
     assert (request.workspace.root, request.use_cache) == (tmp_path / "workspace", False)
+
+
+def test_a_span_is_a_setting_like_others_and_wins_over_them(fake_run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for number in (1, 2):
+        (tmp_path / f"span-{number}").mkdir()
+        (tmp_path / f"span-{number}" / "trips.csv").write_bytes(taxi_csv_path().read_bytes())
+    source = ["--set", "data.source.csv=span-{SPAN}/*.csv"]
+    requests = fake_run("pushed")
+    for words, span in (
+        (["--span", "2"], 2),
+        (["--set", "data.span=2", "--span", "1"], 1),
+        ([], None),
+    ):
+        ran = CliRunner().invoke(cli.app, ["run", "--json", *source, *words])
+        assert ran.exit_code == 0, ran.output
+        request, found = requests[-1]
+        assert request.settings.data.span == span
+        assert ("data.span=1" in request.overrides) == (span == 1)
+        # The latest, where nobody says which.
+        assert [file.parent.name for file in found.files] == [f"span-{span or 2}"]
+
+
+def test_a_span_that_is_not_there_starts_nothing(fake_run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "span-1").mkdir()
+    (tmp_path / "span-1" / "trips.csv").write_bytes(taxi_csv_path().read_bytes())
+    requests = fake_run("pushed")
+    words = ["run", "--set", "data.source.csv=span-{SPAN}/*.csv", "--span"]
+    ran = CliRunner().invoke(cli.app, [*words, "3"])
+    assert isinstance(ran.exception, UserMistake)
+    assert str(ran.exception) == (
+        f"{tmp_path}/span-{{SPAN}}/*.csv, span 3: is not there; expected one of 1. Hint: name one "
+        "of these with --span, or leave it out for the latest."
+    )
+    assert CliRunner().invoke(cli.app, [*words, "-1"]).exit_code == 2
+    assert requests == []
 
 
 # What ends a command otherwise.

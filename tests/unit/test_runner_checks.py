@@ -129,6 +129,26 @@ def test_dataflow_on_a_network_of_its_own_needs_the_subnetwork():
     assert problems("vertex", *peered, subnetwork) == []
 
 
+@pytest.mark.parametrize(
+    ("runner", "beam", "pseudonymize", "is_refused"),
+    [
+        ("vertex", "dataflow", "true", True),
+        ("vertex", "dataflow", "false", False),  # left out: nobody needs a key
+        ("vertex", "in_container", "true", False),
+        ("kubeflow", None, "true", False),
+    ],
+)
+def test_pseudonyms_are_made_where_the_key_is(runner, beam, pseudonymize, is_refused):
+    column = f"data.columns={{company: {{pii: true, pseudonymize: {pseudonymize}}}}}"
+    found = problems(runner, column, *([f"runners.vertex.beam={beam}"] if beam else ()))
+    line = (
+        "data.columns.company: pseudonyms need a key, which workers of Dataflow do not have; "
+        "expected runners.vertex.beam: in_container. Hint: read in the container, or leave the "
+        "column out."
+    )
+    assert found == [line] * is_refused
+
+
 def test_all_problems_at_once():
     found = problems("vertex", "runners.vertex.image=a", "runners.vertex.data_path=b", "name=1st")
     assert [line.partition(":")[0] for line in found] == [
