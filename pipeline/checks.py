@@ -140,6 +140,12 @@ def find_spans_without_pattern(settings: Settings) -> Iterator[str]:
     source = settings.data.source
     if has_span(source.path or "") or (source.bigquery and names_span(source.bigquery.query)):
         return
+    is_query = source.sql is not None or source.bigquery is not None
+    hint = (
+        "put the condition into the query"
+        if is_query
+        else ("write for example csv: trips/span-{SPAN}/*.csv")
+    )
     for name, value, default in (
         ("span", settings.data.span, None),
         ("window", settings.data.window, 1),
@@ -147,8 +153,7 @@ def find_spans_without_pattern(settings: Settings) -> Iterator[str]:
         if value != default:
             yield (
                 f"data.{name}: found {value}, and data.source has no spans; expected a source with "
-                "{SPAN} or a date in its path. Hint: write for example csv: "
-                "trips/span-{SPAN}/*.csv, or leave it out."
+                f"{{SPAN}} or a date in its path. Hint: {hint}, or leave it out."
             )
 
 

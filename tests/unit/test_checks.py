@@ -6,6 +6,7 @@ from fareline.errors import SettingsError
 from pipeline.checks import (
     find_features_absent_in_serving,
     find_label_leaks,
+    find_spans_without_pattern,
     find_unfit_types,
     find_unknown_columns,
     require_no_label_leak,
@@ -242,3 +243,25 @@ def test_a_label_leak_is_found_without_a_schema():
         f"{DEFAULT_PATH}: features.bucketized.tips: tips makes the label; expected a column that "
         "is known when a prediction is asked for. Hint: remove it from the features."
     )
+
+
+# Rule: a span or a window is asked of a source that has spans.
+
+
+@pytest.mark.parametrize(
+    ("source", "hint"),
+    [
+        ("{csv: trips}", "write for example csv: trips/span-{SPAN}/*.csv"),
+        ("{sql: {query: select 1, files: {t: t.csv}}}", "put the condition into the query"),
+        ("{bigquery: {query: select 1}}", "put the condition into the query"),
+    ],
+)
+def test_spans_of_a_source_that_has_none(source, hint):
+    given = settings(f"data.source={source}", "data.span=3", "data.window=2")
+    assert list(find_spans_without_pattern(given)) == [
+        f"data.{name}, and data.source has no spans; expected a source with {{SPAN}} or a date in "
+        f"its path. Hint: {hint}, or leave it out."
+        for name in ("span: found 3", "window: found 2")
+    ]
+    named = settings("data.source={csv: 'trips/span-{SPAN}/*.csv'}", "data.span=3")
+    assert list(find_spans_without_pattern(named)) == []
