@@ -14,19 +14,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from data import locked_duckdb
 from data.example_records import read_columns
 from fareline.errors import UserMistake
 
 _WHERE = "the condition"
 _EXPECTED = "expected SQL over the features, such as: payment_type = 'Cash' and trip_miles > 10"
-_SETTINGS = {
-    "threads": "1",  # more would return the rows in any order
-    "python_enable_replacements": "false",
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-    "enable_external_access": "false",
-    "lock_configuration": "true",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,9 +69,8 @@ class ExampleQuery:
             self._condition = duckdb.SQLExpression(condition)
         except duckdb.Error as error:
             raise _explain(str(error), ()) from error
-        self._connection = duckdb.connect(":memory:")
-        for setting, value in _SETTINGS.items():
-            self._connection.execute(f"SET {setting} = {value}")
+        self._connection = locked_duckdb.connect()
+        locked_duckdb.lock(self._connection)
 
     def ask(self, splits: Mapping[str, Sequence[str]], limit: int) -> dict[str, Found]:
         """Reads splits: once, or a second time if not all examples are like the first ones.

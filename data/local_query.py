@@ -15,6 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from data import locked_duckdb
 from data.batches import Batch
 from data.columnar_files import kind_of_type, require_distinct, to_batch
 from data.csv_blocks import read_header, unpacked
@@ -116,18 +117,8 @@ def count_rows(query: LocalQuery) -> dict[str, int]:
 
 def _connect(query: LocalQuery, folder: str) -> Any:
     """A database that holds the tables and can reach nothing else, and cannot be told to."""
-    import duckdb
-
-    connection = duckdb.connect(":memory:")
-    for setting, value in (
-        ("threads", "1"),  # more would return the rows of a join or a group in any order
-        ("memory_limit", f"'{_MEMORY}'"),
-        ("temp_directory", _text(folder)),
-        ("python_enable_replacements", "false"),
-        ("autoinstall_known_extensions", "false"),
-        ("autoload_known_extensions", "false"),
-    ):
-        connection.execute(f"SET {setting} = {value}")
+    limits = {"memory_limit": _text(_MEMORY), "temp_directory": _text(folder)}
+    connection = locked_duckdb.connect(limits)
     connection.execute("SELECT setseed(0)")  # random() is the same every time
     for name, paths in query.tables.items():
         schema, _, table = name.rpartition(".")
@@ -139,8 +130,7 @@ def _connect(query: LocalQuery, folder: str) -> Any:
             connection.execute(f"CREATE VIEW {named} AS SELECT * FROM {reader}")
     allowed = [path for paths in query.tables.values() for path in paths]
     connection.execute(f"SET allowed_paths = {_list(allowed)}")
-    connection.execute("SET enable_external_access = false")
-    connection.execute("SET lock_configuration = true")
+    locked_duckdb.lock(connection)
     return connection
 
 

@@ -11,6 +11,7 @@ from fareline.errors import SettingsError
 from pipeline.bigquery_source import names_span
 from pipeline.evaluation_checks import find_bucketed_texts, find_evaluation_mistakes
 from pipeline.sections import Settings
+from schema import curated
 from schema.curated import column_types, columns_in_environment, load_schema, schema_path
 
 NUMBERS = ("int", "float")
@@ -194,8 +195,7 @@ def column_kinds(settings: Settings) -> dict[str, str]:
     """Column to `int`, `float` or `string`, as the curated schema says; empty without one."""
     if settings.schema_ is None:
         return {}
-    types = column_types(load_schema(schema_path(settings.schema_, settings.path.parent)))
-    return {name: {"bytes": "string"}.get(kind, kind) for name, kind in types.items()}
+    return curated.column_kinds(load_schema(schema_path(settings.schema_, settings.path.parent)))
 
 
 def required_columns(settings: Settings) -> list[str]:

@@ -30,6 +30,7 @@ EXAMPLE_GEN_SOURCES = (
     "data.examples",
     "data.kinds",
     "data.local_query",
+    "data.locked_duckdb",
     "data.pieces",
     "data.privacy",
     "data.row_values",

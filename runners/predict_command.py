@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 BATCH_SIZE = 1024
 MAX_BAD_SHARE = 0.001
 _TELL_SECONDS, _TELL_SECONDS_TERMINAL = 10.0, 0.5
-_KINDS = {"int": "int", "float": "float", "bytes": "string"}  # of the schema, of tf.Examples
 
 
 def predict(
@@ -120,7 +119,7 @@ def _tell_over(line: str) -> None:
 def _wanted_by_schema(settings: "Settings") -> "Wanted | None":
     """What the curated schema demands of a row of which a prediction is asked for."""
     from data.rows import Wanted
-    from schema.curated import column_types, columns_in_environment, load_schema, schema_path
+    from schema.curated import column_kinds, columns_in_environment, load_schema, schema_path
 
     if settings.schema_ is None:
         return None
@@ -128,9 +127,9 @@ def _wanted_by_schema(settings: "Settings") -> "Wanted | None":
     # What one pipeline predicts may be known where another one's predictions are asked for.
     label = settings.label.column
     serving = [n for n in columns_in_environment(contract, "SERVING") if n != label]
-    types = column_types(contract)
+    kinds = column_kinds(contract)
     always = {each.name for each in contract.feature if each.presence.min_fraction >= 1.0}
-    return Wanted({name: _KINDS[types[name]] for name in serving}, always.intersection(serving))
+    return Wanted({name: kinds[name] for name in serving}, always.intersection(serving))
 
 
 def _agree(wanted: "Wanted | None", predictor: "BatchPredictor") -> "Wanted":

@@ -90,12 +90,11 @@ def read_rows(path: Path, contract: "schema_pb2.Schema | None", settings: "Setti
     """
     from data.sample import MAX_ROWS, read_sample
     from runners.live_model import quieten_tensorflow
-    from schema.curated import column_types
+    from schema.curated import column_kinds
 
     quieten_tensorflow()  # which reads TFRecords
 
-    types = {} if contract is None else column_types(contract)
-    kinds = {name: {"bytes": "string"}.get(kind, kind) for name, kind in types.items()}
+    kinds = {} if contract is None else column_kinds(contract)
     sample = read_sample(path, kinds)
     if not sample.is_whole:
         tell(f"{path} holds more rows; the first {sample.rows:,} were read (about {MAX_ROWS:,})")

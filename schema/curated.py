@@ -136,6 +136,16 @@ def column_types(schema: schema_pb2.Schema) -> dict[str, str]:
     return types
 
 
+def column_kinds(schema: schema_pb2.Schema) -> dict[str, str]:
+    """Column to what a tf.Example holds of it: `'int'`, `'float'` or `'string'`.
+
+    Raises:
+        UserMistake: As `column_types`.
+    """
+    types = column_types(schema)
+    return {name: {"bytes": "string"}.get(kind, kind) for name, kind in types.items()}
+
+
 def columns_in_environment(schema: schema_pb2.Schema, env: str) -> list[str]:
     """Returns the columns that data of an environment must have, in the schema's order.
 

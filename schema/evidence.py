@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from schema.anomalies import DATA_SET, Anomaly
-from schema.bounds import say_presence
+from schema.bounds import numbers_of, say_presence
 
 _SHOWN_VALUES = 5
 _LONGEST_VALUE = 60  # characters of an example value
@@ -124,7 +124,8 @@ def _say_domain(feature: schema_pb2.Feature, schema: schema_pb2.Schema) -> str:
         more = len(domain) - _SHOWN_VALUES
         listed = ", ".join(domain[:_SHOWN_VALUES])
         return f"{kind}, one of {listed}" + (f" and {more} more" if more > 0 else "")
-    low, high = _bounds(feature)
+    allowed = numbers_of(feature)
+    low, high = allowed.low, allowed.high
     if low is None and high is None:
         return kind
     if high is None:
@@ -217,7 +218,8 @@ def _outside(
     if domain is not None:
         known = pa.array([text.encode() for text in domain], pa.large_binary())
         return ~pc.is_in(values.cast(pa.large_binary()), known).to_numpy(zero_copy_only=False)
-    low, high = _bounds(feature)
+    allowed = numbers_of(feature)
+    low, high = allowed.low, allowed.high
     if low is None and high is None:
         return np.zeros(len(values), bool)
     numbers = values.to_numpy(zero_copy_only=False)
@@ -259,14 +261,3 @@ def _text_domain(feature: schema_pb2.Feature, schema: schema_pb2.Schema) -> Sequ
         named = (d for d in schema.string_domain if d.name == feature.domain)
         return [value for domain in named for value in domain.value]
     return None
-
-
-def _bounds(feature: schema_pb2.Feature) -> tuple[float | None, float | None]:
-    """The lowest and the highest number that the schema allows, where it says so."""
-    for name in ("int_domain", "float_domain"):
-        if feature.HasField(name):
-            domain = getattr(feature, name)
-            return tuple(
-                getattr(domain, end) if domain.HasField(end) else None for end in ("min", "max")
-            )
-    return None, None

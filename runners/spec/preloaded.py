@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 from runners.beam import run_beam_in_process
+from runners.spec.processes import kill
 
 
 class _Server:
@@ -60,10 +61,7 @@ class _Server:
     def end_all(self) -> None:
         """Ends what is running still."""
         for pid in self._running:
-            try:
-                os.killpg(pid, signal.SIGKILL)
-            except ProcessLookupError:  # it has no group of its own yet
-                os.kill(pid, signal.SIGKILL)
+            kill(pid, signal.SIGKILL)
 
     def _start(self, request: dict[str, Any]) -> None:
         pid = os.fork()

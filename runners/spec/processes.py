@@ -118,7 +118,7 @@ class Processes:
         if self._server is None:
             return
         for step in list(self._steps.values()):  # none, unless the run broke off
-            _kill(step.pid, signal.SIGKILL)
+            kill(step.pid, signal.SIGKILL)
         self._server.kill()  # it may be importing what nobody needs any more
         self._server.wait()
         with contextlib.suppress(BrokenPipeError):
@@ -145,7 +145,7 @@ class Processes:
                 self._end(step)
                 raise Cancelled("the run was cancelled")
         if step.code is None:
-            _kill(step.pid, signal.SIGKILL)
+            kill(step.pid, signal.SIGKILL)
             raise ProcessesError(f"the preloaded process has ended; its output is in {self._log}")
         return step.code
 
@@ -216,9 +216,9 @@ class Processes:
 
     def _end(self, step: _Step) -> None:
         """Ends a step and everything that it started."""
-        _kill(step.pid, signal.SIGTERM)
+        kill(step.pid, signal.SIGTERM)
         if not step.ended.wait(GRACE_SECONDS):
-            _kill(step.pid, signal.SIGKILL)
+            kill(step.pid, signal.SIGKILL)
 
 
 def is_preloadable(words: Sequence[str]) -> bool:
@@ -242,7 +242,8 @@ def _environment() -> dict[str, str]:
     return inherited | _own_environment()
 
 
-def _kill(pid: int | None, number: int) -> None:
+def kill(pid: int | None, number: int) -> None:
+    """Signals a step and everything that it started; None, or what is gone, is passed over."""
     if pid is not None:
         with contextlib.suppress(ProcessLookupError):
             try:
