@@ -5,6 +5,7 @@ modules: `tfx.v1` also imports the Google Cloud clients, which takes four second
 """
 
 import dataclasses
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -27,6 +28,7 @@ from fareline.digests import sha256_of_file
 from pipeline.baseline_strategy import BaselineStrategy
 from pipeline.components.curated_schema import CuratedSchema
 from pipeline.components.data_gate import DataGate
+from pipeline.components.data_policy import DataPolicy
 from pipeline.components.evaluator import Evaluator
 from pipeline.components.infra_validator import InfraValidator
 from pipeline.components.live_baseline import LiveBaseline
@@ -38,6 +40,7 @@ from pipeline.evaluation import build_eval_config
 from pipeline.example_source import build_example_gen
 from pipeline.sections import Settings
 from pipeline.user_code import (
+    GATE_SOURCES,
     MODEL_SOURCES,
     PREPROCESSING_FN,
     RUN_FN,
@@ -62,6 +65,7 @@ class Placement:
         enable_cache: Whether unchanged components reuse their outputs.
         span_range: The first and the last span to read, where that is known before the run; None:
             the one in the settings, or the latest.
+        today: ISO date by which rules of the gate end; empty: each run asks its clock.
         pii_key_id: Tells the key of pseudonyms from others, where it is at hand; never the key.
         baseline: What finds the model to compare with: `decided`, the latest blessed one unless a
             person decided otherwise; `latest_blessed`, TFX's own strategy, the only one that Vertex
@@ -81,6 +85,7 @@ class Placement:
     metadata: metadata_store_pb2.ConnectionConfig | None = None
     enable_cache: bool = True
     span_range: tuple[int, int] | None = None
+    today: str = ""
     pii_key_id: str | None = None
     baseline: Literal["decided", "latest_blessed", "live"] = "decided"
     parameterize: Callable[[str, Any], Any] = lambda name, value: value
@@ -127,7 +132,14 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
     example_validator = ExampleValidator(
         statistics=statistics_gen.outputs["statistics"], schema=schema
     )
-    data_gate = DataGate(anomalies=example_validator.outputs["anomalies"])
+    data_policy = DataPolicy(
+        anomalies=example_validator.outputs["anomalies"],
+        schema=schema,
+        examples=example_gen.outputs["examples"],
+        policy=_policy(settings),
+        today=placement.today if settings.gate.has_dates else "",
+    )
+    data_gate = DataGate(decision=data_policy.outputs["decision"])
 
     # Model: transform, search, train.
     transform = Transform(
@@ -209,6 +221,7 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
             schema_gen,
             *([curated_schema] if curated_schema else []),
             example_validator,
+            data_policy,
             data_gate,
             transform,
             tuner,
@@ -238,6 +251,13 @@ def _baseline(
         model=Channel(type=Model),
         model_blessing=Channel(type=ModelBlessing),
     ).with_id("BaselineResolver")
+
+
+def _policy(settings: Settings) -> str:
+    """What DataPolicy decides by, as JSON."""
+    content = settings.section("gate")["gate"]
+    content["source_fingerprint"] = fingerprint_sources(GATE_SOURCES)
+    return json.dumps(content, sort_keys=True)
 
 
 def _curated_schema(settings: Settings):

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from pipeline.data_section import Data
 from pipeline.evaluation_section import Evaluation
+from pipeline.gate_section import Gate
 from pipeline.label_section import Label, require_rule_of
 from pipeline.runner_sections import Runners
 from pipeline.values import (
@@ -161,6 +162,7 @@ class Settings(Section):
     seed: Annotated[int, Field(ge=0, lt=2**32, strict=True)]
     data: Data
     schema_: str | None = Field(alias="schema")
+    gate: Gate = Gate()
     features: Features
     label: Label
     transform: Transform = Transform()

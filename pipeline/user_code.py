@@ -41,6 +41,14 @@ EXAMPLE_GEN_SOURCES = (
     "pipeline.components.piece_files",
     "pipeline.components.query_reading",
 )
+# And of what decides on anomalies.
+GATE_SOURCES = (
+    "pipeline.components.data_policy",
+    "schema.anomalies",
+    "schema.bounds",
+    "schema.evidence",
+    "schema.gate",
+)
 # And of the two judges: what measures, and what decides.
 EVALUATOR_SOURCES = (
     "pipeline.components.evaluator",

@@ -134,8 +134,11 @@ def _compile_job(
     job["runtimeConfig"]["parameterValues"] = dict(parameters)  # whole numbers, where TFX has 4.0
     _write_parameter_values(job["pipelineSpec"], parameters)
     _write_resources(job["pipelineSpec"], section.resources)
+    tasks = job["pipelineSpec"]["root"]["dag"]["tasks"]
     if bigquery is not None and not bigquery.cache:
-        job["pipelineSpec"]["root"]["dag"]["tasks"]["ExampleGen"].pop("cachingOptions", None)
+        tasks["ExampleGen"].pop("cachingOptions", None)
+    if settings.gate.has_dates:  # what it decides depends on the day
+        tasks["DataPolicy"].pop("cachingOptions", None)
     adapter.finish(job, settings, section)
     return job, parameters
 

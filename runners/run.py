@@ -158,6 +158,7 @@ def _build_runner(
             data_dir=str(source.input_base),
             data_pattern=source.pattern,
             span_range=source.span_range,
+            today=datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
             pii_key_id=_pii_key_id(settings),
             push_dir=push_dir,
             metadata=connection,

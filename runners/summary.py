@@ -26,6 +26,7 @@ from lineage.why_view import judgement_lines, refusals
 from pipeline.sections import Settings
 from pipeline.slicing import OVERALL
 from pipeline.verdict import SliceMetrics
+from runners.anomalies_view import anomalies_table, decisions_of
 from runners.progress import NodeResult
 from runners.reading_progress import data_line
 from runners.workspace import Workspace
@@ -55,6 +56,7 @@ class Outcome:
     wall_seconds: float
     why: Mapping[str, Any] | None = None
     data: Mapping[str, Any] | None = None
+    anomalies: Sequence[Mapping[str, Any]] = ()
 
     @property
     def status(self) -> str:
@@ -81,6 +83,7 @@ class Outcome:
                 for n in self.nodes
             ],
             "data": self.data,
+            "anomalies": list(self.anomalies),
             "metrics": _finite(self.metrics),
             "slices": {s.name: _finite(s.metrics) for s in self.slices if s.name != OVERALL},
             "blessed": self.blessed,
@@ -133,6 +136,7 @@ def read_outcome(
         wall_seconds=wall_seconds,
         why=why,
         data=rows_read(examples) if examples else None,
+        anomalies=decisions_of(first("DataPolicy", "decision")),
     )
 
 
@@ -165,6 +169,8 @@ def print_summary(console: Console, outcome: Outcome, settings: Settings | None)
     """
     if outcome.data:
         console.print(data_line(outcome.data), markup=False, highlight=False, soft_wrap=True)
+    if outcome.anomalies:
+        console.print(anomalies_table(outcome.anomalies))
     if outcome.slices:
         console.print(_metrics_table(outcome.metrics, settings))
     for node in outcome.nodes:

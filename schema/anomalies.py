@@ -1,11 +1,11 @@
-"""Anomalies in words: what TFDV found in the data against the schema, and the decision to stop.
+"""Anomalies in words: what TFDV found in the data against the schema.
 
 Plain functions over the protos, called by the data gate and the run summary; imports
 tensorflow_metadata only.
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
@@ -65,19 +65,3 @@ def _reasons(anomalies: anomalies_pb2.Anomalies) -> Iterator[tuple[str, str, str
             yield column, kind, said.description.strip() or said.short_description
     if anomalies.data_missing:
         yield DATA_SET, "DATA_MISSING", "There are no examples."
-
-
-def require_no_anomalies(anomalies: Sequence[Anomaly]) -> None:
-    """Raises if there is any anomaly.
-
-    Raises:
-        DataAnomalies: With one line per anomaly.
-    """
-    if not anomalies:
-        return
-    noun = "anomaly" if len(anomalies) == 1 else "anomalies"
-    lines = [f"  {a.column}: {a.found} ({a.kind}; in {', '.join(a.splits)})" for a in anomalies]
-    raise DataAnomalies(
-        f"the data breaks the schema: {len(anomalies)} {noun}; expected none. Hint: correct the "
-        "data, or review the schema if the data is right.\n" + "\n".join(lines)
-    )

@@ -14,7 +14,7 @@ import pyarrow as pa
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from schema.anomalies import Anomaly, list_anomalies
-from schema.evidence import Evidence, collect_evidence
+from schema.evidence import Evidence, collect_evidence, say_finding
 from schema.statistics import find_anomalies
 
 if TYPE_CHECKING:
@@ -43,9 +43,7 @@ class Finding:
 
     def say(self, rows: int) -> str:
         """The line for a reader, of one of so many rows."""
-        parts = [f"{self.column}: {self.found.rstrip('. ')}; the schema says {self.expected}"]
-        if self.example is not None:
-            parts.append(f"for example {self.example!r}")
+        parts = say_finding(self.column, self.found, self.expected, self.example)
         if self.rows is not None:
             parts.append(f"in {self.rows:,} of {rows:,} rows")
         return "; ".join(parts)

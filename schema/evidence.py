@@ -1,8 +1,8 @@
 """Evidence of anomalies: what the schema says, how many rows break it, and a value of one of them.
 
 TFDV works on statistics and says roughly how much is wrong; here the rows themselves are asked.
-Called by `schema.check`; made for the data gate as well. Imports tensorflow_metadata
-and pyarrow, no TensorFlow.
+Called by `schema.check`, `schema.gate` and `pipeline.components.data_policy`. Imports
+tensorflow_metadata and pyarrow, no TensorFlow.
 """
 
 import dataclasses
@@ -98,6 +98,12 @@ def collect_evidence(
         Evidence(say_expected(anomaly, schema), count, example)
         for anomaly, count, example in zip(anomalies, rows, examples, strict=True)
     ]
+
+
+def say_finding(column: str, found: str, expected: str, example: str | None) -> list[str]:
+    """What a line about an anomaly is made of: `column: found`, what the schema says, a value."""
+    parts = [f"{column}: {found.rstrip('. ')}", f"the schema says {expected}"]
+    return parts if example is None else [*parts, f"for example {example!r}"]
 
 
 def say_expected(anomaly: Anomaly, schema: schema_pb2.Schema) -> str:

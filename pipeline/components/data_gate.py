@@ -3,27 +3,20 @@
 No `from __future__ import annotations`: TFX reads the raw annotations.
 """
 
-from tensorflow_metadata.proto.v0 import anomalies_pb2
-from tfx.components.example_validator.executor import DEFAULT_FILE_NAME
+import json
+
 from tfx.dsl.component.experimental.annotations import InputArtifact
 from tfx.dsl.component.experimental.decorators import component
 from tfx.dsl.io import fileio
-from tfx.types import artifact_utils
-from tfx.types.standard_artifacts import ExampleAnomalies
 
-from schema.anomalies import list_anomalies, require_no_anomalies
+from pipeline.decision_artifact import DECISIONS_FILE, DataDecision
+from schema.gate import Decision, require_passing
 
 
 @component
 def DataGate(  # noqa: N802 - TFX names the component after the function
-    anomalies: InputArtifact[ExampleAnomalies],
+    decision: InputArtifact[DataDecision],
 ) -> None:
-    """Fails with one line per anomaly, over all splits; passes if there is none."""
-    found = {}
-    for split in artifact_utils.decode_split_names(anomalies.split_names):
-        proto = anomalies_pb2.Anomalies()
-        path = f"{artifact_utils.get_split_uri([anomalies], split)}/{DEFAULT_FILE_NAME}"
-        with fileio.open(path, "rb") as file:
-            proto.ParseFromString(file.read())
-        found[split] = proto
-    require_no_anomalies(list_anomalies(found))
+    """Fails with one line for each anomaly that is to stop the run; passes if none is."""
+    with fileio.open(f"{decision.uri}/{DECISIONS_FILE}", "r") as file:
+        require_passing(map(Decision.from_json, json.loads(file.read())))

@@ -1,14 +1,11 @@
-"""The contract as an artifact of its own, and the data gate on real anomaly files."""
+"""The contract as an artifact of its own."""
 
 import pytest
-from tensorflow_metadata.proto.v0 import anomalies_pb2
 from tfx.types import standard_artifacts
 
 from fareline.digests import sha256_of_file
 from fareline.errors import UserMistake
 from pipeline.components.curated_schema import CuratedSchema, copy_schema
-from pipeline.components.data_gate import DataGate
-from schema.anomalies import DataAnomalies
 from schema.curated import schema_path
 
 
@@ -37,35 +34,3 @@ def test_another_schema_than_the_pipeline_was_built_with_is_refused(tmp_path):
         "the pipeline was built. Hint: build the image and the pipeline from the same sources."
     )
     assert not (tmp_path / "target").exists()
-
-
-def write_anomalies(tmp_path, **by_split):
-    artifact = standard_artifacts.ExampleAnomalies()
-    artifact.uri = str(tmp_path)
-    artifact.split_names = '["eval", "train"]'
-    for split in ("train", "eval"):
-        folder = tmp_path / f"Split-{split}"
-        folder.mkdir()
-        proto = by_split.get(split, anomalies_pb2.Anomalies())
-        (folder / "SchemaDiff.pb").write_bytes(proto.SerializeToString())
-    return artifact
-
-
-def test_gate_lets_clean_data_pass(tmp_path):
-    execute(DataGate, {"anomalies": [write_anomalies(tmp_path)]}, {}, {})
-
-
-def test_gate_stops_at_an_anomaly_of_any_split(tmp_path):
-    anomalies = anomalies_pb2.Anomalies()
-    reason = anomalies.anomaly_info["payment_type"].reason.add()
-    reason.type = anomalies_pb2.AnomalyInfo.ENUM_TYPE_UNEXPECTED_STRING_VALUES
-    reason.description = "Examples contain values missing from the schema: Bitcoin (~1%)."
-    artifact = write_anomalies(tmp_path, eval=anomalies)
-    with pytest.raises(DataAnomalies) as caught:
-        execute(DataGate, {"anomalies": [artifact]}, {}, {})
-    assert str(caught.value) == (
-        "the data breaks the schema: 1 anomaly; expected none. Hint: correct the data, or review "
-        "the schema if the data is right.\n"
-        "  payment_type: Examples contain values missing from the schema: Bitcoin (~1%). "
-        "(ENUM_TYPE_UNEXPECTED_STRING_VALUES; in eval)"
-    )

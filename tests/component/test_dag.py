@@ -45,7 +45,7 @@ def custom_config(node):
 
 def test_ten_components_and_what_joins_them(tmp_path):
     nodes = compile_nodes(tmp_path)
-    assert set(nodes) == TEN | {"CuratedSchema", "DataGate", "BaselineResolver"}
+    assert set(nodes) == TEN | {"CuratedSchema", "DataPolicy", "DataGate", "BaselineResolver"}
     waits_for = {name: set(node.upstream_nodes) for name, node in nodes.items()}
     assert waits_for == {
         "ExampleGen": set(),
@@ -53,7 +53,8 @@ def test_ten_components_and_what_joins_them(tmp_path):
         "SchemaGen": {"StatisticsGen"},
         "CuratedSchema": set(),
         "ExampleValidator": {"StatisticsGen", "CuratedSchema"},
-        "DataGate": {"ExampleValidator"},
+        "DataPolicy": {"ExampleGen", "CuratedSchema", "ExampleValidator"},
+        "DataGate": {"DataPolicy"},
         "Transform": {"ExampleGen", "CuratedSchema", "DataGate"},
         "Tuner": {"Transform"},
         "Trainer": {"Transform", "Tuner"},
@@ -66,7 +67,7 @@ def test_ten_components_and_what_joins_them(tmp_path):
 
 def test_without_a_curated_schema_the_inferred_one_is_the_contract(tmp_path):
     nodes = compile_nodes(tmp_path, "schema=null")
-    assert set(nodes) == TEN | {"DataGate", "BaselineResolver"}
+    assert set(nodes) == TEN | {"DataPolicy", "DataGate", "BaselineResolver"}
     assert "SchemaGen" in nodes["ExampleValidator"].upstream_nodes
     assert "SchemaGen" in nodes["Transform"].upstream_nodes
 
@@ -96,6 +97,7 @@ def test_code_fingerprints_are_part_of_the_cache_key_of_whom_they_concern(tmp_pa
         ("serving.latency_ms.batch_1.p95=7", {"InfraValidator"}),
         ("serving.log_exclude=[company]", set()),
         ("data.splits.eval=6", {"ExampleGen"}),
+        ("gate.default=warn", {"DataPolicy"}),
         ("transform.statistics=true", {"Transform"}),
         ("runners.vertex.image=other:1", set()),
     ],

@@ -16,6 +16,7 @@ from lineage.recorded import RunRecord
 from lineage.store import open_store, sqlite_connection
 from pipeline.components.curated_schema import CuratedSchema
 from pipeline.components.data_gate import DataGate
+from pipeline.decision_artifact import DataDecision
 from runners.local import LocalRunner
 from runners.progress import NodeState
 from runners.provenance import Provenance
@@ -37,11 +38,11 @@ def build(tmp_path):
         source = CuratedSchema(source="taxi", sha256=digest)
         components = [source]
         if gate:
-            anomalies = tfx.dsl.Importer(
-                source_uri=str(tmp_path),
-                artifact_type=tfx.types.standard_artifacts.ExampleAnomalies,
-            ).with_id("Anomalies")
-            components += [anomalies, DataGate(anomalies=anomalies.outputs["result"])]
+            (tmp_path / "decisions.json").write_text("[]")
+            decision = tfx.dsl.Importer(
+                source_uri=str(tmp_path), artifact_type=DataDecision
+            ).with_id("Decision")
+            components += [decision, DataGate(decision=decision.outputs["result"])]
             components[-1].add_upstream_node(source)
         pipeline = tfx.dsl.Pipeline(
             pipeline_name="tiny",
@@ -99,8 +100,8 @@ def test_executions_are_found_by_their_code(build, store):
     assert all(len(ids) == 3 for ids in members.values())
     assert found == {"a" * 40: members["run-1"] | members["run-3"], "b" * 40: members["run-2"]}
     assert RunRecord(run_properties(store(), "run-1")).nodes == [
-        "Anomalies",
         "CuratedSchema",
+        "Decision",
         "DataGate",
     ]
 

@@ -1,0 +1,98 @@
+"""DataPolicy: decides what becomes of each anomaly, by the settings, and records it.
+
+It always succeeds: TFX publishes no artifact of an execution that fails, and the decision is to be
+found in the store above all where DataGate, after it, stops the run. No `from __future__ import
+annotations`: TFX reads the raw annotations.
+"""
+
+import dataclasses
+import datetime
+import json
+from collections.abc import Iterator, Mapping, Sequence
+
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
+from tfx.components.example_validator.executor import DEFAULT_FILE_NAME
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils
+from tfx.types.standard_artifacts import ExampleAnomalies, Examples, Schema
+from tfx.utils import io_utils
+
+from data.example_records import read_columns
+from pipeline.components.curated_schema import SCHEMA_FILE
+from pipeline.decision_artifact import DECISIONS_FILE, DataDecision
+from schema.anomalies import Anomaly, list_anomalies
+from schema.evidence import collect_evidence
+from schema.gate import STOP, Rule, decide
+
+
+@component
+def DataPolicy(  # noqa: N802 - TFX names the component after the function
+    anomalies: InputArtifact[ExampleAnomalies],
+    schema: InputArtifact[Schema],
+    examples: InputArtifact[Examples],
+    decision: OutputArtifact[DataDecision],
+    policy: Parameter[str],
+    today: Parameter[str],
+) -> None:
+    """Writes one decision for each anomaly, with how many rows it is and a value of one of them.
+
+    Args:
+        anomalies: From ExampleValidator.
+        schema: That the data was held against.
+        examples: The data; read only where there are anomalies, in the splits that have some.
+        decision: Written.
+        policy: The settings `gate` as JSON, and a fingerprint of the code that decides.
+        today: ISO date; empty where the run knows none: then that of the clock, in UTC.
+    """
+    content = json.loads(policy)
+    found = list_anomalies(_read_anomalies(anomalies))
+    contract = io_utils.parse_pbtxt_file(f"{schema.uri}/{SCHEMA_FILE}", schema_pb2.Schema())
+    evidence = collect_evidence(found, contract, _rows(examples, found))
+    day = datetime.date.fromisoformat(today) if today else _today()
+    decided = decide(found, evidence, _rules(content["rules"]), content["default"], day)
+    listed = json.dumps([dataclasses.asdict(each) for each in decided], ensure_ascii=False)
+    fileio.makedirs(decision.uri)
+    with fileio.open(f"{decision.uri}/{DECISIONS_FILE}", "w") as file:
+        file.write(listed)
+    decision.set_int_custom_property("anomalies", len(decided))
+    decision.set_int_custom_property("stops", sum(each.action == STOP for each in decided))
+    decision.set_string_custom_property("decisions", listed)
+
+
+def _today() -> datetime.date:
+    return datetime.datetime.now(datetime.timezone.utc).date()
+
+
+def _read_anomalies(artifact: ExampleAnomalies) -> dict[str, anomalies_pb2.Anomalies]:
+    """Split to what TFDV found there."""
+    found = {}
+    for split in artifact_utils.decode_split_names(artifact.split_names):
+        proto = anomalies_pb2.Anomalies()
+        path = f"{artifact_utils.get_split_uri([artifact], split)}/{DEFAULT_FILE_NAME}"
+        with fileio.open(path, "rb") as file:
+            proto.ParseFromString(file.read())
+        found[split] = proto
+    return found
+
+
+def _rows(examples: Examples, anomalies: Sequence[Anomaly]) -> Iterator[Mapping]:
+    """The rows of the splits that have anomalies."""
+    for split in sorted({split for anomaly in anomalies for split in anomaly.splits}):
+        folder = artifact_utils.get_split_uri([examples], split)
+        names = sorted(name for name in fileio.listdir(folder) if not name.startswith("."))
+        yield from read_columns(f"{folder}/{name}" for name in names)
+
+
+def _rules(listed: Sequence[Mapping]) -> list[Rule]:
+    return [
+        Rule(
+            action=rule["action"],
+            column=rule["column"],
+            kind=rule["kind"],
+            reason=rule["reason"] or "",
+            until=datetime.date.fromisoformat(rule["until"]) if rule["until"] else None,
+        )
+        for rule in listed
+    ]
