@@ -48,6 +48,20 @@ def test_anomalous_csv_stops_at_the_gate(small_csv, small_settings, tmp_path):
     assert "payment_type: Examples contain values missing from the schema: Bitcoin" in error
     assert "fare: Unexpectedly low values: -3.25<0" in error
     assert not (tmp_path / "ws" / "serving").exists()
+    # Recorded, with the rows that pandas counts.
+    found = {each["column"]: each for each in run.answer["anomalies"]}
+    assert {name: each["rows"] for name, each in found.items()} == {
+        "payment_type": (trips["payment_type"] == "Bitcoin").sum(),
+        "fare": (trips["fare"] == "-3.25").sum(),
+    }
+    assert {each["action"] for each in found.values()} == {"stop"}
+    with sqlite3.connect(tmp_path / "ws" / "metadata.db") as connection:
+        [(stops,)] = connection.execute(
+            "select p.int_value from ArtifactProperty p join Artifact a on a.id = p.artifact_id "
+            "join Type t on t.id = a.type_id where p.name = 'stops' and t.name = ?",
+            ("pipeline.DataDecision",),
+        )
+    assert stops == 2
 
 
 def test_failure_is_explained_and_a_repeated_run_resumes(checkout, small_settings, tmp_path):

@@ -152,6 +152,7 @@ def test_the_json_answer():
             {"name": "Pusher", "state": "executed", "seconds": 2.0},
         ],
         "data": None,
+        "anomalies": [],
         "metrics": {
             "auc": 0.9551,
             "pr_auc": 0.84,
@@ -411,3 +412,44 @@ def test_the_cause_is_found_in_the_traceback_that_a_beam_worker_sends():
 
 def test_a_traceback_without_an_end_leaves_the_name():
     assert describe_error(RuntimeError("Traceback (most recent call last):\n")) == "RuntimeError"
+
+
+ANOMALY = {
+    "column": "company",
+    "kind": "ENUM_TYPE_UNEXPECTED_STRING_VALUES",
+    "found": "Examples contain values missing from the schema: Acme (<1%).",
+    "splits": ["eval"],
+    "action": "warn",
+    "by": "gate.rules.0",
+    "reason": "new ones come every month",
+    "expected": "BYTES, one of Flash Cab",
+    "rows": 1062,
+    "example": "Acme",
+}
+
+
+def test_anomalies_are_a_table_with_those_that_stop_the_run_first():
+    stopping = ANOMALY | {
+        "column": "fare", "found": "Column is completely missing", "action": "stop",
+        "reason": "", "expected": "required", "rows": None, "example": None,
+    }  # fmt: skip
+    console = Console(file=io.StringIO(), width=200, color_system=None)
+    print_summary(console, outcome(anomalies=[ANOMALY, stopping]), None)
+    lines = console.file.getvalue().splitlines()
+    start = next(i for i, line in enumerate(lines) if line.strip() == "Anomalies")
+    assert [line.split("  ")[0].strip() for line in lines[start + 1 : start + 4]] == [
+        "column",
+        "fare",
+        "company",
+    ]
+    for words in (
+        "Examples contain values missing from the schema: Acme (<1%).",
+        "1,062",
+        "warn: new",
+    ):
+        assert words in lines[start + 3]
+    assert lines[start + 2].split() == [
+        *("fare", "Column", "is", "completely", "missing", "required", "stop")
+    ]
+    assert json.loads(outcome(anomalies=[ANOMALY]).to_json())["anomalies"] == [ANOMALY]
+    assert "Anomalies" not in printed({})
