@@ -50,7 +50,7 @@ _MADE_AS: Mapping[str, str] = {
 }
 _JUDGEMENTS = frozenset({"ModelEvaluation", "ModelBlessing", "InfraBlessing"})
 # Nothing that is made of these has learned from the data.
-_ENDS = _JUDGEMENTS | {"ExampleAnomalies", "PushedModel"}
+_ENDS = _JUDGEMENTS | {"ExampleAnomalies", "PushedModel", "pipeline.DataDecision"}
 
 
 def starts_as(artifact_type: str) -> str | None:
