@@ -10,6 +10,7 @@ from data.span_patterns import has_span
 from fareline.errors import SettingsError
 from pipeline.bigquery_source import names_span
 from pipeline.evaluation_checks import find_bucketed_texts, find_evaluation_mistakes
+from pipeline.gate_checks import find_gate_mistakes
 from pipeline.sections import Settings
 from schema import curated
 from schema.curated import column_types, columns_in_environment, load_schema, schema_path
@@ -61,6 +62,7 @@ def require_sound_settings(
         *find_features_absent_in_serving(settings, types, serving_columns),
         *find_bucketed_texts(settings.evaluation, types),
         *find_evaluation_mistakes(settings.evaluation, settings.task),
+        *find_gate_mistakes(settings),
     ]
     _refuse(settings, problems)
 
@@ -73,6 +75,7 @@ def require_no_label_leak(settings: Settings) -> None:
     """
     mistakes = find_evaluation_mistakes(settings.evaluation, settings.task)
     others = [*find_spans_without_pattern(settings), *find_uses_of_dropped_columns(settings)]
+    others += find_gate_mistakes(settings)
     _refuse(settings, [*find_label_leaks(settings), *others, *mistakes])
 
 

@@ -255,7 +255,10 @@ def _baseline(
 
 def _policy(settings: Settings) -> str:
     """What DataPolicy decides by, as JSON."""
-    content = settings.section("gate")["gate"]
+    content = settings.section("gate")["gate"] | settings.section("label", "task")
+    content["slices"] = []
+    if settings.gate.coverage.min_slice_examples:
+        content["slices"] = settings.evaluation.columns_of_slices()
     content["source_fingerprint"] = fingerprint_sources(GATE_SOURCES)
     return json.dumps(content, sort_keys=True)
 

@@ -5,12 +5,14 @@ Called by pipeline.sections. Imports no TFX and no TensorFlow.
 
 import datetime
 import difflib
+from collections.abc import Iterator
 from typing import Literal
 
 import pydantic
 from pydantic import Field
 
-from pipeline.values import Section
+from pipeline.coverage import KINDS
+from pipeline.values import Count, Section
 
 _NEW_COLUMN = "SCHEMA_NEW_COLUMN"
 
@@ -37,7 +39,7 @@ class GateRule(Section):
     def _is_known(cls, kind: str | None) -> str | None:
         from tensorflow_metadata.proto.v0 import anomalies_pb2
 
-        known = anomalies_pb2.AnomalyInfo.Type.keys()
+        known = [*KINDS, *anomalies_pb2.AnomalyInfo.Type.keys()]
         if kind is None or kind in known:
             return kind
         near = difflib.get_close_matches(kind, known, 3)
@@ -59,16 +61,38 @@ class GateRule(Section):
         return self
 
 
+class Coverage(Section):
+    """The least numbers of examples, by split; what is less is an anomaly like others.
+
+    Attributes:
+        min_examples: Of the split.
+        min_label_examples: Of each label, also of one that does not occur.
+        min_slice_examples: Of each slice of `evaluation.slices` that occurs.
+    """
+
+    min_examples: dict[str, Count] = Field(default_factory=dict)
+    min_label_examples: dict[str, Count] = Field(default_factory=dict)
+    min_slice_examples: dict[str, Count] = Field(default_factory=dict)
+
+    def splits(self) -> Iterator[tuple[str, str]]:
+        """Pairs of (path of the setting, split)."""
+        for name in type(self).model_fields:
+            for split in getattr(self, name):
+                yield f"gate.coverage.{name}.{split}", split
+
+
 class Gate(Section):
     """What DataGate stops.
 
     Attributes:
         default: What becomes of an anomaly that no rule is about.
         rules: Exceptions.
+        coverage: What there must be enough of.
     """
 
     default: Literal["stop", "warn"] = "stop"
     rules: list[GateRule] = Field(default_factory=list)
+    coverage: Coverage = Coverage()
 
     @property
     def has_dates(self) -> bool:

@@ -44,6 +44,9 @@ EXAMPLE_GEN_SOURCES = (
 # And of what decides on anomalies.
 GATE_SOURCES = (
     "pipeline.components.data_policy",
+    "pipeline.coverage",
+    "pipeline.slicing",
+    "preprocessing.labels",
     "schema.anomalies",
     "schema.bounds",
     "schema.evidence",

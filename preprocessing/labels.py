@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 BINARY, MULTICLASS, REGRESSION = TASKS = ("binary", "multiclass", "regression")
 DROP, CLASS, ERROR = "drop", "class", "error"
+ROUNDING = 1e-6  # eight times the spacing of float32, and far below a cent in 10,000 dollars
 OTHER_CLASS = "other"  # the name of the class of everything else, with `other: class`
 
 Value = int | str

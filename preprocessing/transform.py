@@ -12,10 +12,19 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from preprocessing.features import Categories, Numeric, parse_features
-from preprocessing.labels import CLASS, ERROR, Amount, Classes, Flag, Label, Share, parse_label
+from preprocessing.labels import (
+    CLASS,
+    ERROR,
+    ROUNDING,
+    Amount,
+    Classes,
+    Flag,
+    Label,
+    Share,
+    parse_label,
+)
 
 Column = tf.Tensor | tf.SparseTensor
-ROUNDING = 1e-6  # eight times the spacing of float32, and far below a cent in 10,000 dollars
 
 
 def preprocessing_fn(

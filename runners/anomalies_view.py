@@ -14,7 +14,7 @@ from lineage.recorded import parse_json
 from lineage.text import plain
 
 _STYLES = {"stop": "bold red", "warn": "yellow", "ignore": "dim"}
-_COLUMNS = ("column", "found", "the schema says", "example", "rows", "decision")
+_COLUMNS = ("column", "found", "expected", "example", "rows", "decision")
 
 
 def decisions_of(decision: Artifact | None) -> list[dict[str, Any]]:

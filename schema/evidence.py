@@ -16,6 +16,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from schema.anomalies import DATA_SET, Anomaly
 from schema.bounds import numbers_of, say_presence
 
+SCHEMA = "the schema"
 _SHOWN_VALUES = 5
 _LONGEST_VALUE = 60  # characters of an example value
 _TYPES = {schema_pb2.INT: "INT", schema_pb2.FLOAT: "FLOAT", schema_pb2.BYTES: "BYTES"}
@@ -56,11 +57,13 @@ class Evidence:
         expected: What the schema says about it, in words.
         rows: How many rows break it; None where no single row does, as with a share of rows.
         example: A value at fault, as text; None where there is none, as with a missing column.
+        who: Says so.
     """
 
     expected: str
     rows: int | None = None
     example: str | None = None
+    who: str = SCHEMA
 
 
 Columns = Mapping[str, pa.Array]
@@ -100,9 +103,11 @@ def collect_evidence(
     ]
 
 
-def say_finding(column: str, found: str, expected: str, example: str | None) -> list[str]:
+def say_finding(
+    column: str, found: str, expected: str, example: str | None, who: str = SCHEMA
+) -> list[str]:
     """What a line about an anomaly is made of: `column: found`, what the schema says, a value."""
-    parts = [f"{column}: {found.rstrip('. ')}", f"the schema says {expected}"]
+    parts = [f"{column}: {found.rstrip('. ')}", f"{who} says {expected}"]
     return parts if example is None else [*parts, f"for example {example!r}"]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from schema.anomalies import Anomaly, DataAnomalies
-from schema.evidence import Evidence, say_finding
+from schema.evidence import SCHEMA, Evidence, say_finding
 
 STOP, WARN, IGNORE = "stop", "warn", "ignore"
 ACTIONS = (STOP, WARN, IGNORE)
@@ -57,7 +57,7 @@ class Decision:
         action: `stop`, `warn` or `ignore`.
         by: The setting that says so, such as `gate.rules.0`.
         reason: Of the rule; of a rule that has ended, that it has.
-        expected: What the schema says about it.
+        expected: What the schema says about it, or who else is in `who`.
         rows: How many rows are at fault; None where no single row is.
         example: A value at fault; None where there is none.
     """
@@ -72,6 +72,7 @@ class Decision:
     expected: str
     rows: int | None = None
     example: str | None = None
+    who: str = SCHEMA
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "Decision":
@@ -125,6 +126,7 @@ def decide(
                 seen.expected,
                 seen.rows,
                 seen.example,
+                seen.who,
             )
         )
     return decided
@@ -149,7 +151,8 @@ def require_passing(decisions: Iterable[Decision]) -> None:
 
 def say(decision: Decision) -> str:
     """One line: column, what was found, what the schema says, an example, how many rows."""
-    parts = say_finding(decision.column, decision.found, decision.expected, decision.example)
+    said = (decision.column, decision.found, decision.expected, decision.example, decision.who)
+    parts = say_finding(*said)
     if decision.rows is not None:
         parts.append(f"{decision.rows:,} row" + "s" * (decision.rows != 1))
     if decision.reason:

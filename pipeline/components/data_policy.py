@@ -21,9 +21,11 @@ from tfx.utils import io_utils
 
 from data.example_records import read_columns
 from pipeline.components.curated_schema import SCHEMA_FILE
+from pipeline.coverage import Demands, count, find_shortfalls
 from pipeline.decision_artifact import DECISIONS_FILE, DataDecision
+from preprocessing.labels import parse_label
 from schema.anomalies import Anomaly, list_anomalies
-from schema.evidence import collect_evidence
+from schema.evidence import Evidence, collect_evidence
 from schema.gate import STOP, Rule, decide
 
 
@@ -41,15 +43,20 @@ def DataPolicy(  # noqa: N802 - TFX names the component after the function
     Args:
         anomalies: From ExampleValidator.
         schema: That the data was held against.
-        examples: The data; read only where there are anomalies, in the splits that have some.
+        examples: The data; read only in splits that have anomalies, or that enough is demanded of.
         decision: Written.
-        policy: The settings `gate` as JSON, and a fingerprint of the code that decides.
+        policy: JSON of the settings `gate`, `label` and `task`, of what to slice by, and of a
+            fingerprint of the code that decides.
         today: ISO date; empty where the run knows none: then that of the clock, in UTC.
     """
     content = json.loads(policy)
     found = list_anomalies(_read_anomalies(anomalies))
     contract = io_utils.parse_pbtxt_file(f"{schema.uri}/{SCHEMA_FILE}", schema_pb2.Schema())
-    evidence = collect_evidence(found, contract, _rows(examples, found))
+    splits = sorted({split for anomaly in found for split in anomaly.splits})
+    evidence = collect_evidence(found, contract, _rows(examples, splits))
+    for anomaly, seen in _shortfalls(examples, content):
+        found.append(anomaly)
+        evidence.append(seen)
     day = datetime.date.fromisoformat(today) if today else _today()
     decided = decide(found, evidence, _rules(content["rules"]), content["default"], day)
     listed = json.dumps([dataclasses.asdict(each) for each in decided], ensure_ascii=False)
@@ -77,9 +84,21 @@ def _read_anomalies(artifact: ExampleAnomalies) -> dict[str, anomalies_pb2.Anoma
     return found
 
 
-def _rows(examples: Examples, anomalies: Sequence[Anomaly]) -> Iterator[Mapping]:
-    """The rows of the splits that have anomalies."""
-    for split in sorted({split for anomaly in anomalies for split in anomaly.splits}):
+def _shortfalls(examples: Examples, policy: Mapping) -> list[tuple[Anomaly, Evidence]]:
+    """What there is too little of."""
+    coverage = policy["coverage"]
+    demands = Demands(
+        coverage["min_examples"], coverage["min_label_examples"], coverage["min_slice_examples"]
+    )
+    label = parse_label(policy["label"], policy["task"])
+    slices = policy["slices"] if demands.slices else []
+    counts = {split: count(_rows(examples, [split]), label, slices) for split in demands.splits}
+    return find_shortfalls(demands, counts, label)
+
+
+def _rows(examples: Examples, splits: Sequence[str]) -> Iterator[Mapping]:
+    """The rows of splits."""
+    for split in splits:
         folder = artifact_utils.get_split_uri([examples], split)
         names = sorted(name for name in fileio.listdir(folder) if not name.startswith("."))
         yield from read_columns(f"{folder}/{name}" for name in names)

@@ -65,9 +65,19 @@ def artifacts(tmp_path):
     return inputs, made(DataDecision, "decision")
 
 
-def decide(artifacts, rules=(), default="stop", today="2026-11-26"):
+def decide(artifacts, rules=(), default="stop", today="2026-11-26", **coverage):
     inputs, decision = artifacts
-    policy = json.dumps({"default": default, "rules": list(rules), "source_fingerprint": "x"})
+    demands = ("min_examples", "min_label_examples", "min_slice_examples")
+    policy = json.dumps(
+        {
+            "default": default,
+            "rules": list(rules),
+            "coverage": {name: coverage.get(name, {}) for name in demands},
+            "label": {"column": "payment_type", "positive": "Cash", "other": "drop"},
+            "task": "binary",
+            "slices": [[["payment_type", []]]],
+        }
+    )
     execute(DataPolicy, inputs, {"decision": [decision]}, {"policy": policy, "today": today})
     return decision, json.loads(decision.get_string_custom_property("decisions"))
 
@@ -124,3 +134,29 @@ def test_a_run_that_knows_no_day_asks_the_clock(artifacts):
     for until, action in (("2020-01-01", "stop"), ("9999-01-01", "ignore")):
         _, [found] = decide(artifacts, [IGNORE | {"until": until}], today="")
         assert found["action"] == action
+
+
+def test_too_few_examples_are_an_anomaly_like_others(artifacts, tmp_path):
+    (tmp_path / "anomalies" / "Split-eval" / "SchemaDiff.pb").write_bytes(b"")
+    few = {"min_examples": {"train": 6, "eval": 40}, "min_label_examples": {"eval": 4}}
+    decision, found = decide(artifacts, **few, min_slice_examples={"eval": 5, "train": 5})
+    assert [(each["column"], each["kind"], each["rows"]) for each in found] == [
+        ("payment_type", "TOO_FEW_EXAMPLES_OF_LABEL", 3),
+        ("payment_type=Bitcoin", "TOO_FEW_EXAMPLES_OF_SLICE", 3),
+        ("(data set)", "TOO_FEW_EXAMPLES", 5),
+    ]
+    with pytest.raises(DataAnomalies) as caught:
+        gate(decision)
+    assert str(caught.value).splitlines()[1:] == [
+        "  payment_type: 3 examples of label 0; gate.coverage says at least 4; 3 rows "
+        "(TOO_FEW_EXAMPLES_OF_LABEL; in eval)",
+        "  payment_type=Bitcoin: 3 examples of payment_type=Bitcoin; gate.coverage says at least "
+        "5; 3 rows (TOO_FEW_EXAMPLES_OF_SLICE; in eval)",
+        "  (data set): 5 examples; gate.coverage says at least 6; 5 rows "
+        "(TOO_FEW_EXAMPLES; in train)",
+    ]
+    rule = {"action": "warn", "column": None, "kind": "TOO_FEW_EXAMPLES_OF_SLICE"}
+    rules = [rule | {"reason": None, "until": None}]
+    decision, [found] = decide(artifacts, rules, min_slice_examples={"eval": 5})
+    assert found["action"] == "warn"
+    gate(decision)

@@ -6,6 +6,7 @@ import pytest
 
 from fareline.errors import FarelineError, SettingsError
 from pipeline.config import load_settings
+from pipeline.gate_checks import find_gate_mistakes
 from schema.anomalies import Anomaly, DataAnomalies
 from schema.evidence import Evidence
 from schema.gate import Decision, Rule, decide, require_passing
@@ -152,3 +153,31 @@ def test_rules_that_are_none(rule, words):
     assert "\n" not in line
     assert "gate.rules.0" in line
     assert words in line
+
+
+@pytest.mark.parametrize(
+    ("overrides", "line"),
+    [
+        (
+            ["gate.coverage.min_examples={evla: 5}"],
+            "gate.coverage.min_examples.evla: no split evla; expected one of train, validate, "
+            "eval. Hint: data.splits names them.",
+        ),
+        (
+            ["gate.coverage.min_slice_examples={eval: 5}", "evaluation.slices=[]"],
+            "gate.coverage.min_slice_examples: there are no slices; expected some in "
+            "evaluation.slices. Hint: name the columns to slice by there.",
+        ),
+        (["gate.coverage.min_label_examples={eval: 5}", "data.splits.more={holdout: 1}"], None),
+        (["gate.coverage.min_examples={holdout: 5}", "data.splits.more={holdout: 1}"], None),
+    ],
+)
+def test_enough_is_demanded_of_what_there_is(overrides, line):
+    settings = load_settings(overrides=overrides)
+    assert list(find_gate_mistakes(settings)) == ([line] if line else [])
+
+
+def test_a_number_has_no_labels_to_count():
+    settings = load_settings(overrides=["gate.coverage.min_label_examples={eval: 5}"])
+    [line] = find_gate_mistakes(settings.model_copy(update={"task": "regression"}))
+    assert line.startswith("gate.coverage.min_label_examples: a number has no labels to count; ")
