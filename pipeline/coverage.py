@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from data.samples import first_values
 from pipeline.slicing import bucket_name, slice_name
 from preprocessing.labels import CLASS, ROUNDING, Amount, Classes, Flag, Label, Share
 from schema.anomalies import DATA_SET, Anomaly
@@ -167,11 +167,7 @@ def _slices(
 def _firsts(batch: Columns, name: str, rows: int) -> pa.Array:
     """The first value of each row, null where there is none."""
     array = batch.get(name)
-    if array is None or pa.types.is_null(array.type):
-        return pa.nulls(rows)
-    lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy()
-    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
-    return array.flatten().take(pa.array(starts, mask=lengths == 0))
+    return pa.nulls(rows) if array is None else first_values(array)
 
 
 def _numbers(batch: Columns, name: str, rows: int) -> np.ndarray:
