@@ -4,9 +4,13 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    """Gives `DataDecision` when it is asked for, since its module imports TFX."""
+    """Gives artifact types when they are asked for, since their modules import TFX."""
     if name == "DataDecision":
         from pipeline.decision_artifact import DataDecision
 
         return DataDecision
+    if name == "DataDrift":
+        from pipeline.drift_artifact import DataDrift
+
+        return DataDrift
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
