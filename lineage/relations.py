@@ -50,7 +50,12 @@ _MADE_AS: Mapping[str, str] = {
 }
 _JUDGEMENTS = frozenset({"ModelEvaluation", "ModelBlessing", "InfraBlessing"})
 # Nothing that is made of these has learned from the data.
-_ENDS = _JUDGEMENTS | {"ExampleAnomalies", "PushedModel", "pipeline.DataDecision"}
+_ENDS = _JUDGEMENTS | {
+    "ExampleAnomalies",
+    "PushedModel",
+    "pipeline.DataDecision",
+    "pipeline.DataDrift",
+}
 
 
 def starts_as(artifact_type: str) -> str | None:
