@@ -25,12 +25,11 @@ from data.coded_rows import CodedColumn, code_columns
 from data.drift_measures import (
     DISTANCES,
     JENSEN_SHANNON,
-    LABEL,
     NEW_VALUES,
     Measured,
     measure_column,
 )
-from data.drift_report import ColumnDrift, Comparison, Measure
+from data.drift_report import LABEL, ColumnDrift, Comparison, Measure
 from data.samples import Sample
 
 RECORD, WARN, RETUNE, STOP = POLICIES = ("record", "warn", "retune", "stop")

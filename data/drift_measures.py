@@ -12,11 +12,11 @@ import dataclasses
 import numpy as np
 
 from data.coded_rows import CATEGORY, CodedColumn
+from data.drift_report import LABEL
 
 JENSEN_SHANNON, L_INFINITY = "jensen_shannon", "l_infinity"
 MISSING, ZEROS, NEW_VALUES, LABEL_RATE = "missing", "zeros", "new_values", "label_rate"
 DISTANCES = (JENSEN_SHANNON, L_INFINITY, LABEL_RATE)
-LABEL = "(label)"  # the column that stands for the label
 
 
 @dataclasses.dataclass(frozen=True)

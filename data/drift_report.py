@@ -5,9 +5,10 @@ Written by `data.drift`, read back by the run summary, Tuner and reports. Standa
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+LABEL = "(label)"  # the column that stands for the label
 _MOST_WHERE = 40  # characters of a value in a sentence
 
 
@@ -78,6 +79,14 @@ class ColumnDrift:
         """The measures that have."""
         return [measure for measure in self.measures if measure.drifted]
 
+    def say(self) -> list[str]:
+        """One line for each of the measures that have drifted."""
+        return [
+            f"{measure.in_words()} ({measure.name} {measure.value:.4f}, threshold "
+            f"{measure.threshold:.4f})"
+            for measure in self.drifted
+        ]
+
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
@@ -111,16 +120,6 @@ class Comparison:
             for column in content["columns"]
         )
         return cls(content["reference_rows"], content["batch_rows"], tuple(columns))
-
-
-def drift_lines(columns: Sequence[ColumnDrift]) -> list[str]:
-    """One line for each of the measures that have drifted."""
-    return [
-        f"{column.name}: {measure.in_words()} ({measure.name} {measure.value:.4f}, threshold "
-        f"{measure.threshold:.4f}; policy {column.policy})"
-        for column in columns
-        for measure in column.drifted
-    ]
 
 
 def dump(content: Mapping[str, Any]) -> str:

@@ -47,6 +47,11 @@ QUARANTINE_FILE = "quarantine.jsonl"  # in the folder of the artifact
 # artifacts, since TFX removes the artifact.
 QUARANTINE_DIR = "quarantine"
 QUARANTINED = "quarantined"  # JSON object, reason to number of rows; empty if none was bad
+# Of the DataDrift that DriftMonitor puts out, beside the counts `stops`, `retunes` and `warns`.
+DRIFTED = "drifted"  # JSON list of {"against": "previous" or "serving", "column", "policy", "said"}
+REFERENCE = "reference"  # URI of the Examples that it compared with; empty if there were none
+REFERENCE_SPAN = "reference_span"  # of those; 0 where data has no spans
+RETUNE_REASONS = "retune_reasons"  # a line for each measure that calls for a new search
 # Of every Model, of the Schema that CuratedSchema puts out, of every PushedModel.
 SHA256 = "sha256"  # `fareline.digests.sha256_of_folder`, or of the schema file
 HYPERPARAMETERS = "hyperparameters"  # JSON object, on Model

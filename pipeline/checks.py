@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from data.span_patterns import has_span
 from fareline.errors import SettingsError
 from pipeline.bigquery_source import names_span
+from pipeline.drift_checks import find_drift_mistakes
 from pipeline.evaluation_checks import find_bucketed_texts, find_evaluation_mistakes
 from pipeline.gate_checks import find_gate_mistakes
 from pipeline.sections import Settings
@@ -63,6 +64,7 @@ def require_sound_settings(
         *find_bucketed_texts(settings.evaluation, types),
         *find_evaluation_mistakes(settings.evaluation, settings.task),
         *find_gate_mistakes(settings),
+        *find_drift_mistakes(settings, types),
     ]
     _refuse(settings, problems)
 
@@ -75,7 +77,7 @@ def require_no_label_leak(settings: Settings) -> None:
     """
     mistakes = find_evaluation_mistakes(settings.evaluation, settings.task)
     others = [*find_spans_without_pattern(settings), *find_uses_of_dropped_columns(settings)]
-    others += find_gate_mistakes(settings)
+    others += [*find_gate_mistakes(settings), *find_drift_mistakes(settings, ())]
     _refuse(settings, [*find_label_leaks(settings), *others, *mistakes])
 
 

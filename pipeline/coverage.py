@@ -6,7 +6,7 @@ measures. Called by `pipeline.components.data_policy`. Imports pyarrow, no TFX a
 
 import collections
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -81,7 +81,8 @@ def count(batches: Iterable[Columns], label: Label, slices: Slices) -> Counts:
     for batch in batches:
         rows = len(next(iter(batch.values()))) if batch else 0
         counts.examples += rows
-        counts.labels.update(_labels(batch, rows, label))
+        named = labels_of_rows(batch, rows, label)
+        counts.labels.update(name for name in named if name is not None)
         for parts in slices:
             counts.slices.update(_slices(batch, rows, parts))
     return counts
@@ -117,29 +118,36 @@ def find_shortfalls(
     return found
 
 
-def _labels(batch: Columns, rows: int, label: Label) -> Iterator[str]:
+def labels_of_rows(batch: Columns, rows: int, label: Label) -> Sequence[str | None]:
+    """The name of each row's label; None for a row without one, and where the label is a number.
+
+    Args:
+        batch: Columns by name: lists of values, null where missing.
+        rows: Of the batch.
+        label: The rule.
+    """
     if isinstance(label, Amount):
-        return iter(())
+        return [None] * rows
     if isinstance(label, Share):
         amounts = [_numbers(batch, name, rows) for name in label.columns]
         value, reference = (np.nan_to_num(amount, nan=0.0) for amount in amounts)
         bound = np.float32(label.times) * reference
         exceeds = value - bound > np.float32(ROUNDING) * np.abs(bound)
-        return iter(np.where(exceeds, "1", "0"))
-    values = _values(batch, label.column, rows)
+        return np.where(exceeds, "1", "0").tolist()
+    return [_name_of_label(value, label) for value in _values(batch, label.column, rows)]
+
+
+def _name_of_label(value: int | str | float | None, label: Label) -> str | None:
+    if value is None:
+        return None
     if isinstance(label, Flag):
-        return (
-            "1" if value == label.positive else "0"
-            for value in values
-            if value is not None
-            and (label.negative is None or value in (label.positive, label.negative))
-        )
-    known = set(label.values)
-    return (
-        str(value) if value in known else label.names[-1]
-        for value in values
-        if value is not None and (value in known or label.other == CLASS)
-    )
+        if label.negative is not None and value not in (label.positive, label.negative):
+            return None
+        return "1" if value == label.positive else "0"
+    assert isinstance(label, Classes)
+    if value in label.values:
+        return str(value)
+    return label.names[-1] if label.other == CLASS else None
 
 
 def _slices(

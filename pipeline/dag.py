@@ -29,6 +29,7 @@ from pipeline.baseline_strategy import BaselineStrategy
 from pipeline.components.curated_schema import CuratedSchema
 from pipeline.components.data_gate import DataGate
 from pipeline.components.data_policy import DataPolicy
+from pipeline.components.drift_monitor import DriftMonitor
 from pipeline.components.evaluator import Evaluator
 from pipeline.components.infra_validator import InfraValidator
 from pipeline.components.live_baseline import LiveBaseline
@@ -40,6 +41,7 @@ from pipeline.evaluation import build_eval_config
 from pipeline.example_source import build_example_gen
 from pipeline.sections import Settings
 from pipeline.user_code import (
+    DRIFT_SOURCES,
     GATE_SOURCES,
     MODEL_SOURCES,
     PREPROCESSING_FN,
@@ -139,7 +141,19 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
         policy=_policy(settings),
         today=placement.today if settings.gate.has_dates else "",
     )
-    data_gate = DataGate(decision=data_policy.outputs["decision"])
+    passed_data = f"{placement.pipeline_root}/passed_data/{settings.name}"
+    drift_monitor = DriftMonitor(
+        examples=example_gen.outputs["examples"],
+        schema=schema,
+        rules=_drift_rules(settings),
+        passed_data=passed_data,
+    )
+    data_gate = DataGate(
+        decision=data_policy.outputs["decision"],
+        drift=drift_monitor.outputs["drift"],
+        examples=example_gen.outputs["examples"],
+        passed_data=passed_data,
+    )
 
     # Model: transform, search, train.
     transform = Transform(
@@ -222,6 +236,7 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
             *([curated_schema] if curated_schema else []),
             example_validator,
             data_policy,
+            drift_monitor,
             data_gate,
             transform,
             tuner,
@@ -260,6 +275,19 @@ def _policy(settings: Settings) -> str:
     if settings.gate.coverage.min_slice_examples:
         content["slices"] = settings.evaluation.columns_of_slices()
     content["source_fingerprint"] = fingerprint_sources(GATE_SOURCES)
+    return json.dumps(content, sort_keys=True)
+
+
+def _drift_rules(settings: Settings) -> str:
+    """What DriftMonitor compares by, as JSON."""
+    content = settings.section("drift", "features", "label", "task")
+    content["unlogged"] = settings.serving.log_exclude
+    sample = settings.drift.serving_sample
+    if sample is not None and "://" not in sample:
+        path = settings.resolve(sample)
+        content["drift"]["serving_sample"] = str(path)
+        content["serving_sample_sha256"] = sha256_of_file(path)
+    content["source_fingerprint"] = fingerprint_sources(DRIFT_SOURCES)
     return json.dumps(content, sort_keys=True)
 
 

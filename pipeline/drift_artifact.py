@@ -14,8 +14,7 @@ class DataDrift(Artifact):
     """What came of comparing one set of Examples with the one before, and with a serving sample.
 
     The file `drift.json` holds every measure of every column. Custom properties: the counts STOPS,
-    RETUNES, WARNS; `retune_reasons`, one line for each measure that calls for a new search;
-    `reference`, the URI of the Examples compared with, empty if there were none.
+    RETUNES, WARNS, and what else `lineage.recorded` names.
     """
 
     TYPE_NAME = "pipeline.DataDrift"

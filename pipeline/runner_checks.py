@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from fareline.errors import SettingsError
 from pipeline.bigquery_source import find_project_mistakes, find_span_mistakes
+from pipeline.drift_checks import find_local_sample
 from pipeline.runner_sections import Cluster, RunnerName, Vertex
 from pipeline.sections import Settings
 from schema.curated import is_packaged_name
@@ -32,6 +33,7 @@ def check_runner(settings: Settings, runner: RunnerName, section: Cluster) -> No
         *find_illegal_name(settings, runner),
         *find_local_paths(settings, section, where),
         *find_schema_outside_the_image(settings),
+        *find_local_sample(settings),
         *find_loose_image(section, where),
         *find_packaging_options(section, where),
         *find_windows(settings),

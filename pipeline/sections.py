@@ -15,6 +15,7 @@ import pydantic
 from pydantic import Field
 
 from pipeline.data_section import Data
+from pipeline.drift_section import Drift
 from pipeline.evaluation_section import Evaluation
 from pipeline.gate_section import Gate
 from pipeline.label_section import Label, require_rule_of
@@ -163,6 +164,7 @@ class Settings(Section):
     data: Data
     schema_: str | None = Field(alias="schema")
     gate: Gate = Gate()
+    drift: Drift = Drift()
     features: Features
     label: Label
     transform: Transform = Transform()

@@ -52,6 +52,19 @@ GATE_SOURCES = (
     "schema.evidence",
     "schema.gate",
 )
+# And of what compares data with data.
+DRIFT_SOURCES = (
+    "data.coded_rows",
+    "data.drift",
+    "data.drift_measures",
+    "data.drift_report",
+    "data.samples",
+    "pipeline.components.drift_monitor",
+    "pipeline.coverage",
+    "pipeline.drift_rows",
+    "pipeline.passed_data",
+    "preprocessing.labels",
+)
 # And of the two judges: what measures, and what decides.
 EVALUATOR_SOURCES = (
     "pipeline.components.evaluator",

@@ -139,6 +139,8 @@ def _compile_job(
         tasks["ExampleGen"].pop("cachingOptions", None)
     if settings.gate.has_dates:  # what it decides depends on the day
         tasks["DataPolicy"].pop("cachingOptions", None)
+    if settings.drift.serving_sample is not None:  # nor does its path say what lies there
+        tasks["DriftMonitor"].pop("cachingOptions", None)
     adapter.finish(job, settings, section)
     return job, parameters
 

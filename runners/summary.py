@@ -27,6 +27,7 @@ from pipeline.sections import Settings
 from pipeline.slicing import OVERALL
 from pipeline.verdict import SliceMetrics
 from runners.anomalies_view import anomalies_table, decisions_of
+from runners.drift_view import drift_of, show_drift
 from runners.progress import NodeResult
 from runners.reading_progress import data_line
 from runners.workspace import Workspace
@@ -57,6 +58,7 @@ class Outcome:
     why: Mapping[str, Any] | None = None
     data: Mapping[str, Any] | None = None
     anomalies: Sequence[Mapping[str, Any]] = ()
+    drift: Mapping[str, Any] | None = None
 
     @property
     def status(self) -> str:
@@ -84,6 +86,7 @@ class Outcome:
             ],
             "data": self.data,
             "anomalies": list(self.anomalies),
+            "drift": self.drift,
             "metrics": _finite(self.metrics),
             "slices": {s.name: _finite(s.metrics) for s in self.slices if s.name != OVERALL},
             "blessed": self.blessed,
@@ -137,6 +140,7 @@ def read_outcome(
         why=why,
         data=rows_read(examples) if examples else None,
         anomalies=decisions_of(first("DataPolicy", "decision")),
+        drift=drift_of(first("DriftMonitor", "drift")),
     )
 
 
@@ -171,6 +175,9 @@ def print_summary(console: Console, outcome: Outcome, settings: Settings | None)
         console.print(data_line(outcome.data), markup=False, highlight=False, soft_wrap=True)
     if outcome.anomalies:
         console.print(anomalies_table(outcome.anomalies))
+    if outcome.drift:
+        for part in show_drift(outcome.drift):
+            console.print(part, soft_wrap=True, highlight=False)
     if outcome.slices:
         console.print(_metrics_table(outcome.metrics, settings))
     for node in outcome.nodes:

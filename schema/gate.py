@@ -132,21 +132,34 @@ def decide(
     return decided
 
 
-def require_passing(decisions: Iterable[Decision]) -> None:
-    """Raises if an anomaly is to stop the run.
+def require_passing(decisions: Iterable[Decision], drifted: Sequence[str] = ()) -> None:
+    """Raises if an anomaly, or a drift, is to stop the run.
+
+    Args:
+        decisions: On all anomalies.
+        drifted: A line for each drift that stops the run.
 
     Raises:
         DataAnomalies: With one line for each that does.
     """
-    stopping = [each for each in decisions if each.action == STOP]
-    if not stopping:
-        return
-    noun = "anomaly" if len(stopping) == 1 else "anomalies"
-    raise DataAnomalies(
-        f"the data breaks the schema: {len(stopping)} {noun}; expected none. Hint: correct the "
-        "data, or review the schema if the data is right.\n"
-        + "\n".join(f"  {say(each)}" for each in stopping)
-    )
+    stopping = [say(each) for each in decisions if each.action == STOP]
+    lines = []
+    if stopping:
+        noun = "anomaly" if len(stopping) == 1 else "anomalies"
+        lines += [
+            f"the data breaks the schema: {len(stopping)} {noun}; expected none. Hint: correct the "
+            "data, or review the schema if the data is right.",
+            *(f"  {line}" for line in stopping),
+        ]
+    if drifted:
+        noun = "difference" if len(drifted) == 1 else "differences"
+        lines += [
+            f"the data has drifted: {len(drifted)} {noun} with policy stop; expected none. Hint: "
+            "look at the data; if it is right, set drift.columns.COLUMN.policy to warn.",
+            *(f"  {line}" for line in drifted),
+        ]
+    if lines:
+        raise DataAnomalies("\n".join(lines))
 
 
 def say(decision: Decision) -> str:

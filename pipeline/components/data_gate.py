@@ -1,22 +1,44 @@
-"""DataGate: stops the run where the data breaks the schema, before anything is trained.
+"""DataGate: stops the run where the data breaks the schema, or drifts, before anything is trained.
 
 No `from __future__ import annotations`: TFX reads the raw annotations.
 """
 
 import json
 
-from tfx.dsl.component.experimental.annotations import InputArtifact
+from tfx.dsl.component.experimental.annotations import InputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.dsl.io import fileio
+from tfx.types.standard_artifacts import Examples
 
+from data.drift import STOP
+from lineage.recorded import DRIFTED
 from pipeline.decision_artifact import DECISIONS_FILE, DataDecision
+from pipeline.drift_artifact import DRIFT_FILE, DataDrift
+from pipeline.passed_data import data_set, note_passed
 from schema.gate import Decision, require_passing
+
+_WORDS = {"previous": "the data before it", "serving": "what the model was trained on"}
 
 
 @component
 def DataGate(  # noqa: N802 - TFX names the component after the function
     decision: InputArtifact[DataDecision],
+    drift: InputArtifact[DataDrift],
+    examples: InputArtifact[Examples],
+    passed_data: Parameter[str],
 ) -> None:
-    """Fails with one line for each anomaly that is to stop the run; passes if none is."""
+    """Fails with one line for each anomaly and each drift that is to stop the run.
+
+    If there is none it notes that the data has passed: the next data is compared with it.
+    """
     with fileio.open(f"{decision.uri}/{DECISIONS_FILE}", "r") as file:
-        require_passing(map(Decision.from_json, json.loads(file.read())))
+        decisions = [Decision.from_json(each) for each in json.loads(file.read())]
+    with fileio.open(f"{drift.uri}/{DRIFT_FILE}", "r") as file:
+        drifted = json.loads(file.read())[DRIFTED]
+    stopping = [
+        f"{each['column']}: {each['said']}; compared with {_WORDS[each['against']]}"
+        for each in drifted
+        if each["policy"] == STOP
+    ]
+    require_passing(decisions, stopping)
+    note_passed(passed_data, data_set(examples))

@@ -8,7 +8,7 @@ annotations`: TFX reads the raw annotations.
 import dataclasses
 import datetime
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 from tfx.components.example_validator.executor import DEFAULT_FILE_NAME
@@ -19,10 +19,10 @@ from tfx.types import artifact_utils
 from tfx.types.standard_artifacts import ExampleAnomalies, Examples, Schema
 from tfx.utils import io_utils
 
-from data.example_records import read_columns
 from pipeline.components.curated_schema import SCHEMA_FILE
 from pipeline.coverage import Demands, count, find_shortfalls
 from pipeline.decision_artifact import DECISIONS_FILE, DataDecision
+from pipeline.example_rows import rows_of_splits
 from preprocessing.labels import parse_label
 from schema.anomalies import Anomaly, list_anomalies
 from schema.evidence import Evidence, collect_evidence
@@ -53,7 +53,7 @@ def DataPolicy(  # noqa: N802 - TFX names the component after the function
     found = list_anomalies(_read_anomalies(anomalies))
     contract = io_utils.parse_pbtxt_file(f"{schema.uri}/{SCHEMA_FILE}", schema_pb2.Schema())
     splits = sorted({split for anomaly in found for split in anomaly.splits})
-    evidence = collect_evidence(found, contract, _rows(examples, splits))
+    evidence = collect_evidence(found, contract, rows_of_splits(examples.uri, splits))
     for anomaly, seen in _shortfalls(examples, content):
         found.append(anomaly)
         evidence.append(seen)
@@ -92,16 +92,11 @@ def _shortfalls(examples: Examples, policy: Mapping) -> list[tuple[Anomaly, Evid
     )
     label = parse_label(policy["label"], policy["task"])
     slices = policy["slices"] if demands.slices else []
-    counts = {split: count(_rows(examples, [split]), label, slices) for split in demands.splits}
+    counts = {
+        split: count(rows_of_splits(examples.uri, [split]), label, slices)
+        for split in demands.splits
+    }
     return find_shortfalls(demands, counts, label)
-
-
-def _rows(examples: Examples, splits: Sequence[str]) -> Iterator[Mapping]:
-    """The rows of splits."""
-    for split in splits:
-        folder = artifact_utils.get_split_uri([examples], split)
-        names = sorted(name for name in fileio.listdir(folder) if not name.startswith("."))
-        yield from read_columns(f"{folder}/{name}" for name in names)
 
 
 def _rules(listed: Sequence[Mapping]) -> list[Rule]:

@@ -153,6 +153,7 @@ def test_the_json_answer():
         ],
         "data": None,
         "anomalies": [],
+        "drift": None,
         "metrics": {
             "auc": 0.9551,
             "pr_auc": 0.84,

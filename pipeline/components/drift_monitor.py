@@ -1,0 +1,87 @@
+"""DriftMonitor: compares the data with the data before it, and with what predictions are asked for.
+
+It always succeeds, so that what it found is in the store where DataGate, after it, stops the run.
+No `from __future__ import annotations`: TFX reads the raw annotations.
+"""
+
+import dataclasses
+import json
+
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.dsl.io import fileio
+from tfx.types.standard_artifacts import Examples, Schema
+from tfx.utils import io_utils
+
+from data.drift import RETUNE, STOP, WARN, compare
+from data.drift_report import dump
+from lineage.recorded import DRIFTED, REFERENCE, REFERENCE_SPAN, RETUNE_REASONS
+from pipeline.components.curated_schema import SCHEMA_FILE
+from pipeline.drift_artifact import (
+    DRIFT_FILE,
+    RETUNES,
+    STOPS,
+    WARNS,
+    DataDrift,
+)
+from pipeline.drift_rows import Task, sample_examples, sample_requests
+from pipeline.passed_data import data_set, find_previous
+
+
+@component
+def DriftMonitor(  # noqa: N802 - TFX names the component after the function
+    examples: InputArtifact[Examples],
+    schema: InputArtifact[Schema],
+    drift: OutputArtifact[DataDrift],
+    rules: Parameter[str],
+    passed_data: Parameter[str],
+) -> None:
+    """Writes every measure of every column, and counts what has drifted.
+
+    What is compared with is found by the data alone, and so the answer for the same data is served
+    from the cache: it stands, although other data has passed the gate meanwhile.
+
+    Args:
+        examples: The data.
+        schema: Says which numbers are categories.
+        drift: Written.
+        rules: JSON of the settings `drift`, `features`, `label` and `task`, and of a fingerprint of
+            the code that compares.
+        passed_data: Folder of the notes on data that has passed the gate.
+    """
+    task = Task.from_settings(json.loads(rules))
+    contract = io_utils.parse_pbtxt_file(f"{schema.uri}/{SCHEMA_FILE}", schema_pb2.Schema())
+    categories = task.categories(contract)
+    current = data_set(examples)
+    batch = sample_examples(current, task)
+    previous = find_previous(passed_data, current)
+    comparisons = {}
+    if previous is not None:
+        reference = sample_examples(previous, task)
+        comparisons["previous"] = compare(reference, batch, task.rules(), categories)
+    if task.serving_sample:
+        requests = sample_requests(task, contract)
+        trained = task.features_of(batch)
+        comparisons["serving"] = compare(trained, requests, task.serving_rules(), categories)
+    drifted = [
+        {"against": against, "column": column.name, "policy": column.policy, "said": said}
+        for against, comparison in comparisons.items()
+        for column in comparison.drifted()
+        for said in column.say()
+    ]
+    reference_of = dataclasses.asdict(previous) if previous else None
+    content = {name: comparison.to_dict() for name, comparison in comparisons.items()}
+    fileio.makedirs(drift.uri)
+    with fileio.open(f"{drift.uri}/{DRIFT_FILE}", "w") as file:
+        file.write(dump({REFERENCE: reference_of, DRIFTED: drifted, **content}))
+    drift.set_string_custom_property(REFERENCE, previous.uri if previous else "")
+    drift.set_int_custom_property(REFERENCE_SPAN, previous.span if previous else 0)
+    for name, policy in ((STOPS, STOP), (RETUNES, RETUNE), (WARNS, WARN)):
+        columns = {
+            (each["against"], each["column"]) for each in drifted if each["policy"] == policy
+        }
+        drift.set_int_custom_property(name, len(columns))
+    reasons = [f"{d['column']}: {d['said']}" for d in drifted if d["policy"] == RETUNE]
+    drift.set_string_custom_property(RETUNE_REASONS, "\n".join(reasons))
+    drift.set_string_custom_property(DRIFTED, json.dumps(drifted, ensure_ascii=False))

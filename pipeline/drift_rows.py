@@ -1,0 +1,140 @@
+"""What DriftMonitor compares: samples of Examples and of requests, with the label of each row.
+
+Called by `pipeline.components.drift_monitor`. Imports no TensorFlow until rows are read.
+"""
+
+import dataclasses
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tfx.dsl.io import fileio
+
+from data.drift import RECORD, RETUNE, WARN, Rule, Rules
+from data.drift_report import LABEL
+from data.row_reader import open_rows
+from data.rows import Wanted
+from data.samples import Sample, take_sample
+from fareline.errors import DataError
+from pipeline.coverage import labels_of_rows
+from pipeline.example_rows import rows_of_splits
+from pipeline.passed_data import DataSet
+from preprocessing.labels import Amount, Label, parse_label
+from schema.curated import column_kinds
+
+MOST_ROWS = 10_000  # of each side
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """What is compared, and how it is judged.
+
+    Attributes:
+        drift: The settings `drift`, as plain JSON types.
+        features: Columns that the model reads.
+        names: Features that name things, though they may be numbers.
+        label: The rule.
+        unlogged: Columns that no log of requests has.
+    """
+
+    drift: Mapping[str, Any]
+    features: Sequence[str]
+    names: Sequence[str]
+    label: Label
+    unlogged: Sequence[str]
+
+    @classmethod
+    def from_settings(cls, content: Mapping[str, Any]) -> "Task":
+        """Reads plain JSON types: `drift`, `features`, `label`, `task`, `unlogged`."""
+        by_kind = content["features"]
+        columns = dict.fromkeys(name for kind in by_kind.values() for name in kind)
+        names = [*by_kind["vocabulary"], *by_kind["categorical"]]
+        label = parse_label(content["label"], content["task"])
+        return cls(content["drift"], tuple(columns), names, label, content["unlogged"])
+
+    @property
+    def serving_sample(self) -> str | None:
+        """Where the sample of requests is."""
+        return self.drift["serving_sample"]
+
+    def rules(self) -> Rules:
+        """How drift is judged: features and label by the default, other columns are recorded."""
+        default = Rule(self.drift["default"])
+        columns = dict.fromkeys((*self.features, LABEL), default)
+        columns |= {
+            name: Rule(rule["policy"], rule["distance"])
+            for name, rule in self.drift["columns"].items()
+        }
+        given = ("false_alarms", "least_change", "least_new")
+        bounds = {name: self.drift[name] for name in given if self.drift[name] is not None}
+        return Rules(Rule(RECORD), columns, **bounds)
+
+    def serving_rules(self) -> Rules:
+        """The same for requests: no search mends a model that is asked for something else."""
+        rules = self.rules()
+        columns = {
+            name: dataclasses.replace(rule, policy=WARN) if rule.policy == RETUNE else rule
+            for name, rule in rules.columns.items()
+        }
+        return dataclasses.replace(rules, columns=columns)
+
+    def categories(self, contract: schema_pb2.Schema) -> list[str]:
+        """Columns whose numbers name things, by the schema or by the features."""
+        by_schema = [f.name for f in contract.feature if f.int_domain.is_categorical]
+        return [*by_schema, *self.names]
+
+    def features_of(self, sample: Sample) -> Sample:
+        """The columns of a sample that a request has."""
+        wanted = [name for name in self.features if name not in self.unlogged]
+        columns = {name: sample.columns[name] for name in wanted if name in sample.columns}
+        return dataclasses.replace(sample, columns=columns)
+
+
+def sample_examples(data: DataSet, task: Task) -> Sample:
+    """Rows of all splits, each with its label as a further column, but where that is a number."""
+    return take_sample(_labelled(data, task.label), MOST_ROWS)
+
+
+def _labelled(data: DataSet, label: Label) -> Iterator[Mapping[str, pa.Array]]:
+    for batch in rows_of_splits(data.uri, data.splits):
+        if isinstance(label, Amount) or not batch:
+            yield batch
+            continue
+        rows = len(next(iter(batch.values())))
+        named = pa.array(labels_of_rows(batch, rows, label), pa.large_string())
+        yield {**batch, LABEL: named.cast(pa.large_binary())}
+
+
+def sample_requests(task: Task, contract: schema_pb2.Schema) -> Sample:
+    """Rows that a prediction was asked for, of the columns that the model reads.
+
+    Raises:
+        DataError: The file is not there, or has no row that can be read.
+    """
+    assert task.serving_sample is not None
+    kinds = column_kinds(contract)
+    wanted = Wanted({c: kinds[c] for c in task.features if c in kinds and c not in task.unlogged})
+    with tempfile.TemporaryDirectory() as folder:
+        # Where it lies may be a bucket, and readers want a file.
+        local = Path(folder, os.path.basename(task.serving_sample))
+        if not fileio.exists(task.serving_sample):
+            raise DataError.explain(
+                f"drift.serving_sample: {task.serving_sample}",
+                "no such file",
+                "expected rows that a prediction was asked for",
+                "check the path, or leave it null",
+            )
+        fileio.copy(task.serving_sample, str(local))
+        sample = take_sample((rows.features for rows in open_rows(local, wanted)), MOST_ROWS)
+    if not sample.rows:
+        raise DataError.explain(
+            f"drift.serving_sample: {task.serving_sample}",
+            "has no row that can be read",
+            "expected rows that a prediction was asked for",
+            "look at the file, or leave it null",
+        )
+    return sample

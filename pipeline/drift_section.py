@@ -1,0 +1,44 @@
+"""The typed section `drift`: what is compared with earlier data, and what becomes of a difference.
+
+Called by pipeline.sections. Imports no TFX and no TensorFlow.
+"""
+
+from typing import Literal
+
+from pydantic import Field
+
+from pipeline.values import Positive, Section, Share
+
+Policy = Literal["record", "warn", "retune", "stop"]
+
+
+class DriftRule(Section):
+    """What becomes of the drift of one column.
+
+    Attributes:
+        policy: See taxi.yaml.
+        distance: A fixed threshold of its distance, for one that is calibrated.
+    """
+
+    policy: Policy = "warn"
+    distance: Positive | None = None
+
+
+class Drift(Section):
+    """How this data is compared with the data before it, and with what is asked of the model.
+
+    Attributes:
+        default: Policy of the features and the label; all other columns are only recorded.
+        columns: Exceptions, by column; `(label)` is the label.
+        false_alarms: Share of unchanged data that may raise an alarm; None: as `data.drift` says.
+        least_change: Share of the rows below which a change is none; None: the same.
+        least_new: The same of rows with new values; None: the same.
+        serving_sample: File of rows that a prediction was asked for.
+    """
+
+    default: Policy = "warn"
+    columns: dict[str, DriftRule] = Field(default_factory=dict)
+    false_alarms: Share | None = None
+    least_change: Share | None = None
+    least_new: Share | None = None
+    serving_sample: str | None = None
