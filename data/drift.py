@@ -199,11 +199,11 @@ def _judge(
     if fixed:
         threshold = rules.of(column.name).distance
         assert threshold is not None
-        drifted = value > threshold
+        drifted = bool(value > threshold)
     else:
         # Of a share the two conditions are one; of a divergence the effect has another unit.
         threshold = score if measured.name == JENSEN_SHANNON else max(score, least)
-        drifted = value > score and effect >= least
+        drifted = bool(value > score and effect >= least)
     where: Any = None
     if measured.place is not None:
         where = column.names[measured.place]

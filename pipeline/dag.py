@@ -280,9 +280,11 @@ def _policy(settings: Settings) -> str:
 
 def _drift_rules(settings: Settings) -> str:
     """What DriftMonitor compares by, as JSON."""
-    content = settings.section("drift", "features", "label", "task")
-    content["unlogged"] = settings.serving.log_exclude
+    content = settings.section("drift", "label", "task")
+    content["features"] = sorted({column for _, column in settings.features.columns()})
+    content["names"] = sorted({*settings.features.vocabulary, *settings.features.categorical})
     sample = settings.drift.serving_sample
+    content["unlogged"] = [] if sample is None else settings.serving.log_exclude
     if sample is not None and "://" not in sample:
         path = settings.resolve(sample)
         content["drift"]["serving_sample"] = str(path)

@@ -49,12 +49,10 @@ class Task:
 
     @classmethod
     def from_settings(cls, content: Mapping[str, Any]) -> "Task":
-        """Reads plain JSON types: `drift`, `features`, `label`, `task`, `unlogged`."""
-        by_kind = content["features"]
-        columns = dict.fromkeys(name for kind in by_kind.values() for name in kind)
-        names = [*by_kind["vocabulary"], *by_kind["categorical"]]
+        """Reads plain JSON types: `drift`, `features`, `names`, `label`, `task`, `unlogged`."""
         label = parse_label(content["label"], content["task"])
-        return cls(content["drift"], tuple(columns), names, label, content["unlogged"])
+        columns = [content[name] for name in ("features", "names")]
+        return cls(content["drift"], *columns, label, content["unlogged"])
 
     @property
     def serving_sample(self) -> str | None:

@@ -46,8 +46,9 @@ def DriftMonitor(  # noqa: N802 - TFX names the component after the function
         examples: The data.
         schema: Says which numbers are categories.
         drift: Written.
-        rules: JSON of the settings `drift`, `features`, `label` and `task`, and of a fingerprint of
-            the code that compares.
+        rules: JSON of the settings `drift`, `label` and `task`, of the features and which of them
+            name things, of the columns that no log of requests has, and of a fingerprint of the
+            code that compares.
         passed_data: Folder of the notes on data that has passed the gate.
     """
     task = Task.from_settings(json.loads(rules))

@@ -23,6 +23,7 @@ TEN = {
     "InfraValidator",
     "Pusher",
 }
+GATE = {"DataPolicy", "DriftMonitor", "DataGate"}
 
 
 def compile_nodes(tmp_path, *overrides):
@@ -45,7 +46,7 @@ def custom_config(node):
 
 def test_ten_components_and_what_joins_them(tmp_path):
     nodes = compile_nodes(tmp_path)
-    assert set(nodes) == TEN | {"CuratedSchema", "DataPolicy", "DataGate", "BaselineResolver"}
+    assert set(nodes) == TEN | {"CuratedSchema", *GATE, "BaselineResolver"}
     waits_for = {name: set(node.upstream_nodes) for name, node in nodes.items()}
     assert waits_for == {
         "ExampleGen": set(),
@@ -54,7 +55,8 @@ def test_ten_components_and_what_joins_them(tmp_path):
         "CuratedSchema": set(),
         "ExampleValidator": {"StatisticsGen", "CuratedSchema"},
         "DataPolicy": {"ExampleGen", "CuratedSchema", "ExampleValidator"},
-        "DataGate": {"DataPolicy"},
+        "DriftMonitor": {"ExampleGen", "CuratedSchema"},
+        "DataGate": {"DataPolicy", "DriftMonitor", "ExampleGen"},
         "Transform": {"ExampleGen", "CuratedSchema", "DataGate"},
         "Tuner": {"Transform"},
         "Trainer": {"Transform", "Tuner"},
@@ -67,7 +69,7 @@ def test_ten_components_and_what_joins_them(tmp_path):
 
 def test_without_a_curated_schema_the_inferred_one_is_the_contract(tmp_path):
     nodes = compile_nodes(tmp_path, "schema=null")
-    assert set(nodes) == TEN | {"DataPolicy", "DataGate", "BaselineResolver"}
+    assert set(nodes) == TEN | {*GATE, "BaselineResolver"}
     assert "SchemaGen" in nodes["ExampleValidator"].upstream_nodes
     assert "SchemaGen" in nodes["Transform"].upstream_nodes
 
@@ -98,6 +100,7 @@ def test_code_fingerprints_are_part_of_the_cache_key_of_whom_they_concern(tmp_pa
         ("serving.log_exclude=[company]", set()),
         ("data.splits.eval=6", {"ExampleGen"}),
         ("gate.default=warn", {"DataPolicy"}),
+        ("drift.default=record", {"DriftMonitor"}),
         ("transform.statistics=true", {"Transform"}),
         ("runners.vertex.image=other:1", set()),
     ],

@@ -1,6 +1,7 @@
 """DataPolicy and DataGate on real files of anomalies, schemas and examples."""
 
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -11,6 +12,7 @@ from tfx.types import standard_artifacts
 from pipeline.components.data_gate import DataGate
 from pipeline.components.data_policy import DataPolicy
 from pipeline.decision_artifact import DataDecision
+from pipeline.drift_artifact import DataDrift
 from schema.anomalies import DataAnomalies
 from schema.curated import schema_path
 
@@ -83,7 +85,14 @@ def decide(artifacts, rules=(), default="stop", today="2026-11-26", **coverage):
 
 
 def gate(decision):
-    execute(DataGate, {"decision": [decision]}, {}, {})
+    """Of data that has not drifted."""
+    folder = Path(decision.uri).parent
+    drift, examples = DataDrift(), standard_artifacts.Examples()
+    drift.uri, examples.uri = str(folder), str(folder / "examples")
+    examples.split_names = '["train", "eval"]'
+    (folder / "drift.json").write_text('{"drifted": []}')
+    inputs = {"decision": [decision], "drift": [drift], "examples": [examples]}
+    execute(DataGate, inputs, {}, {"passed_data": str(folder / "passed")})
 
 
 def test_an_anomaly_is_recorded_with_its_rows_and_stops_the_run(artifacts):
