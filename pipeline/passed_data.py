@@ -96,9 +96,10 @@ def _notes(folder: str) -> Iterator[DataSet]:
 
 
 def _property(artifact: types.Artifact, name: str) -> str:
-    """A custom property as text; TFX writes spans as texts and whole numbers alike."""
-    found = artifact.mlmd_artifact.custom_properties
-    if name not in found:
+    """A custom property as text; spans are texts or whole numbers, in a cluster also 3.0."""
+    properties = artifact.mlmd_artifact.custom_properties
+    if name not in properties:  # asking for it would add it
         return ""
-    value = found[name]
-    return value.string_value or (str(value.int_value) if value.int_value else "")
+    value = properties[name]
+    number = value.int_value or int(value.double_value)
+    return value.string_value or (str(number) if number else "")

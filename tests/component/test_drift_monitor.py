@@ -11,6 +11,7 @@ from pipeline.components.data_gate import DataGate
 from pipeline.components.drift_monitor import DriftMonitor
 from pipeline.decision_artifact import DataDecision
 from pipeline.drift_artifact import DataDrift
+from pipeline.passed_data import data_set
 from schema.anomalies import DataAnomalies
 from schema.curated import schema_path
 
@@ -127,6 +128,15 @@ class Pipeline:
 @pytest.fixture
 def pipeline(tmp_path):
     return Pipeline(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["string", "int", "float"])
+def test_a_span_is_read_as_a_local_run_and_a_cluster_write_it(kind):
+    examples = standard_artifacts.Examples()
+    examples.uri, examples.split_names = "/somewhere", '["train"]'
+    setter = getattr(examples, f"set_{kind}_custom_property")
+    setter("span", {"string": "3", "int": 3, "float": 3.0}[kind])
+    assert (data_set(examples).span, data_set(examples).identity) == (3, "/somewhere")
 
 
 def counts(drift):
