@@ -149,6 +149,8 @@ def to_batch(path: str, batch: pa.RecordBatch, first_row: int, kinds: Mapping[st
     for name, array in zip(batch.schema.names, batch.columns, strict=True):
         if isinstance(array, pa.DictionaryArray):
             array = array.dictionary_decode()
+        if array.null_count == len(array):  # of what type the nothing is says nothing
+            array = pa.nulls(len(array))
         if pa.types.is_null(array.type):
             columns[name] = array if kinds[name] == UNKNOWN else array.cast(TYPES[kinds[name]])
             continue

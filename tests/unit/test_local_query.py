@@ -52,6 +52,20 @@ def test_tables_of_both_formats_are_joined(tables):
     ]
 
 
+def test_a_column_that_is_empty_in_every_row_fits_any_type(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("fare,tract\n1.5,\n2,\n")
+    tables = find_tables({"trips": path}, "data.source.sql.files")
+    query, kinds = LocalQuery("FROM trips", {"trips": [str(path)]}), {"tract": "int"}
+    check_query(query, tables, ["tract"], kinds)
+    [batch] = read_query(query, kinds)
+    assert (str(batch.columns["tract"].type), batch.columns["tract"].null_count) == ("int64", 2)
+    path.write_text("fare,tract\n1.5,\n2,north\n")
+    message = r"column 'tract' is string; expected integers"
+    with pytest.raises(DataError, match=message):
+        check_query(query, tables, ["tract"], kinds)
+
+
 def test_types_are_those_of_the_schema_where_it_has_the_column(tables):
     kinds = {"fare": "int", "hour": "float", "company": "string"}
     [batch] = read_query(LocalQuery("FROM trips", tables), kinds)
