@@ -25,7 +25,7 @@ def find_drift_mistakes(settings: Settings, columns: Collection[str]) -> Iterato
     for column in settings.drift.columns if columns else ():
         if column not in known:
             near = difflib.get_close_matches(column, known, n=1)
-            hint = f"did you mean {near[0]}" if near else f"expected one of {', '.join(known)}"
+            hint = f"did you mean {near[0]}" if near else f"the columns are {', '.join(columns)}"
             yield (
                 f"drift.columns.{column}: no column {column} in the schema; expected one of its "
                 f"columns, or {LABEL}. Hint: {hint}."
@@ -36,7 +36,8 @@ def find_drift_mistakes(settings: Settings, columns: Collection[str]) -> Iterato
     if not sample.endswith(SAMPLE_ENDINGS):
         yield (
             f"drift.serving_sample: {sample} is of no known format; expected a file that ends in "
-            f"{', '.join(SAMPLE_ENDINGS)}. Hint: `fareline serve` can log requests as .jsonl."
+            f"{', '.join(SAMPLE_ENDINGS)}. Hint: `fareline serve --log-share` writes requests as "
+            ".jsonl."
         )
     elif "://" not in sample and not Path(settings.resolve(sample)).is_file():
         yield (

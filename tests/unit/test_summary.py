@@ -454,3 +454,33 @@ def test_anomalies_are_a_table_with_those_that_stop_the_run_first():
     ]
     assert json.loads(outcome(anomalies=[ANOMALY]).to_json())["anomalies"] == [ANOMALY]
     assert "Anomalies" not in printed({})
+
+
+def test_drift_is_a_line_and_a_table_of_what_is_more_than_recorded():
+    def found(column, policy, against="previous"):
+        said = "share of zeros 0.1 % -> 20.3 %"
+        return {"against": against, "column": column, "policy": policy, "said": said}
+
+    drift = {
+        "reference": "/runs/examples/1", "reference_span": 2,
+        "drifted": [found("tips", "record"), found("miles", "warn"), found("fare", "stop"),
+                    found("hour", "warn", "serving")],
+    }  # fmt: skip
+    console = Console(file=io.StringIO(), width=200, color_system=None)
+    print_summary(console, outcome(drift=drift), None)
+    lines = [line.strip() for line in console.file.getvalue().splitlines()]
+    start = lines.index("Drift: 2 columns against span 2 (/runs/examples/1); 1 more only recorded")
+    assert [line.split()[0] for line in lines[start + 1 : start + 5]] == [
+        *("column", "fare", "miles", "hour")
+    ]
+    assert (
+        lines[start + 2].split("  ")
+        == [*("fare", "the data before", "share of zeros 0.1 % -> 20.3 %", "stop")]
+        or "share of zeros 0.1 % -> 20.3 %" in lines[start + 2]
+    )
+    assert "training, of requests" in lines[start + 4]
+    assert json.loads(outcome(drift=drift).to_json())["drift"] == drift
+    nothing = {"reference": None, "reference_span": None, "drifted": []}
+    assert "Drift: no earlier data to compare with\n" in printed({"drift": nothing})
+    same = {"reference": "/runs/examples/1", "reference_span": None, "drifted": []}
+    assert "Drift: none against the data before (/runs/examples/1)\n" in printed({"drift": same})
