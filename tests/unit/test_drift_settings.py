@@ -32,8 +32,8 @@ def test_what_may_be_said(override):
 
 def test_a_column_that_is_not_there_is_told_with_the_nearest():
     assert mistakes("drift.columns={fair: {policy: stop}}") == [
-        "drift.columns.fair: no column fair in the schema; expected one of its columns, or (label). "
-        "Hint: did you mean fare."
+        "drift.columns.fair: no column fair in the schema; expected one of its columns, or "
+        "(label). Hint: did you mean fare."
     ]
     assert mistakes("drift.columns={xyz: {policy: stop}}") == [
         "drift.columns.xyz: no column xyz in the schema; expected one of its columns, or (label). "
@@ -52,8 +52,8 @@ def test_a_number_has_no_label_rate():
 def test_the_serving_sample_is_a_file_of_rows(tmp_path):
     path = tmp_path / "requests.jsonl"
     assert mistakes(f"drift.serving_sample={path}") == [
-        f"drift.serving_sample: {path}: no such file; expected rows that a prediction was asked for. "
-        "Hint: check the path, or leave it null."
+        f"drift.serving_sample: {path}: no such file; expected rows that a prediction was asked "
+        "for. Hint: check the path, or leave it null."
     ]
     path.write_text("{}\n")
     assert mistakes(f"drift.serving_sample={path}") == []
@@ -64,8 +64,8 @@ def test_the_serving_sample_is_a_file_of_rows(tmp_path):
     # In a cluster it is where a step can reach it.
     settings = load_settings(overrides=[f"drift.serving_sample={path}"])
     assert list(find_local_sample(settings)) == [
-        f"drift.serving_sample: {path} is a path of this machine; expected gs://…, which a step in a "
-        "cluster can reach. Hint: copy the sample to a bucket, or leave it null."
+        f"drift.serving_sample: {path} is a path of this machine; expected gs://…, which a step in "
+        "a cluster can reach. Hint: copy the sample to a bucket, or leave it null."
     ]
     remote = "drift.serving_sample=gs://bucket/requests.jsonl"
     assert list(find_local_sample(load_settings(overrides=[remote]))) == []
