@@ -13,6 +13,7 @@ import tensorflow_transform as tft
 
 from models.heads import Head, choose_head
 from preprocessing.labels import Amount, Label
+from preprocessing.weighting import EXAMPLE_WEIGHT, parse_weighting
 
 EVAL_BATCH_SIZE = 2048
 SHUFFLE_ROWS = 10_000  # rows held for shuffling: bounds memory at any data size
@@ -26,6 +27,7 @@ class LabelSurvey:
     Attributes:
         rows: All rows.
         labelled: Those that have a label.
+        kept: Those of them that training learns from, where examples are weighed; None: all.
         mean: Of an amount, after the logarithm if there is one; 0 for classes.
         deviation: Its standard deviation.
     """
@@ -34,6 +36,7 @@ class LabelSurvey:
     labelled: int
     mean: float = 0.0
     deviation: float = 0.0
+    kept: int | None = None
 
 
 def read_for_fit(
@@ -42,26 +45,29 @@ def read_for_fit(
     """Reads the two splits as Trainer and Tuner feed them to Keras.
 
     Args:
-        fn_args: `tfx.components.FnArgs`, with `train_files`, `eval_files` and the `training` and
-            `seed` of `custom_config`.
+        fn_args: `tfx.components.FnArgs`, with `train_files`, `eval_files` and the `training`,
+            `seed` and, if there is one, `weighting` of `custom_config`.
         transform_output: Knows the feature spec of the transformed examples.
         label: The rule.
         head: Says what the network learns from a label.
 
     Returns:
-        One shuffled pass over the training data, and the validation data in order.
+        One shuffled pass over the training data, with weights where the settings weigh examples;
+        and the validation data in order, never weighed: what early stopping and the search watch
+        is measured on the data as it is, as the Evaluator does.
     """
     config = fn_args.custom_config
     names = {"label": label.output, "weight": label.weight_output}
 
-    def to_target(inputs: dict[str, tf.Tensor], value: tf.Tensor):
-        return inputs, head.to_target(value)
+    def to_target(inputs: dict[str, tf.Tensor], value: tf.Tensor, *weights: tf.Tensor):
+        return inputs, head.to_target(value), *weights
 
     train = read_batches(
         fn_args.train_files,
         transform_output,
         batch_size=config["training"]["batch_size"],
         shuffle_seed=config["seed"],
+        example_weight=_example_weight(fn_args),
         **names,
     )
     validate = read_batches(
@@ -82,18 +88,26 @@ def prepare_head(
 
     Returns:
         The head, and what was seen of the splits `train` and `validate`; nothing where every row
-        has a label and the labels are classes, which spares the pass over the data.
+        has a label, the labels are classes and nothing is weighed, which spares the pass over the
+        data.
 
     Raises:
-        ValueError: No row of a split has a label.
+        ValueError: No row of a split has a label, or none of the training weighs more than 0.
     """
-    if label.weight_output is None and not isinstance(label, Amount):
+    weight = _example_weight(fn_args)
+    if label.weight_output is None and not isinstance(label, Amount) and weight is None:
         return choose_head(label), {}
-    files = {"train": fn_args.train_files, "validate": fn_args.eval_files}
     seen = {
-        split: survey_labels(patterns, transform_output, label) for split, patterns in files.items()
+        "train": survey_labels(fn_args.train_files, transform_output, label, weight),
+        "validate": survey_labels(fn_args.eval_files, transform_output, label),
     }
     return choose_head(label, seen["train"].mean, seen["train"].deviation), seen
+
+
+def _example_weight(fn_args) -> str | None:
+    """Transformed name of the weight of examples, if the settings weigh any."""
+    weighting = parse_weighting(fn_args.custom_config.get("weighting"))
+    return None if weighting is None else EXAMPLE_WEIGHT
 
 
 def read_batches(
@@ -103,6 +117,7 @@ def read_batches(
     batch_size: int,
     shuffle_seed: int | None = None,
     weight: str | None = None,
+    example_weight: str | None = None,
 ) -> tf.data.Dataset:
     """Reads gzipped TFRecords of transformed tf.Examples once.
 
@@ -114,31 +129,44 @@ def read_batches(
         shuffle_seed: Shuffles with this seed, in another order on each pass; None keeps the order.
         weight: Transformed name of the weight, if there is one: rows of weight 0 have no label and
             are left out.
+        example_weight: Transformed name of the weight that an example has in training, if it is to
+            have one: rows of weight 0 are left out.
 
     Returns:
-        Pairs of ({name: float32 or int64 [batch, 1]}, label int64 or float32 [batch, 1]).
+        Pairs of ({name: float32 or int64 [batch, 1]}, label int64 or float32 [batch, 1]), or
+        triples with the weights, float32 [batch].
     """
-    spec = transform_output.transformed_feature_spec()
+    spec = dict(transform_output.transformed_feature_spec())
+    if example_weight is None:
+        spec.pop(EXAMPLE_WEIGHT, None)  # it is no feature
+    weights = [name for name in (weight, example_weight) if name is not None]
 
     def parse(serialized: tf.Tensor):
         features = tf.io.parse_example(serialized, spec)
-        if weight is not None:
-            labelled = tf.reshape(features.pop(weight), [-1]) > 0
-            features = {name: tf.boolean_mask(x, labelled) for name, x in features.items()}
-        return features, features.pop(label)
+        if weights:
+            kept = tf.reduce_all([features[name][:, 0] > 0 for name in weights], axis=0)
+            features = {name: tf.boolean_mask(x, kept) for name, x in features.items()}
+        features.pop(weight, None)
+        if example_weight is None:
+            return features, features.pop(label)
+        counts = features.pop(example_weight)[:, 0]
+        return features, features.pop(label), counts
 
     rows = _read_records(file_patterns)
     if shuffle_seed is not None:
         rows = rows.shuffle(SHUFFLE_ROWS, seed=shuffle_seed, reshuffle_each_iteration=True)
     batches = rows.batch(batch_size).map(parse, num_parallel_calls=2)
-    if weight is not None:
+    if weights:
         # Whole batches again: one might have lost all its rows, and the loss of none is NaN.
         batches = batches.rebatch(batch_size)
     return batches.prefetch(2)
 
 
 def survey_labels(
-    file_patterns: Sequence[str], transform_output: tft.TFTransformOutput, label: Label
+    file_patterns: Sequence[str],
+    transform_output: tft.TFTransformOutput,
+    label: Label,
+    example_weight: str | None = None,
 ) -> LabelSurvey:
     """Reads the labels of a split once, in little memory.
 
@@ -146,20 +174,27 @@ def survey_labels(
         file_patterns: Globs of files, as TFX gives them in `FnArgs`.
         transform_output: Knows the feature spec of the transformed examples.
         label: The rule.
+        example_weight: Transformed name of the weight that an example has in training, if it is to
+            have one.
 
     Raises:
-        ValueError: No row has a label.
+        ValueError: No row has a label, or none of them weighs more than 0.
     """
     known = transform_output.transformed_feature_spec()
-    names = [name for name in (label.output, label.weight_output) if name]
-    rows = labelled = 0
+    names = [name for name in (label.output, label.weight_output, example_weight) if name]
+    rows = labelled = kept = 0
     mean = squares = 0.0  # squares: of the differences from the mean
     for serialized in _read_records(file_patterns).batch(_SURVEY_ROWS):
         parsed = tf.io.parse_example(serialized, {name: known[name] for name in names})
         values = parsed[label.output].numpy().ravel().astype(np.float64)
         rows += len(values)
+        weights = (
+            parsed[example_weight].numpy().ravel() if example_weight else np.zeros(len(values))
+        )
         if label.weight_output:
-            values = values[parsed[label.weight_output].numpy().ravel() > 0]
+            has_label = parsed[label.weight_output].numpy().ravel() > 0
+            values, weights = values[has_label], weights[has_label]
+        kept += int((weights > 0).sum())
         if isinstance(label, Amount) and len(values):
             values = np.log1p(values) if label.log else values
             # Chan's way to merge means and variances: no difference of two large sums.
@@ -173,7 +208,13 @@ def survey_labels(
             f"{', '.join(file_patterns)}: none of {rows} rows has a label; expected some. "
             f"Hint: compare the rule for {label.column} in the settings with the data."
         )
-    return LabelSurvey(rows, labelled, float(mean), math.sqrt(squares / labelled))
+    if example_weight and not kept:
+        raise ValueError(
+            f"{', '.join(file_patterns)}: none of {labelled} rows with a label weighs more than 0; "
+            "expected some to learn from. Hint: compare weighting in the settings with the data."
+        )
+    deviation = math.sqrt(squares / labelled)
+    return LabelSurvey(rows, labelled, float(mean), deviation, kept if example_weight else None)
 
 
 def _read_records(file_patterns: Sequence[str]) -> tf.data.Dataset:

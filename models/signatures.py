@@ -25,6 +25,7 @@ class ServingModule(tf.Module):
         transform_output: The transform graph that made them.
         label_column: Raw column that no request carries.
         head: What is answered.
+        weight_column: Another, that weighs examples in training; None: there is none.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class ServingModule(tf.Module):
         transform_output: tft.TFTransformOutput,
         label_column: str,
         head: Head,
+        weight_column: str | None = None,
     ):
         super().__init__()
         # Keras's variables wrap TensorFlow's; the wrappers, once tracked, are what is saved twice.
@@ -40,14 +42,14 @@ class ServingModule(tf.Module):
         self._score = functools.partial(model, training=False)
         self.transform_layer = transform_output.transform_features_layer()
         self._raw_spec = transform_output.raw_feature_spec()
-        self._label_column = label_column
+        self._absent = (label_column, weight_column)
         self._answer = head.answer
         self._input_names = [tensor.name for tensor in model.inputs]
 
     @tf.function(input_signature=EXAMPLES)
     def serving_default(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answers requests: string [batch] -> the outputs of the task (models.heads)."""
-        spec = {name: s for name, s in self._raw_spec.items() if name != self._label_column}
+        spec = {name: s for name, s in self._raw_spec.items() if name not in self._absent}
         transformed = self.transform_layer(tf.io.parse_example(examples, spec))
         inputs = {name: transformed[name] for name in self._input_names}
         return self._answer(self._score(inputs))
@@ -64,6 +66,7 @@ def export_model(
     label_column: str,
     model_dir: str,
     head: Head | None = None,
+    weight_column: str | None = None,
 ) -> None:
     """Writes a SavedModel with the signatures `serving_default` and `transform_features`.
 
@@ -73,8 +76,10 @@ def export_model(
         label_column: Raw column that no request carries.
         model_dir: The folder to write.
         head: What is answered; by default a probability.
+        weight_column: Another column that no request carries, if one weighs examples in training.
     """
-    module = ServingModule(model, transform_output, label_column, head or BinaryHead())
+    head = head or BinaryHead()
+    module = ServingModule(model, transform_output, label_column, head, weight_column)
     tf.saved_model.save(
         module,
         model_dir,

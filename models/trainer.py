@@ -20,6 +20,7 @@ from models.network import build_model
 from models.signatures import export_model
 from preprocessing.features import parse_features
 from preprocessing.labels import parse_label
+from preprocessing.weighting import parse_weighting
 
 
 def run_fn(fn_args) -> None:
@@ -28,7 +29,8 @@ def run_fn(fn_args) -> None:
     Args:
         fn_args: `tfx.components.FnArgs`. `train_files` is the training split, `eval_files` the
             split that early stopping watches; `train_steps` the most steps; `hyperparameters`
-            what Tuner found; `custom_config` has `task`, `features`, `label`, `training`, `seed`.
+            what Tuner found; `custom_config` has `task`, `features`, `label`, `training`, `seed`,
+            and `weighting` where examples are weighed.
 
     Writes the SavedModel to `serving_model_dir`, and TensorBoard logs and `training.json` to
     `model_run_dir`.
@@ -47,7 +49,15 @@ def run_fn(fn_args) -> None:
     history = fit(model, data, epochs, every, stopping, fn_args.model_run_dir)
 
     _write_training_report(history, hyperparameters.values, labels, fn_args.model_run_dir)
-    export_model(model, transform_output, label.column, fn_args.serving_model_dir, head)
+    weighting = parse_weighting(config.get("weighting"))
+    export_model(
+        model,
+        transform_output,
+        label.column,
+        fn_args.serving_model_dir,
+        head,
+        weighting.column if weighting else None,
+    )
 
 
 def divide_steps(steps: int, evaluate_every: int) -> tuple[int, int]:
@@ -115,6 +125,7 @@ def _write_training_report(
     if labels:
         report["labels"] = {
             split: {"rows": seen.rows, "without_label": seen.rows - seen.labelled}
+            | ({} if seen.kept is None else {"learned_from": seen.kept})
             for split, seen in labels.items()
         }
     path = os.path.join(model_run_dir, "training.json")

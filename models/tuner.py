@@ -22,7 +22,8 @@ def tuner_fn(fn_args) -> TunerFnResult:
     Args:
         fn_args: `tfx.components.FnArgs`. `train_files` and `eval_files` as in the Trainer;
             `train_steps` the batches per trial; `custom_config` has `task`, `features`,
-            `label`, `training`, `tuning` (`trials`, `search`) and `seed`.
+            `label`, `training`, `tuning` (`trials`, `search`), `seed`, and `weighting` where
+            examples are weighed.
 
     Returns:
         A Bayesian search of `trials` trials for the best of what the task watches (models.heads),

@@ -13,6 +13,7 @@ from pipeline.drift_checks import find_drift_mistakes
 from pipeline.evaluation_checks import find_bucketed_texts, find_evaluation_mistakes
 from pipeline.gate_checks import find_gate_mistakes
 from pipeline.sections import Settings
+from pipeline.weighting_checks import find_weighting_mistakes
 from schema import curated
 from schema.curated import column_types, columns_in_environment, load_schema, schema_path
 
@@ -65,6 +66,7 @@ def require_sound_settings(
         *find_evaluation_mistakes(settings.evaluation, settings.task),
         *find_gate_mistakes(settings),
         *find_drift_mistakes(settings, types),
+        *find_weighting_mistakes(settings),
     ]
     _refuse(settings, problems)
 
@@ -78,6 +80,7 @@ def require_no_label_leak(settings: Settings) -> None:
     mistakes = find_evaluation_mistakes(settings.evaluation, settings.task)
     others = [*find_spans_without_pattern(settings), *find_uses_of_dropped_columns(settings)]
     others += [*find_gate_mistakes(settings), *find_drift_mistakes(settings, ())]
+    others += find_weighting_mistakes(settings)
     _refuse(settings, [*find_label_leaks(settings), *others, *mistakes])
 
 
@@ -99,13 +102,14 @@ def find_unknown_columns(settings: Settings, types: Mapping[str, str]) -> Iterat
 
 
 def find_unfit_types(settings: Settings, types: Mapping[str, str]) -> Iterator[str]:
-    """A kind of feature gets a type that it can take; the label rule gets numbers."""
+    """A kind of feature gets a type that it can take; the label rule and weights get numbers."""
     uses = [
         (where, column, KIND_TYPES[where.split(".")[1]])
         for where, column in settings.features.columns()
     ]
     uses += _label_uses(settings)
     uses += [(w, c, NUMBERS) for w, c in _split_columns(settings) if w == "data.split_by.time"]
+    uses += [(where, column, NUMBERS) for where, column in _weight_column(settings)]
     for where, column, fit in uses:
         if column in types and types[column] not in fit:
             hint = "use it as another kind of feature"
@@ -113,6 +117,8 @@ def find_unfit_types(settings: Settings, types: Mapping[str, str]) -> Iterator[s
                 hint = "name values as the column holds them, or another column"
             if where.startswith("data."):
                 hint = "split by another column"
+            if where.startswith("weighting."):
+                hint = "weigh by another column"
             yield (
                 f"{where}: {column} is {types[column]} in the schema; expected "
                 f"{' or '.join(fit)}. Hint: {hint}."
@@ -212,6 +218,7 @@ def _named_columns(settings: Settings) -> Iterator[tuple[str, str]]:
     yield from _split_columns(settings)
     yield from settings.features.columns()
     yield from _label_columns(settings)
+    yield from _weight_column(settings)
     for i, parts in enumerate(settings.evaluation.columns_of_slices()):
         for column, _ in parts:
             yield f"evaluation.slices.{i}", column
@@ -230,3 +237,8 @@ def _label_columns(settings: Settings) -> Iterator[tuple[str, str]]:
     yield "label.column", settings.label.column
     if settings.label.above:
         yield "label.above.column", settings.label.above.column
+
+
+def _weight_column(settings: Settings) -> Iterator[tuple[str, str]]:
+    if settings.weighting.column is not None:
+        yield "weighting.column", settings.weighting.column

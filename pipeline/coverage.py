@@ -62,13 +62,6 @@ class Counts:
     slices: collections.Counter = dataclasses.field(default_factory=collections.Counter)
 
 
-def names_of_labels(label: Label) -> list[str]:
-    """What a label can be; nothing of a number."""
-    if isinstance(label, Amount):
-        return []
-    return list(label.names) if isinstance(label, Classes) else ["0", "1"]
-
-
 def count(batches: Iterable[Columns], label: Label, slices: Slices) -> Counts:
     """Counts the examples of a split, in the memory of one batch.
 
@@ -99,7 +92,7 @@ def find_shortfalls(
             (FEW_EXAMPLES, DATA_SET, "", have.examples, demands.examples.get(split, 0)),
             *(
                 (FEW_OF_LABEL, label.column, f" of label {name}", have.labels[name], least)
-                for name in names_of_labels(label)
+                for name in label.names
                 if (least := demands.label.get(split, 0))
             ),
             *(

@@ -109,6 +109,11 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
     transform_config["source_fingerprint"] = fingerprint_sources(TRANSFORM_SOURCES)
     model_config = settings.section("task", "features", "label", "training", "seed")
     model_config["source_fingerprint"] = fingerprint_sources(MODEL_SOURCES)
+    if settings.weighting.is_on:
+        transform_config |= settings.section("weighting")
+        model_config |= settings.section("weighting")
+    if settings.weighting.down_sample:
+        transform_config |= settings.section("seed")
     tuner_config = model_config | settings.section("tuning")
     # Runtime parameters travel by themselves.
     del model_config["training"]["steps"], tuner_config["tuning"]["trials"]
@@ -213,7 +218,7 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
         num_examples=settings.serving.examples,
         budgets=settings.serving.budgets(),
         model_name=settings.name,
-        drop_features=[settings.label.column],
+        drop_features=settings.unserved_columns,
     )
     pusher = Pusher(
         model=trainer.outputs["model"],

@@ -30,6 +30,7 @@ from pipeline.values import (
     ServerUri,
     TwoOrMore,
 )
+from pipeline.weighting_section import Weighting
 
 DEFAULT_PATH = Path(__file__).parent / "configs" / "taxi.yaml"
 
@@ -167,6 +168,7 @@ class Settings(Section):
     drift: Drift = Drift()
     features: Features
     label: Label
+    weighting: Weighting = Weighting()
     transform: Transform = Transform()
     tuning: Tuning
     training: Training
@@ -189,6 +191,12 @@ class Settings(Section):
     def path(self) -> Path:
         """The file that these settings came from; relative paths in it start at its folder."""
         return self._path
+
+    @property
+    def unserved_columns(self) -> list[str]:
+        """The columns that are known in training only, and that no request carries."""
+        weights = [self.weighting.column] if self.weighting.column else []
+        return [self.label.column, *weights]
 
     def resolve(self, path: str) -> Path:
         """The absolute path of a local path in these settings."""

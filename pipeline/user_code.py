@@ -19,7 +19,12 @@ PII_KEY_FN = "runners.pii_key.read_pii_key"
 
 # What each function's code consists of: packages whole, so that a new module counts as well.
 TRANSFORM_SOURCES = ("preprocessing",)
-MODEL_SOURCES = ("models", "preprocessing.features", "preprocessing.labels")
+MODEL_SOURCES = (
+    "models",
+    "preprocessing.features",
+    "preprocessing.labels",
+    "preprocessing.weighting",
+)
 # What decides how a row is read, and which split it belongs to.
 EXAMPLE_GEN_SOURCES = (
     "data.columnar_files",

@@ -48,6 +48,11 @@ class Label:
         """The raw columns that the rule reads."""
         return (self.column,)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every label by its name, in the order of the outputs; of a number there is none."""
+        return ("0", "1") if self.task == BINARY else ()
+
 
 @dataclasses.dataclass(frozen=True)
 class Share(Label):

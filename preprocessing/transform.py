@@ -1,16 +1,18 @@
 """preprocessing_fn: what TensorFlow Transform computes over the whole data, and serving repeats.
 
 TFX calls it by the dotted path `preprocessing.transform.preprocessing_fn`, in a Beam worker or a
-container. May import preprocessing.features, .labels and TensorFlow, never pipeline or runners. TFX
-may reload this module: constants and functions only.
+container. May import this room and TensorFlow, never pipeline or runners. TFX may reload this
+module: constants and functions only.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from preprocessing.columns import Column, on_values, to_dense
+from preprocessing.example_weights import weigh_examples
 from preprocessing.features import Categories, Numeric, parse_features
 from preprocessing.labels import (
     CLASS,
@@ -23,8 +25,7 @@ from preprocessing.labels import (
     Share,
     parse_label,
 )
-
-Column = tf.Tensor | tf.SparseTensor
+from preprocessing.weighting import parse_weighting
 
 
 def preprocessing_fn(
@@ -34,12 +35,14 @@ def preprocessing_fn(
 
     Args:
         inputs: Raw columns, one value per row or none: sparse [batch, 1] or dense [batch, 1].
-        custom_config: `features`, `label` and `task` of the settings.
+        custom_config: `features`, `label` and `task` of the settings; where examples are weighed
+            `weighting` as well, and `seed`, if it down-samples.
 
     Returns:
         `*_scaled_xf` float32 [batch, 1]; `*_bucket_xf`, `*_vocab_xf`, `*_category_xf` int64
-        [batch, 1]; the label, and its weight if rows may lack one (preprocessing.labels). Missing
-        values follow the rule of their kind (preprocessing.features).
+        [batch, 1]; the label, and its weight if rows may lack one (preprocessing.labels); the
+        weight of the example, if the settings weigh any (preprocessing.weighting). Missing values
+        follow the rule of their kind (preprocessing.features).
     """
     features = parse_features(custom_config["features"])
     label = parse_label(custom_config["label"], custom_config["task"])
@@ -47,20 +50,24 @@ def preprocessing_fn(
     to_index = {"bucket": bucketize, "vocab": look_up, "category": take_category}
     for feature in features.categories:
         outputs[feature.output] = to_index[feature.kind](inputs[feature.column], feature)
-    return outputs | make_label(inputs, label)
+    outputs |= make_label(inputs, label)
+    weighting = parse_weighting(custom_config.get("weighting"))
+    if weighting is not None:
+        outputs |= weigh_examples(inputs, outputs, label, weighting, custom_config.get("seed", 0))
+    return outputs
 
 
 def scale_number(column: Column, feature: Numeric) -> tf.Tensor:
     """Z-score of the present values; missing becomes 0, the mean. float32 [batch, 1]."""
-    values = _on_values(column, lambda x: tf.cast(x, tf.float32))
+    values = on_values(column, lambda x: tf.cast(x, tf.float32))
     if feature.log:
-        values = _on_values(values, lambda x: tf.math.log1p(tf.maximum(x, 0.0)))
-    return _dense(tft.scale_to_z_score(values), 0.0)
+        values = on_values(values, lambda x: tf.math.log1p(tf.maximum(x, 0.0)))
+    return to_dense(tft.scale_to_z_score(values), 0.0)
 
 
 def bucketize(column: Column, feature: Categories) -> tf.Tensor:
     """Quantile bucket of a number, 1 … size; 0 if missing. int64 [batch, 1]."""
-    values = _on_values(column, lambda x: tf.cast(x, tf.float32))
+    values = on_values(column, lambda x: tf.cast(x, tf.float32))
     return _as_index(tft.bucketize(values, feature.size))
 
 
@@ -88,7 +95,7 @@ def take_category(column: Column, feature: Categories) -> tf.Tensor:
         x = tf.cast(x, tf.int64)
         return tf.where((x >= 0) & (x < outside), x, outside)
 
-    return _as_index(_on_values(column, clip))
+    return _as_index(on_values(column, clip))
 
 
 def make_label(inputs: Mapping[str, Column], label: Label) -> dict[str, tf.Tensor]:
@@ -106,8 +113,8 @@ def make_label(inputs: Mapping[str, Column], label: Label) -> dict[str, tf.Tenso
     if isinstance(label, Share):
         return {label.output: exceeds_share(inputs, label)}
     column = inputs[label.column]
-    present = _dense(_on_values(column, lambda x: tf.ones_like(x, tf.int64)), 0) > 0
-    values = _dense(column, "" if column.dtype == tf.string else 0)
+    present = to_dense(on_values(column, lambda x: tf.ones_like(x, tf.int64)), 0) > 0
+    values = to_dense(column, "" if column.dtype == tf.string else 0)
     rule = {Flag: _match_flag, Classes: _match_class, Amount: _take_amount}[type(label)]
     result, fits = rule(values, label)
     valid = present & fits
@@ -124,7 +131,7 @@ def exceeds_share(inputs: Mapping[str, Column], label: Share) -> tf.Tensor:
     8 of them more. What exceeds the bound by less than `ROUNDING` of it counts as equal.
     """
     value, reference = (
-        _dense(_on_values(inputs[name], lambda x: tf.cast(x, tf.float32)), 0.0)
+        to_dense(on_values(inputs[name], lambda x: tf.cast(x, tf.float32)), 0.0)
         for name in label.columns
     )
     bound = tf.constant(label.times, tf.float32) * reference
@@ -172,20 +179,4 @@ def _require_label(
 
 def _as_index(column: Column) -> tf.Tensor:
     """Moves indices up by one, so that 0 is free for missing."""
-    return _dense(_on_values(column, lambda x: tf.cast(x, tf.int64) + 1), 0)
-
-
-def _on_values(column: Column, function: Callable[[tf.Tensor], tf.Tensor]) -> Column:
-    """Applies an elementwise function to the values that are present."""
-    if isinstance(column, tf.SparseTensor):
-        return tf.SparseTensor(column.indices, function(column.values), column.dense_shape)
-    return function(column)
-
-
-def _dense(column: Column, default: float | int | str) -> tf.Tensor:
-    """Dense [batch, 1] with `default` where no value is present."""
-    if isinstance(column, tf.SparseTensor):
-        shape = tf.stack([column.dense_shape[0], tf.constant(1, tf.int64)])
-        column = tf.SparseTensor(column.indices, column.values, shape)
-        column = tf.sparse.to_dense(column, tf.constant(default, column.dtype))
-    return tf.reshape(column, [-1, 1])
+    return to_dense(on_values(column, lambda x: tf.cast(x, tf.int64) + 1), 0)

@@ -125,8 +125,8 @@ def _wanted_by_schema(settings: "Settings") -> "Wanted | None":
         return None
     contract = load_schema(schema_path(settings.schema_, settings.path.parent))
     # What one pipeline predicts may be known where another one's predictions are asked for.
-    label = settings.label.column
-    serving = [n for n in columns_in_environment(contract, "SERVING") if n != label]
+    absent = settings.unserved_columns
+    serving = [n for n in columns_in_environment(contract, "SERVING") if n not in absent]
     kinds = column_kinds(contract)
     always = {each.name for each in contract.feature if each.presence.min_fraction >= 1.0}
     return Wanted({name: kinds[name] for name in serving}, always.intersection(serving))

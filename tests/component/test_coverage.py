@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from data.taxi import taxi_csv_path
-from pipeline.coverage import Demands, count, find_shortfalls, names_of_labels
+from pipeline.coverage import Demands, count, find_shortfalls
 from preprocessing.labels import Amount, Classes, Flag, Share, parse_label
 from preprocessing.transform import make_label
 
@@ -75,9 +75,8 @@ def test_labels_are_those_of_transform(trips, settings, task):
     values = made[label.output].numpy().ravel()
     if label.weight_output:
         values = values[made[label.weight_output].numpy().ravel() > 0]
-    names = names_of_labels(label)
     expected = {
-        names[value]: int(number)
+        label.names[value]: int(number)
         for value, number in zip(*np.unique(values, return_counts=True), strict=True)
     }
     assert dict(count(batches(trips), label, []).labels) == expected
@@ -86,7 +85,7 @@ def test_labels_are_those_of_transform(trips, settings, task):
 
 def test_a_number_has_no_labels(trips):
     label = Amount("tips")
-    assert names_of_labels(label) == []
+    assert label.names == ()
     assert dict(count(batches(trips), label, []).labels) == {}
 
 

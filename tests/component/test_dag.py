@@ -82,7 +82,7 @@ def test_code_fingerprints_are_part_of_the_cache_key_of_whom_they_concern(tmp_pa
     }
     transform = user_code.fingerprint_sources(["preprocessing"])
     models = user_code.fingerprint_sources(
-        ["models", "preprocessing.features", "preprocessing.labels"]
+        ["models", "preprocessing.features", "preprocessing.labels", "preprocessing.weighting"]
     )
     assert fingerprints == {"Transform": transform, "Tuner": models, "Trainer": models}
 
@@ -101,6 +101,8 @@ def test_code_fingerprints_are_part_of_the_cache_key_of_whom_they_concern(tmp_pa
         ("data.splits.eval=6", {"ExampleGen"}),
         ("gate.default=warn", {"DataPolicy"}),
         ("drift.default=record", {"DriftMonitor"}),
+        ("weighting.classes=balanced", {"Transform", "Tuner", "Trainer"}),
+        ("weighting.classes=null", set()),
         ("transform.statistics=true", {"Transform"}),
         ("runners.vertex.image=other:1", set()),
     ],

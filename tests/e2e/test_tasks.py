@@ -29,6 +29,11 @@ THRESHOLDS = {
     "taxi_payment": "{accuracy: {at_least: 0.3}, log_loss: {at_most: 2}}",
     "taxi_fare": "{mae: {at_most: 100}, calibration: {at_least: 0.01}}",
 }
+# Training on weighed examples, of which some are left out: metrics know nothing of it.
+WEIGHTING = {
+    "taxi_payment": "{classes: {Credit Card: 2}, down_sample: {Cash: 0.5}}",
+    "taxi_fare": "{}",
+}
 # TFMA sums in another order, and Keras's metrics in float32.
 CLOSE = {"rel": 1e-4}
 # TFMA counts in 10,000 steps of the score, of which a rare class takes few; scikit-learn is exact.
@@ -45,6 +50,7 @@ def run(request, tmp_path_factory, small_csv):
         *SMALL,
         "evaluation.slices=[[trip_start_hour]]",
         f"evaluation.thresholds={THRESHOLDS[request.param]}",
+        f"weighting={WEIGHTING[request.param]}",
         arguments=("--config", DEFAULT_PATH.with_name(f"{request.param}.yaml")),
     )
     assert done.exit_code == 0, done.stderr
@@ -132,3 +138,26 @@ def test_rows_of_no_class_are_counted_by_training_and_not_by_the_evaluator(run):
     without += len(run.labels) - run.metrics["example_count"]
     # Five Unknown and one Prcard among the 1,500 trips; every trip has a fare.
     assert without == (6 if run.config == "taxi_payment" else 0)
+
+
+def test_down_sampling_leaves_out_what_it_was_told_to_of_training_alone(run):
+    [path] = run.workspace.glob("artifacts/Trainer/model_run/*/training.json")
+    seen = json.loads(path.read_text())["labels"]
+    assert "learned_from" not in seen["validate"]
+    if run.config != "taxi_payment":
+        assert "learned_from" not in seen["train"]
+        return
+    files = run.workspace.glob("artifacts/Transform/transformed_examples/*/Split-train/*")
+    weights = {0: [], 1: [], 2: []}
+    data = tf.data.TFRecordDataset(sorted(map(str, files)), compression_type="GZIP")
+    for record in data.as_numpy_iterator():
+        features = tf.train.Example.FromString(record).features.feature
+        if features["payment_type_weight_xf"].float_list.value[0]:
+            [label] = features["payment_type_xf"].int64_list.value
+            weights[label].extend(features["example_weight"].float_list.value)
+    assert set(weights[0]) == {0.0, 2.0}
+    assert (set(weights[1]), set(weights[2])) == ({2.0}, {1.0})
+    # Half of some 500 by chance: five deviations of 11 and a bit.
+    assert np.count_nonzero(weights[0]) == pytest.approx(len(weights[0]) / 2, abs=60)
+    kept = sum(np.count_nonzero(of_label) for of_label in weights.values())
+    assert seen["train"]["learned_from"] == kept

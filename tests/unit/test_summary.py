@@ -473,8 +473,8 @@ def test_drift_is_a_line_and_a_table_of_what_is_more_than_recorded():
     assert [line.split()[0] for line in lines[start + 1 : start + 5]] == [
         *("column", "fare", "miles", "hour")
     ]
-    assert lines[start + 2].split() == (
-        "fare the data before share of zeros 0.1 % -> 20.3 % stop".split()
+    assert " ".join(lines[start + 2].split()) == (
+        "fare the data before share of zeros 0.1 % -> 20.3 % stop"
     )
     assert "training, of requests" in lines[start + 4]
     assert json.loads(outcome(drift=drift).to_json())["drift"] == drift
