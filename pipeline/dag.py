@@ -5,7 +5,6 @@ modules: `tfx.v1` also imports the Google Cloud clients, which takes four second
 """
 
 import dataclasses
-import json
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -37,12 +36,11 @@ from pipeline.components.lookup import Lookup
 from pipeline.components.pusher import Pusher
 from pipeline.components.trainer import Trainer
 from pipeline.components.tuner import Tuner
+from pipeline.data_rules import drift_rules, gate_policy
 from pipeline.evaluation import build_eval_config
 from pipeline.example_source import build_example_gen
 from pipeline.sections import Settings
 from pipeline.user_code import (
-    DRIFT_SOURCES,
-    GATE_SOURCES,
     MODEL_SOURCES,
     PREPROCESSING_FN,
     RUN_FN,
@@ -143,14 +141,14 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
         anomalies=example_validator.outputs["anomalies"],
         schema=schema,
         examples=example_gen.outputs["examples"],
-        policy=_policy(settings),
+        policy=gate_policy(settings),
         today=placement.today if settings.gate.has_dates else "",
     )
     passed_data = f"{placement.pipeline_root}/passed_data/{settings.name}"
     drift_monitor = DriftMonitor(
         examples=example_gen.outputs["examples"],
         schema=schema,
-        rules=_drift_rules(settings),
+        rules=drift_rules(settings),
         passed_data=passed_data,
     )
     data_gate = DataGate(
@@ -271,31 +269,6 @@ def _baseline(
         model=Channel(type=Model),
         model_blessing=Channel(type=ModelBlessing),
     ).with_id("BaselineResolver")
-
-
-def _policy(settings: Settings) -> str:
-    """What DataPolicy decides by, as JSON."""
-    content = settings.section("gate")["gate"] | settings.section("label", "task")
-    content["slices"] = []
-    if settings.gate.coverage.min_slice_examples:
-        content["slices"] = settings.evaluation.columns_of_slices()
-    content["source_fingerprint"] = fingerprint_sources(GATE_SOURCES)
-    return json.dumps(content, sort_keys=True)
-
-
-def _drift_rules(settings: Settings) -> str:
-    """What DriftMonitor compares by, as JSON."""
-    content = settings.section("drift", "label", "task")
-    content["features"] = sorted({column for _, column in settings.features.columns()})
-    content["names"] = sorted({*settings.features.vocabulary, *settings.features.categorical})
-    sample = settings.drift.serving_sample
-    content["unlogged"] = [] if sample is None else settings.serving.log_exclude
-    if sample is not None and "://" not in sample:
-        path = settings.resolve(sample)
-        content["drift"]["serving_sample"] = str(path)
-        content["serving_sample_sha256"] = sha256_of_file(path)
-    content["source_fingerprint"] = fingerprint_sources(DRIFT_SOURCES)
-    return json.dumps(content, sort_keys=True)
 
 
 def _curated_schema(settings: Settings):

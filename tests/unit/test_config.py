@@ -44,8 +44,8 @@ evaluation:
   thresholds: {auc: {at_least: 0.5}}
 """
 TOP = (
-    "name, task, seed, data, schema, gate, features, label, weighting, transform, tuning, "
-    "training, evaluation, serving, push, metadata, runners"
+    "name, task, seed, data, schema, gate, drift, features, label, weighting, transform, "
+    "tuning, training, evaluation, serving, push, metadata, runners"
 )
 TASKS = "expected 'binary', 'multiclass' or 'regression'"
 SECTION = "expected a section with settings of its own"
