@@ -15,6 +15,7 @@ NAMES = (
     "compile",
     "spec_run",
     "schema",
+    "drift",
 )
 
 

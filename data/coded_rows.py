@@ -28,6 +28,7 @@ class CodedColumn:
         bins: int64 [rows]; 0 is missing, 1 … the values' bins.
         zeros: bool [rows], where a number is 0; None of categories.
         names: Of a category, the value of each bin but 0; of a number, the greatest value in it.
+        label: The label's column, if a category is to be counted by label as well; else None.
     """
 
     name: str
@@ -35,13 +36,33 @@ class CodedColumn:
     bins: np.ndarray
     zeros: np.ndarray | None
     names: tuple[object, ...]
+    label: "CodedColumn | None" = None
+
+    @property
+    def places(self) -> int:
+        """How many rows `one_hot` has."""
+        more = len(self.label.names) * len(self.names) if self.label else self.zeros is not None
+        return 1 + len(self.names) + more
 
     def one_hot(self) -> scipy.sparse.csr_matrix:
-        """float32 [bins, rows]: a row of the matrix per bin, 1 where a value lies in it."""
-        rows = len(self.bins)
-        shape = (len(self.names) + 1, rows)
-        ones = np.ones(rows, np.float32)
-        return scipy.sparse.csr_matrix((ones, (self.bins, np.arange(rows))), shape)
+        """float32 [places, rows]: 1 where a value lies in the place.
+
+        The first places are the bins; then of a number where it is 0, of a category with a label
+        every value with the first label, every value with the second, and so on.
+        """
+        bins = 1 + len(self.names)
+        rows, places = [np.arange(len(self.bins))], [self.bins]
+        if self.zeros is not None:
+            rows.append(np.flatnonzero(self.zeros))
+            places.append(np.full(len(rows[1]), bins))
+        if self.label is not None:
+            rows.append(np.flatnonzero((self.bins > 0) & (self.label.bins > 0)))
+            label, value = self.label.bins[rows[1]] - 1, self.bins[rows[1]] - 1
+            places.append(bins + label * len(self.names) + value)
+        across = np.concatenate(rows)
+        ones = np.ones(len(across), np.float32)
+        shape = (self.places, len(self.bins))
+        return scipy.sparse.csr_matrix((ones, (np.concatenate(places), across)), shape)
 
 
 def code_columns(

@@ -20,9 +20,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 
-from data.coded_rows import CodedColumn, code_columns
+from data.coded_rows import CATEGORY, CodedColumn, code_columns
 from data.drift_measures import (
+    BY_LABEL,
     DISTANCES,
     JENSEN_SHANNON,
     NEW_VALUES,
@@ -34,6 +36,8 @@ from data.samples import Sample
 
 RECORD, WARN, RETUNE, STOP = POLICIES = ("record", "warn", "retune", "stop")
 _CHUNK = 128  # divisions at a time
+_MOST_LABELS = 10  # classes; a label of more is hardly ever a class
+_ROUNDING = 1e-12  # far below the share that one row is
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +68,7 @@ class Rules:
 
     default: Rule = Rule()
     columns: Mapping[str, Rule] = dataclasses.field(default_factory=dict)
-    false_alarms: float = 0.03
+    false_alarms: float = 0.01
     least_change: float = 0.03
     least_new: float = 0.01
     draws: int = 1000
@@ -97,13 +101,14 @@ def compare(
     Returns:
         Every measure of every column, with its threshold at these numbers of rows.
     """
-    coded = list(code_columns(reference, batch, {*categories, LABEL}))
+    coded = _with_label(list(code_columns(reference, batch, {*categories, LABEL})))
     measured = _measure_divisions(coded, (reference.rows, batch.rows), rules.draws, seed)
     scores = np.array([each.score for each in measured.values()])  # [measures, divisions]
     effects = np.array([each.effect for each in measured.values()])
-    mean, spread = scores[:, 1:].mean(1), scores[:, 1:].std(1)
+    # Without any spread, whatever is above the mean is far above.
+    mean, spread = scores[:, 1:].mean(1), np.maximum(scores[:, 1:].std(1), 1e-9)
     large = effects >= np.array([[rules.least(name)] for _, name in measured])
-    standing_out = np.where(large, _standardise(scores, mean, spread), -np.inf)
+    standing_out = np.where(large, (scores - mean[:, None]) / spread[:, None], -np.inf)
     family = [
         rules.of(column).policy != RECORD and not _is_fixed(rules, column, name)
         for column, name in measured
@@ -115,7 +120,7 @@ def compare(
     for index, ((name, _), each) in enumerate(measured.items()):
         as_large = int((largest[1:] >= standing_out[index, 0]).sum())
         chance = (1 + as_large) / (rules.draws + 1)
-        threshold = mean[index] + bound * spread[index]
+        threshold = float(mean[index] + bound * spread[index])
         judged[name].append(_judge(columns[name], each, rules, threshold, chance))
     return Comparison(
         reference_rows=reference.rows,
@@ -127,21 +132,36 @@ def compare(
     )
 
 
+def _with_label(coded: list[CodedColumn]) -> list[CodedColumn]:
+    """The categories are counted by label as well, if there is one of a few classes."""
+    labels = [column for column in coded if column.name == LABEL]
+    if not labels or not 1 < len(labels[0].names) <= _MOST_LABELS:
+        return coded
+    return [
+        dataclasses.replace(column, label=labels[0])
+        if column.kind == CATEGORY and column.name != LABEL
+        else column
+        for column in coded
+    ]
+
+
 def _measure_divisions(
     coded: Sequence[CodedColumn], rows: tuple[int, int], draws: int, seed: int
 ) -> dict[tuple[str, str], Measured]:
     """Every measure, by column and name: first as the rows are, then of divisions by chance."""
-    one_hot = {column.name: column.one_hot() for column in coded}
+    # One matrix of all columns' bins, by rows of data: where they all are read once, and what is
+    # added to stays in the processor's cache, this takes a quarter of the time.
+    bins = scipy.sparse.vstack([column.one_hot() for column in coded]).tocsc()
+    ends = np.cumsum([column.places for column in coded])[:-1]
     parts: dict[tuple[str, str], list[Measured]] = {}
+    everything = np.asarray(bins.sum(1), np.float64)
     for members in _divide(rows, draws, seed):
-        for column in coded:
-            batch = (one_hot[column.name] @ members).astype(np.float64)
-            reference = np.asarray(one_hot[column.name].sum(1)) - batch
-            zeros = None
-            if column.zeros is not None:
-                of_batch = column.zeros.astype(np.float32) @ members
-                zeros = (column.zeros.sum() - of_batch, of_batch)
-            for each in measure_column(column, reference, batch, zeros):
+        of_batch = (bins @ members).astype(np.float64)
+        of_reference = everything - of_batch
+        for column, *counts in zip(
+            coded, np.split(of_reference, ends), np.split(of_batch, ends), strict=True
+        ):
+            for each in measure_column(column, *counts):
                 parts.setdefault((column.name, each.name), []).append(each)
     return {
         key: Measured(
@@ -160,20 +180,13 @@ def _divide(rows: tuple[int, int], draws: int, seed: int) -> Iterator[np.ndarray
     random = np.random.Generator(np.random.PCG64(seed))
     total, size = sum(rows), rows[1]
     for start in range(0, draws + 1, _CHUNK):
-        members = np.zeros((total, min(_CHUNK, draws + 1 - start)), np.float32)
-        for index in range(members.shape[1]):
+        members = np.zeros((min(_CHUNK, draws + 1 - start), total), bool)
+        for index in range(len(members)):
             if start + index == 0:
-                members[rows[0] :, 0] = 1
+                members[0, rows[0] :] = True
             else:
-                members[random.choice(total, size, replace=False, shuffle=False), index] = 1
-        yield members
-
-
-def _standardise(scores: np.ndarray, mean: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    """How many spreads above the mean; without any spread, whatever is above it is far above."""
-    above = scores - mean[:, None]
-    spread = np.maximum(spread[:, None], 1e-9)
-    return above / spread
+                members[index, random.choice(total, size, replace=False, shuffle=False)] = True
+        yield np.ascontiguousarray(members.T).astype(np.float32)
 
 
 def _upper_bound(largest: np.ndarray, share: float) -> float:
@@ -203,19 +216,30 @@ def _judge(
     else:
         # Of a share the two conditions are one; of a divergence the effect has another unit.
         threshold = score if measured.name == JENSEN_SHANNON else max(score, least)
-        drifted = bool(value > score and effect >= least)
-    where: Any = None
-    if measured.place is not None:
-        where = column.names[measured.place]
-        where = where.decode("utf-8", "backslashreplace") if isinstance(where, bytes) else where
+        drifted = bool(value > score + _ROUNDING and effect >= least)
     return Measure(
         name=measured.name,
         value=value,
         threshold=threshold,
         reference=measured.shares[0],
         batch=measured.shares[1],
-        where=where,
+        where=_where(column, measured),
         least=None if fixed else least,
         chance=None if fixed else chance,
         drifted=drifted,
     )
+
+
+def _where(column: CodedColumn, measured: Measured) -> Any:
+    """The value that the shares are of, in text its bytes."""
+    if measured.place is None:
+        return None
+    label, place = divmod(measured.place, len(column.names))
+    where: Any = column.names[place]
+    where = where.decode("utf-8", "backslashreplace") if isinstance(where, bytes) else where
+    if measured.name == BY_LABEL:
+        assert column.label is not None
+        name: Any = column.label.names[label]
+        name = name.decode("utf-8", "backslashreplace") if isinstance(name, bytes) else name
+        return f"{where} with label {name}"
+    return where

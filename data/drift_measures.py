@@ -16,6 +16,7 @@ from data.drift_report import LABEL
 
 JENSEN_SHANNON, L_INFINITY = "jensen_shannon", "l_infinity"
 MISSING, ZEROS, NEW_VALUES, LABEL_RATE = "missing", "zeros", "new_values", "label_rate"
+BY_LABEL = "by_label"
 DISTANCES = (JENSEN_SHANNON, L_INFINITY, LABEL_RATE)
 
 
@@ -30,8 +31,8 @@ class Measured:
         effect: float [divisions], the same difference as a share of the rows.
         shares: Of the first division: the shares of rows of the reference and of the batch whose
             difference is the effect.
-        place: Of the first division, the bin, counted without 0, that the shares are of; None where
-            they are of the whole column.
+        place: Of the first division, the bin, counted without 0, that the shares are of, by label
+            the place among those of all labels; None where they are of the whole column.
     """
 
     name: str
@@ -41,36 +42,30 @@ class Measured:
     place: int | None = None
 
 
-def measure_column(
-    column: CodedColumn,
-    reference: np.ndarray,
-    batch: np.ndarray,
-    zeros: tuple[np.ndarray, np.ndarray] | None,
-) -> list[Measured]:
+def measure_column(column: CodedColumn, reference: np.ndarray, batch: np.ndarray) -> list[Measured]:
     """Measures a column.
 
     Args:
         column: Which.
-        reference: float [bins, divisions], rows of the reference in each bin.
+        reference: float [places, divisions], rows of the reference in each place of `one_hot`.
         batch: The same of the batch.
-        zeros: float [divisions] of both: rows in which a number is 0.
 
     Returns:
         The distance first.
     """
-    rows = reference.sum(0), batch.sum(0)
-    counts = reference[1:], batch[1:]
+    bins = len(column.names) + 1
+    rows = reference[:bins].sum(0), batch[:bins].sum(0)
+    counts = reference[1:bins], batch[1:bins]
     if column.name == LABEL:
         return [_l_infinity(LABEL_RATE, *counts)]
     missing = _difference(MISSING, reference[0] / rows[0], batch[0] / rows[1])
     if column.kind == CATEGORY:
-        return [_l_infinity(L_INFINITY, *counts), missing, _new_values(*counts, rows[1])]
-    assert zeros is not None
-    return [
-        _jensen_shannon(*counts),
-        missing,
-        _difference(ZEROS, zeros[0] / rows[0], zeros[1] / rows[1]),
-    ]
+        found = [_l_infinity(L_INFINITY, *counts), missing, _new_values(*counts, rows[1])]
+        if column.label is not None:
+            found.append(_by_label(len(column.label.names), reference[bins:], batch[bins:]))
+        return found
+    zeros = _difference(ZEROS, reference[-1] / rows[0], batch[-1] / rows[1])
+    return [_jensen_shannon(*counts), missing, zeros]
 
 
 def _difference(name: str, reference: np.ndarray, batch: np.ndarray) -> Measured:
@@ -90,6 +85,24 @@ def _l_infinity(name: str, reference: np.ndarray, batch: np.ndarray) -> Measured
     comparable = _comparable(reference, batch)
     effect = np.where(comparable, np.abs(q - p).max(0, initial=0), 0)
     return Measured(name, effect, effect, *_first(p, q, comparable))
+
+
+def _by_label(labels: int, reference: np.ndarray, batch: np.ndarray) -> Measured:
+    """The largest difference of a value's share among the rows of a label, times their share.
+
+    Where the label already says much of the value, less of the difference is chance than of the
+    values' shares among all rows.
+    """
+    sides = [side.reshape(labels, -1, side.shape[-1]) for side in (reference, batch)]
+    of_label = [side.sum(1, keepdims=True) for side in sides]
+    both = of_label[0] + of_label[1]
+    weight = both / np.maximum(both.sum(0), 1) * (of_label[0] > 0) * (of_label[1] > 0)
+    p, q = (
+        (weight * side / np.maximum(rows, 1)).reshape(reference.shape)
+        for side, rows in zip(sides, of_label, strict=True)
+    )
+    effect = np.abs(q - p).max(0, initial=0)
+    return Measured(BY_LABEL, effect, effect, *_first(p, q, effect > 0))
 
 
 def _jensen_shannon(reference: np.ndarray, batch: np.ndarray) -> Measured:

@@ -17,12 +17,13 @@ class Measure:
     """One measure of one column.
 
     Attributes:
-        name: `jensen_shannon` (bits), or a share of rows: `l_infinity`, `label_rate`, `missing`,
-            `zeros`, `new_values`.
+        name: `jensen_shannon` (bits), or a share of rows: `l_infinity`, `label_rate`, `by_label`,
+            `missing`, `zeros`, `new_values`.
         value: What was measured.
         threshold: What it must pass to have drifted; calibrated, or fixed by the settings.
         reference: Share of the rows of the reference that the change is about: at or below `where`
-            of a number, with the value `where` of a category, else as the name says.
+            of a number, with the value `where` of a category, else as the name says. By label the
+            share of the label is that of both together.
         batch: The same share of the batch.
         where: A value of the column; None where the share is of the whole column.
         least: The smallest difference of the two shares that counts; None: the threshold is fixed.
@@ -50,6 +51,7 @@ class Measure:
         about = {
             "jensen_shannon": f"share up to {text}",
             "l_infinity": f"share of {text}",
+            "by_label": f"share of {text}",
             "label_rate": f"share of label {text}",
             "missing": "share missing",
             "zeros": "share of zeros",

@@ -1,5 +1,6 @@
 """Drift: distances as TFDV has them, thresholds that chance passes as often as was said."""
 
+import json
 import math
 
 import numpy as np
@@ -10,7 +11,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from data.coded_rows import BINS, code_columns
 from data.drift import RECORD, RETUNE, STOP, Rule, Rules, compare
-from data.drift_report import LABEL, Comparison
+from data.drift_report import LABEL, Comparison, dump
 from data.samples import Sample
 
 FEW = Rules(draws=200)
@@ -130,6 +131,35 @@ def test_shares_are_those_that_were_counted():
     assert measure(comparison, "kind", "new_values").where == "c"
 
 
+def test_by_label_is_the_difference_among_rows_of_a_label_times_their_share():
+    a = sample(**{"kind": ["a", "a", "a", "b", "a", None], LABEL: [0, 0, 0, 0, 1, 1]})
+    b = sample(**{"kind": ["a", "b", "b", "c", "a", "a"], LABEL: [0, 0, 0, 0, 1, None]})
+    found = measure(compare(a, b, FEW), "kind", "by_label")
+    # Of ten rows with both, eight have label 0: 0.8 * 3/4 before, 0.8 * 1/4 after.
+    assert found.where == "a with label 0"
+    assert (found.reference, found.batch) == (pytest.approx(0.6), pytest.approx(0.2))
+    assert found.value == pytest.approx(0.4)
+    assert found.in_words() == "share of a with label 0 60.0 % -> 20.0 %"
+
+
+def test_what_the_shares_of_all_hide_is_found_by_label():
+    random = np.random.default_rng(12)
+    label = random.random(4000) < 0.5
+    kind = np.where(random.random(4000) < np.where(label, 0.7, 0.3), "a", "b")
+    turned = np.where(random.random(4000) < np.where(label, 0.3, 0.7), "a", "b")
+    a = sample(**{"kind": kind[:3000].tolist(), LABEL: label[:3000].astype(np.int64)})
+    b = sample(**{"kind": turned[3000:].tolist(), LABEL: label[3000:].astype(np.int64)})
+    comparison = compare(a, b, FEW)
+    assert measure(comparison, "kind", "by_label").drifted
+    assert not measure(comparison, "kind", "l_infinity").drifted
+
+
+def test_a_label_of_many_values_is_no_class():
+    a = sample(**{"kind": ["a", "b"] * 20, LABEL: list(range(40))})
+    [kind, _] = compare(a, a, FEW).columns
+    assert [m.name for m in kind.measures] == ["l_infinity", "missing", "new_values"]
+
+
 def test_bins_of_a_number_hold_equally_many_and_what_is_frequent_has_its_own():
     random = np.random.default_rng(4)
     even = random.random(2000)
@@ -228,7 +258,7 @@ def test_words_and_json():
     comparison = compare(
         sample(**trips(random, 2000)), sample(**trips(random, 1000, 0.6)), Rules(), {"hour"}
     )
-    assert Comparison.from_dict(comparison.to_dict()) == comparison
+    assert Comparison.from_dict(json.loads(dump(comparison.to_dict()))) == comparison
     payment = measure(comparison, "payment", "l_infinity")
     before, after = f"{payment.reference:.1%}"[:-1], f"{payment.batch:.1%}"[:-1]
     [column] = [c for c in comparison.drifted() if c.name == "payment"]
