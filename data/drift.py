@@ -35,8 +35,10 @@ from data.drift_report import LABEL, ColumnDrift, Comparison, Measure
 from data.samples import Sample
 
 RECORD, WARN, RETUNE, STOP = POLICIES = ("record", "warn", "retune", "stop")
-_CHUNK = 128  # divisions at a time
+_CHUNK = 128  # divisions at a time, fewer where there are many values
+_CHUNK_COUNTS = 2**21  # of values in divisions at a time: 16 MB
 _MOST_LABELS = 10  # classes; a label of more is hardly ever a class
+_MOST_BY_LABEL = 1000  # values of a column; each is rare then, and by label rarer still
 _ROUNDING = 1e-12  # far below the share that one row is
 
 
@@ -139,7 +141,7 @@ def _with_label(coded: list[CodedColumn]) -> list[CodedColumn]:
         return coded
     return [
         dataclasses.replace(column, label=labels[0])
-        if column.kind == CATEGORY and column.name != LABEL
+        if column.kind == CATEGORY and column.name != LABEL and len(column.names) <= _MOST_BY_LABEL
         else column
         for column in coded
     ]
@@ -155,7 +157,8 @@ def _measure_divisions(
     ends = np.cumsum([column.places for column in coded])[:-1]
     parts: dict[tuple[str, str], list[Measured]] = {}
     everything = np.asarray(bins.sum(1), np.float64)
-    for members in _divide(rows, draws, seed):
+    chunk = max(1, min(_CHUNK, _CHUNK_COUNTS // len(everything)))
+    for members in _divide(rows, draws, seed, chunk):
         of_batch = (bins @ members).astype(np.float64)
         of_reference = everything - of_batch
         for column, *counts in zip(
@@ -175,12 +178,12 @@ def _measure_divisions(
     }
 
 
-def _divide(rows: tuple[int, int], draws: int, seed: int) -> Iterator[np.ndarray]:
+def _divide(rows: tuple[int, int], draws: int, seed: int, chunk: int) -> Iterator[np.ndarray]:
     """float32 [rows, divisions]: 1 where a row is of the batch; first as they are."""
     random = np.random.Generator(np.random.PCG64(seed))
     total, size = sum(rows), rows[1]
-    for start in range(0, draws + 1, _CHUNK):
-        members = np.zeros((min(_CHUNK, draws + 1 - start), total), bool)
+    for start in range(0, draws + 1, chunk):
+        members = np.zeros((min(chunk, draws + 1 - start), total), bool)
         for index in range(len(members)):
             if start + index == 0:
                 members[0, rows[0] :] = True
