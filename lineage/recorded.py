@@ -55,6 +55,14 @@ RETUNE_REASONS = "retune_reasons"  # a line for each measure that calls for a ne
 # Of every Model, of the Schema that CuratedSchema puts out, of every PushedModel.
 SHA256 = "sha256"  # `fareline.digests.sha256_of_folder`, or of the schema file
 HYPERPARAMETERS = "hyperparameters"  # JSON object, on Model
+# Of the HyperParameters that Tuner puts out; the decision also of its TunerResults.
+TUNING_POLICY = "tuning_policy"  # always, on_drift or never
+TUNING_DECISION = "tuning_decision"  # searched, reused or given
+TUNING_REASONS = "tuning_reasons"  # why, one reason a line; empty with always
+REUSED_FROM = "reused_from"  # id of the HyperParameters whose values these are
+SEARCH_SHA256 = "search_sha256"  # of the search space, `tuning.search`
+MODEL_CODE_SHA256 = "model_code_sha256"  # of the sources of the model
+TARGET_SHA256 = "target_sha256"  # of the settings `task`, `features`, `label` and `weighting`
 # Of the Model that LiveBaseline puts out before anything was pushed: 1, and it has no files.
 NO_MODEL = "no_model"
 # Of every ModelEvaluation. Beside METRICS, each overall metric as a number, `metric_auc` and so on.
@@ -181,6 +189,24 @@ def slice_metrics_of(evaluation: Artifact) -> dict[str, dict[str, float]]:
 def hyperparameters_of(model: Artifact) -> dict[str, Any]:
     """The hyperparameters of a Model; empty in a stock store."""
     return parse_json(model.properties.get(HYPERPARAMETERS)) or {}
+
+
+def tuning_of(hyperparameters: Artifact) -> dict[str, Any] | None:
+    """Whether Tuner searched for HyperParameters, and why; None if that was not recorded.
+
+    Returns:
+        `policy`; `decision`; `reasons`, a list of texts; `reused_from`, a printable id or None.
+    """
+    values = hyperparameters.properties
+    if TUNING_DECISION not in values:
+        return None
+    reused = values.get(REUSED_FROM)
+    return {
+        "policy": values.get(TUNING_POLICY),
+        "decision": values[TUNING_DECISION],
+        "reasons": str(values.get(TUNING_REASONS, "")).splitlines(),
+        "reused_from": f"HyperParameters:{reused}" if reused else None,
+    }
 
 
 def parse_json(text: Any) -> Any:

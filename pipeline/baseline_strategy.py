@@ -5,6 +5,8 @@ know TFX's own strategies only: on Vertex the baseline is always the latest bles
 Kubeflow the live one (`components.live_baseline`). Called by TFX, for the node BaselineResolver.
 """
 
+from collections.abc import Sequence
+
 from ml_metadata.metadata_store import metadata_store
 from tfx import types
 from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
@@ -12,7 +14,7 @@ from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
 )
 
 from fareline.errors import UserMistake
-from lineage.baselines import PIN, decision_in_force
+from lineage.baselines import PIN, RESET, Decision, decision_in_force
 from lineage.graph import Graph
 from lineage.withdrawn import withdrawn_models
 
@@ -61,11 +63,31 @@ class BaselineStrategy(LatestBlessedModelStrategy):
                 if b.get_int_custom_property("current_model_id") == decision.model_id
             ]
             return {MODEL_KEY: pinned, BLESSING_KEY: of_it[-1:]}
-        if decision is not None:
-            blessings = [b for b in blessings if _created(b) > decision.created]
-        withdrawn = withdrawn_models(Graph(store)) if blessings else {}
-        models = [m for m in models if m.id not in withdrawn]
+        models, blessings = without_distrusted(store, decision, models, blessings)
         return super().resolve_artifacts(store, {MODEL_KEY: models, BLESSING_KEY: blessings})
+
+
+def without_distrusted(
+    store: metadata_store.MetadataStore,
+    decision: Decision | None,
+    models: Sequence[types.Artifact],
+    blessings: Sequence[types.Artifact],
+) -> tuple[list[types.Artifact], list[types.Artifact]]:
+    """Leaves out blessings of before a reset, and models that were rolled back from.
+
+    Args:
+        store: Of the pipeline.
+        decision: In force.
+        models: To choose from.
+        blessings: Of them.
+
+    Returns:
+        The models and the blessings that are left.
+    """
+    if decision is not None and decision.action == RESET:
+        blessings = [b for b in blessings if _created(b) > decision.created]
+    withdrawn = withdrawn_models(Graph(store)) if blessings else {}
+    return [m for m in models if m.id not in withdrawn], list(blessings)
 
 
 def _created(artifact: types.Artifact) -> int:

@@ -40,6 +40,7 @@ from pipeline.data_rules import drift_rules, gate_policy
 from pipeline.evaluation import build_eval_config
 from pipeline.example_source import build_example_gen
 from pipeline.sections import Settings
+from pipeline.tuning_inputs import find_last_hyperparameters, inputs_to_decide_by, tuning_config
 from pipeline.user_code import (
     MODEL_SOURCES,
     PREPROCESSING_FN,
@@ -112,9 +113,8 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
         model_config |= settings.section("weighting")
     if settings.weighting.down_sample:
         transform_config |= settings.section("seed")
-    tuner_config = model_config | settings.section("tuning")
-    # Runtime parameters travel by themselves.
-    del model_config["training"]["steps"], tuner_config["tuning"]["trials"]
+    tuner_config = model_config | {"tuning": tuning_config(settings)}
+    del model_config["training"]["steps"]  # a runtime parameter, which travels by itself
     tuner_job, tuner_job_config = placement.jobs.get("Tuner", (None, {}))
     trainer_job, trainer_job_config = placement.jobs.get("Trainer", (None, {}))
 
@@ -157,6 +157,7 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
         examples=example_gen.outputs["examples"],
         passed_data=passed_data,
     )
+    drift = drift_monitor.outputs["drift"]
 
     # Model: transform, search, train.
     transform = Transform(
@@ -171,9 +172,10 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
         "examples": transform.outputs["transformed_examples"],
         "transform_graph": transform.outputs["transform_graph"],
     }
+    last = find_last_hyperparameters(settings, example_gen.outputs["examples"])
     trials = placement.parameterize("tuning_trials", settings.tuning.trials)
     tuner = Tuner(
-        inputs=transformed,
+        inputs=transformed | inputs_to_decide_by(last, drift),
         tuner_fn=TUNER_FN,
         budget=(trials, settings.tuning.steps),
         splits=("train", "validate"),
@@ -242,6 +244,7 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
             drift_monitor,
             data_gate,
             transform,
+            *([last] if last else []),
             tuner,
             trainer,
             baseline,

@@ -39,9 +39,10 @@ def check_runner(settings: Settings, runner: RunnerName, section: Cluster) -> No
         *find_windows(settings),
         *find_span_mistakes(settings),
         *find_project_mistakes(settings, section, where),
+        *find_tuning_by_drift(settings),
         *find_columnar_options(settings),
         *find_keys_on_dataflow(settings, section),
-        *(find_unusable_jobs(section, where) if isinstance(section, Vertex) else ()),
+        *(find_unusable_jobs(settings, section, where) if isinstance(section, Vertex) else ()),
     ]
     if problems:
         raise SettingsError("\n".join(f"{settings.path}: {line}" for line in problems))
@@ -145,6 +146,16 @@ def find_windows(settings: Settings) -> Iterator[str]:
         )
 
 
+def find_tuning_by_drift(settings: Settings) -> Iterator[str]:
+    """Whether to search is not asked of earlier runs: clusters execute no resolver of ours."""
+    if settings.tuning.policy == "on_drift":
+        yield (
+            "tuning.policy: found on_drift; expected always or never, since a cluster looks up no "
+            "hyperparameters of earlier runs. Hint: add --set tuning.policy=always, or run on this "
+            "machine."
+        )
+
+
 def find_columnar_options(settings: Settings) -> Iterator[str]:
     """What our own reader does with rows is not asked of TFX's, which reads from BigQuery."""
     if settings.data.source.bigquery is None:
@@ -161,8 +172,13 @@ def find_columnar_options(settings: Settings) -> Iterator[str]:
         )
 
 
-def find_unusable_jobs(section: Vertex, where: str) -> Iterator[str]:
-    """A setting that hangs on another one has it."""
+def find_unusable_jobs(settings: Settings, section: Vertex, where: str) -> Iterator[str]:
+    """A setting that hangs on another one has it; no job is started that searches for nothing."""
+    if section.tuning_job is not None and settings.tuning.policy == "never":
+        yield (
+            f"{where}.tuning_job: found a job to search in, and tuning.policy is never; expected "
+            f"null. Hint: add --set {where}.tuning_job=null."
+        )
     if (
         section.network is not None
         and section.beam == "dataflow"

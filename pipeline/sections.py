@@ -24,6 +24,7 @@ from pipeline.values import (
     Choices,
     Count,
     Name,
+    Number,
     Positive,
     Range,
     Section,
@@ -94,12 +95,37 @@ class Search(Section):
         return value
 
 
-class Tuning(Section):
-    """The budget and the space of the hyperparameter search."""
+class Hyperparameters(Section):
+    """One value of each name in the search space."""
 
+    learning_rate: Annotated[Number, Field(ge=1e-8, le=1)]
+    dropout: Annotated[Number, Field(ge=0, lt=1)]
+    width: Count
+    depth: Count
+    embedding_size: Count
+
+
+class Tuning(Section):
+    """When hyperparameters are searched for, with what budget, in which space."""
+
+    policy: Literal["always", "on_drift", "never"] = "always"
     trials: Count
     steps: Count
     search: Search
+    hyperparameters: Hyperparameters | None = Field(default=None, validate_default=True)
+
+    @pydantic.field_validator("hyperparameters")
+    @classmethod
+    def _given_if_nothing_is_searched(
+        cls, value: Hyperparameters | None, info: pydantic.ValidationInfo
+    ):
+        policy = info.data.get("policy")  # None: the policy is the mistake
+        if policy == "never" and value is None:
+            names = ", ".join(Hyperparameters.model_fields)
+            raise ValueError(f"expected {names} with tuning.policy never")
+        if policy in ("always", "on_drift") and value is not None:
+            raise ValueError(f"expected null with tuning.policy {policy}, which searches for them")
+        return value
 
 
 class Training(Section):

@@ -70,6 +70,8 @@ DRIFT_SOURCES = (
     "pipeline.passed_data",
     "preprocessing.labels",
 )
+# And of what decides whether Tuner searches, where it does not always.
+TUNER_SOURCES = ("pipeline.components.tuner", "pipeline.tuning_decision")
 # And of the two judges: what measures, and what decides.
 EVALUATOR_SOURCES = (
     "pipeline.components.evaluator",

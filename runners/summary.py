@@ -19,7 +19,7 @@ from rich.text import Text
 from fareline.errors import FarelineError
 from lineage.elements import Artifact
 from lineage.graph import Graph
-from lineage.recorded import METRICS, parse_json, rows_read
+from lineage.recorded import METRICS, parse_json, rows_read, tuning_of
 from lineage.runs import outputs_of_run
 from lineage.why import why_run
 from lineage.why_view import judgement_lines, refusals
@@ -30,6 +30,7 @@ from runners.anomalies_view import anomalies_table, decisions_of
 from runners.drift_view import drift_of, show_drift
 from runners.progress import NodeResult
 from runners.reading_progress import data_line
+from runners.tuning_view import tuning_line
 from runners.workspace import Workspace
 
 PUSHED, REFUSED, FAILED = "pushed", "refused", "failed"
@@ -59,6 +60,7 @@ class Outcome:
     data: Mapping[str, Any] | None = None
     anomalies: Sequence[Mapping[str, Any]] = ()
     drift: Mapping[str, Any] | None = None
+    tuning: Mapping[str, Any] | None = None
 
     @property
     def status(self) -> str:
@@ -87,6 +89,7 @@ class Outcome:
             "data": self.data,
             "anomalies": list(self.anomalies),
             "drift": self.drift,
+            "tuning": self.tuning,
             "metrics": _finite(self.metrics),
             "slices": {s.name: _finite(s.metrics) for s in self.slices if s.name != OVERALL},
             "blessed": self.blessed,
@@ -125,6 +128,7 @@ def read_outcome(
     pushed = _properties(first("Pusher", "pushed_model"))
     why = why_run(Graph(store), run_id)
     examples = first("ExampleGen", "examples")
+    best = first("Tuner", "best_hyperparameters")
     return Outcome(
         run_id=run_id,
         nodes=nodes,
@@ -141,6 +145,7 @@ def read_outcome(
         data=rows_read(examples) if examples else None,
         anomalies=decisions_of(first("DataPolicy", "decision")),
         drift=drift_of(first("DriftMonitor", "drift")),
+        tuning=tuning_of(best) if best else None,
     )
 
 
@@ -178,6 +183,8 @@ def print_summary(console: Console, outcome: Outcome, settings: Settings | None)
     if outcome.drift:
         for part in show_drift(outcome.drift):
             console.print(part, soft_wrap=True, highlight=False)
+    if tuned := tuning_line(outcome.tuning, outcome.nodes):
+        console.print(tuned, markup=False, highlight=False, soft_wrap=True)
     if outcome.slices:
         console.print(_metrics_table(outcome.metrics, settings))
     for node in outcome.nodes:

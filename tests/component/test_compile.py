@@ -268,6 +268,19 @@ def test_trainer_and_tuner_start_jobs_where_that_is_asked_for(specs):
         assert job["job_spec"]["service_account"] == account
 
 
+@pytest.mark.parametrize("runner", ["kubeflow", "vertex"])
+def test_a_tuner_that_never_searches_is_told_its_hyperparameters(runner, specs):
+    values = {"learning_rate": 0.003, "dropout": 0.2, "width": 64, "depth": 1, "embedding_size": 8}
+    overrides = ("tuning.policy=never", f"tuning.hyperparameters={json.dumps(values)}")
+    spec = spec_of(runner, *overrides)
+    config = json.loads(given(spec, "Tuner")["custom_config"]["runtimeValue"]["constant"])
+    assert config["tuning"]["hyperparameters"] == values
+    assert config["tuning"]["policy"] == "never"
+    tasks, usual = (each["root"]["dag"]["tasks"] for each in (spec, specs[runner]))
+    assert set(tasks) == set(usual)
+    assert tasks["Tuner"]["inputs"]["artifacts"] == usual["Tuner"]["inputs"]["artifacts"]
+
+
 # From run to run.
 
 PROGRAM = """

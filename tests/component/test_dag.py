@@ -74,6 +74,32 @@ def test_without_a_curated_schema_the_inferred_one_is_the_contract(tmp_path):
     assert "SchemaGen" in nodes["Transform"].upstream_nodes
 
 
+def test_what_is_reused_is_looked_up_only_where_it_may_be(tmp_path):
+    before, nodes = compile_nodes(tmp_path), compile_nodes(tmp_path, "tuning.policy=on_drift")
+    assert set(nodes) - set(before) == {"LastHyperparameters"}
+    assert set(nodes["LastHyperparameters"].upstream_nodes) == {"ExampleGen"}
+    assert set(nodes["Tuner"].upstream_nodes) == {"Transform", "LastHyperparameters"}
+    optional = {key for key, given in nodes["Tuner"].inputs.inputs.items() if not given.min_count}
+    assert optional == {"transform_graph", "last_hyperparameters", "earlier_drift"}
+    assert set(custom_config(before["Tuner"])["tuning"]) == {"steps", "search"}
+    known = user_code.fingerprint_sources(user_code.TUNER_SOURCES)
+    assert custom_config(nodes["Tuner"])["tuning"] == {
+        **custom_config(before["Tuner"])["tuning"],
+        "policy": "on_drift",
+        "decision_fingerprint": known,
+    }
+
+
+def test_where_nothing_is_searched_the_search_concerns_nobody(tmp_path):
+    values = {"learning_rate": 0.003, "dropout": 0.2, "width": 64, "depth": 1, "embedding_size": 8}
+    never = ("tuning.policy=never", f"tuning.hyperparameters={json.dumps(values)}")
+    told = custom_config(compile_nodes(tmp_path, *never)["Tuner"])
+    other = compile_nodes(tmp_path, *never, "tuning.search.width=[16]")
+    assert custom_config(other["Tuner"]) == told
+    assert told["tuning"].keys() == {"hyperparameters", "policy", "decision_fingerprint"}
+    assert told["tuning"]["hyperparameters"] == values
+
+
 def test_code_fingerprints_are_part_of_the_cache_key_of_whom_they_concern(tmp_path):
     nodes = compile_nodes(tmp_path)
     fingerprints = {

@@ -23,6 +23,7 @@ TYPES = {
     "anomalies": "ExampleAnomalies",
     "transform_graph": "TransformGraph",
     "best_hyperparameters": "HyperParameters",
+    "drift": "pipeline.DataDrift",
     "model": "Model",
     "evaluation": "ModelEvaluation",
     "blessing": "ModelBlessing",

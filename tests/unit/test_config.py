@@ -178,6 +178,33 @@ def test_unknown_setting_names_the_nearest_and_the_known(override, line):
         ("label.above.times=true", "label.above.times: found True; expected a number."),
         ("transform.statistics=3", "transform.statistics: found 3; expected true or false."),
         (
+            "tuning.policy=sometimes",
+            "tuning.policy: found 'sometimes'; expected 'always', 'on_drift' or 'never'.",
+        ),
+        (
+            "tuning.policy=never",
+            "tuning.hyperparameters: found None; expected learning_rate, dropout, width, depth, "
+            "embedding_size with tuning.policy never.",
+        ),
+        (
+            "tuning.hyperparameters={learning_rate: 0.01, dropout: 0, width: 8, depth: 1, "
+            "embedding_size: 4}",
+            "tuning.hyperparameters: found {'learning_rate': 0.01, 'dropout': 0, 'width': 8, "
+            "'depth'...; expected null with tuning.policy always, which searches for them.",
+        ),
+        (
+            "tuning={policy: never, trials: 1, steps: 1, search: {learning_rate: [0.001, 0.01], "
+            "dropout: [0, 1], width: [8], depth: [1], embedding_size: [4]}, hyperparameters: "
+            "{learning_rate: 2, dropout: 1, width: 1.5, depth: 0, embedding_size: null, deep: 1}}",
+            "tuning.hyperparameters.learning_rate: found 2; expected at most 1.\n"
+            "FILE: tuning.hyperparameters.dropout: found 1; expected less than 1.\n"
+            "FILE: tuning.hyperparameters.width: found 1.5; expected a whole number.\n"
+            "FILE: tuning.hyperparameters.depth: found 0; expected at least 1.\n"
+            "FILE: tuning.hyperparameters.embedding_size: found None; expected a whole number.\n"
+            "FILE: tuning.hyperparameters.deep: unknown setting; did you mean depth? expected one "
+            "of learning_rate, dropout, width, depth, embedding_size.",
+        ),
+        (
             "tuning.search.dropout=0.1",
             "tuning.search.dropout: found 0.1; expected a list [low, high].",
         ),

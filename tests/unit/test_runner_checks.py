@@ -31,6 +31,16 @@ def test_the_default_settings_break_no_rule(runner):
             "data.window: found 3; expected 1, since a cluster runs TFX's driver, which reads one "
             "span. Hint: add --set data.window=1, or run on this machine.",
         ),
+        *(
+            (
+                runner,
+                "tuning.policy=on_drift",
+                "tuning.policy: found on_drift; expected always or never, since a cluster looks up "
+                "no hyperparameters of earlier runs. Hint: add --set tuning.policy=always, or run "
+                "on this machine.",
+            )
+            for runner in ("kubeflow", "vertex")
+        ),
         (
             "vertex",
             "name=2nd",
@@ -127,6 +137,20 @@ def test_dataflow_on_a_network_of_its_own_needs_the_subnetwork():
     ]
     subnetwork = "runners.vertex.dataflow.subnetwork=regions/r/subnetworks/s"
     assert problems("vertex", *peered, subnetwork) == []
+
+
+GIVEN = "{learning_rate: 0.003, dropout: 0.2, width: 64, depth: 1, embedding_size: 8}"
+NEVER = ("tuning.policy=never", f"tuning.hyperparameters={GIVEN}")
+
+
+def test_no_job_is_started_to_search_for_nothing():
+    job = "runners.vertex.tuning_job={machine_type: n1-standard-4}"
+    assert problems("vertex", job, *NEVER) == [
+        "runners.vertex.tuning_job: found a job to search in, and tuning.policy is never; expected "
+        "null. Hint: add --set runners.vertex.tuning_job=null."
+    ]
+    assert problems("vertex", job) == []
+    assert problems("vertex", *NEVER) == problems("kubeflow", job, *NEVER) == []
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ import pytest
 from rich.console import Console
 
 from fareline.errors import DataError
+from lineage.elements import Artifact
+from lineage.recorded import tuning_of
 from lineage.store import open_store
 from pipeline.config import load_settings
 from pipeline.evaluation import SliceMetrics
@@ -154,6 +156,7 @@ def test_the_json_answer():
         "data": None,
         "anomalies": [],
         "drift": None,
+        "tuning": None,
         "metrics": {
             "auc": 0.9551,
             "pr_auc": 0.84,
@@ -482,3 +485,58 @@ def test_drift_is_a_line_and_a_table_of_what_is_more_than_recorded():
     assert "Drift: no earlier data to compare with\n" in printed({"drift": nothing})
     same = {"reference": "/runs/examples/1", "reference_span": None, "drifted": []}
     assert "Drift: none against the data before (/runs/examples/1)\n" in printed({"drift": same})
+
+
+def best(**properties):
+    """HyperParameters with what Tuner records."""
+    return Artifact(9, "HyperParameters", artifact("/h", **properties))
+
+
+SEARCHED = {
+    "tuning_policy": "on_drift",
+    "tuning_decision": "searched",
+    "tuning_reasons": "fare: share up to 7.25 50.1 % -> 46.3 %\ncompany: 4 new values",
+}
+REUSED = {**SEARCHED, "tuning_decision": "reused", "tuning_reasons": "no drift", "reused_from": 5}
+GIVEN = {
+    "tuning_policy": "never",
+    "tuning_decision": "given",
+    "tuning_reasons": "tuning.policy is never",
+}
+
+
+@pytest.mark.parametrize(
+    ("recorded", "line"),
+    [
+        (
+            SEARCHED,
+            "Tuner searched: fare: share up to 7.25 50.1 % -> 46.3 %; company: 4 new values",
+        ),
+        (REUSED, "Tuner reused HyperParameters:5: no drift"),
+        (GIVEN, "Tuner took the hyperparameters of the settings: tuning.policy is never"),
+    ],
+)
+def test_whether_tuner_searched_and_why(recorded, line):
+    tuning = tuning_of(best(**recorded))
+    assert line in printed({"tuning": tuning}).splitlines()
+    nodes = [NodeResult("Tuner", NodeState.CACHED, 0.1)]
+    cached = line.replace("Tuner", "Tuner (from the cache)", 1)
+    assert cached in printed({"tuning": tuning, "nodes": nodes}).splitlines()
+
+
+def test_the_json_answer_says_whether_tuner_searched():
+    assert json.loads(outcome(tuning=tuning_of(best(**SEARCHED))).to_json())["tuning"] == {
+        "policy": "on_drift",
+        "decision": "searched",
+        "reasons": ["fare: share up to 7.25 50.1 % -> 46.3 %", "company: 4 new values"],
+        "reused_from": None,
+    }
+    assert tuning_of(best(**REUSED))["reused_from"] == "HyperParameters:5"
+    assert tuning_of(best()) is None
+
+
+def test_of_a_tuner_that_always_searches_nothing_is_said():
+    always = {"tuning_policy": "always", "tuning_decision": "searched", "tuning_reasons": ""}
+    tuning = tuning_of(best(**always))
+    assert tuning["reasons"] == []
+    assert "Tuner" not in printed({"tuning": tuning})
