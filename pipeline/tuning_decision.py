@@ -67,9 +67,8 @@ def digests_of(config: Mapping[str, Any]) -> dict[str, str]:
     """What a search is for, as SHA-256 by the name of the property that records it.
 
     Args:
-        config: Of Tuner: `source_fingerprint`, `task`, `features`, `label`, `weighting` where examples
-            are weighed, and `tuning`, which has
-            no `search` where nothing is searched.
+        config: Of Tuner: `source_fingerprint`, `task`, `features`, `label`, `weighting` where
+            examples are weighed, and `tuning`, which has no `search` where nothing is searched.
 
     Returns:
         64 hexadecimal digits each; the same for the same settings and code.
