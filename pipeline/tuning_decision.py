@@ -73,7 +73,8 @@ def digests_of(config: Mapping[str, Any]) -> dict[str, str]:
     Returns:
         64 hexadecimal digits each; the same for the same settings and code.
     """
-    target = {name: config.get(name) for name in ("task", "features", "label", "weighting")}
+    about = ("task", "features", "label", "weighting")
+    target = {name: config[name] for name in about if name in config}
     digests = {MODEL_CODE_SHA256: config["source_fingerprint"], TARGET_SHA256: _digest(target)}
     if "search" in config["tuning"]:
         digests[SEARCH_SHA256] = _digest(config["tuning"]["search"])

@@ -78,9 +78,11 @@ def test_what_is_reused_is_looked_up_only_where_it_may_be(tmp_path):
     before, nodes = compile_nodes(tmp_path), compile_nodes(tmp_path, "tuning.policy=on_drift")
     assert set(nodes) - set(before) == {"LastHyperparameters"}
     assert set(nodes["LastHyperparameters"].upstream_nodes) == {"ExampleGen"}
-    assert set(nodes["Tuner"].upstream_nodes) == {"Transform", "LastHyperparameters"}
+    assert set(nodes["Tuner"].upstream_nodes) == {
+        *("Transform", "LastHyperparameters", "DriftMonitor")
+    }
     optional = {key for key, given in nodes["Tuner"].inputs.inputs.items() if not given.min_count}
-    assert optional == {"transform_graph", "last_hyperparameters", "earlier_drift"}
+    assert optional == {"transform_graph", "last_hyperparameters", "drift", "earlier_drift"}
     assert set(custom_config(before["Tuner"])["tuning"]) == {"steps", "search"}
     known = user_code.fingerprint_sources(user_code.TUNER_SOURCES)
     assert custom_config(nodes["Tuner"])["tuning"] == {

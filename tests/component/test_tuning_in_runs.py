@@ -29,7 +29,7 @@ from runners.local import LocalRunner
 pytestmark = pytest.mark.filterwarnings(r"ignore:label\(\) is deprecated:DeprecationWarning")
 
 SETTINGS = load_settings(overrides=["tuning.policy=on_drift"])
-SAME = ["same search space, model code, task, features and label; no drift"]
+SAME = ["same search space, model code, task, features, label and weighting; no drift"]
 
 
 @component

@@ -1,5 +1,4 @@
-"""Three runs on three sets of trips: when the data is the same Tuner does not search, when it has
-shifted it does, and where the policy is to stop nothing is trained."""
+"""Data that is the same is not tuned for, data that has shifted is, and policy stop stops it."""
 
 import json
 import sqlite3
@@ -94,8 +93,8 @@ def test_policy_stop_stops_before_anything_is_trained(same, stopped, workspace):
     error = stopped.answer["error"].splitlines()
     noun = "difference" if len(said) == 1 else "differences"
     assert error[0] == (
-        f"DataGate: the data has drifted: {len(said)} {noun} with policy stop; expected none. Hint: "
-        "look at the data; if it is right, set drift.columns.COLUMN.policy to warn."
+        f"DataGate: the data has drifted: {len(said)} {noun} with policy stop; expected none. "
+        "Hint: look at the data; if it is right, set drift.columns.COLUMN.policy to warn."
     )
     assert error[1:] == [f"  fare: {each}; compared with the data before it" for each in said]
     with sqlite3.connect(workspace / "metadata.db") as connection:

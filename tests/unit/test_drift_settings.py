@@ -6,7 +6,7 @@ from fareline.errors import SettingsError
 from pipeline.config import load_settings
 from pipeline.drift_checks import find_drift_mistakes, find_local_sample
 
-COLUMNS = ("fare", "payment_type", "tips")
+COLUMNS = ("fare", "payment_type", "tips", "trip_start_timestamp")
 
 
 def mistakes(*overrides, columns=COLUMNS):
@@ -41,7 +41,7 @@ def test_a_column_that_is_not_there_is_told_with_the_nearest():
     ]
     assert mistakes("drift.columns={xyz: {policy: stop}}") == [
         "drift.columns.xyz: no column xyz in the schema; expected one of its columns, or (label). "
-        "Hint: the columns are fare, payment_type, tips."
+        "Hint: the columns are fare, payment_type, tips, trip_start_timestamp."
     ]
     # Before there is a schema nobody knows.
     assert mistakes("drift.columns={xyz: {policy: stop}}", columns=()) == []
