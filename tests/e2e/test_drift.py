@@ -63,10 +63,9 @@ def test_the_first_data_is_compared_with_nothing_and_searched_for(first):
     tuning = first.answer["tuning"]
     assert tuning["decision"] == "searched"
     assert tuning["reasons"] == ["no blessed model on other data yet"]
-    assert "Drift: no earlier data to compare with\n" in first.stderr
 
 
-def test_the_same_distribution_does_not_retune(first, same, workspace):
+def test_the_same_distribution_does_not_retune(same, workspace):
     assert same.exit_code == 0, same.stderr
     drift = same.answer["drift"]
     assert (drift["reference_span"], drift["drifted"]) == (1, [])
@@ -75,7 +74,6 @@ def test_the_same_distribution_does_not_retune(first, same, workspace):
     assert tuning["reused_from"].startswith("HyperParameters:")
     found = [json.loads(path.read_text()) for path in sorted_by_id(workspace)]
     assert found[0]["values"] == found[1]["values"]
-    assert f"Tuner reused {tuning['reused_from']}: " in same.stderr
 
 
 def sorted_by_id(workspace):
@@ -84,7 +82,7 @@ def sorted_by_id(workspace):
     return sorted(paths, key=lambda path: int(path.parent.name))
 
 
-def test_policy_stop_stops_before_anything_is_trained(same, stopped, workspace):
+def test_policy_stop_stops_before_anything_is_trained(stopped, workspace):
     assert stopped.exit_code == 1
     assert stopped.nodes_in("failed") == {"DataGate"}
     assert {"Transform", "Tuner", "Trainer", "Pusher"} <= stopped.nodes_in("skipped")
