@@ -75,8 +75,6 @@ class Case:
         rows: Of the batch.
         column: Where drift must be found; None: nowhere at all.
         plant: Changes the batch.
-        bar: Greatest share of repeats with an alarm where nothing is planted, else least share
-            with the plant found.
     """
 
     name: str
@@ -86,7 +84,7 @@ class Case:
 
     @property
     def bar(self) -> float:
-        """The bar that the share of repeats is held against."""
+        """Greatest share of repeats with an alarm; of a plant, least share with it found."""
         return 0.05 if self.column is None else 0.95
 
 
@@ -219,10 +217,8 @@ def table(cases: Sequence[dict]) -> str:
     lines = ["| batch | rows | called drifted | bar |", "| --- | --- | --- | --- |"]
     for case in cases:
         sign = "≤" if case["bar"] < 0.5 else "≥"
-        lines.append(
-            f"| {case['case']} | {case['rows']:,} | {case['share']:.1%} of {case['repeats']} | "
-            f"{sign} {case['bar']:.0%} |".replace("%", " %")
-        )
+        figures = f"{case['share']:.1%} of {case['repeats']} | {sign} {case['bar']:.0%}"
+        lines.append(f"| {case['case']} | {case['rows']:,} | {figures.replace('%', ' %')} |")
     return "\n".join(lines)
 
 

@@ -85,9 +85,9 @@ def test_a_twentieth_of_the_trips_have_a_company_that_nobody_knows(taxi):
 def test_the_table_says_what_was_held_against_which_bar():
     cases = [
         {"case": "unshifted", "rows": 1000, "repeats": 200, "share": 0.015, "bar": 0.05},
-        {"case": "a plant", "rows": 3000, "repeats": 200, "share": 0.995, "bar": 0.95},
+        {"case": "5 % planted", "rows": 3000, "repeats": 200, "share": 0.995, "bar": 0.95},
     ]
     assert drift.table(cases).splitlines()[2:] == [
         "| unshifted | 1,000 | 1.5 % of 200 | ≤ 5 % |",
-        "| a plant | 3,000 | 99.5 % of 200 | ≥ 95 % |",
+        "| 5 % planted | 3,000 | 99.5 % of 200 | ≥ 95 % |",
     ]
