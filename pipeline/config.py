@@ -18,7 +18,13 @@ from lineage.store_address import without_password
 from pipeline.sections import DEFAULT_PATH, Settings
 from schema.curated import is_packaged_name
 
-PATH_SETTINGS = ("data.source.csv", "data.source.files", "schema", "push.destination")
+PATH_SETTINGS = (
+    "data.source.csv",
+    "data.source.files",
+    "schema",
+    "drift.serving_sample",
+    "push.destination",
+)
 # Sections that hold a path for each name that the user chose.
 PATH_MAPPINGS = ("data.source.sql.files", "data.source.bigquery.files")
 

@@ -26,7 +26,9 @@ def drift_rules(settings: Settings) -> str:
     content["features"] = sorted({column for _, column in settings.features.columns()})
     content["names"] = sorted({*settings.features.vocabulary, *settings.features.categorical})
     sample = settings.drift.serving_sample
-    content["unlogged"] = [] if sample is None else settings.serving.log_exclude
+    # A pseudonym is compared with pseudonyms; what a request holds may be the person's own value.
+    unlogged = {*settings.serving.log_exclude, *settings.data.personal_columns()}
+    content["unlogged"] = [] if sample is None else sorted(unlogged)
     if sample is not None and "://" not in sample:
         path = settings.resolve(sample)
         content["drift"]["serving_sample"] = str(path)

@@ -38,7 +38,8 @@ class Task:
         features: Columns that the model reads.
         names: Features that name things, though they may be numbers.
         label: The rule.
-        unlogged: Columns that no log of requests has.
+        unlogged: Columns that are not compared with requests: no log of them has these, or not as
+            they are in the Examples.
     """
 
     drift: Mapping[str, Any]

@@ -1,9 +1,13 @@
 """The section `drift`: what it may say, and how its mistakes are told."""
 
+import hashlib
+import json
+
 import pytest
 
 from fareline.errors import SettingsError
 from pipeline.config import load_settings
+from pipeline.data_rules import drift_rules
 from pipeline.drift_checks import find_drift_mistakes, find_local_sample
 
 COLUMNS = ("fare", "payment_type", "tips", "trip_start_timestamp")
@@ -88,3 +92,15 @@ def test_what_may_not_be_said(override, said):
         load_settings(overrides=[override])
     [line] = str(caught.value).splitlines()
     assert said in line
+
+
+def test_of_requests_nothing_about_persons_is_compared(tmp_path):
+    path = tmp_path / "requests.jsonl"
+    path.write_text("{}\n")
+    personal = "data.columns={company: {pii: true, pseudonymize: true}}"
+    told = (personal, "serving.log_exclude=[payment_type]", f"drift.serving_sample={path}")
+    rules = json.loads(drift_rules(load_settings(overrides=told)))
+    assert rules["unlogged"] == ["company", "payment_type"]
+    assert rules["serving_sample_sha256"] == hashlib.sha256(b"{}\n").hexdigest()
+    # Without a sample the settings of the log are no reason to compare anew.
+    assert json.loads(drift_rules(load_settings(overrides=told[:2])))["unlogged"] == []

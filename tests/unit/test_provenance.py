@@ -74,13 +74,15 @@ def test_relative_paths_still_mean_the_same_files(tmp_path):
     values["data"]["source"] = {"csv": "data/../trips.csv"}
     values["schema"] = "./my.pbtxt"
     values["push"] = {"destination": "~/models"}
+    values["drift"] |= {"serving_sample": "requests.jsonl"}
     (folder / "my.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
     settings = load_settings(folder / "my.yaml")
     loaded = saved_and_loaded(settings, tmp_path / "elsewhere")
     assert loaded.data.source.csv == f"{folder}/data/../trips.csv"
     assert loaded.schema_ == f"{folder}/my.pbtxt"
     assert loaded.push.destination == os.path.expanduser("~/models")
-    for name in ("data.source.csv", "schema", "push.destination"):
+    assert loaded.drift.serving_sample == f"{folder}/requests.jsonl"
+    for name in ("data.source.csv", "schema", "drift.serving_sample", "push.destination"):
         assert name in PATH_SETTINGS
     assert write_settings(loaded) == write_settings(settings)
 
