@@ -104,6 +104,8 @@ def compare(
         Every measure of every column, with its threshold at these numbers of rows.
     """
     coded = _with_label(list(code_columns(reference, batch, {*categories, LABEL})))
+    if not coded:
+        return Comparison(reference.rows, batch.rows, ())
     measured = _measure_divisions(coded, (reference.rows, batch.rows), rules.draws, seed)
     scores = np.array([each.score for each in measured.values()])  # [measures, divisions]
     effects = np.array([each.effect for each in measured.values()])
@@ -111,10 +113,9 @@ def compare(
     mean, spread = scores[:, 1:].mean(1), np.maximum(scores[:, 1:].std(1), 1e-9)
     large = effects >= np.array([[rules.least(name)] for _, name in measured])
     standing_out = np.where(large, (scores - mean[:, None]) / spread[:, None], -np.inf)
-    family = [
-        rules.of(column).policy != RECORD and not _is_fixed(rules, column, name)
-        for column, name in measured
-    ]
+    calibrated = [not _is_fixed(rules, column, name) for column, name in measured]
+    alarming = [rules.of(column).policy != RECORD for column, _ in measured]
+    family = np.array(calibrated) & (alarming if any(alarming) else True)
     largest = standing_out[family].max(0, initial=-np.inf)
     bound = _upper_bound(largest[1:], rules.false_alarms)
     columns = {column.name: column for column in coded}
@@ -245,4 +246,5 @@ def _where(column: CodedColumn, measured: Measured) -> Any:
         name: Any = column.label.names[label]
         name = name.decode("utf-8", "backslashreplace") if isinstance(name, bytes) else name
         return f"{where} with label {name}"
-    return where
+    # JSON has no infinity.
+    return str(where) if isinstance(where, float) and not math.isfinite(where) else where

@@ -5,7 +5,7 @@ Written by `data.drift`, read back by the run summary, Tuner and reports. Standa
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 LABEL = "(label)"  # the column that stands for the label
@@ -45,8 +45,7 @@ class Measure:
         """Such as `share of Cash 66.1 % -> 59.4 %`."""
         where = self.where
         text = f"{where:.6g}" if isinstance(where, float) else str(where)
-        if where is None:
-            text = "(nothing)"
+        text = "a value" if where is None else "".join(c if c.isprintable() else "?" for c in text)
         text = text if len(text) <= _MOST_WHERE else f"{text[: _MOST_WHERE - 1]}…"
         about = {
             "jensen_shannon": f"share up to {text}",
@@ -81,6 +80,11 @@ class ColumnDrift:
         """The measures that have."""
         return [measure for measure in self.measures if measure.drifted]
 
+    def without_values(self) -> "ColumnDrift":
+        """The same, but no value is named."""
+        measures = (dataclasses.replace(measure, where=None) for measure in self.measures)
+        return dataclasses.replace(self, measures=tuple(measures))
+
     def say(self) -> list[str]:
         """One line for each of the measures that have drifted."""
         return [
@@ -108,6 +112,16 @@ class Comparison:
         """The columns of these policies, or all, that have drifted."""
         return [c for c in self.columns if c.drifted and (not policies or c.policy in policies)]
 
+    def without_values(self, columns: Collection[str]) -> "Comparison":
+        """The same, but of these columns no value is named."""
+        return dataclasses.replace(
+            self,
+            columns=tuple(
+                column.without_values() if column.name in columns else column
+                for column in self.columns
+            ),
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, which `from_dict` reads."""
         return dataclasses.asdict(self)
@@ -126,4 +140,4 @@ class Comparison:
 
 def dump(content: Mapping[str, Any]) -> str:
     """JSON text, the same for the same content."""
-    return json.dumps(content, indent=1, sort_keys=True) + "\n"
+    return json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n"

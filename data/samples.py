@@ -87,7 +87,8 @@ def joined(parts: Iterable[pa.Array]) -> pa.Array:
         parts = [p if pa.types.is_large_binary(p.type) else p.cast(pa.string()) for p in parts]
     else:
         kind = pa.float64()
-    return pa.concat_arrays([part.cast(kind) for part in parts])
+    # What float64 cannot hold of an integer is far below what any comparison looks at.
+    return pa.concat_arrays([part.cast(kind, safe=False) for part in parts])
 
 
 def _smallest(

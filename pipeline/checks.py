@@ -64,7 +64,7 @@ def require_sound_settings(
         *find_features_absent_in_serving(settings, types, serving_columns),
         *find_bucketed_texts(settings.evaluation, types),
         *find_evaluation_mistakes(settings.evaluation, settings.task),
-        *find_gate_mistakes(settings),
+        *find_gate_mistakes(settings, types),
         *find_drift_mistakes(settings, types),
         *find_weighting_mistakes(settings),
     ]

@@ -26,9 +26,10 @@ def drift_rules(settings: Settings) -> str:
     content["features"] = sorted({column for _, column in settings.features.columns()})
     content["names"] = sorted({*settings.features.vocabulary, *settings.features.categorical})
     sample = settings.drift.serving_sample
+    private = sorted({*settings.serving.log_exclude, *settings.data.personal_columns()})
+    content["private"] = private
     # A pseudonym is compared with pseudonyms; what a request holds may be the person's own value.
-    unlogged = {*settings.serving.log_exclude, *settings.data.personal_columns()}
-    content["unlogged"] = [] if sample is None else sorted(unlogged)
+    content["unlogged"] = [] if sample is None else private
     if sample is not None and "://" not in sample:
         path = settings.resolve(sample)
         content["drift"]["serving_sample"] = str(path)

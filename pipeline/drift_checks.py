@@ -45,6 +45,13 @@ def find_drift_mistakes(settings: Settings, columns: Collection[str]) -> Iterato
             "prediction was asked for. Hint: check the path, or leave it null."
         )
 
+    features = {column for _, column in settings.features.columns()}
+    if not features - {*settings.serving.log_exclude, *settings.data.personal_columns()}:
+        yield (
+            f"drift.serving_sample: found {sample}, and every feature is personal or in "
+            "serving.log_exclude; expected one that can be compared. Hint: leave it null."
+        )
+
 
 def find_local_sample(settings: Settings) -> Iterator[str]:
     """A step in a cluster can reach the serving sample."""

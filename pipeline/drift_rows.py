@@ -4,6 +4,7 @@ Called by `pipeline.components.drift_monitor`. Imports no TensorFlow until rows 
 """
 
 import dataclasses
+import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,9 +16,9 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.dsl.io import fileio
 
 from data.drift import RECORD, RETUNE, WARN, Rule, Rules
-from data.drift_report import LABEL
+from data.drift_report import LABEL, Comparison
 from data.row_reader import open_rows
-from data.rows import Wanted
+from data.rows import Rows, Wanted
 from data.samples import Sample, take_sample
 from fareline.errors import DataError
 from pipeline.coverage import labels_of_rows
@@ -38,6 +39,7 @@ class Task:
         features: Columns that the model reads.
         names: Features that name things, though they may be numbers.
         label: The rule.
+        private: Columns of which no value is to be written down.
         unlogged: Columns that are not compared with requests: no log of them has these, or not as
             they are in the Examples.
     """
@@ -46,14 +48,15 @@ class Task:
     features: Sequence[str]
     names: Sequence[str]
     label: Label
+    private: Sequence[str]
     unlogged: Sequence[str]
 
     @classmethod
     def from_settings(cls, content: Mapping[str, Any]) -> "Task":
-        """Reads plain JSON types: `drift`, `features`, `names`, `label`, `task`, `unlogged`."""
+        """Reads plain JSON types, by the names of the attributes, and `task`."""
         label = parse_label(content["label"], content["task"])
-        columns = [content[name] for name in ("features", "names")]
-        return cls(content["drift"], *columns, label, content["unlogged"])
+        given = {name: content[name] for name in ("drift", "features", "names")}
+        return cls(**given, label=label, private=content["private"], unlogged=content["unlogged"])
 
     @property
     def serving_sample(self) -> str | None:
@@ -63,7 +66,9 @@ class Task:
     def rules(self) -> Rules:
         """How drift is judged: features and label by the default, other columns are recorded."""
         default = Rule(self.drift["default"])
-        columns = dict.fromkeys((*self.features, LABEL), default)
+        # A number that is predicted is compared as a column.
+        label = self.label.column if isinstance(self.label, Amount) else LABEL
+        columns = dict.fromkeys((*self.features, label), default)
         columns |= {
             name: Rule(rule["policy"], rule["distance"])
             for name, rule in self.drift["columns"].items()
@@ -80,6 +85,12 @@ class Task:
             for name, rule in rules.columns.items()
         }
         return dataclasses.replace(rules, columns=columns)
+
+    def unnamed(self, comparison: Comparison) -> list[str]:
+        """Columns of which no value is written down: about persons, or nobody's feature."""
+        known = {*self.features, LABEL, *self.drift["columns"]}
+        others = [column.name for column in comparison.columns if column.name not in known]
+        return [*others, *self.private]
 
     def categories(self, contract: schema_pb2.Schema) -> list[str]:
         """Columns whose numbers name things, by the schema or by the features."""
@@ -128,12 +139,38 @@ def sample_requests(task: Task, contract: schema_pb2.Schema) -> Sample:
                 "check the path, or leave it null",
             )
         fileio.copy(task.serving_sample, str(local))
-        sample = take_sample((rows.features for rows in open_rows(local, wanted)), MOST_ROWS)
-    if not sample.rows:
+        if local.suffix == ".jsonl":
+            local = _unwrapped(local)
+        sample = take_sample(map(_as_examples, open_rows(local, wanted)), MOST_ROWS)
+    columns = {n: a for n, a in sample.columns.items() if a.null_count < len(a)}
+    if not columns:
+        found = "has no value of a feature" if sample.rows else "has no row that can be read"
         raise DataError.explain(
             f"drift.serving_sample: {task.serving_sample}",
-            "has no row that can be read",
-            "expected rows that a prediction was asked for",
+            found,
+            f"expected rows with {', '.join(wanted.kinds)}",
             "look at the file, or leave it null",
         )
     return sample
+
+
+def _as_examples(rows: Rows) -> Mapping[str, pa.Array]:
+    """Numbers as Examples hold them: a decimal is another one in 64 bits."""
+    return {
+        name: array.cast(pa.float32()) if pa.types.is_float64(array.type) else array
+        for name, array in rows.features.items()
+    }
+
+
+def _unwrapped(path: Path) -> Path:
+    """The same rows without what a log of requests has around each of them."""
+    bare = path.with_name("rows.jsonl")
+    as_it_is = {"encoding": "utf-8", "errors": "surrogateescape"}
+    with path.open(**as_it_is) as lines, bare.open("w", **as_it_is) as file:
+        for line in lines:
+            try:
+                row = json.loads(line).get("features")
+            except (ValueError, AttributeError):
+                row = None
+            file.write(f"{json.dumps(row)}\n" if isinstance(row, dict) else line)
+    return bare

@@ -3,11 +3,11 @@
 Called by pipeline.sections. Imports no TFX and no TensorFlow.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.values import Positive, Section, Share
+from pipeline.values import Number, Positive, Section, Share
 
 Policy = Literal["record", "warn", "retune", "stop"]
 
@@ -38,7 +38,8 @@ class Drift(Section):
 
     default: Policy = "warn"
     columns: dict[str, DriftRule] = Field(default_factory=dict)
-    false_alarms: Share | None = None
+    # Of a thousand divisions by chance one is the least that can be told.
+    false_alarms: Annotated[Number, Field(ge=0.001, le=0.5)] | None = None
     least_change: Share | None = None
     least_new: Share | None = None
     serving_sample: str | None = None

@@ -3,14 +3,27 @@
 Called by pipeline.checks. Imports no TFX and no TensorFlow.
 """
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Collection, Iterator
 
 from pipeline.sections import Settings
 from preprocessing.labels import REGRESSION
 
 
-def find_gate_mistakes(settings: Settings) -> Iterator[str]:
-    """Enough is demanded of splits, labels and slices that there are."""
+def find_gate_mistakes(settings: Settings, columns: Collection[str] = ()) -> Iterator[str]:
+    """Enough is demanded of splits, labels and slices that there are; no column is misspelt.
+
+    Args:
+        settings: Valid in themselves.
+        columns: Of the schema. A rule may be about one that it lacks, or about a slice.
+    """
+    for index, rule in enumerate(settings.gate.rules):
+        near = difflib.get_close_matches(rule.column or "", columns, 1, 0.8)
+        if near and rule.column not in columns and "=" not in rule.column:
+            yield (
+                f"gate.rules.{index}.column: no column {rule.column} in the schema; expected one "
+                f"of its columns, or a new one. Hint: did you mean {near[0]}."
+            )
     coverage = settings.gate.coverage
     splits = [name for name, _ in settings.data.splits.shares()]
     for where, split in coverage.splits():

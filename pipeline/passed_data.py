@@ -11,11 +11,14 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
+from typing import Any
 
 from tfx import types
 from tfx.components.example_gen.utils import FINGERPRINT_PROPERTY_NAME, SPAN_PROPERTY_NAME
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
+
+from lineage.recorded import SPANS, parse_json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +26,8 @@ class DataSet:
     """One set of Examples.
 
     Attributes:
-        span: Its number; 0 where the source has none.
+        span: Its number, of a window that of the last; 0 where the source has none.
+        first_span: Of a window the number of the first, else the same.
         identity: The fingerprint of the files it was read from, or else where it is.
         uri: Of the artifact.
         splits: Their names.
@@ -31,6 +35,7 @@ class DataSet:
     """
 
     span: int
+    first_span: int
     identity: str
     uri: str
     splits: tuple[str, ...]
@@ -39,10 +44,12 @@ class DataSet:
 
 def data_set(examples: types.Artifact) -> DataSet:
     """What a note says of an artifact that has not passed yet."""
-    span = _property(examples, SPAN_PROPERTY_NAME)
+    # Where a container was handed the artifact as JSON, a number may be a property of its type.
+    span = _number(examples.get_custom_property(SPAN_PROPERTY_NAME) or examples.span)
     return DataSet(
-        span=int(span or 0),
-        identity=_property(examples, FINGERPRINT_PROPERTY_NAME) or examples.uri,
+        span=span,
+        first_span=_first_span(examples, span),
+        identity=examples.get_custom_property(FINGERPRINT_PROPERTY_NAME) or examples.uri,
         uri=examples.uri,
         splits=tuple(sorted(artifact_utils.decode_split_names(examples.split_names))),
     )
@@ -75,14 +82,15 @@ def find_previous(folder: str, current: DataSet) -> DataSet | None:
 
     Returns:
         Of other data that passed the gate and whose files are still there: that of the highest
-        span below, or else of the same span; of several the one that passed last.
+        span below all of its spans, or else of the same spans; of several the one that passed
+        last. A window that has some of its spans and others is compared with none of its rows.
     """
     others = [note for note in _notes(folder) if note.identity != current.identity]
-    below = [note for note in others if note.span <= current.span]
-    for note in sorted(below, key=lambda n: (n.span < current.span, n.span, n.passed))[::-1]:
-        if fileio.isdir(note.uri):
-            return note
-    return None
+    below = [note for note in others if note.span < current.first_span]
+    same = [n for n in others if (n.first_span, n.span) == (current.first_span, current.span)]
+    below.sort(key=lambda note: (note.span, note.passed), reverse=True)
+    same.sort(key=lambda note: note.passed, reverse=True)
+    return next((note for note in (*below, *same) if fileio.isdir(note.uri)), None)
 
 
 def _notes(folder: str) -> Iterator[DataSet]:
@@ -95,11 +103,12 @@ def _notes(folder: str) -> Iterator[DataSet]:
             yield DataSet(**{**content, "splits": tuple(content["splits"])})
 
 
-def _property(artifact: types.Artifact, name: str) -> str:
-    """A custom property as text; spans are texts or whole numbers, in a cluster also 3.0."""
-    properties = artifact.mlmd_artifact.custom_properties
-    if name not in properties:  # asking for it would add it
-        return ""
-    value = properties[name]
-    number = value.int_value or int(value.double_value)
-    return value.string_value or (str(number) if number else "")
+def _number(value: Any) -> int:
+    """A span: a text or a whole number, in a cluster 3.0 as well."""
+    return int(float(value)) if value else 0
+
+
+def _first_span(examples: types.Artifact, last: int) -> int:
+    """The earliest span of a window; of one span itself."""
+    listed = parse_json(examples.get_custom_property(SPANS))
+    return min((span["span"] for span in listed), default=last) if listed else last

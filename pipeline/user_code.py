@@ -48,8 +48,11 @@ EXAMPLE_GEN_SOURCES = (
 )
 # And of what decides on anomalies.
 GATE_SOURCES = (
+    "data.example_records",
+    "data.samples",
     "pipeline.components.data_policy",
     "pipeline.coverage",
+    "pipeline.example_rows",
     "pipeline.slicing",
     "preprocessing.labels",
     "schema.anomalies",
@@ -63,10 +66,18 @@ DRIFT_SOURCES = (
     "data.drift",
     "data.drift_measures",
     "data.drift_report",
+    "data.example_records",
+    "data.row_reader",
+    "data.row_values",
+    "data.rows",
+    "data.rows_csv",
+    "data.rows_json",
+    "data.rows_parquet",
     "data.samples",
     "pipeline.components.drift_monitor",
     "pipeline.coverage",
     "pipeline.drift_rows",
+    "pipeline.example_rows",
     "pipeline.passed_data",
     "preprocessing.labels",
 )

@@ -47,8 +47,8 @@ def DriftMonitor(  # noqa: N802 - TFX names the component after the function
         schema: Says which numbers are categories.
         drift: Written.
         rules: JSON of the settings `drift`, `label` and `task`, of the features and which of them
-            name things, of the columns that no log of requests has, and of a fingerprint of the
-            code that compares.
+            name things, of the columns that are private or in no log of requests, and of a
+            fingerprint of the code that compares.
         passed_data: Folder of the notes on data that has passed the gate.
     """
     task = Task.from_settings(json.loads(rules))
@@ -65,6 +65,10 @@ def DriftMonitor(  # noqa: N802 - TFX names the component after the function
         requests = sample_requests(task, contract)
         trained = task.features_of(batch)
         comparisons["serving"] = compare(trained, requests, task.serving_rules(), categories)
+    comparisons = {
+        name: comparison.without_values(task.unnamed(comparison))
+        for name, comparison in comparisons.items()
+    }
     drifted = [
         {"against": against, "column": column.name, "policy": column.policy, "said": said}
         for against, comparison in comparisons.items()

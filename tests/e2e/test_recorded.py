@@ -175,5 +175,5 @@ def test_failed_interrupted_and_killed_runs(small_csv, small_settings, tmp_path)
     endings = [properties_of_run(workspace, run_id) for run_id in run_ids(workspace)]
     assert [end.get("outcome") for end in endings] == ["failed", "interrupted", None]
     assert ["ended" in end for end in endings] == [True, True, False]
-    assert all(len(json.loads(end["nodes"])) == 14 for end in endings)
+    assert all(len(json.loads(end["nodes"])) == 15 for end in endings)
     assert [end["use_cache"] for end in endings] == [1, 0, 0]

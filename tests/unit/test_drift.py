@@ -1,5 +1,6 @@
 """Drift: distances as TFDV has them, thresholds that chance passes as often as was said."""
 
+import dataclasses
 import json
 import math
 
@@ -267,3 +268,28 @@ def test_words_and_json():
         f"{payment.value:.4f}, threshold {payment.threshold:.4f})"
     )
     assert math.isclose(payment.value, abs(payment.batch - payment.reference))
+
+
+def test_where_all_is_only_recorded_chance_is_no_drift():
+    random = np.random.default_rng(3)
+    rules = Rules(default=Rule(RECORD), least_change=0.0, least_new=0.0)
+    samples = [sample(**trips(random, 400)) for _ in range(2)]
+    assert compare(*samples, rules, {"hour"}).drifted() == []
+
+
+def test_nothing_to_compare_is_no_drift():
+    assert compare(Sample({}, 5, 5), Sample({}, 7, 7), Rules()).columns == ()
+
+
+def test_an_infinite_value_is_json():
+    reference, batch = sample(x=[1.0, 2.0, 3.0] * 20), sample(x=[1.0, math.inf, math.inf] * 20)
+    [column] = compare(reference, batch, FEW).columns
+    assert json.loads(dump(dataclasses.asdict(column)))["name"] == "x"
+
+
+def test_words_are_one_line():
+    before, after = sample(x=["a", "b"] * 200), sample(x=["a", "c\nd"] * 200)
+    [column] = compare(before, after, FEW).columns
+    said = column.say()
+    assert said and not any("\n" in line for line in said)
+    assert any("c?d" in line for line in said)

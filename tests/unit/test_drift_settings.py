@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from pathlib import Path
 
 import pytest
 
@@ -66,8 +67,8 @@ def test_the_serving_sample_is_a_file_of_rows(tmp_path):
     path.write_text("{}\n")
     assert mistakes(f"drift.serving_sample={path}") == []
     assert mistakes("drift.serving_sample=requests.txt") == [
-        "drift.serving_sample: requests.txt is of no known format; expected a file that ends in "
-        ".csv, .jsonl, .parquet. Hint: `fareline serve --log-share` writes requests as .jsonl."
+        f"drift.serving_sample: {Path.cwd() / 'requests.txt'} is of no known format; expected a "
+        "file that ends in .csv, .jsonl, .parquet. Hint: `fareline serve --log-share` writes requests as .jsonl."
     ]
     # In a cluster it is where a step can reach it.
     settings = load_settings(overrides=[f"drift.serving_sample={path}"])
@@ -85,6 +86,7 @@ def test_the_serving_sample_is_a_file_of_rows(tmp_path):
         ("drift.default=ignore", "drift.default: found 'ignore'; expected"),
         ("drift.columns={fare: {distance: -1}}", "drift.columns.fare.distance"),
         ("drift.colums={}", "drift.colums"),
+        ("drift.false_alarms=0", "drift.false_alarms: found 0; expected"),
     ],
 )
 def test_what_may_not_be_said(override, said):
@@ -104,3 +106,16 @@ def test_of_requests_nothing_about_persons_is_compared(tmp_path):
     assert rules["serving_sample_sha256"] == hashlib.sha256(b"{}\n").hexdigest()
     # Without a sample the settings of the log are no reason to compare anew.
     assert json.loads(drift_rules(load_settings(overrides=told[:2])))["unlogged"] == []
+
+
+def test_a_sample_of_requests_has_something_to_compare(tmp_path):
+    path = tmp_path / "requests.jsonl"
+    path.write_text("{}\n")
+    settings = load_settings(overrides=[f"drift.serving_sample={path}"])
+    features = [column for _, column in settings.features.columns()]
+    serving = settings.serving.model_copy(update={"log_exclude": features})
+    [line] = find_drift_mistakes(settings.model_copy(update={"serving": serving}), ())
+    assert line == (
+        f"drift.serving_sample: found {path}, and every feature is personal or in "
+        "serving.log_exclude; expected one that can be compared. Hint: leave it null."
+    )

@@ -181,3 +181,16 @@ def test_a_number_has_no_labels_to_count():
     settings = load_settings(overrides=["gate.coverage.min_label_examples={eval: 5}"])
     [line] = find_gate_mistakes(settings.model_copy(update={"task": "regression"}))
     assert line.startswith("gate.coverage.min_label_examples: a number has no labels to count; ")
+
+
+@pytest.mark.parametrize(
+    ("column", "near"),
+    [("compny", "company"), ("company", None), ("newcomer", None), ("company=Blue", None)],
+)
+def test_a_misspelt_column_of_a_rule_is_told(column, near):
+    settings = load_settings(overrides=[f"gate.rules=[{{column: {column}, action: stop}}]"])
+    expected = [
+        f"gate.rules.0.column: no column {column} in the schema; expected one of its columns, or a "
+        f"new one. Hint: did you mean {near}."
+    ]
+    assert list(find_gate_mistakes(settings, ["company", "fare"])) == (expected if near else [])
