@@ -68,7 +68,8 @@ def test_the_serving_sample_is_a_file_of_rows(tmp_path):
     assert mistakes(f"drift.serving_sample={path}") == []
     assert mistakes("drift.serving_sample=requests.txt") == [
         f"drift.serving_sample: {Path.cwd() / 'requests.txt'} is of no known format; expected a "
-        "file that ends in .csv, .jsonl, .parquet. Hint: `fareline serve --log-share` writes requests as .jsonl."
+        "file that ends in .csv, .jsonl, .parquet. Hint: `fareline serve --log-share` writes "
+        "requests as .jsonl."
     ]
     # In a cluster it is where a step can reach it.
     settings = load_settings(overrides=[f"drift.serving_sample={path}"])
