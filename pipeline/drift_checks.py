@@ -22,8 +22,8 @@ def find_drift_mistakes(settings: Settings, columns: Collection[str]) -> Iterato
         columns: Of the schema; empty where it is yet to be inferred.
     """
     known = [*columns, *([] if settings.task == REGRESSION else [LABEL])]
-    for column in settings.drift.columns if columns else ():
-        if column not in known:
+    for column, rule in settings.drift.columns.items() if columns else ():
+        if column not in known and rule.policy != "record":  # which is what becomes of it anyway
             near = difflib.get_close_matches(column, known, n=1)
             hint = f"did you mean {near[0]}" if near else f"the columns are {', '.join(columns)}"
             yield (

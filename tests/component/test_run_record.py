@@ -8,6 +8,7 @@ import time
 
 import pytest
 from tfx import v1 as tfx
+from tfx.types.standard_artifacts import Examples
 
 from fareline.digests import sha256_of_file
 from lineage import recorded
@@ -17,6 +18,7 @@ from lineage.store import open_store, sqlite_connection
 from pipeline.components.curated_schema import CuratedSchema
 from pipeline.components.data_gate import DataGate
 from pipeline.decision_artifact import DataDecision
+from pipeline.drift_artifact import DataDrift
 from runners.local import LocalRunner
 from runners.progress import NodeState
 from runners.provenance import Provenance
@@ -39,11 +41,20 @@ def build(tmp_path):
         components = [source]
         if gate:
             (tmp_path / "decisions.json").write_text("[]")
-            decision = tfx.dsl.Importer(
-                source_uri=str(tmp_path), artifact_type=DataDecision
-            ).with_id("Decision")
-            components += [decision, DataGate(decision=decision.outputs["result"])]
-            components[-1].add_upstream_node(source)
+            (tmp_path / "drift.json").write_text('{"drifted": []}')
+            kinds = {"decision": DataDecision, "drift": DataDrift, "examples": Examples}
+            imported = {
+                name: tfx.dsl.Importer(
+                    source_uri=str(tmp_path),
+                    artifact_type=kind,
+                    properties={"split_names": '["train"]'} if name == "examples" else None,
+                ).with_id(name)
+                for name, kind in kinds.items()
+            }
+            found = {name: each.outputs["result"] for name, each in imported.items()}
+            gate = DataGate(**found, passed_data=str(tmp_path / "passed"))
+            gate.add_upstream_node(source)
+            components += [*imported.values(), gate]
         pipeline = tfx.dsl.Pipeline(
             pipeline_name="tiny",
             pipeline_root=str(tmp_path / "root"),
@@ -97,11 +108,13 @@ def test_executions_are_found_by_their_code(build, store):
         executions = store().get_executions_by_context(context.id)
         found[context.name] = {execution.id for execution in executions}
     members = {run: set(graph.places.members(run)) for run in ("run-1", "run-2", "run-3")}
-    assert all(len(ids) == 3 for ids in members.values())
+    assert all(len(ids) == 5 for ids in members.values())
     assert found == {"a" * 40: members["run-1"] | members["run-3"], "b" * 40: members["run-2"]}
     assert RunRecord(run_properties(store(), "run-1")).nodes == [
         "CuratedSchema",
-        "Decision",
+        "decision",
+        "drift",
+        "examples",
         "DataGate",
     ]
 
