@@ -31,7 +31,7 @@ THRESHOLDS = {
 }
 # Training on weighed examples, of which some are left out: metrics know nothing of it.
 WEIGHTING = {
-    "taxi_payment": "{classes: {Credit Card: 2}, down_sample: {Cash: 0.5}}",
+    "taxi_payment": "{classes: {Credit Card: 2, No Charge: 20}, down_sample: {Cash: 0.5}}",
     "taxi_fare": "{}",
 }
 # TFMA sums in another order, and Keras's metrics in float32.
@@ -156,7 +156,7 @@ def test_down_sampling_leaves_out_what_it_was_told_to_of_training_alone(run):
             [label] = features["payment_type_xf"].int64_list.value
             weights[label].extend(features["example_weight"].float_list.value)
     assert set(weights[0]) == {0.0, 2.0}
-    assert (set(weights[1]), set(weights[2])) == ({2.0}, {1.0})
+    assert (set(weights[1]), set(weights[2])) == ({2.0}, {20.0})
     # Half of some 500 by chance: five deviations of 11 and a bit.
     assert np.count_nonzero(weights[0]) == pytest.approx(len(weights[0]) / 2, abs=60)
     kept = sum(np.count_nonzero(of_label) for of_label in weights.values())
