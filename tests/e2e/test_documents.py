@@ -54,7 +54,9 @@ def folder(tmp_path_factory, after_third, refused, workspace, small_csv):
     settings["data"] |= yaml.safe_load(spans[1])["data"]
     (folder / "spans.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     document = (REPOSITORY / "docs" / "data.md").read_text(encoding="utf-8")
-    [years] = re.findall(r"```yaml\n(data:\n  source:\n    csv: by-year/.*?)```", document, re.DOTALL)
+    [years] = re.findall(
+        r"```yaml\n(data:\n  source:\n    csv: by-year/.*?)```", document, re.DOTALL
+    )
     settings["data"] |= yaml.safe_load(years)["data"] | {"window": 1}
     (folder / "years.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     return folder
