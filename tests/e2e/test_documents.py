@@ -58,6 +58,7 @@ def folder(tmp_path_factory, after_third, refused, workspace, small_csv):
         r"```yaml\n(data:\n  source:\n    csv: by-year/.*?)```", document, re.DOTALL
     )
     settings["data"] |= yaml.safe_load(years)["data"] | {"window": 1}
+    settings["schema"] = "taxi"
     (folder / "years.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     return folder
 
