@@ -25,8 +25,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 BUCKET = "gs://taxi-bucket"
 COMPLETE = 3  # of ML Metadata
 CACHED = {
-    "CuratedSchema", "ExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "DataGate",
-    "Transform", "Tuner", "Trainer", "InfraValidator",
+    "CuratedSchema", "ExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "DataPolicy",
+    "DriftMonitor", "DataGate", "Transform", "Tuner", "Trainer", "InfraValidator",
 }  # fmt: skip
 NODES = CACHED | {"Evaluator", "Pusher"}
 PLATFORMS = {
