@@ -18,7 +18,7 @@ from tfx.components.example_gen.utils import FINGERPRINT_PROPERTY_NAME, SPAN_PRO
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
-from lineage.recorded import SPANS, parse_json
+from lineage.recorded import DATA_SHA256, SPANS, parse_json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +28,7 @@ class DataSet:
     Attributes:
         span: Its number, of a window that of the last; 0 where the source has none.
         first_span: Of a window the number of the first, else the same.
-        identity: The fingerprint of the files it was read from, or else where it is.
+        identity: The digest of the files it was read from, or their fingerprint, or where it is.
         uri: Of the artifact.
         splits: Their names.
         passed: When it passed the gate, ISO, UTC; empty if it has not yet.
@@ -49,7 +49,10 @@ def data_set(examples: types.Artifact) -> DataSet:
     return DataSet(
         span=span,
         first_span=_first_span(examples, span),
-        identity=examples.get_custom_property(FINGERPRINT_PROPERTY_NAME) or examples.uri,
+        # TFX's fingerprint is of sizes and times alone: two files may have the same.
+        identity=examples.get_custom_property(DATA_SHA256)
+        or examples.get_custom_property(FINGERPRINT_PROPERTY_NAME)
+        or examples.uri,
         uri=examples.uri,
         splits=tuple(sorted(artifact_utils.decode_split_names(examples.split_names))),
     )

@@ -151,6 +151,9 @@ def test_span_and_fingerprint_are_read_as_a_local_run_and_a_cluster_hand_them_on
     [received] = containers.parse_raw_artifact_dict({"examples": sent})["examples"]
     for each in (examples, received):
         assert (data_set(each).span, data_set(each).identity) == (3, "fp")
+    # Of two files of one size and one second TFX's fingerprint is the same, the digest is not.
+    examples.set_string_custom_property("data_sha256", "ab" * 32)
+    assert data_set(examples).identity == "ab" * 32
 
 
 def test_a_window_is_compared_with_none_of_its_own_rows(pipeline):
