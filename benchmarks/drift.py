@@ -28,7 +28,8 @@ from data.sample import read_sample
 from data.samples import Sample, take_sample
 from data.taxi import taxi_csv_path
 from pipeline.config import load_settings
-from preprocessing.labels import ROUNDING
+from pipeline.coverage import labels_of_rows
+from preprocessing.labels import Label, parse_label
 from schema.curated import column_kinds, load_schema, schema_path
 
 REFERENCE_ROWS = 10_000
@@ -107,13 +108,13 @@ class Taxi:
         columns: Of the curated schema, numbers as float32 and int64, as tf.Examples hold them.
         rows: How many.
         categories: Columns of numbers that name things.
-        times: Of the label: 1 where tips > times × fare.
+        label: The rule.
     """
 
     columns: Columns
     rows: int
     categories: Sequence[str]
-    times: float
+    label: Label
 
 
 def load_taxi() -> Taxi:
@@ -127,9 +128,8 @@ def load_taxi() -> Taxi:
         for name, array in whole.columns.items()
         if name in kinds
     }
-    above = settings.label.above
-    assert above is not None
-    return Taxi(columns, whole.rows, tuple(settings.features.categorical), above.times)
+    label = parse_label(settings.section("label")["label"], settings.task)
+    return Taxi(columns, whole.rows, tuple(settings.features.categorical), label)
 
 
 def draw(taxi: Taxi, case: Case, reference_rows: int, seed: int) -> tuple[Sample, Sample]:
@@ -143,7 +143,7 @@ def draw(taxi: Taxi, case: Case, reference_rows: int, seed: int) -> tuple[Sample
     ]
     if case.plant is not None:
         taken[1] = case.plant(taken[1], random)
-    return _sample(taken[0], taxi.times), _sample(taken[1], taxi.times)
+    return _sample(taken[0], taxi.label), _sample(taken[1], taxi.label)
 
 
 def alarms_of(taxi: Taxi, case: Case, reference_rows: int, seed: int) -> tuple[list[str], float]:
@@ -187,7 +187,7 @@ def measure_time(taxi: Taxi, repeats: int = 5) -> list[dict]:
                     for rows in [random.integers(0, taxi.rows, size)]
                     for name, array in taxi.columns.items()
                 },
-                taxi.times,
+                taxi.label,
             )
             for size in sizes
         )
@@ -222,15 +222,11 @@ def table(cases: Sequence[dict]) -> str:
     return "\n".join(lines)
 
 
-def _sample(columns: Columns, times: float) -> Sample:
-    """The columns with the label beside them, in float32 as Transform has it."""
-    fare, tips = (
-        columns[name].to_numpy(zero_copy_only=False).astype(np.float32) for name in ("fare", "tips")
-    )
-    bound = np.float32(times) * fare
-    label = tips - bound > np.float32(ROUNDING) * np.abs(bound)
-    rows = len(label)
-    return Sample({**columns, LABEL: pa.array(label.astype(np.int64))}, rows, rows)
+def _sample(columns: Columns, label: Label) -> Sample:
+    """The columns with the label beside them."""
+    rows = len(next(iter(columns.values())))
+    labels = pa.array([int(name) for name in labels_of_rows(columns, rows, label)])
+    return Sample({**columns, LABEL: labels}, rows, rows)
 
 
 def _some(rows: np.ndarray, share: float, random: np.random.Generator) -> np.ndarray:

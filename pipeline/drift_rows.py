@@ -142,8 +142,7 @@ def sample_requests(task: Task, contract: schema_pb2.Schema) -> Sample:
         if local.suffix == ".jsonl":
             local = _unwrapped(local)
         sample = take_sample(map(_as_examples, open_rows(local, wanted)), MOST_ROWS)
-    columns = {n: a for n, a in sample.columns.items() if a.null_count < len(a)}
-    if not columns:
+    if all(array.null_count == len(array) for array in sample.columns.values()):
         found = "has no value of a feature" if sample.rows else "has no row that can be read"
         raise DataError.explain(
             f"drift.serving_sample: {task.serving_sample}",

@@ -9,7 +9,6 @@ import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
-from tensorflow_transform.coders.example_proto_coder import ExampleProtoCoder
 from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io, schema_utils
 
 from models import trainer, tuner
@@ -20,6 +19,7 @@ from models.network import build_model
 from preprocessing.features import parse_features
 from preprocessing.labels import Amount, parse_label
 from preprocessing.transform import preprocessing_fn
+from tests.component.training_for_tests import train_on
 
 SPEC = {
     "miles": tf.io.VarLenFeature(tf.float32),
@@ -79,22 +79,7 @@ def trained(request, tmp_path_factory):
         )
         _ = transform_fn | tft_beam.WriteTransformFn(str(folder / "graph"))
     metadata_io.write_metadata(metadata, str(folder / "graph" / "metadata"))  # as TFX does
-    coder, path = ExampleProtoCoder(out.schema), str(folder / "examples.gz")
-    with tf.io.TFRecordWriter(path, tf.io.TFRecordOptions(compression_type="GZIP")) as writer:
-        for row in data:
-            writer.write(coder.encode(row))
-    args = types.SimpleNamespace(
-        custom_config=config,
-        transform_graph_path=str(folder / "graph"),
-        train_files=[path],
-        eval_files=[path],
-        train_steps=8,
-        hyperparameters=search_space(SEARCH).get_config(),
-        working_dir=str(folder / "work"),
-        serving_model_dir=str(folder / "model"),
-        model_run_dir=str(folder / "run"),
-    )
-    trainer.run_fn(args)
+    args = train_on(data, out.schema, config, folder, SEARCH, 8)
     return types.SimpleNamespace(
         task=request.param,
         label=parse_label(config["label"], request.param),

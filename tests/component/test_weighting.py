@@ -12,10 +12,9 @@ import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
 from sklearn.metrics import accuracy_score, roc_auc_score
 from sklearn.utils.class_weight import compute_sample_weight
-from tensorflow_transform.coders.example_proto_coder import ExampleProtoCoder
 from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io, schema_utils
 
-from models import trainer, tuner
+from models import tuner
 from models.hyperparameters import search_space
 from models.input_data import prepare_head, read_for_fit
 from models.network import build_model
@@ -27,6 +26,7 @@ from preprocessing.labels import parse_label
 from preprocessing.transform import make_label, preprocessing_fn
 from preprocessing.weighting import EXAMPLE_WEIGHT, parse_weighting
 from runners.beam import run_beam_in_process
+from tests.component.training_for_tests import train_on
 
 SPEC = {
     "miles": tf.io.VarLenFeature(tf.float32),
@@ -257,22 +257,7 @@ def trained(request, tmp_path_factory):
     """What Transform and Trainer make of the rows."""
     folder, config = tmp_path_factory.mktemp(request.param), config_of(TRAINED[request.param])
     data, schema = analyze(lambda inputs: preprocessing_fn(inputs, config), folder)
-    coder, path = ExampleProtoCoder(schema), str(folder / "examples.gz")
-    with tf.io.TFRecordWriter(path, tf.io.TFRecordOptions(compression_type="GZIP")) as writer:
-        for row in data:
-            writer.write(coder.encode(row))
-    args = types.SimpleNamespace(
-        custom_config=config,
-        transform_graph_path=str(folder / "graph"),
-        train_files=[path],
-        eval_files=[path],
-        train_steps=200,
-        hyperparameters=search_space(SEARCH).get_config(),
-        working_dir=str(folder / "work"),
-        serving_model_dir=str(folder / "model"),
-        model_run_dir=str(folder / "run"),
-    )
-    trainer.run_fn(args)
+    args = train_on(data, schema, config, folder, SEARCH, 200)
     return types.SimpleNamespace(
         name=request.param,
         args=args,
