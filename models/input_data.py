@@ -59,6 +59,7 @@ def read_for_fit(
     config = fn_args.custom_config
     names = {"label": label.output, "weight": label.weight_output}
 
+    @tf.autograph.experimental.do_not_convert
     def to_target(inputs: dict[str, tf.Tensor], value: tf.Tensor, *weights: tf.Tensor):
         return inputs, head.to_target(value), *weights
 
@@ -141,6 +142,7 @@ def read_batches(
         spec.pop(EXAMPLE_WEIGHT, None)  # it is no feature
     weights = [name for name in (weight, example_weight) if name is not None]
 
+    @tf.autograph.experimental.do_not_convert
     def parse(serialized: tf.Tensor):
         features = tf.io.parse_example(serialized, spec)
         if weights:

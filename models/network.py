@@ -70,6 +70,8 @@ def build_model(
         metrics=head.metrics(),
         steps_per_execution=_batches_per_call(steps_per_epoch),
     )
+    # Before the training step is traced: variables made in there have it traced a second time.
+    model.optimizer.build(model.trainable_variables)
     return model
 
 

@@ -1,9 +1,12 @@
 """What is exported: the network and the transform graph together, so that serving cannot skew.
 
 A `tf.Module`, not a Keras model: `transform_features_layer()` is a tf_keras layer, which a Keras 3
-model cannot hold. And the module does not hold the Keras model either: it would be saved with its
-variables twice, of which TensorFlow Serving restores the one and reads the other ("Could not find
-variable"). Must not import pipeline, runners or an orchestrator.
+model cannot hold. The module does not hold that layer either, but the graph that it wraps:
+TensorFlow would trace, convert and save the layer as a model of its own, which takes four seconds.
+Nor does it hold the Keras model: it would be saved with its variables twice, of which TensorFlow
+Serving restores the one and reads the other ("Could not find variable"). Autograph is off: nothing
+in the signatures depends on the value of a tensor. Must not import pipeline, runners or an
+orchestrator.
 """
 
 import functools
@@ -11,6 +14,7 @@ import functools
 import keras
 import tensorflow as tf
 import tensorflow_transform as tft
+from tensorflow_transform.saved.saved_transform_io_v2 import SavedModelLoader
 
 from models.heads import BinaryHead, Head
 
@@ -40,24 +44,26 @@ class ServingModule(tf.Module):
         # Keras's variables wrap TensorFlow's; the wrappers, once tracked, are what is saved twice.
         self.weights = [variable.value for variable in model.variables]
         self._score = functools.partial(model, training=False)
-        self.transform_layer = transform_output.transform_features_layer()
+        loader = SavedModelLoader(transform_output.transform_savedmodel_dir)
+        self.transform_graph = vars(loader)  # tracked, as TFT's layer does it
+        self._transform = loader.apply_transform_model
         self._raw_spec = transform_output.raw_feature_spec()
         self._absent = (label_column, weight_column)
         self._answer = head.answer
         self._input_names = [tensor.name for tensor in model.inputs]
 
-    @tf.function(input_signature=EXAMPLES)
+    @tf.function(input_signature=EXAMPLES, autograph=False)
     def serving_default(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answers requests: string [batch] -> the outputs of the task (models.heads)."""
         spec = {name: s for name, s in self._raw_spec.items() if name not in self._absent}
-        transformed = self.transform_layer(tf.io.parse_example(examples, spec))
+        transformed = self._transform(tf.io.parse_example(examples, spec))
         inputs = {name: transformed[name] for name in self._input_names}
         return self._answer(self._score(inputs))
 
-    @tf.function(input_signature=EXAMPLES)
+    @tf.function(input_signature=EXAMPLES, autograph=False)
     def transform_features(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Transforms labelled examples, for the Evaluator: string [batch] -> {name: [batch, 1]}."""
-        return self.transform_layer(tf.io.parse_example(examples, self._raw_spec))
+        return self._transform(tf.io.parse_example(examples, self._raw_spec))
 
 
 def export_model(

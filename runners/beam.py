@@ -2,6 +2,8 @@
 
 from apache_beam.options.pipeline_options import StandardOptions
 
+from runners.beam_memory import remember_what_stays_the_same
+
 
 def run_beam_in_process() -> None:
     """Makes Beam's in-process runner the default one of this process.
@@ -12,3 +14,4 @@ def run_beam_in_process() -> None:
     named, TFX builds an sdist of itself for every component.
     """
     StandardOptions.DEFAULT_RUNNER = "FnApiRunner"
+    remember_what_stays_the_same()

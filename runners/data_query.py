@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fareline import collector
 from fareline.errors import UserMistake
 from runners.lineage_commands.app import (
     DEFAULT_WORKSPACE,
@@ -61,6 +62,8 @@ def query(
     folders = [_split_folders(examples, split) for examples in asked]
     query = ExampleQuery(condition)
     quieten_tensorflow()
+    with collector.paused():
+        import tensorflow  # noqa: F401 - which reads the examples
     content = {
         "condition": condition,
         "artifacts": [

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fareline import collector
 from fareline.errors import UserMistake
 from runners.lineage_commands.app import JsonOption, answer
 from runners.live_model import push_folder, quieten_tensorflow, require_model
@@ -86,7 +87,8 @@ def predict(
     from serving.start import leave_out_optional_packages
 
     leave_out_optional_packages()
-    from serving.predict import BatchPredictor
+    with collector.paused():
+        from serving.predict import BatchPredictor
 
     predictor = BatchPredictor(str(base))
     wanted = _agree(wanted, predictor)

@@ -20,6 +20,7 @@ from data.source_files import check_source_files
 from data.span_patterns import has_span
 from data.span_source import resolve_spans
 from data.taxi import taxi_csv_path
+from fareline import collector
 from fareline.errors import Interrupted
 from pipeline.checks import check_settings, required_columns
 from pipeline.data_section import COLUMNAR
@@ -137,13 +138,14 @@ def _build_runner(
     # Before TFX is imported: the code of the run is what is here now.
     provenance = collect_provenance(request.settings, request.overrides, request.use_cache)
     # TFX is imported here, when its chatter goes to the log and the table is on the screen.
-    from absl import logging
+    with collector.paused():
+        from absl import logging
 
-    from lineage.store import open_store_in_place
-    from pipeline.dag import Placement, create_pipeline
-    from runners.beam import run_beam_in_process
-    from runners.local import LocalRunner
-    from runners.publication import needs_new_verdict, needs_push
+        from lineage.store import open_store_in_place
+        from pipeline.dag import Placement, create_pipeline
+        from runners.beam import run_beam_in_process
+        from runners.local import LocalRunner
+        from runners.publication import needs_new_verdict, needs_push
 
     logging.set_verbosity(logging.INFO)
     run_beam_in_process()

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fareline import collector
 from fareline.errors import UserMistake
 from runners.lineage_commands.app import open_graph
 
@@ -111,7 +112,8 @@ def load_tfdv() -> None:
     from runners.live_model import quieten_tensorflow
 
     quieten_tensorflow()
-    with contextlib.redirect_stderr(io.StringIO()):  # where it says that IPython is not there
+    # On stderr it says that IPython is not there.
+    with contextlib.redirect_stderr(io.StringIO()), collector.paused():
         import tensorflow_data_validation  # noqa: F401
 
 

@@ -1,0 +1,29 @@
+"""Python's garbage collector while modules load, and afterwards.
+
+TFX and TensorFlow put about a million objects into memory that stay until the end. While they load,
+the collector looks for garbage among them again and again, which takes a third of the time. Later,
+KerasTuner has it look at all of them after each trial. Called by commands that load such modules.
+"""
+
+import contextlib
+import gc
+from collections.abc import Iterator
+
+# Python's own first threshold is 700 new objects, which loading a module passes many times over.
+THRESHOLDS = (50_000, 20, 100)
+
+
+@contextlib.contextmanager
+def paused() -> Iterator[None]:
+    """Collects nothing while the block loads modules; what they made is never looked at again.
+
+    Nested blocks are allowed: the end of the innermost resumes collecting. What is garbage at the
+    end of a block stays in memory until the process ends, so a block only loads modules.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.set_threshold(*THRESHOLDS)
+        gc.enable()
