@@ -5,6 +5,7 @@ import sys
 
 NAMES = (
     "local_run",
+    "floor",
     "soak",
     "big_store",
     "lineage",

@@ -1,11 +1,15 @@
-"""Our cold run of all ten components against the stock taxi pipeline, alternating, whole processes.
+"""Our runs on the taxi data against TFX's stock pipeline, the floor, and an older checkout.
 
-The stock one is `tfx.examples.chicago_taxi_pipeline.taxi_pipeline_native_keras`, as the tfx wheel
-ships it: eight components (no Tuner, no InfraValidator), legacy Keras, on the same data, with the
-same interpreter. Both start from nothing: no metadata, no artifacts. Medians, and the ratio of each
-pair, since machines drift; pairs alternate in order.
+The stock pipeline is `tfx.examples.chicago_taxi_pipeline.taxi_pipeline_native_keras`, as the tfx
+wheel ships it: eight components (no Tuner, no InfraValidator), legacy Keras, on the same data, with
+the same interpreter. The floor is `benchmarks.floor`: the same work without TFX. Each round starts
+every contestant from nothing, in turn first and last; ours then runs three times more in its
+workspace: again (Evaluator meets a baseline), unchanged, and with one feature changed. Whole
+processes: wall time, and processor time of the process and its children. Machines drift, so ratios
+are those of a round.
 
     make bench ARGS="local_run --repeats 3"
+    make bench ARGS="local_run --against ../fareline-of-last-week"
 """
 
 import argparse
@@ -13,12 +17,14 @@ import importlib.util
 import json
 import os
 import platform
+import resource
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -27,20 +33,46 @@ from rich.table import Table
 REPOSITORY = Path(__file__).resolve().parents[1]
 STOCK = "tfx.examples.chicago_taxi_pipeline.taxi_pipeline_native_keras"
 TIMEOUT_SECONDS = 1800
+ANOTHER_FEATURE = "features.bucketized.trip_miles=12"  # of 10
+IMPORTS = (
+    "from fareline import collector\n"
+    "with collector.paused():\n"
+    "    import pipeline.dag, runners.local, runners.publication\n"
+    "import os\n"
+    "os._exit(0)\n"
+)
+AIMS = (
+    # what, of what, wall or processor, at most
+    ("cold", "stock", "wall", 0.28),
+    ("cold", "before", "processor", 0.55),
+)
+
+Seconds = dict[str, float]
 
 
-def run_ours(folder: Path) -> dict[str, float]:
-    """One cold run; returns seconds by node, and the whole process as `whole`."""
+def run_ours(folder: Path) -> dict[str, Seconds]:
+    """A cold run, three more in its workspace, and imports alone."""
+    once = {"imports": _time([sys.executable, "-c", IMPORTS], _environment(REPOSITORY), folder)[0]}
+    cold, nodes = _run_checkout(REPOSITORY, folder)
+    once |= {"cold": cold, "nodes": nodes}
+    once["second"], _ = _run_checkout(REPOSITORY, folder)
+    once["unchanged"], _ = _run_checkout(REPOSITORY, folder)
+    once["one feature changed"], _ = _run_checkout(REPOSITORY, folder, ANOTHER_FEATURE)
+    return once
+
+
+def _run_checkout(checkout: Path, folder: Path, *overrides: str) -> tuple[Seconds, Seconds]:
+    """One `fareline run` of a checkout: the whole process, and seconds by node."""
     command = [sys.executable, "-m", "runners.cli", "run", "--json", "--workspace", str(folder)]
-    environment = _environment() | {"PYTHONPATH": str(REPOSITORY)}
-    seconds, stdout = _time(command, environment, folder)
+    command += [part for override in overrides for part in ("--set", override)]
+    seconds, stdout = _time(command, _environment(checkout), folder)
     answer = json.loads(stdout)
     if answer["status"] != "pushed":
-        raise RuntimeError(f"our run ended {answer['status']}: see {answer['log']}")
-    return {node["name"]: node["seconds"] for node in answer["nodes"]} | {"whole": seconds}
+        raise RuntimeError(f"the run ended {answer['status']}: see {answer['log']}")
+    return seconds, {node["name"]: node["seconds"] for node in answer["nodes"]}
 
 
-def run_stock(folder: Path) -> dict[str, float]:
+def run_stock(folder: Path) -> dict[str, Seconds]:
     """One cold run in a HOME of its own, where the example wants its data and its module."""
     package = Path(importlib.util.find_spec("tfx").origin).parent
     example = package / "examples" / "chicago_taxi_pipeline"
@@ -52,18 +84,26 @@ def run_stock(folder: Path) -> dict[str, float]:
     seconds, _ = _time([sys.executable, "-m", STOCK], environment, folder)
     if not list((taxi / "serving_model").rglob("saved_model.pb")):
         raise RuntimeError("the stock pipeline pushed no model")
-    return {"whole": seconds}
+    return {"stock": seconds}
 
 
-def _environment() -> dict[str, str]:
-    return {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+def run_floor(folder: Path) -> dict[str, Seconds]:
+    """The same work without TFX."""
+    command = [sys.executable, "-m", "benchmarks.floor"]
+    return {"floor": _time(command, _environment(REPOSITORY), folder)[0]}
 
 
-def _time(command: list[str], environment: dict[str, str], folder: Path) -> tuple[float, str]:
+def _environment(checkout: Path | None = None) -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    return kept if checkout is None else kept | {"PYTHONPATH": str(checkout)}
+
+
+def _time(command: list[str], environment: dict[str, str], folder: Path) -> tuple[Seconds, str]:
+    """Runs a process to its end: seconds of wall and processor time, and its stdout."""
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "stderr.log"
     with log.open("w") as stderr:
-        start = time.monotonic()
+        before, start = _processor_seconds(), time.monotonic()
         done = subprocess.run(
             command,
             env=environment,
@@ -73,51 +113,74 @@ def _time(command: list[str], environment: dict[str, str], folder: Path) -> tupl
             text=True,
             timeout=TIMEOUT_SECONDS,
         )
-        seconds = time.monotonic() - start
+        wall = time.monotonic() - start
     if done.returncode:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-10:])
         raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{tail}")
-    return seconds, done.stdout
+    return {"wall": wall, "processor": _processor_seconds() - before}, done.stdout
 
 
-def measure(repeats: int) -> dict[str, list[dict[str, float]]]:
-    """Runs pairs, the first of each pair in turn ours and the stock one."""
-    runs: dict[str, list[dict[str, float]]] = {"ours": [], "stock": []}
-    contestants = [("ours", run_ours), ("stock", run_stock)]
+def _processor_seconds() -> float:
+    """Of all processes that this one has waited for, and of those that they have."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def measure(repeats: int, against: Path | None) -> list[dict[str, Seconds]]:
+    """Runs rounds; every other one in reverse order."""
+    contestants: dict[str, Callable[[Path], dict[str, Seconds]]] = {
+        "ours": run_ours,
+        "stock": run_stock,
+        "floor": run_floor,
+    }
+    if against is not None:
+        contestants["before"] = lambda folder: {"before": _run_checkout(against, folder)[0]}
+    rounds = []
     for repeat in range(repeats):
-        for name, run in contestants if repeat % 2 == 0 else reversed(contestants):
+        found: dict[str, Seconds] = {}
+        for name in list(contestants) if repeat % 2 == 0 else reversed(list(contestants)):
             with tempfile.TemporaryDirectory() as folder:
-                runs[name].append(run(Path(folder) / name))
-            print(f"pair {repeat + 1}: {name} {runs[name][-1]['whole']:.1f} s", file=sys.stderr)
-    return runs
+                found |= contestants[name](Path(folder) / name)
+            print(f"round {repeat + 1}: {name} is done", file=sys.stderr)
+        rounds.append(found)
+    return rounds
 
 
 def main(arguments: list[str]) -> None:
-    """Prints both medians, the ratio, and where our time goes."""
+    """Prints medians, the ratios that have an aim, and where our time goes."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks local_run", description=__doc__)
-    parser.add_argument("--repeats", type=int, default=3, help="pairs of runs")
+    parser.add_argument("--repeats", type=int, default=3, help="rounds")
+    parser.add_argument("--against", type=Path, help="an older checkout, for this environment")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     options = parser.parse_args(arguments)
-    runs = measure(options.repeats)
+    against = options.against.resolve() if options.against else None
+    rounds = measure(options.repeats, against)
     if options.json:
-        print(json.dumps(runs, indent=1))
+        print(json.dumps(rounds, indent=1))
         return
     console = Console()
     console.print(
         f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
     )
-    table = Table("whole process, s", "median", "min", "max", box=None)
-    for name in ("ours", "stock"):
-        whole = [run["whole"] for run in runs[name]]
-        table.add_row(name, *(f"{f(whole):.1f}" for f in (statistics.median, min, max)))
+    table = Table("whole process, s", "wall: median", "min", "max", "processor: median", box=None)
+    for name in [name for name in rounds[0] if name != "nodes"]:
+        wall = [each[name]["wall"] for each in rounds]
+        processor = statistics.median(each[name]["processor"] for each in rounds)
+        row = (f"{f(wall):.1f}" for f in (statistics.median, min, max))
+        table.add_row(name, *row, f"{processor:.1f}")
     console.print(table)
-    pairs = zip(runs["ours"], runs["stock"], strict=True)
-    ratios = [ours["whole"] / stock["whole"] for ours, stock in pairs]
-    listed = ", ".join(f"{ratio:.2f}" for ratio in ratios)
-    console.print(f"ratio ours / stock: median {statistics.median(ratios):.2f} (pairs: {listed})")
+    for what, of, kind, aim in AIMS:
+        if of not in rounds[0]:
+            continue
+        ratios = [each[what][kind] / each[of][kind] for each in rounds]
+        listed = ", ".join(f"{ratio:.2f}" for ratio in ratios)
+        console.print(
+            f"{kind} time, {what} / {of}: median {statistics.median(ratios):.2f}, "
+            f"aim {aim} (rounds: {listed})"
+        )
     nodes = Table("node", "median s", box=None)
-    for name in runs["ours"][0]:
-        nodes.add_row(name, f"{statistics.median(run[name] for run in runs['ours']):.1f}")
+    for name in rounds[0]["nodes"]:
+        nodes.add_row(name, f"{statistics.median(each['nodes'][name] for each in rounds):.1f}")
     console.print(nodes)
 
 
