@@ -2,7 +2,7 @@
 # ARGS goes to the command: make run ARGS="--set training.steps=50"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ready run test test-current test-stores test-image lint format bench golden requirements clean distclean
+.PHONY: help setup ready run test test-all test-current test-newcomer test-stores test-image lint format bench golden requirements clean distclean
 
 # With it set, Python compiles TFX anew in every process, which takes twenty seconds each.
 unexport PYTHONDONTWRITEBYTECODE
@@ -35,12 +35,20 @@ ready:
 run: ready ## Runs the pipeline on this machine
 	@.venv/bin/fareline run $(ARGS)
 
-test: lint ## Runs the checks of `lint`, then all tests
-	.venv/bin/python -m pytest $(ARGS)
+# Two workers, no more than there are cores, a file at a time; ARGS="-n 0" runs all in one process.
+test: lint ## Runs the checks of `lint`, then all tests that this machine has the programs for
+	.venv/bin/python -m pytest -n logical --maxprocesses 2 --dist loadfile --no-loadscope-reorder \
+	  $(ARGS)
 
-# It takes ARGS from the environment, where make puts what its command line sets.
-test-current: ## Proves the current stack: run and test on a clean Debian 13 (root; ARGS for test)
+test-all: export CI = true
+test-all: test ## Runs `test`, where a program that is missing is a failure
+
+# These two take ARGS from the environment, where make puts what its command line sets.
+test-current: ## Proves the current stack: run and test-all on a clean Debian 13 (root; ARGS for test)
 	@$(call WITH_PYTHON,.ci/debian13.py)
+
+test-newcomer: ## Proves run and test there with what the README asks for, nothing else (root)
+	@$(call WITH_PYTHON,.ci/debian13.py --newcomer)
 
 test-stores: ready ## Proves that both stacks write and continue one store (root)
 	@$(call WITH_PYTHON,.ci/two_stacks.py stores)

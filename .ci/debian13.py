@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Runs commands in a newcomer's clone of this checkout, on a clean Debian 13 in a chroot.
 
-    make test-current ARGS="tests/unit -x"    `make run`, then `make test` with these ARGS; between
-                                              them, the Debian packages that the tests need
+    make test-newcomer                        `make run`, then `make test`: the README's commands,
+                                              with what it asks for and nothing else
+    make test-current ARGS="tests/unit -x"    the same, but the Debian packages that tests need are
+                                              installed between them, and no test is left out
     .ci/debian13.py --dirty make lint         any one command, uncommitted changes included
 
 The current stack needs glibc 2.39. This proves it where glibc is older, and anywhere proves that a
@@ -252,7 +254,7 @@ def prove(chosen: argparse.Namespace) -> int:
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
-    """Reads the arguments; without a command, they are those of `make test-current`."""
+    """Reads the arguments; without a command, it is what `make test-current` runs."""
     parser = argparse.ArgumentParser(
         prog="debian13",
         description="Runs commands in a clone of this checkout on a clean Debian 13, in a chroot.",
@@ -261,11 +263,18 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--fresh", action="store_true", help="build the clean root anew")
     parser.add_argument("--keep", action="store_true", help="leave the copy until the next start")
     parser.add_argument("--share", default="", help="a folder to have inside too, at its path")
-    parser.add_argument("command", nargs=argparse.REMAINDER, help="default: make run, make test")
+    parser.add_argument("--newcomer", action="store_true", help="make run, make test; no packages")
+    parser.add_argument(
+        "command", nargs=argparse.REMAINDER, help="default: make run, packages, make test-all"
+    )
     chosen = parser.parse_args(arguments)
-    tests = ["make", "test", "ARGS=" + os.environ.get("ARGS", "")]
-    proof = [["make", "run"], [INSTALL_PACKAGES], tests]
-    chosen.commands = [chosen.command] if chosen.command else proof
+    selected = "ARGS=" + os.environ.get("ARGS", "")
+    if chosen.command:
+        chosen.commands = [chosen.command]
+    elif chosen.newcomer:
+        chosen.commands = [["make", "run"], ["make", "test", selected]]
+    else:
+        chosen.commands = [["make", "run"], [INSTALL_PACKAGES], ["make", "test-all", selected]]
     return chosen
 
 

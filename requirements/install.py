@@ -157,13 +157,14 @@ def only_one_at_a_time(checkout: str) -> Iterator[None]:
         yield
 
 
-def set_up(stack: Optional[str], python: Optional[str], quiet: bool) -> None:
+def set_up(stack: Optional[str], python: Optional[str], quiet: bool, dry_run: bool) -> None:
     """Brings `.venv` up to date.
 
     Args:
         stack: The stack to use, or None for the best that fits.
         python: The interpreter to use, or None to look for one.
         quiet: Whether to say nothing when there is nothing to do.
+        dry_run: Whether to say what would be built, and build nothing.
     """
     if is_current(CHECKOUT, stack, python):
         if not quiet:
@@ -179,6 +180,9 @@ def set_up(stack: Optional[str], python: Optional[str], quiet: bool) -> None:
         name, tfx, tensorflow = choice.stack[:3]
         say("this is %s, Python is %s" % (describe_machine(detect_machine()), interpreter.path))
         say("the %s stack fits: TFX %s with TensorFlow %s" % (name, tfx, tensorflow))
+        if dry_run:
+            check_compiler(choice, environment)
+            return
         build(choice, interpreter, python, environment)
     say("done in %.0f s" % (time.monotonic() - start))
 
@@ -203,13 +207,14 @@ def main() -> int:
         help="use this interpreter and look for no other (also FARELINE_PYTHON)",
     )
     parser.add_argument("--quiet", action="store_true", help="say nothing if nothing is to do")
+    parser.add_argument("--dry-run", action="store_true", help="decide, and build nothing")
     arguments = parser.parse_args()
     if arguments.stack not in [None] + [stack.name for stack in STACKS]:
         parser.error("FARELINE_STACK is %r; expected compat or current" % arguments.stack)
     python = arguments.python and (shutil.which(arguments.python) or arguments.python)
     signal.signal(signal.SIGTERM, _stop)
     try:
-        set_up(arguments.stack, python, arguments.quiet)
+        set_up(arguments.stack, python, arguments.quiet, arguments.dry_run)
     except SetupError as error:
         print(error, file=sys.stderr)
         return error.exit_code

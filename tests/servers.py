@@ -1,13 +1,12 @@
 """Database servers for tests: MariaDB and PostgreSQL from Debian's packages, on loopback.
 
 Each runs on a free port with a folder and a password of its own, as a user without rights, and ends
-with the test process, whatever that ends of. What a package is missing for fails, and says what to
-install; FARELINE_SKIP_SERVERS=1 skips instead, and says that nothing is proved.
+with the test process, whatever that ends of. Where its package is missing, tests/needs.py leaves
+the tests out.
 """
 
 import contextlib
 import dataclasses
-import glob
 import os
 import pwd
 import secrets
@@ -21,13 +20,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pymysql
-import pytest
 from pg8000 import dbapi
 
-SKIP = "FARELINE_SKIP_SERVERS"
+from tests.needs import find_program
+
 USER = "fareline"
 START_SECONDS = 90
-_FOLDERS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,8 +90,7 @@ class Server:
 @contextlib.contextmanager
 def mariadb() -> Iterator[Server]:
     """Starts a MariaDB server."""
-    install = _program("mariadb-install-db", "mariadb-server")
-    program = _program("mariadbd", "mariadb-server")
+    install, program = find_program("mariadb-install-db"), find_program("mariadbd")
     with _folder("mysql") as (folder, user):
         data, port, password = folder / "data", _free_port(), secrets.token_urlsafe(12)
         as_user = [f"--user={user}"] if user else []
@@ -118,9 +115,8 @@ def mariadb() -> Iterator[Server]:
 @contextlib.contextmanager
 def postgresql() -> Iterator[Server]:
     """Starts a PostgreSQL server."""
-    folders = ":".join([*sorted(glob.glob("/usr/lib/postgresql/*/bin"), reverse=True), _FOLDERS])
-    initdb = _program("initdb", "postgresql", folders)
-    program = _program("postgres", "postgresql", str(Path(initdb).parent))
+    program = find_program("postgres")
+    initdb = str(Path(program).with_name("initdb"))
     with _folder("postgres") as (folder, user):
         data, port, password = folder / "data", _free_port(), secrets.token_urlsafe(12)
         secret = folder / "password"
@@ -137,25 +133,7 @@ SERVERS: dict[str, Callable[[], contextlib.AbstractContextManager[Server]]] = {
     "mysql": mariadb,
     "postgresql": postgresql,
 }
-
-
-def start(scheme: str) -> contextlib.AbstractContextManager[Server]:
-    """Starts the server of a scheme, unless servers are to be skipped."""
-    if os.environ.get(SKIP) == "1":
-        sys.stderr.write(f"\nservers: SKIPPED, since {SKIP}=1: nothing is proved about {scheme}\n")
-        pytest.skip(f"{SKIP}=1: nothing is proved about stores on {scheme}")
-    return SERVERS[scheme]()
-
-
-def _program(name: str, package: str, folders: str = "") -> str:
-    found = shutil.which(name, path=folders or _FOLDERS)
-    if not found:
-        pytest.fail(
-            f"there is no {name}; the tests of stores on servers need it. Hint: apt install "
-            f"{package}, or {SKIP}=1 to leave them out.",
-            pytrace=False,
-        )
-    return found
+PACKAGES = {"mysql": "mariadb-server", "postgresql": "postgresql"}
 
 
 @contextlib.contextmanager

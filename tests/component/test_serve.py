@@ -208,6 +208,7 @@ def test_status_and_metadata_are_those_of_tensorflow_serving(served):
     assert signature["method_name"] == "tensorflow/serving/predict"
 
 
+@pytest.mark.needs("curl")
 def test_curl_as_the_documents_have_it(served):
     command = ["curl", "--silent", "--noproxy", "*", f"{served.url}:predict"]
     answer = subprocess.run(

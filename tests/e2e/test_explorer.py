@@ -1,15 +1,12 @@
 """The explorer in a real browser: clicked through, by keyboard alone, full of hostile names.
 
-Drives the Chromium of the system (`apt install chromium`); none is downloaded. Where there is none
-the tests fail, since nothing else shows that the page works. FARELINE_SKIP_BROWSER=1 leaves them
-out, and with them the proof.
+Drives the Chromium of the system (`apt install chromium`); none is downloaded.
 """
 
 import contextlib
 import json
 import os
 import re
-import shutil
 import socket
 import time
 
@@ -25,31 +22,27 @@ from lineage.graph import Graph
 from lineage.ids import find
 from lineage.store import open_store, sqlite_connection
 from runners import cli
+from tests.needs import find_program, read_packages
 from tests.unit.explorer_stores_for_tests import CSV, HOSTILE, write_four_runs, write_hostile_store
 from tests.unit.published_for_tests import make_workspace
 from tests.unit.stores_for_tests import CACHED, StoreWriter, artifact
 from tests.unit.test_explorer import running_server
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300), pytest.mark.needs("chromium")]
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE_MS = 20_000  # the machine may be busy; how long a page really takes is for the benchmark
 WCAG_AA = 4.5
 
 
 @pytest.fixture(scope="module")
 def chromium():
-    if os.environ.get("FARELINE_SKIP_BROWSER") == "1":
-        pytest.skip("FARELINE_SKIP_BROWSER=1: nothing is proved of the explorer in a browser")
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if not found:
-        pytest.fail("no Chromium: `apt install chromium`, or FARELINE_SKIP_BROWSER=1 to prove less")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:
         # Chromium's own sandbox does not start as root, as in a container.
         arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = driver.chromium.launch(executable_path=found, args=arguments)
+        program = find_program(*read_packages()["chromium"].programs)
+        browser = driver.chromium.launch(executable_path=program, args=arguments)
         yield browser
         browser.close()
 

@@ -37,9 +37,18 @@ def test_without_a_command_it_runs_and_tests(monkeypatch):
     assert chosen.commands == [
         ["make", "run"],
         [".ci/install-packages"],
-        ["make", "test", "ARGS=tests/unit -x"],
+        ["make", "test-all", "ARGS=tests/unit -x"],
     ]
     assert not (chosen.dirty or chosen.fresh or chosen.keep)
+
+
+def test_a_newcomer_has_what_the_readme_asks_for_and_nothing_else(monkeypatch):
+    monkeypatch.setenv("ARGS", "tests/golden")
+    chosen = debian13.parse_arguments(["--newcomer"])
+    assert chosen.commands == [["make", "run"], ["make", "test", "ARGS=tests/golden"]]
+    readme = (SCRIPT.parents[1] / "README.md").read_text(encoding="utf-8")
+    assert f"apt install {' '.join(debian13.PACKAGES)}" in readme
+    assert "CI" not in debian13.inside_environment()  # a program that is missing skips a test
 
 
 def test_a_command_keeps_its_own_options():

@@ -245,18 +245,38 @@ def test_a_checkout_that_was_moved_is_outdated(checkout, tmp_path):
     assert not stamp.is_current(str(moved), None, None)
 
 
-def test_the_script_ends_with_code_2_and_no_traceback_for_a_python_that_does_not_serve(tmp_path):
-    shim = program(tmp_path / "python", "#!/bin/sh\nexit 127\n")
+@pytest.fixture
+def copy(tmp_path):
+    """A checkout in which nothing was set up."""
     copy = tmp_path / "copy"
     (copy / "requirements").mkdir(parents=True)
     for source in [*REQUIREMENTS.glob("*.py"), *REQUIREMENTS.glob("*.txt")]:
         (copy / "requirements" / source.name).write_bytes(source.read_bytes())
-    done = subprocess.run(
-        [sys.executable, copy / "requirements" / "install.py", "--python", shim],
+    return copy
+
+
+def call(copy, *arguments):
+    return subprocess.run(
+        [sys.executable, copy / "requirements" / "install.py", *arguments],
         capture_output=True,
         text=True,
         timeout=60,
     )
+
+
+def test_a_dry_run_says_what_fits_and_builds_nothing(copy):
+    done = call(copy, "--dry-run", "--python", sys.executable)
+    assert done.returncode == 0, done.stderr
+    assert "stack fits: TFX 1." in done.stderr + done.stdout
+    assert not (copy / ".venv").exists()
+    assert [entry.name for entry in (copy / ".uv").iterdir()] == ["lock"]
+
+
+def test_the_script_ends_with_code_2_and_no_traceback_for_a_python_that_does_not_serve(
+    copy, tmp_path
+):
+    shim = program(tmp_path / "python", "#!/bin/sh\nexit 127\n")
+    done = call(copy, "--python", shim)
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
     assert f"{shim}, which was asked for, does not run (no output); the stack" in done.stderr

@@ -30,8 +30,7 @@ from lineage.store import (
     store_connection,
 )
 from lineage.store_address import parse_address, without_password
-from tests import servers
-from tests.servers import SKIP, USER
+from tests.servers import USER
 from tests.unit.stores_for_tests import StoreWriter, artifact
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -589,16 +588,6 @@ def test_a_server_that_takes_the_call_and_says_nothing(scheme, monkeypatch):
         port = silent.getsockname()[1]
         uri = f"{scheme}://me@127.0.0.1:{port}/runs"
         assert f"no database server answers at 127.0.0.1 port {port} (" in refusal(uri)
-
-
-def test_a_missing_server_is_a_failure_unless_it_is_left_out(monkeypatch):
-    monkeypatch.setattr(servers, "_FOLDERS", "/nowhere")
-    monkeypatch.delenv(SKIP, raising=False)
-    with pytest.raises(pytest.fail.Exception, match="Hint: apt install mariadb-server, or"):
-        servers.start("mysql").__enter__()
-    monkeypatch.setenv(SKIP, "1")
-    with pytest.raises(pytest.skip.Exception, match="nothing is proved about stores on mysql"):
-        servers.start("mysql")
 
 
 def test_the_connection_of_a_run_is_not_read_only():
