@@ -5,6 +5,8 @@ Seconds are summed over all workers. Loaded by tests/conftest.py.
 
 import collections
 
+import pytest
+
 BUDGETS = "time_budgets"
 
 
@@ -12,7 +14,9 @@ def pytest_addoption(parser):
     parser.addini(BUDGETS, "folder and seconds that its tests may take", type="linelist")
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # around pytest's own, to have the last word
 def pytest_terminal_summary(terminalreporter, config):
+    yield
     budgets = parse_budgets(config.getini(BUDGETS))
     reports = [report for some in terminalreporter.stats.values() for report in some]
     took = sum_by_folder(

@@ -1,10 +1,9 @@
 """The database servers that several tests ask, interrupts that are heeded, an empty command line.
 
-What a test needs of the machine is in needs.py, what it may take in budgets.py, and what two
-workers share in shared.py.
+What a test needs of the machine is in needs.py, what its folder may take in budgets.py, and how
+tests are dealt out in workers.py.
 """
 
-import os
 import signal
 import sys
 
@@ -12,7 +11,7 @@ import pytest
 
 from tests.servers import PACKAGES, SERVERS
 
-pytest_plugins = ["tests.needs", "tests.budgets"]
+pytest_plugins = ["tests.needs", "tests.budgets", "tests.workers"]
 
 # A shell that starts the tests in the background has them ignore interrupts, and so would every
 # command that they start; several are about to be interrupted.
@@ -30,10 +29,3 @@ del sys.argv[1:]
 def server(request):
     with SERVERS[request.param]() as running:
         yield running
-
-
-def pytest_collection_modifyitems(items):
-    """Has two workers start with the files that take longest, so that they end together."""
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        longest_first = ("tests/e2e/", "tests/component/", "")
-        items.sort(key=lambda item: [item.nodeid.startswith(f) for f in longest_first].index(True))

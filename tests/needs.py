@@ -98,7 +98,9 @@ def _leave_out(item, package):
     pytest.skip(f"{found}, so nothing is proved of {package.purpose}: apt install {package.name}")
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # around pytest's own, to have the last word
 def pytest_terminal_summary(terminalreporter):
+    yield
     reports = terminalreporter.stats.get("skipped", [])
     left_out = collections.Counter(
         value for report in reports for name, value in report.user_properties if name == NEEDS
