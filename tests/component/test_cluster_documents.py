@@ -12,6 +12,7 @@ import yaml
 from lineage.store_address import PASSWORD_VARIABLES
 from runners.smoke import VARIABLES
 from tests.e2e.conftest import REPOSITORY
+from tests.forked import run_forked
 
 DOCUMENTS = {"vertex": REPOSITORY / "docs/vertex.md", "kubeflow": REPOSITORY / "docs/kubeflow.md"}
 # Of every document: by which words a command starts that needs no cloud and no image.
@@ -53,13 +54,16 @@ def reader(tmp_path_factory):
     text = (REPOSITORY / "env.sh.example").read_text(encoding="utf-8")
     filled = text.replace("example-", "made-up-").replace("example.com", "made-up.test")
     (folder / "env.sh").write_text(filled, encoding="utf-8")
-    program = folder / "bin" / "fareline"
+    program, asked = folder / "bin" / "fareline", tmp_path_factory.mktemp("asked")
     program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m runners.cli "$@"\n')
+    # Notes what the shell made of the command; it is run in a fork.
+    program.write_text(
+        f'#!/bin/sh\nenv -0 > {asked}/environment\nprintf "%s\\0" "$@" > {asked}/words\n'
+    )
     program.chmod(0o755)
 
     def run(command):
-        return subprocess.run(
+        done = subprocess.run(
             [shutil.which("sh"), "-c", f". ./env.sh && {command}"],
             cwd=folder,
             env={"PATH": f"{program.parent}:/usr/bin:/bin", "PYTHONPATH": str(REPOSITORY),
@@ -69,6 +73,17 @@ def reader(tmp_path_factory):
             text=True,
             timeout=250,
         )  # fmt: skip
+        if not command.startswith("fareline "):
+            return done
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), command
+        words, variables = (
+            (asked / name).read_text(encoding="utf-8").split("\0")[:-1]
+            for name in ("words", "environment")
+        )
+        environment = dict(variable.split("=", 1) for variable in variables)
+        return run_forked(
+            [sys.executable, "-m", "runners.cli", *words], cwd=folder, env=environment
+        )
 
     return folder, run
 

@@ -1,15 +1,14 @@
 """`python -m runners.smoke`: what an image must have, found in real compiled specifications."""
 
 import re
-import subprocess
-import sys
 
 import pytest
 import yaml
 
 from pipeline import user_code
 from runners import smoke
-from tests.e2e.conftest import REPOSITORY
+from tests.e2e.conftest import fareline_command
+from tests.forked import run_forked
 
 
 @pytest.fixture(scope="module")
@@ -18,8 +17,8 @@ def compiled(tmp_path_factory):
     folder = tmp_path_factory.mktemp("specs")
     words = []
     for runner, name in (("kubeflow", "spec.yaml"), ("vertex", "spec.json")):
-        command = ["-m", "runners.cli", "compile", runner, "-o", str(folder / name)]
-        subprocess.run([sys.executable, *command], cwd=REPOSITORY, check=True, capture_output=True)
+        call = fareline_command("compile", runner, "-o", folder / name)
+        run_forked(**call).check_returncode()
         spec = yaml.safe_load((folder / name).read_text(encoding="utf-8"))
         executors = spec.get("pipelineSpec", spec)["deploymentSpec"]["executors"].values()
         for container in (e["container"] for e in executors if "container" in e):

@@ -1,6 +1,6 @@
 """The command line as a user meets it: answers on stdout, one line per mistake, exit codes.
 
-Most tests start the command itself, as the `fareline` script does.
+Most tests run the command itself, as the `fareline` script does.
 """
 
 import json
@@ -19,6 +19,7 @@ from fareline.errors import FarelineError, UserMistake
 from pipeline.sections import DEFAULT_PATH
 from runners import cli
 from runners.workspace import Workspace
+from tests.forked import run_forked
 from tests.unit.stores_for_tests import CACHED, COMPLETE, StoreWriter
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -31,14 +32,10 @@ HEADER = (
 
 def fareline_(*arguments, folder):
     """Runs the command in a folder."""
-    return subprocess.run(
+    return run_forked(
         [sys.executable, "-m", "runners.cli", *map(str, arguments)],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(REPOSITORY), "COLUMNS": "100", "NO_COLOR": "1"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
     )
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,19 +10,16 @@ import yaml
 
 from data.taxi import taxi_csv_path
 from pipeline.sections import DEFAULT_PATH
+from tests.forked import run_forked
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def fareline(*arguments, folder):
-    return subprocess.run(
+    return run_forked(
         [sys.executable, "-m", "runners.cli", *map(str, arguments)],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(REPOSITORY), "NO_COLOR": "1"},
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
     )
 
 

@@ -13,6 +13,7 @@ import pytest
 from lineage.graph import Graph
 from lineage.runs import list_runs
 from lineage.store import open_store
+from tests.forked import run_forked
 from tests.unit.specs_for_tests import SpecBuilder, constant, shell
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -27,9 +28,7 @@ def called(*arguments):
 
 
 def fareline(*arguments):
-    return subprocess.run(
-        **called(*arguments), capture_output=True, text=True, timeout=120, check=False
-    )
+    return run_forked(**called(*arguments))
 
 
 @pytest.fixture
