@@ -4,8 +4,9 @@ Called by preprocessing.transform and preprocessing.example_weights. TFX may rel
 this: functions only.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import tensorflow as tf
 
 Column = tf.Tensor | tf.SparseTensor
@@ -25,3 +26,63 @@ def to_dense(column: Column, default: float | int | str) -> tf.Tensor:
         column = tf.SparseTensor(column.indices, column.values, shape)
         column = tf.sparse.to_dense(column, tf.constant(default, column.dtype))
     return tf.reshape(column, [-1, 1])
+
+
+def stack(columns: Sequence[Column], dtype: tf.DType) -> tuple[tf.Tensor, tf.Tensor]:
+    """Puts columns of numbers side by side.
+
+    The number of TensorFlow operations does not grow with the number of columns. A graph of a few
+    operations per column takes minutes to build, to analyze and to load from a thousand on.
+
+    Args:
+        columns: At least one; sparse and dense ones, integers and floats may be mixed.
+        dtype: What the numbers are cast to.
+
+    Returns:
+        The values, `dtype` [batch, columns], 0 where none is present; and whether one is present,
+        bool [batch, columns].
+
+    Raises:
+        tf.errors.InvalidArgumentError: When executed: a row of a column has more than one value.
+    """
+    groups: dict[tuple[bool, tf.DType], list[int]] = {}
+    for place, column in enumerate(columns):
+        groups.setdefault((isinstance(column, tf.SparseTensor), column.dtype), []).append(place)
+    parts = [
+        (_stack_sparse if is_sparse else _stack_dense)([columns[place] for place in places])
+        for (is_sparse, _), places in groups.items()
+    ]
+    values = tf.concat([tf.cast(values, dtype) for values, _ in parts], axis=1)
+    present = tf.concat([present for _, present in parts], axis=1)
+    if len(parts) > 1:
+        order = np.argsort([place for places in groups.values() for place in places])
+        values, present = tf.gather(values, order, axis=1), tf.gather(present, order, axis=1)
+    shape = [None, len(columns)]
+    return tf.ensure_shape(values, shape), tf.ensure_shape(present, shape)
+
+
+def _stack_dense(columns: list[tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+    """Dense columns of one dtype, where every value is present."""
+    values = tf.concat([_as_single(column) for column in columns], axis=1)
+    return values, tf.ones_like(values, tf.bool)
+
+
+def _as_single(column: tf.Tensor) -> tf.Tensor:
+    return column if column.shape[1:] == [1] else tf.reshape(column, [-1, 1])
+
+
+def _stack_sparse(columns: list[tf.SparseTensor]) -> tuple[tf.Tensor, tf.Tensor]:
+    """Sparse columns of one dtype: one sparse tensor [columns, batch, 1], then a dense one."""
+    values = tf.concat([column.values for column in columns], axis=0)
+    counts = tf.concat(tf.shape_n([column.values for column in columns], tf.int64), axis=0)
+    which = tf.repeat(tf.range(len(columns), dtype=tf.int64), counts)
+    within = tf.concat([column.indices for column in columns], axis=0)
+    indices = tf.concat([which[:, None], within], axis=1)
+    one = tf.constant(1, tf.int64)
+    shape = tf.stack([tf.constant(len(columns), tf.int64), columns[0].dense_shape[0], one])
+
+    def fill(values: tf.Tensor) -> tf.Tensor:
+        dense = tf.sparse.to_dense(tf.SparseTensor(indices, values, shape))
+        return tf.transpose(dense[:, :, 0])
+
+    return fill(values), fill(tf.ones_like(values, tf.bool))
