@@ -164,6 +164,37 @@ def test_the_wrong_file_is_not_read_to_its_end(base, tmp_path, monkeypatch):
         predict(base, tmp_path / "in.jsonl", tmp_path / "out.csv")
 
 
+@pytest.mark.parametrize("bad_first", [True, False])
+@pytest.mark.parametrize("bad", [5_500, 8_000, 16_000])
+def test_every_row_is_written_or_the_command_fails(base, tmp_path, monkeypatch, bad, bad_first):
+    """Whatever limit is given, and wherever the bad rows are, in batches of 8,192 lines."""
+    monkeypatch.setattr(batch_prediction, "_HOPELESS_ROWS", 4_000)
+    rows = 18_000
+    lines = [*['{"x": "text"}\n'] * bad, *['{"x": 1}\n'] * (rows - bad)]
+    (tmp_path / "in.jsonl").write_text("".join(lines if bad_first else reversed(lines)))
+    for limit in (0.2, 0.4, 0.6, 0.95, 1.0):
+        output = tmp_path / f"{limit}.jsonl"
+        asked = (base, tmp_path / "in.jsonl", output, "--max-bad-share", limit)
+        if bad <= limit * rows and not (limit < 0.5 and bad_first):
+            found = predict(*asked)
+            assert (found["rows"], found["predicted"]) == (rows, rows - bad)
+            assert len(output.read_text().splitlines()) == rows - bad
+            assert len((tmp_path / f"{output.name}.quarantine.jsonl").open().readlines()) == bad
+            continue
+        with pytest.raises(TooManyBadRows):
+            predict(*asked)
+        assert not output.exists()
+
+
+def test_what_is_given_up_is_counted_with_the_good_rows_of_its_batch(base, tmp_path, monkeypatch):
+    monkeypatch.setattr(batch_prediction, "_HOPELESS_ROWS", 10)
+    # 30 % of the rows are bad, and so is every row that is known before the good ones are answered.
+    lines = [*['{"x": "text"}\n'] * 30, *['{"x": 1}\n'] * 70]
+    (tmp_path / "in.jsonl").write_text("".join(lines))
+    found = predict(base, tmp_path / "in.jsonl", tmp_path / "out.jsonl", "--max-bad-share", 0.3)
+    assert (found["rows"], found["predicted"], found["quarantined"]) == (100, 70, 30)
+
+
 @pytest.mark.parametrize(
     ("content", "output", "message"),
     [
