@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from data.csv_header import require_distinct_header
 from fareline.errors import DataError
 
 BLOCK_BYTES = 8 << 20
@@ -74,7 +75,7 @@ def read_header(stream: BinaryIO, path: str) -> Header:
     """Reads the column names from the start of an unpacked stream.
 
     Raises:
-        DataError: There are none, or they are no UTF-8.
+        DataError: There are none, or one twice, or they are no UTF-8.
     """
     block = next(iter_blocks(stream, path, block_bytes=1 << 16), None)
     data = (block.data or block.rest) if block else b""
@@ -97,6 +98,7 @@ def read_header(stream: BinaryIO, path: str) -> Header:
             "expected a UTF-8 CSV file with the column names in its first line",
             "export the file again, with its header",
         )
+    require_distinct_header(path, names)
     return Header(tuple(names), end, count_lines(data[:end]))
 
 

@@ -12,11 +12,11 @@ import csv
 import dataclasses
 import difflib
 import glob
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from data.csv_header import require_distinct_header
 from data.span_source import SpanSource
 from fareline.errors import DataError
 
@@ -72,7 +72,7 @@ def check_csv_source(
     files, pattern = _find_files(path) if spans is None else (spans.files, spans.pattern)
     headers = [_read_header(file) for file in files]
     for file, header in zip(files, headers, strict=True):
-        _check_no_repeats(file, header)
+        require_distinct_header(str(file), header)
         if not (any_order and set(header) == set(headers[0])):
             _check_same_header(file, header, files[0], headers[0])
     require_columns_of_source(path, headers[0], required_columns)
@@ -188,17 +188,6 @@ def _read_header(file: Path) -> tuple[str, ...]:
             "export the file again, or take it out of the source",
         )
     return tuple(header)
-
-
-def _check_no_repeats(file: Path, header: tuple[str, ...]) -> None:
-    repeated = [name for name, count in Counter(header).items() if count > 1]
-    if repeated:
-        raise DataError.explain(
-            str(file),
-            f"the header repeats {_quoted(repeated)}",
-            "expected each column name once",
-            "rename or drop the repeated columns",
-        )
 
 
 def _check_same_header(

@@ -126,6 +126,14 @@ class _Recorded:
         self.properties = {recorded.SOURCE_FILES: text}
 
 
+@pytest.mark.parametrize("module", [columnar_example_gen, example_gen])
+def test_a_repeated_column_is_refused_where_nobody_has_looked_before(tmp_path, module):
+    source = tmp_path / "t.csv"
+    source.write_text("fare,hour,fare\n1,2,3\n")
+    with pytest.raises(ValueError, match=r"t.csv: the header repeats 'fare'; expected each column"):
+        read(tmp_path, source, module=module)
+
+
 BAD = "fare,company\n1.5,a\nx,b\n2,c,d\n3,e\n"
 
 

@@ -139,6 +139,8 @@ def test_json_lines(tmp_path):
         b'{"fare": null, "hour": 3}',
         b'{"fare": 1, "hour": 3, "company": 7}',
         b'{"fare": 1, "hour": 3, "company": "\xff"}',
+        b'{"fare": 1, "hour": 3, "fare": 2}',
+        b'{"fare": 1, "hour": 3, "other": {"x": 1, "x": 1}}',
         b'{"hour": -1, "company": "", "fare": 1e3}',
     ]
     good, bad, blank = read(tmp_path / "t.jsonl", b"\n".join(lines))
@@ -154,6 +156,8 @@ def test_json_lines(tmp_path):
         (10, "missing_value"),
         (11, "wrong_type"),
         (12, "not_utf8"),
+        (13, "not_json"),
+        (14, "not_json"),
     ]
     assert blank == 1
 
