@@ -8,8 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from data import rows_csv
+from data import row_values, rows_csv
 from data.row_reader import open_rows
 from data.row_values import TYPES, check_value, convert
 from data.rows import Wanted
@@ -228,6 +230,50 @@ def test_whole_arrays_and_single_values_are_judged_alike(kind):
         got = got.decode() if isinstance(got, bytes) else got
         assert got == value or (got is None and value is None), text
     assert array.type == TYPES[kind]
+
+
+def values_of_all_kinds():
+    texts = st.sampled_from(
+        ["1", " 2\t", "+3", "1e3", "", "x", "\u0664", "0x1", "\n5", "5\n", "nan"]
+    )
+    texts |= st.integers(-(2**64), 2**64).map(str) | st.floats().map(str)
+    texts |= st.integers(-(2**64), 2**64).map(lambda n: f"{n}.0")
+    numbers = st.floats(width=32) | st.floats() | st.integers(-(2**54), 2**54).map(float)
+    return st.one_of(
+        st.lists(st.none() | texts).map(lambda found: pa.array(found, pa.string())),
+        st.lists(st.none() | texts.map(str.encode) | st.binary()).map(
+            lambda found: pa.array(found, pa.binary())
+        ),
+        st.lists(st.none() | numbers).map(lambda found: pa.array(found, pa.float64())),
+        st.lists(st.none() | st.integers(0, 2**64 - 1)).map(
+            lambda found: pa.array(found, pa.uint64())
+        ),
+        st.lists(st.none() | st.booleans()).map(lambda found: pa.array(found, pa.bool_())),
+    )
+
+
+@settings(max_examples=400, deadline=None)
+@given(values_of_all_kinds(), st.sampled_from(sorted(TYPES)), st.integers(0, 3))
+def test_a_value_is_converted_alike_alone_and_among_others(array, kind, start):
+    array = array[start:]
+    found, faults = convert(array, kind)
+    alone = [convert(array[index : index + 1], kind) for index in range(len(array))]
+    assert found.to_pylist() == [one.to_pylist()[0] for one, _ in alone]
+    assert faults == {i: fault[0] for i, (_, fault) in enumerate(alone) if fault}
+    assert found.type == TYPES[kind]
+
+
+@pytest.mark.parametrize("kind", sorted(TYPES))
+def test_a_column_of_another_type_is_converted_in_one_pass(kind, monkeypatch):
+    wrong = [f"n{i}\xff".encode("latin-1") for i in range(20_000)]
+    calls = []
+    arrow, python = dict(row_values._FAST), dict(row_values._CHECKS)
+    monkeypatch.setitem(row_values._FAST, kind, lambda array: calls.append(1) or arrow[kind](array))
+    monkeypatch.setitem(row_values._CHECKS, kind, lambda v: calls.append(1) or python[kind](v))
+    found, faults = convert(pa.array([*wrong, *wrong, b"5"], pa.binary()), kind)
+    assert list(faults) == list(range(40_000)) and found.null_count == 40_000
+    assert {fault.reason for fault in faults.values()} == {"not_utf8"}
+    assert len(calls) <= 2 + 20_000
 
 
 def test_rows_keep_their_text_and_are_typed_where_the_output_has_types(tmp_path):
