@@ -15,11 +15,10 @@ from typing import BinaryIO
 
 import numpy as np
 
-from data.csv_header import require_distinct_header
+from data.csv_header import LONGEST_RECORD_BYTES, long_cells, require_distinct_header
 from fareline.errors import DataError
 
 BLOCK_BYTES = 8 << 20
-LONGEST_RECORD_BYTES = 256 << 20  # more is a quote that was never closed
 _BOM = b"\xef\xbb\xbf"
 _LF, _CR, _QUOTE, _COMMA = b"\n"[0], b"\r"[0], b'"'[0], b","[0]
 # A quoted cell, closed or not; what follows its closing quote is not quoted any more.
@@ -90,7 +89,8 @@ def read_header(stream: BinaryIO, path: str) -> Header:
             "expected a UTF-8 CSV file with the column names in its first line",
             "convert it, for example with iconv -f WINDOWS-1252 -t UTF-8",
         ) from error
-    names = next(csv.reader(io.StringIO(text, newline="")), [])
+    with long_cells():
+        names = next(csv.reader(io.StringIO(text, newline="")), [])
     if not names:
         raise DataError.explain(
             path,
