@@ -70,9 +70,10 @@ def _convert_by_value(array: pa.Array, kind: str) -> tuple[pa.Array, dict[int, F
     faults: dict[int, Fault] = {}
     values = []
     for index, value in zip(odd.tolist(), array.take(pa.array(odd)).to_pylist(), strict=True):
-        if value not in checked:
-            checked[value] = check_value(_decode(value), kind)
-        found, fault = checked[value]
+        key = repr(value) if isinstance(value, float) else value  # -0.0 is not shown as 0.0
+        if key not in checked:
+            checked[key] = check_value(_decode(value), kind)
+        found, fault = checked[key]
         if fault is not None:
             faults[index] = fault
         values.append(found.encode() if kind == STRING and isinstance(found, str) else found)

@@ -1,6 +1,7 @@
 """fareline predict on tiny models: the served model's answers, in order, whole or not at all."""
 
 import csv
+import decimal
 import json
 
 import numpy as np
@@ -106,6 +107,30 @@ def test_every_format_to_every_other_gives_the_same(base, tmp_path):
             order = dict.fromkeys(wanted[0])
             assert [{n: row[n] for n in order} for row in got] == wanted, (source, target)
             assert set(got[0]) == set(wanted[0])
+
+
+def test_parquet_columns_of_every_type_are_written_to_every_format(base, tmp_path):
+    columns = {
+        "x": pa.array([decimal.Decimal("1.25"), decimal.Decimal("-3.00")]),
+        "name": pa.array([["a", "b"], ["c"]]),
+        "count": pa.array([True, False]),
+        "price": pa.array([decimal.Decimal("0.10"), None]),
+        "raw": pa.array([[b"\xff"], []]),
+    }
+    pyarrow.parquet.write_table(pa.table(columns), tmp_path / "in.parquet")
+    for target in ("csv", "jsonl", "parquet"):
+        predict(base, tmp_path / "in.parquet", tmp_path / f"out.{target}")
+    assert (tmp_path / "out.csv").read_text().splitlines() == [
+        "x,name,count,price,raw,prediction,model_version",
+        '1.25,"[""a"", ""b""]",true,0.10,"[""\\\\xff""]",2.5,7',
+        '-3.00,"[""c""]",false,,[],-6,7',
+    ]
+    first, second = map(json.loads, (tmp_path / "out.jsonl").read_text().splitlines())
+    assert first == {"x": 1.25, "name": ["a", "b"], "count": True, "price": 0.1, "raw": ["\\xff"],
+                     "prediction": 2.5, "model_version": 7}  # fmt: skip
+    assert second["price"] is None and second["raw"] == []
+    written = pyarrow.parquet.read_table(tmp_path / "out.parquet")
+    assert written.select(list(columns)).to_pydict() == pa.table(columns).to_pydict()
 
 
 def test_json_lines_keep_all_their_keys(base, tmp_path):
