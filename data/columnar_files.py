@@ -147,15 +147,13 @@ def to_batch(path: str, batch: pa.RecordBatch, first_row: int, kinds: Mapping[st
     columns: dict[str, pa.Array] = {}
     faults: dict[int, Fault] = {}
     for name, array in zip(batch.schema.names, batch.columns, strict=True):
-        if isinstance(array, pa.DictionaryArray):
-            array = array.dictionary_decode()
         if array.null_count == len(array):  # of what type the nothing is says nothing
             array = pa.nulls(len(array))
         if pa.types.is_null(array.type):
             columns[name] = array if kinds[name] == UNKNOWN else array.cast(TYPES[kinds[name]])
             continue
         require_fitting(path, name, array.type, kinds[name])
-        columns[name], found = _convert(array, kinds[name])
+        columns[name], found = convert_column(array, kinds[name])
         for index, (reason, message) in found.items():
             faults.setdefault(index, Fault(reason, f"{name}: {message}"))
     if not faults:
@@ -167,14 +165,23 @@ def to_batch(path: str, batch: pa.RecordBatch, first_row: int, kinds: Mapping[st
     return Batch(path, kept.columns, kept.rows, bad)
 
 
+def fits(path: str, name: str, found: pa.DataType, kind: str) -> bool:
+    """Whether a column of this type can become a kind; a column of nothing can become any.
+
+    Raises:
+        DataError: Examples can hold nothing of it.
+    """
+    own = kind_of_type(path, name, found)
+    return own in (UNKNOWN, kind) or {own, kind} == {INT, FLOAT}
+
+
 def require_fitting(path: str, name: str, found: pa.DataType, kind: str) -> None:
     """Refuses a column whose type cannot become a kind.
 
     Raises:
         DataError: It is of another one.
     """
-    own = kind_of_type(path, name, found)
-    if own != kind and (own, kind) != (INT, FLOAT) and (own, kind) != (FLOAT, INT):
+    if not fits(path, name, found, kind):
         expected = {INT: "integers", FLOAT: "numbers"}.get(kind, "text")
         raise DataError.explain(
             path,
@@ -184,7 +191,20 @@ def require_fitting(path: str, name: str, found: pa.DataType, kind: str) -> None
         )
 
 
-def _convert(array: pa.Array, kind: str) -> tuple[pa.Array, dict[int, Fault]]:
+def convert_column(array: pa.Array, kind: str) -> tuple[pa.Array, dict[int, Fault]]:
+    """Converts a typed column to what an example holds, wherever it is read: see `data.batches`.
+
+    Args:
+        array: Of a type that `fits`.
+        kind: To what.
+
+    Returns:
+        The column, and what is wrong with it, by row.
+    """
+    if array.null_count == len(array):
+        return pa.nulls(len(array), TYPES[kind]), {}
+    if isinstance(array, pa.DictionaryArray):
+        array = array.dictionary_decode()
     if pa.types.is_boolean(array.type):
         array = array.cast(pa.int8())
     if pa.types.is_decimal(array.type):
@@ -194,7 +214,7 @@ def _convert(array: pa.Array, kind: str) -> tuple[pa.Array, dict[int, Fault]]:
             return array.cast(pa.large_binary()), {}  # bytes as they are: an image, say
         return convert(array, kind)
     lists = array.cast(pa.large_list(array.type.value_type))
-    inner, faults = _convert(lists.flatten(), kind)
+    inner, faults = convert_column(lists.flatten(), kind)
     lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
     rows = np.repeat(np.arange(len(lists)), lengths)
     if inner.null_count > len(faults):

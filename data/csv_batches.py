@@ -18,6 +18,7 @@ import pyarrow.csv
 
 from data.batches import UNKNOWN, Batch
 from data.csv_blocks import Block, count_lines, record_ends
+from data.csv_header import long_cells
 from data.row_values import FLOAT, FLOAT32_MAX, INT, STRING, Fault, convert, decode
 from data.rows import BadRow
 
@@ -184,11 +185,8 @@ class _Records:
 
 def split_record(text: str) -> list[str]:
     """The cells of one record, as Python's csv module reads them, whatever their length."""
-    before = csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))
-    try:
+    with long_cells():
         return next(csv.reader(io.StringIO(text, newline="")))
-    finally:
-        csv.field_size_limit(before)
 
 
 def _unclosed(block: Block) -> list[BadRow]:

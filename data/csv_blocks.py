@@ -15,10 +15,10 @@ from typing import BinaryIO
 
 import numpy as np
 
+from data.csv_header import LONGEST_RECORD_BYTES, long_cells, require_distinct_header
 from fareline.errors import DataError
 
 BLOCK_BYTES = 8 << 20
-LONGEST_RECORD_BYTES = 256 << 20  # more is a quote that was never closed
 _BOM = b"\xef\xbb\xbf"
 _LF, _CR, _QUOTE, _COMMA = b"\n"[0], b"\r"[0], b'"'[0], b","[0]
 # A quoted cell, closed or not; what follows its closing quote is not quoted any more.
@@ -74,7 +74,7 @@ def read_header(stream: BinaryIO, path: str) -> Header:
     """Reads the column names from the start of an unpacked stream.
 
     Raises:
-        DataError: There are none, or they are no UTF-8.
+        DataError: There are none, or one twice, or they are no UTF-8.
     """
     block = next(iter_blocks(stream, path, block_bytes=1 << 16), None)
     data = (block.data or block.rest) if block else b""
@@ -89,7 +89,8 @@ def read_header(stream: BinaryIO, path: str) -> Header:
             "expected a UTF-8 CSV file with the column names in its first line",
             "convert it, for example with iconv -f WINDOWS-1252 -t UTF-8",
         ) from error
-    names = next(csv.reader(io.StringIO(text, newline="")), [])
+    with long_cells():
+        names = next(csv.reader(io.StringIO(text, newline="")), [])
     if not names:
         raise DataError.explain(
             path,
@@ -97,6 +98,7 @@ def read_header(stream: BinaryIO, path: str) -> Header:
             "expected a UTF-8 CSV file with the column names in its first line",
             "export the file again, with its header",
         )
+    require_distinct_header(path, names)
     return Header(tuple(names), end, count_lines(data[:end]))
 
 

@@ -69,8 +69,6 @@ class ExampleQuery:
             self._condition = duckdb.SQLExpression(condition)
         except duckdb.Error as error:
             raise _explain(str(error), ()) from error
-        self._connection = locked_duckdb.connect()
-        locked_duckdb.lock(self._connection)
 
     def ask(self, splits: Mapping[str, Sequence[str]], limit: int) -> dict[str, Found]:
         """Reads splits: once, or a second time if not all examples are like the first ones.
@@ -83,37 +81,46 @@ class ExampleQuery:
             UserMistake: The condition is none, or not over these features.
             DataError: A file is damaged.
         """
-        try:
-            return self._ask(splits, limit, _Layout())
-        except (_Several, UserMistake):
-            # A feature may be in later examples alone, or be a list in these.
-            layout = _layout(path for paths in splits.values() for path in paths)
-        return self._ask(splits, limit, layout)
+        with locked_duckdb.connected() as connection:
+            locked_duckdb.lock(connection)
+            try:
+                return self._ask(connection, splits, limit, _Layout())
+            except (_Several, UserMistake):
+                # A feature may be in later examples alone, or be a list in these.
+                layout = _layout(path for paths in splits.values() for path in paths)
+            return self._ask(connection, splits, limit, layout)
 
     def _ask(
-        self, splits: Mapping[str, Sequence[str]], limit: int, layout: _Layout
+        self, connection: Any, splits: Mapping[str, Sequence[str]], limit: int, layout: _Layout
     ) -> dict[str, Found]:
         answers = {}
+        names: dict[str, None] = {}
         for name, paths in splits.items():
             count = of = 0
             first: list[Mapping[str, Any]] = []
             for columns in read_columns(paths):
                 batch = _flatten(columns, layout)
+                names.update(dict.fromkeys(batch.schema.names))
                 of += batch.num_rows
-                met = self._filter(batch)
+                met = self._filter(connection, batch)
                 count += met.num_rows
                 first += met.slice(0, limit - len(first)).to_pylist()
             answers[name] = Found(count, of, first)
-        return answers
+        # A batch lacks the features that none of its examples has.
+        missing = dict.fromkeys(names)
+        return {
+            name: dataclasses.replace(found, first=[missing | row for row in found.first])
+            for name, found in answers.items()
+        }
 
-    def _filter(self, batch: pa.RecordBatch) -> pa.Table:
+    def _filter(self, connection: Any, batch: pa.RecordBatch) -> pa.Table:
         import duckdb
         from pyarrow.dataset import Scanner
 
         # Of what pyarrow 10 has, this is what today's DuckDB takes.
         scanner = Scanner.from_batches(iter([batch]), schema=batch.schema)
         try:
-            return self._connection.from_arrow(scanner).filter(self._condition).to_arrow_table()
+            return connection.from_arrow(scanner).filter(self._condition).to_arrow_table()
         except duckdb.Error as error:
             raise _explain(str(error), batch.schema.names) from error
 

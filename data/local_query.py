@@ -59,18 +59,14 @@ def open_query(query: LocalQuery) -> Iterator[pa.RecordBatchReader]:
     Raises:
         DataError: It is no single SELECT, or DuckDB cannot answer it: with line and column.
     """
-    with tempfile.TemporaryDirectory(prefix="fareline-query-") as folder:
-        connection = _connect(query, folder)
-        try:
-            with explaining(query):
-                _require_one_select(query, connection)
-                answer = connection.execute(query.text)
-                whole = [kind == "HUGEINT" for _, kind, *_ in answer.description]
-                reader = answer.to_arrow_reader(_ROWS_OF_A_BATCH)
-            require_distinct(query.where, tuple(reader.schema.names))
-            yield _with_int64(query, reader, whole)
-        finally:
-            connection.close()
+    with _connected(query) as connection:
+        with explaining(query):
+            _require_one_select(query, connection)
+            answer = connection.execute(query.text)
+            whole = [kind == "HUGEINT" for _, kind, *_ in answer.description]
+            reader = answer.to_arrow_reader(_ROWS_OF_A_BATCH)
+        require_distinct(query.where, tuple(reader.schema.names))
+        yield _with_int64(query, reader, whole)
 
 
 def read_query(query: LocalQuery, kinds: Mapping[str, str]) -> Iterator[Batch]:
@@ -103,35 +99,39 @@ def kinds_of_answer(query: LocalQuery, schema: pa.Schema) -> dict[str, str]:
 def count_rows(query: LocalQuery) -> dict[str, int]:
     """How many rows each file of the query's tables has."""
     counted = {path: 0 for paths in query.tables.values() for path in paths}
-    with tempfile.TemporaryDirectory(prefix="fareline-query-") as folder:
-        connection = _connect(query, folder)
+    with _connected(query) as connection:
         for paths in query.tables.values():
             reader = _reader(connection, paths, query.text_columns, _FILE_COLUMN)
             rows = connection.execute(
                 f"SELECT {_FILE_COLUMN}, count(*) FROM {reader} GROUP BY {_FILE_COLUMN}"
             )
             counted.update(rows.fetchall())
-        connection.close()
     return counted
 
 
-def _connect(query: LocalQuery, folder: str) -> Any:
+@contextlib.contextmanager
+def _connected(query: LocalQuery) -> Iterator[Any]:
     """A database that holds the tables and can reach nothing else, and cannot be told to."""
-    limits = {"memory_limit": _text(_MEMORY), "temp_directory": _text(folder)}
-    connection = locked_duckdb.connect(limits)
-    connection.execute("SELECT setseed(0)")  # random() is the same every time
-    for name, paths in query.tables.items():
-        schema, _, table = name.rpartition(".")
-        if schema:
-            connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
-        named = f'"{schema}"."{table}"' if schema else f'"{table}"'
-        with _explaining_files(name, paths):
-            reader = _reader(connection, paths, query.text_columns)
-            connection.execute(f"CREATE VIEW {named} AS SELECT * FROM {reader}")
-    allowed = [path for paths in query.tables.values() for path in paths]
-    connection.execute(f"SET allowed_paths = {_list(allowed)}")
-    locked_duckdb.lock(connection)
-    return connection
+    with tempfile.TemporaryDirectory(prefix="fareline-query-") as folder:
+        limits = {"memory_limit": _text(_MEMORY), "temp_directory": _text(folder)}
+        with locked_duckdb.connected(limits) as connection:
+            connection.execute("SELECT setseed(0)")  # random() is the same every time
+            for name, paths in query.tables.items():
+                _add_table(query, connection, name, paths)
+            allowed = [path for paths in query.tables.values() for path in paths]
+            connection.execute(f"SET allowed_paths = {_list(allowed)}")
+            locked_duckdb.lock(connection)
+            yield connection
+
+
+def _add_table(query: LocalQuery, connection: Any, name: str, paths: Sequence[str]) -> None:
+    schema, _, table = name.rpartition(".")
+    if schema:
+        connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
+    named = f'"{schema}"."{table}"' if schema else f'"{table}"'
+    with _explaining_files(name, paths):
+        reader = _reader(connection, paths, query.text_columns)
+        connection.execute(f"CREATE VIEW {named} AS SELECT * FROM {reader}")
 
 
 def _reader(

@@ -3,7 +3,8 @@
 Called by `data.local_query` and `data.example_query`. Imports DuckDB when asked.
 """
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 _SETTINGS = {
@@ -14,18 +15,22 @@ _SETTINGS = {
 }
 
 
-def connect(settings: Mapping[str, str] | None = None) -> Any:
+@contextlib.contextmanager
+def connected(settings: Mapping[str, str] | None = None) -> Iterator[Any]:
     """An empty database that sees no variables of Python and loads no extensions.
 
     Args:
         settings: More of DuckDB's, by name; values as SQL.
+
+    Yields:
+        The connection, which is closed when the block ends, however it does.
     """
     import duckdb
 
-    connection = duckdb.connect(":memory:")
-    for name, value in {**_SETTINGS, **(settings or {})}.items():
-        connection.execute(f"SET {name} = {value}")
-    return connection
+    with contextlib.closing(duckdb.connect(":memory:")) as connection:
+        for name, value in {**_SETTINGS, **(settings or {})}.items():
+            connection.execute(f"SET {name} = {value}")
+        yield connection
 
 
 def lock(connection: Any) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from data.columnar_files import first_rows
+from data.csv_header import long_cells
 from data.pieces import ARROW, CSV, PARQUET, format_of
 
 _ROWS = 1_000  # that are looked at, of each file
@@ -78,7 +79,10 @@ def _cells(file: Path) -> Iterator[tuple[str, str]]:
             yield from ((name, _text(value)) for value in values if value is not None)
     elif format_of(file.name) == CSV:
         opener = gzip.open if file.suffix == ".gz" else open
-        with opener(file, "rt", encoding="utf-8-sig", errors="replace", newline="") as stream:
+        with (
+            long_cells(),
+            opener(file, "rt", encoding="utf-8-sig", errors="replace", newline="") as stream,
+        ):
             rows = csv.reader(stream)
             header = next(rows, [])
             for row in itertools.islice(rows, _ROWS):

@@ -5,6 +5,7 @@ Called by `runners.batch_prediction`.
 
 import contextlib
 import csv
+import decimal
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
+from data.row_values import decode
 from data.rows import Rows
 from fareline.errors import DataError
 
@@ -108,7 +110,7 @@ class _JsonWriter:
             typed = rows.typed()
             records = _records(dict(zip(typed.schema.names, typed.columns, strict=True)))
         for record, more in zip(records, _records(added), strict=True):
-            line = json.dumps({**record, **more}, ensure_ascii=False, default=str)
+            line = json.dumps({**record, **more}, ensure_ascii=False, default=_plainly)
             self._file.write(line + "\n")
 
     def close(self) -> None:
@@ -139,8 +141,10 @@ _WRITERS = {".csv": _CsvWriter, ".jsonl": _JsonWriter, ".parquet": _ParquetWrite
 
 
 def _as_text(name: str, array: pa.Array) -> Any:
-    if pa.types.is_list(array.type):
-        return [json.dumps(value) for value in array.to_pylist()]
+    if pa.types.is_list(array.type) or pa.types.is_large_list(array.type):
+        return [json.dumps(value, default=_plainly) for value in array.to_pylist()]
+    if pa.types.is_decimal(array.type):
+        return ["" if value is None else str(value) for value in array.to_pylist()]
     try:
         return pc.fill_null(array.cast(pa.string()), "").to_numpy(zero_copy_only=False)
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
@@ -150,6 +154,13 @@ def _as_text(name: str, array: pa.Array) -> Any:
             "expected numbers, texts and times",
             "name an --output that ends in .jsonl or .parquet",
         ) from error
+
+
+def _plainly(value: Any) -> Any:
+    """What JSON has no word for: a decimal as a number, bytes as text, others as Python shows."""
+    if isinstance(value, decimal.Decimal):
+        return float(value)
+    return decode(value) if isinstance(value, bytes) else str(value)
 
 
 def _records(columns: Mapping[str, pa.Array]) -> Iterator[dict[str, Any]]:

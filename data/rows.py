@@ -6,11 +6,13 @@ the output, and as the model takes them.
 
 import dataclasses
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from data.row_values import Fault, convert
 from fareline.errors import DataError
@@ -54,7 +56,8 @@ class Rows:
 
     Attributes:
         source: Columns as in the file; of CSV all text.
-        features: What the model reads, by column: int64, float64 or large_binary; null is missing.
+        features: What the model reads, by column: int64, float64 or large_binary, where null is
+            missing; of Parquet also large_lists of int64, float32 or large_binary.
         records: Of JSON lines, the objects themselves.
         bad: Rows of the file that are not in here.
         blank: Lines of the file without any value, which are no rows.
@@ -73,11 +76,18 @@ class Rows:
         """The source's columns, with those that the model reads as numbers where they are."""
         columns = [
             self.features[name]
-            if name in self.features and not pa.types.is_large_binary(self.features[name].type)
-            else self.source.column(index)
-            for index, name in enumerate(self.source.schema.names)
+            if name in self.features
+            and _is_number(self.features[name].type)
+            and not pa.types.is_boolean(column.type)
+            and not pa.types.is_decimal(column.type)
+            else column
+            for name, column in zip(self.source.schema.names, self.source.columns, strict=True)
         ]
         return pa.RecordBatch.from_arrays(columns, self.source.schema.names)
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind)
 
 
 def require_columns(path: Path, names: Sequence[str], wanted: Wanted) -> None:
@@ -104,11 +114,15 @@ def require_columns(path: Path, names: Sequence[str], wanted: Wanted) -> None:
 
 
 def sort_out(
-    columns: Mapping[str, pa.Array], wanted: Wanted, faults: dict[int, Fault]
+    columns: Mapping[str, pa.Array],
+    wanted: Wanted,
+    faults: dict[int, Fault],
+    convert: Callable[[pa.Array, str], tuple[pa.Array, dict[int, Fault]]] = convert,
 ) -> dict[str, pa.Array]:
     """Converts the columns that the model reads; adds to `faults` the first of each row.
 
-    Columns that the file lacks are null throughout.
+    Columns that the file lacks are null throughout. `convert` is that of `data.row_values`, or of
+    `data.columnar_files` where columns have types.
     """
     length = len(next(iter(columns.values()))) if columns else 0
     features = {}
@@ -118,9 +132,17 @@ def sort_out(
         features[name], found = convert(columns[name], kind)
         for index, (reason, message) in found.items():
             faults.setdefault(index, Fault(reason, f"{name}: {message}"))
-        if name in wanted.required and features[name].null_count:
-            for index in features[name].is_null().to_numpy(zero_copy_only=False).nonzero()[0]:
+        if name in wanted.required:
+            for index in _find_missing(features[name]):
                 message = f"{name}: no value; expected one in every row"
                 faults.setdefault(int(index), Fault(MISSING, message))
     assert all(len(array) == length for array in features.values())
     return features
+
+
+def _find_missing(array: pa.Array) -> np.ndarray:
+    """The rows without a value: null, or a list of none."""
+    missing = array.is_null()
+    if pa.types.is_large_list(array.type):
+        missing = pc.fill_null(pc.equal(pc.list_value_length(array), 0), True)
+    return np.flatnonzero(missing.to_numpy(zero_copy_only=False))

@@ -6,6 +6,7 @@ Called by `data.row_reader`. Not Arrow's JSON reader, which gives up a whole blo
 
 import itertools
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,11 @@ def _parse(lines: Sequence[bytes], first: int) -> tuple[list[dict], list[int], l
             blank += 1
             continue
         try:
-            record = json.loads(line.decode("utf-8-sig"), parse_constant=_refuse_constant)
+            record = json.loads(
+                line.decode("utf-8-sig"),
+                object_pairs_hook=_distinct,
+                parse_constant=_refuse_constant,
+            )
         except UnicodeDecodeError as error:
             fault = Fault("not_utf8", f"byte {error.start + 1}: expected UTF-8")
         except (ValueError, RecursionError) as error:
@@ -55,6 +60,16 @@ def _parse(lines: Sequence[bytes], first: int) -> tuple[list[dict], list[int], l
             fault = Fault("not_json", f"{type(record).__name__}: expected an object")
         bad.append(BadRow(number, fault, decode(line).rstrip("\r\n")))
     return records, numbers, bad, blank
+
+
+def _distinct(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """An object, of which JSON lets each key be there twice and Python would keep the last."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        counts = Counter(name for name, _ in pairs)
+        twice = next(name for name, count in counts.items() if count > 1)
+        raise ValueError(f"has the key {twice!r} twice")
+    return made
 
 
 def _refuse_constant(name: str) -> None:

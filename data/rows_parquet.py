@@ -7,43 +7,40 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
+from data.columnar_files import convert_column, fits, is_text
 from data.row_values import FLOAT, INT, Fault, convert, decode
 from data.rows import BadRow, Rows, Wanted, require_columns, sort_out
 from fareline.errors import DataError
 
 _ROWS = 16_384  # in a batch
+_EXPECTED = {INT: "an integer", FLOAT: "a number"}
 
 
 def read_parquet(path: Path, wanted: Wanted) -> Iterator[Rows]:
     """Reads a Parquet file in batches; see `data.row_reader.open_rows`."""
     with pyarrow.parquet.ParquetFile(path) as file:
-        schema = file.schema_arrow
-        require_columns(path, schema.names, wanted)
-        for name, kind in wanted.kinds.items():
-            if name in schema.names:
-                _require_type(path, name, schema.field(name).type, kind)
+        require_columns(path, file.schema_arrow.names, wanted)
         first = 1
         for batch in file.iter_batches(_ROWS):
             if batch.num_rows:
+                _require_types(path, batch, wanted)
                 yield _read_batch(batch, wanted, first)
             first += batch.num_rows
 
 
-def _require_type(path: Path, name: str, found: pa.DataType, kind: str) -> None:
-    of = pa.types
-    if of.is_dictionary(found):
-        found = found.value_type
-    number = of.is_integer(found) or of.is_floating(found)
-    text = of.is_string(found) or of.is_large_string(found) or of.is_binary(found)
-    text = text or of.is_large_binary(found)
-    if not (of.is_null(found) or (number if kind in (INT, FLOAT) else text)):
-        expected = {INT: "an integer", FLOAT: "a number"}.get(kind, "text")
-        raise DataError.explain(
-            str(path),
-            f"column {name!r} is {found}",
-            f"expected {expected}",
-            "write the column with that type",
-        )
+def _require_types(path: Path, batch: pa.RecordBatch, wanted: Wanted) -> None:
+    for name, array in zip(batch.schema.names, batch.columns, strict=True):
+        # Of what type the nothing is says nothing, as where the model was trained.
+        if name not in wanted.kinds or array.null_count == len(array):
+            continue
+        kind = wanted.kinds[name]
+        if not fits(str(path), name, array.type, kind):
+            raise DataError.explain(
+                str(path),
+                f"column {name!r} is {array.type}",
+                f"expected {_EXPECTED.get(kind, 'text')}",
+                "write the column with that type",
+            )
 
 
 def _read_batch(batch: pa.RecordBatch, wanted: Wanted, first: int) -> Rows:
@@ -54,10 +51,10 @@ def _read_batch(batch: pa.RecordBatch, wanted: Wanted, first: int) -> Rows:
     faults: dict[int, Fault] = {}
     for name, array in columns.items():
         # Of a text column nobody but the writer has looked at the bytes.
-        if name not in wanted.kinds and pa.types.is_string(array.type):
+        if name not in wanted.kinds and is_text(array.type):
             for index, (reason, message) in convert(array.cast(pa.binary()), "text")[1].items():
                 faults.setdefault(index, Fault(reason, f"{name}: {message}"))
-    features = sort_out(columns, wanted, faults)
+    features = sort_out(columns, wanted, faults, convert_column)
     good = np.ones(batch.num_rows, bool)
     good[list(faults)] = False
     keep = pa.array(good)

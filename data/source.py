@@ -12,11 +12,12 @@ import csv
 import dataclasses
 import difflib
 import glob
-from collections import Counter
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from data.csv_header import require_distinct_header
 from data.span_source import SpanSource
 from fareline.errors import DataError
 
@@ -72,7 +73,7 @@ def check_csv_source(
     files, pattern = _find_files(path) if spans is None else (spans.files, spans.pattern)
     headers = [_read_header(file) for file in files]
     for file, header in zip(files, headers, strict=True):
-        _check_no_repeats(file, header)
+        require_distinct_header(str(file), header)
         if not (any_order and set(header) == set(headers[0])):
             _check_same_header(file, header, files[0], headers[0])
     require_columns_of_source(path, headers[0], required_columns)
@@ -98,7 +99,8 @@ def check_csv_example_gen_reads_alike(source: CsvSource) -> None:
     or when the header is quoted, since TFX keeps the quotes and splits at the commas inside them.
 
     Raises:
-        DataError: The names would differ; the message shows the first that does.
+        DataError: The names would differ, and the message shows the first that does; or the first
+            row has a cell that is longer than TFX reads.
 
     Source:
         `tfx.utils.io_utils.load_csv_column_names`.
@@ -111,6 +113,7 @@ def check_csv_example_gen_reads_alike(source: CsvSource) -> None:
             "rename the folder",
         )
     for file in source.files:
+        _require_short_cells(file)
         with file.open("rb") as stream:
             # Bounded, since a file without line feeds is one line.
             line = stream.readline(_LONGEST_HEADER_BYTES).decode("utf-8", errors="replace")
@@ -124,6 +127,20 @@ def check_csv_example_gen_reads_alike(source: CsvSource) -> None:
                     "expected a header without quotes and without a byte order mark",
                     "save the file as plain UTF-8, with unquoted column names in the first line",
                 )
+
+
+def _require_short_cells(file: Path) -> None:
+    """TFX leaves the csv module its limit of 131,072 characters."""
+    with file.open(encoding="utf-8-sig", newline="") as stream:
+        try:
+            any(itertools.islice(csv.reader(stream), 1, None))
+        except csv.Error as err:
+            raise DataError.explain(
+                str(file),
+                f"TFX's CsvExampleGen cannot read the first row ({err})",
+                "expected shorter cells",
+                "set data.reader=columnar, which reads them",
+            ) from err
 
 
 def _find_files(path: Path) -> tuple[tuple[Path, ...], str]:
@@ -161,7 +178,7 @@ def _read_header(file: Path) -> tuple[str, ...]:
         with file.open(encoding="utf-8-sig", newline="") as stream:
             rows = csv.reader(stream)
             header = next(rows, [])
-            has_row = any(rows)
+            has_row = _has_row(rows, file)
     except UnicodeDecodeError as err:
         raise DataError.explain(
             str(file),
@@ -190,15 +207,18 @@ def _read_header(file: Path) -> tuple[str, ...]:
     return tuple(header)
 
 
-def _check_no_repeats(file: Path, header: tuple[str, ...]) -> None:
-    repeated = [name for name, count in Counter(header).items() if count > 1]
-    if repeated:
-        raise DataError.explain(
-            str(file),
-            f"the header repeats {_quoted(repeated)}",
-            "expected each column name once",
-            "rename or drop the repeated columns",
-        )
+def _has_row(rows: Iterator[list[str]], file: Path) -> bool:
+    """Whether a row follows; one that is too long for the csv module is read as the reader does."""
+    try:
+        return any(rows)
+    except csv.Error:
+        from data.csv_blocks import iter_blocks  # not at the top: it imports numpy
+
+        with file.open("rb") as stream:
+            # The header may be a block of its own.
+            if any(block.unclosed for block in itertools.islice(iter_blocks(stream, str(file)), 2)):
+                raise
+        return True
 
 
 def _check_same_header(

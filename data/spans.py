@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from data.csv_header import long_cells
 from data.folders import folder_written_beside, folders_added
 from fareline.digests import sha256_of_file
 from fareline.errors import DataError
@@ -156,7 +157,7 @@ def _write_periods(files: Sequence[Path], cut: Cut, part: Path) -> Counter[int]:
 
 
 def _read_rows(file: Path, cut: Cut) -> Iterator[tuple[list[str], list[str], int]]:
-    with file.open(encoding="latin-1", newline="") as stream:
+    with long_cells(), file.open(encoding="latin-1", newline="") as stream:
         rows = csv.reader(_without_mark(stream))
         header = next(rows)
         names = [name.encode("latin-1").decode() for name in header]

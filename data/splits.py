@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data.time_splits import require_times
+from data.time_splits import split_by_starts
 from fareline.errors import DataError
 
 
@@ -61,22 +61,14 @@ def assign(columns: Mapping[str, pa.Array], rows: int, splitting: Splitting) -> 
         DataError: A column to split by is not there.
     """
     if splitting.time is not None:
-        return _by_time(columns, splitting)
+        require_column(columns, splitting.time)
+        return split_by_starts(columns[splitting.time], splitting.starts, splitting.time)
     edges = np.cumsum([share for _, share in splitting.shares])
     named = splitting.columns or sorted(columns)
     for name in named:
         require_column(columns, name)
     buckets = hash_rows({name: columns[name] for name in named}, rows) % np.uint64(edges[-1])
     return np.searchsorted(edges, buckets.astype(np.int64), side="right")
-
-
-def _by_time(columns: Mapping[str, pa.Array], splitting: Splitting) -> np.ndarray:
-    require_column(columns, splitting.time)
-    array = columns[splitting.time]
-    require_times(array.type, splitting.time)
-    # What has no time is put with the oldest: never with what a model is judged by.
-    values = pc.fill_null(array, pa.scalar(-(2**62), array.type)).to_numpy(zero_copy_only=False)
-    return np.searchsorted(np.array(splitting.starts), values, side="right")
 
 
 def require_column(columns: Mapping[str, pa.Array], name: str) -> None:

@@ -1,17 +1,20 @@
-"""Where splits by time begin when the settings give shares and no values.
+"""Splits by time: where each begins when the settings give shares and no values, and who is in it.
 
 The times of all rows are counted, each distinct one, in one pass over the data. Where there are
 more than `MOST_TIMES` of them, neighbours are counted together, by as few of their last bits as
 will do, so that memory stays bounded. What comes out depends on the times alone, and not on how
 the data was divided: counts of parts that were counted together more coarsely than the whole needs
-do not exist. Called by `pipeline.components.example_reading`. Must not import TFX.
+do not exist. Called by `data.splits` and `pipeline.components.example_reading`. Must not import
+TFX.
 """
 
 import dataclasses
+import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from fareline.errors import DataError
 
@@ -42,35 +45,81 @@ def count_times(array: pa.Array, column: str) -> TimeCounts:
     """Counts the times of a batch.
 
     Args:
-        array: int64 or float64 [rows]; null is missing, and so is all of an array of nulls.
+        array: As `find_times` has it; all of an array of nulls is missing too.
         column: For messages.
 
     Raises:
-        DataError: It holds no numbers.
+        DataError: It holds no numbers, or several in a row.
     """
     if pa.types.is_null(array.type):
         return TimeCounts(np.empty(0, np.int64), np.empty(0, np.int64), missing=len(array))
-    require_times(array.type, column)
-    floating = pa.types.is_floating(array.type)
-    values = array.drop_null().to_numpy(zero_copy_only=False)
-    keys = _flip(values.astype(np.float64) + 0.0) if floating else values.astype(np.int64)
-    found, counts = np.unique(keys, return_counts=True)
-    return _coarsen(TimeCounts(found, counts.astype(np.int64), 0, array.null_count, floating))
+    values, there = find_times(array, column)
+    floating = values.dtype == np.float64
+    found, counts = np.unique(_flip(values + 0.0) if floating else values, return_counts=True)
+    missing = len(there) - len(values)
+    return _coarsen(TimeCounts(found, counts.astype(np.int64), 0, missing, floating))
 
 
-def require_times(kind: pa.DataType, column: str) -> None:
-    """Refuses a column that is no number.
+def find_times(array: pa.Array, column: str) -> tuple[np.ndarray, np.ndarray]:
+    """The time of each row that has one.
+
+    Args:
+        array: Integers or floats [rows], or lists of one such number or of none, as examples have
+            them. Null and NaN are missing.
+        column: For messages.
+
+    Returns:
+        int64 or float64 [rows that have one], and bool [rows], which those are.
 
     Raises:
-        DataError: It is none.
+        DataError: It holds no numbers, or several in a row.
     """
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
-        raise DataError.explain(
-            f"data.split_by.time: {column}",
-            f"the column is {kind}",
-            "expected a number in every row, such as seconds since 1970",
-            "split by another column, or state its type in the schema",
-        )
+    there = np.ones(len(array), bool)
+    if pa.types.is_large_list(array.type):
+        lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
+        if lengths.max(initial=0) > 1:
+            raise _no_times(column, f"a row has {lengths.max()} values")
+        there, array = lengths == 1, array.flatten()
+    if not (pa.types.is_integer(array.type) or pa.types.is_floating(array.type)):
+        raise _no_times(column, f"the column is {array.type}")
+    kind = np.float64 if pa.types.is_floating(array.type) else np.int64
+    values = array.drop_null().to_numpy(zero_copy_only=False).astype(kind)
+    there[there] = array.is_valid().to_numpy(zero_copy_only=False)
+    known = ~np.isnan(values)
+    there[there] = known
+    return values[known], there
+
+
+def _no_times(column: str, found: str) -> DataError:
+    return DataError.explain(
+        f"data.split_by.time: {column}",
+        found,
+        "expected a number in every row, such as seconds since 1970",
+        "split by another column, or state its type in the schema",
+    )
+
+
+def split_by_starts(array: pa.Array, starts: Sequence[float], column: str) -> np.ndarray:
+    """Says which split each row belongs to.
+
+    Args:
+        array: As `find_times` has it.
+        starts: When each split but the oldest begins, ascending.
+        column: For messages.
+
+    Returns:
+        int [rows]; 0, the oldest, for a row without a time: no model is judged by it.
+
+    Raises:
+        DataError: The column holds no numbers, or several in a row.
+    """
+    values, there = find_times(array, column)
+    if values.dtype == np.int64:  # compared as integers, or those above 2**53 would be rounded
+        least, most = -(2**63), 2**63 - 1
+        starts = [min(max(math.ceil(start), least), most) for start in starts]
+    found = np.zeros(len(array), np.int64)
+    found[there] = np.searchsorted(np.array(starts, values.dtype), values, side="right")
+    return found
 
 
 def merge_times(found: Iterable[TimeCounts]) -> TimeCounts:

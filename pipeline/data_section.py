@@ -241,6 +241,12 @@ class Data(Section):
                     "expected split_by.starts to name all but one, the oldest, of "
                     f"{_listed(names)}; or none, for splits by their shares"
                 )
+            [oldest] = set(names) - set(starts)
+            if oldest in ("validate", "eval"):
+                raise ValueError(
+                    f"expected split_by.starts to name {oldest}, since the oldest rows, and those "
+                    "without a time, are for train or for none"
+                )
         return self
 
     def personal_columns(self, pseudonymize: bool | None = None) -> list[str]:

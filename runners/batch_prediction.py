@@ -23,7 +23,8 @@ from fareline.errors import DataError, UserMistake
 PREDICTION, MODEL_VERSION = "prediction", "model_version"
 QUARANTINE_SUFFIX = ".quarantine.jsonl"
 _SHOWN = 5
-# A file of which half is bad after so many rows is the wrong file; it need not be read to its end.
+# A file of which half is bad after so many rows is the wrong file; it need not be read to its end,
+# unless so many bad rows were said to be bearable.
 _HOPELESS_ROWS, _HOPELESS_SHARE = 10_000, 0.5
 
 
@@ -120,14 +121,20 @@ def predict_file(
             for rows in batches:
                 quarantine.take(rows.bad, counts)
                 counts.blank += rows.blank
-                if counts.rows >= _HOPELESS_ROWS and counts.bad_share > _HOPELESS_SHARE:
-                    break
                 for part in _slices(rows, job.batch_size):
                     _predict(job, part, predictor, writer)
                     counts.predicted += len(part)
                     tell(counts.predicted)
+                if _is_hopeless(job, counts):
+                    break
             _require_few_bad(job, counts)
     return counts
+
+
+def _is_hopeless(job: Job, counts: Counts) -> bool:
+    """Whether to give up; then the share of the rows so far is above the limit."""
+    wrong = counts.rows >= _HOPELESS_ROWS and counts.bad_share > _HOPELESS_SHARE
+    return wrong and job.max_bad_share < _HOPELESS_SHARE
 
 
 def _predict(job: Job, rows: Rows, predictor: Predictor, writer: RowWriter) -> None:

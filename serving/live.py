@@ -74,10 +74,24 @@ class LiveModel:
         self._current = await self._load(version)
 
     async def follow(self, poll_seconds: float) -> None:
-        """Takes up whatever version is the highest, again and again, until cancelled."""
+        """Takes up whatever version is the highest, again and again, until cancelled.
+
+        A look that fails, as where a network disk is away for a moment, ends nothing: it is told
+        of, once for each cause, and the next one may succeed.
+        """
+        told = None
         while True:
             await asyncio.sleep(poll_seconds)
-            await self.refresh()
+            try:
+                await self.refresh()
+                told = None
+            except Exception as error:  # noqa: BLE001 - the next version must be taken up
+                found = f"{type(error).__name__}: {error}".partition("\n")[0]
+                if found != told:
+                    told = found
+                    self._tell(
+                        f"version {self._current.version} stays in use: {self._blind(found)}"
+                    )
 
     async def refresh(self) -> None:
         """Looks at the folder once; a version that cannot be loaded leaves the old one in use."""
@@ -95,6 +109,14 @@ class LiveModel:
         self._tell(f"version {new.version} has taken over from {old.version}")
         self._retired.add(old)
         self._close_if_idle(old)
+
+    def _blind(self, found: str) -> LoadError:
+        return LoadError.explain(
+            self.base,
+            f"cannot be looked at for a new version ({found})",
+            "expected a folder that can be listed",
+            "check the disk and the permissions; it is looked at again and again",
+        )
 
     @contextlib.contextmanager
     def lease(self, spec: Any) -> Iterator[Servable]:

@@ -110,8 +110,11 @@ class RequestLog:
         while (item := self._waiting.get()) is not None:
             head, known, rows = item
             for row in rows:
-                line = json.dumps({**head, "features": read_features(row, known)})
-                self._handler.emit(logging.makeLogRecord({"msg": line}))
+                try:
+                    line = json.dumps({**head, "features": read_features(row, known)})
+                    self._handler.emit(logging.makeLogRecord({"msg": line}))
+                except Exception as error:  # noqa: BLE001 - costs a line, not all to come
+                    self._lose(error)
 
     def _lose(self, _: Any) -> None:
         self._lost += 1

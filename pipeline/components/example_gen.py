@@ -22,8 +22,9 @@ from tfx.dsl.io import fileio
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 from tfx.types.standard_component_specs import EXAMPLES_KEY, INPUT_BASE_KEY, INPUT_CONFIG_KEY
-from tfx.utils import proto_utils
+from tfx.utils import io_utils, proto_utils
 
+from data.csv_header import require_distinct_header
 from fareline.digests import sha256_of_stream
 from fareline.errors import DataError
 from lineage.recorded import DATA_SHA256, SOURCE_FILES
@@ -53,11 +54,13 @@ class Executor(tfx_executor.Executor):
                 filled in span and version; and the rest of TFX's.
 
         Raises:
-            DataError: The files are gone.
+            DataError: The files are gone, or one repeats a column, which TFX would read once.
         """
         base = exec_properties[INPUT_BASE_KEY]
         config = example_gen_pb2.Input()
         proto_utils.json_to_proto(exec_properties[INPUT_CONFIG_KEY], config)
+        for path in _find_files(base, [split.pattern for split in config.splits]):
+            require_distinct_header(path, io_utils.load_csv_column_names(path))
         with _as_one_split(base, config) as properties:
             super().Do(input_dict, output_dict, exec_properties | properties)
         files = describe_files(base, [split.pattern for split in config.splits])
@@ -99,17 +102,21 @@ def describe_files(base: str, patterns: Sequence[str]) -> list[dict[str, Any]]:
     Raises:
         DataError: If there is none.
     """
-    # As TFX's executor matches them.
-    globs = [os.path.join(base, pattern) for pattern in patterns]
-    paths = sorted({path for pattern in globs for path in fileio.glob(pattern)})
+    paths = _find_files(base, patterns)
     if not paths:
         raise DataError.explain(
-            ", ".join(globs),
+            ", ".join(os.path.join(base, pattern) for pattern in patterns),
             "no file any more after reading",
             "expected the files that were read",
             "leave the source alone while a run reads it",
         )
     return [_describe_file(path) for path in paths]
+
+
+def _find_files(base: str, patterns: Sequence[str]) -> list[str]:
+    """As TFX's executor matches them."""
+    globs = [os.path.join(base, pattern) for pattern in patterns]
+    return sorted({path for pattern in globs for path in fileio.glob(pattern)})
 
 
 def _describe_file(path: str) -> dict[str, Any]:

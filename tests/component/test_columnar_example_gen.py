@@ -5,6 +5,8 @@ import glob
 import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 import tensorflow as tf
 from tfx import v1 as tfx
@@ -124,6 +126,14 @@ class _Recorded:
         self.properties = {recorded.SOURCE_FILES: text}
 
 
+@pytest.mark.parametrize("module", [columnar_example_gen, example_gen])
+def test_a_repeated_column_is_refused_where_nobody_has_looked_before(tmp_path, module):
+    source = tmp_path / "t.csv"
+    source.write_text("fare,hour,fare\n1,2,3\n")
+    with pytest.raises(ValueError, match=r"t.csv: the header repeats 'fare'; expected each column"):
+        read(tmp_path, source, module=module)
+
+
 BAD = "fare,company\n1.5,a\nx,b\n2,c,d\n3,e\n"
 
 
@@ -205,6 +215,39 @@ def test_splits_by_time_hold_the_past_and_the_newest(tmp_path):
         "validate": [*range(70, 80)],
         "eval": [*range(80, 100)],
     }
+
+
+@pytest.mark.parametrize(
+    ("kind", "ending", "starts"),
+    [
+        ("float", ".csv", []),
+        ("float", ".csv", [70.0, 80.0]),
+        ("float", ".parquet", []),
+        ("float", ".tfrecord", [70.0, 80.0]),
+        ("int", ".tfrecord", []),
+    ],
+)
+def test_splits_by_time_are_the_same_of_every_kind_and_format(tmp_path, kind, ending, starts):
+    times = [*range(100), None]
+    source = tmp_path / f"t{ending}"
+    if ending == ".csv":
+        source.write_text("t,x\n" + "".join(f"{'' if t is None else t},1\n" for t in times))
+    elif ending == ".parquet":
+        arrow = pa.int64() if kind == "int" else pa.float64()
+        pyarrow.parquet.write_table(pa.table({"t": pa.array(times, arrow)}), source)
+    else:
+        with tf.io.TFRecordWriter(str(source)) as writer:
+            for time in times:
+                example = tf.train.Example()
+                if time is not None:
+                    of = "float_list" if kind == "float" else "int64_list"
+                    getattr(example.features.feature["t"], of).value.append(time)
+                writer.write(example.SerializeToString())
+    examples = read(tmp_path, source, {"time": "t", "starts": starts, "kinds": {"t": kind}})
+    # By shares the 54 oldest of 101 rows are trained on, the one without a time among them.
+    rows = {"train": 71, "validate": 10, "eval": 20} if starts else None
+    rows = rows or {"train": 54, "validate": 13, "eval": 34}
+    assert json.loads(examples.get_string_custom_property(recorded.SPLIT_ROWS)) == rows
 
 
 def test_splits_by_time_and_shares_are_cut_where_the_data_says(tmp_path, monkeypatch):

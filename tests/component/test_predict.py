@@ -1,6 +1,7 @@
 """fareline predict on tiny models: the served model's answers, in order, whole or not at all."""
 
 import csv
+import decimal
 import json
 
 import numpy as np
@@ -108,6 +109,30 @@ def test_every_format_to_every_other_gives_the_same(base, tmp_path):
             assert set(got[0]) == set(wanted[0])
 
 
+def test_parquet_columns_of_every_type_are_written_to_every_format(base, tmp_path):
+    columns = {
+        "x": pa.array([decimal.Decimal("1.25"), decimal.Decimal("-3.00")]),
+        "name": pa.array([["a", "b"], ["c"]]),
+        "count": pa.array([True, False]),
+        "price": pa.array([decimal.Decimal("0.10"), None]),
+        "raw": pa.array([[b"\xff"], []]),
+    }
+    pyarrow.parquet.write_table(pa.table(columns), tmp_path / "in.parquet")
+    for target in ("csv", "jsonl", "parquet"):
+        predict(base, tmp_path / "in.parquet", tmp_path / f"out.{target}")
+    assert (tmp_path / "out.csv").read_text().splitlines() == [
+        "x,name,count,price,raw,prediction,model_version",
+        '1.25,"[""a"", ""b""]",true,0.10,"[""\\\\xff""]",2.5,7',
+        '-3.00,"[""c""]",false,,[],-6,7',
+    ]
+    first, second = map(json.loads, (tmp_path / "out.jsonl").read_text().splitlines())
+    assert first == {"x": 1.25, "name": ["a", "b"], "count": True, "price": 0.1, "raw": ["\\xff"],
+                     "prediction": 2.5, "model_version": 7}  # fmt: skip
+    assert second["price"] is None and second["raw"] == []
+    written = pyarrow.parquet.read_table(tmp_path / "out.parquet")
+    assert written.select(list(columns)).to_pydict() == pa.table(columns).to_pydict()
+
+
 def test_json_lines_keep_all_their_keys(base, tmp_path):
     (tmp_path / "in.jsonl").write_text('{"x": 1, "deep": {"a": [1]}}\n{"x": 2, "late": "é"}\n')
     predict(base, tmp_path / "in.jsonl", tmp_path / "out.jsonl")
@@ -162,6 +187,37 @@ def test_the_wrong_file_is_not_read_to_its_end(base, tmp_path, monkeypatch):
     (tmp_path / "in.jsonl").write_text(lines)
     with pytest.raises(TooManyBadRows, match="8,192 of 8,192 rows are bad"):
         predict(base, tmp_path / "in.jsonl", tmp_path / "out.csv")
+
+
+@pytest.mark.parametrize("bad_first", [True, False])
+@pytest.mark.parametrize("bad", [5_500, 8_000, 16_000])
+def test_every_row_is_written_or_the_command_fails(base, tmp_path, monkeypatch, bad, bad_first):
+    """Whatever limit is given, and wherever the bad rows are, in batches of 8,192 lines."""
+    monkeypatch.setattr(batch_prediction, "_HOPELESS_ROWS", 4_000)
+    rows = 18_000
+    lines = [*['{"x": "text"}\n'] * bad, *['{"x": 1}\n'] * (rows - bad)]
+    (tmp_path / "in.jsonl").write_text("".join(lines if bad_first else reversed(lines)))
+    for limit in (0.2, 0.4, 0.6, 0.95, 1.0):
+        output = tmp_path / f"{limit}.jsonl"
+        asked = (base, tmp_path / "in.jsonl", output, "--max-bad-share", limit)
+        if bad <= limit * rows and not (limit < 0.5 and bad_first):
+            found = predict(*asked)
+            assert (found["rows"], found["predicted"]) == (rows, rows - bad)
+            assert len(output.read_text().splitlines()) == rows - bad
+            assert len((tmp_path / f"{output.name}.quarantine.jsonl").open().readlines()) == bad
+            continue
+        with pytest.raises(TooManyBadRows):
+            predict(*asked)
+        assert not output.exists()
+
+
+def test_what_is_given_up_is_counted_with_the_good_rows_of_its_batch(base, tmp_path, monkeypatch):
+    monkeypatch.setattr(batch_prediction, "_HOPELESS_ROWS", 10)
+    # 30 % of the rows are bad, and so is every row that is known before the good ones are answered.
+    lines = [*['{"x": "text"}\n'] * 30, *['{"x": 1}\n'] * 70]
+    (tmp_path / "in.jsonl").write_text("".join(lines))
+    found = predict(base, tmp_path / "in.jsonl", tmp_path / "out.jsonl", "--max-bad-share", 0.3)
+    assert (found["rows"], found["predicted"], found["quarantined"]) == (100, 70, 30)
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,16 @@ def test_only_columns_that_the_model_reads_are_written(tmp_path):
     assert json.loads(lines[0])["version"] == 7
 
 
+def test_a_row_that_cannot_be_read_costs_a_line_and_no_other(tmp_path):
+    told = []
+    log = RequestLog(str(tmp_path), 1.0, tell=told.append)
+    log.note(_SERVABLE, _SIGNATURE, {"examples": np.array([b"no example"], object)}, "grpc")
+    _note(log, 3)
+    log.close()
+    assert _logged(tmp_path) == [0.0, 1.0, 2.0]
+    assert [line.partition(" (")[0] for line in told] == ["request log: 1 entries lost"]
+
+
 def test_a_full_file_gives_way_to_a_new_one_and_old_ones_go(tmp_path):
     log = RequestLog(str(tmp_path), 1.0, file_bytes=4000)
     _note(log, 1000)

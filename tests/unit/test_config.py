@@ -873,6 +873,17 @@ def test_splits_by_time_name_where_all_but_the_oldest_start():
         load("{eval: 9}")
     with pytest.raises(SettingsError, match=r"expected no two splits to start at the same value"):
         load("{eval: 9, validate: 9}")
+    # Rows without a time are the oldest split's, and no model is chosen or judged by those.
+    for starts, oldest in (
+        ("{train: 3, validate: 5}", "eval"),
+        ("{train: 3, eval: 5}", "validate"),
+    ):
+        with pytest.raises(
+            SettingsError,
+            match=rf"data: .*expected split_by.starts to name {oldest}, since the oldest rows, and "
+            "those without a time, are for train or for none",
+        ):
+            load(starts)
 
 
 def test_a_query_is_split_by_time_at_given_times_alone():

@@ -205,6 +205,28 @@ def test_examples_whose_files_are_gone(tmp_path):
     )
 
 
+def test_a_feature_that_no_example_of_a_batch_has_is_missing_in_what_is_shown(tmp_path):
+    rows = [[{"a": [1], "b": [2.5]}], [{"a": [2]}], [{"a": [3], "c": ["x"]}]]
+    for shard, examples in enumerate(rows):
+        write(tmp_path / "examples" / "Split-train" / f"data-{shard}.gz", examples)
+    write(tmp_path / "examples" / "Split-eval" / "data-0.gz", [{"d": [4]}])
+    writer = StoreWriter(tmp_path / "metadata.db")
+    examples = artifact(tmp_path / "examples", split_names='["train", "eval"]')
+    writer.add_execution("taxi", "run-1", "ExampleGen", outputs={"examples": [examples]})
+    asked = ["data", "query", "1 = 1", "--workspace", str(tmp_path)]
+    ran = CliRunner().invoke(app, asked)
+    assert ran.exit_code == 0, ran.output
+    lines = [line.split() for line in ran.stdout.splitlines()]
+    assert ["a", "1", "2", "3"] in lines and ["b", "2.5", "·", "·"] in lines
+    assert ["c", "·", "·", "x"] in lines and ["d", "4"] in lines
+    [asked] = json.loads(CliRunner().invoke(app, [*asked, "--json"]).stdout)["artifacts"]
+    assert asked["splits"]["train"]["examples"] == [
+        {"a": 1, "b": 2.5, "c": None, "d": None},
+        {"a": 2, "b": None, "c": None, "d": None},
+        {"a": 3, "b": None, "c": "x", "d": None},
+    ]
+
+
 def test_lists_are_lists_in_every_example_and_bytes_stay_bytes(tmp_path):
     """A feature turns out to be a list in the last file, when the first one was read already."""
     first = write(tmp_path / "1.gz", [{"tags": ["a"], "raw": ["x"]}, {"tags": ["d"]}])

@@ -1,16 +1,20 @@
 """data.local_query, data.query_source: what a query may read, says, and refuses."""
 
 import collections
+import contextlib
 import csv
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+import tensorflow as tf
 
+from data.example_query import ExampleQuery
 from data.local_query import LocalQuery, count_rows, open_query, read_query
 from data.query_source import check_query, find_tables
 from data.taxi import taxi_csv_path
-from fareline.errors import DataError
+from fareline.errors import DataError, FarelineError
 
 TRIPS = "company,fare,hour\nA,1.5,1\nB,,2\nA,4,3\n,2.25,4\n"
 ZONES = [(1, "North"), (2, "South"), (3, "North")]
@@ -316,3 +320,34 @@ def test_what_a_run_cannot_use_is_said_before_it(tmp_path, text, said):
     with pytest.raises(DataError) as caught:
         check(tmp_path, text, ["company", "fare"][: text.count(",") + 1], {"company": "string"})
     assert str(caught.value) == said
+
+
+@pytest.mark.parametrize("broken", ["nothing", "file", "query", "reading"])
+def test_every_connection_is_closed(tmp_path, monkeypatch, broken):
+    opened = []
+    connect = duckdb.connect
+    monkeypatch.setattr(duckdb, "connect", lambda *a: opened.append(connect(*a)) or opened[-1])
+    path = tmp_path / "t.parquet"
+    pyarrow.parquet.write_table(pa.table({"x": [1, 2]}), path)
+    if broken == "file":
+        path.write_bytes(b"PAR1")
+    text = {"query": "SELECT y FROM t", "reading": "SELECT CAST('a' || x AS INT) AS n FROM t"}
+    query = LocalQuery(text.get(broken, "SELECT x FROM t"), {"t": [str(path)]})
+    example = tf.train.Example()
+    example.features.feature["x"].int64_list.value.append(1)
+    records = str(tmp_path / "examples")
+    with tf.io.TFRecordWriter(records) as writer:
+        writer.write(b"?" if broken == "file" else example.SerializeToString())
+    condition = "y = 1" if broken == "query" else "CAST('a' || x AS INT) = 1"
+    condition = "x = 1" if broken in ("nothing", "file") else condition
+    for ask, fails in (
+        (lambda: list(read_query(query, {})), broken != "nothing"),
+        (lambda: count_rows(query), broken == "file"),
+        (lambda: ExampleQuery(condition).ask({"train": [records]}, 1), broken != "nothing"),
+    ):
+        with pytest.raises(FarelineError) if fails else contextlib.nullcontext():
+            ask()
+    assert len(opened) == 3
+    for connection in opened:
+        with pytest.raises(duckdb.ConnectionException):
+            connection.execute("SELECT 1")

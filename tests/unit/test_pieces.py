@@ -12,7 +12,10 @@ import pytest
 
 from data import columnar_files, pieces
 from data.kinds import kind_of_cells, merge_kinds
+from data.local_query import LocalQuery, read_query
 from data.pieces import kinds_in, plan_file, read_piece
+from data.sample import read_sample
+from data.source_files import check_source_files
 from data.taxi import taxi_csv_path
 from fareline.errors import DataError
 
@@ -124,6 +127,32 @@ def test_examples_are_read_back_as_they_were_written(tmp_path):
     ]
     with pytest.raises(DataError, match="feature 'a' holds int; expected string, as other"):
         list(read_piece(piece, kinds | {"a": "string"}, open_file))
+
+
+@pytest.mark.parametrize(
+    ("name", "header", "repeated"),
+    [
+        ("t.csv", "fare,hour,fare", "'fare'"),
+        ("t.csv", 'a,"a",b,b', "'a', 'b'"),
+        ("t.csv", "fare,,", "''"),
+        ("t.csv.gz", "\ufefffare,fare", "'fare'"),
+    ],
+)
+def test_a_repeated_column_is_refused_by_whoever_reads_csv(tmp_path, name, header, repeated):
+    path = tmp_path / name
+    content = f"{header}\n{','.join('1' * (1 + header.count(',')))}\n".encode()
+    path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    query = LocalQuery("SELECT count(*) AS n FROM t", {"t": [str(path)]})
+    for read in (
+        lambda: plan_file(str(path), open_file),  # where an ExampleGen runs
+        lambda: check_source_files(path, ()),  # before a run
+        lambda: read_sample(path, {}),
+        lambda: list(read_query(query, {})),
+    ):
+        with pytest.raises(
+            DataError, match=f"{name}: the header repeats {repeated}; expected each"
+        ):
+            read()
 
 
 def test_what_a_parquet_row_cannot_be_is_set_apart_and_what_a_column_cannot_be_refused(tmp_path):

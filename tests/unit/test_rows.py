@@ -1,15 +1,20 @@
 """data.row_reader: CSV, JSON lines and Parquet read right, or quarantined with line and reason."""
 
 import csv
+import decimal
 import io
 import json
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from data import rows_csv
+from data import row_values, rows_csv
+from data.pieces import plan_file, read_piece
 from data.row_reader import open_rows
 from data.row_values import TYPES, check_value, convert
 from data.rows import Wanted
@@ -139,6 +144,8 @@ def test_json_lines(tmp_path):
         b'{"fare": null, "hour": 3}',
         b'{"fare": 1, "hour": 3, "company": 7}',
         b'{"fare": 1, "hour": 3, "company": "\xff"}',
+        b'{"fare": 1, "hour": 3, "fare": 2}',
+        b'{"fare": 1, "hour": 3, "other": {"x": 1, "x": 1}}',
         b'{"hour": -1, "company": "", "fare": 1e3}',
     ]
     good, bad, blank = read(tmp_path / "t.jsonl", b"\n".join(lines))
@@ -154,6 +161,8 @@ def test_json_lines(tmp_path):
         (10, "missing_value"),
         (11, "wrong_type"),
         (12, "not_utf8"),
+        (13, "not_json"),
+        (14, "not_json"),
     ]
     assert blank == 1
 
@@ -173,6 +182,39 @@ def test_parquet_with_pandas_ways_and_bad_values(tmp_path):
     good, bad, _ = read(path, None, Wanted(WANTED.kinds, frozenset({"fare"})))
     assert good == [(1.5, 1, b"a"), (3.0, None, b"d")]
     assert bad == [(2, "not_finite"), (3, "wrong_type"), (4, "missing_value")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "array"),
+    [
+        ("int", pa.array([True, None, False])),
+        ("int", pa.array([1, 2, None], pa.uint8())),
+        ("float", pa.array([decimal.Decimal("1.25"), None, decimal.Decimal("-3")])),
+        ("float", pa.array([1, None, 3])),
+        ("float", pa.array([[1.5, 2.5], [], None])),
+        ("int", pa.array([[1], [2, 3], [4]], pa.large_list(pa.int32()))),
+        ("string", pa.array([["a", "b"], None, ["c"]])),
+        ("string", pa.array([b"\xff\x00", b"", None])),
+        ("string", pa.array(["a", None, "b"], pa.large_string()).dictionary_encode()),
+        ("string", pa.array([None, None, None], pa.float64())),
+        ("float", pa.array([None, None, None], pa.timestamp("s"))),
+    ],
+    ids=lambda value: str(getattr(value, "type", value)),
+)
+def test_parquet_is_read_to_predict_as_it_was_read_to_train(tmp_path, kind, array):
+    path = write_parquet(tmp_path / "t.parquet", x=array, y=[1, 2, 3])
+    kinds = {"x": kind, "y": "int"}
+    [rows] = open_rows(path, Wanted(kinds, frozenset({"y"})))
+    [piece] = plan_file(str(path), partial(open, mode="rb"))[1]
+    [batch] = read_piece(piece, kinds, partial(open, mode="rb"))
+    assert [*rows.bad, *batch.bad] == [] and len(rows) == 3
+    assert rows.features == batch.columns
+    assert rows.typed()["x"].to_pylist() == array.to_pylist()
+    # What is missing where a value is needed is missing in a list too.
+    found = [
+        row.line for rows in open_rows(path, Wanted(kinds, frozenset(kinds))) for row in rows.bad
+    ]
+    assert found == [i for i, value in enumerate(array.to_pylist(), 1) if value in (None, [])]
 
 
 def test_parquet_of_another_type_says_so(tmp_path):
@@ -224,6 +266,50 @@ def test_whole_arrays_and_single_values_are_judged_alike(kind):
         got = got.decode() if isinstance(got, bytes) else got
         assert got == value or (got is None and value is None), text
     assert array.type == TYPES[kind]
+
+
+def values_of_all_kinds():
+    texts = st.sampled_from(
+        ["1", " 2\t", "+3", "1e3", "", "x", "\u0664", "0x1", "\n5", "5\n", "nan"]
+    )
+    texts |= st.integers(-(2**64), 2**64).map(str) | st.floats().map(str)
+    texts |= st.integers(-(2**64), 2**64).map(lambda n: f"{n}.0")
+    numbers = st.floats(width=32) | st.floats() | st.integers(-(2**54), 2**54).map(float)
+    return st.one_of(
+        st.lists(st.none() | texts).map(lambda found: pa.array(found, pa.string())),
+        st.lists(st.none() | texts.map(str.encode) | st.binary()).map(
+            lambda found: pa.array(found, pa.binary())
+        ),
+        st.lists(st.none() | numbers).map(lambda found: pa.array(found, pa.float64())),
+        st.lists(st.none() | st.integers(0, 2**64 - 1)).map(
+            lambda found: pa.array(found, pa.uint64())
+        ),
+        st.lists(st.none() | st.booleans()).map(lambda found: pa.array(found, pa.bool_())),
+    )
+
+
+@settings(max_examples=400, deadline=None)
+@given(values_of_all_kinds(), st.sampled_from(sorted(TYPES)), st.integers(0, 3))
+def test_a_value_is_converted_alike_alone_and_among_others(array, kind, start):
+    array = array[start:]
+    found, faults = convert(array, kind)
+    alone = [convert(array[index : index + 1], kind) for index in range(len(array))]
+    assert found.to_pylist() == [one.to_pylist()[0] for one, _ in alone]
+    assert faults == {i: fault[0] for i, (_, fault) in enumerate(alone) if fault}
+    assert found.type == TYPES[kind]
+
+
+@pytest.mark.parametrize("kind", sorted(TYPES))
+def test_a_column_of_another_type_is_converted_in_one_pass(kind, monkeypatch):
+    wrong = [f"n{i}\xff".encode("latin-1") for i in range(20_000)]
+    calls = []
+    arrow, python = dict(row_values._FAST), dict(row_values._CHECKS)
+    monkeypatch.setitem(row_values._FAST, kind, lambda array: calls.append(1) or arrow[kind](array))
+    monkeypatch.setitem(row_values._CHECKS, kind, lambda v: calls.append(1) or python[kind](v))
+    found, faults = convert(pa.array([*wrong, *wrong, b"5"], pa.binary()), kind)
+    assert list(faults) == list(range(40_000)) and found.null_count == 40_000
+    assert {fault.reason for fault in faults.values()} == {"not_utf8"}
+    assert len(calls) <= 2 + 20_000
 
 
 def test_rows_keep_their_text_and_are_typed_where_the_output_has_types(tmp_path):

@@ -8,6 +8,8 @@ import pytest
 
 from data import source as csv_source
 from data import taxi
+from data.personal_columns import find_personal_columns, sample_columns
+from data.sample import read_sample
 from data.source import CsvSource, check_csv_example_gen_reads_alike, check_csv_source
 from fareline.errors import DataError
 
@@ -198,6 +200,33 @@ def test_header_that_is_not_utf8(tmp_path):
     assert refusal(file) == (
         f"{file}: not UTF-8 text (byte 0xe9); {WITH_HEADER}. "
         "Hint: convert it, for example with iconv -f WINDOWS-1252 -t UTF-8."
+    )
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+@pytest.mark.parametrize("length", [131_072, 131_073, 9 << 20])
+def test_a_long_first_cell_is_what_the_reader_says(tmp_path, length, quote):
+    file = write(tmp_path, "a.csv", f"fare,tips\n{quote}{'x' * length}{quote},1\n2,3\n")
+    found = check_csv_source(file, ["fare"])
+    sample = read_sample(file, {})
+    assert (found.header, sample.rows, sample.bad) == (("fare", "tips"), 2, [])
+    assert len(next(iter(sample.columns()))["fare"][0].as_py()) == length
+    if length > 131_072:
+        with pytest.raises(DataError, match=r"CsvExampleGen cannot read the first row \(field lar"):
+            check_csv_example_gen_reads_alike(found)
+    else:
+        check_csv_example_gen_reads_alike(found)
+    # What is behind it is looked at as well.
+    people = "".join(f"p{i}@example.org,{i}\n" for i in range(9))
+    file = write(tmp_path, "b.csv", f"who,note\nx@example.org,{'x' * length}\n{people}")
+    assert find_personal_columns(sample_columns([file])) == {"who": "e-mail addresses"}
+
+
+def test_an_unclosed_quote_in_the_first_row_is_no_long_cell(tmp_path):
+    file = write(tmp_path, "a.csv", 'fare,tips\n"1,2\n' + "1,2\n" * 100_000)
+    assert refusal(file) == (
+        f"{file}: not CSV (field larger than field limit (131072)); {WITH_HEADER}. "
+        "Hint: look for an unclosed quote in the first lines."
     )
 
 

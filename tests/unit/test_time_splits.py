@@ -67,6 +67,50 @@ def test_rows_land_where_the_starts_say():
     assert by_time[None] == 0
 
 
+def arrays_of(values):
+    """The same times in every form that a reader may give them."""
+    some = [v for v in values if v is not None]
+    offsets = np.concatenate([[0], np.cumsum([v is not None for v in values])])
+    for kind in (pa.int64(), pa.float64(), pa.float32()):
+        yield pa.array([v if v is None else kind.to_pandas_dtype()(v) for v in values], kind)
+        yield pa.LargeListArray.from_arrays(
+            pa.array(offsets, pa.int64()), pa.array(np.array(some, kind.to_pandas_dtype()))
+        )
+    yield pa.array([np.nan if v is None else float(v) for v in values], pa.float64())
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.integers(-1_000, 1_000) | st.none(), min_size=1, max_size=30),
+    st.lists(st.integers(-2_000, 2_000).map(lambda t: t / 2), min_size=2, max_size=2, unique=True),
+)
+def test_every_form_of_a_time_lands_in_the_same_split(values, starts):
+    splitting = Splitting(SHARES, time="t", starts=sorted(starts))
+    expected = [0 if v is None else sum(start <= v for start in starts) for v in values]
+    counts = [len({v for v in values if v is not None}), sum(v is None for v in values)]
+    for array in arrays_of(values):
+        assert assign({"t": array}, len(values), splitting).tolist() == expected, array.type
+        times = count_times(array, "t")
+        assert [len(times.keys), times.missing] == counts, array.type
+
+
+def test_times_and_starts_at_the_ends_of_64_bits_are_compared_exactly():
+    values = [-(2**63), -(2**62) - 1, 2**62, 2**62 + 1, 2**63 - 1, None]
+    splitting = Splitting(SHARES, time="t", starts=[-(2**62), 2**62 + 1])
+    assert assign({"t": pa.array(values)}, 6, splitting).tolist() == [0, 0, 1, 2, 2, 0]
+    splitting = Splitting(SHARES, time="t", starts=[-1e300, 0.5])
+    assert assign({"t": pa.array(values)}, 6, splitting).tolist() == [1, 1, 2, 2, 2, 0]
+
+
+def test_a_row_with_several_times_is_refused():
+    several = pa.array([[1], [2, 3]], pa.large_list(pa.int64()))
+    expected = "data.split_by.time: t: a row has 2 values; expected a number in every row"
+    with pytest.raises(DataError, match=expected):
+        count_times(several, "t")
+    with pytest.raises(DataError, match=expected):
+        assign({"t": several}, 2, Splitting(SHARES, time="t", starts=[1, 2]))
+
+
 @pytest.mark.parametrize("kind", [int, float])
 def test_many_times_are_counted_in_bounded_memory_and_the_same_in_any_order(kind, monkeypatch):
     monkeypatch.setattr(time_splits, "MOST_TIMES", 256)
