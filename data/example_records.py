@@ -4,7 +4,7 @@ Called by `data.pieces`, and by what looks into Examples artifacts. Imports Tens
 when a file is opened.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -27,11 +27,15 @@ def read(path: str, kinds: Mapping[str, str]) -> Iterator[Batch]:
         first += len(records)
 
 
-def read_columns(paths: Iterable[str]) -> Iterator[dict[str, pa.Array]]:
+def read_columns(
+    paths: Iterable[str], choose: Callable[[int], np.ndarray] | None = None
+) -> Iterator[dict[str, pa.Array]]:
     """Reads files of an Examples artifact, in the memory of one batch.
 
     Args:
         paths: TFRecord files of tf.Examples, gzipped where the name ends in .gz.
+        choose: Called with the number of records of each batch, once, before that batch is yielded;
+            returns the indices of those to decode. Reading takes far less than decoding. None: all.
 
     Yields:
         Columns by name: large_lists of int64, float32 or large_binary, null where the feature is
@@ -39,6 +43,8 @@ def read_columns(paths: Iterable[str]) -> Iterator[dict[str, pa.Array]]:
     """
     for path in paths:
         for records in _chunks(path):
+            if choose is not None:
+                records = [records[index] for index in choose(len(records))]
             batch, faults = _decode(records)
             if faults:
                 raise DataError.explain(
@@ -67,7 +73,7 @@ def _chunks(path: str) -> Iterator[list[bytes]]:
     import tensorflow as tf
 
     packed = "GZIP" if path.endswith(".gz") else ""
-    dataset = tf.data.TFRecordDataset(path, packed).batch(_RECORDS)
+    dataset = tf.data.TFRecordDataset(path, packed).batch(_RECORDS).prefetch(1)
     count = 0
     try:
         for batch in dataset.as_numpy_iterator():

@@ -28,6 +28,52 @@ class Sample:
     rows_seen: int
 
 
+class Sampler:
+    """Takes rows at random in one pass, each with the same chance.
+
+    Of each batch `choose` says which rows can still be in the sample, and `keep` takes these. Other
+    rows need not be decoded at all. Held are at most twice `most_rows` and one batch.
+
+    Args:
+        most_rows: Kept; all rows, in their order, where there are no more.
+        seed: Of the choice; it does not depend on how rows are divided into batches.
+    """
+
+    def __init__(self, most_rows: int = MOST_ROWS, seed: int = 0):
+        self._most_rows = most_rows
+        self._random = np.random.Generator(np.random.PCG64(seed))
+        self._kept: list[tuple[np.ndarray, dict[str, pa.Array]]] = []
+        self._keys = np.empty(0)  # of the rows that were chosen last
+        self._seen = self._held = 0
+        self._bound = 1.0  # of the keys of rows that can still be in the sample
+
+    def choose(self, rows: int) -> np.ndarray:
+        """Returns the indices of the rows of the next batch that `keep` is to be given, sorted."""
+        keys = self._random.random(rows)
+        chosen = np.flatnonzero(keys <= self._bound)
+        self._keys = keys[chosen]
+        self._seen += rows
+        return chosen
+
+    def keep(self, columns: Mapping[str, pa.Array]) -> None:
+        """Takes the rows that were chosen.
+
+        Args:
+            columns: By name, arrays of values where null is missing, or of lists of values.
+        """
+        firsts = {name: first_values(array) for name, array in columns.items()}
+        self._kept.append((self._keys, firsts))
+        self._held += len(self._keys)
+        if self._held > 2 * self._most_rows:
+            self._kept = [_smallest(self._kept, self._most_rows)]
+            self._held, self._bound = self._most_rows, self._kept[0][0].max()
+
+    def sample(self) -> Sample:
+        """Returns the sample of all batches so far."""
+        keys, columns = _smallest(self._kept, self._most_rows)
+        return Sample(columns, len(keys), self._seen)
+
+
 def take_sample(
     batches: Iterable[Mapping[str, pa.Array]], most_rows: int = MOST_ROWS, seed: int = 0
 ) -> Sample:
@@ -36,28 +82,14 @@ def take_sample(
     Args:
         batches: Columns by name, arrays of values where null is missing, or of lists of values; of
             one length in each batch. A batch without any column is no rows.
-        most_rows: Kept; all rows, in their order, where there are no more.
-        seed: Of the choice; it does not depend on how rows are divided into batches.
-
-    Returns:
-        The sample. No more than twice `most_rows` and one batch are held at a time.
+        most_rows: See `Sampler`.
+        seed: See `Sampler`.
     """
-    random = np.random.Generator(np.random.PCG64(seed))
-    kept: list[tuple[np.ndarray, dict[str, pa.Array]]] = []
-    seen = held = 0
-    bound = 1.0  # of the keys of rows that can still be in the sample
+    sampler = Sampler(most_rows, seed)
     for batch in batches:
-        rows = len(next(iter(batch.values()))) if batch else 0
-        keys = random.random(rows)
-        chosen = np.flatnonzero(keys <= bound)
-        columns = {name: first_values(array).take(chosen) for name, array in batch.items()}
-        kept.append((keys[chosen], columns))
-        seen, held = seen + rows, held + len(chosen)
-        if held > 2 * most_rows:
-            kept = [_smallest(kept, most_rows)]
-            held, bound = most_rows, kept[0][0].max()
-    keys, columns = _smallest(kept, most_rows)
-    return Sample(columns, len(keys), seen)
+        chosen = sampler.choose(len(next(iter(batch.values()))) if batch else 0)
+        sampler.keep({name: array.take(chosen) for name, array in batch.items()})
+    return sampler.sample()
 
 
 def first_values(array: pa.Array) -> pa.Array:

@@ -7,7 +7,7 @@ import dataclasses
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from data.drift import RECORD, RETUNE, WARN, Rule, Rules
 from data.drift_report import LABEL, Comparison
 from data.row_reader import open_rows
 from data.rows import Rows, Wanted
-from data.samples import Sample, take_sample
+from data.samples import Sample, Sampler, take_sample
 from fareline.errors import DataError
 from pipeline.coverage import labels_of_rows
 from pipeline.example_rows import rows_of_splits
@@ -106,17 +106,18 @@ class Task:
 
 def sample_examples(data: DataSet, task: Task) -> Sample:
     """Rows of all splits, each with its label as a further column, but where that is a number."""
-    return take_sample(_labelled(data, task.label), MOST_ROWS)
+    sampler = Sampler(MOST_ROWS)
+    for batch in rows_of_splits(data.uri, data.splits, sampler.choose):
+        sampler.keep(_labelled(batch, task.label))
+    return sampler.sample()
 
 
-def _labelled(data: DataSet, label: Label) -> Iterator[Mapping[str, pa.Array]]:
-    for batch in rows_of_splits(data.uri, data.splits):
-        if isinstance(label, Amount) or not batch:
-            yield batch
-            continue
-        rows = len(next(iter(batch.values())))
-        named = pa.array(labels_of_rows(batch, rows, label), pa.large_string())
-        yield {**batch, LABEL: named.cast(pa.large_binary())}
+def _labelled(batch: Mapping[str, pa.Array], label: Label) -> Mapping[str, pa.Array]:
+    if isinstance(label, Amount) or not batch:
+        return batch
+    rows = len(next(iter(batch.values())))
+    named = pa.array(labels_of_rows(batch, rows, label), pa.large_string())
+    return {**batch, LABEL: named.cast(pa.large_binary())}
 
 
 def sample_requests(task: Task, contract: schema_pb2.Schema) -> Sample:

@@ -15,7 +15,7 @@ from tfx.types.standard_artifacts import Examples, Schema
 from tfx.utils import io_utils
 
 from data.drift import RETUNE, STOP, WARN, compare
-from data.drift_report import dump
+from data.drift_report import Comparison, dump
 from lineage.recorded import DRIFTED, REFERENCE, REFERENCE_SPAN, RETUNE_REASONS
 from pipeline.components.curated_schema import SCHEMA_FILE
 from pipeline.drift_artifact import (
@@ -26,7 +26,7 @@ from pipeline.drift_artifact import (
     DataDrift,
 )
 from pipeline.drift_rows import Task, sample_examples, sample_requests
-from pipeline.passed_data import data_set, find_previous
+from pipeline.passed_data import DataSet, data_set, find_previous
 
 
 @component
@@ -53,22 +53,9 @@ def DriftMonitor(  # noqa: N802 - TFX names the component after the function
     """
     task = Task.from_settings(json.loads(rules))
     contract = io_utils.parse_pbtxt_file(f"{schema.uri}/{SCHEMA_FILE}", schema_pb2.Schema())
-    categories = task.categories(contract)
     current = data_set(examples)
-    batch = sample_examples(current, task)
     previous = find_previous(passed_data, current)
-    comparisons = {}
-    if previous is not None:
-        reference = sample_examples(previous, task)
-        comparisons["previous"] = compare(reference, batch, task.rules(), categories)
-    if task.serving_sample:
-        requests = sample_requests(task, contract)
-        trained = task.features_of(batch)
-        comparisons["serving"] = compare(trained, requests, task.serving_rules(), categories)
-    comparisons = {
-        name: comparison.without_values(task.unnamed(comparison))
-        for name, comparison in comparisons.items()
-    }
+    comparisons = _compare_all(current, previous, task, contract)
     drifted = [
         {"against": against, "column": column.name, "policy": column.policy, "said": said}
         for against, comparison in comparisons.items()
@@ -90,3 +77,25 @@ def DriftMonitor(  # noqa: N802 - TFX names the component after the function
     reasons = [f"{d['column']}: {d['said']}" for d in drifted if d["policy"] == RETUNE]
     drift.set_string_custom_property(RETUNE_REASONS, "\n".join(reasons))
     drift.set_string_custom_property(DRIFTED, json.dumps(drifted, ensure_ascii=False))
+
+
+def _compare_all(
+    current: DataSet, previous: DataSet | None, task: Task, contract: schema_pb2.Schema
+) -> dict[str, Comparison]:
+    """Compares the data with all that there is to compare it with; with nothing, reads no row."""
+    if previous is None and not task.serving_sample:
+        return {}
+    categories = task.categories(contract)
+    batch = sample_examples(current, task)
+    comparisons = {}
+    if previous is not None:
+        reference = sample_examples(previous, task)
+        comparisons["previous"] = compare(reference, batch, task.rules(), categories)
+    if task.serving_sample:
+        requests = sample_requests(task, contract)
+        trained = task.features_of(batch)
+        comparisons["serving"] = compare(trained, requests, task.serving_rules(), categories)
+    return {
+        name: comparison.without_values(task.unnamed(comparison))
+        for name, comparison in comparisons.items()
+    }

@@ -10,6 +10,7 @@ from tfx.orchestration.kubeflow.v2 import compiler_utils
 from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_entrypoint_utils as containers
 from tfx.types import standard_artifacts
 
+from fareline.errors import DataError
 from pipeline.components.data_gate import DataGate
 from pipeline.components.drift_monitor import DriftMonitor
 from pipeline.decision_artifact import DataDecision
@@ -179,6 +180,17 @@ def test_the_first_data_has_nothing_to_be_compared_with(pipeline):
     assert (content["reference"], content["drifted"], "previous" in content) == (None, [], False)
     assert drift.get_string_custom_property("reference") == ""
     assert counts(drift) == (0, 0, 0)
+
+
+def test_with_nothing_to_compare_no_row_is_read(pipeline):
+    examples = pipeline.examples("first", trips(1, rows=10))
+    for path in (pipeline.folder / "first").glob("*/*"):
+        path.write_bytes(b"no TFRecord")
+    _, content = pipeline.compare(examples)
+    assert "previous" not in content
+    pipeline.run(pipeline.examples("second", trips(2, rows=10)))
+    with pytest.raises(DataError, match="damaged behind record 0"):
+        pipeline.compare(examples)
 
 
 def test_the_same_distribution_has_not_drifted_and_all_measures_are_kept(pipeline):

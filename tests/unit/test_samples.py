@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from data.samples import first_values, joined, take_sample
+from data.samples import Sampler, first_values, joined, take_sample
 
 
 def batches_of(values, size):
@@ -35,6 +35,19 @@ def test_the_sample_does_not_hang_on_batches():
     first = take_sample(batches_of(values, 500), most_rows=50, seed=3)
     second = take_sample(batches_of(values, 7), most_rows=50, seed=3)
     assert first.columns["x"].equals(second.columns["x"])
+
+
+def test_the_sample_is_of_the_smallest_keys_and_few_rows_are_asked_for():
+    random = np.random.Generator(np.random.PCG64(5))
+    expected = np.sort(np.argsort(random.random(100_000))[:50])
+    sampler, asked = Sampler(most_rows=50, seed=5), 0
+    for start in range(0, 100_000, 1000):
+        chosen = sampler.choose(1000)
+        asked += len(chosen)
+        sampler.keep({"x": pa.array(start + chosen)})
+    assert sampler.sample().columns["x"].to_numpy().tolist() == expected.tolist()
+    assert sampler.sample().rows_seen == 100_000
+    assert asked < 2000
 
 
 def test_a_column_that_some_batches_lack():
