@@ -60,7 +60,7 @@ def run_pytest(folder, tests, *arguments, **environment):
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
     )
     return done.returncode, done.stdout + done.stderr
 
