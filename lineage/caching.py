@@ -25,6 +25,14 @@ _NEVER_CACHED = {
     "Resolver": "a resolver looks into the store anew in every run",
     "Importer": "an importer looks at its URI anew in every run",
 }
+# Which nodes `runners.run` has executed though their key was known, and why.
+_FORCED = {
+    "Pusher": "the newest version at the destination was not this model, so it was pushed again",
+    "InfraValidator": "the infra validation before was ended by the machine, so that it said "
+    "nothing of the model",
+    "DriftMonitor": "the requests that it compares with are not on this machine, so that their "
+    "path does not say whether they are the same",
+}
 _SUCCESSES = (metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CACHED)
 
 
@@ -137,8 +145,9 @@ def _explain_same_key(graph: Graph, execution: Execution, earlier: Execution) ->
     if gone:
         text += f"of its outputs the payload of {', '.join(gone)} is missing"
         return Explanation(execution, "outputs_gone", text, origin)
-    if execution.type.rpartition(".")[2] == "Pusher" and recorded.USE_CACHE in properties:
-        text += "the newest version at the destination was not this model, so it was pushed again"
+    why = _FORCED.get(execution.type.rpartition(".")[2])
+    if why is not None and recorded.USE_CACHE in properties:
+        text += why
         return Explanation(execution, "forced", text, origin)
     text += "caching was off, for the run or for the node; the store does not say which"
     return Explanation(execution, "caching_off", text, origin)

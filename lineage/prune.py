@@ -12,6 +12,7 @@ import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from lineage.baselines import PIN, decision_in_force
 from lineage.elements import Artifact, Execution
 from lineage.graph import Graph
 from lineage.payload import MISSING, local_path, look_at
@@ -21,7 +22,6 @@ from lineage.recorded import QUARANTINE_DIR
 from lineage.trace import trace_upstream
 from lineage.withdrawn import withdrawn_models
 
-PINNED = "pinned"  # custom property of an artifact that is never to be pruned
 ACTIVE_HOURS = 24  # an execution that is marked as running for longer was left so by a crash
 
 
@@ -103,7 +103,7 @@ def plan_prune(
         graph: Of the whole store, which is read.
         keep: Number of runs to keep of each pipeline, the newest.
         boundary: Where payloads may be removed.
-        pins: Artifacts to keep beside those with the custom property `pinned`.
+        pins: Artifacts to keep beside those that `fareline baseline pin` named.
         now: Milliseconds since 1970.
         withdrawn: Whether what was pushed may go once its version has left the destination.
     """
@@ -194,9 +194,11 @@ def _protected(
 ) -> dict[Artifact, str]:
     """Artifacts that are never to go, with the reason."""
     protected = dict.fromkeys(pins, "pinned by --pin")
-    for artifact in graph.all_artifacts():
-        if artifact.properties.get(PINNED) in (1, "1", True):
-            protected.setdefault(artifact, "pinned")
+    for pipeline in graph.places.pipelines():
+        decision = decision_in_force(graph.store, pipeline)
+        if decision is not None and decision.action == PIN:
+            for artifact in graph.artifacts([decision.model_id]):
+                protected.setdefault(artifact, f"pinned as the baseline of {pipeline}")
     for artifact, why in pushed.items():
         protected.setdefault(artifact, why)
     for pipeline, artifacts in _baselines(graph).items():

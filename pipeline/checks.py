@@ -61,6 +61,7 @@ def require_sound_settings(
         *find_spans_without_pattern(settings),
         *find_uses_of_dropped_columns(settings),
         *find_pseudonyms_of_numbers(settings, types),
+        *find_features_that_are_pseudonyms(settings),
         *find_features_absent_in_serving(settings, types, serving_columns),
         *find_bucketed_texts(settings.evaluation, types),
         *find_evaluation_mistakes(settings.evaluation, settings.task),
@@ -80,7 +81,7 @@ def require_no_label_leak(settings: Settings) -> None:
     mistakes = find_evaluation_mistakes(settings.evaluation, settings.task)
     others = [*find_spans_without_pattern(settings), *find_uses_of_dropped_columns(settings)]
     others += [*find_gate_mistakes(settings), *find_drift_mistakes(settings, ())]
-    others += find_weighting_mistakes(settings)
+    others += [*find_weighting_mistakes(settings), *find_features_that_are_pseudonyms(settings)]
     _refuse(settings, [*find_label_leaks(settings), *others, *mistakes])
 
 
@@ -174,9 +175,10 @@ def find_uses_of_dropped_columns(settings: Settings) -> Iterator[str]:
     dropped = settings.data.personal_columns(pseudonymize=False)
     for where, column in _named_columns(settings):
         if column in dropped:
+            more = f", or set data.columns.{column}.pseudonymize"
             yield (
                 f"{where}: {column} is personal and left out of the Examples; expected another "
-                f"column. Hint: remove it here, or set data.columns.{column}.pseudonymize."
+                f"column. Hint: remove it here{more * (not where.startswith('features.'))}."
             )
 
 
@@ -187,6 +189,30 @@ def find_pseudonyms_of_numbers(settings: Settings, types: Mapping[str, str]) -> 
             yield (
                 f"data.columns.{column}: it is {types[column]} in the schema; expected bytes, "
                 "since a pseudonym is a text. Hint: correct the schema, or leave the column out."
+            )
+
+
+def require_no_features_that_are_pseudonyms(settings: Settings) -> None:
+    """Refuses to ask a model of such features, where nothing else of the settings is checked.
+
+    Raises:
+        SettingsError: With one line per feature.
+    """
+    _refuse(settings, list(find_features_that_are_pseudonyms(settings)))
+
+
+def find_features_that_are_pseudonyms(settings: Settings) -> Iterator[str]:
+    """A model is trained on what requests carry: they carry the value, and no server has the key.
+
+    Rows may be split, weighed, sliced and joined by pseudonyms, since that is done where they are.
+    """
+    pseudonyms = settings.data.personal_columns(pseudonymize=True)
+    for where, column in settings.features.columns():
+        if column in pseudonyms:
+            yield (
+                f"{where}: {column} is a pseudonym in the Examples, and requests have the value "
+                "itself; expected a column that is the same in both. Hint: remove it from the "
+                "features; data.split_by and evaluation.slices may name it."
             )
 
 

@@ -6,94 +6,34 @@ that an edit executes the component again: a verdict by other rules is no verdic
 these functions and never imports them.
 """
 
+import ast
+import functools
 import hashlib
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 PREPROCESSING_FN = "preprocessing.transform.preprocessing_fn"
 RUN_FN = "models.trainer.run_fn"
 TUNER_FN = "models.tuner.tuner_fn"
+_PARTS = ("body", "orelse", "finalbody", "handlers", "cases")  # where statements hold others
 # Where rows are read, this gives the key of pseudonyms: the environment is read in runners alone.
 PII_KEY_FN = "runners.pii_key.read_pii_key"
 
-# What each function's code consists of: packages whole, so that a new module counts as well.
+# Where the code of each begins: packages whole, so that a new module counts as well, and modules.
+# What these import of ours belongs to it too, and is found in the sources.
 TRANSFORM_SOURCES = ("preprocessing",)
-MODEL_SOURCES = (
-    "models",
-    "preprocessing.features",
-    "preprocessing.labels",
-    "preprocessing.weighting",
-)
-# What decides how a row is read, and which split it belongs to.
-EXAMPLE_GEN_SOURCES = (
-    "data.columnar_files",
-    "data.csv_batches",
-    "data.csv_blocks",
-    "data.example_files",
-    "data.example_records",
-    "data.examples",
-    "data.kinds",
-    "data.local_query",
-    "data.locked_duckdb",
-    "data.pieces",
-    "data.privacy",
-    "data.row_values",
-    "data.splits",
-    "data.time_splits",
-    "pipeline.components.columnar_example_gen",
-    "pipeline.components.example_reading",
-    "pipeline.components.piece_files",
-    "pipeline.components.query_reading",
-)
-# And of what decides on anomalies.
-GATE_SOURCES = (
-    "data.example_records",
-    "data.samples",
-    "pipeline.components.data_policy",
-    "pipeline.coverage",
-    "pipeline.example_rows",
-    "pipeline.slicing",
-    "preprocessing.labels",
-    "schema.anomalies",
-    "schema.bounds",
-    "schema.evidence",
-    "schema.gate",
-)
-# And of what compares data with data.
-DRIFT_SOURCES = (
-    "data.coded_rows",
-    "data.drift",
-    "data.drift_measures",
-    "data.drift_report",
-    "data.example_records",
-    "data.row_reader",
-    "data.row_values",
-    "data.rows",
-    "data.rows_csv",
-    "data.rows_json",
-    "data.rows_parquet",
-    "data.samples",
-    "pipeline.components.drift_monitor",
-    "pipeline.coverage",
-    "pipeline.drift_rows",
-    "pipeline.example_rows",
-    "pipeline.passed_data",
-    "preprocessing.labels",
-)
-# And of what decides whether Tuner searches, where it does not always.
-TUNER_SOURCES = ("pipeline.components.tuner", "pipeline.tuning_decision")
-# And of the two judges: what measures, and what decides.
-EVALUATOR_SOURCES = (
-    "pipeline.components.evaluator",
-    "pipeline.evaluation",
-    "pipeline.evaluation_section",
-    "pipeline.judgement",
-    "pipeline.metrics",
-    "pipeline.slice_extractor",
-    "pipeline.slicing",
-    "pipeline.verdict",
-)
+MODEL_SOURCES = ("models",)
+# What decides how a row is read, and which split it belongs to; the key is asked for by its path.
+EXAMPLE_GEN_SOURCES = ("pipeline.components.columnar_example_gen", PII_KEY_FN.rpartition(".")[0])
+# And what decides on anomalies.
+GATE_SOURCES = ("pipeline.components.data_policy",)
+# And what compares data with data.
+DRIFT_SOURCES = ("pipeline.components.drift_monitor",)
+# And what decides whether Tuner searches, where it does not always.
+TUNER_SOURCES = ("pipeline.components.tuner",)
+# And the two judges: what measures, and what decides. The slice extractor is named by its path.
+EVALUATOR_SOURCES = ("pipeline.components.evaluator", "pipeline.slice_extractor")
 INFRA_VALIDATOR_SOURCES = ("pipeline.components.infra_validator", "serving")
 
 # What an image for a cluster can import: our packages, and the library whose executors we extend.
@@ -103,22 +43,107 @@ IMAGE_PACKAGES = (
 )  # fmt: skip
 
 
-def fingerprint_sources(modules: Sequence[str]) -> str:
-    """SHA-256 over names and contents of the sources of modules and packages.
+def fingerprint_packages(packages: Sequence[str]) -> str:
+    """SHA-256 over names and contents of the sources of packages, and of nothing that they import.
 
     Args:
-        modules: Dotted names; a package stands for every `.py` file below it.
+        packages: Dotted names; each stands for every `.py` file below it.
 
     Returns:
         64 hexadecimal digits; the same wherever the code is installed.
     """
     digest = hashlib.sha256()
-    for module in modules:
-        for name, path in _source_files(module):
-            digest.update(f"{module}/{name}\0".encode())
+    for package in packages:
+        for name, path in _source_files(package):
+            digest.update(f"{package}/{name}\0".encode())
             digest.update(path.read_bytes())
             digest.update(b"\0")
     return digest.hexdigest()
+
+
+def fingerprint_sources(modules: Sequence[str]) -> str:
+    """SHA-256 over names and contents of modules and of all that they import of ours.
+
+    Args:
+        modules: Dotted names; a package stands for every module below it.
+
+    Returns:
+        64 hexadecimal digits; the same wherever the code is installed, and on both stacks.
+    """
+    digest = hashlib.sha256()
+    for name, path in sorted(find_sources(modules).items()):
+        digest.update(f"{name}\0".encode())
+        digest.update(path.read_bytes())
+        digest.update(b"\0")
+    return digest.hexdigest()
+
+
+def find_sources(modules: Sequence[str]) -> dict[str, Path]:
+    """Modules and all that they import of ours, wherever in them, by what their sources say.
+
+    Args:
+        modules: As `fingerprint_sources` has them.
+
+    Returns:
+        Dotted name to file; packages above a module, whose `__init__` runs before it, are there.
+    """
+    ours = {name.partition(".")[0] for name in modules}.union(IMAGE_PACKAGES) - {"tfx"}
+    folders = {package: _folder_of(package) for package in ours}
+    waiting = [name for module in modules for name in _modules_of(module)]
+    found: dict[str, Path] = {}
+    while waiting:
+        name = waiting.pop()
+        if name in found or (path := _file_of(name, folders)) is None:
+            continue
+        found[name] = path
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        waiting += [name.rpartition(".")[0], *_imported(path.read_bytes(), package)]
+    return found
+
+
+def _modules_of(module: str) -> list[str]:
+    """The module itself, or the package and all below it."""
+    files = [path for _, path in _source_files(module)]
+    if files[0].name != "__init__.py":
+        return [module]
+    below = [path.relative_to(files[0].parent).with_suffix("").parts for path in files]
+    return [module, *(".".join((module, *parts)) for parts in below if parts[-1] != "__init__")]
+
+
+@functools.cache
+def _imported(source: bytes, package: str) -> tuple[str, ...]:
+    """What a source imports when it runs: modules, and names that may be modules."""
+    found = []
+    waiting: list[ast.AST] = [ast.parse(source)]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            module = "." * node.level + (node.module or "")
+            module = importlib.util.resolve_name(module, package)
+            found += [module, *(f"{module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
+            waiting += node.orelse
+        else:  # statements alone: no expression imports
+            for part in _PARTS:
+                waiting += getattr(node, part, ())
+    return tuple(found)
+
+
+def _folder_of(package: str) -> Path | None:
+    spec = importlib.util.find_spec(package)
+    return Path(spec.origin).parent if spec is not None and spec.origin else None
+
+
+def _file_of(name: str, folders: Mapping[str, Path | None]) -> Path | None:
+    """The file of a module or package of ours; None of all else, such as a name in a module."""
+    top, *rest = name.split(".")
+    if (folder := folders.get(top)) is None:
+        return None
+    path = folder.joinpath(*rest)
+    candidates = [path / "__init__.py", *([path.with_suffix(".py")] if rest else [])]
+    return next((each for each in candidates if each.is_file()), None)
 
 
 def _source_files(module: str) -> list[tuple[str, Path]]:

@@ -6,15 +6,15 @@ instead. Imports kfp when a command needs it.
 """
 
 import contextlib
+import functools
 import hashlib
 import io
 import json
 import logging
 import os
-import socket
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ ADVICE = Advice(
     room="wait for other runs to end, or have the quota of the namespace raised",
     address="runners.kubeflow.host in the settings",
 )
-_SECONDS = 60.0  # that one answer may take
+SECONDS = 60  # that one answer may take; a whole number, or the client passes it over
 
 _JOB_STATES = {
     "RUNNING": JobState.RUNNING,
@@ -215,8 +215,6 @@ class KubeflowPlatform:
         import kfp_server_api
         import urllib3
 
-        before = socket.getdefaulttimeout()
-        socket.setdefaulttimeout(_SECONDS)  # the client itself would wait for ever
         try:
             with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -234,8 +232,6 @@ class KubeflowPlatform:
                 "expected one of that name",
                 "name another runners.kubeflow.experiment",
             ) from error
-        finally:
-            socket.setdefaulttimeout(before)
 
 
 def _connect(host: str, namespace: str | None) -> Any:
@@ -250,11 +246,29 @@ def _connect(host: str, namespace: str | None) -> Any:
 
     logging.getLogger().addHandler(logging.NullHandler())  # or kfp sets one up that prints
     # "kubeflow" is what kfp takes for no namespace at all.
-    return Client(
+    client = Client(
         host=host,
         namespace=namespace or "kubeflow",
         existing_token=os.environ.get(TOKEN_VARIABLE),
     )
+    _bound_waiting(client)
+    return client
+
+
+def _bound_waiting(client: Any) -> None:
+    """Has every request of this client end in time: by itself it would wait for ever.
+
+    A client that is built in another way is left as it is.
+    """
+    for api in vars(client).values():
+        rest = getattr(getattr(api, "api_client", None), "rest_client", None)
+        if rest is not None and not isinstance(rest.request, functools.partial):
+            rest.request = functools.partial(_request, rest.request)
+
+
+def _request(request: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    kwargs["_request_timeout"] = kwargs.get("_request_timeout") or SECONDS
+    return request(*args, **kwargs)
 
 
 def _named(name: str) -> str:

@@ -117,8 +117,8 @@ def no_answer(advice: Advice, endpoint: str, error: BaseException) -> Unreachabl
         endpoint: That was asked.
         error: What the client raised; its innermost cause is told.
     """
-    while error.__cause__ or error.__context__:
-        error = error.__cause__ or error.__context__
+    while inner := error.__cause__ or (None if error.__suppress_context__ else error.__context__):
+        error = inner
     # Sockets and TLS number their errors, which says nothing to a reader.
     said = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return UnreachableError.explain(

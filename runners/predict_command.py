@@ -62,12 +62,14 @@ def predict(
 
     from data.row_reader import open_rows
     from data.row_writer import require_writable
+    from pipeline.checks import require_no_features_that_are_pseudonyms
     from pipeline.config import load_settings
     from pipeline.sections import DEFAULT_PATH
     from runners.workspace import Workspace
 
     start = time.monotonic()
     settings = load_settings(config or DEFAULT_PATH)
+    require_no_features_that_are_pseudonyms(settings)
     if model_dir is not None:
         base = model_dir.resolve()
     else:

@@ -22,7 +22,7 @@ import yaml
 from lineage import recorded
 from pipeline.config import PATH_MAPPINGS, PATH_SETTINGS
 from pipeline.sections import DEFAULT_PATH, Settings
-from pipeline.user_code import fingerprint_sources
+from pipeline.user_code import fingerprint_packages
 from runners.doctor import STACKS
 from schema.curated import is_packaged_name
 
@@ -82,7 +82,7 @@ def collect_provenance(
         use_cache: Whether unchanged nodes may be skipped.
         runner: What executes it.
     """
-    fingerprint = fingerprint_sources(ROOMS)
+    fingerprint = fingerprint_packages(ROOMS)
     packages = installed_packages()
     properties = {
         recorded.RUNNER: runner,

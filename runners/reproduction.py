@@ -15,7 +15,7 @@ import yaml
 
 from fareline.errors import FarelineError, Interrupted, UserMistake
 from lineage.reproduce import SETTINGS_NAME, Recipe, code_warning, recorded_metrics
-from pipeline.user_code import fingerprint_sources
+from pipeline.user_code import fingerprint_packages
 from runners.provenance import ROOMS
 
 _CHECKOUT = Path(__file__).resolve().parents[1]
@@ -30,7 +30,7 @@ class ReproductionFailed(FarelineError, ChildProcessError):
 
 def present_fingerprint() -> str:
     """The fingerprint of the present code, as runs record theirs."""
-    return fingerprint_sources(ROOMS)
+    return fingerprint_packages(ROOMS)
 
 
 def overrides_for(recipe: Recipe) -> list[str]:

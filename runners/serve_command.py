@@ -56,12 +56,14 @@ def serve(
     ] = 0.0,
 ) -> None:
     """Serve the live model over gRPC and REST until Ctrl-C; takes up new versions by itself."""
+    from pipeline.checks import require_no_features_that_are_pseudonyms
     from pipeline.config import load_settings
     from pipeline.sections import DEFAULT_PATH
     from runners.workspace import Workspace
     from serving.start import leave_out_optional_packages
 
     settings = load_settings(config or DEFAULT_PATH)
+    require_no_features_that_are_pseudonyms(settings)
     if model_dir is not None:
         base = model_dir.resolve()
         name = name or base.name

@@ -52,7 +52,9 @@ def settings(years):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(KEY_VARIABLE, KEY)
         # The curated schema names companies, and not their pseudonyms.
-        yield (source, f"data.columns={PERSONAL}", "schema=null", *SMALL)
+        # Nor is a pseudonym a feature, since requests have the value itself.
+        features = "features.vocabulary={payment_type: {size: 10, oov_buckets: 1}}"
+        yield (source, f"data.columns={PERSONAL}", features, "schema=null", *SMALL)
 
 
 @pytest.fixture(scope="module")

@@ -2,11 +2,13 @@
 
 import datetime
 import re
+import socket
 from types import SimpleNamespace
 
 import pytest
 
 from pipeline.runner_sections import Kubeflow
+from runners import kubeflow_client
 from runners.jobs import (
     JobState,
     PlatformError,
@@ -340,6 +342,24 @@ def test_a_run_that_is_not_there(platform):
             "0815: not found (Run 0815 not found); expected what is there. Hint: "
             "runners.kubeflow.host and namespace in the settings say where to look."
         )
+
+
+@pytest.mark.timeout(60)
+def test_a_server_that_is_silent_is_not_waited_for_and_no_other_socket_is_touched(monkeypatch):
+    monkeypatch.setattr(kubeflow_client, "SECONDS", 1)
+    told = []
+    monkeypatch.setattr(socket, "setdefaulttimeout", told.append)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        platform = KubeflowPlatform(settings(f"http://127.0.0.1:{silent.getsockname()[1]}"))
+        for ask in (platform.find, platform.look, platform.cancel):
+            assert "timed out" in message(UnreachableError, ask, "0815").lower()
+    assert told == [] and socket.getdefaulttimeout() is None
+
+
+def test_a_client_that_is_built_in_another_way_is_left_alone():
+    client = SimpleNamespace(api=SimpleNamespace(api_client=SimpleNamespace()), host="h", none=None)
+    kubeflow_client._bound_waiting(client)
+    assert client.api.api_client == SimpleNamespace()
 
 
 def test_nobody_answers():

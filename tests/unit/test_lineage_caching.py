@@ -1,17 +1,21 @@
 """Why a node executed: the reason, its words, and the root cause before its consequences."""
 
+import inspect
 import json
+import re
 import sqlite3
 
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
+from lineage import caching
 from lineage.caching import explain_cache
 from lineage.caching_differences import flatten
 from lineage.care_view import explanations_as_json
 from lineage.graph import Graph
 from lineage.ids import find_execution
 from lineage.store import open_store
+from runners import run as run_module
 from tests.unit.stores_for_tests import CACHED, FAILED, StoreWriter, artifact
 
 FINGERPRINT = "split:all,num_files:{},total_bytes:{},xor_checksum:{},sum_checksum:{}"
@@ -238,17 +242,38 @@ def test_caching_that_was_off_is_said_where_it_is_recorded(nodes):
     )
 
 
-def test_a_pusher_that_had_to_push_again(nodes):
-    nodes.add("run-1", "Pusher", "k", {"pushed_model": {}})
-    nodes.add("run-2", "Pusher", "k", {"pushed_model": {}})
+@pytest.mark.parametrize(
+    ("node", "why"),
+    [
+        (
+            "Pusher",
+            "the newest version at the destination was not this model, so it was pushed again",
+        ),
+        (
+            "InfraValidator",
+            "the infra validation before was ended by the machine, so that it said nothing of the "
+            "model",
+        ),
+        (
+            "DriftMonitor",
+            "the requests that it compares with are not on this machine, so that their path does "
+            "not say whether they are the same",
+        ),
+    ],
+)
+def test_a_node_that_had_to_execute(nodes, node, why):
+    nodes.add("run-1", node, "k", {"output": {}})
+    nodes.add("run-2", node, "k", {"output": {}})
     nodes.writer.record_run("run-2", use_cache=1)
 
-    [explanation] = nodes.explain("Pusher@run-2")
-    assert (explanation.reason, explanation.text) == (
-        "forced",
-        "the cache key is that of Pusher@run-1, but the newest version at the destination was "
-        "not this model, so it was pushed again",
-    )
+    [explanation] = nodes.explain(f"{node}@run-2")
+    said = f"the cache key is that of {node}@run-1, but {why}"
+    assert (explanation.reason, explanation.text) == ("forced", said)
+
+
+def test_every_node_that_is_told_to_execute_can_be_explained():
+    asked = re.findall(r'node == "(\w+)"', inspect.getsource(run_module))
+    assert sorted(asked) == sorted(caching._FORCED)
 
 
 def test_an_earlier_execution_that_failed(nodes):

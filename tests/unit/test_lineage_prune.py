@@ -6,7 +6,7 @@ import time
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
-from lineage.baselines import PIN, Decision, record_decision
+from lineage.baselines import PIN, UNPIN, Decision, record_decision
 from lineage.graph import Graph
 from lineage.prune import plan_prune
 from lineage.prune_payloads import Boundary, leftover, mark_deleted, remove_payloads
@@ -237,6 +237,12 @@ def test_a_model_that_was_pinned_as_the_baseline_stays(pipeline):
         "ModelEvaluation",
     }
     assert {a.type for a in pruned if a.uri.endswith("run-1")} >= {"Model", "Examples"}
+    assert plan.protected[model] == "pinned as the baseline of taxi"
+    # All that it came from stays too, and after `unpin` it is protected no more.
+    assert not [entry for entry in plan.pruned if entry.artifact.uri.endswith("examples/run-2")]
+    decision = Decision(UNPIN, "taxi", None, "ada", "another one is better")
+    record_decision(open_store_to_write(pipeline.path), decision, None)
+    assert model not in pipeline.plan().protected
 
 
 def test_the_baseline_of_a_kept_run_stays_with_its_chain_and_its_own_baseline_goes(pipeline):
@@ -255,15 +261,18 @@ def test_the_baseline_of_a_kept_run_stays_with_its_chain_and_its_own_baseline_go
 def test_pins_protect_with_all_that_they_came_from(pipeline):
     model, _ = pipeline.add_model("run-1", pipeline.add_data("run-1"))
     pipeline.add_data("run-2")
-    pinned = artifact(pipeline.payload("Trainer/model/pinned"), pinned=1)
-    pipeline.writer.add_execution("taxi", "run-2", "Trainer", outputs={"model": [pinned]})
+    other = artifact(pipeline.payload("Trainer/model/pinned"))
+    pipeline.writer.add_execution("taxi", "run-2", "Trainer", outputs={"model": [other]})
     pipeline.add_data("run-3")
+    [pinned] = Graph(open_store(pipeline.path)).artifacts([6])
+    decision = Decision(PIN, "taxi", pinned.id, "ada", "approved")
+    record_decision(open_store_to_write(pipeline.path), decision, pinned)
 
     plan = pipeline.plan(pins=[model])
 
     assert [(a.key, why) for a, why in plan.protected.items()] == [
         ("Model:2", "pinned by --pin"),
-        ("Model:6", "pinned"),
+        ("Model:6", "pinned as the baseline of taxi"),
     ]
     assert keys(plan.pruned) == ["ModelBlessing:3", "ModelEvaluation:4", "Examples:5"]
 

@@ -4,15 +4,18 @@ import hashlib
 
 import pyarrow as pa
 import pytest
+import yaml
+from typer.testing import CliRunner
 
 from data.batches import Batch
 from data.privacy import WITHHELD, Privacy, key_id, protect, pseudonym, require_key
 from data.row_values import Fault
 from data.rows import BadRow
-from fareline.errors import DataError
-from pipeline.checks import find_pseudonyms_of_numbers, find_uses_of_dropped_columns
+from fareline.errors import DataError, SettingsError
+from pipeline.checks import check_settings, find_pseudonyms_of_numbers, find_uses_of_dropped_columns
 from pipeline.config import load_settings
 from runners import pii_key
+from runners.cli import app
 from runners.serve_command import _kept_out_of_the_log
 
 KEY = b"0123456789abcdef0123456789abcdef"
@@ -126,16 +129,57 @@ def test_a_column_that_is_left_out_is_used_for_nothing():
         "data.columns={company: {pii: true}, fare: {pii: true, pseudonymize: true}}",
         "data.split_by={hash: [company]}",
     )
+    said = "company is personal and left out of the Examples; expected another column. Hint: "
     assert list(find_uses_of_dropped_columns(found)) == [
-        f"{where}: company is personal and left out of the Examples; expected another column. "
-        "Hint: remove it here, or set data.columns.company.pseudonymize."
-        for where in ("data.split_by.hash.0", "features.vocabulary.company")
+        f"data.split_by.hash.0: {said}remove it here, or set data.columns.company.pseudonymize.",
+        f"features.vocabulary.company: {said}remove it here.",
     ]
     assert list(find_pseudonyms_of_numbers(found, {"fare": "float"})) == [
         "data.columns.fare: it is float in the schema; expected bytes, since a pseudonym is a "
         "text. Hint: correct the schema, or leave the column out."
     ]
     assert list(find_pseudonyms_of_numbers(found, {"fare": "bytes"})) == []
+
+
+@pytest.mark.parametrize("schema", ["taxi", "null"])
+@pytest.mark.parametrize("kind", ["vocabulary", "categorical", "numeric", "bucketized"])
+def test_no_feature_is_a_pseudonym(schema, kind, tmp_path):
+    """Or the model would be asked about values of which it has learned the pseudonyms alone."""
+    given = load_settings()
+    name = next(iter(getattr(given.features, kind)))
+    told = [f"schema={schema}", "data.reader=columnar"]
+    personal = f"data.columns={{{name}: {{pii: true, pseudonymize: true}}}}"
+    line = (
+        f"features.{kind}.{name}: {name} is a pseudonym in the Examples, and requests have the "
+        "value itself; expected a column that is the same in both. Hint: remove it from the "
+        "features; data.split_by and evaluation.slices may name it."
+    )
+    with pytest.raises(SettingsError) as caught:
+        check_settings(load_settings(overrides=[*told, personal]))
+    assert line in str(caught.value)
+    # A model that was trained before this was refused is asked nothing.
+    config = tmp_path / "settings.yaml"
+    text = yaml.safe_dump(
+        load_settings(overrides=[*told, personal]).model_dump(mode="json", by_alias=True)
+    )
+    config.write_text(text)
+    for command in (["serve"], ["predict", "--input", "no.csv", "--output", "no.csv"]):
+        ran = CliRunner().invoke(app, [*command, "--config", str(config)])
+        assert ran.exit_code != 0 and line in str(ran.exception) + ran.output
+
+
+def test_rows_may_be_split_and_sliced_by_pseudonyms():
+    check_settings(
+        load_settings(
+            overrides=[
+                "schema=null",
+                "data.reader=columnar",
+                "data.columns={card: {pii: true, pseudonymize: true}}",
+                "data.split_by={hash: [card]}",
+                "evaluation.slices=[[card]]",
+            ]
+        )
+    )
 
 
 def test_no_request_log_holds_a_personal_column():

@@ -133,15 +133,15 @@ def test_an_edit_of_any_of_our_files_changes_the_fingerprint(tmp_path):
         )
     script = """
 import pathlib, sys
-from pipeline.user_code import fingerprint_sources
+from pipeline.user_code import fingerprint_packages
 from runners.provenance import ROOMS
 files = sorted(p for room in ROOMS for p in pathlib.Path(room).rglob("*.py"))
-seen = [fingerprint_sources(ROOMS)]
+seen = [fingerprint_packages(ROOMS)]
 for file in files:
     file.write_bytes(file.read_bytes() + b"#")
-    seen.append(fingerprint_sources(ROOMS))
+    seen.append(fingerprint_packages(ROOMS))
 pathlib.Path("models/added.py").touch()
-seen.append(fingerprint_sources(ROOMS))
+seen.append(fingerprint_packages(ROOMS))
 print(len(files), len(seen), len(set(seen)), seen[0])
 """
     done = subprocess.run(

@@ -1,7 +1,7 @@
 """The fingerprint of user code follows every edit, and nothing that is no edit."""
 
-import ast
 import importlib
+import json
 import os
 import shutil
 import sys
@@ -10,13 +10,8 @@ from pathlib import Path
 import pytest
 
 from pipeline import user_code
-from pipeline.user_code import (
-    EVALUATOR_SOURCES,
-    INFRA_VALIDATOR_SOURCES,
-    MODEL_SOURCES,
-    TRANSFORM_SOURCES,
-    fingerprint_sources,
-)
+from pipeline.user_code import find_sources, fingerprint_sources
+from tests.forked import run_forked
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ROOMS = ("fareline", "pipeline", "preprocessing", "models", "data", "schema", "runners", "lineage",
@@ -99,7 +94,7 @@ def test_place_times_and_compiled_files_do_not_matter(package, tmp_path, monkeyp
     assert fingerprint_sources(["taxicode", "taxicode.model"]) == before
 
 
-def test_a_module_stands_for_its_own_file_alone(package):
+def test_a_module_that_imports_nothing_stands_for_its_own_file(package):
     before = fingerprint_sources(["taxicode.model"])
     (package / "deep" / "layers.py").write_text("DEPTH = 3\n")
     assert fingerprint_sources(["taxicode.model"]) == before
@@ -132,78 +127,109 @@ def test_a_folder_without_init_has_no_source(package):
         fingerprint_sources(["taxicode.loose"])
 
 
-# The project's own: what the user functions import of ours is in their fingerprint.
+# What a module imports of ours belongs to it.
 
 
-def _imports_of_ours(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom):
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        else:
-            continue
-        yield from (name for name in names if name.split(".")[0] in ROOMS)
+IMPORTS = [
+    "import taxihelp.used",
+    "import taxihelp.used as other, os",
+    "from taxihelp.used import VALUE",
+    "from taxihelp import used",
+    "from taxihelp import (\n    used,\n)",
+    "def late():\n    with open('x') as f:\n        from taxihelp import used",
+    "try:\n    pass\nexcept ValueError:\n    import taxihelp.used",
+    "class A:\n    if A:\n        pass\n    else:\n        import taxihelp.used",
+    "from .deep.layers import DEPTH",  # which imports it
+    "from . import deep",
+    "if TYPE_CHECKING:\n    import os\nelse:\n    import taxihelp.used",
+]
+
+
+@pytest.fixture
+def helper(package, monkeypatch):
+    """A second package of ours."""
+    monkeypatch.setattr(user_code, "IMAGE_PACKAGES", ("taxicode", "taxihelp", "tfx"))
+    folder = package.parent / "taxihelp"
+    folder.mkdir()
+    for name in ("__init__", "used", "unused"):
+        (folder / f"{name}.py").write_text("VALUE = 1\n")
+    (package / "deep" / "__init__.py").write_text("import taxihelp.used\n")
+    return folder
+
+
+@pytest.mark.parametrize("text", IMPORTS)
+def test_an_edit_of_what_is_imported_changes_it(package, helper, text):
+    (package / "model.py").write_text(text)
+    before = fingerprint_sources(["taxicode.model"])
+    (helper / "unused.py").write_text("VALUE = 2\n")
+    assert fingerprint_sources(["taxicode.model"]) == before
+    for file in (helper / "used.py", helper / "__init__.py"):
+        file.write_text("VALUE = 2\n")
+        assert fingerprint_sources(["taxicode.model"]) != before
+        file.write_text("VALUE = 1\n")
+        assert fingerprint_sources(["taxicode.model"]) == before
 
 
 @pytest.mark.parametrize(
-    ("room", "sources"), [("preprocessing", TRANSFORM_SOURCES), ("models", MODEL_SOURCES)]
+    "text",
+    [
+        "if TYPE_CHECKING:\n    import taxihelp.used",
+        "# import taxihelp.used",
+        "'import taxihelp.used'",
+        "import numpy, no_such_package, os.path",
+    ],
 )
-def test_the_fingerprints_cover_what_user_code_imports(room, sources):
-    imported = {
-        name for file in (REPOSITORY / room).rglob("*.py") for name in _imports_of_ours(file)
+def test_what_is_not_imported_or_not_ours_is_no_part_of_it(package, helper, text):
+    (package / "model.py").write_text(text)
+    assert [*find_sources(["taxicode.model"])] == ["taxicode.model", "taxicode"]
+
+
+def test_modules_that_import_each_other_are_found_once(package):
+    (package / "model.py").write_text("import taxicode.deep.layers")
+    (package / "deep" / "layers.py").write_text("import taxicode.model")
+    names = ["taxicode", "taxicode.deep", "taxicode.deep.layers", "taxicode.model"]
+    assert sorted(find_sources(["taxicode.model"])) == names
+    # Of a package every module counts, whoever imports it.
+    (package / "model.py").write_text("")
+    assert sorted(find_sources(["taxicode"])) == names
+
+
+# The project's own.
+
+SOURCES = {name: value for name, value in vars(user_code).items() if name.endswith("_SOURCES")}
+
+
+@pytest.mark.parametrize("name", sorted(SOURCES))
+def test_the_fingerprint_is_of_all_that_python_loads_with_the_code(name):
+    words = [sys.executable, "-m", "tests.loaded_modules", json.dumps([SOURCES[name], ROOMS])]
+    done = run_forked(words, REPOSITORY, os.environ | {"PYTHONPATH": str(REPOSITORY)})
+    assert done.returncode == 0, done.stderr
+    loaded = set(json.loads(done.stdout.splitlines()[-1]))
+    assert len(loaded) > 2
+    assert loaded - set(find_sources(SOURCES[name])) == set()
+
+
+def test_what_lists_by_hand_once_lacked_is_there():
+    example_gen = set(find_sources(user_code.EXAMPLE_GEN_SOURCES))
+    assert example_gen >= {
+        "data.batches",
+        "data.csv_header",
+        "data.privacy",
+        "data.quarantine",
+        "data.rows",
+        "pipeline.components.example_protection",
+        "pipeline.components.span_driver",
+        "runners.pii_key",
     }
-    assert imported
-    assert [
-        name
-        for name in sorted(imported)
-        if not any(f"{name}.".startswith(f"{source}.") for source in sources)
-    ] == []
+    assert set(find_sources(user_code.GATE_SOURCES)) >= {"schema.curated", "data.rows"}
+    assert set(find_sources(user_code.INFRA_VALIDATOR_SOURCES)) >= {"fareline.digests"}
 
 
 def test_every_user_function_lies_in_its_fingerprint():
-    assert user_code.PREPROCESSING_FN.startswith(f"{TRANSFORM_SOURCES[0]}.")
-    assert user_code.RUN_FN.startswith(f"{MODEL_SOURCES[0]}.")
-    assert user_code.TUNER_FN.startswith(f"{MODEL_SOURCES[0]}.")
-
-
-# What the judges import and their verdict does not hang on.
-NO_JUDGES = (
-    "fareline",  # errors and digests
-    "lineage.recorded",  # names of properties
-    "pipeline.components.live_baseline",  # the same
-    "pipeline.sections",  # reads settings; what is demanded reaches the Evaluator as a parameter
-    "pipeline.user_code",
-    "pipeline.values",  # how a setting may be written
-    "preprocessing.labels",  # the same; its values are in the EvalConfig
-)
-
-
-def _within(name, modules):
-    return any(f"{name}.".startswith(f"{module}.") for module in modules)
-
-
-def _files_of(module):
-    path = REPOSITORY / module.replace(".", "/")
-    return sorted(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
-
-
-@pytest.mark.parametrize("sources", [EVALUATOR_SOURCES, INFRA_VALIDATOR_SOURCES])
-def test_the_fingerprints_of_the_judges_cover_what_they_import(sources):
-    files = [file for module in sources for file in _files_of(module)]
-    imported = {name for file in files for name in _imports_of_ours(file)}
-    assert imported
-    assert [n for n in sorted(imported) if not _within(n, (*sources, *NO_JUDGES))] == []
-
-
-def test_no_source_of_a_judge_is_listed_for_nothing():
-    imported = {
-        name
-        for module in EVALUATOR_SOURCES
-        for file in _files_of(module)
-        for name in _imports_of_ours(file)
-    }
-    named = {"pipeline.components.evaluator", "pipeline.slice_extractor"}  # by dotted path
-    assert {m for m in EVALUATOR_SOURCES if any(_within(n, [m]) for n in imported)} | named == {
-        *EVALUATOR_SOURCES
-    }
+    for path, sources in (
+        (user_code.PREPROCESSING_FN, user_code.TRANSFORM_SOURCES),
+        (user_code.RUN_FN, user_code.MODEL_SOURCES),
+        (user_code.TUNER_FN, user_code.MODEL_SOURCES),
+        (user_code.PII_KEY_FN, user_code.EXAMPLE_GEN_SOURCES),
+    ):
+        assert path.rpartition(".")[0] in find_sources(sources)
