@@ -16,6 +16,7 @@ NAMES = (
     "spec_run",
     "schema",
     "drift",
+    "scale",
 )
 
 
