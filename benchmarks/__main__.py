@@ -17,6 +17,7 @@ NAMES = (
     "spec_run",
     "schema",
     "drift",
+    "scale",
 )
 
 

@@ -6,7 +6,7 @@ Compressing leaves Python's lock alone, so a thread of its own takes it off the 
 
 import concurrent.futures
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -71,3 +71,40 @@ def open_split_files(paths: Sequence[str]) -> Iterator[SplitWriter]:
         writer = SplitWriter(files)
         yield writer
         writer.finish()
+
+
+class RecordWriter:
+    """Encodes batches and writes them into one gzipped TFRecord file, in a thread of its own.
+
+    Args:
+        path: Of the file.
+        encode: Batch to records.
+    """
+
+    def __init__(self, path: str, encode: Callable[[Any], Iterable[bytes]]):
+        import tensorflow as tf
+
+        options = tf.io.TFRecordOptions(compression_type="GZIP")
+        self._file = tf.io.TFRecordWriter(path, options)
+        self._encode = encode
+        self._pool = concurrent.futures.ThreadPoolExecutor(1, "examples")
+        self._pending: list[concurrent.futures.Future] = []
+
+    def write(self, batch: Any) -> None:
+        """Takes a batch; raises what went wrong with one before it."""
+        if len(self._pending) >= _WAITING:
+            self._pending.pop(0).result()
+        self._pending.append(self._pool.submit(self._append, batch))
+
+    def _append(self, batch: Any) -> None:
+        for record in self._encode(batch):
+            self._file.write(record)
+
+    def close(self) -> None:
+        """Waits until everything is written."""
+        try:
+            for pending in self._pending:
+                pending.result()
+        finally:
+            self._pool.shutdown()
+            self._file.close()

@@ -22,7 +22,7 @@ _INNER = {INT: pa.int64(), FLOAT: pa.float32(), STRING: pa.large_binary()}
 def read(path: str, kinds: Mapping[str, str]) -> Iterator[Batch]:
     """Reads all records; see `data.pieces.read_piece`."""
     first = 1
-    for records in _chunks(path):
+    for records in read_records(path):
         yield _to_batch(path, records, first, kinds)
         first += len(records)
 
@@ -42,7 +42,7 @@ def read_columns(
         missing; a column without any value in the batch is of nulls.
     """
     for path in paths:
-        for records in _chunks(path):
+        for records in read_records(path):
             if choose is not None:
                 records = [records[index] for index in choose(len(records))]
             batch, faults = _decode(records)
@@ -59,7 +59,7 @@ def read_columns(
 def kinds(path: str, known: Mapping[str, str]) -> dict[str, str]:
     """What the values of the features are that `known` lacks."""
     found: dict[str, str] = {}
-    for records in _chunks(path):
+    for records in read_records(path):
         batch, _ = _decode(records)
         for field in batch.schema:
             if field.name not in known:
@@ -69,20 +69,29 @@ def kinds(path: str, known: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def _chunks(path: str) -> Iterator[list[bytes]]:
+def read_records(path: str, count: int = _RECORDS) -> Iterator[list[bytes]]:
+    """Reads a TFRecord file, one batch of records ahead of what is asked for.
+
+    Args:
+        path: Gzipped where its name ends in .gz.
+        count: Of the records of each batch but the last.
+
+    Raises:
+        DataError: The file is damaged.
+    """
     import tensorflow as tf
 
     packed = "GZIP" if path.endswith(".gz") else ""
-    dataset = tf.data.TFRecordDataset(path, packed).batch(_RECORDS).prefetch(1)
-    count = 0
+    dataset = tf.data.TFRecordDataset(path, packed).batch(count).prefetch(1)
+    done = 0
     try:
         for batch in dataset.as_numpy_iterator():
             yield batch.tolist()
-            count += len(batch)
+            done += len(batch)
     except tf.errors.OpError as error:
         raise DataError.explain(
             path,
-            f"damaged behind record {count:,} ({error.message})",
+            f"damaged behind record {done:,} ({error.message})",
             "expected a whole TFRecord file",
             "write or copy it again",
         ) from error
