@@ -2,8 +2,9 @@
 
 TFX's LocalDagRunner runs strictly one node after the other and tells nobody how far it is. Here
 every node is launched by TFX's own `Launcher`, as there; what is ours is the order, two at a time
-(Evaluator beside InfraValidator), the states for the live table, what the run records about itself
-(`runners.provenance`), and that nothing is left marked as running in the store. Imports TFX.
+(Evaluator beside InfraValidator) and first those that most nodes wait behind, the states for the
+live table, what the run records about itself (`runners.provenance`), and that nothing is left
+marked as running in the store. Imports TFX.
 """
 
 import concurrent.futures
@@ -27,8 +28,8 @@ from lineage.store import adapt, connect
 from runners.abandoned import fail_abandoned_executions
 from runners.progress import NodeResult, NodeState
 from runners.provenance import Provenance
+from runners.scheduling import PARALLEL_NODES, choose_next, longest_chains
 
-PARALLEL_NODES = 2
 _RUN_CONTEXT_TYPE = constants.PIPELINE_RUN_CONTEXT_TYPE_NAME
 
 _FINAL_STATES = {
@@ -109,9 +110,10 @@ class LocalRunner:
         fail_abandoned_executions(self._connection, self._unfinished_runs)
         pool = concurrent.futures.ThreadPoolExecutor(PARALLEL_NODES, "node")
         running: dict[concurrent.futures.Future, str] = {}
+        chains = longest_chains({name: node.upstream_nodes for name, node in self._nodes.items()})
         try:
             while True:
-                for name in self._ready():
+                for name in choose_next(self._ready(), len(running), chains):
                     self._set_state(name, NodeState.RUNNING)
                     running[pool.submit(self._run_node, name)] = name
                 if not running:

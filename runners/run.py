@@ -9,7 +9,7 @@ import datetime
 import functools
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -27,11 +27,12 @@ from pipeline.data_section import COLUMNAR
 from pipeline.sections import Settings
 from runners.passwords import store_passwords
 from runners.pii_key import read_pii_key
-from runners.progress import ProgressTable, output_to
+from runners.progress import NodeResult, ProgressTable, output_to
 from runners.provenance import collect_provenance
 from runners.query_check import check_local_query
 from runners.reading_progress import describe_reading
 from runners.source_warnings import personal_warnings
+from runners.warming import warm_servers
 from runners.workspace import Workspace
 
 
@@ -121,8 +122,8 @@ def run_locally(request: RunRequest, source: CsvSource) -> tuple["Outcome", Cons
             details = {"ExampleGen": functools.partial(describe_reading, workspace.artifacts_dir)}
             table = ProgressTable(console, f"{request.settings.name} · {run_id}", details)
             try:
-                with table.shown():
-                    runner = _build_runner(request, source, connection, run_id, table)
+                with table.shown(), warm_servers(table.update) as on_change:
+                    runner = _build_runner(request, source, connection, run_id, table, on_change)
                     outcome = _run_pipeline(runner, run_id, workspace, log_path, start)
             except KeyboardInterrupt as error:
                 raise Interrupted(
@@ -132,7 +133,12 @@ def run_locally(request: RunRequest, source: CsvSource) -> tuple["Outcome", Cons
 
 
 def _build_runner(
-    request: RunRequest, source: CsvSource, connection, run_id: str, table: ProgressTable
+    request: RunRequest,
+    source: CsvSource,
+    connection,
+    run_id: str,
+    table: ProgressTable,
+    on_change: Callable[[NodeResult], None],
 ):
     _choose_keras_3()
     # Before TFX is imported: the code of the run is what is here now.
@@ -181,7 +187,7 @@ def _build_runner(
     unfinished = workspace.note_run(run_id)
     if settings.metadata.store is None:
         unfinished = None  # the store is this workspace's alone, and older than the notes maybe
-    runner = LocalRunner(pipeline, run_id, table.update, must_execute, provenance, unfinished)
+    runner = LocalRunner(pipeline, run_id, on_change, must_execute, provenance, unfinished)
     table.add_nodes(list(runner.results.values()))
     return runner
 

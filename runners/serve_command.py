@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fareline import collector
 from fareline.errors import UserMistake
 from runners.live_model import push_folder, quieten_tensorflow, require_model
 
@@ -61,6 +62,7 @@ def serve(
     from pipeline.sections import DEFAULT_PATH
     from runners.workspace import Workspace
     from serving.start import leave_out_optional_packages
+    from serving.tensorflow_parts import load_parts
 
     settings = load_settings(config or DEFAULT_PATH)
     require_no_features_that_are_pseudonyms(settings)
@@ -77,7 +79,9 @@ def serve(
 
     quieten_tensorflow()
     leave_out_optional_packages()
-    from serving.server import ServeOptions, run_server
+    with collector.paused():
+        load_parts()
+        from serving.server import ServeOptions, run_server
 
     log = _open_log(workspace.resolve() / LOG_FOLDER, log_share, _kept_out_of_the_log(settings))
     options = ServeOptions(

@@ -17,17 +17,20 @@ from fareline.errors import UserMistake
 from serving.child import ServerStartError
 from serving.probe import SIGNATURE, Probe
 from serving.process import (
+    OWN_SERVER,
     ModelLoadError,
     ModelLoadTimeout,
     ModelMemoryError,
     ModelServer,
     PortTakenError,
+    server_kind,
 )
-from serving.reference import Reference
+from serving.reference import PROGRAM, Reference
 from serving.saved_files import check_files, read_graph
 from serving.verdict import BATCHES, Budgets, CheckResult, Reason, RefusedModelError
+from serving.warm import prepare
 
-__all__ = ["Budgets", "CheckResult", "Reason", "check_model"]
+__all__ = ["Budgets", "CheckResult", "Reason", "check_model", "prepare_check"]
 
 BIG_BATCH = 32
 _MIB = 1 << 20
@@ -41,6 +44,11 @@ _REASONS = {
     ModelMemoryError: Reason.TOO_MUCH_MEMORY,
     ModelLoadError: Reason.DIED_LOADING,
 }
+
+
+def prepare_check() -> None:
+    """Starts what the next `check_model` needs, where `serving.warm.allowed` lets it."""
+    prepare([PROGRAM] if server_kind() != OWN_SERVER else [OWN_SERVER, PROGRAM])
 
 
 def check_model(

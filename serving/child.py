@@ -1,7 +1,7 @@
 """A child process that is always cleaned up, and that ends when this process does.
 
-Called by `serving.process` and `serving.reference`; `serving.guard` runs between this process and
-the child. Must not import TFX or TensorFlow.
+Called by `serving.process` and `serving.warm`; `serving.guard` runs between this process and the
+child. Must not import TFX or TensorFlow.
 """
 
 import contextlib
@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 
 import psutil
 
@@ -38,7 +39,12 @@ class Child:
     """
 
     def __init__(
-        self, command: list[str], log_path: str, cwd: str, memory_bytes: int | None = None
+        self,
+        command: list[str],
+        log_path: str,
+        cwd: str,
+        memory_bytes: int | None = None,
+        pass_fds: Sequence[int] = (),
     ):
         """Starts the command.
 
@@ -47,6 +53,7 @@ class Child:
             log_path: File for all that it writes; replaced.
             cwd: Folder to run it in.
             memory_bytes: It is killed as soon as it holds more than this.
+            pass_fds: Open files of this process that the program gets, under the same numbers.
 
         Raises:
             ServerStartError: The guard cannot be started.
@@ -63,6 +70,7 @@ class Child:
                     stderr=log,
                     cwd=cwd,
                     start_new_session=True,
+                    pass_fds=pass_fds,
                 )
         except OSError as err:
             raise ServerStartError.explain(
@@ -80,9 +88,23 @@ class Child:
             )
         self.pid = int(line)
         if memory_bytes is not None:
-            # Not at the end: what grows without limit would take the machine down first.
-            watch = threading.Thread(target=self._watch, args=(memory_bytes,), daemon=True)
-            watch.start()
+            self._start_watch(memory_bytes)
+
+    def hand_over(self, log_path: str, memory_bytes: int | None) -> None:
+        """Gives a program that was started in advance what a fresh one gets from the constructor.
+
+        Args:
+            log_path: File that the program writes to from now on; replaced.
+            memory_bytes: As for the constructor: the peak counts from the program's start.
+        """
+        with open(log_path, "wb"):
+            self._log_path = log_path
+        if memory_bytes is not None:
+            self._start_watch(memory_bytes)
+
+    def _start_watch(self, memory_bytes: int) -> None:
+        # Not at the end: what grows without limit would take the machine down first.
+        threading.Thread(target=self._watch, args=(memory_bytes,), daemon=True).start()
 
     def _watch(self, memory_bytes: int) -> None:
         while self._guard.poll() is None:

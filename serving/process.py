@@ -4,28 +4,27 @@ Called by `serving.check`. Uses `tensorflow_model_server` where it is on PATH, e
 `serving.server`; both are asked over the same gRPC API. Must not import TFX.
 """
 
+import functools
 import json
 import os
 import re
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import time
+from collections.abc import Callable
 
 import grpc
 from tensorflow_serving.apis import get_model_status_pb2, model_service_pb2_grpc
 
 from fareline.errors import FarelineError
 from serving.child import CANNOT_RUN, Child, ServerStartError
+from serving.warm import start_command, start_program
 
 TENSORFLOW_SERVING = "tensorflow_model_server"
 OWN_SERVER = "serving.server"
-STARTER = "serving.start"
 
-# Where `-m serving.start` is found from, without touching PYTHONPATH.
-_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _POLL_SECONDS = 0.02
 _PORT_TRIES = 3
 _VERSION_SECONDS = 30
@@ -62,6 +61,11 @@ def open_channel(address: str) -> grpc.Channel:
     )
 
 
+def server_kind() -> str:
+    """Which server is used on this machine: `tensorflow_model_server` or `serving.server`."""
+    return TENSORFLOW_SERVING if shutil.which(TENSORFLOW_SERVING) else OWN_SERVER
+
+
 class ModelServer:
     """Serves one SavedModel from a fresh process for as long as the `with` block lasts.
 
@@ -71,7 +75,8 @@ class ModelServer:
     Attributes:
         kind: `tensorflow_model_server` or `serving.server`.
         address: Where gRPC is served, `127.0.0.1:<port>`.
-        load_seconds: From the start of the process until the model could be asked.
+        load_seconds: From the start of the process until the model could be asked; without the
+            imports, if the process was started in advance (see `serving.warm`).
     """
 
     def __init__(
@@ -98,7 +103,7 @@ class ModelServer:
         self._memory_bytes = memory_bytes
         self._child: Child | None = None
         self._run_dir = ""
-        self.kind = TENSORFLOW_SERVING if shutil.which(TENSORFLOW_SERVING) else OWN_SERVER
+        self.kind = server_kind()
         self.address = ""
         self.load_seconds = 0.0
 
@@ -171,7 +176,7 @@ class ModelServer:
             "--port=0",
             f"--ready_file={self._ready_file}",
         ]
-        self._run([sys.executable, "-m", STARTER, OWN_SERVER, *flags])
+        self._run(functools.partial(start_program, OWN_SERVER, flags))
 
     def _start_tensorflow_serving(self) -> None:
         """Starts the real server. It cannot choose its port, so another may take it in between."""
@@ -190,7 +195,7 @@ class ModelServer:
                 "--grpc_channel_arguments=grpc.so_reuseport=0",
             ]
             try:
-                self._run([TENSORFLOW_SERVING, *flags])
+                self._run(functools.partial(start_command, [TENSORFLOW_SERVING, *flags]))
                 return
             except ModelLoadError as err:
                 # Not the model's fault. Words of gRPC's and TensorFlow Serving's own logs.
@@ -205,10 +210,10 @@ class ModelServer:
                         "see what takes ports on this machine, then run again",
                     ) from err
 
-    def _run(self, command: list[str]) -> None:
+    def _run(self, start: Callable[[str, int | None], Child]) -> None:
         """Starts a server and waits until it says that the model is loaded."""
         started = time.monotonic()
-        self._child = Child(command, self._log_path, _ROOT, self._memory_bytes)
+        self._child = start(self._log_path, self._memory_bytes)
         while not self._is_loaded():
             if self.exit_reason is not None:
                 raise self._death()

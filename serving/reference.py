@@ -7,17 +7,19 @@ process of its own, since a model may hang, crash or eat the memory. `Reference`
 """
 
 import argparse
+import importlib
 import os
-import sys
 import time
 from collections.abc import Sequence
 
 import numpy as np
 
 from serving.child import Child
+from serving.start import run_and_exit
 from serving.verdict import Reason, RefusedModelError
+from serving.warm import start_program
 
-_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PROGRAM = "serving.reference"
 _POLL_SECONDS = 0.02
 
 
@@ -48,9 +50,8 @@ class Reference:
         with open(self._asked, "wb") as writer:
             np.save(writer, lengths)
             np.save(writer, np.frombuffer(b"".join(self._examples), np.uint8))
-        command = [sys.executable, "-m", "serving.start", "serving.reference", self._model_dir]
-        command += [self._signature, self._asked, self._answered]
-        self._child = Child(command, self._log, _ROOT, memory_bytes)
+        arguments = [self._model_dir, self._signature, self._asked, self._answered]
+        self._child = start_program(PROGRAM, arguments, self._log, memory_bytes)
 
     def __enter__(self):
         return self
@@ -90,7 +91,12 @@ class Reference:
         )
 
 
-def main(argv: list[str] | None = None) -> int:
+def load() -> None:
+    """Imports what `main` needs and the caller does not."""
+    importlib.import_module("tensorflow")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
     """Predicts, and writes the outputs so that a reader finds all or nothing."""
     parser = argparse.ArgumentParser(prog="serving.reference")
     for name in ("model_dir", "signature", "asked", "answered"):
@@ -119,6 +125,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    code = main()
-    sys.stderr.flush()
-    os._exit(code)  # TensorFlow's own exit takes time and prints noise
+    run_and_exit(main)

@@ -16,8 +16,7 @@ import os
 import signal
 import socket
 import sys
-import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import tensorflow as tf
@@ -27,6 +26,7 @@ from serving.grpc_api import build_grpc_server
 from serving.live import LiveModel
 from serving.predictor import Predictor
 from serving.request_log import RequestLog
+from serving.start import run_and_exit
 
 LOOPBACK = "127.0.0.1"
 
@@ -188,7 +188,7 @@ def run_server(options: ServeOptions) -> None:
         options.request_log.close()
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Loads and serves until SIGTERM or SIGINT. Returns 1 if there is nothing to load."""
     parser = argparse.ArgumentParser(prog="serving.server", description="Serve a model.")
     parser.add_argument("--model_name", required=True)
@@ -213,12 +213,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        status = main()
-    except Exception:  # noqa: BLE001 - logged, and then the noisy exit is skipped
-        traceback.print_exc()
-        status = 1
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # A request that never ends must not keep the process; TensorFlow's own exit prints noise.
-    os._exit(status)
+    run_and_exit(main)

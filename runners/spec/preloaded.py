@@ -18,6 +18,7 @@ import traceback
 from collections.abc import Sequence
 from typing import Any, BinaryIO
 
+from fareline import collector
 from runners.beam import run_beam_in_process
 from runners.spec.processes import kill
 
@@ -130,7 +131,8 @@ def main(modules: Sequence[str]) -> None:
         run_beam_in_process()
         for module in modules:
             try:
-                importlib.import_module(module)
+                with collector.paused():
+                    importlib.import_module(module)
             except Exception:  # noqa: BLE001 - the step that needs it says what is wrong
                 traceback.print_exc()
             if not server.serve(0):

@@ -1,7 +1,9 @@
 """Runs the commands of containers: in a preloaded process where that is the same, else as they are.
 
-A command is recognised if it is `python -m` one of TFX's two entry points for containers. Every
-other command is a process of its own, with our Python in the place of the image's.
+A command is recognised if it is `python -m` TFX's entry point for containers. Every other command
+is a process of its own, with our Python in the place of the image's. The check before
+ExampleGen's cache is one of these, with only the libraries that it needs: where all is cached,
+nothing else runs.
 """
 
 import contextlib
@@ -19,10 +21,13 @@ from pathlib import Path
 
 from fareline.errors import FarelineError
 
-PRELOADABLE = (  # the lighter first: where all is cached, nothing else runs
+PRELOADABLE = ("tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor",)
+# TFX's check before ExampleGen's cache, and ours, which reads a span and then calls it.
+CHECKS = (
     "tfx.orchestration.kubeflow.v2.file_based_example_gen.driver",
-    "tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor",
+    "pipeline.components.wanted_span",
 )
+LIGHT = "runners.spec.light_check"
 PYTHONS = ("python", "python3")
 # Keras 3 on TensorFlow in every step, as in the image, whatever the shell says.
 KERAS = {"KERAS_BACKEND": "tensorflow"}
@@ -192,7 +197,7 @@ class Processes:
         with command.log.open("ab") as log:
             try:
                 process = subprocess.Popen(
-                    _with_our_python(command.words),
+                    _with_our_python(_with_few_libraries(command.words)),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
@@ -223,7 +228,16 @@ class Processes:
 
 def is_preloadable(words: Sequence[str]) -> bool:
     """Whether a command may run in the preloaded process."""
-    return len(words) > 2 and words[0] in PYTHONS and words[1] == "-m" and words[2] in PRELOADABLE
+    return _runs_module(words, PRELOADABLE)
+
+
+def _runs_module(words: Sequence[str], modules: Sequence[str]) -> bool:
+    return len(words) > 2 and words[0] in PYTHONS and words[1] == "-m" and words[2] in modules
+
+
+def _with_few_libraries(words: Sequence[str]) -> list[str]:
+    """The command of a check in a process that loads only what the check needs."""
+    return [*words[:2], LIGHT, *words[2:]] if _runs_module(words, CHECKS) else list(words)
 
 
 def _with_our_python(words: Sequence[str]) -> list[str]:

@@ -17,6 +17,7 @@ from ml_metadata.metadata_store import metadata_store
 from fareline.errors import FarelineError
 from lineage import recorded
 from runners.progress import NodeResult, NodeState
+from runners.scheduling import PARALLEL_NODES, choose_next, longest_chains
 from runners.spec.conditions import decide
 from runners.spec.containers import ContainerRun, type_name
 from runners.spec.graph import Task
@@ -27,7 +28,6 @@ from runners.spec.processes import Cancelled, Processes
 from runners.spec.recorder import Recorder, State
 from runners.spec.resolver import import_artifact, resolve
 
-PARALLEL_TASKS = 2
 SUCCEEDED, FAILED, CANCELLED = "SUCCEEDED", "FAILED", "CANCELLED"
 _ENDED = (NodeState.EXECUTED, NodeState.CACHED, NodeState.FAILED, NodeState.SKIPPED,
           NodeState.NOT_TRIGGERED)  # fmt: skip
@@ -65,10 +65,12 @@ class Execution:
     def run(self) -> str:
         """Runs all tasks; returns the state of the whole."""
         running: dict[concurrent.futures.Future, str] = {}
-        with self._processes, concurrent.futures.ThreadPoolExecutor(PARALLEL_TASKS) as pool:
+        waits_for = {name: sum(task.after.values(), ()) for name, task in self._tasks.items()}
+        chains = longest_chains(waits_for)
+        with self._processes, concurrent.futures.ThreadPoolExecutor(PARALLEL_NODES) as pool:
             try:
                 while True:
-                    for name in self._ready():
+                    for name in choose_next(self._ready(), len(running), chains):
                         self._set(name, NodeState.RUNNING)
                         running[pool.submit(self._run_task, name)] = name
                     if not running:
