@@ -85,13 +85,19 @@ DRIFT_SOURCES = (
 TUNER_SOURCES = ("pipeline.components.tuner", "pipeline.tuning_decision")
 # And of the two judges: what measures, and what decides.
 EVALUATOR_SOURCES = (
+    "pipeline.batch_evaluation",
+    "pipeline.batch_metrics",
+    "pipeline.batch_slices",
     "pipeline.components.evaluator",
     "pipeline.evaluation",
     "pipeline.evaluation_section",
+    "pipeline.evaluator_inputs",
     "pipeline.judgement",
     "pipeline.metrics",
+    "pipeline.numpy_confusion_matrices",
     "pipeline.slice_extractor",
     "pipeline.slicing",
+    "pipeline.tfma_internals",
     "pipeline.verdict",
 )
 INFRA_VALIDATOR_SOURCES = ("pipeline.components.infra_validator", "serving")
