@@ -28,16 +28,20 @@ from tfx.types.standard_component_specs import (
     EVAL_CONFIG_KEY,
     EVALUATION_KEY,
     EXAMPLE_SPLITS_KEY,
+    MODEL_KEY,
     MODULE_PATH_KEY,
 )
 from tfx.utils import io_utils, json_utils
 
 from fareline.errors import UserMistake
 from lineage.recorded import METRIC_PREFIX, METRICS, NO_MODEL, VERDICT
+from pipeline import numpy_confusion_matrices, tfma_internals
 from pipeline.evaluation import read_metrics, read_refusals
 from pipeline.evaluation_section import Evaluation
+from pipeline.evaluator_inputs import read_inputs
 from pipeline.judgement import judge
 from pipeline.slicing import OVERALL
+from pipeline.tfma_internals import LeftToTfmaError
 from pipeline.user_code import EVALUATOR_SOURCES, fingerprint_sources
 from pipeline.verdict import Verdict
 
@@ -83,7 +87,12 @@ class Executor(tfx_executor.Executor):
         """
         demands = read_demands(exec_properties)
         input_dict = without_empty_baseline(input_dict)
-        super().Do(input_dict, output_dict, exec_properties)
+        numpy_confusion_matrices.install()
+        try:
+            self._evaluate_in_batches(input_dict, output_dict, exec_properties)
+        except LeftToTfmaError as reason:
+            logging.info("Evaluator: %s; evaluated by TFMA, example by example.", reason)
+            super().Do(input_dict, output_dict, exec_properties)
         evaluation = artifact_utils.get_single_instance(output_dict[EVALUATION_KEY])
         record_metrics(evaluation)
         baselines = input_dict.get(BASELINE_MODEL_KEY)
@@ -95,6 +104,60 @@ class Executor(tfx_executor.Executor):
         )
         blessing = artifact_utils.get_single_instance(output_dict[BLESSING_KEY])
         record_verdict(blessing, verdict, read_refusals(evaluation.uri))
+
+    def _evaluate_in_batches(
+        self,
+        input_dict: Mapping[str, list[types.Artifact]],
+        output_dict: Mapping[str, list[types.Artifact]],
+        exec_properties: Mapping[str, Any],
+    ) -> None:
+        """Does what TFX's executor does, by `pipeline.batch_evaluation`.
+
+        Raises:
+            LeftToTfmaError: It is not known how; nothing was written.
+        """
+        if exec_properties.get(MODULE_PATH_KEY) not in (None, "", SLICE_EXTRACTOR):
+            raise LeftToTfmaError("a module of its own is given")
+        tfma_internals.check_all()
+        from pipeline import batch_evaluation
+
+        inputs = read_inputs(input_dict, exec_properties, self._beam_pipeline_args or [])
+        batch_evaluation.check_known(inputs.eval_config)
+        if inputs.twins:
+            logging.info("Evaluator: the baseline is the same model, which is measured once.")
+        evaluation = artifact_utils.get_single_instance(output_dict[EVALUATION_KEY])
+        batch_evaluation.evaluate(
+            inputs.example_files, inputs.models, inputs.twins, inputs.eval_config, evaluation.uri
+        )
+        bless(input_dict, output_dict, exec_properties)
+
+
+def bless(
+    input_dict: Mapping[str, list[types.Artifact]],
+    output_dict: Mapping[str, list[types.Artifact]],
+    exec_properties: Mapping[str, Any],
+) -> None:
+    """Blesses by TFMA's thresholds alone, as TFX's executor does."""
+    blessing = artifact_utils.get_single_instance(output_dict[BLESSING_KEY])
+    models = (
+        (MODEL_KEY, constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY,
+         constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY),
+        (BASELINE_MODEL_KEY, constants.ARTIFACT_PROPERTY_BASELINE_MODEL_URI_KEY,
+         constants.ARTIFACT_PROPERTY_BASELINE_MODEL_ID_KEY),
+    )  # fmt: skip
+    for key, uri_property, id_property in models:
+        if input_dict.get(key):
+            blessing.set_string_custom_property(uri_property, input_dict[key][0].uri)
+            blessing.set_int_custom_property(id_property, input_dict[key][0].id)
+    if "current_component_id" in exec_properties:
+        component = exec_properties["current_component_id"]
+        blessing.set_string_custom_property("component_id", component)
+    evaluation = artifact_utils.get_single_uri(output_dict[EVALUATION_KEY])
+    is_ok = tfma.load_validation_result(evaluation).validation_ok
+    name = constants.BLESSED_FILE_NAME if is_ok else constants.NOT_BLESSED_FILE_NAME
+    io_utils.write_string_file(os.path.join(blessing.uri, name), "")
+    value = constants.BLESSED_VALUE if is_ok else constants.NOT_BLESSED_VALUE
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, value)
 
 
 def without_empty_baseline(

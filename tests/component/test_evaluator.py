@@ -2,18 +2,24 @@
 
 import json
 import os
+import shutil
 
 import pytest
 import tensorflow as tf
+import tensorflow_model_analysis as tfma
+from google.protobuf import json_format
 from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import proto_utils
 
 from fareline.errors import UserMistake
 from lineage.recorded import VERDICT
+from pipeline import batch_evaluation
+from pipeline.components import evaluator
 from pipeline.components.evaluator import SLICE_EXTRACTOR, Executor
 from pipeline.config import load_settings
 from pipeline.evaluation import build_eval_config
+from pipeline.tfma_internals import LeftToTfmaError
 from runners.beam import run_beam_in_process
 
 # Probability, label, payment, miles. Cash is ranked well, card the wrong way round.
@@ -91,6 +97,48 @@ def inputs(tmp_path_factory):
         )
         found[key] = [model]
     return found
+
+
+def left_to_tfma(executor, *_):
+    """In place of the evaluation in batches."""
+    raise LeftToTfmaError("a test asks for it")
+
+
+def artifacts_of(folder):
+    """What an evaluation left: files by name, metrics, validation, verdict."""
+    metrics = {}
+    for record in tfma.load_metrics(str(folder / "evaluation")):
+        for item in record.metric_keys_and_values:
+            assert item.value.WhichOneof("type") == "double_value"
+            key = (str(record.slice_key), str(item.key))
+            assert key not in metrics
+            metrics[key] = item.value.double_value.value
+    validation = tfma.load_validation_result(str(folder / "evaluation"))
+    return {
+        "files": sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()),
+        "metrics": pytest.approx(metrics, rel=1e-9, abs=1e-12, nan_ok=True),
+        "validation": rounded(json_format.MessageToDict(validation)),
+        "config": (folder / "evaluation" / "eval_config.json").read_text(),
+        "verdict": rounded(json.loads((folder / "blessing" / "verdict.json").read_text())),
+    }
+
+
+def rounded(value):
+    """The same with nine digits of each number, and lists in one order."""
+    if isinstance(value, dict):
+        return {name: rounded(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return sorted(map(rounded, value), key=repr)
+    return float(f"{value:.9g}") if isinstance(value, float) else value
+
+
+def plain(found):
+    """`artifacts_of` with the metrics as they are, to compare two with each other."""
+    return found | {"metrics": found["metrics"].expected}
+
+
+def properties_of(blessing):
+    return {name: str(value) for name, value in blessing.mlmd_artifact.custom_properties.items()}
 
 
 def evaluate(folder, inputs, *overrides):
@@ -178,3 +226,114 @@ def test_a_model_that_keeps_every_bound_is_blessed(tmp_path, inputs):
 def test_no_threshold_is_an_error_before_anything_is_evaluated(demands):
     with pytest.raises(UserMistake, match="expected a threshold for at least one metric"):
         Executor().Do({}, {}, {"demands": demands, "task": "binary"})
+
+
+THRESHOLDS = "evaluation.thresholds={auc: {at_least: 0.97, at_most_below_baseline: 0}}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["alone", "baseline", "the same as baseline"])
+def test_batches_leave_what_tfma_leaves(tmp_path, inputs, monkeypatch, kind):
+    given = dict(inputs)
+    if kind == "alone":
+        del given["baseline_model"]
+    if kind == "the same as baseline":
+        copy = standard_artifacts.Model()
+        copy.uri, copy.id = str(tmp_path / "copy"), 7
+        shutil.copytree(inputs["model"][0].uri, copy.uri)
+        given["baseline_model"] = [copy]
+    measured = []
+    measure = batch_evaluation._Predictor.measure
+    monkeypatch.setattr(
+        batch_evaluation._Predictor,
+        "measure",
+        lambda self, examples: measured.append(len(examples)) or measure(self, examples),
+    )
+    ours = evaluate(tmp_path / "batches", given, THRESHOLDS)
+    # Two models are measured, but one that is compared with itself only once.
+    assert measured == ([30, 30] if kind == "baseline" else [30])
+    monkeypatch.setattr(Executor, "_evaluate_in_batches", left_to_tfma)
+    theirs = evaluate(tmp_path / "tfma", given, THRESHOLDS)
+    assert plain(artifacts_of(tmp_path / "tfma")) == artifacts_of(tmp_path / "batches")
+    found, expected = properties_of(ours), properties_of(theirs)
+    assert found.pop(VERDICT) and expected.pop(VERDICT)  # compared above, number by number
+    assert found == expected
+    assert ours.get_int_custom_property("blessed") == 0
+
+
+@pytest.mark.slow
+def test_intervals_are_left_to_tfma_and_the_log_says_so(tmp_path, inputs, monkeypatch):
+    lines = logged(monkeypatch)
+    first = {key: inputs[key] for key in ("examples", "model")}
+    bound = "evaluation.thresholds={auc: {at_least: 0.1}}"
+    evaluate(tmp_path, first, bound, "evaluation.confidence_intervals=true")
+    assert lines == [
+        "Evaluator: confidence intervals: not computed in batches; "
+        "evaluated by TFMA, example by example."
+    ]
+    told = json.loads((tmp_path / "blessing" / "verdict.json").read_text())
+    assert told["checks"][0]["interval"] is not None
+
+
+def logged(monkeypatch):
+    """The lines that the Evaluator writes into the log about itself, as they come."""
+    lines = []
+
+    def info(text, *args):
+        lines.extend(line for line in [text % args] if line.startswith("Evaluator: "))
+
+    monkeypatch.setattr(evaluator.logging, "info", info)
+    return lines
+
+
+class _Left(Exception):
+    """TFX's executor is asked."""
+
+
+@pytest.mark.parametrize(
+    ("args", "change", "reason"),
+    [
+        (["--runner=DataflowRunner"], {}, "Beam works on DataflowRunner"),
+        (["--runner", "apache_beam.runners.FlinkRunner"], {}, "Beam works on FlinkRunner"),
+        ([], {"module_path": "users.extractors"}, "a module of its own is given"),
+    ],
+)
+def test_what_is_not_local_is_left_to_tfma(tmp_path, inputs, monkeypatch, args, change, reason):
+    assert asked_of_tfma(tmp_path, inputs, monkeypatch, args, change) == reason
+
+
+def test_another_tfma_does_it_itself(tmp_path, inputs, monkeypatch):
+    monkeypatch.delattr(batch_evaluation.evaluator, "_is_metric_diffable")
+    assert asked_of_tfma(tmp_path, inputs, monkeypatch, [], {}) == (
+        "TFMA has no evaluators.metrics_plots_and_validations_evaluator._is_metric_diffable"
+    )
+
+
+def asked_of_tfma(tmp_path, inputs, monkeypatch, args, change):
+    """Why TFX's executor was asked, which fails here."""
+    lines = logged(monkeypatch)
+
+    def fail(*_):
+        raise _Left
+
+    monkeypatch.setattr(evaluator.tfx_executor.Executor, "Do", fail)
+    settings = load_settings(overrides=[*SETTINGS, THRESHOLDS])
+    properties = {
+        "eval_config": proto_utils.proto_to_json(build_eval_config(settings)),
+        "example_splits": '["eval"]',
+        "module_path": SLICE_EXTRACTOR,
+        "demands": settings.evaluation.model_dump_json(exclude_none=True),
+        "task": "binary",
+    }
+    executor = Executor(
+        base_beam_executor.BaseBeamExecutor.Context(
+            beam_pipeline_args=args, tmp_dir=str(tmp_path), unique_id="1"
+        )
+    )
+    outputs = {"evaluation": [standard_artifacts.ModelEvaluation()]}
+    outputs["evaluation"][0].uri = str(tmp_path / "evaluation")
+    with pytest.raises(_Left):
+        executor.Do(inputs, outputs, properties | change)
+    assert not (tmp_path / "evaluation").exists()
+    [line] = lines
+    return line.removeprefix("Evaluator: ").removesuffix("; evaluated by TFMA, example by example.")
