@@ -15,6 +15,7 @@ import urllib.error
 import urllib.request
 
 import grpc
+import psutil
 import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import (
@@ -63,6 +64,10 @@ class Server:
                 break
             time.sleep(0.05)
         raise AssertionError(f"no {pattern!r} in:\n{self.log.read_text()}")
+
+    def processor_seconds(self):
+        process = psutil.Process(self.process.pid)
+        return sum(sum(p.cpu_times()[:2]) for p in [process, *process.children(recursive=True)])
 
     def stop(self, number=signal.SIGTERM):
         self.process.send_signal(number)
@@ -343,8 +348,10 @@ def test_what_is_under_way_is_answered_before_the_end(tmp_path):
         client = threading.Thread(
             target=lambda: answers.append(server.ask(":predict", {"instances": [{"x": 5}]}))
         )
+        idle = server.processor_seconds()
         client.start()
-        time.sleep(0.3)
+        while not answers and server.processor_seconds() < idle + 0.3:  # it is at work on this
+            time.sleep(0.05)
         assert not answers  # or the test would say nothing
         assert server.stop() == 0
         client.join()
