@@ -81,11 +81,17 @@ async def serve(options: ServeOptions) -> None:
     grpc_server = build_grpc_server(predictor)
     grpc_port = _bind_grpc(grpc_server, options)
     async with contextlib.AsyncExitStack() as stack:
-        start_rest, rest_port = None, None
+        listener, rest_port, start_rest = None, None, None
         if options.rest_port is not None:
-            start_rest, rest_port = await _prepare_rest(predictor, options, stack)
+            listener = _require_free(options.host, options.rest_port, "REST", keep=True)
+            stack.callback(listener.close)
+            rest_port = listener.getsockname()[1]
         _write_ready(options, "loading", grpc_port, rest_port)
-        if not await _finish_or_stop(live.start(), stop):
+        loading = asyncio.ensure_future(live.start())
+        await asyncio.sleep(0)  # so that its thread is at work while REST is imported
+        if listener is not None:
+            start_rest = await _prepare_rest(predictor, options, listener, stack)
+        if not await _finish_or_stop(loading, stop):
             return
         await grpc_server.start()
         stack.push_async_callback(grpc_server.stop, options.drain_seconds)
@@ -126,13 +132,14 @@ def _bind_grpc(server, options: ServeOptions) -> int:
     return port
 
 
-async def _prepare_rest(predictor: Predictor, options: ServeOptions, stack):
-    """Binds the REST port; returns what starts to listen on it, and the port."""
+async def _prepare_rest(
+    predictor: Predictor, options: ServeOptions, listener: socket.socket, stack
+):
+    """Imports and builds the REST API; returns what starts to take requests on the port."""
     from aiohttp import web
 
     from serving.rest_api import build_rest_app
 
-    listener = _require_free(options.host, options.rest_port, "REST", keep=True)
     runner = web.AppRunner(
         build_rest_app(predictor, options.required),
         access_log=None,
@@ -140,7 +147,7 @@ async def _prepare_rest(predictor: Predictor, options: ServeOptions, stack):
     )
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    return web.SockSite(runner, listener).start, listener.getsockname()[1]
+    return web.SockSite(runner, listener).start
 
 
 def _require_free(host: str, port: int, protocol: str, keep: bool = False) -> socket.socket | None:
