@@ -182,7 +182,9 @@ class ModelServer:
         """Starts the real server. It cannot choose its port, so another may take it in between."""
         _require_runnable(TENSORFLOW_SERVING)
         for tries_left in reversed(range(_PORT_TRIES)):
-            port = _free_port()
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                port = probe.getsockname()[1]
             self.address = f"127.0.0.1:{port}"
             flags = [
                 f"--port={port}",
@@ -279,12 +281,6 @@ class ModelServer:
             "see what the server wrote",
         )
         return ModelLoadError(f"{error}\n{self.log_tail()}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def _require_runnable(binary: str) -> None:

@@ -7,7 +7,8 @@ else is asked for (see `fareline.stand_in`). Where a part is not found, TensorFl
 at once. Called by `serving.start` and `fareline serve`, before anything else imports TensorFlow.
 
 Source: tensorflow/__init__.py, for what else loading the whole does: it chooses the behavior of
-TensorFlow 2, and loads libraries of plugins, with which this module does not interfere.
+TensorFlow 2, and loads libraries of plugins. Where any are installed, it is loaded whole; one that
+only the variable TF_PLUGGABLE_DEVICE_LIBRARY_PATH names is not loaded.
 """
 
 import functools
@@ -47,7 +48,6 @@ def load_parts() -> bool:
     package = None if _has_plugins() else stand_in(_PACKAGE, PARTS)
     if package is None:
         return False
-    os.environ["TF2_BEHAVIOR"] = "1"
     try:
         importlib.import_module(f"{_PACKAGE}.python.pywrap_tensorflow")
         importlib.import_module(f"{_PACKAGE}.python.tf2").enable()
@@ -61,5 +61,4 @@ def load_parts() -> bool:
 def _has_plugins() -> bool:
     """Whether there are libraries that loading the whole would load as well."""
     folders = [*sys.path, *site.getsitepackages(), site.getusersitepackages()]
-    beside = any(os.path.isdir(os.path.join(each, "tensorflow-plugins")) for each in folders)
-    return beside or bool(os.environ.get("TF_PLUGGABLE_DEVICE_LIBRARY_PATH"))
+    return any(os.path.isdir(os.path.join(each, "tensorflow-plugins")) for each in folders)

@@ -60,15 +60,13 @@ print(tf.constant([1.5]).numpy() * 2, tf.keras.__name__ != "", tf.__version__ !=
     assert said == "[3.] True True\n"
 
 
-@pytest.mark.parametrize("how", ["loaded", "plugins", "variable"])
+@pytest.mark.parametrize("how", ["loaded", "plugins"])
 def test_parts_are_not_loaded_over_the_whole_or_beside_plugins(tmp_path, monkeypatch, how):
     if how != "loaded":
         monkeypatch.delitem(sys.modules, "tensorflow")
         (tmp_path / "tensorflow-plugins").mkdir()
     if how == "plugins":
         monkeypatch.syspath_prepend(str(tmp_path))
-    if how == "variable":
-        monkeypatch.setenv("TF_PLUGGABLE_DEVICE_LIBRARY_PATH", str(tmp_path))
     assert tensorflow_parts.load_parts() is False
     assert ("tensorflow" in sys.modules) == (how == "loaded")
 
