@@ -18,6 +18,7 @@ NAMES = (
     "schema",
     "drift",
     "scale",
+    "columns",
 )
 
 

@@ -57,7 +57,7 @@ class MeanAndDeviation(beam.PTransform):
         super().__init__()
         self._columns = columns
 
-    def expand(self, batches: beam.PCollection) -> tuple[beam.PCollection, beam.PCollection]:
+    def expand(self, batches):
         """Takes tuples of one float64 [batch, columns]."""
         both = batches | "Moments" >> beam.CombineGlobally(MomentsFn(self._columns))
         return (
@@ -111,10 +111,10 @@ class MomentsFn(beam.CombineFn):
         means, deviations = np.zeros(self._columns), np.zeros(self._columns)
         for column in np.flatnonzero(count):
             n = int(count[column])
-            mean = _value_of(sums, column) / n
+            mean = value_of(sums, column) / n
             means[column] = mean
             # Below 0 only where squares were rounded.
-            deviations[column] = math.sqrt(max(_value_of(squares, column) / n - mean * mean, 0))
+            deviations[column] = math.sqrt(max(value_of(squares, column) / n - mean * mean, 0))
         return means, deviations
 
 
@@ -148,6 +148,7 @@ def add_exactly(many: Iterable[Sums]) -> Sums:
     return total
 
 
-def _value_of(sums: Sums, column: int) -> Fraction:
+def value_of(sums: Sums, column: int) -> Fraction:
+    """The sum of one column."""
     parts = (int(pieces[column]) * Fraction(2) ** exponent for exponent, pieces in sums.items())
     return sum(parts, Fraction(0))

@@ -12,6 +12,7 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from preprocessing.boundaries import quantile_boundaries
 from preprocessing.columns import Column, on_values, stack, to_dense
 from preprocessing.example_weights import weigh_examples
 from preprocessing.features import MISSING_INDEX, Categories, Numeric, parse_features
@@ -97,25 +98,21 @@ def bucketize(inputs: Mapping[str, Column], features: Sequence[Categories]) -> d
 
     Args:
         inputs: Raw columns.
-        features: Which of them, and into how many buckets; those with as many share an analyzer.
+        features: Which of them, and into how many buckets.
 
     Returns:
         int64 [batch, 1] for each.
     """
-    outputs = {}
-    for size in sorted({f.size for f in features}):
-        group = [f for f in features if f.size == size]
-        values, present = stack([inputs[f.column] for f in group], tf.float32)
-        boundaries = tft.quantiles(
-            _only(present, values),
-            size,
-            epsilon=min(1 / size, 0.01),  # as tft.bucketize
-            reduce_instance_dims=False,
-        )  # [columns, size - 1]
-        indices = tf.searchsorted(boundaries, tf.transpose(values), "right", tf.int64)
-        indices = tf.where(present, tf.transpose(indices) + 1, MISSING_INDEX)
-        outputs |= _to_columns(indices, group)
-    return outputs
+    if not features:
+        return {}
+    values, present = stack([inputs[f.column] for f in features], tf.float32)
+    sizes = [f.size for f in features]
+    boundaries = quantile_boundaries(_only(present, values), sizes)
+    indices = tf.transpose(tf.searchsorted(boundaries, tf.transpose(values), "right", tf.int64))
+    # Infinity and NaN are in the last bucket, and no further.
+    indices = tf.minimum(indices, tf.constant([size - 1 for size in sizes], tf.int64)) + 1
+    missing = tf.constant(MISSING_INDEX, tf.int64)
+    return _to_columns(tf.where(present, indices, missing), features)
 
 
 def _only(present: tf.Tensor, values: tf.Tensor) -> tf.Tensor:

@@ -4,6 +4,7 @@ from apache_beam.options.pipeline_options import StandardOptions
 
 from runners.beam_memory import remember_what_stays_the_same
 from runners.record_batches import read_and_write_batches
+from runners.transform_sources import share_sources
 
 
 def run_beam_in_process() -> None:
@@ -17,3 +18,4 @@ def run_beam_in_process() -> None:
     StandardOptions.DEFAULT_RUNNER = "FnApiRunner"
     remember_what_stays_the_same()
     read_and_write_batches()
+    share_sources()

@@ -22,9 +22,9 @@ def remember_what_stays_the_same() -> None:
 
     Where one of them is not as this module knows it, it stays as it is, and the log says so.
     """
-    if _is_known(PipelineOptions, "view_as", "self", "cls"):
+    if is_known(PipelineOptions, "view_as", "self", "cls"):
         PipelineOptions.view_as = _remember_views(PipelineOptions.view_as)
-    if _is_known(userstate, "get_dofn_specs", "dofn"):
+    if is_known(userstate, "get_dofn_specs", "dofn"):
         userstate.get_dofn_specs = _remember_specs(userstate.get_dofn_specs)
     from tensorflow_transform import impl_helper, inspect_preprocessing_fn
 
@@ -32,14 +32,14 @@ def remember_what_stays_the_same() -> None:
     known = ("preprocessing_fn", "input_specs", "use_tf_compat_v1", "base_temp_dir")
     # There, the graph is looked at and left as it is; what builds an analysis of it uses it up.
     asks_there = getattr(inspect_preprocessing_fn, "impl_helper", None) is impl_helper
-    if asks_there and _is_known(impl_helper, name, *known):
+    if asks_there and is_known(impl_helper, name, *known):
         remembering = {name: _remember_traces(getattr(impl_helper, name))}
         inspect_preprocessing_fn.impl_helper = types.SimpleNamespace(
             **{**vars(impl_helper), **remembering}
         )
 
 
-def _is_known(owner, name: str, *parameters: str) -> bool:
+def is_known(owner, name: str, *parameters: str) -> bool:
     """Whether a function is there, takes these parameters, and does not remember already."""
     function = getattr(owner, name, None)
     if hasattr(function, "remembers"):
@@ -50,7 +50,7 @@ def _is_known(owner, name: str, *parameters: str) -> bool:
     return True
 
 
-def _remembers(original: Callable) -> Callable:
+def remembers(original: Callable) -> Callable:
     """Marks what stands in for a function, with its name and text."""
 
     def mark(function: Callable) -> Callable:
@@ -64,7 +64,7 @@ def _remember_views(look: Callable) -> Callable:
     """Of each options object, the view by class; both share their values, as Beam has it."""
     known = weakref.WeakKeyDictionary()
 
-    @_remembers(look)
+    @remembers(look)
     def view_as(self, cls):
         views = known.setdefault(self, {})
         view = views.get(cls)
@@ -79,7 +79,7 @@ def _remember_specs(look: Callable) -> Callable:
     """Of each class of DoFns, which state and timers the methods ask for."""
     known = weakref.WeakKeyDictionary()
 
-    @_remembers(look)
+    @remembers(look)
     def get_dofn_specs(dofn):
         kind = type(dofn)
         # Methods that the instance got beside those of its class: `beam.Map(something.method)`.
@@ -97,7 +97,7 @@ def _remember_traces(trace: Callable) -> Callable:
     """Of each `preprocessing_fn`, the last trace for a question about its columns."""
     known = weakref.WeakKeyDictionary()
 
-    @_remembers(trace)
+    @remembers(trace)
     def trace_preprocessing_function(
         preprocessing_fn, input_specs, use_tf_compat_v1, base_temp_dir=None
     ):

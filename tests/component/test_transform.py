@@ -1,6 +1,7 @@
 """Every feature kind and the label rule, against values computed with NumPy, pandas and Decimal."""
 
 from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,19 @@ import tensorflow_transform.beam as tft_beam
 from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
 from data.taxi import taxi_csv_path
+from preprocessing.columns import on_values, stack, to_dense
+from preprocessing.features import parse_features
 from preprocessing.labels import parse_label
-from preprocessing.transform import exceeds_share, preprocessing_fn
+from preprocessing.moments import MomentsFn, add_exactly, sum_exactly, value_of
+from preprocessing.transform import (
+    bucketize,
+    exceeds_share,
+    look_up,
+    make_label,
+    preprocessing_fn,
+    scale_numbers,
+    take_category,
+)
 
 CONFIG = {
     "task": "binary",
@@ -154,3 +166,191 @@ def test_transform_graph_repeats_the_analysis_on_new_data(tmp_path):
         "company_vocab_xf": [[0]],
         "hour_category_xf": [[4]],
     }
+
+
+# What one column at a time gives, by TFT's own functions: the reference for all at once.
+
+
+def scale_alone(column, log):
+    values = on_values(column, lambda x: tf.cast(x, tf.float32))
+    if log:
+        values = on_values(values, lambda x: tf.math.log1p(tf.maximum(x, 0.0)))
+    return to_dense(tft.scale_to_z_score(values), 0.0)
+
+
+def bucketize_alone(column, size):
+    values = on_values(column, lambda x: tf.cast(x, tf.float32))
+    indices = on_values(tft.bucketize(values, size), lambda x: tf.cast(x, tf.int64) + 1)
+    return to_dense(indices, 0)
+
+
+def transform_columns_alone(inputs, config):
+    features = parse_features(config["features"])
+    outputs = {f.output: scale_alone(inputs[f.column], f.log) for f in features.numeric}
+    others = {"vocab": look_up, "category": take_category}
+    for f in features.categories:
+        if f.kind == "bucket":
+            outputs[f.output] = bucketize_alone(inputs[f.column], f.size)
+        else:
+            outputs[f.output] = others[f.kind](inputs[f.column], f)
+    return outputs | make_label(inputs, parse_label(config["label"], config["task"]))
+
+
+FLOATS, INTEGERS = tf.float32, tf.int64
+MANY = {
+    "sparse": tf.io.VarLenFeature(FLOATS),
+    "rare": tf.io.VarLenFeature(FLOATS),
+    "never": tf.io.VarLenFeature(FLOATS),
+    "counts": tf.io.VarLenFeature(INTEGERS),
+    "dense": tf.io.FixedLenFeature([1], FLOATS),
+    "scalar": tf.io.FixedLenFeature([], FLOATS),
+    "years": tf.io.FixedLenFeature([1], INTEGERS),
+    "constant": tf.io.FixedLenFeature([1], FLOATS),
+    "odd": tf.io.FixedLenFeature([1], FLOATS),
+    "colour": tf.io.VarLenFeature(tf.string),
+    "y": tf.io.FixedLenFeature([1], INTEGERS),
+}
+NUMBERS = [name for name, spec in MANY.items() if spec.dtype != tf.string and name != "y"]
+
+
+def many_rows(count=1200):
+    rng = np.random.default_rng(13)
+    amounts = rng.gamma(2, 30, (count, 3)).astype(np.float32)
+    return [
+        {
+            "sparse": [float(amounts[i, 0])] if i % 7 else [],
+            "rare": [float(amounts[i, 1])] if i % 100 == 3 else [],
+            "never": [],
+            "counts": [int(rng.integers(-5, 40))] if i % 3 else [],
+            "dense": [float(rng.normal(-3, 2))],
+            "scalar": float(amounts[i, 2]) - 20,
+            "years": [int(rng.integers(1990, 2026))],
+            "constant": [2.5],
+            "odd": [float([np.nan, np.inf, -np.inf][i % 3] if i % 200 < 3 else i % 11)],
+            "colour": [["red", "green", "blue", "grey"][int(rng.integers(4) ** 2 // 3)]],
+            "y": [i % 2],
+        }
+        for i in range(count)
+    ]
+
+
+def many_config(numeric, bucketized, vocabulary=()):
+    return {
+        "task": "binary",
+        "features": {
+            "numeric": {name: {"log": log} for name, log in numeric.items()},
+            "bucketized": bucketized,
+            "vocabulary": {name: {"size": 2, "oov_buckets": 1} for name in vocabulary},
+        },
+        "label": {"column": "y"},
+    }
+
+
+MIXED = many_config(
+    {name: name in ("rare", "counts", "scalar") for name in NUMBERS},
+    {"sparse": 4, "rare": 10, "never": 40, "years": 10, "odd": 4},
+    ["colour"],
+)
+
+
+def transform_rows(rows, spec, function, folder, batch_size=None):
+    """The transformed rows, {name: array [rows, 1]}, and the folder of the graph."""
+    metadata = dataset_metadata.DatasetMetadata(schema_utils.schema_from_feature_spec(spec))
+    with tft_beam.Context(temp_dir=str(folder / "tmp"), desired_batch_size=batch_size):
+        (data, _), graph = (rows, metadata) | tft_beam.AnalyzeAndTransformDataset(function)
+        _ = graph | tft_beam.WriteTransformFn(str(folder / "graph"))
+    return {name: np.array([row[name] for row in data]) for name in data[0]}, folder / "graph"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        MIXED,
+        many_config({"dense": True}, {"rare": 5}),
+    ],
+    ids=["all kinds", "one of each"],
+)
+def test_columns_side_by_side_give_what_each_gives_alone(config, tmp_path):
+    rows = many_rows()
+    got, graph = transform_rows(
+        rows, MANY, lambda inputs: preprocessing_fn(inputs, config), tmp_path / "together"
+    )
+    alone, graph_alone = transform_rows(
+        rows, MANY, lambda inputs: transform_columns_alone(inputs, config), tmp_path / "alone"
+    )
+    assert got.keys() == alone.keys()
+    for name, values in got.items():
+        assert values.dtype == alone[name].dtype
+        assert values.shape == alone[name].shape == (len(rows), 1)
+        if values.dtype == np.int64:
+            np.testing.assert_array_equal(values, alone[name], err_msg=name)
+        else:
+            # float32 against float64: its spacing is 1.2e-7, and z-scores reach 10.
+            np.testing.assert_allclose(values, alone[name], rtol=1e-6, atol=1e-6, err_msg=name)
+    words = [
+        {path.name: path.read_bytes() for path in folder.rglob("assets/*")}
+        for folder in (graph, graph_alone)
+    ]
+    assert words[0] == words[1]
+    specs = [
+        tft.TFTransformOutput(str(folder)).transformed_feature_spec()
+        for folder in (graph, graph_alone)
+    ]
+    assert specs[0] == specs[1]
+
+
+def test_z_scores_are_the_same_to_the_last_bit_at_any_batch_size(tmp_path):
+    rows = [{"sparse": row["sparse"], "y": row["y"]} for row in many_rows()]
+    spec = {name: MANY[name] for name in ("sparse", "y")}
+    config = many_config({"sparse": True}, {"sparse": 10})
+    found = [
+        transform_rows(
+            rows, spec, lambda inputs: preprocessing_fn(inputs, config), tmp_path / str(size), size
+        )[0]
+        for size in (1000, 997, 100, 37)
+    ]
+    assert len(np.unique(found[0]["sparse_scaled_xf"])) > 1000
+    for other in found[1:]:
+        for name, values in found[0].items():
+            assert values.tobytes() == other[name].tobytes(), name
+
+
+def test_without_numbers_there_is_nothing_to_stack():
+    assert scale_numbers({}, []) == {}
+    assert bucketize({}, []) == {}
+
+
+def test_a_row_with_two_values_is_refused():
+    column = tf.sparse.from_dense([[1.0, 2.0], [3.0, 0.0]])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="out of bounds"):
+        stack([column, column], tf.float64)
+
+
+def test_sums_are_exact_in_any_order():
+    rng = np.random.default_rng(13)
+    values = rng.normal(size=(500, 4)) * 10.0 ** rng.integers(-30, 30, (500, 4))
+    values[:, 3] = 0
+    expected = [sum(map(Fraction, column)) for column in values.T]
+    for rows in (values, values[::-1], rng.permutation(values)):
+        parts = [sum_exactly(part) for part in np.array_split(rows, 7)]
+        total = add_exactly(parts)
+        assert [value_of(total, column) for column in range(4)] == expected
+
+
+def test_mean_and_deviation_are_those_of_exact_arithmetic():
+    rng = np.random.default_rng(13)
+    # The second has a mean of a million deviations, where sums of squares in float64 fail.
+    values = np.stack([rng.gamma(2, 300, 3000), 1e9 + rng.integers(0, 3000, 3000)], axis=1)
+    moments = MomentsFn(2)
+    states = [
+        moments.add_input(moments.create_accumulator(), (part,))
+        for part in np.array_split(values, 5)
+    ]
+    means, deviations = moments.extract_output(moments.merge_accumulators(states))
+    for column in range(2):
+        exact = [Fraction(value) for value in values[:, column]]
+        mean = sum(exact) / len(exact)
+        variance = sum((value - mean) ** 2 for value in exact) / len(exact)
+        assert means[column] == float(mean)
+        # A square is rounded once, to 1.1e-16 of itself.
+        np.testing.assert_allclose(deviations[column], float(variance) ** 0.5, rtol=1e-6)
