@@ -6,19 +6,22 @@ Called by dag.py, the Evaluator and the run summary. Imports TFMA, so import it 
 import dataclasses
 import json
 import math
+from typing import TYPE_CHECKING
 
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.proto import config_pb2
 
 from pipeline.evaluation_section import Bounds
 from pipeline.metrics import BOTH_LABELS, BY_NAME, MACRO, MICRO, metrics_of_task
-from pipeline.sections import Settings
 from pipeline.slicing import OVERALL, parse_feature_key, slice_name
 from pipeline.verdict import ABOVE_BASELINE, BELOW_BASELINE, SliceMetrics
 from preprocessing.labels import Classes, Label, parse_label
 
+if TYPE_CHECKING:  # so that an edit of other sections judges no model again
+    from pipeline.sections import Settings
 
-def build_eval_config(settings: Settings) -> config_pb2.EvalConfig:
+
+def build_eval_config(settings: "Settings") -> config_pb2.EvalConfig:
     """Builds the Evaluator's configuration: all metrics of the task, overall and by slice.
 
     TFMA's thresholds hold over all examples: on slices it would refuse for one of three examples.
@@ -47,7 +50,7 @@ def build_eval_config(settings: Settings) -> config_pb2.EvalConfig:
     return config
 
 
-def _metrics_specs(settings: Settings, label: Label) -> list[config_pb2.MetricsSpec]:
+def _metrics_specs(settings: "Settings", label: Label) -> list[config_pb2.MetricsSpec]:
     """One for the metrics as they are, and one for those of each kind of average over classes."""
     specs: dict[str | None, config_pb2.MetricsSpec] = {}
     for metric in metrics_of_task(settings.task):

@@ -246,11 +246,8 @@ def _connect(host: str, namespace: str | None) -> Any:
 
     logging.getLogger().addHandler(logging.NullHandler())  # or kfp sets one up that prints
     # "kubeflow" is what kfp takes for no namespace at all.
-    client = Client(
-        host=host,
-        namespace=namespace or "kubeflow",
-        existing_token=os.environ.get(TOKEN_VARIABLE),
-    )
+    token = os.environ.get(TOKEN_VARIABLE)
+    client = Client(host=host, namespace=namespace or "kubeflow", existing_token=token)
     _bound_waiting(client)
     return client
 
@@ -263,12 +260,11 @@ def _bound_waiting(client: Any) -> None:
     for api in vars(client).values():
         rest = getattr(getattr(api, "api_client", None), "rest_client", None)
         if rest is not None and not isinstance(rest.request, functools.partial):
-            rest.request = functools.partial(_request, rest.request)
+            rest.request = functools.partial(_ask, rest.request)
 
 
-def _request(request: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    kwargs["_request_timeout"] = kwargs.get("_request_timeout") or SECONDS
-    return request(*args, **kwargs)
+def _ask(request: Callable[..., Any], *args: Any, **told: Any) -> Any:
+    return request(*args, **told | {"_request_timeout": told.get("_request_timeout") or SECONDS})
 
 
 def _named(name: str) -> str:
