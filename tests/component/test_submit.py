@@ -19,6 +19,7 @@ from pipeline.sections import DEFAULT_PATH
 from runners import cli
 from runners.progress import NodeState
 from tests.e2e.conftest import fareline_command
+from tests.forked import run_forked
 from tests.loopback.execution import CANCELLED, FAILED, Play
 from tests.loopback.kubeflow import kubeflow_server
 from tests.loopback.storage import storage_server
@@ -274,14 +275,10 @@ def test_a_job_id_that_exists(submit, vertex):
 
 
 def refused(arguments, folder):
-    ran = subprocess.run(
+    ran = run_forked(
         [sys.executable, "-m", "runners.cli", "submit", *arguments],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(DEFAULT_PATH.parents[2]), "COLUMNS": "100"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
     )
     assert (ran.returncode, ran.stdout) == (2, ""), ran.stderr
     return ran.stderr

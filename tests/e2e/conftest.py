@@ -14,18 +14,23 @@ import pandas as pd
 import pytest
 
 from data.taxi import taxi_csv_path
+from tests.forked import run_forked
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ROOMS = ("fareline", "pipeline", "preprocessing", "models", "data", "schema", "runners", "lineage",
          "serving")  # fmt: skip
 
-# A pipeline of seconds per node; a model of 30 steps on 1,500 rows need not be good.
+# A pipeline of seconds per node: a column of each kind, a model of 30 steps on 1,500 rows that need
+# not be good.
 SMALL = (
+    "features={numeric: {fare: {log: true}}, bucketized: {trip_miles: 4}, categorical: "
+    "{trip_start_hour: 24}, vocabulary: {payment_type: {size: 10, oov_buckets: 1}, company: "
+    "{size: 60, oov_buckets: 4}}}",
     "training.steps=32",
     "training.evaluate_every=16",
     "tuning.trials=1",
     "tuning.steps=8",
-    "evaluation.slices=[[payment_type]]",
+    "evaluation.slices=[[{column: trip_miles, boundaries: [1, 5]}]]",
     "evaluation.thresholds.auc={at_least: 0.5, at_most_below_baseline: 0.5}",
 )
 
@@ -61,14 +66,30 @@ def fareline_command(*arguments, checkout=REPOSITORY):
     return {"args": command, "cwd": checkout, "env": environment}
 
 
-def run_fareline(workspace, *settings, arguments=(), checkout=REPOSITORY) -> Finished:
-    """Runs `fareline run --json` to its end."""
+def run_fareline(workspace, *settings, arguments=(), checkout=REPOSITORY, run=run_forked):
+    """Runs `fareline run --json` to its end.
+
+    Args:
+        workspace: Folder.
+        settings: Each as `--set` takes it.
+        arguments: Others of the command.
+        checkout: Whose sources run.
+        run: `run_process`, where what is loaded when a command starts is part of the claim.
+
+    Returns:
+        A `Finished`.
+    """
     overrides = [part for setting in settings for part in ("--set", setting)]
     call = fareline_command(
         "run", "--json", "--workspace", workspace, *arguments, *overrides, checkout=checkout
     )
-    done = subprocess.run(**call, capture_output=True, text=True, timeout=600)
+    done = run(**call)
     return Finished(done.returncode, json.loads(done.stdout or "null"), done.stderr)
+
+
+def run_process(args, cwd, env):
+    """As `run_forked`, in a process that starts from nothing."""
+    return subprocess.run(args, cwd=cwd, env=env, capture_output=True, text=True, timeout=600)
 
 
 @pytest.fixture(scope="session")
@@ -83,6 +104,42 @@ def small_csv(tmp_path_factory):
 @pytest.fixture(scope="session")
 def small_settings(small_csv):
     return (f"data.source.csv={small_csv}", *SMALL)
+
+
+@dataclasses.dataclass(frozen=True)
+class SmallRun:
+    """A run of the small settings, alone in its workspace.
+
+    Attributes:
+        workspace: Always at the same place, since the keys of TFX's cache hold paths.
+        kept: A copy of it, as the run left it.
+        finished: How the run ended.
+    """
+
+    workspace: Path
+    kept: Path
+    finished: Finished
+
+    def restore(self) -> Path:
+        """Makes the workspace again what the run left, whatever was done with it since."""
+        shutil.rmtree(self.workspace, ignore_errors=True)
+        shutil.copytree(self.kept, self.workspace, symlinks=True)
+        return self.workspace
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory, small_settings):
+    folder = tmp_path_factory.mktemp("small_run")
+    finished = run_fareline(folder / "workspace", *small_settings)
+    assert finished.exit_code == 0, finished.stderr
+    shutil.copytree(folder / "workspace", folder / "kept", symlinks=True)
+    return SmallRun(folder / "workspace", folder / "kept", finished)
+
+
+@pytest.fixture
+def small_workspace(small_run):
+    """A workspace with one small run, for a test that goes on from there."""
+    return small_run.restore()
 
 
 @pytest.fixture
@@ -103,7 +160,7 @@ def workspace(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def first(workspace):
-    return run_fareline(workspace)
+    return run_fareline(workspace, run=run_process)
 
 
 @pytest.fixture(scope="session")

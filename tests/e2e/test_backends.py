@@ -14,17 +14,19 @@ import pandas as pd
 import pytest
 
 from lineage.store import open_store
-from tests.e2e.conftest import Finished, fareline_command
+from tests.e2e.conftest import Finished, fareline_command, run_process
+from tests.forked import run_forked
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 RUNNING = 2
 
 
-def fareline(server, *arguments):
+def fareline(server, *arguments, run=run_process):
+    """Runs a command; in a process, since ML Metadata is told to be quiet before it is loaded."""
     call = fareline_command(*arguments)
     call["env"] |= server.environment()
-    done = subprocess.run(**call, capture_output=True, text=True, timeout=600)
+    done = run(**call)
     return Finished(done.returncode, json.loads(done.stdout or "null"), done.stderr)
 
 
@@ -99,7 +101,7 @@ def recorded(server, small_csv, small_settings, tmp_path_factory):
     trips.loc[::10, "payment_type"] = "Bitcoin"
     trips.to_csv(tmp_path / "broken.csv", index=False)
     broken = (*small_settings, f"data.source.csv={tmp_path / 'broken.csv'}")
-    other = fareline(server, *run_arguments(tmp_path / "other", uri, broken))
+    other = fareline(server, *run_arguments(tmp_path / "other", uri, broken), run=run_forked)
     assert other.nodes_in("failed") == {"DataGate"}, other.stderr
     assert (killed, RUNNING) in states(server, database)
 
@@ -174,8 +176,7 @@ def test_a_server_holds_all_that_a_run_records(recorded, small_settings):
 
 def test_a_server_that_is_down_is_said_before_anything_starts(small_settings, tmp_path):
     uri = "mysql://me@127.0.0.1:9/runs"
-    call = fareline_command(*run_arguments(tmp_path / "ws", uri, small_settings))
-    done = subprocess.run(**call, capture_output=True, text=True, timeout=120)
+    done = run_forked(**fareline_command(*run_arguments(tmp_path / "ws", uri, small_settings)))
     assert done.returncode == 2
     assert done.stderr.startswith(
         f"fareline: {uri}: no database server answers at 127.0.0.1 port 9"

@@ -9,6 +9,7 @@ import yaml
 
 from pipeline.sections import DEFAULT_PATH
 from tests.e2e.conftest import REPOSITORY, fareline_command
+from tests.forked import run_forked
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -37,18 +38,25 @@ COMMANDS = list(documented_commands())
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, after_third, refused, workspace, small_csv):
-    """Where a reader would stand: with the workspace of earlier runs and a settings file."""
+def folder(tmp_path_factory, after_third, refused, workspace, small_csv, small_run, small_settings):
+    """Where a reader would stand: with the workspaces of earlier runs and settings files.
+
+    The reader's own settings have been run before, so that the document's run finds its steps.
+    """
     folder = tmp_path_factory.mktemp("reader")
     (folder / "workspace").symlink_to(workspace)
+    (folder / "my-workspace").symlink_to(small_run.restore())
     (folder / "trips.csv").symlink_to(small_csv)
     settings = yaml.safe_load(DEFAULT_PATH.read_text(encoding="utf-8"))
-    settings["data"]["source"] = {"csv": str(small_csv)}
-    settings["schema"] = None
-    settings["training"] |= {"steps": 32, "evaluate_every": 16}
-    settings["tuning"] |= {"trials": 1, "steps": 8}
-    settings["evaluation"]["thresholds"] = {"auc": {"at_least": 0.5}}
+    for setting in small_settings:
+        path, _, value = setting.partition("=")
+        *sections, name = path.split(".")
+        section = settings
+        for each in sections:
+            section = section[each]
+        section[name] = yaml.safe_load(value)
     (folder / "my.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    settings["schema"] = None
     document = (REPOSITORY / "docs" / "data-sources.md").read_text(encoding="utf-8")
     spans = re.search(r"```yaml\n(data:\n  source:\n    csv: quarters/.*?)```", document, re.DOTALL)
     settings["data"] |= yaml.safe_load(spans[1])["data"]
@@ -83,8 +91,7 @@ def test_make_knows_its_targets(command):
     [(c, code) for _, c, code in COMMANDS if c.startswith(".venv/bin/fareline ")],
 )
 def test_fareline_commands_do_what_is_said(command, code, folder):
-    call = fareline_command(*shlex.split(command)[1:]) | {"cwd": folder}
-    done = subprocess.run(**call, capture_output=True, text=True, timeout=600)
+    done = run_forked(**fareline_command(*shlex.split(command)[1:]) | {"cwd": folder})
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
     if code == 2:

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import tensorflow as tf
 
 from serving.versions import list_versions
 from tests.e2e.conftest import fareline_command, run_fareline
+from tests.forked import run_forked
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -20,8 +20,7 @@ FLOATS = ("fare", "trip_miles", "pickup_latitude", "pickup_longitude", "dropoff_
 
 
 def ask(workspace, command, *arguments):
-    call = fareline_command(command, "--json", "--workspace", workspace, *arguments)
-    done = subprocess.run(**call, capture_output=True, text=True, timeout=300)
+    done = run_forked(**fareline_command(command, "--json", "--workspace", workspace, *arguments))
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -43,12 +42,11 @@ def example_of(row):
 
 
 @pytest.fixture(scope="module")
-def two_versions(tmp_path_factory, small_settings):
+def two_versions(small_run, small_settings):
     """A workspace, the settings of its newer model, and its two versions."""
-    workspace = tmp_path_factory.mktemp("publishing") / "workspace"
-    keep = "push.keep_versions=3"
-    newer = (*small_settings, "seed=7", keep)
-    outcomes = [run_fareline(workspace, *small_settings, keep), run_fareline(workspace, *newer)]
+    workspace = small_run.restore()
+    newer = (*small_settings, "seed=7", "push.keep_versions=3")
+    outcomes = [small_run.finished, run_fareline(workspace, *newer)]
     assert [outcome.exit_code for outcome in outcomes] == [0, 0], outcomes[-1].stderr
     return workspace, newer, [int(Path(o.answer["pushed_to"]).name) for o in outcomes]
 
@@ -91,8 +89,9 @@ def test_a_rollback_stays_until_a_person_takes_it_back(two_versions):
         "tips were wrong",
     )
     assert shown[forth["version"]]["metrics"] == shown[new]["metrics"] != shown[old]["metrics"]
-    call = fareline_command("lineage", "verify", "--json", "--workspace", workspace)
-    verified = subprocess.run(**call, capture_output=True, text=True, timeout=300)
+    verified = run_forked(
+        **fareline_command("lineage", "verify", "--json", "--workspace", workspace)
+    )
     assert [f for f in json.loads(verified.stdout)["findings"] if f["severity"] == "error"] == []
 
 

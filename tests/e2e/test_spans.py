@@ -4,7 +4,6 @@ Their rows have two personal columns: nothing that these whole runs leave holds 
 """
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from data.privacy import pseudonym
 from runners.pii_key import KEY_VARIABLE
 from tests.e2e.conftest import SMALL, fareline_command, run_fareline
+from tests.forked import run_forked
 from tests.left_files import everything_below
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -21,9 +21,7 @@ PERSONAL = "{passenger_mail: {pii: true}, company: {pii: true, pseudonymize: tru
 
 
 def fareline(*arguments):
-    done = subprocess.run(
-        **fareline_command(*arguments), capture_output=True, text=True, timeout=300
-    )
+    done = run_forked(**fareline_command(*arguments))
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

@@ -7,7 +7,6 @@ first, the Kubeflow spec looks into a bucket of its own, and the local run follo
 import dataclasses
 import json
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,8 @@ from lineage.graph import Graph
 from lineage.recorded import metrics_of
 from lineage.runs import outputs_of_run
 from lineage.store import open_store
-from tests.e2e.conftest import Finished, fareline_command, run_fareline
+from tests.e2e.conftest import Finished, fareline_command, run_fareline, run_process
+from tests.forked import run_forked
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1500)]
 
@@ -57,17 +57,16 @@ class Runs:
 
 
 def fareline(*arguments):
-    done = subprocess.run(
-        **fareline_command(*arguments), capture_output=True, text=True, timeout=600
-    )
+    done = run_forked(**fareline_command(*arguments))
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def run_spec(folder, runner, settings=()):
+def run_spec(folder, runner, settings=(), run=run_forked):
     bucket = f"--map={BUCKET}={folder / runner}"
     path = folder / f"{runner}{'.json' if runner == 'vertex' else '.yaml'}"
-    return run_fareline(folder / "workspace", *settings, arguments=("--spec", path, bucket))
+    arguments = ("--spec", path, bucket)
+    return run_fareline(folder / "workspace", *settings, arguments=arguments, run=run)
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +80,7 @@ def runs(tmp_path_factory, small_csv, small_settings):
         shutil.copy(small_csv, data)
         suffix = ".json" if runner == "vertex" else ".yaml"
         fareline("compile", runner, "-o", folder / f"{runner}{suffix}", *overrides)
-        found[runner] = run_spec(folder, runner, small_settings)
+        found[runner] = run_spec(folder, runner, small_settings, run_process)
         if runner == "vertex":
             again = [run_spec(folder, runner) for _ in range(2)]
     workspace = ("--workspace", folder / "workspace")

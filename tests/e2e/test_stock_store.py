@@ -14,6 +14,7 @@ import pytest
 
 from data.taxi import taxi_csv_path
 from tests.e2e.conftest import fareline_command
+from tests.forked import run_forked
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -43,8 +44,7 @@ def ask(folder, *words, code=0):
     """The answer of a command as JSON."""
     store = ("--store", f"sqlite:{folder / 'metadata.db'}")
     as_json = () if "export" in words else ("--json",)
-    call = fareline_command("lineage", *words, *store, *as_json)
-    done = subprocess.run(**call, capture_output=True, text=True, timeout=120)
+    done = run_forked(**fareline_command("lineage", *words, *store, *as_json))
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
     return json.loads(done.stdout)
@@ -128,7 +128,7 @@ def test_exports_of_every_format(stock, tmp_path, kind):
     call = fareline_command(
         "lineage", "export", "--format", kind, "-o", out, "--store", stock / "metadata.db"
     )
-    done = subprocess.run(**call, capture_output=True, text=True, timeout=120)
+    done = run_forked(**call)
     assert done.returncode == 0, done.stderr
     text = out.read_text(encoding="utf-8")
     if kind == "html":  # its data is deflated

@@ -8,13 +8,13 @@ changed. The buckets are folders, the containers processes, and nothing else is 
 import dataclasses
 import json
 import sqlite3
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.e2e.conftest import Finished, fareline_command
+from tests.forked import run_forked
 from tests.loopback.execution import Interpret
 from tests.loopback.kubeflow import kubeflow_server
 from tests.loopback.storage import Storage, storage_server
@@ -60,7 +60,7 @@ class Cluster:
             *arguments,
         )  # fmt: skip
         call["env"] |= self.storage.environment()
-        done = subprocess.run(**call, capture_output=True, text=True, timeout=800)
+        done = run_forked(**call, timeout=800)
         return Finished(done.returncode, json.loads(done.stdout or "null"), done.stderr)
 
     @property

@@ -7,7 +7,6 @@ one workspace (conftest.py).
 import hashlib
 import json
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ import tensorflow as tf
 
 from tests.component.test_dag import TEN
 from tests.e2e.conftest import fareline_command, run_fareline
+from tests.forked import run_forked
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -142,8 +142,7 @@ def test_unreachable_threshold_is_refused_and_nothing_is_pushed(refused, first, 
 
 
 def test_summary_for_people(third, workspace):
-    call = fareline_command("run", "--workspace", workspace)
-    done = subprocess.run(**call, capture_output=True, text=True, timeout=600)
+    done = run_forked(**fareline_command("run", "--workspace", workspace))
     assert done.returncode == 0
     assert done.stdout == ""
     text = " ".join(done.stderr.split())
@@ -158,8 +157,7 @@ def test_summary_for_people(third, workspace):
 
 
 def test_lineage_lists_the_runs(first, second, third, refused, workspace):
-    call = fareline_command("lineage", "runs", "--json", "--workspace", workspace)
-    done = subprocess.run(**call, capture_output=True, text=True, timeout=60)
+    done = run_forked(**fareline_command("lineage", "runs", "--json", "--workspace", workspace))
     runs = {run["run_id"]: run for run in json.loads(done.stdout)}
     for finished in (first, second, third, refused):
         recorded = runs[finished.answer["run_id"]]

@@ -1,18 +1,17 @@
 """Why each of the runs ended as it did, and a baseline that a person chooses."""
 
 import json
-import subprocess
 
 import pytest
 
 from tests.e2e.conftest import fareline_command, run_fareline
+from tests.forked import run_forked
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 
 def ask(workspace, *words):
-    call = fareline_command(*words, "--workspace", workspace)
-    done = subprocess.run(**call, capture_output=True, text=True, timeout=60)
+    done = run_forked(**fareline_command(*words, "--workspace", workspace))
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
@@ -49,12 +48,9 @@ def test_the_refused_run_says_what_was_missed(refused, workspace):
     assert answer == refused.answer["why"]
 
 
-def test_a_pinned_baseline_and_a_reset_one(tmp_path, small_settings):
-    workspace = tmp_path / "workspace"
-    slices = "evaluation.slices=[[{column: trip_miles, boundaries: [1, 5]}]]"
-    settings = (*small_settings, slices)
-    first = run_fareline(workspace, *settings)
-    assert first.exit_code == 0, first.stderr
+def test_a_pinned_baseline_and_a_reset_one(small_run, small_workspace, small_settings):
+    workspace, settings = small_workspace, small_settings
+    first = small_run.finished
     assert first.answer["baseline"] is None
     assert set(first.answer["slices"]) == {
         "trip_miles=below 1",

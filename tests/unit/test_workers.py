@@ -6,7 +6,8 @@ from tests import workers
 from tests.unit.test_needs import REPOSITORY, run_pytest
 
 # The session fixtures of tests/e2e/conftest.py that run pipelines.
-RUNS = {"first", "after_first", "second", "after_second", "third", "after_third", "refused"}
+RUNS = {"first", "after_first", "second", "after_second", "third", "after_third", "refused",
+        "small_run", "small_workspace"}  # fmt: skip
 
 FILE = """
 import os, time
