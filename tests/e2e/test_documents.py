@@ -55,6 +55,7 @@ def folder(tmp_path_factory, after_third, refused, workspace, small_csv, small_r
         for each in sections:
             section = section[each]
         section[name] = yaml.safe_load(value)
+    settings["data"]["source"] = {"csv": str(small_csv)}  # and not the data set as well
     (folder / "my.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     settings["schema"] = None
     document = (REPOSITORY / "docs" / "data-sources.md").read_text(encoding="utf-8")
