@@ -52,7 +52,7 @@ def settings(years):
         # The curated schema names companies, and not their pseudonyms.
         # Nor is a pseudonym a feature, since requests have the value itself.
         features = "features.vocabulary={payment_type: {size: 10, oov_buckets: 1}}"
-        yield (source, f"data.columns={PERSONAL}", features, "schema=null", *SMALL)
+        yield (source, f"data.columns={PERSONAL}", "schema=null", *SMALL, features)
 
 
 @pytest.fixture(scope="module")
