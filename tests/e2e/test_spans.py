@@ -142,7 +142,7 @@ def test_nothing_that_the_runs_leave_holds_a_personal_value(early, late, one, wo
     places = {
         path.relative_to(workspace).parts[1] for path, content in files if expected in content
     }
-    assert {"ExampleGen", "StatisticsGen", "SchemaGen", "Transform", "Trainer"} <= places
+    assert {"ExampleGen", "StatisticsGen", "SchemaGen", "Transform"} <= places
 
 
 def test_the_same_window_again_executes_nothing(one, workspace, settings):
