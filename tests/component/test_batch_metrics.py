@@ -11,6 +11,7 @@ from tensorflow_model_analysis.evaluators import (
     metrics_plots_and_validations_evaluator as evaluator,
 )
 from tensorflow_model_analysis.metrics import metric_specs, metric_types
+from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.slicer import slicer_lib
 
 from pipeline import batch_metrics, batch_slices, tfma_internals
@@ -46,7 +47,7 @@ def specs(names, weighted, **settings):
 
 
 def averaged(names, weighted, kind):
-    aggregate = tfma.AggregationOptions(class_weights={0: 0.5, 2: 2.0} if kind == "macro" else {})
+    aggregate = config_pb2.AggregationOptions(class_weights={0: 0.5, 2: 2.0} if kind == "macro" else {})
     setattr(aggregate, f"{kind}_average", True)
     if kind == "micro":
         aggregate.class_weights.update({0: 0.5, 2: 2.0})
