@@ -47,7 +47,9 @@ def specs(names, weighted, **settings):
 
 
 def averaged(names, weighted, kind):
-    aggregate = config_pb2.AggregationOptions(class_weights={0: 0.5, 2: 2.0} if kind == "macro" else {})
+    aggregate = config_pb2.AggregationOptions(
+        class_weights={0: 0.5, 2: 2.0} if kind == "macro" else {}
+    )
     setattr(aggregate, f"{kind}_average", True)
     if kind == "micro":
         aggregate.class_weights.update({0: 0.5, 2: 2.0})
