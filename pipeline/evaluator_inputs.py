@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import config_pb2
 from tfx import types
 from tfx.components.util import examples_utils
 from tfx.dsl.io import fileio
@@ -46,7 +47,7 @@ class EvaluatorInputs:
     example_files: Sequence[str]
     models: Mapping[str, tfma.types.EvalSharedModel]
     twins: Mapping[str, str]
-    eval_config: tfma.EvalConfig
+    eval_config: config_pb2.EvalConfig
 
 
 def read_inputs(
@@ -67,7 +68,7 @@ def read_inputs(
     _check_local(beam_args)
     if SCHEMA_KEY in input_dict:
         raise LeftToTfmaError("a schema is given")
-    eval_config = tfma.EvalConfig()
+    eval_config = config_pb2.EvalConfig()
     proto_utils.json_to_proto(exec_properties[EVAL_CONFIG_KEY], eval_config)
     eval_config = tfma.utils.update_eval_config_with_defaults(
         eval_config, has_baseline=bool(input_dict.get(BASELINE_MODEL_KEY)), rubber_stamp=True
@@ -118,7 +119,7 @@ def _find_files(artifacts: list[types.Artifact], splits: Sequence[str]) -> list[
     return [path for of_split in files for path in of_split]
 
 
-def _find_twins(eval_config: tfma.EvalConfig, paths: Mapping[str, str]) -> dict[str, str]:
+def _find_twins(eval_config: config_pb2.EvalConfig, paths: Mapping[str, str]) -> dict[str, str]:
     baselines = [spec.name for spec in eval_config.model_specs if spec.is_baseline]
     candidates = [spec.name for spec in eval_config.model_specs if not spec.is_baseline]
     if len(baselines) != 1 or len(candidates) != 1:

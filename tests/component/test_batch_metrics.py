@@ -35,7 +35,7 @@ REGRESSION = (
 
 
 def specs(names, weighted, **settings):
-    spec = tfma.MetricsSpec(**settings)
+    spec = config_pb2.MetricsSpec(**settings)
     for name in names:
         # Of several thresholds there is no average.
         several = name == "Recall" and not settings
@@ -95,8 +95,8 @@ def random_pairs(seed, rows):
 
 
 def computations_of(task, weighted):
-    config = tfma.EvalConfig(
-        model_specs=[tfma.ModelSpec(label_key="label")], metrics_specs=TASKS[task](weighted)
+    config = config_pb2.EvalConfig(
+        model_specs=[config_pb2.ModelSpec(label_key="label")], metrics_specs=TASKS[task](weighted)
     )
     return evaluator._filter_and_separate_computations(
         metric_specs.to_computations(config.metrics_specs, eval_config=config)
@@ -175,8 +175,8 @@ def test_every_metric_is_that_of_tfma(task, labels, weighted, seed, monkeypatch)
 
 
 def test_what_is_not_known_is_left_to_tfma():
-    config = tfma.EvalConfig(
-        model_specs=[tfma.ModelSpec(label_key="label")],
+    config = config_pb2.EvalConfig(
+        model_specs=[config_pb2.ModelSpec(label_key="label")],
         metrics_specs=[specs(("MeanSquaredError", "MeanSquaredLogarithmicError"), False)],
     )
     [first, *_] = metric_specs.to_computations(config.metrics_specs, eval_config=config)
@@ -226,11 +226,11 @@ SPECS = [
 
 @pytest.mark.parametrize("longest", [1, 3])
 def test_slices_are_those_of_tfma(longest):
-    config = tfma.EvalConfig(
+    config = config_pb2.EvalConfig(
         slicing_specs=[
-            *(tfma.SlicingSpec(feature_keys=keys) for keys in SPECS),
-            tfma.SlicingSpec(feature_values={"text": "a"}),
-            tfma.SlicingSpec(feature_keys=["count"], feature_values={"text": "b"}),
+            *(config_pb2.SlicingSpec(feature_keys=keys) for keys in SPECS),
+            config_pb2.SlicingSpec(feature_values={"text": "a"}),
+            config_pb2.SlicingSpec(feature_keys=["count"], feature_values={"text": "b"}),
         ]
     )
     single = [slicer_lib.SingleSliceSpec(spec=spec) for spec in config.slicing_specs]
@@ -267,8 +267,8 @@ def test_slices_are_those_of_tfma(longest):
 
 
 def test_a_slice_that_is_not_a_number_is_left_to_tfma():
-    slicer = BatchSlicer([tfma.SlicingSpec(feature_keys=["miles"])])
+    slicer = BatchSlicer([config_pb2.SlicingSpec(feature_keys=["miles"])])
     batch = pa.RecordBatch.from_arrays([pa.array([[np.nan]], pa.list_(pa.float32()))], ["miles"])
     with pytest.raises(LeftToTfmaError, match="miles: a slice by a value that is not a number"):
         slicer.pairs(batch)
-    assert batch_slices.BatchSlicer([tfma.SlicingSpec()]).columns == set()
+    assert batch_slices.BatchSlicer([config_pb2.SlicingSpec()]).columns == set()
