@@ -6,15 +6,14 @@ arguments; it asks each DoFn several times for its state, method by method; and 
 and TFT gave, so results are the same. Called by `runners.beam`; imports Beam and TFT.
 """
 
-import functools
-import inspect
 import types
 import weakref
 from collections.abc import Callable
 
-from absl import logging
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.transforms import userstate
+
+from runners.replacing import is_known, replaces
 
 
 def remember_what_stays_the_same() -> None:
@@ -39,32 +38,11 @@ def remember_what_stays_the_same() -> None:
         )
 
 
-def is_known(owner, name: str, *parameters: str) -> bool:
-    """Whether a function is there, takes these parameters, and does not remember already."""
-    function = getattr(owner, name, None)
-    if hasattr(function, "remembers"):
-        return False
-    if function is None or list(inspect.signature(function).parameters) != list(parameters):
-        logging.warning("%s.%s is not as expected; it is called each time", owner.__name__, name)
-        return False
-    return True
-
-
-def remembers(original: Callable) -> Callable:
-    """Marks what stands in for a function, with its name and text."""
-
-    def mark(function: Callable) -> Callable:
-        function.remembers = original
-        return functools.wraps(original)(function)
-
-    return mark
-
-
 def _remember_views(look: Callable) -> Callable:
     """Of each options object, the view by class; both share their values, as Beam has it."""
     known = weakref.WeakKeyDictionary()
 
-    @remembers(look)
+    @replaces(look)
     def view_as(self, cls):
         views = known.setdefault(self, {})
         view = views.get(cls)
@@ -79,7 +57,7 @@ def _remember_specs(look: Callable) -> Callable:
     """Of each class of DoFns, which state and timers the methods ask for."""
     known = weakref.WeakKeyDictionary()
 
-    @remembers(look)
+    @replaces(look)
     def get_dofn_specs(dofn):
         kind = type(dofn)
         # Methods that the instance got beside those of its class: `beam.Map(something.method)`.
@@ -97,7 +75,7 @@ def _remember_traces(trace: Callable) -> Callable:
     """Of each `preprocessing_fn`, the last trace for a question about its columns."""
     known = weakref.WeakKeyDictionary()
 
-    @remembers(trace)
+    @replaces(trace)
     def trace_preprocessing_function(
         preprocessing_fn, input_specs, use_tf_compat_v1, base_temp_dir=None
     ):

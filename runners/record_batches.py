@@ -11,7 +11,6 @@ Called by `runners.beam`. Imports Beam and TFX's libraries.
 import collections
 import concurrent.futures
 import dataclasses
-import functools
 import glob
 import inspect
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +18,6 @@ from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
-from absl import logging
 from apache_beam.io.filebasedsink import FileBasedSink
 from tfx.components.transform import labels
 from tfx_bsl.tfxio import record_based_tfxio
@@ -27,6 +25,7 @@ from tfx_bsl.tfxio.tf_example_record import TFExampleRecord
 
 from data.example_files import RecordWriter
 from data.example_records import read_records
+from runners.replacing import is_known, replaces
 
 ROWS, ROWS_WITH_RECORDS = 4096, 1000  # of a batch; TFMA keeps the records, and is used to 1,000
 BYTES = 8 << 20  # of the records of a batch
@@ -41,25 +40,14 @@ def read_and_write_batches() -> None:
     """
     from tfx.components.transform.executor import TransformProcessor
 
-    if _is_known(TFExampleRecord, "BeamSource", "self", "batch_size") and _has_files_and_schema():
+    if is_known(TFExampleRecord, "BeamSource", "self", "batch_size") and _has_files_and_schema():
         TFExampleRecord.BeamSource = _source_or(TFExampleRecord.BeamSource)
     known = ("schema", "file_format", "output_path")
-    if _is_known(TransformProcessor, "_EncodeAndWrite", *known):
+    if is_known(TransformProcessor, "_EncodeAndWrite", *known):
         original = TransformProcessor._EncodeAndWrite
         encoder = getattr(TransformProcessor, "_RecordBatchToExamplesFn", None)
         if encoder is not None:
             TransformProcessor._EncodeAndWrite = staticmethod(_sink_or(original, encoder))
-
-
-def _is_known(owner: type, name: str, *parameters: str) -> bool:
-    """Whether a function is there, takes these parameters, and is not replaced already."""
-    function = getattr(owner, name, None)
-    if hasattr(function, "replaces"):
-        return False
-    if function is None or list(inspect.signature(function).parameters) != list(parameters):
-        logging.warning("%s.%s is not as expected; it stays as it is", owner.__name__, name)
-        return False
-    return True
 
 
 def _has_files_and_schema() -> bool:
@@ -71,7 +59,7 @@ def _has_files_and_schema() -> bool:
 
 
 def _source_or(original: Callable) -> Callable:
-    @functools.wraps(original)
+    @replaces(original)
     def BeamSource(self, batch_size: int | None = None) -> beam.PTransform:  # noqa: N802 - TFX's name
         """See TFX-BSL; local files are read by `ReadBatches`, others as ever."""
         paths = [path for pattern in self._file_pattern for path in sorted(glob.glob(pattern))]
@@ -83,7 +71,6 @@ def _source_or(original: Callable) -> Callable:
         decoding = Decoding(schema and schema.SerializeToString(), name, rows)
         return ReadBatches(paths, decoding)
 
-    BeamSource.replaces = original
     return BeamSource
 
 
@@ -182,7 +169,7 @@ def _batches_of_records(paths: Sequence[str], rows: int) -> Iterator[list[bytes]
 
 
 def _sink_or(original: Callable, encoder: type[beam.DoFn]) -> Callable:
-    @functools.wraps(original)
+    @replaces(original)
     def _EncodeAndWrite(*args: Any, **kwargs: Any) -> beam.PTransform:  # noqa: N802 - TFX's name
         """See TFX; gzipped TFRecords in local files are written by `BatchSink`, others as ever."""
         asked = inspect.signature(original).bind(*args, **kwargs).arguments
@@ -191,7 +178,6 @@ def _sink_or(original: Callable, encoder: type[beam.DoFn]) -> Callable:
             return original(*args, **kwargs)
         return beam.io.iobase.Write(BatchSink(path, encoder(asked["schema"])))
 
-    _EncodeAndWrite.replaces = original
     return _EncodeAndWrite
 
 

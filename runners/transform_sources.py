@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 import tensorflow as tf
 from absl import logging
 
-from runners.beam_memory import is_known, remembers
+from runners.replacing import is_known, replaces
 
 
 def share_sources() -> None:
@@ -41,7 +41,7 @@ def share_sources() -> None:
 def _share_searches(find: Callable) -> Callable:
     """Of outputs of the same operations, one search for what they depend on."""
 
-    @remembers(find)
+    @replaces(find)
     def _get_output_to_inputs_map(
         output_signature: Mapping[str, tf.Tensor | tf.SparseTensor],
     ) -> dict[str, Iterable[tf.Tensor]]:
@@ -66,7 +66,7 @@ def _origins(output: tf.Tensor | tf.SparseTensor) -> frozenset[int]:
 def _share_answers(find: Callable) -> Callable:
     """Of outputs with one set of inputs, one answer to whether all of them are fed."""
 
-    @remembers(find)
+    @replaces(find)
     def _get_fetches(self, feeds: Iterable[tf.Tensor]) -> dict[str, tf.Tensor | tf.SparseTensor]:
         sources = self._output_to_inputs_map
         outputs = self._structured_outputs

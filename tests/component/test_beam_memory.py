@@ -71,9 +71,9 @@ def untouched(monkeypatch):
     view_as = pipeline_options.PipelineOptions.view_as
     specs = userstate.get_dofn_specs
     monkeypatch.setattr(
-        pipeline_options.PipelineOptions, "view_as", getattr(view_as, "remembers", view_as)
+        pipeline_options.PipelineOptions, "view_as", getattr(view_as, "replaces", view_as)
     )
-    monkeypatch.setattr(userstate, "get_dofn_specs", getattr(specs, "remembers", specs))
+    monkeypatch.setattr(userstate, "get_dofn_specs", getattr(specs, "replaces", specs))
     monkeypatch.setattr(inspect_preprocessing_fn, "impl_helper", impl_helper)
 
 

@@ -21,7 +21,7 @@ def untouched(monkeypatch):
         (LOADER, "_get_fetches"),
     ):
         found = getattr(owner, name)
-        monkeypatch.setattr(owner, name, getattr(found, "remembers", found))
+        monkeypatch.setattr(owner, name, getattr(found, "replaces", found))
 
 
 @pytest.fixture(scope="module")
