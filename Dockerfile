@@ -2,7 +2,7 @@
 #
 #   docker build -t REGION-docker.pkg.dev/PROJECT/REPOSITORY/fareline:VERSION .
 #   buildah build -t …                              # the same, without Docker
-#   docker run --rm --entrypoint python IMAGE -m runners.smoke    # is all that a step needs there
+#   docker run --rm --entrypoint python IMAGE -m runners.submit.smoke    # is all that a step needs there
 #
 # docs/vertex.md and docs/kubeflow.md go on from here. `make test-image` builds this file without
 # Docker, and runs the compiled pipeline in what comes of it.
@@ -76,7 +76,7 @@ USER 1000:1000
 WORKDIR /home/fareline
 
 # A build that lacks something fails here, and not in the cloud.
-RUN python -m runners.smoke
+RUN python -m runners.submit.smoke
 
 # For Beam's workers. Every step of a compiled pipeline brings its own command.
 ENTRYPOINT ["/opt/apache/beam/boot"]

@@ -7,31 +7,16 @@ versions the sources can live with. Imports nothing of ours, so that it builds a
 import os
 import platform
 import re
+import runpy
 import sys
 from pathlib import Path
 
 from setuptools import setup
 
 HERE = Path(__file__).resolve().parent
-
-# Written out, so that a folder of tests or of scratch work never ends up in a wheel. A test
-# compares it with the folders.
-PACKAGES = [
-    "fareline",
-    "pipeline",
-    "pipeline.components",
-    "preprocessing",
-    "models",
-    "data",
-    "schema",
-    "runners",
-    "runners.lineage_commands",
-    "runners.spec",
-    "lineage",
-    "lineage.explorer",
-    "lineage.exports",
-    "serving",
-]
+# By its path: what is to be installed cannot be imported. No folder of tests or scratch work ever
+# ends up in a wheel, since the list names ours.
+LISTED = runpy.run_path(str(HERE / "fareline" / "packages.py"))
 
 # What a step imports wherever it runs. Beam installs an sdist on its workers with its requirements
 # and with no way to ask for an extra. In a container that has one of the stacks all of these are
@@ -133,18 +118,18 @@ if __name__ == "__main__":
         version=read_version(),
         description="An end-to-end TFX pipeline on real data, with lineage one can ask about",
         python_requires=">=3.10,<3.14",
-        packages=PACKAGES,
+        packages=LISTED["find_packages"](),
         # Said although it is the default: it makes an editable install one path on sys.path, so
         # that a new module or package is there at once, and start-up runs no import hook.
         package_dir={"": "."},
         package_data={
             "schema": ["taxi/schema.pbtxt"],
             "pipeline": ["configs/*.yaml"],
-            "lineage.explorer": ["web/*"],
+            "report.explorer": ["web/*"],
         },
         include_package_data=False,
         install_requires=STEP_REQUIRES,
         extras_require=EXTRAS,
-        entry_points={"console_scripts": ["fareline = runners.cli:main"]},
+        entry_points={"console_scripts": ["fareline = cli.app:main"]},
         zip_safe=False,
     )

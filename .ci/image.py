@@ -76,7 +76,7 @@ INSTALLED = "/opt/fareline/lib/python3.13/site-packages"
 SETTINGS = tuple(word for setting in SMALL for word in ("--set", setting))
 IN_BUCKET = ("--map", "gs://example-bucket=bucket")
 PROOF = (
-    ("python", "-m", "runners.smoke"),
+    ("python", "-m", "runners.submit.smoke"),
     ("sh", "-c", PUT_DATA),
     ("fareline", "compile", "vertex", "-o", "vertex.json", *SETTINGS),
     ("fareline", "run", "--spec", "vertex.json", *IN_BUCKET, "--workspace", "vertex"),

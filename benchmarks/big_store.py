@@ -15,7 +15,7 @@ from pathlib import Path
 from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
-from lineage.store import sqlite_connection
+from lineage.store.open import sqlite_connection
 
 PIPELINE = "chicago-taxi"
 RUNS_PER_WRITE = 100

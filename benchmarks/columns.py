@@ -58,7 +58,7 @@ def make_source(columns: int, rows: int, folder: Path) -> Path:
 
 def run_once(settings: Path, folder: Path) -> dict[str, float]:
     """One cold run: seconds by component, and of the process as `whole` and `processor`."""
-    command = [sys.executable, "-m", "runners.cli", "run", "--json"]
+    command = [sys.executable, "-m", "cli.app", "run", "--json"]
     command += ["--config", str(settings), "--workspace", str(folder / "workspace")]
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     start, before = time.monotonic(), os.times()

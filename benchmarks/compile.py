@@ -18,9 +18,9 @@ def main(argv=None):
     from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner  # noqa: F401
 
     import pipeline.dag  # noqa: F401
-    from pipeline.config import load_settings
-    from pipeline.runner_sections import RUNNER_NAMES
-    from runners.compile import compile_spec
+    from pipeline.settings.load import load_settings
+    from pipeline.settings.runners import RUNNER_NAMES
+    from runners.submit.compilation import compile_spec
 
     print(f"imports: {time.perf_counter() - started:.2f} s")
     for runner in RUNNER_NAMES:

@@ -23,12 +23,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data.drift import LABEL, Rules, compare
-from data.sample import read_sample
-from data.samples import Sample, take_sample
+from data.sources.sample import read_sample
 from data.taxi import taxi_csv_path
-from pipeline.config import load_settings
-from pipeline.coverage import labels_of_rows
+from monitoring.drift.compare import LABEL, Rules, compare
+from monitoring.drift.samples import Sample, take_sample
+from pipeline.data_gate.coverage import labels_of_rows
+from pipeline.settings.load import load_settings
 from preprocessing.labels import Label, parse_label
 from schema.curated import column_kinds, load_schema, schema_path
 

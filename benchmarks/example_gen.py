@@ -39,7 +39,7 @@ TIMEOUT_SECONDS = 1800
 def make_source(rows: int, folder: Path) -> Path:
     """A CSV file with this many rows."""
     if rows > 1_000_000:
-        from data.generate import Plan, generate
+        from data.generate.generate import Plan, generate
 
         generate(Plan(rows=rows, seed=1), folder / "generated", taxi_csv_path())
         [path] = sorted((folder / "generated").glob("*.csv"))
@@ -54,8 +54,8 @@ def make_source(rows: int, folder: Path) -> Path:
 def read_columnar(source: Path, folder: Path) -> None:
     """Our executor, with the settings of the default pipeline."""
     from pipeline.components import columnar_example_gen
-    from pipeline.config import load_settings
-    from pipeline.example_source import reading_options
+    from pipeline.nodes.example_gen import reading_options
+    from pipeline.settings.load import load_settings
 
     options = columnar_example_gen.pack_options(reading_options(load_settings()))
     _execute(columnar_example_gen, source, folder, options)
@@ -74,8 +74,8 @@ def _execute(module: Any, source: Path, folder: Path, options: Any = None) -> No
     from tfx.types.standard_artifacts import Examples
     from tfx.utils.proto_utils import proto_to_json
 
-    from pipeline.config import load_settings
-    from runners.beam import run_beam_in_process
+    from pipeline.settings.load import load_settings
+    from runners.beam.engine import run_beam_in_process
 
     run_beam_in_process()
     examples = Examples()
@@ -109,9 +109,9 @@ def read_limit(source: Path, folder: Path) -> None:
     import pyarrow.csv
     import tensorflow as tf
 
-    from data.examples import encode_examples
-    from pipeline.config import load_settings
-    from pipeline.example_source import column_kinds
+    from data.writing.encode import encode_examples
+    from pipeline.nodes.example_gen import column_kinds
+    from pipeline.settings.load import load_settings
 
     arrow = {"int": pa.int64(), "float": pa.float64(), "string": pa.string()}
     types = {name: arrow[kind] for name, kind in column_kinds(load_settings()).items()}

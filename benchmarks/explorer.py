@@ -15,9 +15,9 @@ import time
 from pathlib import Path
 
 from benchmarks.big_store import write_store
-from lineage.explorer.page import write_explorer
-from lineage.graph import Graph
-from lineage.store import open_store
+from lineage.graph.graph import Graph
+from lineage.store.open import open_store
+from report.explorer.page import write_explorer
 
 # The page has drawn, and the browser has put a frame of it on the screen.
 _PAINTED = """() => new Promise((done) => {

@@ -116,7 +116,7 @@ def main(arguments: list[str]) -> None:
         from models.heads import BinaryHead
         from models.network import build_model
         from models.trainer import divide_steps, fit
-        from pipeline.config import load_settings
+        from pipeline.settings.load import load_settings
         from preprocessing.features import parse_features
     watch.lap("imports")
 

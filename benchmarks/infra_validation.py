@@ -13,7 +13,7 @@ import time
 
 import tensorflow as tf
 
-from serving.check import Budgets, check_model
+from serving.validation.check import Budgets, check_model
 
 EXAMPLES = 32
 

@@ -23,9 +23,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.big_store import EXECUTIONS_PER_RUN, write_store
-from lineage.graph import Graph
+from lineage.graph.graph import Graph
 from lineage.ids import find_model
-from lineage.store import open_store
+from lineage.store.open import open_store
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SMALL, MANY, VERY_MANY = 5, 1_000, 10_000  # runs
@@ -186,7 +186,7 @@ def _print(results: Sequence[Measured]) -> None:
 
 def _fareline(store: Path, *words: str) -> list[str]:
     script = Path(sys.executable).with_name("fareline")
-    command = [str(script)] if script.is_file() else [sys.executable, "-m", "runners.cli"]
+    command = [str(script)] if script.is_file() else [sys.executable, "-m", "cli.app"]
     return [*command, "lineage", *words, "--store", f"sqlite:{store}"]
 
 

@@ -37,7 +37,7 @@ ANOTHER_FEATURE = "features.bucketized.trip_miles=12"  # of 10
 IMPORTS = (
     "from fareline import collector\n"
     "with collector.paused():\n"
-    "    import pipeline.dag, runners.local, runners.publication\n"
+    "    import pipeline.dag, runners.local.runner, runners.local.publication\n"
     "import os\n"
     "os._exit(0)\n"
 )
@@ -63,7 +63,7 @@ def run_ours(folder: Path) -> dict[str, Seconds]:
 
 def _run_checkout(checkout: Path, folder: Path, *overrides: str) -> tuple[Seconds, Seconds]:
     """One `fareline run` of a checkout: the whole process, and seconds by node."""
-    command = [sys.executable, "-m", "runners.cli", "run", "--json", "--workspace", str(folder)]
+    command = [sys.executable, "-m", "cli.app", "run", "--json", "--workspace", str(folder)]
     command += [part for override in overrides for part in ("--set", override)]
     seconds, stdout = _time(command, _environment(checkout), folder)
     answer = json.loads(stdout)

@@ -25,7 +25,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from data.generate import Plan, generate
+from data.generate.generate import Plan, generate
 from data.taxi import taxi_csv_path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -88,7 +88,7 @@ def run_pipeline(source: Path, folder: Path) -> dict[str, Any]:
         `seconds` and `cpu_seconds`.
     """
     workspace = folder / "workspace"
-    command = [sys.executable, "-m", "runners.cli", "run", "--json", "--workspace", str(workspace)]
+    command = [sys.executable, "-m", "cli.app", "run", "--json", "--workspace", str(workspace)]
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     log = folder / "stderr.log"
     with log.open("w") as stderr:
@@ -122,9 +122,9 @@ def run_pipeline(source: Path, folder: Path) -> dict[str, Any]:
 
 def _measure_nodes(store: Path, watch: Watch) -> list[dict[str, Any]]:
     """What was used between the start and the end of each execution in the store."""
-    from lineage.graph import Graph
-    from lineage.runs import list_runs
-    from lineage.store import open_store
+    from lineage.facts.runs import list_runs
+    from lineage.graph.graph import Graph
+    from lineage.store.open import open_store
 
     graph = Graph(open_store(str(store)))
     [run] = list_runs(graph)

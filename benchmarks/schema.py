@@ -19,8 +19,8 @@ from benchmarks.example_gen import REPOSITORY, make_source
 
 PARTS = {
     "import of TFDV": ["-c", "import tensorflow_data_validation"],
-    "schema check": ["-m", "runners.cli", "schema", "check"],
-    "schema diff": ["-m", "runners.cli", "schema", "diff"],
+    "schema check": ["-m", "cli.app", "schema", "check"],
+    "schema diff": ["-m", "cli.app", "schema", "diff"],
 }
 
 

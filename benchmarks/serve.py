@@ -1,4 +1,4 @@
-"""Load on `serving.server`, over loopback: latency at batch 1, throughput, and where the time goes.
+"""Load on `serving.server.server`, over loopback: latency, throughput, where the time goes.
 
     python -m benchmarks.serve MODEL_BASE [--seconds 5] [--profile]
 
@@ -131,7 +131,7 @@ def main(argv=None):
         ready, profile = os.path.join(folder, "ready.json"), os.path.join(folder, "profile")
         flags = [f"--model_name={NAME}", f"--model_base_path={arguments.base}",
                  "--rest_api_port=0", f"--ready_file={ready}"]  # fmt: skip
-        how = ["-c", _PROFILED, profile] if arguments.profile else ["-m", "serving.server"]
+        how = ["-c", _PROFILED, profile] if arguments.profile else ["-m", "serving.server.server"]
         process = subprocess.Popen([sys.executable, *how, *flags])
         try:
             ports = _wait_ready(ready, process)
@@ -155,8 +155,8 @@ def time_model(base):
     """Prints what the model alone takes, without any server."""
     import numpy as np
 
-    from serving.servable import Servable
-    from serving.versions import latest_version
+    from serving.model.servable import Servable
+    from serving.versions.publish import latest_version
 
     version = latest_version(base)
     signature = Servable(NAME, version, os.path.join(base, str(version))).find_signature("")

@@ -33,7 +33,7 @@ def run_once() -> float:
     """
     overrides = [part for setting in SMALL for part in ("--set", setting)]
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "runners.cli", "run", "--workspace", folder, *overrides]
+        command = [sys.executable, "-m", "cli.app", "run", "--workspace", folder, *overrides]
         start = time.monotonic()
         done = subprocess.run(
             command, cwd=REPOSITORY, capture_output=True, text=True, timeout=TIMEOUT_SECONDS

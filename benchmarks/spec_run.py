@@ -34,7 +34,7 @@ def fareline(*arguments: str | Path) -> str:
     """Runs a command of ours, and returns what it printed on stdout."""
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     environment["PYTHONPATH"] = str(REPOSITORY)
-    command = [sys.executable, "-m", "runners.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "cli.app", *map(str, arguments)]
     done = subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=TIMEOUT_SECONDS
     )

@@ -1,6 +1,6 @@
 """Which examples meet a condition, asked of DuckDB batch by batch.
 
-Called by `runners.data_query`. The condition is the WHERE of a query over one batch and can read
+Called by `cli.data_query`. The condition is the WHERE of a query over one batch and can read
 nothing else: file system, extensions, settings and Python's variables are locked away from it.
 Imports DuckDB, and TensorFlow to read examples, when asked.
 """
@@ -14,8 +14,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data import locked_duckdb
-from data.example_records import read_columns
+from data.reading.examples import read_columns
+from data.sources import locked_duckdb
 from fareline.errors import UserMistake
 
 _WHERE = "the condition"

@@ -1,7 +1,7 @@
 """Personal columns: left out, or replaced by keyed pseudonyms, before anything else sees the rows.
 
 Applied to each batch right behind the reader: splits, statistics and Examples never meet the
-values, and neither does the quarantine. Called by `pipeline.components.example_reading`. Reads no
+values, and neither does the quarantine. Called by `pipeline.ingest.beam_files`. Reads no
 environment: whoever calls has the key.
 """
 
@@ -11,9 +11,9 @@ import hmac
 
 import pyarrow as pa
 
-from data.batches import Batch
-from data.row_values import Fault
-from data.rows import BadRow
+from data.reading.batches import Batch
+from data.reading.rows import BadRow
+from data.reading.values import Fault
 from fareline.errors import DataError
 
 LEAST_KEY_BYTES = 32

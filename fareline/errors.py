@@ -1,6 +1,6 @@
 """The errors that a user may see, and the one place where their wording is built.
 
-Every room raises these (or subclasses of its own); `runners.cli` turns them into one line and an
+Every room raises these (or subclasses of its own); `cli.app` turns them into one line and an
 exit code. Imports nothing, so that every room, the light ones included, can afford it.
 """
 

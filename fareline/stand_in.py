@@ -4,8 +4,8 @@ Importing a module of a package runs the package's `__init__` first, which often
 modules that are not needed. Where `stand_in` has put a package of the same name and place in front
 of it, modules of the package can be imported without that, and so can the names that its caller
 knows the modules of. As soon as anything else is asked for, the package is loaded whole; also where
-a known name is not in its module. Called by `serving.tensorflow_parts` and
-`runners.spec.light_check`.
+a known name is not in its module. Called by `serving.model.tensorflow_parts` and
+`runners.replay.light_check`.
 """
 
 import functools

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar, Union
 
 from fareline.errors import UserMistake
-from lineage.elements import Artifact, Execution
-from lineage.graph import Graph
-from lineage.pushes import live_pushes
-from lineage.text import plain
+from lineage.facts.pushes import live_pushes
+from lineage.graph.elements import Artifact, Execution
+from lineage.graph.graph import Graph
+from lineage.text.harmless import plain
 
 LATEST = "latest"
 LIVE = "live"

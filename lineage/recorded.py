@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from lineage.elements import Artifact
+from lineage.graph.elements import Artifact
 
 # Of the context of a run (`pipeline_run`), written by TFX together with the context itself.
 NODES = "nodes"  # JSON list of node ids that the run is to execute, in DAG order
@@ -81,8 +81,8 @@ DESTINATION = "destination"  # folder above the versions
 FROM_VERSION = "from_version"  # that was live
 TO_VERSION = "to_version"  # whose content is live since
 NEW_VERSION = "new_version"  # the number that it got
-# Of every ModelBlessing: JSON, what `pipeline.verdict.Verdict.to_json` returns with `blessed` and
-# `tfma_refusals`, a list of sentences.
+# Of every ModelBlessing: JSON, what `pipeline.evaluation.verdict.Verdict.to_json` returns with
+# `blessed` and `tfma_refusals`, a list of sentences.
 VERDICT = "verdict"
 # A context of this type, named by the commit (or the fingerprint if there is none, or if the
 # checkout differed from it), holds every execution of that code.

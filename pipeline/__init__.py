@@ -6,7 +6,7 @@ from typing import Any
 def __getattr__(name: str) -> Any:
     """Gives artifact types when they are asked for, since their modules import TFX."""
     if name == "DataDecision":
-        from pipeline.decision_artifact import DataDecision
+        from pipeline.artifacts import DataDecision
 
         return DataDecision
     if name == "DataDrift":

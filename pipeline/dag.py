@@ -24,7 +24,6 @@ from tfx.types.standard_artifacts import Model, ModelBlessing
 from tfx.types.standard_component_specs import INPUT_CONFIG_KEY, RANGE_CONFIG_KEY
 
 from fareline.digests import sha256_of_file
-from pipeline.baseline_strategy import BaselineStrategy
 from pipeline.components.curated_schema import CuratedSchema
 from pipeline.components.data_gate import DataGate
 from pipeline.components.data_policy import DataPolicy
@@ -36,11 +35,12 @@ from pipeline.components.lookup import Lookup
 from pipeline.components.pusher import Pusher
 from pipeline.components.trainer import Trainer
 from pipeline.components.tuner import Tuner
-from pipeline.data_rules import drift_rules, gate_policy
-from pipeline.evaluation import build_eval_config
-from pipeline.example_source import build_example_gen
-from pipeline.sections import Settings
-from pipeline.tuning_inputs import find_last_hyperparameters, inputs_to_decide_by, tuning_config
+from pipeline.evaluation.eval_config import build_eval_config
+from pipeline.nodes.data_gate import drift_rules, gate_policy
+from pipeline.nodes.example_gen import build_example_gen
+from pipeline.nodes.tuner import find_last_hyperparameters, inputs_to_decide_by, tuning_config
+from pipeline.resolvers.baseline import BaselineStrategy
+from pipeline.settings.settings import Settings
 from pipeline.user_code import (
     MODEL_SOURCES,
     PREPROCESSING_FN,

@@ -1,6 +1,6 @@
 """DataDrift: the artifact that says how data differs from the data before it, and from serving.
 
-Imports TFX. `pipeline` gives it as an attribute; see `pipeline.decision_artifact`.
+Imports TFX. `pipeline` gives it as an attribute; see `pipeline.artifacts`.
 """
 
 from tfx.types.artifact import Artifact

@@ -13,7 +13,7 @@ import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.extractors import slice_key_extractor
 from tensorflow_model_analysis.proto import config_pb2
 
-from pipeline.slicing import bucket_name, parse_feature_key
+from pipeline.settings.slicing import bucket_name, parse_feature_key
 
 STAGE_NAME = "ExtractBucketedNumbers"
 

@@ -13,6 +13,8 @@ import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from fareline.packages import PACKAGES
+
 PREPROCESSING_FN = "preprocessing.transform.preprocessing_fn"
 RUN_FN = "models.trainer.run_fn"
 TUNER_FN = "models.tuner.tuner_fn"
@@ -37,10 +39,7 @@ EVALUATOR_SOURCES = ("pipeline.components.evaluator", "pipeline.slice_extractor"
 INFRA_VALIDATOR_SOURCES = ("pipeline.components.infra_validator", "serving")
 
 # What an image for a cluster can import: our packages, and the library whose executors we extend.
-IMAGE_PACKAGES = (
-    "fareline", "pipeline", "preprocessing", "models", "data", "schema", "runners", "lineage",
-    "serving", "tfx",
-)  # fmt: skip
+IMAGE_PACKAGES = (*PACKAGES, "tfx")
 
 
 def fingerprint_packages(packages: Sequence[str]) -> str:

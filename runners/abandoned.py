@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
-from lineage.store import connect
+from lineage.store.open import connect
 
 _RUN_CONTEXT_TYPE = "pipeline_run"  # Source: tfx.dsl.compiler.constants
 

@@ -2,11 +2,11 @@
 
 import os
 
-from lineage.store_address import PASSWORD_VARIABLES
+from lineage.store.address import PASSWORD_VARIABLES
 
 
 def store_passwords() -> dict[str, str]:
-    """Returns passwords by scheme, for `lineage.store`; empty where no variable is set."""
+    """Returns passwords by scheme, for `lineage.store.open`; empty where no variable is set."""
     return {
         scheme: os.environ[name]
         for scheme, name in PASSWORD_VARIABLES.items()

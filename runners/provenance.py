@@ -1,8 +1,8 @@
 """What a run records about itself, beside what TFX does: code, packages, settings, who, and where.
 
-Called by runners.run before TFX is imported; runners.local has TFX write it into the run's context
-under the names of `lineage.recorded`. Nothing in here fails a run: what cannot be known is left
-out. Of the environment only the login name is read.
+Called by runners.local.run before TFX is imported; runners.local.runner has TFX write it into the
+run's context under the names of `lineage.recorded`. Nothing in here fails a run: what cannot be
+known is left out. Of the environment only the login name is read.
 """
 
 import dataclasses
@@ -19,27 +19,16 @@ from pathlib import Path
 
 import yaml
 
+from fareline.packages import CHECKOUT, PACKAGES
 from lineage import recorded
-from pipeline.config import PATH_MAPPINGS, PATH_SETTINGS
-from pipeline.sections import DEFAULT_PATH, Settings
+from pipeline.settings.load import PATH_MAPPINGS, PATH_SETTINGS
+from pipeline.settings.settings import DEFAULT_PATH, Settings
 from pipeline.user_code import fingerprint_packages
-from runners.doctor import STACKS
 from schema.curated import is_packaged_name
 
-ROOMS = (
-    "data",
-    "fareline",
-    "lineage",
-    "models",
-    "pipeline",
-    "preprocessing",
-    "runners",
-    "schema",
-    "serving",
-)
+STACKS = {"1.16": "compat", "1.21": "current"}  # TFX minor version -> stack
 GIT_SECONDS = 10
 _VENDORED = os.path.join("setuptools", "_vendor")
-_CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +71,7 @@ def collect_provenance(
         use_cache: Whether unchanged nodes may be skipped.
         runner: What executes it.
     """
-    fingerprint = fingerprint_packages(ROOMS)
+    fingerprint = fingerprint_packages(PACKAGES)
     packages = installed_packages()
     properties = {
         recorded.RUNNER: runner,
@@ -96,7 +85,7 @@ def collect_provenance(
     }
     if settings is not None:
         properties |= _describe_settings(settings, overrides)
-    git = read_git_state(_CHECKOUT)
+    git = read_git_state(CHECKOUT)
     if git:
         properties[recorded.GIT_COMMIT] = git.commit
         properties[recorded.GIT_DIRTY] = int(git.dirty)
@@ -212,7 +201,7 @@ def read_git_state(checkout: Path) -> GitState | None:
         git("ls-files", "--error-unmatch", f"{__package__}/{Path(__file__).name}")
         commit = git("rev-parse", "--verify", "HEAD")
         changed = git("status", "--porcelain", "--untracked-files=no")
-        added = git("ls-files", "--others", "--exclude-standard", "--", *ROOMS)
+        added = git("ls-files", "--others", "--exclude-standard", "--", *PACKAGES)
     except (OSError, subprocess.SubprocessError):
         return None
     return GitState(commit, bool(changed or added))

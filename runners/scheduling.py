@@ -1,6 +1,6 @@
 """Which nodes start first where more are ready than may run at a time.
 
-Called by `runners.local` and `runners.spec.schedule`. Imports nothing of TFX.
+Called by `runners.local.runner` and `runners.replay.schedule`. Imports nothing of TFX.
 """
 
 import functools

@@ -46,7 +46,7 @@ class Server:
 
     @property
     def passwords(self) -> dict[str, str]:
-        """As `lineage.store` takes them."""
+        """As `lineage.store.open` takes them."""
         return {self.scheme: self.password}
 
     def environment(self) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from openlineage.client import facet_v2
 
-from lineage.elements import Artifact, Execution
+from lineage.graph.elements import Artifact, Execution
 from lineage.recorded import DATA_SHA256, SHA256, source_files
 
 _URI = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/]*)(?P<path>.*)", re.S)

@@ -13,7 +13,7 @@ from lineage.exports.drawing import (
     is_baseline,
 )
 from lineage.exports.scope import Scope
-from lineage.text import plain
+from lineage.text.harmless import plain
 
 
 def to_dot(scope: Scope) -> str:

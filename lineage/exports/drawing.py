@@ -3,10 +3,10 @@
 A state is written in words and drawn with a line of its own, so that colour is never the only sign.
 """
 
-from lineage.elements import Artifact, Execution, Link
 from lineage.exports.scope import Scope
-from lineage.text import plain
-from lineage.trace import BASELINE_KEY
+from lineage.graph.elements import Artifact, Execution, Link
+from lineage.graph.trace import BASELINE_KEY
+from lineage.text.harmless import plain
 
 # State or `artifact`: fill, line and whether that is dashed. Dark text is readable on each fill.
 COLOURS = {

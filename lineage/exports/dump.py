@@ -21,8 +21,8 @@ import json
 import math
 from typing import Any
 
-from lineage.elements import Artifact, Execution, decode_values
 from lineage.exports.scope import Scope
+from lineage.graph.elements import Artifact, Execution, decode_values
 
 FORMAT = "fareline-lineage"
 VERSION = 1

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping
 
 from ml_metadata.proto import metadata_store_pb2
 
-from lineage.elements import Artifact, Execution, Link, Node
-from lineage.graph import Graph
+from lineage.graph.elements import Artifact, Execution, Link, Node
+from lineage.graph.graph import Graph
+from lineage.graph.trace import trace_downstream, trace_upstream
 from lineage.ids import LATEST, PipelineKey, RunKey, find
-from lineage.trace import trace_downstream, trace_upstream
 
 
 @dataclasses.dataclass(frozen=True)

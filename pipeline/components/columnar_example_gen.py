@@ -2,7 +2,7 @@
 
 A `FileBasedExampleGen` with TFX's driver: spans, versions, patterns, fingerprints, cache and the
 check before it are TFX's. The reading is `data`'s, divided among workers by Beam
-(`pipeline.components.example_reading`). What TFX's configuration has no words for (types, columns
+(`pipeline.ingest.beam_files`). What TFX's configuration has no words for (types, columns
 to split by, the share of bad rows) travels as JSON in `custom_config`, and so is part of the cache
 key.
 
@@ -35,17 +35,17 @@ from tfx.types.standard_component_specs import (
 )
 from tfx.utils import proto_utils
 
-from data.local_query import LocalQuery
-from data.quarantine import require_few_bad
-from data.splits import Splitting
+from data.reading.quarantine import require_few_bad
+from data.sources.local_query import LocalQuery
+from data.splitting.hash import Splitting
 from fareline.errors import DataError
 from lineage import recorded
 from pipeline.components.example_gen import sha256_of_data
-from pipeline.components.example_protection import Protection
-from pipeline.components.example_reading import PARTS, Reading, read_files
 from pipeline.components.lookup import mark_examples
-from pipeline.components.query_reading import read_answer
-from pipeline.components.span_driver import SpanDriver
+from pipeline.ingest.beam_files import PARTS, Reading, read_files
+from pipeline.ingest.beam_query import read_answer
+from pipeline.ingest.protection import Protection
+from pipeline.ingest.span_driver import SpanDriver
 
 
 def pack_options(options: Mapping[str, Any]) -> example_gen_pb2.CustomConfig:

@@ -10,12 +10,12 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.dsl.io import fileio
 from tfx.types.standard_artifacts import Examples
 
-from data.drift import STOP
 from lineage.recorded import DRIFTED
-from pipeline.decision_artifact import DECISIONS_FILE, DataDecision
+from monitoring.drift.compare import STOP
+from pipeline.artifacts import DECISIONS_FILE, DataDecision
+from pipeline.data_gate.passed_data import data_set, note_passed
 from pipeline.drift_artifact import DRIFT_FILE, DataDrift
-from pipeline.passed_data import data_set, note_passed
-from schema.gate import Decision, require_passing
+from schema.gate.decide import Decision, require_passing
 
 _WORDS = {"previous": "the data before it", "serving": "what the model was trained on"}
 

@@ -19,14 +19,14 @@ from tfx.types import artifact_utils
 from tfx.types.standard_artifacts import ExampleAnomalies, Examples, Schema
 from tfx.utils import io_utils
 
+from pipeline.artifacts import DECISIONS_FILE, DataDecision
 from pipeline.components.curated_schema import SCHEMA_FILE
-from pipeline.coverage import Demands, count, find_shortfalls
-from pipeline.decision_artifact import DECISIONS_FILE, DataDecision
-from pipeline.example_rows import rows_of_splits
+from pipeline.data_gate.coverage import Demands, count, find_shortfalls
+from pipeline.data_gate.example_rows import rows_of_splits
 from preprocessing.labels import parse_label
-from schema.anomalies import Anomaly, list_anomalies
-from schema.evidence import Evidence, collect_evidence
-from schema.gate import STOP, Rule, decide
+from schema.gate.anomalies import Anomaly, list_anomalies
+from schema.gate.decide import STOP, Rule, decide
+from schema.gate.evidence import Evidence, collect_evidence
 
 
 @component

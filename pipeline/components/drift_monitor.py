@@ -14,10 +14,12 @@ from tfx.dsl.io import fileio
 from tfx.types.standard_artifacts import Examples, Schema
 from tfx.utils import io_utils
 
-from data.drift import RETUNE, STOP, WARN, compare
-from data.drift_report import Comparison, dump
 from lineage.recorded import DRIFTED, REFERENCE, REFERENCE_SPAN, RETUNE_REASONS
+from monitoring.drift.compare import RETUNE, STOP, WARN, compare
+from monitoring.drift.report import Comparison, dump
 from pipeline.components.curated_schema import SCHEMA_FILE
+from pipeline.data_gate.passed_data import DataSet, data_set, find_previous
+from pipeline.data_gate.samples import Task, sample_examples, sample_requests
 from pipeline.drift_artifact import (
     DRIFT_FILE,
     RETUNES,
@@ -25,8 +27,6 @@ from pipeline.drift_artifact import (
     WARNS,
     DataDrift,
 )
-from pipeline.drift_rows import Task, sample_examples, sample_requests
-from pipeline.passed_data import DataSet, data_set, find_previous
 
 
 @component

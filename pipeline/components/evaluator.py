@@ -1,8 +1,8 @@
 """Evaluator: TFX's own, and a verdict that says of every demand what came of it.
 
 TFX blesses by the thresholds that TFMA can express. Here a model is blessed if TFX does so and all
-checks of pipeline.judgement are passed. Metrics and verdict are recorded in the store as well,
-where they can be asked for, and outlive the payload.
+checks of pipeline.evaluation.judge are passed. Metrics and verdict are recorded in the store as
+well, where they can be asked for, and outlive the payload.
 
 Used by `pipeline.dag`. No `from __future__ import annotations`: TFX reads raw annotations.
 """
@@ -35,15 +35,15 @@ from tfx.utils import io_utils, json_utils
 
 from fareline.errors import UserMistake
 from lineage.recorded import METRIC_PREFIX, METRICS, NO_MODEL, VERDICT
-from pipeline import numpy_confusion_matrices, tfma_internals
-from pipeline.evaluation import read_metrics, read_refusals
-from pipeline.evaluation_section import Evaluation
-from pipeline.evaluator_inputs import read_inputs
-from pipeline.judgement import judge
-from pipeline.slicing import OVERALL
-from pipeline.tfma_internals import LeftToTfmaError
+from pipeline.evaluation import numpy_confusion_matrices, tfma_internals
+from pipeline.evaluation.eval_config import read_metrics, read_refusals
+from pipeline.evaluation.evaluator_inputs import read_inputs
+from pipeline.evaluation.judge import judge
+from pipeline.evaluation.tfma_internals import LeftToTfmaError
+from pipeline.evaluation.verdict import Verdict
+from pipeline.settings.evaluation import Evaluation
+from pipeline.settings.slicing import OVERALL
 from pipeline.user_code import EVALUATOR_SOURCES, fingerprint_sources
-from pipeline.verdict import Verdict
 
 DEMANDS_KEY, TASK_KEY, CODE_KEY = "demands", "task", "source_fingerprint"
 SLICE_EXTRACTOR = "pipeline.slice_extractor"
@@ -111,7 +111,7 @@ class Executor(tfx_executor.Executor):
         output_dict: Mapping[str, list[types.Artifact]],
         exec_properties: Mapping[str, Any],
     ) -> None:
-        """Does what TFX's executor does, by `pipeline.batch_evaluation`.
+        """Does what TFX's executor does, by `pipeline.evaluation.batch_evaluation`.
 
         Raises:
             LeftToTfmaError: It is not known how; nothing was written.
@@ -119,7 +119,7 @@ class Executor(tfx_executor.Executor):
         if exec_properties.get(MODULE_PATH_KEY) not in (None, "", SLICE_EXTRACTOR):
             raise LeftToTfmaError("a module of its own is given")
         tfma_internals.check_all()
-        from pipeline import batch_evaluation
+        from pipeline.evaluation import batch_evaluation
 
         inputs = read_inputs(input_dict, exec_properties, self._beam_pipeline_args or [])
         batch_evaluation.check_known(inputs.eval_config)
@@ -257,7 +257,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
         Args:
             examples: Channel of raw Examples.
             model: Channel of the Model to judge.
-            eval_config: What is measured, from `pipeline.evaluation.build_eval_config`.
+            eval_config: What is measured, from `pipeline.evaluation.eval_config.build_eval_config`.
             demands: What is demanded: the section `evaluation` of the settings.
             task: The task of the settings.
             baseline_model: Channel of the Model to compare with, if there is one.

@@ -24,12 +24,12 @@ from tfx.types import artifact_utils
 from tfx.types.standard_component_specs import EXAMPLES_KEY, INPUT_BASE_KEY, INPUT_CONFIG_KEY
 from tfx.utils import io_utils, proto_utils
 
-from data.csv_header import require_distinct_header
+from data.reading.csv_header import require_distinct_header
 from fareline.digests import sha256_of_stream
 from fareline.errors import DataError
 from lineage.recorded import DATA_SHA256, SOURCE_FILES
 from pipeline.components.lookup import mark_examples
-from pipeline.components.span_driver import SpanDriver
+from pipeline.ingest.span_driver import SpanDriver
 
 
 class Executor(tfx_executor.Executor):

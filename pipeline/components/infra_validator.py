@@ -1,8 +1,9 @@
 """InfraValidator: blesses a model that a real server can serve within its budgets.
 
-A thin coat over `serving.check.check_model`. Instead of TFX's own component, which compiles for no
-Kubeflow (its compiler refuses the class and every subclass), knows no deadline for a request, never
-looks at an answer, tries what is deterministic five times, and fails the run on a corrupt model.
+A thin coat over `serving.validation.check.check_model`. Instead of TFX's own component, which
+compiles for no Kubeflow (its compiler refuses the class and every subclass), knows no deadline for
+a request, never looks at an answer, tries what is deterministic five times, and fails the run on a
+corrupt model.
 
 Named `InfraValidator`, and with a spec that is one of TFX's, so that node ids, lineage and whoever
 looks for the standard component find it. Used by `pipeline.dag`. No `from __future__ import
@@ -28,10 +29,10 @@ from tfx_bsl.tfxio import dataset_options
 
 from fareline.errors import DataError
 from pipeline.user_code import INFRA_VALIDATOR_SOURCES, fingerprint_sources
-from serving.check import Budgets, CheckResult, check_model
-from serving.probe import INPUT_NAME, SIGNATURE
-from serving.verdict import BATCHES, PERCENTILES
-from serving.warm_up import write_warm_up
+from serving.model.warm_up import write_warm_up
+from serving.validation.check import Budgets, CheckResult, check_model
+from serving.validation.probe import INPUT_NAME, SIGNATURE
+from serving.validation.verdict import BATCHES, PERCENTILES
 
 RESULT_FILE = "infra_validation.json"
 _RAW_COLUMN = "raw"
@@ -240,7 +241,7 @@ class InfraValidator(base_component.BaseComponent):
         Args:
             model: Channel of the Model to check.
             examples: Channel of raw Examples, as ExampleGen wrote them.
-            budgets: `serving.check.Budgets` by name; what is left out keeps its default.
+            budgets: `serving.validation.check.Budgets` by name; what is left out keeps its default.
             num_examples: How many examples to ask about.
             split: The split to take them from.
             model_name: The name to serve the model under.

@@ -15,7 +15,7 @@ from tfx.types.standard_artifacts import Model
 from tfx.utils import io_utils, path_utils
 
 from lineage.recorded import NO_MODEL
-from serving.version_files import SAVED_MODEL_FILE, version_numbers
+from serving.versions.files import SAVED_MODEL_FILE, version_numbers
 
 VERSION, SOURCE = "version", "source"
 

@@ -1,9 +1,9 @@
 """Pusher: publishes a model that both Evaluator and InfraValidator blessed.
 
 TFX's Pusher, except that both blessings are required, and that a local destination gets the model
-through `serving.versions.publish`: in one atomic step, under a number that only grows, and not at
-all where the newest version is the same model. What is pushed is the copy with a warm-up file that
-InfraValidator made. TFX's own copies file by file under the eyes of the
+through `serving.versions.publish.publish`: in one atomic step, under a number that only grows, and
+not at all where the newest version is the same model. What is pushed is the copy with a warm-up
+file that InfraValidator made. TFX's own copies file by file under the eyes of the
 model server, and skips a push that falls into the second of another.
 
 Used by `pipeline.dag`. No `from __future__ import annotations`: TFX reads raw annotations.
@@ -33,7 +33,7 @@ from tfx.utils import io_utils, path_utils, proto_utils
 from fareline.digests import sha256_of_folder
 from fareline.errors import UserMistake
 from lineage.recorded import SHA256, VERSIONS_REMOVED, WITHHELD_VERSION
-from serving.versions import PublishError, WithheldError, publish, remove_old
+from serving.versions.publish import PublishError, WithheldError, publish, remove_old
 
 NOT_PUSHED_KEY = "not_pushed_because"
 CREATED_KEY = "version_created"

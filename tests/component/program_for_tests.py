@@ -1,4 +1,4 @@
-"""A program that `serving.warm` can start: writes its arguments and its process id to a file."""
+"""A program that `serving.validation.warm` can start: writes down its arguments and process id."""
 
 import json
 import os

@@ -3,8 +3,8 @@
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
-from lineage.store import connect, sqlite_connection
-from runners.local import fail_abandoned_executions
+from lineage.store.open import connect, sqlite_connection
+from runners.local.runner import fail_abandoned_executions
 from runners.workspace import Workspace
 from tests.unit.stores_for_tests import RUNNING, StoreWriter
 

@@ -5,11 +5,11 @@ from ml_metadata.metadata_store import metadata_store
 from tfx.types import standard_artifacts
 
 from fareline.errors import UserMistake
-from lineage.baselines import PIN, RESET, UNPIN, Decision, record_decision
-from lineage.graph import Graph
+from lineage.facts.baselines import PIN, RESET, UNPIN, Decision, record_decision
+from lineage.graph.graph import Graph
 from lineage.recorded import PROMOTE, ROLLBACK
-from lineage.store import sqlite_connection
-from pipeline.baseline_strategy import BaselineStrategy
+from lineage.store.open import sqlite_connection
+from pipeline.resolvers.baseline import BaselineStrategy
 from tests.unit.stores_for_tests import COMPLETE, FAILED, StoreWriter, artifact
 
 

@@ -14,11 +14,11 @@ from tensorflow_model_analysis.metrics import metric_specs, metric_types
 from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.slicer import slicer_lib
 
-from pipeline import batch_metrics, batch_slices, tfma_internals
-from pipeline.batch_metrics import Measured, make_adder
-from pipeline.batch_slices import BatchSlicer, Pairs
+from pipeline.evaluation import batch_metrics, batch_slices, tfma_internals
+from pipeline.evaluation.batch_metrics import Measured, make_adder
+from pipeline.evaluation.batch_slices import BatchSlicer, Pairs
+from pipeline.evaluation.tfma_internals import LeftToTfmaError
 from pipeline.slice_extractor import _add_buckets
-from pipeline.tfma_internals import LeftToTfmaError
 
 CLASSES, SLICES = 3, 4
 BINARY = ("AUC", "AUCPrecisionRecall", "BinaryAccuracy", "Calibration", "ExampleCount", "MeanLabel")

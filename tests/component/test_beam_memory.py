@@ -1,4 +1,4 @@
-"""What is remembered of Beam and TFT is what they give (runners.beam_memory)."""
+"""What is remembered of Beam and TFT is what they give (runners.beam.memory)."""
 
 import gc
 import weakref
@@ -12,7 +12,7 @@ from apache_beam.options import pipeline_options
 from apache_beam.transforms import core, userstate
 from tensorflow_transform import impl_helper, inspect_preprocessing_fn
 
-from runners import beam_memory
+from runners.beam import memory as beam_memory
 
 STATE = userstate.ReadModifyWriteStateSpec("seen", coders.BooleanCoder())
 TIMER = userstate.TimerSpec("late", beam.TimeDomain.WATERMARK)

@@ -9,8 +9,8 @@ import sys
 import pytest
 import yaml
 
-from lineage.store_address import PASSWORD_VARIABLES
-from runners.smoke import VARIABLES
+from lineage.store.address import PASSWORD_VARIABLES
+from runners.submit.smoke import VARIABLES
 from tests.e2e.conftest import REPOSITORY
 from tests.forked import run_forked
 
@@ -81,9 +81,7 @@ def reader(tmp_path_factory):
             for name in ("words", "environment")
         )
         environment = dict(variable.split("=", 1) for variable in variables)
-        return run_forked(
-            [sys.executable, "-m", "runners.cli", *words], cwd=folder, env=environment
-        )
+        return run_forked([sys.executable, "-m", "cli.app", *words], cwd=folder, env=environment)
 
     return folder, run
 

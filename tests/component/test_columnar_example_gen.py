@@ -16,18 +16,18 @@ from tfx.proto import example_gen_pb2
 from tfx.types import standard_artifacts
 from tfx.utils import proto_utils
 
-from data import pieces
-from data.quarantine import TooManyBadRows
+from data.reading import pieces
+from data.reading.quarantine import TooManyBadRows
 from data.taxi import taxi_csv_path
 from lineage import recorded
-from lineage.graph import Graph
-from lineage.store import open_store, sqlite_connection
+from lineage.graph.graph import Graph
+from lineage.store.open import open_store, sqlite_connection
 from pipeline.components import columnar_example_gen, example_gen
 from pipeline.components.columnar_example_gen import ColumnarExampleGen, pack_options
-from pipeline.config import load_settings
-from pipeline.example_source import build_example_gen, reading_options
-from runners.beam import run_beam_in_process
-from runners.local import LocalRunner
+from pipeline.nodes.example_gen import build_example_gen, reading_options
+from pipeline.settings.load import load_settings
+from runners.beam.engine import run_beam_in_process
+from runners.local.runner import LocalRunner
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:label\(\) is deprecated:DeprecationWarning")
 COLUMNAR = ["data.reader=columnar"]

@@ -13,9 +13,9 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 
 from fareline.errors import SettingsError
 from pipeline.components import wanted_span
-from pipeline.config import load_settings
-from pipeline.sections import DEFAULT_PATH
-from runners.compile import compile_spec, require_section
+from pipeline.settings.load import load_settings
+from pipeline.settings.settings import DEFAULT_PATH
+from runners.submit.compilation import compile_spec, require_section
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -285,8 +285,8 @@ def test_a_tuner_that_never_searches_is_told_its_hyperparameters(runner, specs):
 
 PROGRAM = """
 import hashlib, json
-from pipeline.config import load_settings
-from runners.compile import compile_spec
+from pipeline.settings.load import load_settings
+from runners.submit.compilation import compile_spec
 print(json.dumps({runner: hashlib.sha256(compile_spec(load_settings(), runner).text.encode())
                   .hexdigest() for runner in ("kubeflow", "vertex")}))
 """

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from data.taxi import taxi_csv_path
-from pipeline.coverage import Demands, count, find_shortfalls
+from pipeline.data_gate.coverage import Demands, count, find_shortfalls
 from preprocessing.labels import Amount, Classes, Flag, Share, parse_label
 from preprocessing.transform import make_label
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from tfx.dsl.compiler import compiler
 
-from lineage.store import sqlite_connection
+from lineage.store.open import sqlite_connection
 from pipeline import user_code
-from pipeline.config import load_settings
 from pipeline.dag import Placement, create_pipeline
+from pipeline.settings.load import load_settings
 
 TEN = {
     "ExampleGen",
@@ -147,10 +147,10 @@ def test_a_setting_concerns_only_the_nodes_that_read_it(tmp_path, override, conc
 @pytest.mark.parametrize(
     ("edited", "concerned"),
     [
-        ("pipeline/judgement.py", {"Evaluator"}),
-        ("serving/check.py", {"InfraValidator"}),
+        ("pipeline/evaluation/judge.py", {"Evaluator"}),
+        ("serving/validation/check.py", {"InfraValidator"}),
         ("models/network.py", {"Tuner", "Trainer"}),
-        ("pipeline/sections.py", set()),
+        ("pipeline/settings/settings.py", set()),
     ],
 )
 def test_an_edit_concerns_only_the_nodes_of_that_code(tmp_path, monkeypatch, edited, concerned):

@@ -9,12 +9,12 @@ import tensorflow as tf
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 from tfx.types import standard_artifacts
 
+from pipeline.artifacts import DataDecision
 from pipeline.components.data_gate import DataGate
 from pipeline.components.data_policy import DataPolicy
-from pipeline.decision_artifact import DataDecision
 from pipeline.drift_artifact import DataDrift
-from schema.anomalies import DataAnomalies
 from schema.curated import schema_path
+from schema.gate.anomalies import DataAnomalies
 
 KIND = "ENUM_TYPE_UNEXPECTED_STRING_VALUES"
 IGNORE = {

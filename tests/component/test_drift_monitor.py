@@ -11,14 +11,14 @@ from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_entrypoint_utils
 from tfx.types import standard_artifacts
 
 from fareline.errors import DataError
+from pipeline.artifacts import DataDecision
 from pipeline.components.data_gate import DataGate
 from pipeline.components.drift_monitor import DriftMonitor
-from pipeline.decision_artifact import DataDecision
+from pipeline.data_gate.passed_data import data_set
 from pipeline.drift_artifact import DataDrift
-from pipeline.passed_data import data_set
-from schema.anomalies import DataAnomalies
 from schema.curated import schema_path
-from serving.request_log import read_features
+from schema.gate.anomalies import DataAnomalies
+from serving.server.request_log import read_features
 
 FEATURES = ["fare", "payment_type", "trip_miles", "trip_start_hour"]
 ROWS = 1500

@@ -15,14 +15,14 @@ from tfx.utils import proto_utils
 
 from fareline.errors import UserMistake
 from lineage.recorded import VERDICT
-from pipeline import batch_evaluation
 from pipeline.components import evaluator
 from pipeline.components.evaluator import SLICE_EXTRACTOR, Executor
-from pipeline.config import DEFAULT_PATH, load_settings
-from pipeline.evaluation import build_eval_config
-from pipeline.tfma_internals import LeftToTfmaError
+from pipeline.evaluation import batch_evaluation
+from pipeline.evaluation.eval_config import build_eval_config
+from pipeline.evaluation.tfma_internals import LeftToTfmaError
+from pipeline.settings.load import DEFAULT_PATH, load_settings
 from preprocessing.labels import parse_label
-from runners.beam import run_beam_in_process
+from runners.beam.engine import run_beam_in_process
 
 # Probability, label, payment, miles. Cash is ranked well, card the wrong way round.
 TRIPS = [

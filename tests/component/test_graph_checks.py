@@ -11,9 +11,9 @@ from tfx.types import Channel, channel, component_spec, standard_artifacts
 from tfx.types.artifact import Artifact
 
 from fareline.errors import SettingsError
-from pipeline.config import load_settings
-from pipeline.graph_checks import check_graph
-from pipeline.sections import DEFAULT_PATH
+from pipeline.rules.graph import check_graph
+from pipeline.settings.load import load_settings
+from pipeline.settings.settings import DEFAULT_PATH
 
 
 def problems(*components):

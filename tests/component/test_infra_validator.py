@@ -16,8 +16,8 @@ from fareline.errors import DataError, UserMistake
 from pipeline.components import infra_validator
 from pipeline.components.infra_validator import Executor, InfraValidator
 from pipeline.user_code import INFRA_VALIDATOR_SOURCES, fingerprint_sources
-from serving import servable
-from serving.verdict import Budgets, CheckResult, Reason
+from serving.model import servable
+from serving.validation.verdict import Budgets, CheckResult, Reason
 from tests.component import compiled_for_tests, models_for_tests
 
 _PROPERTIES = {
@@ -85,7 +85,7 @@ def test_a_good_model_is_blessed_and_the_store_says_how_good(good, examples, tmp
     assert stored["peak_memory_mb"] == told["peak_memory_mb"] > 100
     assert stored["load_seconds"] == told["load_seconds"]
     assert stored["size_mb"] == told["size_mb"]
-    assert stored["server"] == "serving.server"
+    assert stored["server"] == "serving.server.server"
     assert models_for_tests.running_servers() == []
     assert stored["has_model"] == 1
     warm = pathlib.Path(folder, "stamped_model")

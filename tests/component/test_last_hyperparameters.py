@@ -4,12 +4,12 @@ import pytest
 from ml_metadata.metadata_store import metadata_store
 from tfx.types import standard_artifacts
 
-from lineage.baselines import PIN, RESET, Decision, record_decision
-from lineage.graph import Graph
+from lineage.facts.baselines import PIN, RESET, Decision, record_decision
+from lineage.graph.graph import Graph
 from lineage.recorded import PROMOTE, ROLLBACK
-from lineage.store import sqlite_connection
+from lineage.store.open import sqlite_connection
 from pipeline.drift_artifact import DataDrift
-from pipeline.last_hyperparameters import LastHyperparametersStrategy
+from pipeline.resolvers.last_hyperparameters import LastHyperparametersStrategy
 from tests.unit.stores_for_tests import CACHED, StoreWriter, artifact, mlmd
 
 KINDS = {

@@ -15,7 +15,7 @@ from tfx.proto import example_gen_pb2
 from tfx.utils import proto_utils
 
 from pipeline.components import wanted_span
-from runners.spec.processes import CHECKS, Command, Processes
+from runners.replay.processes import CHECKS, Command, Processes
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 _CONFIGS = {
@@ -54,7 +54,7 @@ def _flags(source, output, kind, wanted=""):
 
 _COUNTING = """
 import atexit, sys
-from runners.spec import light_check
+from runners.replay import light_check
 heavy = ("keras", "tensorflow.python.framework.ops", "apache_beam.pipeline", "pandas")
 atexit.register(lambda: print([name for name in heavy if name in sys.modules], len(sys.modules)))
 light_check.main(sys.argv[1:])
@@ -90,7 +90,7 @@ def test_the_answer_is_that_of_all_libraries(tmp_path, source, module, kind, wan
 def test_what_is_wrong_is_said_as_by_all_libraries(tmp_path, source):
     arguments = _flags(source, tmp_path / "output.json", "spans", "soon")
     said = []
-    for words in (["runners.spec.light_check", CHECKS[1]], [CHECKS[1]]):
+    for words in (["runners.replay.light_check", CHECKS[1]], [CHECKS[1]]):
         command = [sys.executable, "-m", *words, *arguments]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120)
         assert done.returncode == 1
@@ -108,7 +108,7 @@ def test_what_is_wrong_is_said_as_by_all_libraries(tmp_path, source):
 )
 def test_whatever_else_is_asked_for_is_loaded(tmp_path, imports, printed):
     (tmp_path / "asking.py").write_text(f"{imports}\nimport sys\nprint({printed}, sys.argv[1:])\n")
-    command = [sys.executable, "-m", "runners.spec.light_check", "asking", "a", "b"]
+    command = [sys.executable, "-m", "runners.replay.light_check", "asking", "a", "b"]
     paths = os.pathsep.join((str(tmp_path), str(REPOSITORY)))
     environment = os.environ | {"PYTHONPATH": paths}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)

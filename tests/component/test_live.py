@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from serving import live
+from serving.server import live
 
 POLL_SECONDS = 0.001
 
@@ -51,7 +51,7 @@ async def until(condition):
         ("os.listdir", PermissionError(13, "Permission denied")),
         ("os.listdir", OSError(5, "Input/output error")),
         ("os.listdir", NotADirectoryError(20, "Not a directory")),
-        ("serving.live.latest_version", ValueError("anything else")),
+        ("serving.server.live.latest_version", ValueError("anything else")),
     ],
 )
 def test_a_look_that_fails_costs_nothing_but_that_look(tmp_path, monkeypatch, place, error):

@@ -31,7 +31,7 @@ from models.input_data import read_batches
 from models.network import build_model
 from models.signatures import export_model
 from pipeline import user_code
-from pipeline.config import load_settings
+from pipeline.settings.load import load_settings
 from preprocessing.features import parse_features
 from preprocessing.transform import preprocessing_fn
 from schema.curated import load_schema, schema_path

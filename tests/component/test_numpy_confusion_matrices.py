@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tensorflow_model_analysis.metrics import binary_confusion_matrices, calibration_histogram
 
-from pipeline import numpy_confusion_matrices, tfma_internals
+from pipeline.evaluation import numpy_confusion_matrices, tfma_internals
 
 TFMA_REBIN = numpy_confusion_matrices._rebin_of_tfma
 TFMA_MATRICES = numpy_confusion_matrices._matrices_of_tfma

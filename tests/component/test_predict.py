@@ -11,11 +11,12 @@ import pytest
 import tensorflow as tf
 from typer.testing import CliRunner
 
+from cli import app as cli
 from fareline.errors import FarelineError, UserMistake
-from runners import batch_prediction, cli
-from runners.batch_prediction import TooManyBadRows
-from serving.predict import PredictionError
-from serving.versions import publish
+from runners.publishing import batch_prediction
+from runners.publishing.batch_prediction import TooManyBadRows
+from serving.model.batch import PredictionError
+from serving.versions.publish import publish
 from tests.component import models_for_tests
 
 ROWS = 2500
@@ -246,7 +247,7 @@ def test_an_interrupt_leaves_nothing_behind(base, tmp_path, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("serving.predict.BatchPredictor.predict", interrupt)
+    monkeypatch.setattr("serving.model.batch.BatchPredictor.predict", interrupt)
     source = write_csv(tmp_path / "in.csv", [1.0])
     ran = CliRunner().invoke(
         cli.app,

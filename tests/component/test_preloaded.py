@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from runners.spec import processes
-from runners.spec.processes import Cancelled, Command, Processes, ProcessesError
+from runners.replay import processes
+from runners.replay.processes import Cancelled, Command, Processes, ProcessesError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 STEP = """
@@ -30,14 +30,14 @@ if sys.argv[1] == "exit":
 
 
 class Preloaded:
-    """Speaks with the process as runners.spec.processes does."""
+    """Speaks with the process as runners.replay.processes does."""
 
     def __init__(self, folder):
         (folder / "a_step.py").write_text(STEP)
         (folder / "work").mkdir()
         self.folder = folder
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "runners.spec.preloaded", "no_such_module", "json"],
+            [sys.executable, "-m", "runners.replay.preloaded", "no_such_module", "json"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -115,7 +115,7 @@ def test_it_ends_with_who_started_it_and_takes_its_steps_along(preloaded):
     raise AssertionError(f"process {pid} is still there")
 
 
-# From the other side: runners.spec.processes.
+# From the other side: runners.replay.processes.
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from tfx.orchestration.pipeline import Pipeline
 
 from data.privacy import key_id, pseudonym
-from pipeline.config import load_settings
-from pipeline.example_source import build_example_gen
-from runners.beam import run_beam_in_process
-from runners.local import LocalRunner
+from pipeline.nodes.example_gen import build_example_gen
+from pipeline.settings.load import load_settings
+from runners.beam.engine import run_beam_in_process
+from runners.local.runner import LocalRunner
 from runners.pii_key import KEY_VARIABLE
 from runners.progress import NodeState
 from tests.left_files import everything_below

@@ -4,8 +4,8 @@ import pytest
 from tfx.orchestration import metadata
 from tfx.orchestration.portable import cache_utils
 
-from lineage.prune_payloads import Boundary, mark_deleted, remove_payloads
-from lineage.store import open_store_to_write, sqlite_connection
+from lineage.answers.prune.payloads import Boundary, mark_deleted, remove_payloads
+from lineage.store.open import open_store_to_write, sqlite_connection
 from tests.unit.stores_for_tests import CACHED, StoreWriter, artifact
 
 

@@ -12,9 +12,9 @@ from tfx.types import channel_utils, standard_artifacts
 from fareline.digests import sha256_of_folder
 from pipeline.components.infra_validator import write_verdict, write_warm_model
 from pipeline.components.pusher import Executor, Pusher
-from serving.decisions import Withheld, model_digest
-from serving.verdict import CheckResult, Reason
-from serving.versions import PublishError, Return, bring_back, list_versions, publish
+from serving.validation.verdict import CheckResult, Reason
+from serving.versions.decisions import Withheld, model_digest
+from serving.versions.publish import PublishError, Return, bring_back, list_versions, publish
 from tests.component import compiled_for_tests, models_for_tests
 
 

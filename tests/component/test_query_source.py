@@ -10,26 +10,26 @@ import pytest
 import yaml
 from tfx.orchestration.pipeline import Pipeline
 
-from data.local_query import LocalQuery
-from data.splits import Splitting
+from data.sources.local_query import LocalQuery
+from data.splitting.hash import Splitting
 from data.taxi import taxi_csv_path
 from fareline.digests import sha256_of_file
 from fareline.errors import DataError, SettingsError
 from lineage import recorded
-from lineage.graph import Graph
-from lineage.store import open_store, sqlite_connection
-from pipeline.components import query_reading
-from pipeline.components.example_reading import Reading, open_source
+from lineage.graph.graph import Graph
+from lineage.store.open import open_store, sqlite_connection
 from pipeline.components.lookup import look_up_source
-from pipeline.config import load_settings
-from pipeline.example_source import build_example_gen, reading_options
-from pipeline.sections import DEFAULT_PATH
-from runners.beam import run_beam_in_process
-from runners.compile import compile_spec
-from runners.local import LocalRunner
+from pipeline.ingest import beam_query as query_reading
+from pipeline.ingest.beam_files import Reading, open_source
+from pipeline.nodes.example_gen import build_example_gen, reading_options
+from pipeline.settings.load import load_settings
+from pipeline.settings.settings import DEFAULT_PATH
+from pipeline.source.check import check_request
+from runners.beam.engine import run_beam_in_process
+from runners.local.runner import LocalRunner
 from runners.provenance import write_settings
-from runners.run import check_request
-from runners.submission import needed_uploads
+from runners.submit.compilation import compile_spec
+from runners.submit.submission import needed_uploads
 from tests.component.test_columnar_example_gen import contents, read, total
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:label\(\) is deprecated:DeprecationWarning")
@@ -155,7 +155,7 @@ def test_another_query_and_another_file_are_read_anew_and_nothing_else(tmp_path,
 
     query = "SELECT fare FROM t WHERE x > 2"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("runners.query_check.required_columns", lambda settings: ["fare"])
+        patch.setattr("pipeline.source.query.required_columns", lambda settings: ["fare"])
         assert ingest(settings(query))[1] == "executed"
         assert ingest(settings(query, "training.steps=3"))[1] == "cached"
         assert ingest(settings("SELECT fare FROM t WHERE x > 4"))[1] == "executed"

@@ -1,4 +1,4 @@
-"""What runners.record_batches reads and writes is what Beam's source and sink do."""
+"""What runners.beam.record_batches reads and writes is what Beam's source and sink do."""
 
 import glob
 import os
@@ -15,8 +15,8 @@ from tfx.components.transform.executor import TransformProcessor
 from tfx_bsl.tfxio.tf_example_record import TFExampleRecord
 
 from fareline.errors import DataError
-from runners import record_batches
-from runners.beam import run_beam_in_process
+from runners.beam import record_batches
+from runners.beam.engine import run_beam_in_process
 
 SCHEMA = schema_utils.schema_from_feature_spec(
     {
@@ -99,7 +99,7 @@ def test_rows_are_those_of_beams_source_in_the_order_of_the_files(
     written = write_files(tmp_path)
     tfxio = TFExampleRecord(str(tmp_path / "*"), schema=schema, raw_record_column_name=column)
     with monkeypatch.context() as kept:
-        kept.setattr("runners.beam.read_and_write_batches", lambda: None)
+        kept.setattr("runners.beam.engine.read_and_write_batches", lambda: None)
         expected, _ = read(tfxio)
     record_batches.read_and_write_batches()
     found, sizes = read(tfxio)

@@ -15,16 +15,16 @@ from tfx.types import standard_artifacts
 from fareline.digests import sha256_of_folder
 from fareline.errors import DataError
 from lineage import recorded
-from lineage.graph import Graph
-from lineage.store import open_store, sqlite_connection
+from lineage.graph.graph import Graph
+from lineage.store.open import open_store, sqlite_connection
 from pipeline.components import trainer
 from pipeline.components.evaluator import Evaluator, record_metrics
 from pipeline.components.example_gen import CsvExampleGen, describe_files, sha256_of_data
 from pipeline.components.trainer import Trainer
-from pipeline.config import load_settings
-from pipeline.evaluation import build_eval_config
-from runners.beam import run_beam_in_process
-from runners.local import LocalRunner
+from pipeline.evaluation.eval_config import build_eval_config
+from pipeline.settings.load import load_settings
+from runners.beam.engine import run_beam_in_process
+from runners.local.runner import LocalRunner
 from tests.unit import test_evaluation
 
 # TFX 1.21 asks protobuf for it, and protobuf blames a caller further up, which is LocalRunner.

@@ -1,4 +1,4 @@
-"""serving.request_log: the share, the files, and what happens when the disk does not keep up."""
+"""serving.server.request_log: the share, the files, a disk that does not keep up."""
 
 import json
 import types
@@ -6,8 +6,8 @@ import types
 import numpy as np
 import pytest
 
-from serving.columns import Column
-from serving.request_log import LOG_FILE, RequestLog, read_features
+from serving.model.columns import Column
+from serving.server.request_log import LOG_FILE, RequestLog, read_features
 from tests.component import models_for_tests
 
 _SERVABLE = types.SimpleNamespace(name="taxi", version=7)

@@ -12,14 +12,14 @@ from tfx.types.standard_artifacts import Examples
 
 from fareline.digests import sha256_of_file
 from lineage import recorded
-from lineage.graph import Graph
+from lineage.graph.graph import Graph
 from lineage.recorded import RunRecord
-from lineage.store import open_store, sqlite_connection
+from lineage.store.open import open_store, sqlite_connection
+from pipeline.artifacts import DataDecision
 from pipeline.components.curated_schema import CuratedSchema
 from pipeline.components.data_gate import DataGate
-from pipeline.decision_artifact import DataDecision
 from pipeline.drift_artifact import DataDrift
-from runners.local import LocalRunner
+from runners.local.runner import LocalRunner
 from runners.progress import NodeState
 from runners.provenance import Provenance
 from schema.curated import schema_path

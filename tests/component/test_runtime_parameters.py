@@ -7,10 +7,10 @@ from tfx.components.trainer import fn_args_utils
 from tfx.dsl.compiler import compiler
 from tfx.types import standard_artifacts
 
-from lineage.store import sqlite_connection
+from lineage.store.open import sqlite_connection
 from pipeline.components import trainer, tuner
-from pipeline.config import load_settings
 from pipeline.dag import Placement, create_pipeline
+from pipeline.settings.load import load_settings
 
 STEPS = {"train_args": '{"splits": ["train"]}', "training_steps": 7}
 

@@ -25,8 +25,8 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from serving.process import open_channel
-from serving.versions import publish
+from serving.validation.process import open_channel
+from serving.versions.publish import publish
 from tests.component import models_for_tests
 from tests.e2e.conftest import fareline_command
 
@@ -408,6 +408,9 @@ def test_a_model_that_cannot_be_loaded_is_one_line(models, tmp_path):
 
 
 def test_it_starts_without_what_it_does_not_need():
-    code = "import sys, serving.server; print([m for m in ('tfx', 'aiohttp') if m in sys.modules])"
+    code = (
+        "import sys, serving.server.server; "
+        "print([m for m in ('tfx', 'aiohttp') if m in sys.modules])"
+    )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert ran.stdout == "[]\n"

@@ -1,4 +1,4 @@
-"""serving.process, serving.server and serving.check against real servers and real SavedModels."""
+"""serving.validation and serving.server against real servers and real SavedModels."""
 
 import json
 import os
@@ -25,12 +25,13 @@ from tensorflow_serving.apis import (
 )
 
 from fareline.errors import UserMistake
-from serving import check, process, server
-from serving.check import Budgets, check_model
-from serving.child import CANNOT_RUN, Child
-from serving.probe import judge_output, judge_text, percentile
-from serving.process import ModelLoadError, ModelLoadTimeout, ModelServer, open_channel
-from serving.verdict import MACHINE_REASONS, CheckResult, Reason, RefusedModelError
+from serving.server import server
+from serving.validation import check, process
+from serving.validation.check import Budgets, check_model
+from serving.validation.child import CANNOT_RUN, Child
+from serving.validation.probe import judge_output, judge_text, percentile
+from serving.validation.process import ModelLoadError, ModelLoadTimeout, ModelServer, open_channel
+from serving.validation.verdict import MACHINE_REASONS, CheckResult, Reason, RefusedModelError
 from tests.component import models_for_tests
 
 # The matrix of faults starts two processes for each; on a busy machine that adds up.
@@ -117,7 +118,7 @@ def test_whoever_kills_the_owner_leaves_no_orphan(tmp_path, number):
     # The fork inherits the owner's end of the pipe, so that its closing alone would not tell.
     script = (
         "import os, sys, time\n"
-        "from serving.child import Child\n"
+        "from serving.validation.child import Child\n"
         f"child = Child(['sleep', '600'], {str(tmp_path / 'log')!r}, '/')\n"
         "fork = os.fork()\n"
         "if fork: print(child.pid, child._guard.pid, fork, flush=True)\n"
@@ -271,14 +272,20 @@ def test_status_is_available_for_the_model_and_not_found_for_another(channel):
 
 
 def test_memory_and_pid_are_those_of_the_server(running):
-    assert "serving.server" in " ".join(psutil.Process(running.pid).cmdline())
+    assert "serving.server.server" in " ".join(psutil.Process(running.pid).cmdline())
     resident = psutil.Process(running.pid).memory_info().rss
     assert 100 * models_for_tests.MIB < resident <= running.peak_memory_bytes
 
 
 def test_the_server_says_when_there_is_nothing_to_serve(tmp_path):
     ended = subprocess.run(
-        [sys.executable, "-m", "serving.server", "--model_name=a", f"--model_base_path={tmp_path}"],
+        [
+            sys.executable,
+            "-m",
+            "serving.server.server",
+            "--model_name=a",
+            f"--model_base_path={tmp_path}",
+        ],
         capture_output=True,
         text=True,
         cwd=_ROOT,
@@ -315,7 +322,7 @@ def test_the_real_server_is_used_where_there_is_one_and_a_taken_port_is_no_fault
     [ "$1" = --version ] && exit 0
     echo "$@" >> {tmp_path}/flags
     [ $(wc -l < {tmp_path}/flags) = 1 ] && echo "Address already in use" && exit 1
-    exec {sys.executable} -m serving.server "$1" "$3" "$4"
+    exec {sys.executable} -m serving.server.server "$1" "$3" "$4"
     """
     _install_tensorflow_serving(tmp_path, monkeypatch, script)
     with ModelServer(good, "taxi", str(tmp_path / "log"), 60) as model_server:
@@ -452,7 +459,7 @@ def test_a_good_model_passes_with_everything_measured(results):
     # Each of 6 alone, 32 together, and two rounds of 5 to warm up and 5 to 200 timed.
     assert 6 + 1 + 2 * 10 <= told["num_requests"] <= 6 + 1 + 2 * 205
     assert told["largest_difference"] == 0.0
-    assert told["server"] == "serving.server"
+    assert told["server"] == "serving.server.server"
 
 
 _REFUSALS = {
@@ -466,7 +473,7 @@ _REFUSALS = {
     "growing": ("too_much_memory", r"for a batch of 1: the server passed its memory budget"),
     "signature": ("no_signature", r"found \['score'\]; expected serving_default"),
     "input": ("wrong_input", r"takes {'rows': 'DT_STRING'}.*expected one string input 'examples'"),
-    "memory": ("too_much_memory", r"serving.server passed 50 MB while loading it"),
+    "memory": ("too_much_memory", r"serving.server.server passed 50 MB while loading it"),
     "latency": ("too_slow", r"with 32 examples: 95 % took up to [\d.e+]+ ms; expected at most 2"),
 }
 
@@ -551,7 +558,7 @@ def test_a_model_over_its_size_is_refused_without_a_server(good):
 def test_a_load_that_takes_too_long_is_refused(good):
     result = check_model(good, _EXAMPLES, Budgets(load_seconds=0.2))
     assert result.reason is Reason.LOAD_TIMEOUT
-    assert result.server == "serving.server" and result.load_seconds is None
+    assert result.server == "serving.server.server" and result.load_seconds is None
 
 
 def test_a_server_that_dies_while_answering_is_refused(good, monkeypatch):

@@ -1,4 +1,4 @@
-"""`python -m runners.smoke`: what an image must have, found in real compiled specifications."""
+"""`python -m runners.submit.smoke`: what an image must have, found in compiled specifications."""
 
 import re
 
@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from pipeline import user_code
-from runners import smoke
+from runners.submit import smoke
 from tests.e2e.conftest import fareline_command
 from tests.forked import run_forked
 
@@ -49,7 +49,10 @@ def test_it_knows_every_user_function():
     [
         ("models.missing.run_fn", "ModuleNotFoundError: No module named 'models.missing'"),
         ("models.trainer.missing", "AttributeError: module 'models.trainer' has no attribute"),
-        ("runners.smoke.FUNCTIONS", "TypeError: runners.smoke.FUNCTIONS cannot be called"),
+        (
+            "runners.submit.smoke.FUNCTIONS",
+            "TypeError: runners.submit.smoke.FUNCTIONS cannot be called",
+        ),
     ],
 )
 def test_what_cannot_be_had_is_said(path, problem, monkeypatch, capfd):

@@ -7,16 +7,16 @@ import tensorflow as tf
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from tfx.orchestration.pipeline import Pipeline
 
-from data.source import check_csv_source
-from data.span_source import resolve_spans
-from lineage.graph import Graph
-from lineage.impact_origin import find_origin
+from data.sources.csv import check_csv_source
+from data.sources.spans import resolve_spans
+from lineage.answers.impact.origin import find_origin
+from lineage.graph.graph import Graph
 from lineage.recorded import source_files, spans_of
-from lineage.store import open_store_in_place
-from pipeline.config import load_settings
-from pipeline.example_source import build_example_gen
-from runners.beam import run_beam_in_process
-from runners.local import LocalRunner
+from lineage.store.open import open_store_in_place
+from pipeline.nodes.example_gen import build_example_gen
+from pipeline.settings.load import load_settings
+from runners.beam.engine import run_beam_in_process
+from runners.local.runner import LocalRunner
 from runners.progress import NodeState
 
 PATTERN = "span-{SPAN}/version-{VERSION}/*.csv"

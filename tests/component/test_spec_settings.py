@@ -2,10 +2,10 @@
 
 import pytest
 
+from cli.compile import compile_quietly
 from lineage.recorded import OVERRIDES, RUNNER
-from runners.compile_command import compile_quietly
-from runners.spec.document import SpecError
-from runners.spec_run import read_request
+from runners.replay.reading.document import SpecError
+from runners.replay.run import read_request
 from runners.workspace import Workspace
 
 

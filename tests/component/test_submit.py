@@ -14,9 +14,9 @@ import time
 
 import pytest
 
+from cli import app as cli
 from data.taxi import taxi_csv_path
-from pipeline.sections import DEFAULT_PATH
-from runners import cli
+from pipeline.settings.settings import DEFAULT_PATH
 from runners.progress import NodeState
 from tests.e2e.conftest import fareline_command
 from tests.forked import run_forked
@@ -276,7 +276,7 @@ def test_a_job_id_that_exists(submit, vertex):
 
 def refused(arguments, folder):
     ran = run_forked(
-        [sys.executable, "-m", "runners.cli", "submit", *arguments],
+        [sys.executable, "-m", "cli.app", "submit", *arguments],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(DEFAULT_PATH.parents[2]), "COLUMNS": "100"},
     )

@@ -1,4 +1,4 @@
-"""serving.tensorflow_parts: they are TensorFlow's own, and a server answers the same by them."""
+"""serving.model.tensorflow_parts: TensorFlow's own, and a server answers the same."""
 
 import os
 import subprocess
@@ -7,9 +7,9 @@ import sys
 import numpy as np
 import pytest
 
-from serving import tensorflow_parts
-from serving.servable import Servable
-from serving.warm_up import write_warm_up
+from serving.model import tensorflow_parts
+from serving.model.servable import Servable
+from serving.model.warm_up import write_warm_up
 from tests.component import models_for_tests
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(tensorflow_parts.__file__)))
@@ -54,7 +54,7 @@ from serving import tensorflow_parts
 tensorflow_parts.PARTS["Graph"] = {part!r}
 assert not tensorflow_parts.load_parts()
 import tensorflow as tf
-import serving.server
+import serving.server.server
 print(tf.constant([1.5]).numpy() * 2, tf.keras.__name__ != "", tf.__version__ != "")
 """)
     assert said == "[3.] True True\n"
@@ -76,7 +76,7 @@ import sys
 import numpy as np
 from serving import tensorflow_parts
 assert tensorflow_parts.load_parts()
-from serving.servable import Servable
+from serving.model.servable import Servable
 import tensorflow as tf
 servable = Servable("taxi", 1, sys.argv[1])
 signature = servable.find_signature("")

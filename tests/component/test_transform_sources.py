@@ -1,4 +1,4 @@
-"""Outputs of one operation share the answers that TFT gives (runners.transform_sources)."""
+"""Outputs of one operation share the answers that TFT gives (runners.beam.transform_sources)."""
 
 import random
 import types
@@ -8,7 +8,7 @@ import tensorflow as tf
 from tensorflow_transform import graph_tools
 from tensorflow_transform.saved import saved_transform_io_v2 as transform_io
 
-from runners import transform_sources
+from runners.beam import transform_sources
 
 LOADER = transform_io.SavedModelLoader
 

@@ -10,9 +10,9 @@ from tfx.types import standard_artifacts
 from lineage.recorded import SEARCH_SHA256
 from models.hyperparameters import read_hyperparameters, search_space
 from pipeline.components import tuner
-from pipeline.config import load_settings
 from pipeline.dag import Placement, create_pipeline
 from pipeline.drift_artifact import DataDrift
+from pipeline.settings.load import load_settings
 from pipeline.tuning_decision import digests_of
 
 GIVEN = {"learning_rate": 0.003, "dropout": 0.2, "width": 64, "depth": 1, "embedding_size": 8}

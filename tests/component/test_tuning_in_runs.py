@@ -14,16 +14,16 @@ from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArti
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import Examples, HyperParameters, Model, ModelBlessing
 
-from lineage.graph import Graph
+from lineage.facts.runs import outputs_of_run
+from lineage.graph.graph import Graph
 from lineage.recorded import tuning_of
-from lineage.runs import outputs_of_run
-from lineage.store import open_store, sqlite_connection
+from lineage.store.open import open_store, sqlite_connection
 from models.hyperparameters import search_space
 from pipeline.components.tuner import Tuner, write_without_search
-from pipeline.config import load_settings
 from pipeline.drift_artifact import DataDrift
-from pipeline.tuning_inputs import find_last_hyperparameters, inputs_to_decide_by, tuning_config
-from runners.local import LocalRunner
+from pipeline.nodes.tuner import find_last_hyperparameters, inputs_to_decide_by, tuning_config
+from pipeline.settings.load import load_settings
+from runners.local.runner import LocalRunner
 
 # TFX 1.21 asks protobuf for it, and protobuf blames a caller further up, which is LocalRunner.
 pytestmark = pytest.mark.filterwarnings(r"ignore:label\(\) is deprecated:DeprecationWarning")

@@ -1,4 +1,4 @@
-"""serving.warm: processes that are started in advance are used once, or are gone."""
+"""serving.validation.warm: processes that are started in advance are used once, or are gone."""
 
 import glob
 import json
@@ -13,11 +13,11 @@ import numpy as np
 import psutil
 import pytest
 
-from runners import warming
+from runners.local import warming
 from runners.progress import NodeResult, NodeState
-from serving import check, warm
-from serving.check import Budgets, check_model, prepare_check
-from serving.verdict import Reason
+from serving.validation import check, warm
+from serving.validation.check import Budgets, check_model, prepare_check
+from serving.validation.verdict import Reason
 from tests.component import models_for_tests
 from tests.component.test_serving_check import _install_tensorflow_serving, _wait_until_gone
 
@@ -161,7 +161,7 @@ def _check(model, prepared=True, **budgets):
         if prepared:
             prepare_check()
             waiting = warm.waiting.pids
-            assert set(waiting) == {"serving.server", "serving.reference"}
+            assert set(waiting) == {"serving.server.server", "serving.validation.reference"}
         result = check_model(model, _EXAMPLES, Budgets(**budgets), model_name="taxi")
         assert warm.waiting.pids == {}
     return result
@@ -170,7 +170,11 @@ def _check(model, prepared=True, **budgets):
 def test_a_good_model_passes_with_the_same_measures(good):
     fresh, prepared = _check(good, prepared=False), _check(good)
     for result in (fresh, prepared):
-        assert (result.ok, result.reason, result.server) == (True, Reason.OK, "serving.server")
+        assert (result.ok, result.reason, result.server) == (
+            True,
+            Reason.OK,
+            "serving.server.server",
+        )
         assert result.load_seconds > 0
     assert prepared.largest_difference == fresh.largest_difference == 0
     assert prepared.size_mb == fresh.size_mb
@@ -194,7 +198,7 @@ def test_a_refused_model_is_refused_for_the_same_reason(tmp_path, change, budget
 def test_memory_is_judged_from_the_moment_of_use(good):
     with warm.allowed():
         prepare_check()
-        pid = warm.waiting.pids["serving.server"]
+        pid = warm.waiting.pids["serving.server.server"]
         while psutil.Process(pid).memory_info().rss < 60 * models_for_tests.MIB:
             time.sleep(0.02)
         time.sleep(0.2)
@@ -209,7 +213,7 @@ def test_the_real_server_is_not_started_in_advance(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(check, "prepare", asked.append)
     prepare_check()
-    assert asked == [["serving.reference"]]
+    assert asked == [["serving.validation.reference"]]
 
 
 # --- When a run starts them -------------------------------------------------------------------

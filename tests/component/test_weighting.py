@@ -18,14 +18,14 @@ from models import tuner
 from models.hyperparameters import search_space
 from models.input_data import prepare_head, read_for_fit
 from models.network import build_model
-from pipeline.config import load_settings
-from pipeline.evaluation import build_eval_config
+from pipeline.evaluation.eval_config import build_eval_config
+from pipeline.settings.load import load_settings
 from preprocessing.example_weights import hash_rows, read_weights, weigh_examples
 from preprocessing.features import parse_features
 from preprocessing.labels import parse_label
 from preprocessing.transform import make_label, preprocessing_fn
 from preprocessing.weighting import EXAMPLE_WEIGHT, parse_weighting
-from runners.beam import run_beam_in_process
+from runners.beam.engine import run_beam_in_process
 from tests.component.training_for_tests import train_on
 
 SPEC = {

@@ -14,11 +14,10 @@ import pandas as pd
 import pytest
 
 from data.taxi import taxi_csv_path
+from fareline.packages import PACKAGES
 from tests.forked import run_forked
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-ROOMS = ("fareline", "pipeline", "preprocessing", "models", "data", "schema", "runners", "lineage",
-         "serving")  # fmt: skip
 
 # A pipeline of seconds per node: a column of each kind, a model of 30 steps on 1,500 rows that need
 # not be good.
@@ -62,7 +61,7 @@ def fareline_command(*arguments, checkout=REPOSITORY):
     """The command line and environment that run a checkout's sources."""
     environment = os.environ | {"PYTHONPATH": str(checkout)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    command = [sys.executable, "-m", "runners.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "cli.app", *map(str, arguments)]
     return {"args": command, "cwd": checkout, "env": environment}
 
 
@@ -146,7 +145,7 @@ def small_workspace(small_run):
 def checkout(tmp_path):
     """A copy of the sources that a test may edit."""
     folder = tmp_path / "checkout"
-    for room in ROOMS:
+    for room in PACKAGES:
         shutil.copytree(
             REPOSITORY / room, folder / room, ignore=shutil.ignore_patterns("__pycache__")
         )

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from lineage.store import open_store
+from lineage.store.open import open_store
 from tests.e2e.conftest import Finished, fareline_command, run_process
 from tests.forked import run_forked
 

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 import yaml
 
-from pipeline.sections import DEFAULT_PATH
+from pipeline.settings.settings import DEFAULT_PATH
 from tests.e2e.conftest import REPOSITORY, fareline_command
 from tests.forked import run_forked
 

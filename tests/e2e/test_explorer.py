@@ -16,12 +16,12 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 from typer.testing import CliRunner
 
 from benchmarks.big_store import write_store
-from lineage.explorer.page import write_explorer
-from lineage.explorer.server import ExplorerServer
-from lineage.graph import Graph
+from cli import app as cli
+from lineage.graph.graph import Graph
 from lineage.ids import find
-from lineage.store import open_store, sqlite_connection
-from runners import cli
+from lineage.store.open import open_store, sqlite_connection
+from report.explorer.page import write_explorer
+from report.explorer.server import ExplorerServer
 from tests.needs import find_program, read_packages
 from tests.unit.explorer_stores_for_tests import CSV, HOSTILE, write_four_runs, write_hostile_store
 from tests.unit.published_for_tests import make_workspace
@@ -611,7 +611,7 @@ def test_a_reload_of_the_served_page_shows_what_was_added(chromium, tmp_path):
     write_four_runs(path)
 
     def make_page():
-        from lineage.explorer.page import explorer_page
+        from report.explorer.page import explorer_page
 
         return explorer_page(Graph(open_store(path)))
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from serving.versions import list_versions
+from serving.versions.publish import list_versions
 from tests.e2e.conftest import fareline_command, run_fareline
 from tests.forked import run_forked
 

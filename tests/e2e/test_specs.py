@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from lineage.graph import Graph
+from lineage.facts.runs import outputs_of_run
+from lineage.graph.graph import Graph
 from lineage.recorded import metrics_of
-from lineage.runs import outputs_of_run
-from lineage.store import open_store
+from lineage.store.open import open_store
 from tests.e2e.conftest import Finished, fareline_command, run_fareline, run_process
 from tests.forked import run_forked
 

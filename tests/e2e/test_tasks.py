@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 from sklearn.metrics import roc_auc_score
 
-from pipeline.sections import DEFAULT_PATH
+from pipeline.settings.settings import DEFAULT_PATH
 from tests.e2e.conftest import run_fareline
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]

@@ -7,9 +7,9 @@ import re
 import sys
 from pathlib import Path
 
-from pipeline.config import load_settings
-from pipeline.runner_sections import RUNNER_NAMES
-from runners.compile import SUFFIXES, compile_spec
+from pipeline.settings.load import load_settings
+from pipeline.settings.runners import RUNNER_NAMES
+from runners.submit.compilation import SUFFIXES, compile_spec
 
 FOLDER = Path(__file__).parent
 # Digests of sources and schema, and the versions of the stack.

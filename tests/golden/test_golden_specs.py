@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from pipeline.runner_sections import RUNNER_NAMES
+from pipeline.settings.runners import RUNNER_NAMES
 from tests.golden.golden_specs import golden_path, normalised_spec
 
 

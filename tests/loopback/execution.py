@@ -25,7 +25,7 @@ def now() -> str:
 
 @dataclasses.dataclass
 class TaskResult:
-    """How a node that begins or ends in a `Play` is told of; `runners.spec` tells the same."""
+    """How a node that begins or ends in a `Play` is told of; `runners.replay` tells the same."""
 
     name: str
     state: NodeState
@@ -40,7 +40,7 @@ class Job:
     Attributes:
         job_id: Of the server.
         content: What the user sent.
-        documents: The specification, as `runners.spec` parses it.
+        documents: The specification, as `runners.replay` parses it.
         values: Of the runtime parameters, where they are not in the document.
         tasks: Results of the nodes that have begun, by name.
         started, ended: When each node did.
@@ -167,7 +167,7 @@ class Play:
 
 
 class Interpret:
-    """Executes specifications with `runners.spec`, in one workspace.
+    """Executes specifications with `runners.replay`, in one workspace.
 
     Args:
         folder: The workspace.
@@ -181,15 +181,15 @@ class Interpret:
         self._plan(job)
 
     def _plan(self, job: Job) -> Any:
-        from runners.spec.document import parse_document
-        from runners.spec.plan import make_plan
-        from runners.spec.uris import parse_uri_map
+        from runners.replay.plan import make_plan
+        from runners.replay.reading.document import parse_document
+        from runners.replay.reading.uris import parse_uri_map
 
         document = parse_document(list(job.documents), job.job_id)
         return make_plan(document, job.values, parse_uri_map(self._maps))
 
     def __call__(self, job: Job) -> str:
-        from runners.spec.execute import SpecRun, new_run_id, run_spec
+        from runners.replay.execute import SpecRun, new_run_id, run_spec
         from runners.workspace import Workspace
 
         workspace = Workspace(self._folder)

@@ -6,9 +6,9 @@ import shutil
 from pathlib import Path
 
 from fareline.digests import sha256_of_folder
-from lineage.graph import Graph
-from lineage.store import open_store
-from serving.versions import publish
+from lineage.graph.graph import Graph
+from lineage.store.open import open_store
+from serving.versions.publish import publish
 from tests.unit.stores_for_tests import StoreWriter, artifact
 
 AUC = {1: 0.91, 2: 0.92, 3: 0.93}

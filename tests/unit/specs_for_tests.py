@@ -2,10 +2,10 @@
 
 import json
 
-from runners.spec.document import parse_document
-from runners.spec.execute import run_spec
-from runners.spec.plan import SpecRun, make_plan
-from runners.spec.uris import UriMap
+from runners.replay.execute import run_spec
+from runners.replay.plan import SpecRun, make_plan
+from runners.replay.reading.document import parse_document
+from runners.replay.reading.uris import UriMap
 from runners.workspace import Workspace
 
 MODEL = {"instanceSchema": "title: tfx.Model\ntype: object\n"}

@@ -5,7 +5,7 @@ import sqlite3
 from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
-from lineage.store import sqlite_connection
+from lineage.store.open import sqlite_connection
 
 COMPLETE = mlmd.Execution.COMPLETE
 CACHED = mlmd.Execution.CACHED

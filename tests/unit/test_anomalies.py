@@ -3,7 +3,7 @@
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
-from schema.anomalies import Anomaly, list_anomalies
+from schema.gate.anomalies import Anomaly, list_anomalies
 
 UNKNOWN_COMPANY = """
 anomaly_info {

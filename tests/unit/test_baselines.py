@@ -5,13 +5,13 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from lineage.baselines import decision_in_force, decisions
-from lineage.graph import Graph
-from lineage.store import open_store
-from lineage.why import why_run
-from lineage.why_view import judgement_lines
-from lineage.withdrawn import withdrawn_models
-from runners import cli
+from cli import app as cli
+from lineage.answers.why.view import judgement_lines
+from lineage.answers.why.why import why_run
+from lineage.facts.baselines import decision_in_force, decisions
+from lineage.facts.withdrawn import withdrawn_models
+from lineage.graph.graph import Graph
+from lineage.store.open import open_store
 from tests.unit.published_for_tests import make_workspace
 from tests.unit.stores_for_tests import StoreWriter, artifact, mlmd
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from runners import bucket
-from runners.bucket import Upload, upload
-from runners.jobs import UnreachableError
+from runners.platforms.jobs import UnreachableError
+from runners.platforms.vertex import bucket
+from runners.platforms.vertex.bucket import Upload, upload
 from tests.loopback.storage import storage_server
 
 

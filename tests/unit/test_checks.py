@@ -3,7 +3,7 @@
 import pytest
 
 from fareline.errors import SettingsError
-from pipeline.checks import (
+from pipeline.rules.settings import (
     find_features_absent_in_serving,
     find_label_leaks,
     find_spans_without_pattern,
@@ -13,8 +13,8 @@ from pipeline.checks import (
     require_sound_settings,
     required_columns,
 )
-from pipeline.config import load_settings
-from pipeline.sections import DEFAULT_PATH
+from pipeline.settings.load import load_settings
+from pipeline.settings.settings import DEFAULT_PATH
 from schema.curated import column_types, columns_in_environment, load_schema, schema_path
 
 TYPES = {"fare": "float", "miles": "float", "hour": "int", "company": "bytes", "tips": "float"}

@@ -14,10 +14,10 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import fareline
+from cli import app as cli
 from data.taxi import taxi_csv_path
 from fareline.errors import FarelineError, UserMistake
-from pipeline.sections import DEFAULT_PATH
-from runners import cli
+from pipeline.settings.settings import DEFAULT_PATH
 from runners.workspace import Workspace
 from tests.forked import run_forked
 from tests.unit.stores_for_tests import CACHED, COMPLETE, StoreWriter
@@ -33,7 +33,7 @@ HEADER = (
 def fareline_(*arguments, folder):
     """Runs the command in a folder."""
     return run_forked(
-        [sys.executable, "-m", "runners.cli", *map(str, arguments)],
+        [sys.executable, "-m", "cli.app", *map(str, arguments)],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(REPOSITORY), "COLUMNS": "100", "NO_COLOR": "1"},
     )
@@ -299,7 +299,7 @@ class FakeOutcome:
 @pytest.fixture
 def fake_run(monkeypatch):
     """Replaces the run by an outcome of a status; collects what was requested."""
-    from runners import run
+    from runners.local import run
 
     requests = []
 
@@ -412,7 +412,7 @@ def test_a_file_that_is_given_up_at_its_first_line_ends_with_one_line_each_time(
     model.mkdir(parents=True)
     (model / "saved_model.pb").write_bytes(b"never loaded")
     (tmp_path / "rows.csv").write_text("this is no table at all\n")
-    command = [sys.executable, "-m", "runners.cli", "predict", "--workspace", str(tmp_path)]
+    command = [sys.executable, "-m", "cli.app", "predict", "--workspace", str(tmp_path)]
     command += ["--input", str(tmp_path / "rows.csv"), "--output", str(tmp_path / "out.csv")]
     # At the interpreter's own end pyarrow aborted every fourth of these processes.
     for _ in range(8):

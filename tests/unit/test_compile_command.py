@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from data.taxi import taxi_csv_path
-from pipeline.sections import DEFAULT_PATH
+from pipeline.settings.settings import DEFAULT_PATH
 from tests.forked import run_forked
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -17,7 +17,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 def fareline(*arguments, folder):
     return run_forked(
-        [sys.executable, "-m", "runners.cli", *map(str, arguments)],
+        [sys.executable, "-m", "cli.app", *map(str, arguments)],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(REPOSITORY), "NO_COLOR": "1"},
     )

@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from fareline.errors import SettingsError
-from pipeline.checks import require_sound_settings
-from pipeline.config import load_settings
-from pipeline.sections import DEFAULT_PATH, Settings
+from pipeline.rules.settings import require_sound_settings
+from pipeline.settings.load import load_settings
+from pipeline.settings.settings import DEFAULT_PATH, Settings
 from schema.curated import column_types, columns_in_environment, load_schema, schema_path
 
 OTHER_SOURCES = dict.fromkeys(("csv", "files", "sql", "bigquery"))

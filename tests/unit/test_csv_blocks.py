@@ -1,4 +1,4 @@
-"""data.csv_blocks, data.csv_batches: what Python's csv module reads, or set apart with its line."""
+"""data.reading.csv_*: what Python's csv module reads, or set apart with its line."""
 
 import csv
 import io
@@ -9,10 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data import csv_blocks
-from data.csv_batches import UNCLOSED, read_block
-from data.csv_blocks import count_lines, is_open_at_end, iter_blocks, read_header, record_ends
-from data.row_values import check_value
+from data.reading import csv_blocks
+from data.reading.csv_batches import UNCLOSED, read_block
+from data.reading.csv_blocks import (
+    count_lines,
+    is_open_at_end,
+    iter_blocks,
+    read_header,
+    record_ends,
+)
+from data.reading.values import check_value
 from fareline.errors import DataError
 
 KINDS = {"i": "int", "f": "float", "s": "string"}

@@ -8,10 +8,10 @@ import tensorflow as tf
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 from typer.testing import CliRunner
 
+from cli.app import app
 from data.example_query import ExampleQuery
 from data.taxi import taxi_csv_path
 from fareline.errors import UserMistake
-from runners.cli import app
 from tests.unit.stores_for_tests import StoreWriter, artifact
 
 SPLITS = {"train": 2_000, "eval": 1_000}

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from runners import doctor
-from runners.doctor import CAPABILITIES, PACKAGES, Finding, Report, examine, print_report
+from cli import doctor
+from cli.doctor import CAPABILITIES, PACKAGES, Finding, Report, examine, print_report
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 GIB = 2**30
@@ -166,7 +166,7 @@ def test_this_environment_has_every_package():
 
 def test_the_doctor_loads_nothing_heavy():
     code = (
-        "import sys; from runners.doctor import examine; examine();"
+        "import sys; from cli.doctor import examine; examine();"
         "print([m for m in ('tensorflow', 'tfx', 'keras', 'apache_beam') if m in sys.modules])"
     )
     ran = subprocess.run(

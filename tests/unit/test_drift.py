@@ -10,10 +10,10 @@ import pytest
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
-from data.coded_rows import BINS, code_columns
-from data.drift import RECORD, RETUNE, STOP, Rule, Rules, compare
-from data.drift_report import LABEL, Comparison, dump
-from data.samples import Sample
+from monitoring.drift.coded_rows import BINS, code_columns
+from monitoring.drift.compare import RECORD, RETUNE, STOP, Rule, Rules, compare
+from monitoring.drift.report import LABEL, Comparison, dump
+from monitoring.drift.samples import Sample
 
 FEW = Rules(draws=200)
 

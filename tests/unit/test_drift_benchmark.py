@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import drift
-from data.drift import LABEL
+from monitoring.drift.compare import LABEL
 
 
 @pytest.fixture(scope="module")

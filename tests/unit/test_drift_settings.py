@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from fareline.errors import SettingsError
-from pipeline.config import load_settings
-from pipeline.data_rules import drift_rules
-from pipeline.drift_checks import find_drift_mistakes, find_local_sample
+from pipeline.nodes.data_gate import drift_rules
+from pipeline.rules.drift import find_drift_mistakes, find_local_sample
+from pipeline.settings.load import load_settings
 
 COLUMNS = ("fare", "payment_type", "tips", "trip_start_timestamp")
 

@@ -5,9 +5,9 @@ import json
 import pytest
 from tensorflow_model_analysis.proto import config_pb2
 
-from pipeline.config import load_settings
-from pipeline.evaluation import build_eval_config
-from pipeline.sections import DEFAULT_PATH
+from pipeline.evaluation.eval_config import build_eval_config
+from pipeline.settings.load import load_settings
+from pipeline.settings.settings import DEFAULT_PATH
 
 
 def config_of(name, *overrides):

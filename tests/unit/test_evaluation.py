@@ -16,9 +16,14 @@ from tensorflow_model_analysis.extractors import slice_key_extractor
 from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.writers import metrics_plots_and_validations_writer
 
-from pipeline.config import load_settings
-from pipeline.evaluation import SliceMetrics, build_eval_config, read_metrics, read_refusals
-from pipeline.sections import DEFAULT_PATH
+from pipeline.evaluation.eval_config import (
+    SliceMetrics,
+    build_eval_config,
+    read_metrics,
+    read_refusals,
+)
+from pipeline.settings.load import load_settings
+from pipeline.settings.settings import DEFAULT_PATH
 
 # Label, prediction of the candidate, of the baseline, hour, payment.
 FIVE_TRIPS = [

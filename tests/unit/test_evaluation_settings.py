@@ -3,10 +3,10 @@
 import pytest
 
 from fareline.errors import SettingsError
-from pipeline.checks import require_no_label_leak, require_sound_settings
-from pipeline.config import load_settings
-from pipeline.evaluation_section import Evaluation
-from pipeline.sections import DEFAULT_PATH
+from pipeline.rules.settings import require_no_label_leak, require_sound_settings
+from pipeline.settings.evaluation import Evaluation
+from pipeline.settings.load import load_settings
+from pipeline.settings.settings import DEFAULT_PATH
 
 BUCKETS = "{column: trip_miles, boundaries: [1, 5.5]}"
 

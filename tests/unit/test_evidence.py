@@ -8,8 +8,8 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from schema.anomalies import DATA_SET, Anomaly
-from schema.evidence import Evidence, collect_evidence
+from schema.gate.anomalies import DATA_SET, Anomaly
+from schema.gate.evidence import Evidence, collect_evidence
 
 SCHEMA = text_format.Parse(
     """

@@ -19,13 +19,13 @@ import pytest
 
 from benchmarks.big_store import write_store
 from fareline.errors import UserMistake
-from lineage.explorer import library
-from lineage.explorer.data import content
-from lineage.explorer.page import explorer_page, write_explorer
-from lineage.explorer.server import ExplorerServer
-from lineage.graph import Graph
+from lineage.graph.graph import Graph
 from lineage.ids import find
-from lineage.store import open_store
+from lineage.store.open import open_store
+from report.explorer import library
+from report.explorer.data import content
+from report.explorer.page import explorer_page, write_explorer
+from report.explorer.server import ExplorerServer
 from tests.unit.explorer_stores_for_tests import (
     CSV,
     HOSTILE,
@@ -36,7 +36,7 @@ from tests.unit.explorer_stores_for_tests import (
 from tests.unit.stores_for_tests import StoreWriter, artifact
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-WEB = resources.files("lineage.explorer").joinpath("web")
+WEB = resources.files("report.explorer").joinpath("web")
 MEGABYTE = 1_000_000
 
 
@@ -333,7 +333,7 @@ def test_a_port_that_is_taken_is_a_mistake(server):
 
 @pytest.mark.parametrize(("stop", "words"), [(signal.SIGINT, []), (signal.SIGTERM, ["--json"])])
 def test_ui_says_its_address_serves_the_page_and_ends_cleanly(four_runs, stop, words):
-    command = [sys.executable, "-m", "runners.cli", "lineage", "ui", "Model:2", *words]
+    command = [sys.executable, "-m", "cli.app", "lineage", "ui", "Model:2", *words]
     command += ["--store", f"sqlite:{four_runs[0]}", "--port", "0"]
     with subprocess.Popen(
         command, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -14,9 +14,9 @@ from lineage.exports.dump import to_json
 from lineage.exports.mermaid import MOST_LINKS, to_mermaid, too_large
 from lineage.exports.openlineage import to_openlineage
 from lineage.exports.scope import around, whole_store
-from lineage.graph import Graph
-from lineage.store import open_store
-from lineage.text import plain
+from lineage.graph.graph import Graph
+from lineage.store.open import open_store
+from lineage.text.harmless import plain
 from tests.unit.stores_of_exports import HOSTILE, hostile, two_runs
 
 WRITERS = {"dot": to_dot, "mermaid": to_mermaid, "json": to_json, "openlineage": to_openlineage}

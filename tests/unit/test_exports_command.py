@@ -6,8 +6,8 @@ import os
 import pytest
 from typer.testing import CliRunner
 
+from cli import app as cli
 from fareline.errors import UserMistake
-from runners import cli
 from tests.unit.stores_of_exports import two_runs
 
 FORMATS = ("dot", "mermaid", "json", "openlineage")

@@ -21,8 +21,8 @@ from openlineage.client.naming import dataset as naming
 from lineage.exports.datasets import dataset_name
 from lineage.exports.openlineage import to_openlineage
 from lineage.exports.scope import around, whole_store
-from lineage.graph import Graph
-from lineage.store import open_store
+from lineage.graph.graph import Graph
+from lineage.store.open import open_store
 from tests.unit.stores_of_exports import HOSTILE, hostile, two_runs
 
 BASE = facet_v2.BaseFacet

@@ -9,9 +9,16 @@ import pytest
 from rich.console import Console
 
 from fareline.errors import Interrupted
-from runners.following import follow, say_how_it_ended
-from runners.jobs import JobState, JobStatus, PlatformError, Task, UnreachableError, waiting_tasks
+from runners.platforms.jobs import (
+    JobState,
+    JobStatus,
+    PlatformError,
+    Task,
+    UnreachableError,
+    waiting_tasks,
+)
 from runners.progress import NodeState, ProgressTable
+from runners.submit.following import follow, say_how_it_ended
 from tests.loopback.specs_for_tests import SPEC
 
 E, R, C, F = NodeState.EXECUTED, NodeState.RUNNING, NodeState.CACHED, NodeState.FAILED

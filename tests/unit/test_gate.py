@@ -5,11 +5,11 @@ import datetime
 import pytest
 
 from fareline.errors import FarelineError, SettingsError
-from pipeline.config import load_settings
-from pipeline.gate_checks import find_gate_mistakes
-from schema.anomalies import Anomaly, DataAnomalies
-from schema.evidence import Evidence
-from schema.gate import Decision, Rule, decide, require_passing
+from pipeline.rules.gate import find_gate_mistakes
+from pipeline.settings.load import load_settings
+from schema.gate.anomalies import Anomaly, DataAnomalies
+from schema.gate.decide import Decision, Rule, decide, require_passing
+from schema.gate.evidence import Evidence
 
 TODAY = datetime.date(2026, 11, 26)
 VALUES, MISSING = "ENUM_TYPE_UNEXPECTED_STRING_VALUES", "SCHEMA_MISSING_COLUMN"

@@ -8,10 +8,10 @@ import pandas as pd
 import pyarrow.parquet
 import pytest
 
-from data.broken_rows import REASONS
-from data.generate import MANIFEST, Plan, Shifts, generate
-from data.generated_rows import BLOCK_ROWS
-from data.generated_shifts import NEVER_EMPTIED, NEW_COMPANIES, NEW_PAYMENT_TYPES
+from data.generate.broken_rows import REASONS
+from data.generate.generate import MANIFEST, Plan, Shifts, generate
+from data.generate.rows import BLOCK_ROWS
+from data.generate.shifts import NEVER_EMPTIED, NEW_COMPANIES, NEW_PAYMENT_TYPES
 from data.taxi import taxi_csv_path
 from fareline.errors import DataError
 

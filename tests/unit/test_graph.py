@@ -5,9 +5,9 @@ from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from benchmarks.big_store import write_store
-from lineage.elements import Link, decode_values
-from lineage.graph import Graph
-from lineage.store import open_store, sqlite_connection
+from lineage.graph.elements import Link, decode_values
+from lineage.graph.graph import Graph
+from lineage.store.open import open_store, sqlite_connection
 from tests.unit.stores_for_tests import CACHED, FAILED, RUNNING, StoreWriter, artifact
 
 

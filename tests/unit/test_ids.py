@@ -4,8 +4,8 @@ import pytest
 
 from fareline.errors import UserMistake
 from lineage import ids
-from lineage.graph import Graph
-from lineage.store import open_store
+from lineage.graph.graph import Graph
+from lineage.store.open import open_store
 from tests.unit.stores_for_tests import CACHED, StoreWriter, artifact
 
 RUN_1, RUN_2 = "run-20260101-120000", "2026-01-02T12:00:00.000000"  # ours, and one of stock TFX

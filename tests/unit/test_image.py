@@ -13,8 +13,8 @@ import pytest
 from docker.utils.build import exclude_paths
 from dockerfile_parse import DockerfileParser
 
-import runners.smoke
 import setup
+from runners.submit import smoke
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPT = REPOSITORY / ".ci" / "image.py"
@@ -92,21 +92,19 @@ def test_the_result_runs_as_a_user_by_number_and_starts_beams_boot(dockerfile):
     (user,) = values(last, "USER")
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", user)
     (entrypoint,) = values(last, "ENTRYPOINT")
-    assert json.loads(entrypoint) == [str(runners.smoke.BOOT)]
-    assert f"--from=beam {runners.smoke.BOOT.parent} {runners.smoke.BOOT.parent}" in values(
-        last, "COPY"
-    )
+    assert json.loads(entrypoint) == [str(smoke.BOOT)]
+    assert f"--from=beam {smoke.BOOT.parent} {smoke.BOOT.parent}" in values(last, "COPY")
     assert not values(last, "CMD")
     instructions = [instruction for instruction, _ in last]
     assert instructions.index("USER") < instructions.index("ENTRYPOINT")
-    smoke = [i for i, part in enumerate(last) if part == ("RUN", "python -m runners.smoke")]
-    assert smoke and smoke[0] > instructions.index("USER")  # as the user, not as root
+    asked = [i for i, part in enumerate(last) if part == ("RUN", "python -m runners.submit.smoke")]
+    assert asked and asked[0] > instructions.index("USER")  # as the user, not as root
 
 
 def test_the_variables_are_those_that_the_smoke_command_demands(dockerfile):
     (variables,) = values(stages(dockerfile)[-1], "ENV")
     found = dict(part.split("=", 1) for part in variables.split())
-    for name, expected in runners.smoke.VARIABLES.items():
+    for name, expected in smoke.VARIABLES.items():
         assert found.get(name) == expected
     assert found["PATH"].startswith("/opt/fareline/bin:")  # `python` is the one with the packages
 
@@ -153,7 +151,7 @@ def test_secrets_workspaces_and_caches_stay_out(tmp_path):
         "tests/unit/test_image.py",
         "requirements/current-py313-dev.txt",
         "fareline/__pycache__/errors.cpython-313.pyc",
-        "runners/lineage_commands/__pycache__/app.cpython-313.pyc",
+        "cli/lineage/__pycache__/app.cpython-313.pyc",
         "pipeline/.env",
         "data/.credentials/key.json",
     ]
@@ -260,7 +258,7 @@ def test_other_pins_are_another_storage_and_the_old_one_goes(tmp_path, monkeypat
 
 
 def test_the_proof_is_the_smoke_command_and_both_whole_pipelines():
-    assert image.PROOF[0] == ("python", "-m", "runners.smoke")
+    assert image.PROOF[0] == ("python", "-m", "runners.submit.smoke")
     compiled = {c[2]: c[4] for c in image.PROOF if c[:2] == ("fareline", "compile")}
     executed = [c[3] for c in image.PROOF if c[:3] == ("fareline", "run", "--spec")]
     assert compiled == {"vertex": "vertex.json", "kubeflow": "kubeflow.yaml"}

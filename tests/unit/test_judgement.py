@@ -5,9 +5,9 @@ import math
 
 import pytest
 
-from pipeline.evaluation_section import Evaluation
-from pipeline.judgement import judge
-from pipeline.verdict import SliceMetrics
+from pipeline.evaluation.judge import judge
+from pipeline.evaluation.verdict import SliceMetrics
+from pipeline.settings.evaluation import Evaluation
 
 NAN = math.nan
 

@@ -7,17 +7,17 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.runner_sections import Kubeflow
-from runners import kubeflow_client
-from runners.jobs import (
+from pipeline.settings.runners import Kubeflow
+from runners.platforms.jobs import (
     JobState,
     PlatformError,
     RefusedRequestError,
     Request,
     UnreachableError,
 )
-from runners.kubeflow_client import HOST_VARIABLE, TOKEN_VARIABLE, KubeflowPlatform
-from runners.kubeflow_tasks import read_tasks
+from runners.platforms.kubeflow import client as kubeflow_client
+from runners.platforms.kubeflow.client import HOST_VARIABLE, TOKEN_VARIABLE, KubeflowPlatform
+from runners.platforms.kubeflow.tasks import read_tasks
 from runners.progress import NodeState
 from tests.loopback.execution import FAILED, Play
 from tests.loopback.kubeflow import kubeflow_server

@@ -25,7 +25,7 @@ def store(tmp_path):
 
 
 def ask(*words, shell="", **environment):
-    command = f'exec "$0" -m runners.cli lineage "$@" {shell}'
+    command = f'exec "$0" -m cli.app lineage "$@" {shell}'
     return subprocess.run(
         ["/bin/sh", "-c", command, sys.executable, *words],
         cwd=REPOSITORY,

@@ -8,14 +8,14 @@ import sqlite3
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
-from lineage import caching
-from lineage.caching import explain_cache
-from lineage.caching_differences import flatten
-from lineage.care_view import explanations_as_json
-from lineage.graph import Graph
+from lineage.answers.cache import explain as caching
+from lineage.answers.cache.differences import flatten
+from lineage.answers.cache.explain import explain_cache
+from lineage.answers.cache.view import explanations_as_json
+from lineage.graph.graph import Graph
 from lineage.ids import find_execution
-from lineage.store import open_store
-from runners import run as run_module
+from lineage.store.open import open_store
+from runners.local import run as run_module
 from tests.unit.stores_for_tests import CACHED, FAILED, StoreWriter, artifact
 
 FINGERPRINT = "split:all,num_files:{},total_bytes:{},xor_checksum:{},sum_checksum:{}"

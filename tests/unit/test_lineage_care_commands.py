@@ -10,9 +10,9 @@ import filelock
 import pytest
 from typer.testing import CliRunner
 
+from cli import app as cli
 from fareline.errors import UserMistake
-from lineage.store import open_store
-from runners import cli
+from lineage.store.open import open_store
 from tests.unit.stores_for_tests import FAILED, RUNNING, StoreWriter, artifact
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -156,7 +156,7 @@ def test_prune_of_a_named_store_wants_the_root_named(asked):
 
 def test_a_prune_that_is_killed_between_marking_and_removing_is_completed(asked):
     killed_at_the_first_rename = (
-        "import os, signal, sys; from runners.cli import main; "
+        "import os, signal, sys; from cli.app import main; "
         "os.rename = lambda *paths: os.kill(os.getpid(), signal.SIGKILL); main()"
     )
     words = ["lineage", "prune", "--keep", "1", "--yes", "--workspace", str(asked.folder)]

@@ -11,13 +11,14 @@ from rich.console import Console
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 from typer.testing import CliRunner
 
+from cli import app as cli
 from fareline.errors import UserMistake
-from lineage.diff import find_diff
-from lineage.diff_values import compare, flatten, replace_texts, to_decimals
-from lineage.diff_view import diff_as_json, draw_diff
-from lineage.graph import Graph
-from lineage.store import open_store
-from runners import cli
+from lineage.answers.diff.diff import find_diff
+from lineage.answers.diff.values import compare, replace_texts, to_decimals
+from lineage.answers.diff.view import diff_as_json, draw_diff
+from lineage.graph.graph import Graph
+from lineage.store.open import open_store
+from lineage.text.flat import flatten
 from tests.unit.stores_for_tests import CACHED, StoreWriter, artifact
 
 SETTINGS = """
@@ -312,7 +313,8 @@ def test_what_leads_to_no_run_is_refused(runs):
 def test_reading_payloads_imports_no_tensorflow():
     code = (
         "import sys; from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2; "
-        "import lineage.diff, lineage.diff_view, lineage.impact_view, lineage.models_view; "
+        "import lineage.answers.diff.diff, lineage.answers.diff.view; "
+        "import lineage.answers.impact.view, lineage.answers.models.view; "
         "print({'tensorflow', 'tfx', 'pandas', 'rich'} & set(sys.modules))"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from cli.lineage import app
 from lineage import recorded
 from lineage.exports import dump
 from lineage.exports.scope import whole_store
-from lineage.graph import Graph
-from lineage.store import open_store
-from runners.lineage_commands import app
+from lineage.graph.graph import Graph
+from lineage.store.open import open_store
 from tests.unit.stores_of_exports import two_runs
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "lineage.md").read_text(encoding="utf-8")

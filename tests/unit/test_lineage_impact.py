@@ -9,14 +9,14 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from benchmarks.big_store import write_store
+from cli import app as cli
 from fareline.errors import UserMistake
-from lineage.graph import Graph
-from lineage.impact import find_impact
-from lineage.impact_origin import find_origin
-from lineage.impact_view import draw_impact, impact_as_json, shown_models, verdict
-from lineage.model_facts import facts_of_models
-from lineage.store import open_store
-from runners import cli
+from lineage.answers.impact.impact import find_impact
+from lineage.answers.impact.origin import find_origin
+from lineage.answers.impact.view import draw_impact, impact_as_json, shown_models, verdict
+from lineage.facts.models import facts_of_models
+from lineage.graph.graph import Graph
+from lineage.store.open import open_store
 from tests.unit.stores_for_tests import CACHED, FAILED, RUNNING, StoreWriter, artifact
 
 DIGESTS = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("old", "new", "other")}

@@ -6,11 +6,11 @@ import os
 import pytest
 
 from fareline.digests import sha256_of_file, sha256_of_folder
-from lineage.graph import Graph
+from lineage.answers.inputs.inputs import decode_parameters, inputs_as_json, read_inputs, splits_of
+from lineage.facts.payload import Payload, local_path, look_at
+from lineage.graph.graph import Graph
 from lineage.ids import find_execution
-from lineage.inputs import decode_parameters, inputs_as_json, read_inputs, splits_of
-from lineage.payload import Payload, local_path, look_at
-from lineage.store import open_store
+from lineage.store.open import open_store
 from tests.unit.stores_for_tests import CACHED, StoreWriter, artifact
 
 

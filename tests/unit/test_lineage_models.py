@@ -7,12 +7,12 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from cli import app as cli
 from fareline.errors import UserMistake
-from lineage.graph import Graph
-from lineage.models import best_by, list_models, metric_names, sort_by
-from lineage.models_view import models_as_json, models_as_table
-from lineage.store import open_store
-from runners import cli
+from lineage.answers.models.models import best_by, list_models, metric_names, sort_by
+from lineage.answers.models.view import models_as_json, models_as_table
+from lineage.graph.graph import Graph
+from lineage.store.open import open_store
 from tests.unit.stores_for_tests import CACHED, StoreWriter, artifact
 
 METRICS = {

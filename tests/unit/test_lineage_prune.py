@@ -6,12 +6,13 @@ import time
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
-from lineage.baselines import PIN, UNPIN, Decision, record_decision
-from lineage.graph import Graph
-from lineage.prune import plan_prune
-from lineage.prune_payloads import Boundary, leftover, mark_deleted, remove_payloads
-from lineage.store import open_store, open_store_to_write
-from lineage.verify import verify
+from lineage.answers.prune.payloads import Boundary, mark_deleted, remove_payloads
+from lineage.answers.prune.prune import plan_prune
+from lineage.answers.verify.verify import verify
+from lineage.facts.baselines import PIN, UNPIN, Decision, record_decision
+from lineage.facts.payload import leftover
+from lineage.graph.graph import Graph
+from lineage.store.open import open_store, open_store_to_write
 from tests.unit.stores_for_tests import CACHED, RUNNING, StoreWriter, artifact
 
 

@@ -7,8 +7,7 @@ import yaml
 
 from fareline.digests import sha256_of_file
 from fareline.errors import UserMistake
-from lineage.graph import Graph
-from lineage.reproduce import (
+from lineage.answers.reproduce.reproduce import (
     code_warning,
     commands,
     compare_metrics,
@@ -16,8 +15,9 @@ from lineage.reproduce import (
     recipe_of,
     recorded_metrics,
 )
-from lineage.store import open_store
-from runners.reproduction import overrides_for, present_fingerprint, require_reproducible
+from lineage.graph.graph import Graph
+from lineage.store.open import open_store
+from runners.publishing.reproduction import overrides_for, present_fingerprint, require_reproducible
 from tests.unit.stores_for_tests import CACHED, StoreWriter, artifact
 
 SETTINGS = "name: taxi\npush:\n  destination: null\n"

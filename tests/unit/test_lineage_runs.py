@@ -13,10 +13,10 @@ from rich.console import Console
 
 from benchmarks.big_store import write_store
 from fareline.errors import UserMistake
-from lineage.graph import Graph
-from lineage.render import runs_as_json, runs_as_table
-from lineage.runs import NodeRun, Run, list_runs, outputs_of_run
-from lineage.store import open_store, sqlite_connection
+from lineage.answers.runs.view import runs_as_json, runs_as_table
+from lineage.facts.runs import NodeRun, Run, list_runs, outputs_of_run
+from lineage.graph.graph import Graph
+from lineage.store.open import open_store, sqlite_connection
 from tests.unit.stores_for_tests import (
     CACHED,
     CANCELED,
@@ -294,7 +294,7 @@ def test_damage_that_is_met_in_the_middle_of_an_answer(path):
     last = int.from_bytes(head[8:12], "big")
     content[(last - 1) * size : last * size] = b"\xff" * size
     path.write_bytes(content)
-    command = [sys.executable, "-m", "runners.cli", "lineage", "runs", "--store", str(path)]
+    command = [sys.executable, "-m", "cli.app", "lineage", "runs", "--store", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"fareline: the metadata store: {DAMAGED}\n"

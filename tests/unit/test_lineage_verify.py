@@ -8,10 +8,10 @@ import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from fareline.digests import sha256_of_file, sha256_of_folder
-from lineage.care_view import verification_as_json
-from lineage.graph import Graph
-from lineage.store import open_store
-from lineage.verify import verify
+from lineage.answers.verify.verify import verify
+from lineage.answers.verify.view import verification_as_json
+from lineage.graph.graph import Graph
+from lineage.store.open import open_store
 from tests.unit.stores_for_tests import RUNNING, StoreWriter, artifact
 
 HOUR = 3_600_000

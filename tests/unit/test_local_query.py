@@ -1,4 +1,4 @@
-"""data.local_query, data.query_source: what a query may read, says, and refuses."""
+"""data.sources.local_query, data.sources.query: what a query may read, says, and refuses."""
 
 import collections
 import contextlib
@@ -11,8 +11,8 @@ import pytest
 import tensorflow as tf
 
 from data.example_query import ExampleQuery
-from data.local_query import LocalQuery, count_rows, open_query, read_query
-from data.query_source import check_query, find_tables
+from data.sources.local_query import LocalQuery, count_rows, open_query, read_query
+from data.sources.query import check_query, find_tables
 from data.taxi import taxi_csv_path
 from fareline.errors import DataError, FarelineError
 

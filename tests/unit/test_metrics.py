@@ -2,11 +2,11 @@
 
 import pytest
 
-from pipeline.config import load_settings
-from pipeline.evaluation_checks import find_foreign_metrics
-from pipeline.evaluation_section import Thresholds
-from pipeline.metrics import BY_NAME, METRICS, main_metric, metrics_of_task
-from pipeline.sections import DEFAULT_PATH
+from pipeline.rules.evaluation import find_foreign_metrics
+from pipeline.settings.evaluation import Thresholds
+from pipeline.settings.load import load_settings
+from pipeline.settings.metrics import BY_NAME, METRICS, main_metric, metrics_of_task
+from pipeline.settings.settings import DEFAULT_PATH
 from preprocessing.labels import TASKS
 
 NONE = None

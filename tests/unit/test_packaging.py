@@ -13,7 +13,7 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = CHECKOUT / "requirements"
 NOT_SHIPPED = ("tests", "benchmarks")
-WEB = "lineage/explorer/web"
+WEB = "report/explorer/web"
 SETUP = runpy.run_path(str(CHECKOUT / "setup.py"), run_name="setup")
 
 
@@ -62,7 +62,7 @@ def wheel(tmp_path_factory):
 def test_the_wheel_holds_the_data_that_the_code_reads(wheel):
     assert "schema/taxi/schema.pbtxt" in wheel
     assert "pipeline/configs/taxi.yaml" in wheel
-    web = {f"lineage/explorer/web/{path.name}" for path in (CHECKOUT / WEB).iterdir()}
+    web = {f"report/explorer/web/{path.name}" for path in (CHECKOUT / WEB).iterdir()}
     assert len(web) > 20 and web <= set(wheel)
 
 
@@ -78,7 +78,7 @@ def test_the_wheel_says_what_it_is(wheel):
     assert f"\nVersion: {version}\n" in metadata
     assert re.search(r"^Requires-Python: (>=3.10,<3.14|<3.14,>=3.10)$", metadata, re.MULTILINE)
     (scripts,) = [text for name, text in wheel.items() if name.endswith("/entry_points.txt")]
-    assert "fareline = runners.cli:main" in scripts
+    assert "fareline = cli.app:main" in scripts
 
 
 def stated_names(lines):

@@ -7,7 +7,7 @@ import pyarrow.feather
 import pyarrow.parquet
 import pytest
 
-from data.personal_columns import find_personal_columns, sample_columns
+from data.sources.personal_columns import find_personal_columns, sample_columns
 from data.taxi import taxi_csv_path
 
 CARDS = ["4111111111111111", "5500 0000 0000 0004", "340000000000009", "6011-0000-0000-0004",

@@ -1,4 +1,4 @@
-"""data.pieces: every format gives the same rows, whole or in pieces; columns are typed by all."""
+"""data.reading.pieces: every format gives the same rows, in pieces too; all type columns."""
 
 import csv
 import gzip
@@ -10,12 +10,13 @@ import pyarrow.feather
 import pyarrow.parquet
 import pytest
 
-from data import columnar_files, pieces
-from data.kinds import kind_of_cells, merge_kinds
-from data.local_query import LocalQuery, read_query
-from data.pieces import kinds_in, plan_file, read_piece
-from data.sample import read_sample
-from data.source_files import check_source_files
+from data.reading import columnar as columnar_files
+from data.reading import pieces
+from data.reading.kinds import kind_of_cells, merge_kinds
+from data.reading.pieces import kinds_in, plan_file, read_piece
+from data.sources.files import check_source_files
+from data.sources.local_query import LocalQuery, read_query
+from data.sources.sample import read_sample
 from data.taxi import taxi_csv_path
 from fareline.errors import DataError
 

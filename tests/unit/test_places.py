@@ -1,7 +1,7 @@
 """Places: a node that a run has twice is known as repeated, in whatever order it is asked for."""
 
-from lineage.graph import Graph
-from lineage.store import open_store
+from lineage.graph.graph import Graph
+from lineage.store.open import open_store
 from tests.unit.stores_for_tests import FAILED, StoreWriter
 
 

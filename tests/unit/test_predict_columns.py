@@ -2,9 +2,9 @@
 
 import pytest
 
-from pipeline.config import load_settings
-from pipeline.sections import DEFAULT_PATH
-from runners.predict_command import _wanted_by_schema
+from cli.predict import _wanted_by_schema
+from pipeline.settings.load import load_settings
+from pipeline.settings.settings import DEFAULT_PATH
 
 
 @pytest.mark.parametrize(

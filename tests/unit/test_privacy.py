@@ -7,16 +7,20 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from data.batches import Batch
+from cli.app import app
+from cli.serve import _kept_out_of_the_log
 from data.privacy import WITHHELD, Privacy, key_id, protect, pseudonym, require_key
-from data.row_values import Fault
-from data.rows import BadRow
+from data.reading.batches import Batch
+from data.reading.rows import BadRow
+from data.reading.values import Fault
 from fareline.errors import DataError, SettingsError
-from pipeline.checks import check_settings, find_pseudonyms_of_numbers, find_uses_of_dropped_columns
-from pipeline.config import load_settings
+from pipeline.rules.settings import (
+    check_settings,
+    find_pseudonyms_of_numbers,
+    find_uses_of_dropped_columns,
+)
+from pipeline.settings.load import load_settings
 from runners import pii_key
-from runners.cli import app
-from runners.serve_command import _kept_out_of_the_log
 
 KEY = b"0123456789abcdef0123456789abcdef"
 COLUMNAR = "data.reader=columnar"

@@ -15,15 +15,16 @@ import pytest
 from rich.console import Console
 
 from runners import progress
+from runners.local.reading_progress import describe_reading
+from runners.outcome.summary import data_line
 from runners.progress import NodeState, ProgressTable, output_to
-from runners.reading_progress import data_line, describe_reading
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @dataclasses.dataclass
 class Node:
-    """What the table needs of a node; `runners.local.NodeResult` without TFX."""
+    """What the table needs of a node; `runners.local.runner.NodeResult` without TFX."""
 
     name: str
     state: NodeState = NodeState.WAITING

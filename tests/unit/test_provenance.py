@@ -16,8 +16,8 @@ import pytest
 import yaml
 
 from lineage import recorded
-from pipeline.config import PATH_SETTINGS, load_settings
-from pipeline.sections import DEFAULT_PATH
+from pipeline.settings.load import PATH_SETTINGS, load_settings
+from pipeline.settings.settings import DEFAULT_PATH
 from runners import provenance
 from runners.provenance import (
     GitState,

@@ -1,10 +1,10 @@
-"""runners.publication: which nodes must run although they are cached."""
+"""runners.local.publication: which nodes must run although they are cached."""
 
 import pytest
 
-from lineage.store import open_store
-from runners.publication import needs_new_verdict, needs_push
-from serving.versions import publish
+from lineage.store.open import open_store
+from runners.local.publication import needs_new_verdict, needs_push
+from serving.versions.publish import publish
 from tests.unit.stores_for_tests import StoreWriter, artifact
 
 

@@ -18,16 +18,16 @@ import pytest
 import tensorflow as tf
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from data.local_query import LocalQuery, read_query
-from data.pieces import plan_file, read_piece
-from data.row_reader import open_rows
-from data.rows import Wanted
-from data.sample import read_sample
-from data.source_files import check_source_files
+from data.reading.pieces import plan_file, read_piece
+from data.reading.rows import Wanted
+from data.reading.rows_file import open_rows
+from data.sources.files import check_source_files
+from data.sources.local_query import LocalQuery, read_query
+from data.sources.sample import read_sample
 from fareline.errors import DataError
-from pipeline.config import load_settings
-from runners.schema_source import read_rows
-from schema.statistics import make_statistics
+from pipeline.settings.load import load_settings
+from runners.contract import read_rows
+from schema.review.statistics import make_statistics
 
 KINDS = {"count": "int", "fare": "float", "company": "string", "zip": "string", "note": "string"}
 ROWS = [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lineage.relations import (
+from lineage.facts.relations import (
     LEARNED,
     RELATIONS,
     baseline_distances,

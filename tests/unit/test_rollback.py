@@ -10,23 +10,24 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from cli import app as cli
 from fareline.errors import FarelineError, UserMistake, WorkspaceError
+from lineage.answers.prune.payloads import Boundary
+from lineage.answers.prune.prune import plan_prune
+from lineage.answers.runs.view import runs_as_table
+from lineage.answers.show.show import describe
+from lineage.answers.verify.verify import verify
+from lineage.facts.models import live_models
+from lineage.facts.pushes import live_pushes
+from lineage.facts.runs import list_runs
 from lineage.ids import find, find_model
-from lineage.model_facts import live_models
-from lineage.prune import plan_prune
-from lineage.prune_payloads import Boundary
-from lineage.pushes import live_pushes
 from lineage.recorded import PROMOTE, ROLLBACK
-from lineage.render import runs_as_table
-from lineage.runs import list_runs
-from lineage.show import describe
-from lineage.store import open_store_to_write
-from lineage.verify import verify
-from runners import cli, rollback
-from runners.publication import needs_push
+from lineage.store.open import open_store_to_write
+from runners.local.publication import needs_push
+from runners.publishing import rollback
 from runners.workspace import Workspace
-from serving import version_files
-from serving.versions import PublishError, WithheldError, list_versions, publish
+from serving.versions import files as version_files
+from serving.versions.publish import PublishError, WithheldError, list_versions, publish
 from tests.unit.published_for_tests import make_workspace
 from tests.unit.stores_for_tests import StoreWriter, artifact
 
@@ -311,7 +312,7 @@ def test_a_full_disk_leaves_everything_as_it_was(place, monkeypatch):
 
 _ROLL_BACK = """
 import sys
-from runners import cli
+from cli import app as cli
 sys.argv = ["fareline", "rollback", "--reason", "race", "--workspace", sys.argv[1]]
 cli.main()
 """

@@ -1,4 +1,4 @@
-"""data.row_reader: CSV, JSON lines and Parquet read right, or quarantined with line and reason."""
+"""data.reading.rows_file: every format is read right, or quarantined with line and reason."""
 
 import csv
 import decimal
@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data import row_values, rows_csv
-from data.pieces import plan_file, read_piece
-from data.row_reader import open_rows
-from data.row_values import TYPES, check_value, convert
-from data.rows import Wanted
+from data.reading import rows_csv
+from data.reading import values as row_values
+from data.reading.pieces import plan_file, read_piece
+from data.reading.rows import Wanted
+from data.reading.rows_file import open_rows
+from data.reading.values import TYPES, check_value, convert
 from fareline.errors import DataError
 
 WANTED = Wanted({"fare": "float", "hour": "int", "company": "string"}, frozenset({"fare", "hour"}))

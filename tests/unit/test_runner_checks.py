@@ -3,9 +3,9 @@
 import pytest
 
 from fareline.errors import SettingsError
-from pipeline.config import load_settings
-from pipeline.runner_checks import check_runner, find_example_values
-from pipeline.sections import DEFAULT_PATH
+from pipeline.rules.cluster import check_runner, find_example_values
+from pipeline.settings.load import load_settings
+from pipeline.settings.settings import DEFAULT_PATH
 
 
 def problems(runner, *overrides):

@@ -3,8 +3,8 @@
 import pytest
 
 from fareline.errors import SettingsError
-from pipeline.config import load_settings
-from pipeline.sections import DEFAULT_PATH
+from pipeline.settings.load import load_settings
+from pipeline.settings.settings import DEFAULT_PATH
 
 
 def refusal(*overrides):

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from data.samples import Sampler, first_values, joined, take_sample
+from monitoring.drift.samples import Sampler, first_values, joined, take_sample
 
 
 def batches_of(values, size):

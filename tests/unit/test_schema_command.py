@@ -10,13 +10,13 @@ import tensorflow as tf
 import yaml
 from typer.testing import CliRunner
 
-from data.generate import Plan, Shifts, generate
+from cli.app import app
+from data.generate.generate import Plan, Shifts, generate
 from data.taxi import taxi_csv_path
 from fareline.errors import FarelineError
-from runners import schema_source
-from runners.cli import app
+from runners import contract
 from schema import curated
-from schema.statistics import describe_columns
+from schema.review.statistics import describe_columns
 from tests.unit.stores_for_tests import StoreWriter, artifact
 
 ROWS = 400
@@ -194,9 +194,9 @@ def test_broken_rows_are_counted_as_they_were_made(fareline):
 
 
 def test_statistics_are_those_that_pandas_computes(fareline, trips):
-    settings = schema_source.read_settings(None)
-    sample = schema_source.read_rows(Path(write(trips)), None, settings)
-    told = describe_columns(schema_source.statistics_of(sample))
+    settings = contract.read_settings(None)
+    sample = contract.read_rows(Path(write(trips)), None, settings)
+    told = describe_columns(contract.statistics_of(sample))
     assert set(told) == set(trips.columns)
     for name, (share, low, high, distinct) in told.items():
         column = trips[name]
@@ -286,11 +286,11 @@ def test_a_change_by_hand_is_told_and_recorded(fareline, tmp_path, changed):
 def test_diff_looks_at_the_latest_run(fareline, trips, tmp_path):
     """At the statistics that SchemaGen read."""
     data = write(of_rows("fare", 3, -3.5)(trips))
-    settings = schema_source.read_settings(None)
-    sample = schema_source.read_rows(tmp_path / data, None, settings)
+    settings = contract.read_settings(None)
+    sample = contract.read_rows(tmp_path / data, None, settings)
     split = tmp_path / "statistics" / "Split-train"
     split.mkdir(parents=True)
-    statistics = schema_source.statistics_of(sample)
+    statistics = contract.statistics_of(sample)
     (split / "FeatureStats.pb").write_bytes(statistics.SerializeToString())
     (tmp_path / "workspace").mkdir()
     writer = StoreWriter(tmp_path / "workspace" / "metadata.db")
@@ -352,7 +352,7 @@ def test_infer_writes_a_schema_that_its_data_keeps(fareline, mistake, trips, tmp
 def test_mistakes_are_one_line(mistake, trips, tmp_path, monkeypatch, arguments, message):
     write(trips.head(5))
     (tmp_path / "broken.parquet").write_text("no parquet")
-    monkeypatch.setattr(schema_source, "load_tfdv", None)
+    monkeypatch.setattr(contract, "load_tfdv", None)
     assert message in mistake(*arguments)
 
 

@@ -4,19 +4,19 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
-from data.batches import Batch
-from data.row_values import Fault
-from data.rows import BadRow
-from data.sample import Sample
+from cli.views.schema import hide_personal, unreadable_rows
+from data.reading.batches import Batch
+from data.reading.rows import BadRow
+from data.reading.values import Fault
+from data.sources.sample import Sample
 from fareline.errors import UserMistake
-from runners.schema_view import hide_personal, unreadable_rows
-from schema.acceptance import choose_columns
-from schema.bounds import Numbers, say_number_of_values, say_presence, say_shape
-from schema.check import Finding
-from schema.differences import compare_schemas, list_values
-from schema.review import merge_columns, split_into_columns
-from schema.statistics import count_empty_as_missing
-from schema.text_edit import edit_schema_text, same_schema
+from schema.gate.check import Finding
+from schema.review.acceptance import choose_columns
+from schema.review.bounds import Numbers, say_number_of_values, say_presence, say_shape
+from schema.review.differences import compare_schemas, list_values
+from schema.review.review import merge_columns, split_into_columns
+from schema.review.statistics import count_empty_as_missing
+from schema.review.text_edit import edit_schema_text, same_schema
 
 TEXT = """\
 # The contract.

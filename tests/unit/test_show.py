@@ -9,11 +9,11 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 from rich.console import Console
 
 from lineage import ids
-from lineage.graph import Graph
-from lineage.outline import decoded, outline
-from lineage.show import describe
-from lineage.show_drawing import draw
-from lineage.store import open_store, sqlite_connection
+from lineage.answers.show.show import describe
+from lineage.answers.show.view import draw
+from lineage.graph.graph import Graph
+from lineage.store.open import open_store, sqlite_connection
+from lineage.text.outline import decoded, outline
 from tests.unit.stores_for_tests import CACHED, FAILED, RUNNING, StoreWriter, artifact
 
 SHA = "ab" * 32

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.slicing import (
+from pipeline.settings.slicing import (
     bucket_name,
     feature_key,
     is_name_of,

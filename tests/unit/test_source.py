@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from data import source as csv_source
 from data import taxi
-from data.personal_columns import find_personal_columns, sample_columns
-from data.sample import read_sample
-from data.source import CsvSource, check_csv_example_gen_reads_alike, check_csv_source
+from data.sources import csv as csv_source
+from data.sources.csv import CsvSource, check_csv_example_gen_reads_alike, check_csv_source
+from data.sources.personal_columns import find_personal_columns, sample_columns
+from data.sources.sample import read_sample
 from fareline.errors import DataError
 
 REPOSITORY = Path(__file__).resolve().parents[2]

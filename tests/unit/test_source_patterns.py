@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lineage.source_patterns import pattern_matches, patterns_of
+from lineage.facts.source_patterns import pattern_matches, patterns_of
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import pytest
 
 from data.taxi import taxi_csv_path
 from fareline.errors import DataError
-from pipeline.config import load_settings
-from runners.run import check_request
-from runners.source_warnings import source_warnings
+from pipeline.settings.load import load_settings
+from pipeline.source.check import check_request
+from pipeline.source.warnings import source_warnings
 
 LOOKS = (
     "warning: column contact looks like e-mail addresses; "

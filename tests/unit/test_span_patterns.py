@@ -7,7 +7,15 @@ import pytest
 from tfx.components.example_gen import utils as example_gen_utils
 from tfx.proto import example_gen_pb2, range_config_pb2
 
-from data.span_patterns import Span, choose, describe, find_spans, gaps, has_span, split_pattern
+from data.sources.span_patterns import (
+    Span,
+    choose,
+    describe,
+    find_spans,
+    gaps,
+    has_span,
+    split_pattern,
+)
 from fareline.errors import DataError
 
 SPANS = "span-{SPAN}/version-{VERSION}/*.csv"

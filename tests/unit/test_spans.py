@@ -11,7 +11,7 @@ import pytest
 from tfx.components.example_gen import utils as example_gen_utils
 from tfx.proto import example_gen_pb2, range_config_pb2
 
-from data.spans import LISTING, PERIODS, Cut, cut_into_spans
+from data.generate.cut_spans import LISTING, PERIODS, Cut, cut_into_spans
 from data.taxi import taxi_csv_path
 from fareline.errors import DataError
 

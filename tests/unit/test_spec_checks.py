@@ -5,9 +5,9 @@ import copy
 import pytest
 
 from fareline.errors import SettingsError
-from pipeline.config import load_settings
-from pipeline.sections import DEFAULT_PATH
-from pipeline.spec_checks import check_spec
+from pipeline.rules.spec import check_spec
+from pipeline.settings.load import load_settings
+from pipeline.settings.settings import DEFAULT_PATH
 
 SOUND = {
     "root": {

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from lineage.graph import Graph
-from lineage.runs import list_runs
-from lineage.store import open_store
+from lineage.facts.runs import list_runs
+from lineage.graph.graph import Graph
+from lineage.store.open import open_store
 from tests.forked import run_forked
 from tests.unit.specs_for_tests import SpecBuilder, constant, shell
 
@@ -21,7 +21,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 def called(*arguments):
     return {
-        "args": [sys.executable, "-m", "runners.cli", *map(str, arguments)],
+        "args": [sys.executable, "-m", "cli.app", *map(str, arguments)],
         "env": os.environ | {"PYTHONPATH": str(REPOSITORY), "COLUMNS": "100", "NO_COLOR": "1"},
         "cwd": "/",
     }

@@ -4,7 +4,7 @@ import pytest
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-from runners.spec.conditions import ConditionError, decide, inputs_named
+from runners.replay.reading.conditions import ConditionError, decide, inputs_named
 
 INPUTS = json_format.ParseDict(
     {

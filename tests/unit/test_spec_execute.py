@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from lineage.graph import Graph
-from lineage.runs import list_runs, outputs_of_run
-from lineage.store import open_store
+from lineage.facts.runs import list_runs, outputs_of_run
+from lineage.graph.graph import Graph
+from lineage.store.open import open_store
 from tests.unit.specs_for_tests import (
     SpecBuilder,
     SpecRunner,

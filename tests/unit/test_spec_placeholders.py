@@ -7,9 +7,9 @@ from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 from ml_metadata.proto import metadata_store_pb2
 
-from runners.spec.artifacts import artifact_type, metadata_of, to_runtime, to_stored
-from runners.spec.placeholders import Job, PlaceholderError, fill
-from runners.spec.resolver import QueryError, select
+from runners.replay.artifacts import artifact_type, metadata_of, to_runtime, to_stored
+from runners.replay.reading.placeholders import Job, PlaceholderError, fill
+from runners.replay.resolver import QueryError, select
 
 JOB = Job("run-1", "Trainer", "/root", "2026-01-01T00:00:00+00:00")
 GIVEN = json_format.ParseDict(

@@ -5,9 +5,9 @@ import json
 import pytest
 import yaml
 
-from runners.spec.document import SpecError, load_document, parse_document
-from runners.spec.parameters import parse_assignments
-from runners.spec.uris import UriMap, parse_uri_map
+from runners.replay.reading.document import SpecError, load_document, parse_document
+from runners.replay.reading.parameters import parse_assignments
+from runners.replay.reading.uris import UriMap, parse_uri_map
 from tests.unit.specs_for_tests import SpecBuilder, constant, from_task, shell
 
 

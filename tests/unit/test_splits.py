@@ -1,10 +1,10 @@
-"""data.splits: the same row in the same split wherever and however it was read."""
+"""data.splitting: the same row in the same split wherever and however it was read."""
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from data.splits import Splitting, assign, hash_rows
+from data.splitting.hash import Splitting, assign, hash_rows
 from fareline.errors import DataError
 
 SHARES = (("train", 8), ("validate", 2), ("eval", 5))

@@ -18,9 +18,10 @@ from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from fareline.errors import UserMistake
-from lineage import migrate, store_server
-from lineage.sqlite_snapshot import snapshot
-from lineage.store import (
+from lineage.store import migrate
+from lineage.store import server as store_server
+from lineage.store.address import parse_address, without_password
+from lineage.store.open import (
     connect,
     connect_for_run,
     open_store,
@@ -29,7 +30,7 @@ from lineage.store import (
     sqlite_connection,
     store_connection,
 )
-from lineage.store_address import parse_address, without_password
+from lineage.store.sqlite_snapshot import snapshot
 from tests.servers import USER
 from tests.unit.stores_for_tests import StoreWriter, artifact
 
@@ -189,7 +190,7 @@ def test_a_writer_never_fails_while_others_read_all_the_time(path):
     # In a process of its own: in this one the readers would drop the writer's locks.
     code = (
         "import sys\n"
-        "from lineage.store import connect, sqlite_connection\n"
+        "from lineage.store.open import connect, sqlite_connection\n"
         "from ml_metadata.proto import metadata_store_pb2 as mlmd\n"
         "store = connect(sqlite_connection(sys.argv[1]))\n"
         "kind = store.get_execution_types()[0].id\n"
@@ -211,7 +212,7 @@ def test_a_writer_never_fails_while_others_read_all_the_time(path):
 @pytest.mark.parametrize("in_memory", [True, False])
 def test_no_copy_is_left(path, tmp_path, monkeypatch, in_memory):
     memory = tmp_path / "temp" if in_memory else tmp_path / "none"
-    monkeypatch.setattr("lineage.sqlite_snapshot.MEMORY_FOLDER", memory)
+    monkeypatch.setattr("lineage.store.sqlite_snapshot.MEMORY_FOLDER", memory)
     if in_memory:
         monkeypatch.setattr("tempfile.gettempdir", lambda: pytest.fail("not in memory"))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temp"))
@@ -222,7 +223,7 @@ def test_no_copy_is_left(path, tmp_path, monkeypatch, in_memory):
 
 
 def test_no_room_for_a_copy(path, tmp_path, monkeypatch):
-    monkeypatch.setattr("lineage.sqlite_snapshot.MEMORY_FOLDER", tmp_path / "none")
+    monkeypatch.setattr("lineage.store.sqlite_snapshot.MEMORY_FOLDER", tmp_path / "none")
     monkeypatch.setattr("shutil.copyfile", lambda *_: os.truncate(os.devnull + "/x", 0))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert refusal(path) == (
@@ -260,7 +261,7 @@ def test_a_store_whose_writer_was_killed_is_read_as_it_was_before(path):
 
 
 def test_a_store_that_stays_locked(path, monkeypatch):
-    monkeypatch.setattr("lineage.sqlite_snapshot.BUSY_SECONDS", 0.2)
+    monkeypatch.setattr("lineage.store.sqlite_snapshot.BUSY_SECONDS", 0.2)
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as writer:
         writer.execute("BEGIN EXCLUSIVE")
         assert refusal(path) == (
@@ -304,7 +305,7 @@ def test_an_older_store_is_refused_and_a_copy_can_be_migrated(path, version):
     assert refusal(path) == (
         f"{path}: the store has schema version {version}; expected version {CURRENT}, that of the "
         f"ml-metadata installed here. Hint: migrate a copy: cp {path} {copy} && "
-        f"python -m lineage.migrate {copy}."
+        f"python -m lineage.store.migrate {copy}."
     )
     assert path.read_bytes() == before
     hint = refusal(path).partition("migrate a copy: ")[2].removesuffix(".")
@@ -339,7 +340,7 @@ def test_migrating_says_what_is_wrong(tmp_path, capsys):
         f"{tmp_path}/none.db: no such file; expected a copy of a store. Hint: make it with cp.",
         "mysql://me@db/runs: a server, and no file; expected a copy of a store. Hint: make it with "
         "cp.",
-        "usage: python -m lineage.migrate COPY",
+        "usage: python -m lineage.store.migrate COPY",
     ]
 
 
@@ -398,7 +399,7 @@ def _literal(server, columns):
 
 def answers(*store, environment=None):
     """What commands say about a store, and on stderr."""
-    code = "import sys; from runners.cli import main; sys.exit(main())"
+    code = "import sys; from cli.app import main; sys.exit(main())"
     said = {}
     for command in (["runs"], ["upstream", "PushedModel:3"], ["models"]):
         done = subprocess.run(

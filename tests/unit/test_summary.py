@@ -9,15 +9,15 @@ import pytest
 from rich.console import Console
 
 from fareline.errors import DataError
-from lineage.elements import Artifact
+from lineage.graph.elements import Artifact
 from lineage.recorded import tuning_of
-from lineage.store import open_store
-from pipeline.config import load_settings
-from pipeline.evaluation import SliceMetrics
-from runners import summary
-from runners.local import NodeResult
+from lineage.store.open import open_store
+from pipeline.evaluation.eval_config import SliceMetrics
+from pipeline.settings.load import load_settings
+from runners.local.runner import NodeResult
+from runners.outcome import summary
+from runners.outcome.summary import EXIT_CODES, Outcome, describe_error, print_summary, read_outcome
 from runners.progress import NodeState
-from runners.summary import EXIT_CODES, Outcome, describe_error, print_summary, read_outcome
 from runners.workspace import Workspace
 from tests.unit.stores_for_tests import FAILED, StoreWriter, artifact
 
@@ -36,7 +36,7 @@ WORKSPACE = Workspace(Path("/runs/[ws]"))
 
 
 def told(blessed=True, baseline=None, pushed_to="/runs/[ws]/serving/taxi/1", checks=()):
-    """What lineage.why says of a run; its words are tested in test_why.py."""
+    """What lineage.answers.why.why says of a run; its words are tested in test_why.py."""
     verdict = {
         "checks": list(checks),
         "gaps": [],

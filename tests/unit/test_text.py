@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 from rich.markup import render
 
-from lineage.text import escaped, plain, text
+from lineage.text.harmless import escaped, plain, text
 
 MARKUP = "[bold red]x[/] [link=http://evil]y[/link] \\[z]"
 

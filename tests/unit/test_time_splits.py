@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data import time_splits
-from data.splits import Splitting, assign
-from data.time_splits import count_times, find_starts, merge_times
+from data.splitting import time as time_splits
+from data.splitting.hash import Splitting, assign
+from data.splitting.time import count_times, find_starts, merge_times
 from fareline.errors import DataError
 
 SHARES = (("train", 8), ("validate", 2), ("eval", 5))

@@ -4,9 +4,9 @@ import itertools
 
 import pytest
 
-from lineage.graph import Graph
-from lineage.store import open_store
-from lineage.trace import trace_downstream, trace_upstream
+from lineage.graph.graph import Graph
+from lineage.graph.trace import trace_downstream, trace_upstream
+from lineage.store.open import open_store
 from tests.unit.stores_for_tests import CACHED, FAILED, RUNNING, StoreWriter, artifact
 
 

@@ -9,12 +9,12 @@ from rich.console import Console
 from benchmarks.big_store import write_store
 from fareline.errors import UserMistake
 from lineage import ids
-from lineage.graph import Graph
-from lineage.path_drawing import draw_paths
-from lineage.paths import find_paths, paths_as_json
-from lineage.store import open_store
-from lineage.tree_drawing import draw_chain
-from lineage.trees import Wanted, chain_as_json, find_chain
+from lineage.answers.chain.chain import Wanted, chain_as_json, find_chain
+from lineage.answers.chain.path_view import draw_paths
+from lineage.answers.chain.paths import find_paths, paths_as_json
+from lineage.answers.chain.view import draw_chain
+from lineage.graph.graph import Graph
+from lineage.store.open import open_store
 from tests.unit.stores_for_tests import CACHED, StoreWriter, artifact
 
 SHA = "ab" * 32

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from fareline.packages import PACKAGES
 from pipeline import user_code
 from pipeline.user_code import find_sources, fingerprint_sources
 from tests.forked import run_forked
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-ROOMS = ("fareline", "pipeline", "preprocessing", "models", "data", "schema", "runners", "lineage",
-         "serving")  # fmt: skip
 
 
 @pytest.fixture
@@ -201,7 +200,7 @@ SOURCES = {name: value for name, value in vars(user_code).items() if name.endswi
 
 @pytest.mark.parametrize("name", sorted(SOURCES))
 def test_the_fingerprint_is_of_all_that_python_loads_with_the_code(name):
-    words = [sys.executable, "-m", "tests.loaded_modules", json.dumps([SOURCES[name], ROOMS])]
+    words = [sys.executable, "-m", "tests.loaded_modules", json.dumps([SOURCES[name], PACKAGES])]
     done = run_forked(words, REPOSITORY, os.environ | {"PYTHONPATH": str(REPOSITORY)})
     assert done.returncode == 0, done.stderr
     loaded = set(json.loads(done.stdout.splitlines()[-1]))
@@ -212,16 +211,16 @@ def test_the_fingerprint_is_of_all_that_python_loads_with_the_code(name):
 def test_what_lists_by_hand_once_lacked_is_there():
     example_gen = set(find_sources(user_code.EXAMPLE_GEN_SOURCES))
     assert example_gen >= {
-        "data.batches",
-        "data.csv_header",
+        "data.reading.batches",
+        "data.reading.csv_header",
         "data.privacy",
-        "data.quarantine",
-        "data.rows",
-        "pipeline.components.example_protection",
-        "pipeline.components.span_driver",
+        "data.reading.quarantine",
+        "data.reading.rows",
+        "pipeline.ingest.protection",
+        "pipeline.ingest.span_driver",
         "runners.pii_key",
     }
-    assert set(find_sources(user_code.GATE_SOURCES)) >= {"schema.curated", "data.rows"}
+    assert set(find_sources(user_code.GATE_SOURCES)) >= {"schema.curated", "data.reading.rows"}
     assert set(find_sources(user_code.INFRA_VALIDATOR_SOURCES)) >= {"fareline.digests"}
 
 

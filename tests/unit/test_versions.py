@@ -1,4 +1,4 @@
-"""serving.versions: a reader sees whole versions only, whatever the publishers do or suffer."""
+"""serving.versions.publish: a reader sees whole versions only, whatever publishers do or suffer."""
 
 import json
 import os
@@ -12,9 +12,10 @@ import time
 import pytest
 
 from fareline.digests import sha256_of_folder
-from serving import version_files, versions
-from serving.decisions import Withheld, model_digest
-from serving.versions import (
+from serving.versions import files as version_files
+from serving.versions import publish as versions
+from serving.versions.decisions import Withheld, model_digest
+from serving.versions.publish import (
     PublishError,
     Return,
     Version,

@@ -3,16 +3,16 @@
 import pytest
 
 from fareline.errors import UserMistake
-from pipeline.runner_sections import Vertex
-from runners.jobs import (
+from pipeline.settings.runners import Vertex
+from runners.platforms.jobs import (
     JobState,
     PlatformError,
     RefusedRequestError,
     Request,
     UnreachableError,
 )
+from runners.platforms.vertex.client import VertexPlatform, credentials_for
 from runners.progress import NodeState
-from runners.vertex_client import VertexPlatform, credentials_for
 from tests.loopback.execution import CANCELLED, FAILED, Play
 from tests.loopback.specs_for_tests import SPEC, VALUES, vertex_job
 from tests.loopback.vertex import vertex_server
@@ -253,7 +253,9 @@ def test_credentials_that_are_not_valid_any_more(platform, monkeypatch, server):
                 "invalid_grant: Token has been expired or revoked.", {"error": "invalid_grant"}
             )
 
-    monkeypatch.setattr("runners.vertex_client.credentials_for", lambda endpoint: Expired())
+    monkeypatch.setattr(
+        "runners.platforms.vertex.client.credentials_for", lambda endpoint: Expired()
+    )
     assert message(PlatformError, platform.look, "tiny-1") == (
         "vertex: the credentials are not valid, or not any more (invalid_grant: Token has been "
         "expired or revoked); expected Application Default Credentials of an account that may use "

@@ -3,11 +3,11 @@
 import pytest
 
 from fareline.errors import SettingsError
-from pipeline.checks import find_unfit_types, find_unknown_columns, required_columns
-from pipeline.config import load_settings
-from pipeline.evaluation import build_eval_config
-from pipeline.sections import DEFAULT_PATH
-from pipeline.weighting_checks import find_weighting_mistakes
+from pipeline.evaluation.eval_config import build_eval_config
+from pipeline.rules.settings import find_unfit_types, find_unknown_columns, required_columns
+from pipeline.rules.weighting import find_weighting_mistakes
+from pipeline.settings.load import load_settings
+from pipeline.settings.settings import DEFAULT_PATH
 from preprocessing.weighting import Weighting, parse_weighting
 
 ALL = (

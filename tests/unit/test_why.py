@@ -5,16 +5,16 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from lineage.graph import Graph
-from lineage.store import open_store
-from lineage.why import why_run
-from lineage.why_view import judgement_lines, refusals, why_lines
-from runners import cli
+from cli import app as cli
+from lineage.answers.why.view import judgement_lines, refusals, why_lines
+from lineage.answers.why.why import why_run
+from lineage.graph.graph import Graph
+from lineage.store.open import open_store
 from tests.unit.stores_for_tests import CACHED, FAILED, StoreWriter, artifact
 
 
 def check(slice_name, kind, bound, value, **rest):
-    """A check as pipeline.verdict writes it."""
+    """A check as pipeline.evaluation.verdict writes it."""
     plain = {
         "metric": "auc",
         "slice": slice_name,

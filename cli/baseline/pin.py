@@ -1,0 +1,38 @@
+"""`fareline baseline pin`: compare new models with this one."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.options import DEFAULT_WORKSPACE, JsonOption, ReasonOption, StoreOption, WorkspaceOption
+from fareline.errors import UserMistake
+
+if TYPE_CHECKING:
+    pass
+from cli.views.baseline import decide, the_model
+from runners.stores import open_graph
+
+
+def pin(
+    model: Annotated[
+        str, typer.Argument(metavar="VERSION|MODEL", help="A pushed version, or such as Model:12.")
+    ],
+    reason: ReasonOption = "",
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare new models with this one, until the next pin, reset or unpin."""
+    from lineage.facts.baselines import PIN
+
+    graph = open_graph(workspace, store)
+    found = the_model(graph, model)
+    pipelines = {e.place.pipeline for e in graph.producers(found) if e.place.pipeline}
+    if len(pipelines) != 1 or found.state != "live":
+        raise UserMistake.explain(
+            found.key,
+            "its files are gone" if pipelines else "no pipeline made it",
+            "expected a model of a pipeline, with its files",
+            "`fareline lineage models` lists the models",
+        )
+    decide(PIN, *pipelines, found, reason, (workspace, store, as_json))

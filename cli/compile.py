@@ -1,0 +1,82 @@
+"""`fareline compile`: the spec for a cluster."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.options import ConfigOption, JsonOption, RunnerArgument, SetOption, output_option
+from cli.views.clusters import require_runner, warn_of_examples
+from fareline.errors import SettingsError
+from pipeline.settings.runners import RunnerName
+from runners.submit.quietly import compile_quietly
+
+
+def compile_(
+    runner: RunnerArgument,
+    output: Annotated[
+        Path | None,
+        output_option("FILE", "File to write. [default: NAME.yaml or NAME.json]"),
+    ] = None,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the pipeline as a spec for Kubeflow or Vertex; no credentials, no network."""
+    name = require_runner(runner, "compile")
+    if output is not None:
+        require_suffix(output, name)
+    settings, compiled = compile_quietly(name, config, overrides)
+    path = output or Path(f"{settings.name}{compiled.suffix}")
+    write_spec(path, compiled.text)
+    examples = warn_of_examples(settings, name)
+    if as_json:
+        answer = {
+            "runner": name,
+            "path": str(path),
+            "pipeline_root": compiled.pipeline_root,
+            "parameters": compiled.parameters,
+            "example_values": dict(examples),
+        }
+        typer.echo(json.dumps(answer, indent=2))
+    else:
+        typer.echo(f"{path}: {settings.name} for {name}, {len(compiled.text):,} bytes")
+
+
+def require_suffix(path: Path, runner: RunnerName) -> None:
+    """Refuses a name that says another format than the file would have.
+
+    Raises:
+        SettingsError: It does.
+    """
+    from runners.submit.compilation import SUFFIXES
+
+    suffix = SUFFIXES[runner]
+    if path.suffix not in (suffix, {".yaml": ".yml"}.get(suffix)):
+        raise SettingsError.explain(
+            str(path),
+            f"its name ends in {path.suffix or 'nothing'}",
+            f"expected {suffix}, by which every client knows the format",
+            f"name it {path.with_suffix(suffix).name}",
+        )
+
+
+def write_spec(path: Path, text: str) -> None:
+    """Writes beside, then renames.
+
+    Raises:
+        SettingsError: The file cannot be written.
+    """
+    part = path.with_name(f"{path.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        raise SettingsError.explain(
+            str(path),
+            f"cannot be written ({error.strerror})",
+            "expected a folder that is there, and is yours",
+            "name another file with --output",
+        ) from error

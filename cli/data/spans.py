@@ -1,0 +1,71 @@
+"""`fareline data spans`: rows cut by time into spans."""
+
+import enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.answer import answer
+from cli.options import JsonOption, output_option
+
+
+class Period(str, enum.Enum):
+    """Lengths of a span."""
+
+    month = "month"
+    quarter = "quarter"
+    year = "year"
+
+
+class Layout(str, enum.Enum):
+    """How the folders of spans are named."""
+
+    span = "span"
+    date = "date"
+
+
+def spans(
+    output: Annotated[
+        Path,
+        output_option("DIR", "A new folder, or one of such spans."),
+    ],
+    by: Annotated[Period, typer.Option("--by", help="Length of a span.")],
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="PATH", help="CSV file or folder. [default: the taxi data]"),
+    ] = None,
+    column: Annotated[
+        str, typer.Option("--column", help="Seconds since 1970, cut as UTC.")
+    ] = "trip_start_timestamp",
+    layout: Annotated[
+        Layout, typer.Option("--layout", help="span-1, span-2, …, or folders named by a date.")
+    ] = Layout.span,
+    version: Annotated[int, typer.Option("--version", min=1, help="Of the spans written.")] = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Cut rows by time into span folders, every row into exactly one."""
+    from data.generate.cut_spans import Cut, cut_into_spans
+    from data.sources.csv import check_csv_source
+    from data.taxi import taxi_csv_path
+
+    files = check_csv_source(source or taxi_csv_path(), [column]).files
+    cut = Cut(by.value, column, layout.value, version)
+    listing = cut_into_spans(files, cut, output)
+
+    def draw(console) -> None:
+        from rich.table import Table
+
+        table = Table("span", "version", "period", "begin", "rows", box=None, pad_edge=False)
+        for span in listing["spans"]:
+            cells = ("span", "version", "period", "begin")
+            table.add_row(*(str(span[cell]) for cell in cells), f"{span['rows']:,}")
+        console.print(table)
+        console.print(
+            f"{listing['rows']:,} rows in {len(listing['spans'])} spans; the source is "
+            f"{output}/{listing['pattern']}",
+            markup=False,
+            soft_wrap=True,
+        )
+
+    answer(as_json, {"folder": str(output), **listing}, draw)

@@ -1,0 +1,166 @@
+"""`fareline doctor`: what this machine can do and what is missing, without importing TensorFlow."""
+
+import dataclasses
+import importlib.metadata
+import json
+import platform
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cli.options import JsonOption
+from runners.provenance import STACKS
+
+PACKAGES = (
+    "tfx",
+    "tensorflow",
+    "keras",
+    "tensorflow-transform",
+    "tensorflow-data-validation",
+    "tensorflow-model-analysis",
+    "ml-metadata",
+    "apache-beam",
+    "protobuf",
+)
+NEEDED_DISK_GIB = 2.0  # a cold run writes about 50 MB; Beam and TensorFlow want room to spill
+NEEDED_MEMORY_GIB = 3.0  # peak of a cold run of the taxi pipeline, its model server included: 2.3
+
+
+def doctor(as_json: JsonOption = False) -> None:
+    """Say what this machine can do and what is missing."""
+    report = examine()
+    if as_json:
+        typer.echo(report.to_json())
+    else:
+        print_report(report)
+    raise typer.Exit(0 if report.can_run else 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        what: Its name.
+        found: What was found, in words.
+        ok: Whether that is enough.
+        hint: What to do if not.
+        required: Whether `fareline run` needs it.
+    """
+
+    what: str
+    found: str
+    ok: bool
+    hint: str = ""
+    required: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """Everything that was looked at."""
+
+    stack: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def can_run(self) -> bool:
+        """Whether nothing that `fareline run` needs is missing."""
+        return all(f.ok for f in self.findings if f.required)
+
+    def to_json(self) -> str:
+        """One JSON object."""
+        findings = [dataclasses.asdict(f) for f in self.findings]
+        return json.dumps(
+            {"stack": self.stack, "can_run": self.can_run, "findings": findings}, indent=1
+        )
+
+
+def examine(folder: Path | None = None) -> Report:
+    """Looks at interpreter, packages, disk, memory and optional programs.
+
+    Args:
+        folder: Whose disk is looked at; the current one by default.
+    """
+    tfx_version = _version("tfx") or ""
+    stack = STACKS.get(".".join(tfx_version.split(".")[:2]), "unknown")
+    findings = [
+        Finding("python", f"{platform.python_version()} at {sys.executable}", True),
+        Finding("C library", " ".join(platform.libc_ver()) or platform.platform(), True),
+        *(_package(name) for name in PACKAGES),
+        _disk(folder or Path.cwd()),
+        _memory(),
+        *(capability() for capability in CAPABILITIES),
+    ]
+    return Report(stack, tuple(findings))
+
+
+def _package(name: str) -> Finding:
+    found = _version(name)
+    return Finding(name, found or "not installed", bool(found), "make setup", required=True)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _disk(folder: Path) -> Finding:
+    free = shutil.disk_usage(folder).free / 2**30
+    enough = free >= NEEDED_DISK_GIB
+    hint = f"free at least {NEEDED_DISK_GIB:g} GiB"
+    return Finding("free disk", f"{free:.1f} GiB", enough, hint, required=True)
+
+
+def _memory() -> Finding:
+    free = psutil.virtual_memory().available / 2**30
+    enough = free >= NEEDED_MEMORY_GIB
+    hint = f"close something: a run needs {NEEDED_MEMORY_GIB:g} GiB"
+    return Finding("free memory", f"{free:.1f} GiB", enough, hint, required=True)
+
+
+def _serving() -> Finding:
+    found = shutil.which("tensorflow_model_server")
+    return Finding(
+        "infra validation with TensorFlow Serving",
+        found or "no tensorflow_model_server on PATH: our own server is used",
+        bool(found),
+        "install TensorFlow Serving",
+    )
+
+
+def _tensorboard() -> Finding:
+    found = _version("tensorboard")
+    words = f"tensorboard {found}" if found else "no tensorboard installed"
+    return Finding("training curves", words, bool(found), "make setup")
+
+
+def _kfp() -> Finding:
+    found = _version("kfp")
+    return Finding(
+        "compiling for Kubeflow", f"kfp {found}" if found else "no kfp", bool(found), "make setup"
+    )
+
+
+CAPABILITIES: tuple[Callable[[], Finding], ...] = (_serving, _tensorboard, _kfp)
+
+
+def print_report(report: Report) -> None:
+    """Prints the findings as a table; the sign says what the colour says."""
+    table = Table(title=f"Stack: {report.stack}", title_justify="left", box=None, pad_edge=False)
+    for name in ("", "what", "found", "what to do"):
+        table.add_column(name)
+    for f in report.findings:
+        bad = ("✗", "red") if f.required else ("○", "yellow")
+        sign, style = ("✓", "green") if f.ok else bad
+        table.add_row(f"[{style}]{sign}[/]", f.what, f.found, "" if f.ok else f.hint)
+    Console().print(table)
+    verdict = "can" if report.can_run else "cannot"
+    Console().print(f"This machine {verdict} run the pipeline; ○ marks what is optional.")

@@ -1,0 +1,26 @@
+"""`fareline lineage diff`: what differs between two runs or models."""
+
+from typing import Annotated
+
+import typer
+
+from cli.answer import answer
+from cli.options import DEFAULT_WORKSPACE, JsonOption, ShowAllOption, StoreOption, WorkspaceOption
+from runners.stores import open_graph
+
+
+def diff(
+    a: Annotated[str, typer.Argument(metavar="A", help="A run, a model, or what leads to one.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="What it is compared with.")],
+    show_all: ShowAllOption = False,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what differs between two runs or models, and what is the same."""
+    from lineage.answers.diff.diff import find_diff
+    from lineage.answers.diff.view import diff_as_json, draw_diff
+
+    found = find_diff(open_graph(workspace, store), a, b)
+    content = diff_as_json(found) if as_json else None
+    answer(as_json, content, lambda console: draw_diff(console, found, show_all))

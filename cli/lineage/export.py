@@ -1,0 +1,154 @@
+"""`fareline lineage export`: a part of the store, or all of it, for other programs."""
+
+import enum
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.options import (
+    DEFAULT_WORKSPACE,
+    JsonOption,
+    ShowAllOption,
+    StoreOption,
+    WorkspaceOption,
+    format_option,
+    output_option,
+)
+from fareline.errors import UserMistake
+
+if TYPE_CHECKING:
+    from lineage.graph.graph import Graph
+from cli.answer import answer
+from runners.stores import open_graph
+
+
+class Format(str, enum.Enum):
+    """What can be written."""
+
+    HTML = "html"
+    DOT = "dot"
+    MERMAID = "mermaid"
+    JSON = "json"
+    OPENLINEAGE = "openlineage"
+
+
+def export(
+    target: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="ID",
+            help="A run or pipeline: all of it. An artifact or execution: its upstream and "
+            "downstream. [default: the last run]",
+        ),
+    ] = None,
+    kind: Annotated[Format, format_option()] = Format.JSON,
+    output: Annotated[
+        Path | None,
+        output_option("FILE", "Where to. [default: stdout]"),
+    ] = None,
+    everything: ShowAllOption = False,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a run, a pipeline, or what belongs to an id, in a format of others.
+
+    The same store gives the same bytes. JSON has everything that the store says, as documented in
+    docs/lineage.md; OpenLineage is JSON lines, two events an execution. With -o, --json says what
+    was written.
+    """
+    if as_json and output is None and kind is not Format.JSON:
+        raise UserMistake.explain(
+            "--json",
+            f"given with {kind.value} on stdout",
+            "expected nothing but JSON there",
+            "name a file with -o",
+        )
+    if everything and target:
+        raise UserMistake.explain(
+            target, "given with --all", "expected one of them", "leave one of them out"
+        )
+    if output:
+        _check_place(output)
+    content = _render(kind, open_graph(workspace, store), target, everything).encode("utf-8")
+    if output:
+        _replace(output, content)
+        written = {"format": kind.value, "output": str(output), "bytes": len(content)}
+        if as_json:
+            answer(True, written, lambda console: None)
+        else:
+            typer.echo(f"{output}: {len(content):,} bytes", err=True)
+    else:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+
+
+def _render(kind: Format, graph: "Graph", target: str | None, everything: bool) -> str:
+    """The text of a format. Each module is imported when it is asked for: one takes half a second.
+
+    The page of the explorer always has the whole store in it, and opens on what was asked for.
+    """
+    from lineage.ids import find
+
+    if kind is Format.HTML:
+        from report.explorer.page import explorer_page
+
+        return explorer_page(graph, find(graph, target) if target else None)
+    from lineage.exports.scope import around, whole_store
+
+    scope = whole_store(graph) if everything else around(graph, *filter(None, [target]))
+    if kind is Format.DOT:
+        from lineage.exports.dot import to_dot
+
+        return to_dot(scope)
+    if kind is Format.MERMAID:
+        from lineage.exports.mermaid import to_mermaid, too_large
+
+        text = to_mermaid(scope)
+        if warning := too_large(text):
+            typer.echo(f"mermaid: viewers will draw nothing: {warning}", err=True)
+        return text
+    if kind is Format.OPENLINEAGE:
+        from lineage.exports.openlineage import to_openlineage
+
+        return to_openlineage(scope)
+    from lineage.exports.dump import to_json
+
+    return to_json(scope)
+
+
+def _check_place(output: Path) -> None:
+    """Refuses what cannot be written, before anything is read.
+
+    Raises:
+        UserMistake: There is no such folder, or something there is no file.
+    """
+    if not output.parent.is_dir():
+        hint = "make it first, or name another place"
+        raise UserMistake.explain(str(output.parent), "no such folder", "expected one", hint)
+    if output.exists() and not output.is_file():
+        hint = "name a file in it" if output.is_dir() else "leave -o out and redirect stdout"
+        raise UserMistake.explain(str(output), "is no file", "expected one to replace", hint)
+
+
+def _replace(output: Path, content: bytes) -> None:
+    """Writes beside the file and renames: whoever reads it sees the old one or the new one.
+
+    Raises:
+        UserMistake: The folder cannot be written, or is full.
+    """
+    place = output.resolve()  # what a link points to is replaced, not the link
+    beside = place.with_name(f".{place.name[:200]}.{os.getpid()}")
+    try:
+        beside.write_bytes(content)
+        beside.replace(place)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        found = f"cannot be written ({error.strerror})"
+        hint = "name another place"
+        raise UserMistake.explain(
+            str(output), found, "expected a folder to write to", hint
+        ) from error

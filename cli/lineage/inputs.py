@@ -1,0 +1,29 @@
+"""`fareline lineage inputs`: what an execution read, and whether it is still the same."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.options import DEFAULT_WORKSPACE, EXIT_FOUND, JsonOption, StoreOption, WorkspaceOption
+
+if TYPE_CHECKING:
+    pass
+from cli.answer import answer
+from runners.stores import open_graph
+
+
+def inputs(
+    execution: Annotated[str, typer.Argument(help="Such as Trainer@latest or Trainer@RUN.")],
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what an execution read, and whether it is still the same. Exit code 3: it is not."""
+    from lineage.answers.inputs.inputs import inputs_as_json, read_inputs
+    from lineage.answers.inputs.view import draw_inputs
+    from lineage.ids import find_execution
+
+    graph = open_graph(workspace, store)
+    found = read_inputs(graph, find_execution(graph, execution))
+    answer(as_json, inputs_as_json(found), lambda console: draw_inputs(console, found))
+    raise typer.Exit(EXIT_FOUND if found.changed else 0)

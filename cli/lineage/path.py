@@ -1,0 +1,26 @@
+"""`fareline lineage path`: how one thing led to another."""
+
+from typing import Annotated
+
+import typer
+
+from cli.answer import answer
+from cli.options import DEFAULT_WORKSPACE, JsonOption, StoreOption, WorkspaceOption
+from runners.stores import open_graph
+
+
+def path(
+    a: Annotated[str, typer.Argument(metavar="A", help="Any id.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Any other.")],
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show how A led to B, or B to A: the shortest ways. No path is an answer: exit code 0."""
+    from lineage.answers.chain.path_view import draw_paths
+    from lineage.answers.chain.paths import find_paths, paths_as_json
+    from lineage.ids import find
+
+    graph = open_graph(workspace, store)
+    found = find_paths(graph, find(graph, a), find(graph, b))
+    answer(as_json, paths_as_json(found), lambda console: draw_paths(console, found))

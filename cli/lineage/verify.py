@@ -1,0 +1,39 @@
+"""`fareline lineage verify`: do store and disk agree?"""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.options import DEFAULT_WORKSPACE, EXIT_FOUND, JsonOption, StoreOption, WorkspaceOption
+
+if TYPE_CHECKING:
+    pass
+from cli.answer import answer
+from lineage.text.times import now
+from runners.stores import open_graph
+
+
+def verify(
+    no_hash: Annotated[
+        bool, typer.Option("--no-hash", help="Look at existence and sizes, not at contents.")
+    ] = False,
+    stale_hours: Annotated[
+        float, typer.Option(min=0, help="From when on what is marked as running cannot be.")
+    ] = 24,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check that store and disk agree, and what a crash left. Exit code 3: there are errors."""
+    from lineage.answers.verify.findings import ERROR
+    from lineage.answers.verify.verify import verify as verify_store
+    from lineage.answers.verify.view import draw_verification, verification_as_json
+    from runners.workspace import Workspace
+
+    graph = open_graph(workspace, store)
+    if store is None and Workspace(workspace.resolve()).is_idle():
+        stale_hours = 0
+    found = verify_store(graph, now(), hashing=not no_hash, stale_hours=stale_hours)
+    content = verification_as_json(found)
+    answer(as_json, content, lambda console: draw_verification(console, found))
+    raise typer.Exit(EXIT_FOUND if found.count(ERROR) else 0)

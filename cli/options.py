@@ -1,0 +1,107 @@
+"""The options that several commands have, each defined once."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+DEFAULT_WORKSPACE = Path("workspace")
+EXIT_FOUND = 3  # the answer is that something differs, is missing or was refused; nothing failed
+
+WorkspaceOption = Annotated[
+    Path, typer.Option("--workspace", help="Folder of metadata, artifacts and pushed models.")
+]
+StoreOption = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="URI",
+        help="Instead of the workspace's store: sqlite:PATH, mysql://USER@HOST/DATABASE or "
+        "postgresql://USER@HOST/DATABASE.",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="Settings file. [default: the taxi pipeline]")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change one setting; repeatable."),
+]
+SchemaOption = Annotated[
+    str | None,
+    typer.Option("--schema", metavar="NAME|FILE", help="Instead of the one in the settings."),
+]
+DataArgument = Annotated[
+    Path | None,
+    typer.Argument(metavar="[DATA]", help="CSV, Parquet, Arrow or TFRecord; or a folder of them."),
+]
+ModelDirOption = Annotated[
+    Path | None,
+    typer.Option("--model-dir", help="Use the versions in this folder, not the workspace's."),
+]
+RunnerArgument = Annotated[str, typer.Argument(metavar="kubeflow|vertex")]
+IdArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID", help="Such as Model:12, Trainer@RUN, a run, a pipeline, latest or live."
+    ),
+]
+ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; recorded.")]
+PipelineOption = Annotated[
+    str | None, typer.Option("--pipeline", help="Only this pipeline, if there are several.")
+]
+ShowAllOption = Annotated[bool, typer.Option("--all", help="Leave nothing out.")]
+LimitOption = Annotated[
+    int | None, typer.Option("--limit", min=1, help="Show at most so many, the newest or best.")
+]
+DepthOption = Annotated[
+    int | None,
+    typer.Option("--depth", min=1, help="So many steps; from an artifact to its execution is one."),
+]
+TypeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--type", metavar="TYPE", help="Only branches that lead to artifacts of this type."
+    ),
+]
+BaselinesOption = Annotated[
+    bool,
+    typer.Option("--through-baselines", help="Follow models that were only compared with, too."),
+]
+ToOption = Annotated[int | None, typer.Option("--to", metavar="VERSION", help="Which one.")]
+DestinationOption = Annotated[
+    str | None,
+    typer.Option("--destination", metavar="DIR", help="The serving folder, if there are several."),
+]
+SpecOption = Annotated[
+    Path | None,
+    typer.Option("--spec", help="Execute this compiled specification, and the commands in it."),
+]
+MapOption = Annotated[
+    list[str] | None,
+    typer.Option("--map", metavar="gs://BUCKET=DIR", help="With --spec: a folder for a bucket."),
+]
+ParamOption = Annotated[
+    list[str] | None,
+    typer.Option("--param", metavar="NAME=VALUE", help="With --spec: a runtime parameter."),
+]
+HostOption = Annotated[
+    str,
+    typer.Option("--host", help="Address to listen on. Others than loopback let others ask."),
+]
+
+
+def format_option() -> Any:
+    """`--format`, of whatever formats the command has."""
+    return typer.Option("--format", help="Of what is written.")
+
+
+def output_option(metavar: str, help_text: str) -> Any:
+    """`--output`, which is a file or a folder.
+
+    Args:
+        metavar: FILE or DIR.
+        help_text: What goes there.
+    """
+    return typer.Option("--output", "-o", metavar=metavar, help=help_text)

@@ -1,0 +1,195 @@
+"""`fareline predict`: the live model over a file of rows.
+
+Registered in `cli.app`. The command decides what rows must be like and which model answers;
+`runners.publishing.batch_prediction` does it. Imports what it needs inside the functions, so that
+other commands start at once; what is wrong with the input is said before TensorFlow is loaded.
+"""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.answer import answer
+from cli.options import (
+    DEFAULT_WORKSPACE,
+    ConfigOption,
+    JsonOption,
+    ModelDirOption,
+    WorkspaceOption,
+    output_option,
+)
+from fareline import collector
+from fareline.errors import UserMistake
+from runners.publishing.live_model import push_folder, quieten_tensorflow, require_model
+
+if TYPE_CHECKING:
+    from data.reading.rows import Wanted
+    from pipeline.settings.settings import Settings
+    from runners.publishing.batch_prediction import Counts, Job
+    from serving.model.batch import BatchPredictor
+
+BATCH_SIZE = 1024
+MAX_BAD_SHARE = 0.001
+_TELL_SECONDS, _TELL_SECONDS_TERMINAL = 10.0, 0.5
+
+
+def predict(
+    input_path: Annotated[
+        Path, typer.Option("--input", metavar="FILE", help="Rows: .csv, .jsonl or .parquet.")
+    ],
+    output: Annotated[
+        Path,
+        output_option("FILE", "Predictions: .csv, .jsonl or .parquet."),
+    ],
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    model_dir: ModelDirOption = None,
+    config: ConfigOption = None,
+    batch_size: Annotated[
+        int, typer.Option("--batch-size", min=1, help="Rows that the model gets at once.")
+    ] = BATCH_SIZE,
+    max_bad_share: Annotated[
+        float,
+        typer.Option(
+            "--max-bad-share", min=0.0, max=1.0, help="Share of bad rows above which it fails."
+        ),
+    ] = MAX_BAD_SHARE,
+    as_json: JsonOption = False,
+) -> None:
+    """Predict every row of a file with the live model; bad rows go to OUTPUT.quarantine.jsonl."""
+    import time
+
+    from data.reading.rows_file import open_rows
+    from data.writing.rows import require_writable
+    from pipeline.rules.settings import require_no_features_that_are_pseudonyms
+    from pipeline.settings.load import load_settings
+    from pipeline.settings.settings import DEFAULT_PATH
+    from runners.workspace import Workspace
+
+    start = time.monotonic()
+    settings = load_settings(config or DEFAULT_PATH)
+    require_no_features_that_are_pseudonyms(settings)
+    if model_dir is not None:
+        base = model_dir.resolve()
+    else:
+        base = push_folder(settings, Workspace(workspace.resolve()), settings.name)
+    require_model(base)
+    require_writable(output)
+    if output.exists() and input_path.exists() and output.samefile(input_path):
+        expected = "expected a file of its own"
+        raise UserMistake.explain(str(output), "is the input", expected, "name another --output")
+    # The default settings say nothing of a folder from elsewhere.
+    wanted = None if model_dir is not None and config is None else _wanted_by_schema(settings)
+    if wanted is not None:
+        next(open_rows(input_path, wanted), None)
+
+    quieten_tensorflow()
+    from runners.publishing.batch_prediction import Job, Progress, predict_file
+    from serving.model.start import leave_out_optional_packages
+
+    leave_out_optional_packages()
+    with collector.paused():
+        from serving.model.batch import BatchPredictor
+
+    predictor = BatchPredictor(str(base))
+    wanted = _agree(wanted, predictor)
+    columns = frozenset(predictor.columns)
+    job = Job(input_path, output, columns, batch_size, max_bad_share)
+    terminal = sys.stderr.isatty()
+    progress = Progress(_tell, _TELL_SECONDS)
+    if terminal:
+        progress = Progress(_tell_over, _TELL_SECONDS_TERMINAL)
+    began = time.monotonic()
+    try:
+        counts = predict_file(job, open_rows(input_path, wanted), predictor, progress.update)
+    finally:
+        sys.stderr.write("\r\x1b[2K" if terminal else "")
+    seconds = {"seconds": time.monotonic() - start, "predicting": time.monotonic() - began}
+    content = _as_json(job, counts, predictor, seconds)
+    answer(as_json, content, lambda console: _draw(console, content))
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"fareline: {line}\n")
+
+
+def _tell_over(line: str) -> None:
+    """On a terminal: each line takes the place of the one before."""
+    sys.stderr.write(f"\r\x1b[2Kfareline: {line}")
+    sys.stderr.flush()
+
+
+def _wanted_by_schema(settings: "Settings") -> "Wanted | None":
+    """What the curated schema demands of a row of which a prediction is asked for."""
+    from data.reading.rows import Wanted
+    from schema.curated import column_kinds, columns_in_environment, load_schema, schema_path
+
+    if settings.schema_ is None:
+        return None
+    contract = load_schema(schema_path(settings.schema_, settings.path.parent))
+    # What one pipeline predicts may be known where another one's predictions are asked for.
+    absent = settings.unserved_columns
+    serving = [n for n in columns_in_environment(contract, "SERVING") if n not in absent]
+    kinds = column_kinds(contract)
+    always = {each.name for each in contract.feature if each.presence.min_fraction >= 1.0}
+    return Wanted({name: kinds[name] for name in serving}, always.intersection(serving))
+
+
+def _agree(wanted: "Wanted | None", predictor: "BatchPredictor") -> "Wanted":
+    """Holds what the schema demands against what the model reads.
+
+    Raises:
+        UserMistake: The model reads a column that the schema does not have, or has as another type.
+    """
+    from data.reading.rows import Wanted
+
+    kinds = {name: column.kind for name, column in predictor.columns.items()}
+    required = frozenset(name for name, column in predictor.columns.items() if column.required)
+    if wanted is None:
+        return Wanted(kinds, required)
+    differ = sorted(name for name, kind in kinds.items() if wanted.kinds.get(name) != kind)
+    if differ:
+        name = differ[0]
+        raise UserMistake.explain(
+            predictor.path,
+            f"reads {name!r} as {kinds[name]}, and the schema's SERVING environment has it as "
+            f"{wanted.kinds.get(name, 'nothing')}",
+            "expected a model that was trained with this schema",
+            "name the settings of its pipeline with --config, or the model with --model-dir alone",
+        )
+    return Wanted(wanted.kinds, wanted.required | required)
+
+
+def _as_json(
+    job: "Job", counts: "Counts", predictor: "BatchPredictor", seconds: Mapping[str, float]
+) -> dict[str, Any]:
+    """Keys: input, output, model_version, model, rows, predicted, quarantined, reasons, …"""
+    rate = counts.predicted / max(seconds["predicting"], 1e-9)
+    return {
+        "input": str(job.input),
+        "output": str(job.output),
+        "model_version": predictor.version,
+        "model": predictor.path,
+        "rows": counts.rows,
+        "predicted": counts.predicted,
+        "quarantined": counts.bad,
+        "reasons": dict(sorted(counts.reasons.items())),
+        "quarantine": str(job.quarantine) if counts.bad else None,
+        "blank_lines": counts.blank,
+        "seconds": round(seconds["seconds"], 3),
+        "rows_per_second": round(rate),
+    }
+
+
+def _draw(console, content: Mapping[str, Any]) -> None:
+    lines = [
+        f"{content['predicted']:,} of {content['rows']:,} rows predicted by version "
+        f"{content['model_version']}, {content['rows_per_second']:,} rows/s: {content['output']}"
+    ]
+    if content["quarantined"]:
+        reasons = ", ".join(f"{count:,} {name}" for name, count in content["reasons"].items())
+        lines.append(f"{content['quarantined']:,} quarantined ({reasons}): {content['quarantine']}")
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)

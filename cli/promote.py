@@ -1,0 +1,29 @@
+"""`fareline promote`: a newer published version becomes the live one again."""
+
+from typing import TYPE_CHECKING
+
+from cli.options import (
+    DEFAULT_WORKSPACE,
+    DestinationOption,
+    JsonOption,
+    ReasonOption,
+    ToOption,
+    WorkspaceOption,
+)
+
+if TYPE_CHECKING:
+    pass
+from cli.views.live_version import change_live
+
+
+def promote(
+    to: ToOption = None,
+    reason: ReasonOption = "",
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    destination: DestinationOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a newer version live again, after a rollback; by default the newest."""
+    from lineage.recorded import PROMOTE
+
+    change_live(workspace, (PROMOTE, to, " ".join(reason.split()), destination), as_json)

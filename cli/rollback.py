@@ -1,0 +1,38 @@
+"""`fareline rollback`: an older published version becomes the live one."""
+
+from typing import TYPE_CHECKING
+
+from cli.options import (
+    DEFAULT_WORKSPACE,
+    DestinationOption,
+    JsonOption,
+    ReasonOption,
+    ToOption,
+    WorkspaceOption,
+)
+from fareline.errors import UserMistake
+
+if TYPE_CHECKING:
+    pass
+from cli.views.live_version import change_live
+
+
+def rollback(
+    to: ToOption = None,
+    reason: ReasonOption = "",
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    destination: DestinationOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make an older version live again; by default the one before the live one."""
+    from lineage.recorded import ROLLBACK
+
+    said = " ".join(reason.split())
+    if not said:
+        raise UserMistake.explain(
+            "rollback",
+            "without a reason",
+            "expected --reason TEXT",
+            "say in a few words why; whoever asks what is live, and why, will read it",
+        )
+    change_live(workspace, (ROLLBACK, to, said, destination), as_json)

@@ -1,0 +1,130 @@
+"""`fareline serve`: the live model over TensorFlow Serving's gRPC and REST APIs.
+
+Registered in `cli.app`. The command decides what to serve and where; `serving.server.server` does
+it. Imports what it needs inside the functions, so that other commands start at once.
+"""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.options import DEFAULT_WORKSPACE, ConfigOption, HostOption, ModelDirOption, WorkspaceOption
+from fareline import collector
+from fareline.errors import UserMistake
+from runners.publishing.live_model import push_folder, quieten_tensorflow, require_model
+
+if TYPE_CHECKING:
+    from pipeline.settings.settings import Settings
+
+LOG_FOLDER = "serving_logs"
+GRPC_PORT, REST_PORT = 8500, 8501  # TensorFlow Serving's own
+POLL_SECONDS = 1.0
+DRAIN_SECONDS = 10.0
+_PORT_RANGE = {"min": 0, "max": 65535}
+
+
+def serve(
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    model_dir: ModelDirOption = None,
+    config: ConfigOption = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", help="Model name. [default: the pipeline's, or the folder's]"),
+    ] = None,
+    host: HostOption = "127.0.0.1",
+    grpc_port: Annotated[
+        int, typer.Option("--grpc-port", help="0 lets the system choose.", **_PORT_RANGE)
+    ] = GRPC_PORT,
+    rest_port: Annotated[
+        int, typer.Option("--rest-port", help="0 lets the system choose.", **_PORT_RANGE)
+    ] = REST_PORT,
+    log_share: Annotated[
+        float,
+        typer.Option(
+            "--log-share",
+            min=0.0,
+            max=1.0,
+            help="Share of the requests to write to WORKSPACE/serving_logs.",
+        ),
+    ] = 0.0,
+) -> None:
+    """Serve the live model over gRPC and REST until Ctrl-C; takes up new versions by itself."""
+    from pipeline.rules.settings import require_no_features_that_are_pseudonyms
+    from pipeline.settings.load import load_settings
+    from pipeline.settings.settings import DEFAULT_PATH
+    from runners.workspace import Workspace
+    from serving.model.start import leave_out_optional_packages
+    from serving.model.tensorflow_parts import load_parts
+
+    settings = load_settings(config or DEFAULT_PATH)
+    require_no_features_that_are_pseudonyms(settings)
+    if model_dir is not None:
+        base = model_dir.resolve()
+        name = name or base.name
+        # The default settings say nothing of a folder from elsewhere.
+        required = _required_columns(settings) if config else frozenset()
+    else:
+        name = name or settings.name
+        base = push_folder(settings, Workspace(workspace.resolve()), name)
+        required = _required_columns(settings) if name == settings.name else frozenset()
+    require_model(base)
+
+    quieten_tensorflow()
+    leave_out_optional_packages()
+    with collector.paused():
+        load_parts()
+        from serving.server.server import ServeOptions, run_server
+
+    log = _open_log(workspace.resolve() / LOG_FOLDER, log_share, _kept_out_of_the_log(settings))
+    options = ServeOptions(
+        name=name,
+        base=str(base),
+        host=host,
+        grpc_port=grpc_port,
+        rest_port=rest_port,
+        poll_seconds=POLL_SECONDS,
+        drain_seconds=DRAIN_SECONDS,
+        required=required,
+        request_log=log,
+        tell=_tell,
+    )
+    run_server(options)
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"fareline: {line}\n")
+
+
+def _kept_out_of_the_log(settings: "Settings") -> list[str]:
+    """Columns that no request log holds: those that the settings name, and personal ones."""
+    return [*settings.serving.log_exclude, *settings.data.personal_columns()]
+
+
+def _required_columns(settings: "Settings") -> frozenset[str]:
+    """The columns that a row must have when a prediction is asked for, by the curated schema."""
+    from schema.curated import columns_in_environment, load_schema, schema_path
+
+    if settings.schema_ is None:
+        return frozenset()
+    contract = load_schema(schema_path(settings.schema_, settings.path.parent))
+    always = {each.name for each in contract.feature if each.presence.min_fraction >= 1.0}
+    return frozenset(always.intersection(columns_in_environment(contract, "SERVING")))
+
+
+def _open_log(folder: Path, share: float, exclude: list[str]):
+    """Opens the request log; None for a share of 0."""
+    if not share:
+        return None
+    from serving.server.request_log import RequestLog
+
+    try:
+        return RequestLog(str(folder), share, exclude, _tell)
+    except OSError as error:
+        raise UserMistake.explain(
+            str(folder),
+            f"cannot be written ({error.strerror})",
+            "expected a folder for the request log",
+            "name another --workspace, or leave --log-share out",
+        ) from error

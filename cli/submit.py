@@ -1,0 +1,198 @@
+"""`fareline submit vertex|kubeflow`: sends the pipeline to a cluster, and follows the job.
+
+Registered in `cli.app`. Exit code 0: sent, or with --wait succeeded; 1: failed, cancelled, or
+no use of the platform; 2: a mistake, nothing was started. The answer is on stdout, the table of
+nodes on stderr. Imports what it needs inside the functions, so that other commands start at once.
+"""
+
+import json
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.options import ConfigOption, JsonOption, RunnerArgument, SetOption
+from cli.views.clusters import require_runner, warn_of_examples
+from fareline.errors import SettingsError, UserMistake
+
+if TYPE_CHECKING:
+    from pipeline.settings.settings import Settings
+    from runners.platforms.jobs import JobStatus, Platform, Submitted
+    from runners.submit.submission import Submission
+
+
+def submit(
+    runner: RunnerArgument,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    job_id: Annotated[
+        str | None, typer.Option("--job-id", help="Name of the job. [default: NAME-TIME]")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow the job to its end.")] = False,
+    poll_seconds: Annotated[
+        float, typer.Option("--poll-seconds", min=0.1, help="Pause between two looks at a job.")
+    ] = 5.0,
+    follow: Annotated[
+        str | None, typer.Option("--follow", metavar="JOB", help="Follow a job; send nothing.")
+    ] = None,
+    cancel: Annotated[
+        str | None, typer.Option("--cancel", metavar="JOB", help="Stop a job; send nothing.")
+    ] = None,
+    schedule: Annotated[
+        bool, typer.Option("--schedule", help="Run it by the schedule in the settings, not now.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the request; send nothing.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Send the pipeline to Kubeflow or Vertex. Exit code 0: sent, or with --wait succeeded."""
+    name = require_runner(runner, "submit")
+    asks = {"--follow": follow, "--cancel": cancel}
+    _require_one_of(asks | {"--schedule": schedule, "--wait": wait})
+    _require_one_of(asks | {"--job-id": job_id})
+    _require_one_of(asks | {"--dry-run": dry_run})
+    _require_one_of({"--wait": wait, "--dry-run": dry_run})
+    warnings.simplefilter("ignore", FutureWarning)  # of Google's clients, on the Python of TFX
+    if follow is not None or cancel is not None:
+        platform = _connect_with_settings(name, config, overrides)
+        if cancel is not None:
+            _cancel(platform, cancel, as_json)
+        else:
+            _follow(platform, platform.find(follow), poll_seconds, as_json)
+        return
+    platform, submission = _prepare(name, (config, overrides), job_id, schedule, dry_run)
+    if dry_run:
+        typer.echo(json.dumps(submission.describe(platform), indent=2))
+        return
+    submitted, sent = submission.send(platform)
+    for upload in sent:
+        typer.echo(f"uploaded {upload.path.name} to {upload.uri}", err=True)
+    if wait:
+        typer.echo(f"{submitted.id}: {submitted.link}", err=True)
+        _follow(platform, submitted, poll_seconds, as_json)
+    else:
+        _tell_submitted(platform, submission, submitted, as_json)
+
+
+def _prepare(
+    name: Any, settings_from: tuple[Any, Any], job_id: str | None, schedule: bool, dry_run: bool
+) -> tuple["Platform", "Submission"]:
+    """Compiles; refuses what is an example still, unless nothing is sent anyway."""
+    from runners.submit.compilation import require_section
+    from runners.submit.quietly import compile_quietly
+    from runners.submit.submission import connect, prepare, require_job_id, require_schedule
+
+    settings = _load(*settings_from)
+    section = require_section(settings, name)
+    if job_id is not None:
+        require_job_id(job_id)
+    if schedule:
+        require_schedule(name, section)
+    if dry_run:
+        warn_of_examples(settings, name)
+    else:
+        _refuse_examples(settings, name)
+    _, compiled = compile_quietly(name, *settings_from)
+    return connect(name, section), prepare(settings, section, compiled, job_id, schedule)
+
+
+def _refuse_examples(settings: Any, name: Any) -> None:
+    from pipeline.rules.cluster import find_example_values
+
+    examples = find_example_values(settings, name)
+    if examples:
+        raise SettingsError(
+            "\n".join(
+                f"{settings.path}: {key}: found {value}; expected yours, since this one is an "
+                "example. Hint: change it in the settings, or with --set."
+                for key, value in examples
+            )
+        )
+
+
+def _connect_with_settings(name: Any, config: Path | None, overrides: Any) -> "Platform":
+    from runners.submit.compilation import require_section
+    from runners.submit.submission import connect
+
+    return connect(name, require_section(_load(config, overrides), name))
+
+
+def _load(config: Path | None, overrides: Any) -> "Settings":
+    from pipeline.settings.load import load_settings
+    from pipeline.settings.settings import DEFAULT_PATH
+
+    return load_settings(config or DEFAULT_PATH, overrides or ())
+
+
+def _follow(
+    platform: "Platform", submitted: "Submitted", poll_seconds: float, as_json: bool
+) -> None:
+    """Shows the table until the job has ended, and ends with its exit code."""
+    from rich.console import Console
+
+    from runners.platforms.jobs import JobState
+    from runners.progress import ProgressTable
+    from runners.submit.following import follow, say_how_it_ended
+
+    table = ProgressTable(Console(file=sys.stderr), f"{platform.name} · {submitted.id}")
+    status = follow(platform, submitted.id, table, poll_seconds)
+    if as_json:
+        typer.echo(json.dumps(_as_json(platform, submitted, status), indent=2))
+    else:
+        typer.echo(f"{say_how_it_ended(submitted.id, status)}\n{submitted.link}")
+    raise typer.Exit(0 if status.state is JobState.SUCCEEDED else 1)
+
+
+def _cancel(platform: "Platform", job_id: str, as_json: bool) -> None:
+    platform.cancel(job_id)
+    if as_json:
+        typer.echo(json.dumps({"platform": platform.name, "job_id": job_id, "state": "cancelling"}))
+    else:
+        typer.echo(
+            f"{job_id}: {platform.name} was asked to cancel it. "
+            f"`fareline submit {platform.name} --follow {job_id}` shows when it has."
+        )
+
+
+def _tell_submitted(
+    platform: "Platform", submission: "Submission", submitted: "Submitted", as_json: bool
+) -> None:
+    from runners.submit.following import how_to_go_on
+
+    if as_json:
+        typer.echo(json.dumps(_as_json(platform, submitted), indent=2))
+        return
+    cron = submission.request.schedule
+    if cron is not None:
+        typer.echo(f"{submission.request.job_id} runs by the schedule `{cron}` from now on.")
+    else:
+        typer.echo(f"{submitted.id} was sent; {how_to_go_on(platform.name, submitted.id)}.")
+    typer.echo(submitted.link)
+
+
+def _as_json(
+    platform: "Platform", submitted: "Submitted", status: "JobStatus | None" = None
+) -> dict[str, Any]:
+    answer = {"platform": platform.name, "job_id": submitted.id, "link": submitted.link}
+    if status is None:
+        return answer
+    nodes = [
+        {"name": t.name, "state": t.state.value, "seconds": round(t.seconds, 3), "error": t.error}
+        for t in status.tasks.values()
+    ]
+    return {**answer, "state": status.state.value, "error": status.error, "nodes": nodes}
+
+
+def _require_one_of(options: dict[str, Any]) -> None:
+    """Refuses options that exclude each other."""
+    given = [name for name, value in options.items() if value]
+    if len(given) > 1:
+        raise UserMistake.explain(
+            "fareline submit",
+            f"found {' and '.join(given)}",
+            "expected one of them",
+            f"leave {given[-1]} out",
+        )

@@ -1,0 +1,1 @@
+"""How answers are shown that more than one command gives, or that are long."""

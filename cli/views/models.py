@@ -1,0 +1,131 @@
+"""The answer of `fareline models`: as JSON, and as a table per destination.
+
+Called by `cli.models`.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from lineage.recorded import REASON, USER
+from lineage.text.flat import number
+from lineage.text.harmless import text
+from lineage.text.times import clock, iso
+from runners.publishing.published import Destination, Published
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_SHOWN_METRICS = 3
+_BLESSED = {True: "yes", False: "no", None: "-"}
+
+
+def models_as_json(places: list[Destination]) -> dict[str, Any]:
+    """One object; keys are stable.
+
+    `destinations`, each with `destination`, `live` (number or null) and `versions`, the newest
+    first, each with `version`, `state` (`live`, `there`, `gone`, or null where nobody can look),
+    `recorded`, `model`, `run`, `pushed` (when), `metrics`, `blessed` and `verdicts` (by node),
+    `spans`, `copy_of`, `by` and `reason` (of a rollback or promote), `withheld` (null or `version`,
+    `reason`, `by`, `when`), `pinned`.
+    """
+    return {
+        "destinations": [
+            {
+                "destination": place.base,
+                "live": place.live.number if place.live else None,
+                "versions": [_version_as_json(version) for version in place.versions],
+            }
+            for place in places
+        ]
+    }
+
+
+def draw_models(console: "Console", places: list[Destination]) -> None:
+    """Prints a table per destination, and below it what a person has decided."""
+    if not places:
+        console.print("Nothing was ever pushed.")
+    for place in places:
+        console.print(text(place.base), soft_wrap=True)
+        console.print(_table(place))
+        for version in place.versions:
+            for line in _notes(version):
+                console.print(text(f"  {version.number}: {line}"), soft_wrap=True)
+
+
+def _table(place: Destination) -> "Table":
+    from rich.table import Table
+
+    rows = [_version_as_json(version) for version in place.versions]
+    names = sorted({name for row in rows for name in row["metrics"] or ()})[:_SHOWN_METRICS]
+    table = Table(box=None, pad_edge=False)
+    for name in ("version", "", "model", "run", "pushed (UTC)", "span"):
+        table.add_column(name, overflow="fold")
+    for name in names:
+        table.add_column(text(name), justify="right")
+    table.add_column("blessed")
+    for version, row in zip(place.versions, rows, strict=True):
+        created = version.recorded.artifact.created if version.recorded else None
+        values = [(row["metrics"] or {}).get(name) for name in names]
+        cells = [
+            str(version.number),
+            {"live": "LIVE", "gone": "gone"}.get(row["state"], "")
+            or ("" if row["recorded"] else "unknown"),
+            row["model"] or "-",
+            row["run"] or "-",
+            clock(created) if created else "-",
+            ", ".join(map(str, row["spans"] or ())) or "-",
+            *("-" if value is None else f"{value:.4f}" for value in values),
+            _BLESSED[row["blessed"]],
+        ]
+        table.add_row(*map(text, cells))
+    return table
+
+
+def _notes(version: Published) -> list[str]:
+    """What the table has no column for, one sentence each."""
+    row = _version_as_json(version)
+    notes = []
+    if row["copy_of"] is not None:
+        said = f": {row['reason']}" if row["reason"] else ""
+        notes.append(f"copy of {row['copy_of']}, {row['change']} by {row['by']}{said}")
+    elif row["withheld"]:
+        who, why = row["withheld"]["by"], row["withheld"]["reason"]
+        notes.append(f"withheld, {who} rolled back from it: {why}")
+    if not row["recorded"]:
+        notes.append("in the folder, and no record says what it is")
+    return notes
+
+
+def _version_as_json(version: Published) -> dict[str, Any]:
+    record = version.recorded
+    model = record.model if record else None
+    by_hand = record.execution if record and record.copy_of is not None else None
+    decided = version.withheld
+    state = "there" if version.there else None if version.there is None else "gone"
+    return {
+        "version": version.number,
+        "state": "live" if version.live else state,
+        "recorded": record is not None,
+        "model": model.model.key if model else None,
+        "run": (model.facts.run_id or None) if model else None,
+        "pushed": iso(record.artifact.created) if record else None,
+        "metrics": {n: number(v) for n, v in model.metrics.items()} or None if model else None,
+        "blessed": model.facts.blessed if model else None,
+        "verdicts": {b.execution.place.node: b.blessed for b in model.facts.blessings}
+        if model
+        else {},
+        "spans": model.spans if model else None,
+        "copy_of": record.copy_of if record else None,
+        "change": by_hand.place.node if by_hand else None,
+        "by": by_hand.properties.get(USER) if by_hand else None,
+        "reason": (by_hand.properties.get(REASON) or None) if by_hand else None,
+        "withheld": {
+            "version": decided.version,
+            "reason": decided.reason,
+            "by": decided.by,
+            "when": decided.when,
+        }
+        if decided
+        else None,
+        "pinned": version.pinned,
+    }

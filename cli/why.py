@@ -1,0 +1,39 @@
+"""`fareline why`: why a model was blessed and pushed, or was not. Registered in `cli.app`."""
+
+from typing import Annotated
+
+import typer
+
+from cli.answer import answer
+from cli.options import DEFAULT_WORKSPACE, JsonOption, StoreOption, WorkspaceOption
+from runners.stores import open_graph
+
+
+def why(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL|RUN", help="Such as Model:12, a run, the URI of a version, or live."
+        ),
+    ] = "latest",
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say why a model was or was not blessed and pushed; by default that of the latest run."""
+    from lineage.answers.why.view import why_lines
+    from lineage.answers.why.why import why_model, why_run
+    from lineage.ids import RunKey, find, find_model
+
+    graph = open_graph(workspace, store)
+    found = find(graph, target)
+    if isinstance(found, RunKey):
+        told = why_run(graph, found.run_id)
+    else:
+        told = why_model(graph, find_model(graph, target))
+
+    def draw(console) -> None:
+        for line in why_lines(told):
+            console.print(line, markup=False, soft_wrap=True)
+
+    answer(as_json, told, draw)

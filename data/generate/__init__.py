@@ -1,0 +1,1 @@
+"""Generated rows, whole or cut into spans."""

@@ -1,0 +1,238 @@
+"""Reads Parquet and Arrow (Feather) files into batches. Called by `data.reading.pieces`.
+
+Their columns have types already; what an example cannot hold, such as a time, is refused and not
+guessed at.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet
+
+from data.reading.batches import UNKNOWN, Batch
+from data.reading.rows import BadRow
+from data.reading.values import FLOAT, INT, STRING, TYPES, Fault, convert, decode
+from fareline.errors import DataError
+
+_ROWS_OF_A_PIECE = 250_000
+_ROWS_OF_A_BATCH = 65_536
+Open = Callable[[str], BinaryIO]
+
+
+def plan(
+    path: str, file_format: str, open_file: Open
+) -> list[tuple[tuple[str, ...], int, int, int]]:
+    """Names, first and last group of rows, and first row (from 1), of each piece."""
+    with open_file(path) as stream:
+        file, sizes = _open(stream, file_format)
+        schema = file.schema_arrow if file_format == "parquet" else file.schema
+        names = tuple(schema.names)
+        require_distinct(path, names)
+        pieces, start, first, rows = [], 0, 1, 0
+        for group, size in enumerate(sizes):
+            rows += size
+            if rows >= _ROWS_OF_A_PIECE or group == len(sizes) - 1:
+                pieces.append((names, start, group + 1, first))
+                start, first, rows = group + 1, first + rows, 0
+    return pieces or [(names, 0, 0, 1)]
+
+
+def _open(stream: BinaryIO, file_format: str) -> tuple[Any, list[int]]:
+    source = pa.PythonFile(stream, mode="r")
+    if file_format == "parquet":
+        file = pyarrow.parquet.ParquetFile(source)
+        return file, [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+    file = pa.ipc.open_file(source)
+    return file, [file.get_batch(i).num_rows for i in range(file.num_record_batches)]
+
+
+def require_distinct(path: str, names: tuple[str, ...]) -> None:
+    """Refuses two columns of one name.
+
+    Raises:
+        DataError: There are.
+    """
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise DataError.explain(
+            path, f"has two columns {repeated[0]!r}", "expected each name once", "rename one"
+        )
+
+
+def kinds(path: str, file_format: str, known: Mapping[str, str], open_file: Open) -> dict[str, str]:
+    """What the types of the columns say that `known` lacks."""
+    with open_file(path) as stream:
+        file, _ = _open(stream, file_format)
+        schema = file.schema_arrow if file_format == "parquet" else file.schema
+    return {f.name: kind_of_type(path, f.name, f.type) for f in schema if f.name not in known}
+
+
+def kind_of_type(path: str, name: str, kind: pa.DataType) -> str:
+    """What examples hold of a column of this type.
+
+    Raises:
+        DataError: They can hold nothing of it, such as of a time.
+    """
+    of = pa.types
+    if of.is_dictionary(kind):
+        kind = kind.value_type
+    if _is_list(kind):
+        kind = kind.value_type
+    if of.is_null(kind):
+        return UNKNOWN
+    if of.is_boolean(kind) or of.is_integer(kind):
+        return INT
+    if of.is_floating(kind) or of.is_decimal(kind):
+        return FLOAT
+    if is_text(kind) or of.is_binary(kind) or of.is_large_binary(kind):
+        return STRING
+    raise DataError.explain(
+        path,
+        f"column {name!r} is {kind}",
+        "expected numbers, texts or lists of them",
+        "write it as a number, such as seconds since 1970",
+    )
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether it must be UTF-8."""
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return pa.types.is_list(kind) or pa.types.is_large_list(kind)
+
+
+def read(
+    path: str,
+    file_format: str,
+    groups: tuple[int, int | None],
+    first_row: int,
+    kinds: Mapping[str, str],
+    open_file: Open,
+) -> Iterator[Batch]:
+    """Reads groups of rows; see `data.reading.pieces.read_piece`."""
+    with open_file(path) as stream:
+        file, _ = _open(stream, file_format)
+        for group in range(*groups):
+            if file_format == "parquet":
+                batches = file.iter_batches(_ROWS_OF_A_BATCH, row_groups=[group])
+            else:
+                batches = pa.Table.from_batches([file.get_batch(group)]).to_batches(
+                    max_chunksize=_ROWS_OF_A_BATCH
+                )
+            for batch in batches:
+                yield to_batch(path, batch, first_row, kinds)
+                first_row += batch.num_rows
+
+
+def first_rows(path: str, file_format: str, rows: int) -> dict[str, list[Any]]:
+    """The first values of each column, as Python has them; of a file on this machine."""
+    with open(path, "rb") as stream:
+        file, groups = _open(stream, file_format)
+        if not groups:
+            return {}
+        if file_format == "parquet":
+            batch = next(file.iter_batches(rows), None)
+        else:
+            batch = file.get_batch(0).slice(0, rows)
+        return {} if batch is None else batch.to_pydict()
+
+
+def to_batch(path: str, batch: pa.RecordBatch, first_row: int, kinds: Mapping[str, str]) -> Batch:
+    """Converts typed columns (see `data.reading.batches`); sets apart rows that do not fit."""
+    columns: dict[str, pa.Array] = {}
+    faults: dict[int, Fault] = {}
+    for name, array in zip(batch.schema.names, batch.columns, strict=True):
+        if array.null_count == len(array):  # of what type the nothing is says nothing
+            array = pa.nulls(len(array))
+        if pa.types.is_null(array.type):
+            columns[name] = array if kinds[name] == UNKNOWN else array.cast(TYPES[kinds[name]])
+            continue
+        require_fitting(path, name, array.type, kinds[name])
+        columns[name], found = convert_column(array, kinds[name])
+        for index, (reason, message) in found.items():
+            faults.setdefault(index, Fault(reason, f"{name}: {message}"))
+    if not faults:
+        return Batch(path, columns, batch.num_rows)
+    good = np.ones(batch.num_rows, bool)
+    good[list(faults)] = False
+    bad = [BadRow(first_row + i, fault, _row(batch, i)) for i, fault in sorted(faults.items())]
+    kept = Batch(path, columns, batch.num_rows).take(pa.array(good))
+    return Batch(path, kept.columns, kept.rows, bad)
+
+
+def fits(path: str, name: str, found: pa.DataType, kind: str) -> bool:
+    """Whether a column of this type can become a kind; a column of nothing can become any.
+
+    Raises:
+        DataError: Examples can hold nothing of it.
+    """
+    own = kind_of_type(path, name, found)
+    return own in (UNKNOWN, kind) or {own, kind} == {INT, FLOAT}
+
+
+def require_fitting(path: str, name: str, found: pa.DataType, kind: str) -> None:
+    """Refuses a column whose type cannot become a kind.
+
+    Raises:
+        DataError: It is of another one.
+    """
+    if not fits(path, name, found, kind):
+        expected = {INT: "integers", FLOAT: "numbers"}.get(kind, "text")
+        raise DataError.explain(
+            path,
+            f"column {name!r} is {found}",
+            f"expected {expected}, as other files or the schema have it",
+            "write the column with that type",
+        )
+
+
+def convert_column(array: pa.Array, kind: str) -> tuple[pa.Array, dict[int, Fault]]:
+    """Converts a typed column to what an example holds: see `data.reading.batches`.
+
+    Args:
+        array: Of a type that `fits`.
+        kind: To what.
+
+    Returns:
+        The column, and what is wrong with it, by row.
+    """
+    if array.null_count == len(array):
+        return pa.nulls(len(array), TYPES[kind]), {}
+    if isinstance(array, pa.DictionaryArray):
+        array = array.dictionary_decode()
+    if pa.types.is_boolean(array.type):
+        array = array.cast(pa.int8())
+    if pa.types.is_decimal(array.type):
+        array = array.cast(pa.float64())
+    if not _is_list(array.type):
+        if kind == STRING and not is_text(array.type):
+            return array.cast(pa.large_binary()), {}  # bytes as they are: an image, say
+        return convert(array, kind)
+    lists = array.cast(pa.large_list(array.type.value_type))
+    inner, faults = convert_column(lists.flatten(), kind)
+    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
+    rows = np.repeat(np.arange(len(lists)), lengths)
+    if inner.null_count > len(faults):
+        empty = set(np.flatnonzero(inner.is_null().to_numpy(zero_copy_only=False)).tolist())
+        for index in empty - set(faults):
+            faults[index] = Fault("missing_value", "nothing within a list; expected a value")
+    ends = np.concatenate([[0], np.cumsum(lengths)])
+    wanted = inner.cast(pa.float32(), safe=False) if kind == FLOAT else inner
+    made = pa.LargeListArray.from_arrays(pa.array(ends, pa.int64()), wanted)
+    return made, {int(rows[index]): fault for index, fault in faults.items()}
+
+
+def _row(batch: pa.RecordBatch, index: int) -> dict[str, object]:
+    row = {}
+    for name, array in zip(batch.schema.names, batch.columns, strict=True):
+        value = array[index]
+        if is_text(array.type) and value.is_valid:
+            value = value.cast(pa.binary())
+        value = value.as_py()
+        row[name] = decode(value) if isinstance(value, bytes) else value
+    return row

@@ -1,0 +1,201 @@
+"""Turns a block of CSV records into a batch of typed columns, and what is no row into bad rows.
+
+Arrow parses and converts a block in one go where nothing is wrong with it. Where something is, the
+cells are read as bytes and converted column by column, which finds the ones at fault; both ways
+give the same values. Called by `data.reading.pieces`.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from data.reading.batches import UNKNOWN, Batch
+from data.reading.csv_blocks import Block, count_lines, record_ends
+from data.reading.csv_header import long_cells
+from data.reading.rows import BadRow
+from data.reading.values import FLOAT, FLOAT32_MAX, INT, STRING, Fault, convert, decode
+
+WRONG_FIELDS = "wrong_number_of_fields"
+UNCLOSED = "unclosed_quote"
+_HEXADECIMAL = re.compile(rb"0[xX]")
+_AS_PARSED = {INT: pa.int64(), FLOAT: pa.float64(), STRING: pa.string(), UNKNOWN: pa.binary()}
+# Arrow takes a byte order mark at the start of a block for one, and skips an empty line.
+_NO_MARK = b"\n"
+
+
+def read_block(block: Block, path: str, names: Sequence[str], kinds: Mapping[str, str]) -> Batch:
+    """Reads a block.
+
+    Args:
+        block: Of the file, behind its header.
+        path: The file.
+        names: Of its columns, in their order.
+        kinds: What each column is; see `data.reading.batches`.
+    """
+    columns = _parse_typed(block.data, names, kinds)
+    if columns is not None:
+        rows = len(next(iter(columns.values())))
+        return Batch(path, columns, rows, _unclosed(block))
+    columns, bad = _parse_cells(block, names, kinds)
+    return Batch(path, columns, len(next(iter(columns.values()))), [*bad, *_unclosed(block)])
+
+
+def read_cells(data: bytes, names: Sequence[str]) -> dict[str, pa.Array]:
+    """Reads the records that have as many cells as names, as binary; an empty cell is null."""
+    table = _parse(data, names, dict.fromkeys(names, pa.binary()), lambda row: "skip")
+    return {name: _whole(table.column(i)) for i, name in enumerate(names)}
+
+
+def _parse(data: bytes, names: Sequence[str], types: Mapping[str, pa.DataType], handler: Any):
+    data = _NO_MARK + data
+    # Not read_csv, which on each call has Python walk through all objects that there are.
+    reader = pyarrow.csv.open_csv(
+        pa.BufferReader(data),
+        read_options=pyarrow.csv.ReadOptions(
+            # Positions as names: those of the file may be repeated or empty.
+            column_names=[str(i) for i in range(len(names))],
+            use_threads=False,
+            block_size=len(data) + 1,
+        ),
+        parse_options=pyarrow.csv.ParseOptions(
+            newlines_in_values=True, ignore_empty_lines=True, invalid_row_handler=handler
+        ),
+        convert_options=pyarrow.csv.ConvertOptions(
+            column_types={str(i): types[name] for i, name in enumerate(names)},
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=True,
+            check_utf8=True,
+        ),
+    )
+    with reader:
+        return reader.read_all()
+
+
+def _parse_typed(
+    data: bytes, names: Sequence[str], kinds: Mapping[str, str]
+) -> dict[str, pa.Array] | None:
+    """The columns, or None if anything in the block has to be looked at."""
+    if INT in kinds.values() and _HEXADECIMAL.search(data):
+        return None  # Arrow would read 0x10
+    invalid = []
+    types = {name: _AS_PARSED[kinds[name]] for name in names}
+    try:
+        table = _parse(data, names, types, lambda row: invalid.append(row.number) or "skip")
+    except pa.ArrowInvalid:
+        return None
+    if invalid:
+        return None
+    columns = {}
+    for index, name in enumerate(names):
+        array = _whole(table.column(index))
+        kind = kinds[name]
+        if kind == FLOAT and array.null_count < len(array):
+            # Of NaN no comparison is true, and what is missing does not count.
+            if not pc.all(pc.less_equal(pc.abs(array), FLOAT32_MAX)).as_py():
+                return None
+        elif kind == STRING:
+            array = array.cast(pa.large_string()).cast(pa.large_binary())
+        elif kind == UNKNOWN:
+            if array.null_count < len(array):
+                return None
+            array = pa.nulls(len(array))
+        columns[name] = array
+    return columns
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+
+
+def _parse_cells(
+    block: Block, names: Sequence[str], kinds: Mapping[str, str]
+) -> tuple[dict[str, pa.Array], list[BadRow]]:
+    records = _Records(block)
+    wrong: dict[int, Fault] = {}
+
+    def set_apart(row: "pyarrow.csv.InvalidRow") -> str:
+        message = f"{row.actual_columns} fields; expected {row.expected_columns}"
+        wrong[row.number - 1] = Fault(WRONG_FIELDS, message)
+        return "skip"
+
+    table = _parse(block.data, names, dict.fromkeys(names, pa.binary()), set_apart)
+    bad = [BadRow(records.line(i), fault, records.text(i)) for i, fault in wrong.items()]
+    right = np.setdiff1d(np.arange(len(records)), np.fromiter(wrong, np.int64, len(wrong)))
+    assert len(right) == table.num_rows, (len(records), len(wrong), table.num_rows)
+    columns: dict[str, pa.Array] = {}
+    faults: dict[int, Fault] = {}
+    for index, name in enumerate(names):
+        kind = STRING if kinds[name] == UNKNOWN else kinds[name]
+        columns[name], found = convert(_whole(table.column(index)), kind)
+        for row, (reason, message) in found.items():
+            faults.setdefault(row, Fault(reason, f"{name}: {message}"))
+    for row, fault in faults.items():
+        record = int(right[row])
+        bad.append(BadRow(records.line(record), fault, records.by_name(record, names)))
+    good = np.ones(table.num_rows, bool)
+    good[list(faults)] = False
+    keep = pa.array(good)
+    columns = {
+        name: array.filter(keep) if kinds[name] != UNKNOWN else pa.nulls(int(good.sum()))
+        for name, array in columns.items()
+    }
+    return columns, sorted(bad, key=lambda row: row.line)
+
+
+class _Records:
+    """The records of a block that Arrow counts: all but empty lines."""
+
+    def __init__(self, block: Block):
+        self._block = block
+        data = block.data
+        ends = record_ends(data)
+        if not len(ends) or ends[-1] < len(data):
+            ends = np.append(ends, len(data))
+        starts = np.concatenate([[0], ends[:-1]]).astype(np.int64)
+        codes = np.frombuffer(data, np.uint8)
+        full = (ends > starts) & ~np.isin(codes[np.minimum(starts, len(codes) - 1)], (10, 13))
+        self._starts, self._ends = starts[full], ends[full]
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def line(self, record: int) -> int:
+        """The line that it begins in."""
+        return self._block.first_line + count_lines(self._block.data[: self._starts[record]])
+
+    def text(self, record: int) -> str:
+        """As it is in the file; what is no UTF-8 as an escape."""
+        data = self._block.data[self._starts[record] : self._ends[record]]
+        return decode(data).removesuffix("\n").removesuffix("\r")
+
+    def by_name(self, record: int, names: Sequence[str]) -> dict[str, str]:
+        """Its cells."""
+        return dict(zip(names, split_record(self.text(record)), strict=True))
+
+
+def split_record(text: str) -> list[str]:
+    """The cells of one record, as Python's csv module reads them, whatever their length."""
+    with long_cells():
+        return next(csv.reader(io.StringIO(text, newline="")))
+
+
+def _unclosed(block: Block) -> list[BadRow]:
+    """Every line behind a quote that never closes: which of them are rows, nobody can know."""
+    return list(_unclosed_lines(block)) if block.unclosed else []
+
+
+def _unclosed_lines(block: Block) -> Iterator[BadRow]:
+    first = block.first_line + block.lines
+    message = f"behind a quote in the record of line {first} that is never closed"
+    for offset, line in enumerate(block.rest.splitlines()):
+        yield BadRow(first + offset, Fault(UNCLOSED, message), decode(line))

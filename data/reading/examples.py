@@ -1,0 +1,157 @@
+"""Reads TFRecord files of tf.Examples into batches.
+
+Called by `data.reading.pieces`, and by what looks into Examples artifacts. Imports TensorFlow and
+tfx_bsl when a file is opened.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+import numpy as np
+import pyarrow as pa
+
+from data.reading.batches import UNKNOWN, Batch
+from data.reading.rows import BadRow
+from data.reading.values import FLOAT, INT, STRING, Fault
+from fareline.errors import DataError
+
+NOT_AN_EXAMPLE, WRONG_KIND = "not_an_example", "wrong_kind"
+_RECORDS = 16_384
+_INNER = {INT: pa.int64(), FLOAT: pa.float32(), STRING: pa.large_binary()}
+
+
+def read(path: str, kinds: Mapping[str, str]) -> Iterator[Batch]:
+    """Reads all records; see `data.reading.pieces.read_piece`."""
+    first = 1
+    for records in read_records(path):
+        yield _to_batch(path, records, first, kinds)
+        first += len(records)
+
+
+def read_columns(
+    paths: Iterable[str], choose: Callable[[int], np.ndarray] | None = None
+) -> Iterator[dict[str, pa.Array]]:
+    """Reads files of an Examples artifact, in the memory of one batch.
+
+    Args:
+        paths: TFRecord files of tf.Examples, gzipped where the name ends in .gz.
+        choose: Called with the number of records of each batch, once, before that batch is yielded;
+            returns the indices of those to decode. Reading takes far less than decoding. None: all.
+
+    Yields:
+        Columns by name: large_lists of int64, float32 or large_binary, null where the feature is
+        missing; a column without any value in the batch is of nulls.
+    """
+    for path in paths:
+        for records in read_records(path):
+            if choose is not None:
+                records = [records[index] for index in choose(len(records))]
+            batch, faults = _decode(records)
+            if faults:
+                raise DataError.explain(
+                    path,
+                    f"{len(faults)} of its records are no tf.Example",
+                    "expected tf.Examples, as ExampleGen writes them",
+                    "run again with --no-cache",
+                )
+            yield dict(zip(batch.schema.names, batch.columns, strict=True))
+
+
+def kinds(path: str, known: Mapping[str, str]) -> dict[str, str]:
+    """What the values of the features are that `known` lacks."""
+    found: dict[str, str] = {}
+    for records in read_records(path):
+        batch, _ = _decode(records)
+        for field in batch.schema:
+            if field.name not in known:
+                kind = _kind_of(field.type)
+                if found.setdefault(field.name, kind) == UNKNOWN:
+                    found[field.name] = kind
+    return found
+
+
+def read_records(path: str, count: int = _RECORDS) -> Iterator[list[bytes]]:
+    """Reads a TFRecord file, one batch of records ahead of what is asked for.
+
+    Args:
+        path: Gzipped where its name ends in .gz.
+        count: Of the records of each batch but the last.
+
+    Raises:
+        DataError: The file is damaged.
+    """
+    import tensorflow as tf
+
+    packed = "GZIP" if path.endswith(".gz") else ""
+    dataset = tf.data.TFRecordDataset(path, packed).batch(count).prefetch(1)
+    done = 0
+    try:
+        for batch in dataset.as_numpy_iterator():
+            yield batch.tolist()
+            done += len(batch)
+    except tf.errors.OpError as error:
+        raise DataError.explain(
+            path,
+            f"damaged behind record {done:,} ({error.message})",
+            "expected a whole TFRecord file",
+            "write or copy it again",
+        ) from error
+
+
+def _decode(records: list[bytes]) -> tuple[pa.RecordBatch, dict[int, Fault]]:
+    """The examples among the records, and which of them are none."""
+    from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
+
+    decoder = ExamplesToRecordBatchDecoder()
+    try:
+        return decoder.DecodeBatch(records), {}
+    except (RuntimeError, ValueError) as error:
+        faults = {}
+        good = []
+        for index, record in enumerate(records):
+            try:
+                decoder.DecodeBatch([record])
+                good.append(record)
+            except (RuntimeError, ValueError):
+                faults[index] = Fault(NOT_AN_EXAMPLE, "no tf.Example; expected one")
+        if not faults:  # each for itself is fine: a feature of several kinds
+            raise DataError.explain(
+                "examples",
+                str(error).partition("\n")[0],
+                "expected each feature to be of one kind",
+                "write the feature with one kind",
+            ) from error
+        return decoder.DecodeBatch(good), faults
+
+
+def _kind_of(kind: pa.DataType) -> str:
+    if pa.types.is_null(kind):
+        return UNKNOWN
+    inner = kind.value_type
+    if pa.types.is_integer(inner):
+        return INT
+    return FLOAT if pa.types.is_floating(inner) else STRING
+
+
+def _to_batch(path: str, records: list[bytes], first: int, kinds: Mapping[str, str]) -> Batch:
+    batch, faults = _decode(records)
+    columns: dict[str, pa.Array] = {}
+    for name, array in zip(batch.schema.names, batch.columns, strict=True):
+        own, kind = _kind_of(array.type), kinds[name]
+        if own not in (UNKNOWN, kind):
+            raise DataError.explain(
+                path,
+                f"feature {name!r} holds {own}",
+                f"expected {kind}, as other examples or the schema have it",
+                "write the feature with that kind",
+            )
+        if own == UNKNOWN:
+            columns[name] = pa.nulls(len(array)).cast(pa.large_list(_INNER.get(kind, pa.int64())))
+        else:
+            columns[name] = array.cast(pa.large_list(_INNER[kind]))
+    bad = [
+        BadRow(first + index, fault, records[index].decode(errors="backslashreplace"))
+        for index, fault in sorted(faults.items())
+    ]
+    rows = len(records) - len(bad)
+    assert all(len(array) == rows for array in columns.values())
+    return Batch(path, columns, int(np.int64(rows)), bad)

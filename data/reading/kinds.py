@@ -1,0 +1,79 @@
+"""What columns are that no schema describes: by all their values, not by the first ones.
+
+As TFX's CsvExampleGen has it, a column is int if all its cells are integers, float if all are
+numbers, and text otherwise; a cell without a character says nothing. Called by
+`data.reading.pieces`.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from data.reading.batches import UNKNOWN
+from data.reading.values import FLOAT, FLOAT32_MAX, INT, STRING, check_value
+
+_WIDER = (UNKNOWN, INT, FLOAT, STRING)
+
+
+def merge_kinds(found: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """The kinds that fit all parts of the data."""
+    merged: dict[str, str] = {}
+    for kinds in found:
+        for name, kind in kinds.items():
+            merged[name] = max(kind, merged.get(name, UNKNOWN), key=_WIDER.index)
+    return merged
+
+
+def kind_of_cells(array: pa.Array, at_least: str = UNKNOWN) -> str:
+    """The narrowest kind that fits all cells.
+
+    Args:
+        array: Binary; null is an empty cell.
+        at_least: What other cells of the column need already.
+    """
+    if at_least == STRING or array.null_count == len(array):
+        return at_least
+    try:
+        text = pc.utf8_trim_whitespace(array.cast(pa.string()))
+    except pa.ArrowInvalid:
+        return STRING
+    # Some versions of Arrow read a plus before a fraction, none before an integer.
+    text = pc.replace_substring_regex(text, r"^\+([0-9.])", r"\1")
+    hexadecimal = pc.any(pc.match_substring(text, "x", ignore_case=True)).as_py()
+    if at_least != FLOAT and not hexadecimal and _casts(text, pa.int64()):
+        return INT
+    if not hexadecimal and (found := _casts(text, pa.float64())) is not None:
+        return FLOAT if _finite(found) else STRING
+    return _kind_by_python(text.unique().to_pylist(), at_least)
+
+
+def _casts(text: pa.Array, kind: pa.DataType) -> pa.Array | None:
+    try:
+        return text.cast(kind)
+    except pa.ArrowInvalid:
+        return None
+
+
+def _finite(array: pa.Array) -> bool:
+    return bool(pc.all(pc.less_equal(pc.abs(array), FLOAT32_MAX)).as_py())
+
+
+def _kind_by_python(texts: Iterable[str | None], kind: str) -> str:
+    """What Arrow does not read, such as digits of other scripts, Python may."""
+    kind = max(kind, INT, key=_WIDER.index)
+    for text in texts:
+        if text is None:
+            continue
+        if kind == INT and not _is_integer(text):
+            kind = FLOAT
+        if kind == FLOAT and (text == "" or check_value(text, FLOAT)[1] is not None):
+            return STRING
+    return kind
+
+
+def _is_integer(text: str) -> bool:
+    try:
+        return "_" not in text and -(2**63) <= int(text) < 2**63
+    except ValueError:
+        return False

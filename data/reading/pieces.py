@@ -1,0 +1,232 @@
+"""Divides source files into pieces that workers read one by one, and reads a piece in batches.
+
+Which rows a piece holds depends on the file alone, never on who reads it. A large CSV file is cut
+where records end, a Parquet file between row groups; a packed CSV file and one of examples can only
+be read from the start. Called by `pipeline.components.columnar_example_gen`, with a function that
+opens files wherever they are. Imports no TFX.
+"""
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+
+from data.reading import columnar as columnar_files
+from data.reading import examples as example_records
+from data.reading.batches import Batch
+from data.reading.csv_batches import read_block, read_cells
+from data.reading.csv_blocks import Block, iter_blocks, read_header, unpacked
+from data.reading.kinds import kind_of_cells
+from fareline.errors import DataError
+
+PIECE_BYTES = 30 << 20  # of a file: enough for some seconds of work
+CSV, PARQUET, ARROW, EXAMPLES = "csv", "parquet", "arrow", "tfrecord"
+FORMATS = {
+    ".csv": CSV, ".csv.gz": CSV, ".parquet": PARQUET, ".arrow": ARROW, ".feather": ARROW,
+    ".tfrecord": EXAMPLES, ".tfrecord.gz": EXAMPLES,
+}  # fmt: skip
+Open = Callable[[str], BinaryIO]
+
+
+@dataclasses.dataclass(frozen=True)
+class Piece:
+    """A part of a file.
+
+    Attributes:
+        path: The file.
+        format: One of the values of `FORMATS`.
+        number: Which part of it, from 0.
+        names: Its columns; none where only reading tells.
+        start: Where it begins: bytes of a CSV file, groups of rows of the others.
+        stop: Where it ends; None: with the file.
+        first_line: The line that it begins in, or the row, from 1.
+        file_bytes: How long the file was when it was divided.
+    """
+
+    path: str
+    format: str
+    number: int
+    names: tuple[str, ...]
+    start: int = 0
+    stop: int | None = None
+    first_line: int = 1
+    file_bytes: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class SourceFile:
+    """A file as it was read.
+
+    Attributes:
+        path: Where it is.
+        bytes: How long.
+        sha256: Of its bytes, in hexadecimal digits.
+    """
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+def format_of(path: str) -> str:
+    """The format that a name says; CSV if it says none that we know."""
+    endings = [ending for ending in FORMATS if path.endswith(ending)]
+    return FORMATS[max(endings, key=len)] if endings else CSV
+
+
+def plan_file(
+    path: str, open_file: Open, file_format: str | None = None
+) -> tuple[SourceFile, list[Piece]]:
+    """Reads a file once: its digest, and where it can be divided.
+
+    Args:
+        path: The file.
+        open_file: Opens a path for reading bytes.
+        file_format: In place of the one that the name says.
+
+    Raises:
+        DataError: It cannot be read, or holds no columns.
+    """
+    file_format = file_format or format_of(path)
+    with reading(path), open_file(path) as stream:
+        hashed = _Hashing(stream)
+        if file_format == CSV and not path.endswith(".gz"):
+            pieces = _plan_csv(path, hashed, open_file)
+        elif file_format in (PARQUET, ARROW):
+            pieces = [
+                Piece(path, file_format, number, names, start, stop, first_row)
+                for number, (names, start, stop, first_row) in enumerate(
+                    columnar_files.plan(path, file_format, open_file)
+                )
+            ]
+        else:
+            names: tuple[str, ...] = ()
+            first_line, start = 1, 0
+            if file_format == CSV:
+                with open_file(path) as packed:
+                    header = read_header(unpacked(packed, path), path)
+                names, start, first_line = header.names, header.end, 1 + header.lines
+            pieces = [Piece(path, file_format, 0, names, start, None, first_line)]
+        while hashed.read(1 << 20):
+            pass
+    pieces = [dataclasses.replace(piece, file_bytes=hashed.bytes) for piece in pieces]
+    return SourceFile(path, hashed.bytes, hashed.digest.hexdigest()), pieces
+
+
+class _Hashing:
+    """A stream that remembers what went through it."""
+
+    def __init__(self, stream: BinaryIO):
+        self._stream = stream
+        self.digest = hashlib.sha256()
+        self.bytes = 0
+
+    def read(self, size: int = -1) -> bytes:
+        """Reads on."""
+        found = self._stream.read(size)
+        self.digest.update(found)
+        self.bytes += len(found)
+        return found
+
+
+def _plan_csv(path: str, stream: Any, open_file: Open) -> list[Piece]:
+    with open_file(path) as head:
+        header = read_header(head, path)
+    pieces: list[Piece] = []
+    start, line = header.end, 1 + header.lines
+    for block in iter_blocks(stream, path):
+        stop = block.start + len(block.data) + len(block.rest)
+        if stop - start >= PIECE_BYTES:
+            pieces.append(Piece(path, CSV, len(pieces), header.names, start, stop, line))
+            start, line = stop, block.first_line + block.lines
+    if start < stop or not pieces:
+        pieces.append(Piece(path, CSV, len(pieces), header.names, start, None, line))
+    return pieces
+
+
+def read_piece(piece: Piece, kinds: Mapping[str, str], open_file: Open) -> Iterator[Batch]:
+    """Reads a piece.
+
+    Args:
+        piece: From `plan_file`.
+        kinds: Of every column that it may hold; see `data.reading.batches`.
+        open_file: As there.
+
+    Raises:
+        DataError: The file cannot be read on, or is not as long any more as when it was divided.
+    """
+    with reading(piece.path):
+        _require_same_length(piece, open_file)
+        if piece.format == CSV:
+            for block in _blocks(piece, open_file):
+                if block.data.strip(b"\r\n") or block.rest:
+                    yield read_block(block, piece.path, piece.names, kinds)
+        elif piece.format == EXAMPLES:
+            yield from example_records.read(piece.path, kinds)
+        else:
+            yield from columnar_files.read(
+                piece.path, piece.format, (piece.start, piece.stop), piece.first_line, kinds,
+                open_file,
+            )  # fmt: skip
+
+
+def _require_same_length(piece: Piece, open_file: Open) -> None:
+    with open_file(piece.path) as stream:
+        found = stream.seek(0, os.SEEK_END) or stream.tell()
+    if found != piece.file_bytes:
+        raise DataError.explain(
+            piece.path,
+            f"was {piece.file_bytes:,} bytes long and is {found:,}",
+            "expected it to stay as it was while it is read",
+            "leave the source alone while a run reads it",
+        )
+
+
+def kinds_in(piece: Piece, known: Mapping[str, str], open_file: Open) -> dict[str, str]:
+    """What the columns that `known` lacks are, going by this piece alone."""
+    found: dict[str, str] = {}
+    if piece.format == EXAMPLES:
+        return example_records.kinds(piece.path, known)
+    if piece.format != CSV:
+        return columnar_files.kinds(piece.path, piece.format, known, open_file)
+    unknown = [name for name in piece.names if name not in known]
+    if not unknown:
+        return {}
+    for block in _blocks(piece, open_file):
+        if block.data.strip(b"\r\n"):
+            cells = read_cells(block.data, piece.names)
+            for name in unknown:
+                found[name] = kind_of_cells(cells[name], found.get(name, "unknown"))
+    return {name: found.get(name, "unknown") for name in unknown}
+
+
+def _blocks(piece: Piece, open_file: Open) -> Iterator[Block]:
+    with open_file(piece.path) as raw:
+        stream = unpacked(raw, piece.path)
+        stream.seek(piece.start)
+        yield from iter_blocks(stream, piece.path, piece.start, piece.stop, piece.first_line)
+
+
+class reading:  # noqa: N801 - used as a verb
+    """Turns what a library says of a file that it cannot read into an error of ours."""
+
+    def __init__(self, path: str):
+        self._path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        if isinstance(error, OSError | EOFError | pa.ArrowException) and not isinstance(
+            error, DataError
+        ):
+            found = str(error).partition("\n")[0].rstrip(".")
+            raise DataError.explain(
+                self._path,
+                f"cannot be read ({found})",
+                f"expected a {format_of(self._path)} file",
+                "check the file and its permissions",
+            ) from error

@@ -1,0 +1,1 @@
+"""What a run reads: files, spans of files, queries; checked before it starts."""

@@ -1,0 +1,1 @@
+"""Which split each row belongs to."""

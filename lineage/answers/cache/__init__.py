@@ -1,0 +1,1 @@
+"""Why was this executed, and not taken from the cache?"""

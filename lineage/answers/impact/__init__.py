@@ -1,0 +1,1 @@
+"""Which models has this data or file reached?"""

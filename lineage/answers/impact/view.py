@@ -1,0 +1,169 @@
+"""The answer of `lineage impact`: as JSON, and drawn for a reader with the verdict first."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from lineage.answers.impact.impact import AffectedModel, Impact
+from lineage.facts.models import ModelFacts
+from lineage.facts.relations import BASELINE, EVALUATED, ITSELF
+from lineage.text.harmless import plain, text
+from lineage.text.times import clock, iso
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_SHOWN_STARTS = 5
+
+
+def verdict(impact: Impact) -> str:
+    """One line: how many models learned from it, and where a live one is."""
+    count = len(impact.learned)
+    itself = any(model.relation == ITSELF for model in impact.learned)
+    words = "learned from it" if not itself else "are it or learned from it"
+    if itself and count == 1:
+        words = "is it, none learned from it"
+    first = f"{_counted(count, 'model')} {words}"
+    if not count:
+        first = "no model learned from it"
+    places = sorted({plain(place) for model in impact.live for place in model.live_at})
+    if places:
+        more = f" and {len(places) - 1} more" if len(places) > 1 else ""
+        live = len(impact.live)
+        second = f"{live} {'is' if live == 1 else 'are'} live at {places[0]}{more}"
+    else:
+        second = "none of them is live" if count else "none is live"
+    rest = Counter(model.relation for model in impact.models if not model.learned)
+    judged = [f"{rest[EVALUATED]} only judged on it"] if rest[EVALUATED] else []
+    judged += [f"{rest[BASELINE]} only compared with these"] if rest[BASELINE] else []
+    return "; ".join([first, second, *judged])
+
+
+def shown_models(impact: Impact) -> list[AffectedModel]:
+    """The models that a table lists: those far along the chain of baselines are only counted."""
+    return [model for model in impact.models if not model.is_far]
+
+
+def impact_as_json(impact: Impact, facts: Mapping[int, ModelFacts]) -> dict[str, Any]:
+    """One object; keys are stable.
+
+    `asked`, `matched_by`, `notes`, `starts`, `verdict`, `live` (a live model learned from it),
+    `counts`, `models` (each with `relation`, `relations`, `distance`, `learned`, `blessings`,
+    `pushes`, `runs`, `live`), `reached` (artifact type to number), `unfinished` (executions).
+    """
+    relations = Counter(model.relation for model in impact.models)
+    return {
+        "asked": impact.origin.text,
+        "matched_by": impact.origin.matched_by,
+        "notes": list(impact.origin.notes),
+        "starts": [{"id": a.key, "type": a.type, "uri": a.uri} for a in impact.origin.starts],
+        "verdict": verdict(impact),
+        "live": bool(impact.live),
+        "counts": {
+            "learned": len(impact.learned),
+            "live": len(impact.live),
+            "evaluated": relations[EVALUATED],
+            "baseline": relations[BASELINE],
+        },
+        "models": [_model_as_json(model, facts[model.model.id]) for model in impact.models],
+        "reached": dict(impact.reached),
+        "unfinished": [{"id": e.key, "state": e.state} for e in impact.unfinished],
+    }
+
+
+def draw_impact(console: "Console", impact: Impact, facts: Mapping[int, ModelFacts]) -> None:
+    """Prints the verdict, what was meant, the models, and what else was reached.
+
+    Args:
+        console: To print on.
+        impact: What was found.
+        facts: Of the models to list, by id; more of `shown_models` are counted.
+    """
+    console.print(text(verdict(impact), "bold", limit=None), soft_wrap=True)
+    starts = [artifact.key for artifact in impact.origin.starts]
+    more = f" and {len(starts) - _SHOWN_STARTS} more" if len(starts) > _SHOWN_STARTS else ""
+    meant = f"matched by {impact.origin.matched_by}: {', '.join(starts[:_SHOWN_STARTS])}{more}"
+    for line in (meant, *(f"note: {note}" for note in impact.origin.notes)):
+        console.print(text(line, limit=None), soft_wrap=True)
+    shown = shown_models(impact)
+    listed = [model for model in shown if model.model.id in facts]
+    if listed:
+        console.print(_table(listed, facts))
+    if len(shown) > len(listed):
+        rest = _counted(len(shown) - len(listed), "model")
+        console.print(text(f"and {rest} more: --all shows them"))
+    if far := [model for model in impact.models if model.is_far]:
+        line = f"{_counted(len(far), 'model')} further along the chain of baselines (see --json)"
+        console.print(text(line))
+    if impact.unfinished:
+        named = [f"{e.key} ({e.state})" for e in impact.unfinished[:_SHOWN_STARTS]]
+        rest = len(impact.unfinished) - len(named)
+        more = f" and {rest} more" if rest else ""
+        console.print(
+            text(f"read it and put nothing out: {', '.join(named)}{more}", limit=None),
+            soft_wrap=True,
+        )
+    if impact.reached:
+        counts = ", ".join(f"{count} {name}" for name, count in impact.reached.items())
+        console.print(text(f"also came of it: {counts}", limit=None), soft_wrap=True)
+
+
+def _model_as_json(model: AffectedModel, facts: ModelFacts) -> dict[str, Any]:
+    return {
+        "model": facts.model.key,
+        "uri": facts.model.uri,
+        "pipeline": facts.pipeline,
+        "run": facts.run_id or None,
+        "runs": facts.runs,
+        "created": iso(facts.model.created),
+        "relation": model.relation,
+        "relations": list(model.relations),
+        "distance": model.distance,
+        "learned": model.learned,
+        "live": bool(model.live_at),
+        "blessed": facts.blessed,
+        "was_blessed": facts.was_blessed,
+        "blessings": [
+            {"id": b.artifact.key, "by": b.execution.key, "blessed": b.blessed}
+            for b in facts.blessings
+        ],
+        "pushes": [
+            {
+                "id": push.artifact.key,
+                "by": push.execution.key,
+                "run": push.execution.place.run_id or None,
+                "destination": push.destination,
+                "version": push.version,
+                "pushed": iso(push.artifact.created),
+                "live": push.live,
+            }
+            for push in facts.pushes
+        ],
+    }
+
+
+def _table(models: Sequence[AffectedModel], all_facts: Mapping[int, ModelFacts]) -> "Table":
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("model", "relation", "run", "created (UTC)", "blessed", "pushed", "live"):
+        table.add_column(name, overflow="fold")
+    for model in models:
+        facts = all_facts[model.model.id]
+        more = f" and {len(facts.runs) - 1} more" if len(facts.runs) > 1 else ""
+        latest = facts.pushes[-1] if facts.pushes else None
+        table.add_row(
+            text(facts.model.key),
+            text(model.relation),
+            text(f"{plain(facts.run_id) or 'not recorded'}{more}"),
+            text(clock(facts.model.created)),
+            text(facts.blessed_words),
+            text(f"{plain(latest.destination)}/{plain(latest.version)}" if latest else "no"),
+            text("LIVE" if model.live_at else "no"),
+        )
+    return table
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")

@@ -1,0 +1,1 @@
+"""Which models are there, and how good are they?"""

@@ -1,0 +1,101 @@
+"""The answer of `lineage models`: as JSON, and as a table."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from lineage.answers.models.models import ModelRow, metric_names
+from lineage.text.flat import number
+from lineage.text.harmless import plain, text
+from lineage.text.times import clock, iso
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+NOT_RECORDED = "not recorded"
+_SHOWN_METRICS = 6
+
+
+def models_as_json(rows: Sequence[ModelRow], sorted_by: str) -> dict[str, Any]:
+    """One object; keys are stable.
+
+    `sorted_by`; `metrics`: names of all metrics; `models`: in order, each with `model`, `pipeline`,
+    `run` (that made it), `runs`, `created`, `spans`, `examples`, `hyperparameters` and `metrics`
+    (null if not recorded), `blessed`, `was_blessed`, `pushed_versions`, `live`.
+    """
+    return {
+        "sorted_by": sorted_by,
+        "metrics": metric_names(rows),
+        "models": [_row_as_json(row) for row in rows],
+    }
+
+
+def models_as_table(rows: Sequence[ModelRow], first_metric: str | None = None) -> "Table":
+    """A table, one line per model; of many metrics, the first few.
+
+    Args:
+        rows: In order.
+        first_metric: That stands first.
+    """
+    from rich.table import Table
+
+    names = metric_names(rows)
+    names.sort(key=lambda name: name != first_metric)
+    names = names[:_SHOWN_METRICS]
+    table = Table(box=None, pad_edge=False)
+    for name in ("model", "run", "created (UTC)", "span"):
+        table.add_column(name, no_wrap=name != "span", overflow="fold")
+    for name in names or ["metrics"]:
+        table.add_column(text(name), justify="right" if names else "left")
+    for name in ("blessed", "pushed", "live", "hyperparameters"):
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        pushes = row.facts.pushes
+        cells = [
+            row.model.key,
+            row.facts.run_id or NOT_RECORDED,
+            clock(row.model.created),
+            ", ".join(map(str, row.spans)) or "-",
+            *([_rounded(row.metrics.get(name)) for name in names] or [NOT_RECORDED]),
+            row.facts.blessed_words,
+            pushes[-1].version or "yes" if pushes else "no",
+            "LIVE" if row.facts.live else "no",
+            _compact(row.hyperparameters),
+        ]
+        table.add_row(*map(text, cells))
+    return table
+
+
+def _row_as_json(row: ModelRow) -> dict[str, Any]:
+    facts = row.facts
+    return {
+        "model": row.model.key,
+        "pipeline": facts.pipeline or None,
+        "run": facts.run_id or None,
+        "runs": facts.runs,
+        "created": iso(row.model.created),
+        "spans": row.spans,
+        "examples": [artifact.key for artifact in row.examples],
+        "hyperparameters": dict(row.hyperparameters) or None,
+        "metrics": {name: number(value) for name, value in row.metrics.items()} or None,
+        "blessed": facts.blessed,
+        "was_blessed": facts.was_blessed,
+        "pushed_versions": list(dict.fromkeys(push.version for push in facts.pushes)),
+        "live": facts.live,
+    }
+
+
+def _rounded(value: Any) -> str:
+    known = number(value)
+    if known is None:
+        return "-"
+    return f"{known:,.0f}" if known == int(known) and abs(known) > 1 else f"{known:.4f}"
+
+
+def _compact(hyperparameters: Any) -> str:
+    if not hyperparameters:
+        return NOT_RECORDED
+    return " ".join(f"{name}={_short(hyperparameters[name])}" for name in sorted(hyperparameters))
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else plain(value)

@@ -1,0 +1,80 @@
+"""The answer of `prune`: as JSON, and drawn for a reader."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from lineage.answers.prune.prune import Plan, Pruned
+from lineage.text.harmless import never_cut, text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+_SHOWN_PRUNED = 40
+
+
+def plan_as_json(plan: Plan, done: bool, failed: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """`done` says whether it was carried out; `failed` what is there still, and why."""
+    return {
+        "done": done,
+        "bytes": plan.bytes,
+        "kept_runs": plan.kept_runs,
+        "pruned_runs": plan.pruned_runs,
+        "artifacts": [_pruned_as_json(entry) for entry in plan.pruned],
+        "unfinished": [_pruned_as_json(entry) for entry in plan.unfinished],
+        "quarantines": [dataclasses.asdict(file) for file in plan.quarantines],
+        "protected": [{"id": a.key, "why": why} for a, why in plan.protected.items()],
+        "left": [{"id": a.key, "why": why} for a, why in plan.left.items()],
+        "failed": [{"uri": uri, "why": why} for uri, why in failed],
+    }
+
+
+def _pruned_as_json(entry: Pruned) -> dict[str, Any]:
+    artifact = entry.artifact
+    return {
+        "id": artifact.key,
+        "runs": list(entry.runs),
+        "uri": artifact.uri,
+        "bytes": entry.bytes,
+    }
+
+
+def draw_plan(
+    console: "Console", plan: Plan, done: bool, failed: Sequence[tuple[str, str]]
+) -> None:
+    """Prints what would go, or has gone, and what stays and why."""
+    from rich.table import Table
+
+    entries = [*plan.unfinished, *plan.pruned]
+    if entries:
+        table = Table("artifact", "runs", "bytes", "payload", box=None)
+        never_cut(table)
+        for entry in entries[:_SHOWN_PRUNED]:
+            first = entry.runs[0] if entry.runs else ""
+            runs = f"{first} and {len(entry.runs) - 1} more" if len(entry.runs) > 1 else first
+            cells = (entry.artifact.key, runs, f"{entry.bytes:,}", entry.artifact.uri)
+            table.add_row(*(text(cell) for cell in cells))
+        console.print(table)
+    if len(entries) > _SHOWN_PRUNED:
+        console.print(text(f"… and {len(entries) - _SHOWN_PRUNED:,} more (--json lists all)"))
+    protected = [*plan.protected.items()]
+    for artifact, why in protected[-_SHOWN_PRUNED:]:
+        console.print(text(f"kept with all that it came from: {artifact.key}, {why}"))
+    if len(protected) > _SHOWN_PRUNED:
+        console.print(text(f"… and {len(protected) - _SHOWN_PRUNED:,} more (--json lists all)"))
+    for why, count in Counter(plan.left.values()).items():
+        console.print(text(f"left: {count:,} of the runs to prune: {why}"))
+    for uri, why in failed:
+        console.print(text(f"could not be removed: {uri}: {why}", "red"))
+    runs = f"runs kept: {len(plan.kept_runs):,}, older ones: {len(plan.pruned_runs):,}"
+    went = "removed" if done else "to remove"
+    total = f"{runs}; artifacts {went}: {len(plan.pruned):,}, bytes: {plan.bytes:,}"
+    if plan.unfinished:
+        total += f"; payloads that an earlier prune left: {len(plan.unfinished):,}"
+    if plan.quarantines:
+        total += f"; files of quarantined rows: {len(plan.quarantines):,}"
+    console.print(text(total, "bold"))
+    if not done and plan.uris:
+        console.print(text("Nothing was done; --yes does it."))

@@ -1,0 +1,1 @@
+"""Which runs were there, and how did they end?"""

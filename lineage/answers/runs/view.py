@@ -1,0 +1,94 @@
+"""The runs of a store as JSON and as a table. Imports rich only when a table is asked for.
+
+Called by cli.lineage.look.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from lineage.facts.runs import Run, run_as_json
+from lineage.graph.elements import Artifact
+from lineage.recorded import spans_in_words, spans_of
+from lineage.text.harmless import text
+from lineage.text.times import clock, duration
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+_STYLES = {"failed": "red", "running": "cyan", "unfinished": "yellow", "complete": ""}
+_NONE = "-"
+_NAME_LIMIT = 60
+_COLUMNS = (
+    *("run", "pipeline", "started (UTC)", "took", "status", "executed", "cached", "failed"),
+    *("span", "model", "blessed", "pushed"),
+)
+_FIGURES = frozenset({"took", "executed", "cached", "failed"})
+
+
+def runs_as_json(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """One object per run; see `run_as_json`."""
+    return [run_as_json(run) for run in runs]
+
+
+def runs_as_table(runs: Sequence[Run]) -> "Text":
+    """Aligned columns, one line per run.
+
+    Not a rich Table, which takes a second for a thousand lines.
+    """
+    from rich.cells import cell_len
+    from rich.text import Text
+
+    rows = [[text(name, limit=None) for name in _COLUMNS], *map(_row, runs)]
+    widths = [max(cell_len(row[i].plain) for row in rows) for i in range(len(_COLUMNS))]
+    lines = []
+    for row in rows:
+        line = Text(overflow="fold")
+        for cell, width, name in zip(row, widths, _COLUMNS, strict=True):
+            gap = " " * (width - cell_len(cell.plain))
+            line.append_text(Text(gap) + cell if name in _FIGURES else cell + gap)
+            line.append("  ")
+        line.rstrip()
+        lines.append(line)
+    lines[0].stylize("bold")
+    return Text("\n").join(lines)
+
+
+def _row(run: Run) -> list["Text"]:
+    count = Counter(node.state for node in run.nodes)
+    return [
+        text(run.run_id, limit=_NAME_LIMIT),
+        text(run.pipeline, limit=_NAME_LIMIT),
+        text(clock(run.started)),
+        text(duration(run.seconds)),
+        text(run.status, _STYLES[run.status]),
+        *(text(count[state]) for state in ("executed", "cached", "failed")),
+        text(", ".join(dict.fromkeys(map(_span, run.examples))) or _NONE, limit=_NAME_LIMIT),
+        text(", ".join(model.key for model in run.models) or _NONE, limit=_NAME_LIMIT),
+        text(_blessed(run), "yellow" if run.refused_by else "", _NAME_LIMIT),
+        text(_pushed(run), limit=_NAME_LIMIT),
+    ]
+
+
+def _span(examples: Artifact) -> str:
+    """The span, and the version if it is not 0; of several spans the first and the last."""
+    if len(spans_of(examples)) > 1:
+        return spans_in_words(examples)
+    span, version = examples.properties.get("span"), examples.properties.get("version")
+    if span is None:
+        return "?"
+    return f"{span} v{version}" if version not in (None, 0, "0") else str(span)
+
+
+def _blessed(run: Run) -> str:
+    if run.blessed is None:
+        return _NONE
+    return "yes" if run.blessed else f"no: {', '.join(run.refused_by)}"
+
+
+def _pushed(run: Run) -> str:
+    shown = []
+    for push in run.pushed:
+        where = " (live)" if push.live else f" (live as {push.live_as})" if push.live_as else ""
+        shown.append(f"{push.version or 'yes'}{where}")
+    return ", ".join(shown) or _NONE

@@ -1,0 +1,1 @@
+"""Does the store agree with the files, and with itself?"""

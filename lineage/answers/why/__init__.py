@@ -1,0 +1,1 @@
+"""Why was this model blessed and pushed, or not?"""

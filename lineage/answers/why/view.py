@@ -1,0 +1,253 @@
+"""The answer to why, in lines of text: the same in `fareline why` and in the summary of a run."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from lineage.text.harmless import plain
+from lineage.text.times import clock_of
+
+_GOOD, _BAD, _OPEN = "  ✓ ", "  ✗ ", "  · "
+_NOT_RECORDED = "why is not recorded: stock TFX, or an older version, judged it"
+_COUNTS = ("example_count",)
+# Budget, what was measured, in words.
+_MEASURED = (
+    ("memory_mb", "peak_memory_mb", "memory in MiB"),
+    ("size_mb", "size_mb", "size in MiB"),
+    ("load_seconds", "load_seconds", "loading in s"),
+)
+_LOSSES = {"at_most_below_baseline": "below", "at_most_above_baseline": "above"}
+
+
+def why_lines(why: Mapping[str, Any]) -> list[str]:
+    """The whole answer, headed by the model."""
+    of_run = f" of {why['run_id']}" if why["run_id"] else ""
+    of_pipeline = f" ({why['pipeline']})" if why["pipeline"] else ""
+    head = plain(f"{why['model'] or 'No model'}{of_run}{of_pipeline}")
+    return [head, *judgement_lines(why)]
+
+
+def judgement_lines(why: Mapping[str, Any]) -> list[str]:
+    """What each judge said, and what came of it."""
+    return [
+        plain(line, limit=None)
+        for part in (
+            _evaluator(why["evaluator"]),
+            _infra_validator(why["infra_validator"]),
+            _pusher(why["pusher"]),
+        )
+        for line in part
+    ]
+
+
+def refusals(why: Mapping[str, Any]) -> list[str]:
+    """Every reason why the model was not pushed, one sentence each."""
+    evaluator, infra, pusher = why["evaluator"], why["infra_validator"], why["pusher"]
+    verdict = evaluator["verdict"] or {}
+    found = [_sentence(c, evaluator["baseline"]) for c in _failed(verdict)]
+    if not found:
+        found += verdict.get("tfma_refusals", [])
+    if infra["blessed"] is False:
+        found.append(f"infra validation: {infra['message'] or 'refused'}")
+    if evaluator["blessed"] and infra["blessed"] and pusher["not_pushed_because"]:
+        found.append(f"push: {pusher['not_pushed_because']}")
+    return found
+
+
+def _evaluator(told: Mapping[str, Any]) -> Iterator[str]:
+    if told["blessed"] is None:
+        yield f"Blessed by Evaluator: no word ({_absence(told)})"
+        return
+    verdict = told["verdict"]
+    yield f"Blessed by Evaluator: {_yes(told['blessed'])} ({_compared(told)})"
+    if verdict is None:
+        yield f"{_OPEN}{_NOT_RECORDED}"
+        return
+    failed = _failed(verdict)
+    yield from (f"{_BAD}{_sentence(check, told['baseline'])}" for check in failed)
+    if not failed:
+        yield from (f"{_BAD}{sentence}" for sentence in verdict["tfma_refusals"])
+    passed = [check for check in verdict["checks"] if check["passed"]]
+    for check in passed:
+        if not check["group"] or check["kind"] == "max_gap":
+            yield f"{_GOOD}{_sentence(check, told['baseline'])}"
+    of_slices = [c for c in passed if c["group"] and c["kind"] != "max_gap"]
+    yield from _passed_slices(of_slices, told["baseline"])
+    yield from _not_counted([c for c in verdict["checks"] if not c["counted"]])
+    yield from _hard_spots(verdict)
+
+
+def _compared(told: Mapping[str, Any]) -> str:
+    decision = told["decision"]
+    by = ""
+    if decision:
+        by = f" by {decision['user']}, {clock_of(decision['created'])}: {decision['reason']}"
+    left_out = "".join(
+        f"; {one['model']} is left out, {_withdrawn(one)}" for one in told["left_out"]
+    )
+    if told["baseline"]:
+        return f"compared with {told['baseline']}" + (f", pinned{by}" if decision else left_out)
+    if decision:
+        return f"baseline reset{by}; judged on floors alone"
+    if left_out:
+        return f"no other blessed model to compare with: judged on floors alone{left_out}"
+    return "no blessed model to compare with yet: judged on floors alone"
+
+
+def _withdrawn(model: Mapping[str, Any]) -> str:
+    return f"{model['user']} rolled back from it: {model['reason']}"
+
+
+def _failed(verdict: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [c for c in verdict.get("checks", ()) if c["counted"] and not c["passed"]]
+
+
+def _sentence(check: Mapping[str, Any], baseline: str | None) -> str:
+    """One check: metric, slice, value, what was expected, how many examples."""
+    metric, where, kind = check["metric"], check["slice"], check["kind"]
+    bound = f"{check['bound']:.4g}"
+    if kind == "max_gap":
+        (best, high), (worst, low) = check["best"], check["worst"]
+        ends = f"{_number(metric, high)} on {best}, {_number(metric, low)} on {worst}"
+        said = f"{metric} differs by {_number(metric, check['value'])} between slices of {where}"
+        return f"{said} ({ends}); expected at most {bound}"
+    expected = f"expected {kind.replace('_', ' ')} {bound}"
+    examples = f" ({check['examples']:,} examples)"
+    if check["value"] is None:
+        return f"{metric} is undefined on {where}; {expected}{examples}"
+    said = f"{metric} is {_number(metric, check['value'])} on {where}"
+    if kind in _LOSSES:
+        said += _change(check, baseline)
+        expected = f"expected at most {bound} {_LOSSES[kind]}"
+    if check["interval"]:
+        low, high = (f"{end:.4f}" for end in check["interval"])
+        of = " of the change" if kind in _LOSSES else ""
+        end = "lower" if kind in ("at_least", "at_most_below_baseline") else "upper"
+        said += f" (95 % interval{of} {low} to {high}, of which the {end} end counts)"
+    return f"{said}; {expected}{examples}"
+
+
+def _change(check: Mapping[str, Any], baseline: str | None) -> str:
+    if check["baseline"] is None:
+        return f", undefined for {baseline}"
+    change = check["value"] - check["baseline"]
+    side = "above" if change > 0 else "below"
+    value = _number(check["metric"], check["baseline"])
+    if change == 0:
+        return f", as {baseline}'s"
+    return f", {abs(change):.4f} {side} {baseline}'s {value}"
+
+
+def _passed_slices(checks: Sequence[Mapping[str, Any]], baseline: str | None) -> Iterator[str]:
+    """Slices that keep a bound, all by the same columns in one line."""
+    groups: dict[tuple, list[Mapping[str, Any]]] = {}
+    for check in checks:
+        key = (check["group"], check["metric"], check["kind"], check["bound"])
+        groups.setdefault(key, []).append(check)
+    for (group, metric, kind, bound), found in groups.items():
+        if len(found) == 1:
+            yield f"{_GOOD}{_sentence(found[0], baseline)}"
+            continue
+        sign = -1 if kind == "at_least" else 1
+        worst = max(found, key=lambda c: sign * c["judged"])
+        told = f"{_number(metric, worst['value'])} on {worst['slice']}"
+        kept = f"{kind.replace('_', ' ')} {bound:.4g}"
+        yield f"{_GOOD}{metric} is {kept} on {len(found)} slices of {group}; the worst: {told}"
+
+
+def _not_counted(checks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    groups: dict[tuple, dict[str, None]] = {}
+    for check in checks:
+        subject = check["metric"]
+        if check["kind"] == "max_gap":
+            subject = f"the gap of {subject}"
+        key = (subject, check["group"], check["not_counted"])
+        groups.setdefault(key, {})[check["slice"]] = None
+    for (subject, group, why), names in groups.items():
+        where = next(iter(names)) if len(names) == 1 else f"{len(names)} slices of {group}"
+        yield f"{_OPEN}{subject} does not count on {where}: {why}"
+
+
+def _hard_spots(verdict: Mapping[str, Any]) -> Iterator[str]:
+    main = verdict["main_metric"]
+    if verdict["worst"]:
+        least = f"{verdict['min_slice_examples']} examples"
+        if verdict["min_label_examples"] is not None:
+            least += f" and {verdict['min_label_examples']} of each label"
+        yield f"Worst slices by {main}, of those with at least {least}:"
+        width = max(len(one["name"]) for one in verdict["worst"])
+        for one in verdict["worst"]:
+            count = one["metrics"].get("example_count") or 0
+            value = _number(main, one["metrics"].get(main))
+            yield f"    {one['name']:<{width}}  {value}  ({count:,.0f} examples)"
+    for gap in verdict["gaps"]:
+        (best, high), (worst, low) = gap["best"], gap["worst"]
+        ends = f"{_number(main, high)} on {best}, {_number(main, low)} on {worst}"
+        yield f"Gap of {main} by {gap['slices']}: {_number(main, gap['gap'])} ({ends})"
+
+
+def _infra_validator(told: Mapping[str, Any]) -> Iterator[str]:
+    if told["blessed"] is None:
+        yield f"Blessed by InfraValidator: no word ({_absence(told)})"
+        return
+    yield f"Blessed by InfraValidator: {_yes(told['blessed'])}"
+    if told["reason"] is None:
+        yield f"{_OPEN}{_NOT_RECORDED}"
+        return
+    if not told["blessed"]:
+        yield f"{_BAD}{told['reason']}: {told['message']}"
+    measured, budgets = told["measured"], _mapping(told["budgets"])
+    for batch in ("batch_1", "batch_32"):
+        limits = _mapping(_mapping(budgets.get("latency_ms")).get(batch))
+        parts = [
+            _against(name, measured[f"{batch}_{name}_ms"], limits.get(name))
+            for name in ("p50", "p95", "p99")
+            if f"{batch}_{name}_ms" in measured
+        ]
+        if parts:
+            size = batch.removeprefix("batch_")
+            yield f"    latency in ms at batch {size}: {', '.join(parts)}"
+    parts = [
+        _against(said, measured[name], budgets.get(budget))
+        for budget, name, said in _MEASURED
+        if name in measured
+    ]
+    if parts:
+        yield f"    {', '.join(parts)}"
+
+
+def _pusher(told: Mapping[str, Any]) -> Iterator[str]:
+    if told["pushed"]:
+        yield f"Pushed to {told['destination']}"
+    elif told["pushed"] is None:
+        yield f"Nothing was pushed ({_absence(told)})"
+    else:
+        yield "Refused: nothing was pushed."
+        yield f"{_OPEN}{told['not_pushed_because'] or _NOT_RECORDED}"
+
+
+def _absence(told: Mapping[str, Any]) -> str:
+    if told["execution"] is None:
+        return "there is none in the run"
+    if told["state"] in ("executed", "cached"):
+        return "it put out nothing"
+    return f"{told['execution']} is {told['state']}"
+
+
+def _against(name: str, value: float, budget: Any) -> str:
+    is_number = isinstance(budget, int | float)
+    return f"{name} {value:,.1f}" + (f" of {budget:,.6g}" if is_number else "")
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """What is recorded is JSON, and may be that of an older version."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def _number(metric: str, value: float | None) -> str:
+    if value is None:
+        return "undefined"
+    return f"{value:,.0f}" if metric in _COUNTS else f"{value:.4f}"
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"

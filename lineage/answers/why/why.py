@@ -1,0 +1,161 @@
+"""Why a model was blessed and pushed, or was not: what the store says of it, for a run or a model.
+
+Reads properties only, no payload. In stores of stock TFX the judges' words are there and their
+reasons are not, and so it says. Drawn by lineage.answers.why.view; called by `fareline why` and by
+the summary of a run.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from lineage import recorded
+from lineage.facts.baselines import PIN, RESET, decision_in_force
+from lineage.facts.models import MODEL_KEY, is_blessed
+from lineage.facts.withdrawn import withdrawn_models
+from lineage.graph.elements import Artifact, Execution
+from lineage.graph.graph import Graph
+from lineage.text.times import iso
+
+EVALUATOR, INFRA_VALIDATOR, PUSHER = "Evaluator", "InfraValidator", "Pusher"
+_JUDGES = {EVALUATOR: "ModelBlessing", INFRA_VALIDATOR: "InfraBlessing", PUSHER: "PushedModel"}
+_Found = tuple[Execution | None, Artifact | None]
+
+
+def why_run(graph: Graph, run_id: str) -> dict[str, Any]:
+    """Says what a run found of its model; see `why_model` for the keys."""
+    executions = graph.executions_of_run(run_id)
+    found = {node: _last(graph, executions, node, kind) for node, kind in _JUDGES.items()}
+    pipelines = [e.place.pipeline for e in executions if e.place.pipeline]
+    return _answer(graph, run_id, pipelines[0] if pipelines else "", _model(graph, found), found)
+
+
+def why_model(graph: Graph, model: Artifact) -> dict[str, Any]:
+    """Says what was found of a model: the latest word of each judge, whatever run it was in.
+
+    Returns:
+        `run_id`, `pipeline`, `model`; `evaluator`, `infra_validator` and `pusher`, each with
+        `execution` and `state`, null if there was none. `evaluator`: `blessed`, `baseline`,
+        `decision` (a person's, about the baseline), `left_out` (newer models that were rolled back
+        from: `model`, `user`, `when`, `reason`), `verdict` (as `lineage.recorded.VERDICT`, null if
+        it was not recorded). `infra_validator`: `blessed`, `reason`, `message`, `measured`,
+        `budgets`. `pusher`: `pushed`, `destination`, `version`, `not_pushed_because`.
+    """
+    links = graph.links_of_artifacts([model.id])
+    readers = graph.executions(
+        sorted(link.execution_id for link in links if not link.is_output and MODEL_KEY in link.keys)
+    )
+    found = {node: _last(graph, readers, node, kind) for node, kind in _JUDGES.items()}
+    makers = graph.producers(model)
+    place = makers[0].place if makers else None
+    run_id, pipeline = (place.run_id, place.pipeline) if place else ("", "")
+    return _answer(graph, run_id, pipeline, model.key, found)
+
+
+def _answer(
+    graph: Graph, run_id: str, pipeline: str, model: str | None, found: Mapping[str, _Found]
+) -> dict[str, Any]:
+    return {
+        "run_id": run_id or None,
+        "pipeline": pipeline or None,
+        "model": model,
+        "evaluator": _evaluator(graph, pipeline, *found[EVALUATOR]),
+        "infra_validator": _infra_validator(*found[INFRA_VALIDATOR]),
+        "pusher": _pusher(*found[PUSHER]),
+    }
+
+
+def _last(graph: Graph, executions: Iterable[Execution], node: str, kind: str) -> _Found:
+    """The last execution that put out an artifact of a type; else the last of the node's type."""
+    last: _Found = (None, None)
+    for execution in executions:
+        artifacts = [a for found in graph.outputs(execution).values() for a in found]
+        judged = [a for a in artifacts if a.type == kind]
+        is_node = node in (execution.place.node, execution.type.rpartition(".")[2])
+        if judged or (is_node and last[1] is None):
+            last = (execution, judged[-1] if judged else None)
+    return last
+
+
+def _model(graph: Graph, found: Mapping[str, _Found]) -> str | None:
+    """The model that was judged, by what the judges read."""
+    for execution, _ in found.values():
+        models = graph.inputs(execution).get(MODEL_KEY, []) if execution else []
+        if models:
+            return models[-1].key
+        blessing = found[EVALUATOR][1]
+        judged = blessing.properties.get("current_model_id") if blessing else None
+        if judged:  # a cached execution has no inputs
+            return f"Model:{judged}"
+    return None
+
+
+def _evaluator(
+    graph: Graph, pipeline: str, execution: Execution | None, blessing: Artifact | None
+) -> dict[str, Any]:
+    properties = blessing.properties if blessing else {}
+    baseline_id = properties.get("baseline_model_id")
+    decision = None
+    if execution is not None and pipeline:
+        decision = decision_in_force(graph.store, pipeline, execution.id)
+    pinned = decision and decision.action == PIN and decision.model_id == baseline_id
+    reset = decision and decision.action == RESET and not baseline_id
+    decided = decision if pinned or reset else None
+    return {
+        **_place(execution),
+        "blessed": is_blessed(blessing) if blessing else None,
+        "baseline": f"Model:{baseline_id}" if baseline_id else None,
+        "decision": decided.as_json() if decided else None,
+        "left_out": [] if decided else _left_out(graph, execution, baseline_id or 0),
+        "verdict": recorded.parse_json(properties.get(recorded.VERDICT)),
+    }
+
+
+def _left_out(
+    graph: Graph, evaluator: Execution | None, baseline_id: int
+) -> list[dict[str, str | None]]:
+    """The newer models of the pipeline that were no baselines then: a person withdrew them."""
+    if evaluator is None:
+        return []
+    return [
+        {
+            "model": f"Model:{model_id}",
+            "user": rollback.properties.get(recorded.USER),
+            "when": iso(rollback.created),
+            "reason": rollback.properties.get(recorded.REASON),
+        }
+        for model_id, rollback in sorted(withdrawn_models(graph, evaluator.id).items())
+        if model_id > baseline_id and rollback.place.pipeline == evaluator.place.pipeline
+    ]
+
+
+def _infra_validator(execution: Execution | None, blessing: Artifact | None) -> dict[str, Any]:
+    properties = blessing.properties if blessing else {}
+    numbers = {k: v for k, v in properties.items() if isinstance(v, float)}
+    budgets = execution.properties.get("budgets") if execution else None
+    return {
+        **_place(execution),
+        "blessed": is_blessed(blessing) if blessing else None,
+        "reason": properties.get("reason"),
+        "message": properties.get("message"),
+        "measured": numbers,
+        "budgets": recorded.parse_json(budgets),
+    }
+
+
+def _pusher(execution: Execution | None, pushed_model: Artifact | None) -> dict[str, Any]:
+    properties = pushed_model.properties if pushed_model else {}
+    pushed = bool(properties.get("pushed")) if pushed_model else None
+    return {
+        **_place(execution),
+        "pushed": pushed,
+        "destination": properties.get("pushed_destination") if pushed else None,
+        "version": properties.get("pushed_version") if pushed else None,
+        "not_pushed_because": properties.get("not_pushed_because"),
+    }
+
+
+def _place(execution: Execution | None) -> dict[str, Any]:
+    return {
+        "execution": execution.key if execution else None,
+        "state": execution.state if execution else None,
+    }

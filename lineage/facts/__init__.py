@@ -1,0 +1,1 @@
+"""What a store says of single things: models, pushes, baselines, payloads, sources."""

@@ -1,0 +1,140 @@
+"""What a person changed in a serving folder, recorded: who, when, why, from which version to which.
+
+An execution of type `fareline.rollback` or `fareline.promote`, with the Model and its PushedModel
+as inputs and the PushedModel of the new version as output. So every question about pushes (what is
+live, what a model's impact is) finds the new version as it finds those of a run. Called by
+`runners.publishing.rollback`; with `prune` the only part of this room that writes.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from ml_metadata import errors
+from ml_metadata.metadata_store import metadata_store
+from ml_metadata.proto import metadata_store_pb2 as mlmd
+
+from lineage import recorded
+from lineage.graph.elements import Artifact
+
+_PUSHED_MODEL, _MODEL = "pushed_model", "model"
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """A change of the live version.
+
+    Attributes:
+        kind: `fareline.rollback` or `fareline.promote`.
+        pipeline: Whose model it is; empty if the store does not say.
+        destination: Folder above the versions.
+        from_version: That was live.
+        to_version: Whose content is to be live.
+        reason: In the words of who did it.
+        user: Login name.
+    """
+
+    kind: str
+    pipeline: str
+    destination: str
+    from_version: int
+    to_version: int
+    reason: str
+    user: str
+
+    @property
+    def node(self) -> str:
+        """What it is called where executions are listed: `rollback` or `promote`."""
+        return self.kind.rpartition(".")[2]
+
+
+def begin_change(
+    store: metadata_store.MetadataStore,
+    change: Change,
+    model: Artifact | None,
+    pushed_model: Artifact,
+) -> int:
+    """Records that a change is under way; returns the id of its execution.
+
+    Args:
+        store: Opened to write.
+        change: What is about to be done.
+        model: The Model that is to be live; None if the store does not say.
+        pushed_model: Of the version that is to be live.
+    """
+    type_id = store.put_execution_type(mlmd.ExecutionType(name=change.kind))
+    execution = mlmd.Execution(type_id=type_id, last_known_state=mlmd.Execution.RUNNING)
+    texts = {
+        recorded.DESTINATION: change.destination,
+        recorded.REASON: change.reason,
+        recorded.USER: change.user,
+    }
+    for name, text in texts.items():
+        execution.custom_properties[name].string_value = text
+    execution.custom_properties[recorded.FROM_VERSION].int_value = change.from_version
+    execution.custom_properties[recorded.TO_VERSION].int_value = change.to_version
+    inputs = [(_PUSHED_MODEL, pushed_model)]
+    inputs += [(_MODEL, model)] if model is not None else []
+    pairs = [(artifact.proto, _event(mlmd.Event.INPUT, key)) for key, artifact in inputs]
+    contexts = _contexts(store, change)
+    return store.put_execution(execution, pairs, contexts, reuse_context_if_already_exist=True)[0]
+
+
+def complete_change(
+    store: metadata_store.MetadataStore, execution_id: int, path: Path, copy: Path, digest: str
+) -> int:
+    """Records that a version has been published; returns the id of its PushedModel.
+
+    Args:
+        store: Opened to write.
+        execution_id: From `begin_change`.
+        path: Folder of the new version.
+        copy: Where the artifact keeps its own copy of the files.
+        digest: SHA-256 of the files.
+    """
+    [execution] = store.get_executions_by_id([execution_id])
+    execution.last_known_state = mlmd.Execution.COMPLETE
+    execution.custom_properties[recorded.NEW_VERSION].int_value = int(path.name)
+    pushed = mlmd.Artifact(
+        type_id=store.get_artifact_type("PushedModel").id,
+        uri=str(copy),
+        state=mlmd.Artifact.LIVE,
+    )
+    values = pushed.custom_properties
+    values["pushed"].int_value = 1
+    values["pushed_destination"].string_value = str(path)
+    values["pushed_version"].string_value = path.name
+    values[recorded.SHA256].string_value = digest
+    values[recorded.COPY_OF_VERSION].int_value = execution.custom_properties[
+        recorded.TO_VERSION
+    ].int_value
+    pair = (pushed, _event(mlmd.Event.OUTPUT, _PUSHED_MODEL))
+    _, artifact_ids, _ = store.put_execution(execution, [pair], [])
+    return artifact_ids[0]
+
+
+def fail_change(store: metadata_store.MetadataStore, execution_id: int) -> None:
+    """Records that a change was not made."""
+    [execution] = store.get_executions_by_id([execution_id])
+    execution.last_known_state = mlmd.Execution.FAILED
+    store.put_executions([execution])
+
+
+def _contexts(store: metadata_store.MetadataStore, change: Change) -> Sequence[mlmd.Context]:
+    """The pipeline and the node, as TFX has them; no run, since none took place."""
+    contexts = []
+    names = {"pipeline": change.pipeline, "node": f"{change.pipeline}.{change.node}"}
+    for kind, name in names.items() if change.pipeline else ():
+        try:
+            type_id = store.get_context_type(kind).id
+        except errors.NotFoundError:
+            type_id = store.put_context_type(mlmd.ContextType(name=kind))
+        contexts.append(mlmd.Context(type_id=type_id, name=name))
+    return contexts
+
+
+def _event(kind: mlmd.Event.Type, key: str) -> mlmd.Event:
+    event = mlmd.Event(type=kind)
+    event.path.steps.add().key = key
+    event.path.steps.add().index = 0
+    return event

@@ -1,0 +1,1 @@
+"""Artifacts, executions and what joins them, and the ways through them."""

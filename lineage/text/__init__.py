@@ -1,0 +1,1 @@
+"""Text for a terminal: trees, times, nothing that a terminal would obey."""

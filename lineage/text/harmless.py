@@ -1,0 +1,75 @@
+"""Text from a store on its way to a reader: names, URIs and properties may hold anything.
+
+Markup, control characters, signs that turn the direction of writing, 4 kB in one line: none of it
+may be obeyed by the terminal or by rich. Called by everything that draws; JSON needs none of it.
+"""
+
+import unicodedata
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
+LIMIT = 160  # characters of one value in a table or a tree
+# Control characters, format characters (they turn the direction), lone surrogates, separators of
+# lines and paragraphs. Private ones have no agreed look.
+_NOT_SHOWN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+_JOINERS = "\u200c\u200d"  # format characters that Persian, Hindi and emoji are written with
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def plain(value: Any, limit: int | None = LIMIT) -> str:
+    """Returns a value as one line that does nothing to a terminal; what is cut off is counted.
+
+    For rich, put it into a `Text` (or use `text` below), or print it with `markup=False`: square
+    brackets stay as they are. In a string with markup use `escaped`.
+
+    Args:
+        value: Anything; `str` of it is shown.
+        limit: Length from which it is cut; None: never.
+
+    Returns:
+        Control characters as `\\n`, `\\x1b`, `\\u202e`; `abc… (4,096 characters)` if it was cut.
+    """
+    whole = str(value)
+    if limit is not None and len(whole) > limit:
+        return f"{_visible(whole[:limit])}… ({len(whole):,} characters)"
+    return _visible(whole)
+
+
+def text(value: Any, style: str = "", limit: int | None = LIMIT) -> "Text":
+    """Returns `plain(value)` as a rich Text: for cells of tables, labels of trees, anywhere."""
+    from rich.text import Text
+
+    return Text(plain(value, limit), style)
+
+
+def escaped(value: Any, limit: int | None = LIMIT) -> str:
+    """Returns `plain(value)` for the inside of a string with rich markup."""
+    from rich.markup import escape
+
+    return escape(plain(value, limit))
+
+
+def _visible(line: str) -> str:
+    if line.isprintable():  # the usual case, and quick
+        return line
+    return "".join(map(_visible_sign, line))
+
+
+def _visible_sign(sign: str) -> str:
+    if sign in _JOINERS or unicodedata.category(sign) not in _NOT_SHOWN:
+        return sign
+    if sign in _SHORT:
+        return _SHORT[sign]
+    code = ord(sign)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def never_cut(table: "Table") -> None:
+    """In a narrow terminal ids and paths go on in the next line, for them to be copied whole."""
+    for column in table.columns:
+        column.overflow = "fold"

@@ -1,0 +1,1 @@
+"""Drift: two samples of rows compared, column by column."""

@@ -1,0 +1,1 @@
+"""What DataPolicy, DataGate and DriftMonitor look at: rows, coverage, what passed before."""

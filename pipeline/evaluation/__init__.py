@@ -1,0 +1,1 @@
+"""Measures and verdicts: the configuration of TFMA, the measuring in batches, the judgement."""

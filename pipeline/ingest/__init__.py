@@ -1,0 +1,1 @@
+"""How ExampleGen reads, in Beam."""

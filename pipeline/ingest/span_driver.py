@@ -1,0 +1,97 @@
+"""SpanDriver: has ExampleGen read several spans at once, which TFX's own driver refuses.
+
+With one span, the latest or a chosen one, it is TFX's driver. With a range of spans every one of
+them that is there becomes an input split of its own, with its latest version, and the Examples
+record them all: `span` and `version` are the newest's, as TFX has them; `spans` lists them.
+
+Used by the ExampleGens of this package, where drivers run here; a cluster runs TFX's driver.
+"""
+
+import json
+from typing import Any
+
+from tfx.components.example_gen import driver, utils
+from tfx.dsl.io import fileio
+from tfx.orchestration import data_types
+from tfx.orchestration.portable.data_types import ExecutionInfo
+from tfx.proto import example_gen_pb2, range_config_pb2
+from tfx.proto.orchestration import driver_output_pb2
+from tfx.types.standard_component_specs import (
+    EXAMPLES_KEY,
+    INPUT_BASE_KEY,
+    INPUT_CONFIG_KEY,
+    RANGE_CONFIG_KEY,
+)
+from tfx.utils import io_utils, proto_utils
+
+from data.sources.span_patterns import Span, find_spans
+from fareline.errors import DataError
+from lineage.recorded import SPANS
+
+
+class SpanDriver(driver.FileBasedDriver):
+    """TFX's driver for files; and for a range of several spans."""
+
+    def resolve_exec_properties(
+        self,
+        exec_properties: dict[str, Any],
+        pipeline_info: data_types.PipelineInfo,
+        component_info: data_types.ComponentInfo,
+    ) -> dict[str, Any]:
+        """Fills in which spans there are, as TFX's driver does for one.
+
+        Raises:
+            DataError: None of the range is there.
+        """
+        first, last = _range(exec_properties)
+        if first == last:
+            return super().resolve_exec_properties(exec_properties, pipeline_info, component_info)
+        base = exec_properties[INPUT_BASE_KEY]
+        config = example_gen_pb2.Input()
+        proto_utils.json_to_proto(exec_properties[INPUT_CONFIG_KEY], config)
+        [split] = config.splits
+        spans = [s for s in _find(base, split.pattern) if first <= s.number <= last]
+        if not spans:
+            raise DataError.explain(
+                f"{base}/{split.pattern}",
+                f"none of the spans {first} to {last} is there any more",
+                "expected those that were there when the run began",
+                "leave the source alone while a run reads it",
+            )
+        splits = [
+            example_gen_pb2.Input.Split(name=f"span-{span.number}", pattern=span.pattern)
+            for span in spans
+        ]
+        prints = [io_utils.generate_fingerprint(s.name, f"{base}/{s.pattern}") for s in splits]
+        exec_properties[INPUT_CONFIG_KEY] = proto_utils.proto_to_json(
+            example_gen_pb2.Input(splits=splits)
+        )
+        exec_properties[utils.SPAN_PROPERTY_NAME] = spans[-1].number
+        exec_properties[utils.VERSION_PROPERTY_NAME] = spans[-1].version
+        exec_properties[utils.FINGERPRINT_PROPERTY_NAME] = "\n".join(prints)
+        self._spans = spans
+        return exec_properties
+
+    _spans: list[Span] | None = None
+
+    def run(self, execution_info: ExecutionInfo) -> driver_output_pb2.DriverOutput:
+        """Resolves the spans; the Examples record them all."""
+        result = super().run(execution_info)
+        if self._spans is not None:
+            listed = [{"span": s.number, "version": s.version} for s in self._spans]
+            [examples] = result.output_artifacts[EXAMPLES_KEY].artifacts
+            examples.custom_properties[SPANS].string_value = json.dumps(listed)
+        return result
+
+
+def _range(exec_properties: dict[str, Any]) -> tuple[int, int]:
+    """The first and the last span of a static range; equal where there is none."""
+    config = range_config_pb2.RangeConfig()
+    if text := exec_properties.get(RANGE_CONFIG_KEY):
+        proto_utils.json_to_proto(text, config)
+    spans = config.static_range
+    return spans.start_span_number, spans.end_span_number
+
+
+def _find(base: str, pattern: str) -> list[Span]:
+    return find_spans(base, pattern, fileio.glob)

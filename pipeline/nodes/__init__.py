@@ -1,0 +1,1 @@
+"""What `dag.py` tells a node."""

@@ -1,0 +1,1 @@
+"""What must hold before anything starts: one small function per rule, each returning problems."""

@@ -1,0 +1,210 @@
+"""What must hold of the settings before they are compiled for a cluster: one function per rule.
+
+Each yields problems, worded so that a user knows what to do. What only the compiled spec shows is
+checked in pipeline.rules.spec. Called by runners. Imports neither TFX nor TensorFlow.
+"""
+
+import re
+from collections.abc import Iterator
+
+from fareline.errors import SettingsError
+from pipeline.rules.bigquery import find_project_mistakes, find_span_mistakes
+from pipeline.rules.drift import find_local_sample
+from pipeline.settings.runners import Cluster, RunnerName, Vertex
+from pipeline.settings.settings import Settings
+from schema.curated import is_packaged_name
+
+PLACES = ("pipeline_root", "data_path", "push_destination")
+# Vertex makes the id of a job of the pipeline's name and a time stamp.
+_VERTEX_NAME = r"[a-z][a-z0-9-]{0,111}"
+_EXAMPLE = re.compile(r"\bexample-|\bexample\.com\b")
+# By each of these Beam packs up code that lies on this machine, for workers that have the image.
+_PACKAGING_OPTIONS = ("setup_file", "extra_package", "extra_packages", "requirements_file")
+
+
+def check_runner(settings: Settings, runner: RunnerName, section: Cluster) -> None:
+    """Applies every rule about settings and runner.
+
+    Raises:
+        SettingsError: With one line per problem.
+    """
+    where = f"runners.{runner}"
+    problems = [
+        *find_illegal_name(settings, runner),
+        *find_local_paths(settings, section, where),
+        *find_schema_outside_the_image(settings),
+        *find_local_sample(settings),
+        *find_loose_image(section, where),
+        *find_packaging_options(section, where),
+        *find_windows(settings),
+        *find_span_mistakes(settings),
+        *find_project_mistakes(settings, section, where),
+        *find_tuning_by_drift(settings),
+        *find_columnar_options(settings),
+        *find_keys_on_dataflow(settings, section),
+        *(find_unusable_jobs(settings, section, where) if isinstance(section, Vertex) else ()),
+    ]
+    if problems:
+        raise SettingsError("\n".join(f"{settings.path}: {line}" for line in problems))
+
+
+def find_illegal_name(settings: Settings, runner: RunnerName) -> Iterator[str]:
+    """The name of the pipeline is one that the runner takes."""
+    if runner == "vertex" and not re.fullmatch(_VERTEX_NAME, settings.name):
+        yield (
+            f"name: {settings.name} cannot be the name of a job; expected at most 112 lower-case "
+            "letters, digits and hyphens, first a letter. Hint: rename the pipeline."
+        )
+
+
+def find_local_paths(settings: Settings, section: Cluster, where: str) -> Iterator[str]:
+    """What a step reads and writes is where every step can reach it: in Cloud Storage.
+
+    Only there: TFX's file systems know no other remote scheme without further packages.
+    """
+    for name in PLACES:
+        place = section.place_of(name, settings.name)
+        if "://" not in place:
+            yield (
+                f"{where}.{name}: {place} is a path of this machine; expected gs://…, which a step "
+                "in a cluster can reach. Hint: name a folder in a bucket, or leave it null."
+            )
+        elif not re.match(r"gs://[^/]+/.", place):
+            yield (
+                f"{where}.{name}: found {place}; expected gs://BUCKET/FOLDER. Hint: name a folder "
+                "in a bucket of Cloud Storage, or leave it null."
+            )
+
+
+def find_schema_outside_the_image(settings: Settings) -> Iterator[str]:
+    """The curated schema travels by name, so that it is read from the image."""
+    if settings.schema_ is not None and not is_packaged_name(settings.schema_):
+        yield (
+            f"schema: {settings.schema_} is a file of this machine; expected the name of a schema "
+            "in the image. Hint: put it into schema/NAME/schema.pbtxt, build the image, and set "
+            "schema: NAME."
+        )
+
+
+def find_loose_image(section: Cluster, where: str) -> Iterator[str]:
+    """The image is named so that it means the same tomorrow."""
+    name, at, _ = section.image.partition("@sha256:")
+    if at:
+        return
+    _, colon, tag = name.rpartition("/")[2].partition(":")
+    if not colon or not tag:
+        found = "has no tag"
+    elif tag == "latest":
+        found = "has the tag latest, which moves"
+    else:
+        return
+    yield (
+        f"{where}.image: {section.image} {found}; expected a tag that is never used again, or "
+        "@sha256:…. Hint: tag each build, for example with the version or the commit."
+    )
+
+
+def find_packaging_options(section: Cluster, where: str) -> Iterator[str]:
+    """No option makes Beam build and ship a package: the image has them all."""
+    for option in section.beam_args:
+        name = option.removeprefix("--").partition("=")[0]
+        if not option.startswith("--"):
+            yield (
+                f"{where}.beam_args: found {option}; expected --NAME or --NAME=VALUE. "
+                "Hint: write each option as one text."
+            )
+        elif name in _PACKAGING_OPTIONS:
+            yield (
+                f"{where}.beam_args: {option} has every step build a package from files that are "
+                "not in its image; expected options without it. Hint: install what is needed in "
+                "the image."
+            )
+        elif name in ("runner", "sdk_container_image"):
+            yield (
+                f"{where}.beam_args: {option} is set already; expected options beside it. Hint: "
+                f"{where}.image names the image, runners.vertex.beam where Beam runs."
+            )
+
+
+def find_keys_on_dataflow(settings: Settings, section: Cluster) -> Iterator[str]:
+    """Pseudonyms are made where the key is: in ExampleGen's container, not on other workers."""
+    columns = settings.data.personal_columns(pseudonymize=True)
+    if columns and isinstance(section, Vertex) and section.beam == "dataflow":
+        yield (
+            f"data.columns.{columns[0]}: pseudonyms need a key, which workers of Dataflow do not "
+            "have; expected runners.vertex.beam: in_container. Hint: read in the container, or "
+            "leave the column out."
+        )
+
+
+def find_windows(settings: Settings) -> Iterator[str]:
+    """One span is read: clusters run TFX's own driver, which joins no several."""
+    if settings.data.window > 1:
+        yield (
+            f"data.window: found {settings.data.window}; expected 1, since a cluster runs TFX's "
+            "driver, which reads one span. Hint: add --set data.window=1, or run on this machine."
+        )
+
+
+def find_tuning_by_drift(settings: Settings) -> Iterator[str]:
+    """Whether to search is not asked of earlier runs: clusters execute no resolver of ours."""
+    if settings.tuning.policy == "on_drift":
+        yield (
+            "tuning.policy: found on_drift; expected always or never, since a cluster looks up no "
+            "hyperparameters of earlier runs. Hint: add --set tuning.policy=always, or run on this "
+            "machine."
+        )
+
+
+def find_columnar_options(settings: Settings) -> Iterator[str]:
+    """What our own reader does with rows is not asked of TFX's, which reads from BigQuery."""
+    if settings.data.source.bigquery is None:
+        return
+    if settings.data.split_by is not None:
+        yield (
+            "data.split_by: TFX's BigQueryExampleGen splits by a hash of the whole row; expected "
+            "null with data.source.bigquery. Hint: leave it out."
+        )
+    for name in settings.data.personal_columns():
+        yield (
+            f"data.columns.{name}: TFX's BigQueryExampleGen leaves no column out; expected none "
+            "that is personal with data.source.bigquery. Hint: leave it out of the query."
+        )
+
+
+def find_unusable_jobs(settings: Settings, section: Vertex, where: str) -> Iterator[str]:
+    """A setting that hangs on another one has it; no job is started that searches for nothing."""
+    if section.tuning_job is not None and settings.tuning.policy == "never":
+        yield (
+            f"{where}.tuning_job: found a job to search in, and tuning.policy is never; expected "
+            f"null. Hint: add --set {where}.tuning_job=null."
+        )
+    if (
+        section.network is not None
+        and section.beam == "dataflow"
+        and not section.dataflow.subnetwork
+    ):
+        yield (
+            f"{where}.dataflow.subnetwork: missing; expected the subnetwork of {section.network}, "
+            "which Dataflow wants beside it. Hint: regions/REGION/subnetworks/NAME."
+        )
+
+
+def find_example_values(settings: Settings, runner: RunnerName) -> list[tuple[str, str]]:
+    """Pairs of (setting, value) that are examples still, as taxi.yaml has them.
+
+    Args:
+        settings: Valid.
+        runner: Whose section to look at.
+
+    Returns:
+        Empty if all were replaced, or if there is no such section.
+    """
+    section = getattr(settings.runners, runner)
+    if section is None:
+        return []
+    return [
+        (f"runners.{runner}.{name}", value)
+        for name, value in section.model_dump(mode="json").items()
+        if isinstance(value, str) and _EXAMPLE.search(value)
+    ]

@@ -1,0 +1,270 @@
+"""What must hold before anything starts: one small function per rule, each returning problems.
+
+Called by runners. Imports neither TFX nor TensorFlow, so that a mistake is answered at once.
+"""
+
+import difflib
+from collections.abc import Collection, Iterator, Mapping
+
+from data.sources.span_patterns import has_span
+from fareline.errors import SettingsError
+from pipeline.rules.bigquery import names_span
+from pipeline.rules.drift import find_drift_mistakes
+from pipeline.rules.evaluation import find_bucketed_texts, find_evaluation_mistakes
+from pipeline.rules.gate import find_gate_mistakes
+from pipeline.rules.weighting import find_weighting_mistakes
+from pipeline.settings.settings import Settings
+from schema import curated
+from schema.curated import column_types, columns_in_environment, load_schema, schema_path
+
+NUMBERS = ("int", "float")
+# Which raw types each kind of feature can take.
+KIND_TYPES = {
+    "numeric": NUMBERS,
+    "bucketized": NUMBERS,
+    "vocabulary": ("bytes", "int"),
+    "categorical": ("int",),
+}
+
+
+def check_settings(settings: Settings) -> None:
+    """Applies every rule about the settings, with the curated schema if they name one.
+
+    Raises:
+        SettingsError: With one line per problem.
+    """
+    if settings.schema_ is None:
+        require_no_label_leak(settings)
+        return
+    contract = load_schema(schema_path(settings.schema_, settings.path.parent))
+    types = column_types(contract)
+    require_sound_settings(settings, types, columns_in_environment(contract, "SERVING"))
+
+
+def require_sound_settings(
+    settings: Settings, types: Mapping[str, str], serving_columns: Collection[str]
+) -> None:
+    """Applies every rule about settings and schema.
+
+    Args:
+        settings: Valid in themselves.
+        types: Column to `int`, `float` or `bytes`, as the schema says.
+        serving_columns: Columns that the schema expects in the SERVING environment.
+
+    Raises:
+        SettingsError: With one line per problem.
+    """
+    problems = [
+        *find_unknown_columns(settings, types),
+        *find_unfit_types(settings, types),
+        *find_label_leaks(settings),
+        *find_spans_without_pattern(settings),
+        *find_uses_of_dropped_columns(settings),
+        *find_pseudonyms_of_numbers(settings, types),
+        *find_features_that_are_pseudonyms(settings),
+        *find_features_absent_in_serving(settings, types, serving_columns),
+        *find_bucketed_texts(settings.evaluation, types),
+        *find_evaluation_mistakes(settings.evaluation, settings.task),
+        *find_gate_mistakes(settings, types),
+        *find_drift_mistakes(settings, types),
+        *find_weighting_mistakes(settings),
+    ]
+    _refuse(settings, problems)
+
+
+def require_no_label_leak(settings: Settings) -> None:
+    """Applies the rules that need no schema, where the schema is yet to be inferred.
+
+    Raises:
+        SettingsError: With one line per problem.
+    """
+    mistakes = find_evaluation_mistakes(settings.evaluation, settings.task)
+    others = [*find_spans_without_pattern(settings), *find_uses_of_dropped_columns(settings)]
+    others += [*find_gate_mistakes(settings), *find_drift_mistakes(settings, ())]
+    others += [*find_weighting_mistakes(settings), *find_features_that_are_pseudonyms(settings)]
+    _refuse(settings, [*find_label_leaks(settings), *others, *mistakes])
+
+
+def _refuse(settings: Settings, problems: list[str]) -> None:
+    if problems:
+        raise SettingsError("\n".join(f"{settings.path}: {line}" for line in problems))
+
+
+def find_unknown_columns(settings: Settings, types: Mapping[str, str]) -> Iterator[str]:
+    """Every column that the settings name is in the schema."""
+    for where, column in _named_columns(settings):
+        if column not in types:
+            near = difflib.get_close_matches(column, types, n=1)
+            hint = f"did you mean {near[0]}" if near else f"the schema has {', '.join(types)}"
+            yield (
+                f"{where}: no column {column} in the schema; expected one of its columns. "
+                f"Hint: {hint}."
+            )
+
+
+def find_unfit_types(settings: Settings, types: Mapping[str, str]) -> Iterator[str]:
+    """A kind of feature gets a type that it can take; the label rule and weights get numbers."""
+    uses = [
+        (where, column, KIND_TYPES[where.split(".")[1]])
+        for where, column in settings.features.columns()
+    ]
+    uses += _label_uses(settings)
+    uses += [(w, c, NUMBERS) for w, c in _split_columns(settings) if w == "data.split_by.time"]
+    uses += [(where, column, NUMBERS) for where, column in _weight_column(settings)]
+    for where, column, fit in uses:
+        if column in types and types[column] not in fit:
+            hint = "use it as another kind of feature"
+            if where.startswith("label."):
+                hint = "name values as the column holds them, or another column"
+            if where.startswith("data."):
+                hint = "split by another column"
+            if where.startswith("weighting."):
+                hint = "weigh by another column"
+            yield (
+                f"{where}: {column} is {types[column]} in the schema; expected "
+                f"{' or '.join(fit)}. Hint: {hint}."
+            )
+
+
+def _label_uses(settings: Settings) -> list[tuple[str, str, tuple[str, ...]]]:
+    """The columns of the label rule, each with the types that it can take."""
+    label = settings.label
+    values = label.values()
+    if not values:
+        return [(where, column, NUMBERS) for where, column in _label_columns(settings)]
+    return [
+        (where, label.column, ("bytes",) if isinstance(value, str) else ("int",))
+        for where, value in values[:1]  # they are all of one kind
+    ]
+
+
+def find_label_leaks(settings: Settings) -> Iterator[str]:
+    """The column that the label is made of is no feature: it would tell the answer."""
+    for where, column in settings.features.columns():
+        if column == settings.label.column:
+            yield (
+                f"{where}: {column} makes the label; expected a column that is known when a "
+                "prediction is asked for. Hint: remove it from the features."
+            )
+
+
+def find_spans_without_pattern(settings: Settings) -> Iterator[str]:
+    """A span or a window is asked of a source that has spans."""
+    source = settings.data.source
+    if has_span(source.path or "") or (source.bigquery and names_span(source.bigquery.query)):
+        return
+    is_query = source.sql is not None or source.bigquery is not None
+    hint = (
+        "put the condition into the query"
+        if is_query
+        else ("write for example csv: trips/span-{SPAN}/*.csv")
+    )
+    for name, value, default in (
+        ("span", settings.data.span, None),
+        ("window", settings.data.window, 1),
+    ):
+        if value != default:
+            yield (
+                f"data.{name}: found {value}, and data.source has no spans; expected a source with "
+                f"{{SPAN}} or a date in its path. Hint: {hint}, or leave it out."
+            )
+
+
+def find_uses_of_dropped_columns(settings: Settings) -> Iterator[str]:
+    """What is personal and left out is used for nothing."""
+    dropped = settings.data.personal_columns(pseudonymize=False)
+    for where, column in _named_columns(settings):
+        if column in dropped:
+            more = f", or set data.columns.{column}.pseudonymize"
+            yield (
+                f"{where}: {column} is personal and left out of the Examples; expected another "
+                f"column. Hint: remove it here{more * (not where.startswith('features.'))}."
+            )
+
+
+def find_pseudonyms_of_numbers(settings: Settings, types: Mapping[str, str]) -> Iterator[str]:
+    """A pseudonym is a text, so the schema has it as one."""
+    for column in settings.data.personal_columns(pseudonymize=True):
+        if types.get(column, "bytes") != "bytes":
+            yield (
+                f"data.columns.{column}: it is {types[column]} in the schema; expected bytes, "
+                "since a pseudonym is a text. Hint: correct the schema, or leave the column out."
+            )
+
+
+def require_no_features_that_are_pseudonyms(settings: Settings) -> None:
+    """Refuses to ask a model of such features, where nothing else of the settings is checked.
+
+    Raises:
+        SettingsError: With one line per feature.
+    """
+    _refuse(settings, list(find_features_that_are_pseudonyms(settings)))
+
+
+def find_features_that_are_pseudonyms(settings: Settings) -> Iterator[str]:
+    """A model is trained on what requests carry: they carry the value, and no server has the key.
+
+    Rows may be split, weighed, sliced and joined by pseudonyms, since that is done where they are.
+    """
+    pseudonyms = settings.data.personal_columns(pseudonymize=True)
+    for where, column in settings.features.columns():
+        if column in pseudonyms:
+            yield (
+                f"{where}: {column} is a pseudonym in the Examples, and requests have the value "
+                "itself; expected a column that is the same in both. Hint: remove it from the "
+                "features; data.split_by and evaluation.slices may name it."
+            )
+
+
+def find_features_absent_in_serving(
+    settings: Settings, types: Mapping[str, str], serving_columns: Collection[str]
+) -> Iterator[str]:
+    """A feature can be there when a prediction is asked for."""
+    for where, column in settings.features.columns():
+        if column in types and column not in serving_columns and column != settings.label.column:
+            yield (
+                f"{where}: {column} is not in the SERVING environment of the schema; expected "
+                "a column that requests carry. Hint: remove it, or correct the schema."
+            )
+
+
+def column_kinds(settings: Settings) -> dict[str, str]:
+    """Column to `int`, `float` or `string`, as the curated schema says; empty without one."""
+    if settings.schema_ is None:
+        return {}
+    return curated.column_kinds(load_schema(schema_path(settings.schema_, settings.path.parent)))
+
+
+def required_columns(settings: Settings) -> list[str]:
+    """Every column that the settings name, each once, in order of first use."""
+    return list(dict.fromkeys(column for _, column in _named_columns(settings)))
+
+
+def _named_columns(settings: Settings) -> Iterator[tuple[str, str]]:
+    yield from _split_columns(settings)
+    yield from settings.features.columns()
+    yield from _label_columns(settings)
+    yield from _weight_column(settings)
+    for i, parts in enumerate(settings.evaluation.columns_of_slices()):
+        for column, _ in parts:
+            yield f"evaluation.slices.{i}", column
+
+
+def _split_columns(settings: Settings) -> Iterator[tuple[str, str]]:
+    split_by = settings.data.split_by
+    if split_by is not None and split_by.time is not None:
+        yield "data.split_by.time", split_by.time
+    elif split_by is not None:
+        for i, column in enumerate(split_by.hash or ()):
+            yield f"data.split_by.hash.{i}", column
+
+
+def _label_columns(settings: Settings) -> Iterator[tuple[str, str]]:
+    yield "label.column", settings.label.column
+    if settings.label.above:
+        yield "label.above.column", settings.label.above.column
+
+
+def _weight_column(settings: Settings) -> Iterator[tuple[str, str]]:
+    if settings.weighting.column is not None:
+        yield "weighting.column", settings.weighting.column

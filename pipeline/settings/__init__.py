@@ -1,0 +1,1 @@
+"""The settings file: loading it, and one module for each of its sections."""

@@ -1,0 +1,105 @@
+"""The typed section `gate`: what becomes of anomalies.
+
+Called by pipeline.settings.settings. Imports no TFX and no TensorFlow.
+"""
+
+import datetime
+import difflib
+from collections.abc import Iterator
+from typing import Literal
+
+import pydantic
+from pydantic import Field
+
+from pipeline.settings.values import Count, Section
+
+_NEW_COLUMN = "SCHEMA_NEW_COLUMN"
+# Anomalies of our own: see `pipeline.data_gate.coverage`.
+FEW_EXAMPLES, FEW_OF_LABEL, FEW_OF_SLICE = COVERAGE_ANOMALIES = (
+    "TOO_FEW_EXAMPLES",
+    "TOO_FEW_EXAMPLES_OF_LABEL",
+    "TOO_FEW_EXAMPLES_OF_SLICE",
+)
+
+
+class GateRule(Section):
+    """What becomes of some anomalies; of several rules the narrowest counts, of equals the first.
+
+    Attributes:
+        action: What becomes of them.
+        column: Of the anomalies; None: every one.
+        kind: TFDV's name of the anomaly; None: every one.
+        reason: Why.
+        until: The last day that the rule holds, UTC; None: always.
+    """
+
+    action: Literal["stop", "warn", "ignore"]
+    column: str | None = None
+    kind: str | None = None
+    reason: str | None = Field(default=None, min_length=1)
+    until: datetime.date | None = None
+
+    @pydantic.field_validator("kind")
+    @classmethod
+    def _is_known(cls, kind: str | None) -> str | None:
+        from tensorflow_metadata.proto.v0 import anomalies_pb2
+
+        known = [*COVERAGE_ANOMALIES, *anomalies_pb2.AnomalyInfo.Type.keys()]
+        if kind is None or kind in known:
+            return kind
+        near = difflib.get_close_matches(kind, known, 3)
+        hint = f", such as {' or '.join(near)}" if near else ", such as SCHEMA_MISSING_COLUMN"
+        raise ValueError(f"expected TFDV's name of an anomaly{hint}")
+
+    @pydantic.model_validator(mode="after")
+    def _ignores_what_it_names(self) -> "GateRule":
+        if self.action != "ignore":
+            if self.column is None and self.kind is None:
+                raise ValueError("expected a column or a kind; gate.default is of all others")
+            return self
+        given = ("column", "kind", "reason", "until")
+        absent = [name for name in given if getattr(self, name) is None]
+        if absent:
+            raise ValueError(f"expected an ignore to have {', '.join(given)}; lacks {absent[0]}")
+        if self.kind == _NEW_COLUMN:
+            raise ValueError("expected no ignore of a new column; the schema can be told of it")
+        return self
+
+
+class Coverage(Section):
+    """The least numbers of examples, by split; what is less is an anomaly like others.
+
+    Attributes:
+        min_examples: Of the split.
+        min_label_examples: Of each label, also of one that does not occur.
+        min_slice_examples: Of each slice of `evaluation.slices` that occurs.
+    """
+
+    min_examples: dict[str, Count] = Field(default_factory=dict)
+    min_label_examples: dict[str, Count] = Field(default_factory=dict)
+    min_slice_examples: dict[str, Count] = Field(default_factory=dict)
+
+    def splits(self) -> Iterator[tuple[str, str]]:
+        """Pairs of (path of the setting, split)."""
+        for name in type(self).model_fields:
+            for split in getattr(self, name):
+                yield f"gate.coverage.{name}.{split}", split
+
+
+class Gate(Section):
+    """What DataGate stops.
+
+    Attributes:
+        default: What becomes of an anomaly that no rule is about.
+        rules: Exceptions.
+        coverage: What there must be enough of.
+    """
+
+    default: Literal["stop", "warn"] = "stop"
+    rules: list[GateRule] = Field(default_factory=list)
+    coverage: Coverage = Coverage()
+
+    @property
+    def has_dates(self) -> bool:
+        """Whether what it decides depends on the day."""
+        return any(rule.until is not None for rule in self.rules)

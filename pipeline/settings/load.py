@@ -1,0 +1,217 @@
+"""Loading settings: read the YAML file, apply `--set` overrides, validate, say what is wrong.
+
+One YAML file is one pipeline. A wrong one gives every problem at once. Called by runners and tests;
+imports no TFX and no TensorFlow, so that a typing mistake is answered at once.
+"""
+
+import difflib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pydantic
+import yaml
+
+from fareline.errors import SettingsError
+from lineage.store.address import without_password
+from pipeline.settings.settings import DEFAULT_PATH, Settings
+from schema.curated import is_packaged_name
+
+PATH_SETTINGS = (
+    "data.source.csv",
+    "data.source.files",
+    "schema",
+    "drift.serving_sample",
+    "push.destination",
+)
+# Sections that hold a path for each name that the user chose.
+PATH_MAPPINGS = ("data.source.sql.files", "data.source.bigquery.files")
+
+
+def load_settings(path: Path = DEFAULT_PATH, overrides: Sequence[str] = ()) -> Settings:
+    """Reads a settings file, applies `KEY.PATH=VALUE` overrides and validates the result.
+
+    Args:
+        path: YAML file.
+        overrides: As given to `--set`, applied in order; values are YAML.
+
+    Returns:
+        The settings.
+
+    Raises:
+        SettingsError: With one line per problem.
+    """
+    values = _read_yaml(path)
+    for override in overrides:
+        _apply_override(values, override)
+    try:
+        settings = Settings.model_validate(values)
+    except pydantic.ValidationError as error:
+        problems = sorted(error.errors(), key=lambda problem: _place(problem["loc"], values))
+        problems = [_describe(problem) for problem in problems]
+        raise SettingsError("\n".join(f"{path}: {line}" for line in problems)) from error
+    settings._path = path.resolve()
+    return settings
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    hint = "copy pipeline/configs/taxi.yaml and change that"
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError.explain(
+            str(path), f"cannot be read ({error.strerror})", "expected a settings file", hint
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        found = f"{error.problem} in line {mark.line + 1}" if mark else str(error).splitlines()[0]
+        raise SettingsError.explain(str(path), found, "expected YAML in UTF-8", hint) from error
+    if not isinstance(values, dict):
+        found = "the file is empty" if values is None else f"found {_name_kind(values)}"
+        raise SettingsError.explain(str(path), found, "expected sections of settings", hint)
+    return values
+
+
+def _apply_override(values: dict[str, Any], override: str) -> None:
+    where = f"--set {override}"
+    key, equals, text = override.partition("=")
+    if not equals or not all(key.split(".")):
+        raise SettingsError.explain(
+            where,
+            "found no KEY=VALUE",
+            "expected a dotted key and a value",
+            "write for example --set training.steps=50",
+        )
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise SettingsError.explain(
+            where, f"found {text!r}", "expected a YAML value", "quote the value"
+        ) from error
+    *parents, last = key.split(".")
+    value = _start_paths_here(key, value)
+    if key.startswith("data.source.") and isinstance(values.get("data"), dict):
+        _replace_source(values["data"], key.split(".")[2])
+    section = values
+    for name in parents:
+        if section.get(name) is None:
+            section[name] = {}
+        section = section[name]
+        if not isinstance(section, dict):
+            raise SettingsError.explain(
+                where,
+                f"{name} is {_name_kind(section)}",
+                "expected a section",
+                f"set {name} as a whole",
+            )
+    section[last] = value
+
+
+def _replace_source(data: dict[str, Any], kind: str) -> None:
+    """A source is one of several kinds: naming one replaces another."""
+    source = data.get("source")
+    same = isinstance(source, dict) and kind in source
+    data["source"] = {kind: source[kind]} if same else {}
+
+
+def _start_paths_here(key: str, value: Any) -> Any:
+    """Makes relative paths in a `--set` start where the command was typed."""
+    if isinstance(value, dict):
+        return {name: _start_paths_here(f"{key}.{name}", inner) for name, inner in value.items()}
+    is_path = key in PATH_SETTINGS or any(key.startswith(f"{name}.") for name in PATH_MAPPINGS)
+    if not is_path or not isinstance(value, str) or "://" in value:
+        return value
+    if key == "schema" and is_packaged_name(value):
+        return value
+    return str(Path.cwd() / os.path.expanduser(value))  # unlike Path's, it never raises
+
+
+def _place(location: Sequence[str | int], values: Any) -> list[int]:
+    """Where in the file a setting stands, to sort by; one that is missing, after its section."""
+    place = []
+    for part in location:
+        if isinstance(values, dict):
+            place.append(list(values).index(part) if part in values else len(values))
+            values = values.get(part)
+        else:
+            place.append(part if isinstance(part, int) else 0)
+            values = values[part] if isinstance(values, list) and part < len(values) else None
+    return place
+
+
+def _describe(problem: Mapping[str, Any]) -> str:
+    """One line for one pydantic problem: path, what was found, what was expected, nearest key."""
+    location = [str(part) for part in problem["loc"]]
+    where = ".".join(location)
+    if problem["type"] == "extra_forbidden":
+        known = _known_keys(location[:-1])
+        near = difflib.get_close_matches(location[-1], known, n=1)
+        guess = f"did you mean {near[0]}? " if near else ""
+        return f"{where}: unknown setting; {guess}expected one of {', '.join(known)}."
+    if problem["type"] == "missing":
+        return f"{where}: missing; expected a value. Hint: see pipeline/configs/taxi.yaml."
+    expected = _EXPECTATIONS.get(problem["type"])
+    if expected:
+        expected = "expected " + expected.format(**_plain_numbers(problem.get("ctx", {})))
+    else:
+        expected = problem["msg"].removeprefix("Value error, ")
+    return f"{where}: found {_shorten(problem['input'])}; {expected}."
+
+
+# pydantic's kinds of problems in our words.
+_EXPECTATIONS = {
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "dict_type": "a section with settings of its own",
+    "finite_number": "a finite number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "invalid_key": "a text",
+    "int_type": "a whole number",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
+    "list_type": "a list",
+    "literal_error": "{expected}",
+    "model_type": "a section with settings of its own",
+    "string_pattern_mismatch": "lower-case letters, digits and hyphens, not first a hyphen",
+    "string_type": "a text",
+    "too_long": "a list of at most {max_length}",
+    "too_short": "a list of at least {min_length}",
+    "tuple_type": "a list [low, high]",
+}
+
+
+def _known_keys(location: Sequence[str]) -> list[str]:
+    """The keys that a section knows, found by walking the models along `location`."""
+    models: list[Any] = [Settings]
+    for name in location:
+        found = [m.model_fields[k] for m in models for k in m.model_fields if _alias(m, k) == name]
+        if found:  # else a name that the user chose, such as a column: what it holds was found
+            annotation = found[0].annotation
+            inner = (annotation, *getattr(annotation, "__args__", ()))
+            models = [m for m in inner if hasattr(m, "model_fields")]
+    return [_alias(m, key) for m in models for key in m.model_fields]
+
+
+def _alias(model: Any, key: str) -> str:
+    return model.model_fields[key].alias or key
+
+
+def _plain_numbers(bounds: Mapping[str, Any]) -> dict[str, Any]:
+    """1.0 as 1, whichever of them pydantic makes of a bound."""
+    return {
+        name: int(bound) if isinstance(bound, float) and bound.is_integer() else bound
+        for name, bound in bounds.items()
+    }
+
+
+def _shorten(value: Any) -> str:
+    text = without_password(repr(value))
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _name_kind(value: Any) -> str:
+    return "a list" if isinstance(value, list) else "a single value"

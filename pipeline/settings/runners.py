@@ -1,0 +1,161 @@
+"""The section `runners` of the settings: what a pipeline needs to know to run in a cluster.
+
+Every meaning stands in pipeline/configs/taxi.yaml; what hangs on the graph or on the compiled spec
+is checked in pipeline.rules.cluster and pipeline.rules.spec. Called by pipeline.settings.settings.
+Imports no TFX and no TensorFlow.
+"""
+
+import re
+from typing import Annotated, Literal
+
+import pydantic
+from pydantic import Field
+
+from pipeline.settings.values import Count, Positive, Section
+
+RunnerName = Literal["kubeflow", "vertex"]
+RUNNER_NAMES: tuple[RunnerName, ...] = ("kubeflow", "vertex")
+DEFAULT_NODE = "default"  # the entry of `resources` for nodes that have none of their own
+
+
+def _pattern(expression: str, expected: str):
+    """A text that matches all of a pattern; otherwise the message says what was expected."""
+
+    def require_match(value: str) -> str:
+        if not re.fullmatch(expression, value):
+            raise ValueError(f"expected {expected}")
+        return value
+
+    return Annotated[str, pydantic.AfterValidator(require_match)]
+
+
+Label = _pattern(
+    r"[a-z0-9_-]{0,63}", "at most 63 lower-case letters, digits, hyphens and underscores"
+)
+LabelKey = _pattern(
+    r"[a-z][a-z0-9_-]{0,62}",
+    "at most 63 lower-case letters, digits, hyphens and underscores, first a letter",
+)
+ServiceAccount = _pattern(
+    r"[^@\s]+@[^@\s]+\.gserviceaccount\.com", "NAME@PROJECT.iam.gserviceaccount.com"
+)
+KubernetesName = _pattern(
+    r"[a-z0-9]([a-z0-9-]{0,251}[a-z0-9])?", "a Kubernetes name: lower-case letters, digits, hyphens"
+)
+Project = _pattern(
+    r"[a-z][a-z0-9-]{4,28}[a-z0-9]", "a project id: 6 to 30 lower-case letters, digits, hyphens"
+)
+Region = _pattern(r"[a-z]+-[a-z]+[0-9]+", "a region, such as europe-west4")
+Network = _pattern(r"projects/[^/]+/global/networks/[^/]+", "projects/NUMBER/global/networks/NAME")
+EncryptionKey = _pattern(
+    r"projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+",
+    "projects/P/locations/L/keyRings/R/cryptoKeys/K",
+)
+Bucket = _pattern(r"gs://[^/]+", "gs://NAME, without a folder")
+Cron = _pattern(
+    r"(TZ=\S+ )?\S+( \S+){4}",
+    "five cron fields, such as 0 6 * * 1, with TZ=ZONE before them or not",
+)
+Url = _pattern(
+    r"https?://[^/\s]+(/\S*)?", "an address, such as https://HOST or http://127.0.0.1:PORT"
+)
+MachineType = _pattern(r"[a-z0-9]+-[a-z0-9-]+", "a machine type, such as n1-standard-4")
+
+
+class Accelerator(Section):
+    """A GPU by the name that the platform has for it: NVIDIA_TESLA_T4, or nvidia.com/gpu."""
+
+    type: str
+    count: Count = 1
+
+
+class Resources(Section):
+    """What the container of one node may use; what is null is left to the platform."""
+
+    cpu: Positive | None = None
+    memory_gb: Positive | None = None
+    accelerator: Accelerator | None = None
+
+
+class Cluster(Section):
+    """What every cluster needs to know.
+
+    Attributes:
+        image: Of the steps and of Beam's workers.
+        bucket: Where everything goes that has no place of its own.
+        pipeline_root, data_path, push_destination: null: a folder of the pipeline in the bucket.
+    """
+
+    image: str
+    bucket: Bucket
+    pipeline_root: str | None = None
+    data_path: str | None = None
+    push_destination: str | None = None
+    cache: bool = True
+    resources: dict[str, Resources] = Field(default_factory=dict)
+    beam_args: list[str] = Field(default_factory=list)
+    schedule: Cron | None = None
+
+    def place_of(self, setting: str, pipeline_name: str) -> str:
+        """Where `pipeline_root`, `data_path` or `push_destination` is, given or by default."""
+        folders = {
+            "pipeline_root": "artifacts",
+            "data_path": "data",
+            "push_destination": "serving",
+        }
+        return getattr(self, setting) or f"{self.bucket}/{pipeline_name}/{folders[setting]}"
+
+
+class Kubeflow(Cluster):
+    """Open-source Kubeflow Pipelines."""
+
+    host: Url | None = None
+    namespace: KubernetesName | None = None
+    experiment: str = "fareline"
+    service_account: KubernetesName | None = None
+
+
+class Dataflow(Section):
+    """The workers of the Beam nodes."""
+
+    max_workers: Count = 4
+    machine_type: MachineType | None = None
+    subnetwork: str | None = None
+
+
+class CustomJob(Section):
+    """A job of its own on Vertex Training, in place of the node's container."""
+
+    machine_type: MachineType
+    accelerator: Accelerator | None = None
+
+
+class Vertex(Cluster):
+    """Vertex AI Pipelines."""
+
+    project: Project
+    region: Region
+    service_account: ServiceAccount | None = None
+    network: Network | None = None
+    encryption_key: EncryptionKey | None = None
+    api_endpoint: Url | None = None
+    labels: dict[LabelKey, Label] = Field(default_factory=dict)
+    beam: Literal["in_container", "dataflow"] = "in_container"
+    dataflow: Dataflow = Dataflow()
+    training_job: CustomJob | None = None
+    tuning_job: CustomJob | None = None
+
+    @pydantic.field_validator("encryption_key")
+    @classmethod
+    def _same_region(cls, key: str | None, info: pydantic.ValidationInfo):
+        region = info.data.get("region")  # None: the region is the mistake
+        if key is not None and region is not None and f"/locations/{region}/" not in key:
+            raise ValueError(f"expected a key of the region {region}")
+        return key
+
+
+class Runners(Section):
+    """Where else the pipeline runs, beside this machine."""
+
+    kubeflow: Kubeflow | None = None
+    vertex: Vertex | None = None

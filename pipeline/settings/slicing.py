@@ -1,0 +1,65 @@
+"""Slices by a column, by a bucketed number, by several crossed: their names, and back.
+
+TFMA slices by the values of a feature. A bucketed number becomes a feature of its own, named
+`trip_miles [1, 5, 10]`, which pipeline.slice_extractor computes from that name alone: the
+EvalConfig says everything, wherever it travels. In reports it is `trip_miles=1 to below 5`.
+
+Called by pipeline.settings.evaluation, pipeline.evaluation.eval_config and
+pipeline.evaluation.verdict. Standard library only.
+"""
+
+import bisect
+import json
+import re
+from collections.abc import Iterable, Sequence
+
+OVERALL = "overall"
+_BUCKETED = re.compile(r"(?P<column>.+) (?P<boundaries>\[[^\[\]]+\])")
+_BETWEEN = ", "
+
+
+def feature_key(column: str, boundaries: Sequence[float] = ()) -> str:
+    """The name of a feature to slice by, as it stands in the EvalConfig."""
+    if not boundaries:
+        return column
+    return f"{column} [{_BETWEEN.join(map(_number, boundaries))}]"
+
+
+def parse_feature_key(key: str) -> tuple[str, tuple[float, ...]]:
+    """Column and boundaries of a feature's name; no boundaries if it is sliced by its values."""
+    match = _BUCKETED.fullmatch(key)
+    if not match:
+        return key, ()
+    return match["column"], tuple(json.loads(match["boundaries"]))
+
+
+def bucket_name(value: float, boundaries: Sequence[float]) -> str:
+    """The bucket that a number falls into; a boundary belongs to the bucket above it."""
+    index = bisect.bisect_right(boundaries, value)
+    if index == 0:
+        return f"below {_number(boundaries[0])}"
+    if index == len(boundaries):
+        return f"{_number(boundaries[-1])} or more"
+    return f"{_number(boundaries[index - 1])} to below {_number(boundaries[index])}"
+
+
+def slice_name(values: Iterable[tuple[str, object]]) -> str:
+    """The name of a slice in reports and settings, from pairs of column and value."""
+    return _BETWEEN.join(f"{column}={value}" for column, value in sorted(values)) or OVERALL
+
+
+def group_name(columns: Iterable[str]) -> str:
+    """The name of all slices by the same columns."""
+    return _BETWEEN.join(sorted(columns))
+
+
+def is_name_of(name: str, columns: Iterable[str]) -> bool:
+    """Whether a name is that of slices by these columns: of all of them, or of one."""
+    ordered = sorted(columns)
+    one = _BETWEEN.join(f"{re.escape(column)}=.+" for column in ordered)
+    all_in_any_order = sorted(name.split(_BETWEEN)) == ordered
+    return all_in_any_order or re.fullmatch(one, name, re.DOTALL) is not None
+
+
+def _number(value: float) -> str:
+    return repr(int(value)) if float(value).is_integer() else repr(float(value))

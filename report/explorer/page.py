@@ -1,0 +1,133 @@
+"""Writes the explorer: one HTML file with its styles, scripts and data in it.
+
+Called by cli.lineage (`lineage export --format html`, `lineage ui`). The policy in the
+page lets exactly the scripts and styles run that were written here, by their hashes, and nothing
+reach the network.
+"""
+
+import base64
+import hashlib
+import html
+from importlib import resources
+from pathlib import Path
+from typing import IO
+
+from lineage.graph.graph import Graph
+from lineage.ids import Target
+from report.explorer.data import packed_content
+from report.explorer.library import NOTICE, LayoutLibrary, find_layout_library
+
+_STYLES = (
+    "theme.css",
+    "controls.css",
+    "frame.css",
+    "stage.css",
+    "views.css",
+    "timeline.css",
+    "panel.css",
+)
+# In the order in which they need each other.
+_SCRIPTS = (
+    "dom.js",
+    "icons.js",
+    "words.js",
+    "store.js",
+    "walk.js",
+    "cards.js",
+    "parts.js",
+    "labels.js",
+    "ways.js",
+    "stage.js",
+    "details.js",
+    "picker.js",
+    "search.js",
+    "run_view.js",
+    "near_view.js",
+    "differences.js",
+    "compare_tables.js",
+    "compare_view.js",
+    "chart.js",
+    "lanes.js",
+    "timeline_view.js",
+    "app.js",
+)
+_START = "Explorer.app.start();\n"
+
+
+def write_explorer(
+    graph: Graph, destination: str | Path | IO[bytes], focus: Target | None = None
+) -> None:
+    """Writes the page of a store.
+
+    Args:
+        graph: Of the store; it is read whole.
+        destination: A path, or a stream of bytes.
+        focus: What the page opens on, from `lineage.ids.find`; None for the last run.
+
+    Raises:
+        UserMistake: The package with the layout script is missing.
+    """
+    page = explorer_page(graph, focus).encode()
+    if isinstance(destination, str | Path):
+        Path(destination).write_bytes(page)
+    else:
+        destination.write(page)
+
+
+def explorer_page(graph: Graph, focus: Target | None = None) -> str:
+    """Returns the page of a store; see `write_explorer`."""
+    library = find_layout_library()
+    styles = [_read(name) for name in _STYLES]
+    scripts = [_read(name) for name in _SCRIPTS]
+    modules = [_module(library), _START]
+    return _fill(
+        _read("page.html"),
+        {
+            "policy": content_security_policy(styles, scripts + modules),
+            "styles": "".join(f"<style>{style}</style>\n" for style in styles),
+            "scripts": "".join(f"<script>{script}</script>\n" for script in scripts)
+            + "".join(f'<script type="module">{module}</script>\n' for module in modules),
+            "library": html.escape(library.label),
+            "notice": html.escape(NOTICE),
+            "content": packed_content(graph, focus),
+        },
+    )
+
+
+def content_security_policy(styles: list[str], scripts: list[str]) -> str:
+    """The policy that lets these inline styles and scripts work and forbids all else."""
+    return "; ".join(
+        [
+            "default-src 'none'",
+            "img-src data:",  # the icon in the tab
+            "script-src " + " ".join(map(_hash, scripts)),
+            "style-src " + " ".join(map(_hash, styles)),
+            "base-uri 'none'",
+            "form-action 'none'",
+        ]
+    )
+
+
+def _module(library: LayoutLibrary) -> str:
+    """The library as an inline module that hands its one function to our scripts."""
+    return f"{library.script}\nglobalThis.Explorer.layOut = layout;\n"
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+def _read(name: str) -> str:
+    path = resources.files("report.explorer").joinpath("web", name)
+    return path.read_text(encoding="utf-8").replace("\r\n", "\n")
+
+
+def _fill(template: str, parts: dict[str, str]) -> str:
+    """Puts parts where the template says `{{name}}`; what is in a part is left alone."""
+    pieces = template.split("{{")
+    filled = [pieces[0]]
+    for piece in pieces[1:]:
+        name, _, rest = piece.partition("}}")
+        filled += [parts[name], rest]
+    return "".join(filled)

@@ -1,0 +1,1 @@
+"""`fareline run`: the pipeline in this process."""

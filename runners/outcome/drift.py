@@ -1,0 +1,57 @@
+"""What DriftMonitor found in a run, as it recorded it, for a reader.
+
+Called by `runners.outcome.summary`.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from lineage.graph.elements import Artifact
+from lineage.recorded import DRIFTED, REFERENCE, REFERENCE_SPAN, parse_json
+from lineage.text.harmless import plain
+
+_STYLES = {"stop": "bold red", "retune": "yellow", "warn": "yellow", "record": "dim"}
+_WORDS = {"previous": "the data before", "serving": "training, of requests"}
+
+
+def drift_of(drift: Artifact | None) -> dict[str, Any] | None:
+    """What an artifact records: `reference`, `reference_span`, `drifted`; None without one."""
+    if drift is None:
+        return None
+    found = parse_json(drift.properties.get(DRIFTED))
+    return {
+        REFERENCE: drift.properties.get(REFERENCE) or None,
+        REFERENCE_SPAN: drift.properties.get(REFERENCE_SPAN) or None,
+        DRIFTED: found if isinstance(found, list) else [],
+    }
+
+
+def show_drift(drift: Mapping[str, Any]) -> Iterator[RenderableType]:
+    """One line, and a row of a table for each measure that has drifted, but those only recorded."""
+    shown = [each for each in drift[DRIFTED] if each["policy"] != "record"]
+    recorded = len(drift[DRIFTED]) - len(shown)
+    if drift[REFERENCE] is None:
+        said = "no earlier data to compare with"
+    else:
+        span = drift[REFERENCE_SPAN]
+        before = f"span {span}" if span else "the data before"
+        columns = {each["column"] for each in shown if each["against"] == "previous"}
+        number = f"{len(columns)} column{'s' * (len(columns) != 1)}" if columns else "none"
+        said = f"{number} against {before} ({plain(drift[REFERENCE])})"
+    if recorded:
+        said += f"; {recorded} more only recorded"
+    yield Text(f"Drift: {said}")
+    if not shown:
+        return
+    table = Table(box=None)
+    for name in ("column", "against", "what has changed", "policy"):
+        table.add_column(name)
+    for each in sorted(shown, key=lambda each: list(_STYLES).index(each["policy"])):
+        cells = (each["column"], _WORDS[each["against"]], each["said"])
+        policy = Text(each["policy"], _STYLES[each["policy"]])
+        table.add_row(*(Text(plain(cell)) for cell in cells), policy)
+    yield table

@@ -1,0 +1,291 @@
+"""What came of a run: read from the store and the artifacts, as a JSON object and as text.
+
+Imports TFMA, through pipeline.evaluation.eval_config, only for an evaluation that did not record
+its metrics.
+"""
+
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ml_metadata.metadata_store import metadata_store
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from fareline.errors import FarelineError
+from lineage.answers.why.view import judgement_lines, refusals
+from lineage.answers.why.why import why_run
+from lineage.facts.runs import outputs_of_run
+from lineage.graph.elements import Artifact
+from lineage.graph.graph import Graph
+from lineage.recorded import METRICS, parse_json, rows_read, tuning_of
+from pipeline.evaluation.verdict import SliceMetrics
+from pipeline.settings.settings import Settings
+from pipeline.settings.slicing import OVERALL
+from runners.outcome.anomalies import anomalies_table, decisions_of
+from runners.outcome.drift import drift_of, show_drift
+from runners.outcome.tuning import tuning_line
+from runners.progress import NodeResult
+from runners.workspace import Workspace
+
+PUSHED, REFUSED, FAILED = "pushed", "refused", "failed"
+COMPLETED = "completed"  # a pipeline without a Pusher, which only a specification can be
+INTERRUPTED = "interrupted"  # recorded only: after an interrupt there is no summary
+EXIT_CODES = {PUSHED: 0, COMPLETED: 0, REFUSED: 3, FAILED: 1}
+_BEAM_STEP = re.compile(r" \[while running '[^']*'\]$")  # Beam adds it to what a worker raised
+TRACEBACK = "Traceback (most recent call last):"
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What came of one run; see `to_json` for the stable keys."""
+
+    run_id: str
+    nodes: Sequence[NodeResult]
+    slices: Sequence[SliceMetrics]
+    blessed: bool
+    infra_blessed: bool
+    reasons: Sequence[str]
+    baseline: str | None
+    pushed_to: str | None
+    workspace: Workspace
+    log_path: Path
+    wall_seconds: float
+    why: Mapping[str, Any] | None = None
+    data: Mapping[str, Any] | None = None
+    anomalies: Sequence[Mapping[str, Any]] = ()
+    drift: Mapping[str, Any] | None = None
+    tuning: Mapping[str, Any] | None = None
+
+    @property
+    def status(self) -> str:
+        """`failed` if a node did not end well, else `pushed`, `refused`, or `completed`."""
+        if not all(node.state.is_fine for node in self.nodes):
+            return FAILED
+        if self.pushed_to:
+            return PUSHED
+        return REFUSED if _may_push(self.why) else COMPLETED
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The metrics over all examples."""
+        return dict(self.slices[0].metrics) if self.slices else {}
+
+    def to_json(self) -> str:
+        """One JSON object; NaN, which JSON has not, becomes null."""
+        failed = next((n for n in self.nodes if n.error), None)
+        content = {
+            "run_id": self.run_id,
+            "status": self.status,
+            "nodes": [
+                {"name": n.name, "state": n.state.value, "seconds": round(n.seconds, 3)}
+                for n in self.nodes
+            ],
+            "data": self.data,
+            "anomalies": list(self.anomalies),
+            "drift": self.drift,
+            "tuning": self.tuning,
+            "metrics": _finite(self.metrics),
+            "slices": {s.name: _finite(s.metrics) for s in self.slices if s.name != OVERALL},
+            "blessed": self.blessed,
+            "infra_blessed": self.infra_blessed,
+            "reasons": list(self.reasons),
+            "why": self.why,
+            "baseline": self.baseline,
+            "pushed_to": self.pushed_to,
+            "workspace": str(self.workspace.root),
+            "metadata": self.workspace.store_location,
+            "log": str(self.log_path),
+            "error": f"{failed.name}: {describe_error(failed.error)}" if failed else None,
+            "wall_seconds": round(self.wall_seconds, 3),
+        }
+        return json.dumps(content, indent=1)
+
+
+def read_outcome(
+    run_id: str,
+    nodes: Sequence[NodeResult],
+    store: metadata_store.MetadataStore,
+    workspace: Workspace,
+    log_path: Path,
+    wall_seconds: float,
+) -> Outcome:
+    """Reads blessings, metrics and the pushed version of a run."""
+    outputs = outputs_of_run(Graph(store), run_id)
+
+    def first(node: str, key: str) -> Any:
+        artifacts = outputs.get(node, {}).get(key)
+        return artifacts[0] if artifacts else None
+
+    evaluation = first("Evaluator", "evaluation")
+    blessing = first("Evaluator", "blessing")
+    infra = _properties(first("InfraValidator", "blessing"))
+    pushed = _properties(first("Pusher", "pushed_model"))
+    why = why_run(Graph(store), run_id)
+    examples = first("ExampleGen", "examples")
+    best = first("Tuner", "best_hyperparameters")
+    return Outcome(
+        run_id=run_id,
+        nodes=nodes,
+        slices=_slices(evaluation) if evaluation else [],
+        blessed=bool(_properties(blessing).get("blessed")),
+        infra_blessed=bool(infra.get("blessed")),
+        reasons=refusals(why),
+        baseline=_baseline(_properties(blessing)),
+        pushed_to=pushed.get("pushed_destination") if pushed.get("pushed") else None,
+        workspace=workspace,
+        log_path=log_path,
+        wall_seconds=wall_seconds,
+        why=why,
+        data=rows_read(examples) if examples else None,
+        anomalies=decisions_of(first("DataPolicy", "decision")),
+        drift=drift_of(first("DriftMonitor", "drift")),
+        tuning=tuning_of(best) if best else None,
+    )
+
+
+def read_metrics(evaluation_uri: str) -> list[SliceMetrics]:
+    """Reads an evaluation with TFMA, which takes six seconds to import."""
+    from pipeline.evaluation import eval_config as evaluation
+
+    return evaluation.read_metrics(evaluation_uri)
+
+
+def _slices(evaluation: Artifact) -> Sequence[SliceMetrics]:
+    """The metrics by slice, as our Evaluator recorded them, or else from the artifact's files."""
+    found = parse_json(evaluation.properties.get(METRICS))
+    if not isinstance(found, dict):
+        return read_metrics(evaluation.uri)
+    named = {OVERALL: found.get("overall", {}), **found.get("slices", {})}
+    return [
+        SliceMetrics(name, {k: math.nan if v is None else v for k, v in metrics.items()})
+        for name, metrics in named.items()
+    ]
+
+
+def print_summary(console: Console, outcome: Outcome, settings: Settings | None) -> None:
+    """Prints metrics, the verdict with its reasons, and what to type next.
+
+    Args:
+        console: Where to.
+        outcome: Of the run.
+        settings: For the thresholds; None where a specification was run.
+    """
+    if outcome.data:
+        console.print(data_line(outcome.data), markup=False, highlight=False, soft_wrap=True)
+    if outcome.anomalies:
+        console.print(anomalies_table(outcome.anomalies))
+    if outcome.drift:
+        for part in show_drift(outcome.drift):
+            console.print(part, soft_wrap=True, highlight=False)
+    if tuned := tuning_line(outcome.tuning, outcome.nodes):
+        console.print(tuned, markup=False, highlight=False, soft_wrap=True)
+    if outcome.slices:
+        console.print(_metrics_table(outcome.metrics, settings))
+    for node in outcome.nodes:
+        if node.error:
+            console.print(f"[bold red]✗ {node.name} failed[/]: ", end="")
+            console.print(describe_error(node.error), markup=False, highlight=False, soft_wrap=True)
+    _print_verdict(console, outcome)
+    console.print(f"Log: {outcome.log_path}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"{outcome.run_id} took {outcome.wall_seconds:.0f} s.", highlight=False)
+    console.print(_next_step(outcome), markup=False, highlight=False, soft_wrap=True)
+
+
+def describe_error(error: BaseException) -> str:
+    """The cause of a failure: our own errors whole, others by the first line of the root cause.
+
+    A Beam worker in another process sends its traceback as the text of a RuntimeError; there the
+    cause is the last exception that the text names.
+    """
+    while not isinstance(error, FarelineError) and (cause := _cause(error)):
+        error = cause
+    if isinstance(error, FarelineError):
+        return _BEAM_STEP.sub("", str(error))
+    _, traceback, frames = str(error).rpartition(TRACEBACK)
+    if traceback:
+        named = [line for line in frames.splitlines() if line and not line.startswith(" ")]
+        return named[0] if named else type(error).__name__
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def _cause(error: BaseException) -> BaseException | None:
+    hidden = error.__suppress_context__  # raise … from None
+    return error.__cause__ or (None if hidden else error.__context__)
+
+
+def _print_verdict(console: Console, outcome: Outcome) -> None:
+    if outcome.status == FAILED:
+        console.print("Nothing was pushed: the run failed.")
+        return
+    if outcome.status == COMPLETED:
+        console.print("Completed: this pipeline pushes nothing.")
+        return
+    for line in judgement_lines(outcome.why) if outcome.why else ():
+        style = "bold green" if line.startswith("Pushed") else ""
+        style = "bold yellow" if line.startswith("Refused") else style
+        console.print(Text(line, style), soft_wrap=True, highlight=False)
+
+
+def _next_step(outcome: Outcome) -> str:
+    if outcome.status == FAILED:
+        return "Next: mend the cause and run again; what is done is taken from the cache."
+    if outcome.status == REFUSED:
+        if outcome.blessed and outcome.infra_blessed:
+            return "Next: see why above; what a person has withheld, a person brings back."
+        if outcome.blessed:
+            return "Next: see why above; if the machine was busy, --no-cache measures again."
+        return "Next: look at the slices above, change the settings or the model, run again."
+    return f"Next: fareline lineage runs --workspace {outcome.workspace.root}"
+
+
+def _may_push(why: Mapping[str, Any] | None) -> bool:
+    return why is None or why["pusher"]["execution"] is not None
+
+
+def _metrics_table(metrics: Mapping[str, float], settings: Settings | None) -> Table:
+    table = Table(title="Metrics on the eval split", title_justify="left", box=None)
+    table.add_column("metric")
+    table.add_column("value", justify="right")
+    table.add_column("threshold" if settings else "")
+    thresholds = settings.evaluation.thresholds if settings else None
+    for name, value in metrics.items():
+        threshold = getattr(thresholds, name, None)
+        bounds = threshold.model_dump(exclude_none=True) if threshold else {}
+        said = ", ".join(f"{key.replace('_', ' ')} {bound:g}" for key, bound in bounds.items())
+        table.add_row(name, _number(name, value), said)
+    return table
+
+
+def _baseline(blessing: Mapping[str, Any]) -> str | None:
+    model_id = blessing.get("baseline_model_id")
+    return f"Model:{model_id}" if model_id else None
+
+
+def _properties(artifact: Any) -> Mapping[str, Any]:
+    return artifact.properties if artifact else {}
+
+
+def _finite(metrics: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
+
+
+def _number(name: str, value: float) -> str:
+    return f"{value:.0f}" if name == "example_count" else f"{value:.4f}"
+
+
+def data_line(data: Mapping[str, Any]) -> str:
+    """What was read, into which splits, and what was not."""
+    starts = data.get("starts") or {}
+    since = {name: f" from {start}" for name, start in starts.items()}
+    splits = ", ".join(f"{name} {n:,}{since.get(name, '')}" for name, n in data["splits"].items())
+    reasons = ", ".join(f"{reason} {rows:,}" for reason, rows in data["quarantined"].items())
+    bad = sum(data["quarantined"].values())
+    set_apart = f"{bad:,} quarantined ({reasons}): {data['quarantine']}" if bad else "none was bad"
+    return f"Data: {data['rows']:,} rows ({splits}); {set_apart}"

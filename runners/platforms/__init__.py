@@ -1,0 +1,1 @@
+"""Where a job can be sent: a folder for each platform."""

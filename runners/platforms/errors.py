@@ -1,0 +1,134 @@
+"""What a platform's error means for the person at the keyboard: one line for each HTTP status.
+
+Both platforms speak REST with Google's status codes, so that only the advice differs. Called by
+`runners.platforms.vertex.client` and `runners.platforms.kubeflow.client`. Imports no client.
+"""
+
+import dataclasses
+
+from fareline.errors import FarelineError
+from runners.platforms.jobs import PlatformError, RefusedRequestError, UnreachableError
+
+
+@dataclasses.dataclass(frozen=True)
+class Advice:
+    """What differs from platform to platform.
+
+    Attributes:
+        platform: As `submit` calls it.
+        account: Whose credentials are expected.
+        role: What the account is expected to have.
+        sign_in: How to get new credentials.
+        roles: Where to read what the account needs.
+        place: The settings that say where jobs are.
+        room: How to get room for one more job.
+        address: The settings that say where the platform is.
+    """
+
+    platform: str
+    account: str
+    role: str
+    sign_in: str
+    roles: str
+    place: str
+    room: str
+    address: str
+
+
+def explain_answer(advice: Advice, code: int, said: str, job_id: str) -> FarelineError:
+    """Builds the error for an answer that is none.
+
+    Args:
+        advice: Of the platform.
+        code: HTTP status.
+        said: The platform's own words; may span lines.
+        job_id: Of the job in question.
+
+    Returns:
+        The error, not raised.
+    """
+    where, said = advice.platform, one_line(said)
+    match code:
+        case 400 | 413 | 422:
+            return RefusedRequestError.explain(
+                job_id,
+                f"{where} refuses it ({said})",
+                "expected a job that it takes",
+                "--dry-run shows what would be sent",
+            )
+        case 401:
+            return expired(advice, said)
+        case 403:
+            return PlatformError.explain(
+                where, f"permission denied ({said})", f"expected {advice.role}", advice.roles
+            )
+        case 404:
+            return RefusedRequestError.explain(
+                job_id, f"not found ({said})", "expected what is there", advice.place
+            )
+        case 409:
+            return exists_already(where, job_id)
+        case 429:
+            return PlatformError.explain(
+                where, f"a quota is exhausted ({said})", "expected room for a job", advice.room
+            )
+    kind = UnreachableError if code >= 500 else PlatformError
+    return kind.explain(
+        where,
+        f"answered {code} ({said})",
+        "expected an answer of use",
+        "try again in a moment; if it says the same again, act on what it says",
+    )
+
+
+def exists_already(platform: str, job_id: str, found: str | None = None) -> RefusedRequestError:
+    """The error of a job id that is taken, and by which job, where that goes by another name."""
+    follow = f"`fareline submit {platform} --follow {found or job_id}`"
+    return RefusedRequestError.explain(
+        job_id,
+        f"{platform} has a job of this id already",
+        "expected an id of its own for every job",
+        f"leave --job-id out, or {follow} follows that job",
+    )
+
+
+def expired(advice: Advice, said: str) -> PlatformError:
+    """The error of credentials that are not valid, or not any more."""
+    return PlatformError.explain(
+        advice.platform,
+        f"the credentials are not valid, or not any more ({one_line(said)})",
+        f"expected {advice.account}",
+        advice.sign_in,
+    )
+
+
+def no_credentials(advice: Advice) -> RefusedRequestError:
+    """The error of a machine that has no credentials at all."""
+    return RefusedRequestError.explain(
+        advice.platform, "found no credentials", f"expected {advice.account}", advice.sign_in
+    )
+
+
+def no_answer(advice: Advice, endpoint: str, error: BaseException) -> UnreachableError:
+    """The error of a platform that does not answer.
+
+    Args:
+        advice: Of the platform.
+        endpoint: That was asked.
+        error: What the client raised; its innermost cause is told.
+    """
+    while inner := error.__cause__ or (None if error.__suppress_context__ else error.__context__):
+        error = inner
+    # Sockets and TLS number their errors, which says nothing to a reader.
+    said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return UnreachableError.explain(
+        advice.platform,
+        f"no answer from {endpoint} ({one_line(said)})",
+        "expected the platform's API",
+        f"check the network, and {advice.address}",
+    )
+
+
+def one_line(text: str) -> str:
+    """A platform's words, fit for the middle of a sentence."""
+    return " ".join(text.split()).rstrip(".")

@@ -1,0 +1,90 @@
+"""Input files on their way into a bucket of Google Cloud Storage, where the steps read them.
+
+Only what is missing there, or differs, is sent. Credentials are Application Default Credentials;
+STORAGE_EMULATOR_HOST, which Google's client knows, names a server that wants none. Imports
+google.cloud when a command needs it.
+"""
+
+import base64
+import dataclasses
+import hashlib
+import os
+import warnings
+from pathlib import Path
+
+from runners.platforms.errors import Advice
+from runners.platforms.vertex.errors import explained
+
+_RETRY_SECONDS = 20.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Upload:
+    """One file and where it goes.
+
+    Attributes:
+        path: On this machine.
+        uri: `gs://BUCKET/NAME`.
+    """
+
+    path: Path
+    uri: str
+
+
+def upload(uploads: list[Upload]) -> list[Upload]:
+    """Sends the files that are not in the bucket as they are here.
+
+    Returns:
+        Those that were sent.
+
+    Raises:
+        PlatformError, UnreachableError, RefusedRequestError: One line.
+    """
+    sent = []
+    for one in uploads:
+        bucket = "/".join(one.uri.split("/")[:3])
+        with explained(_advice(bucket), _endpoint(), one.uri):
+            if _send(one):
+                sent.append(one)
+    return sent
+
+
+def _send(one: Upload) -> bool:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # on the age of the Python that TFX needs
+        from google.cloud import storage
+        from google.cloud.storage.retry import DEFAULT_RETRY
+    retry = DEFAULT_RETRY.with_timeout(_RETRY_SECONDS)
+    bucket_name, _, name = one.uri.removeprefix("gs://").partition("/")
+    bucket = storage.Client(project=None).bucket(bucket_name)
+    there = bucket.get_blob(name, retry=retry)
+    if there is not None and there.md5_hash == _md5(one.path):
+        return False
+    bucket.blob(name).upload_from_filename(str(one.path), retry=retry)
+    return True
+
+
+def _md5(path: Path) -> str:
+    """As Cloud Storage tells it; it names content here and guards nothing."""
+    with path.open("rb") as file:
+        digest = hashlib.md5(usedforsecurity=False)
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return base64.b64encode(digest.digest()).decode()
+
+
+def _endpoint() -> str:
+    return os.environ.get("STORAGE_EMULATOR_HOST", "https://storage.googleapis.com")
+
+
+def _advice(bucket: str) -> Advice:
+    return Advice(
+        platform=bucket,
+        account="Application Default Credentials of an account that may write to the bucket",
+        role="roles/storage.objectAdmin on the bucket",
+        sign_in="run `gcloud auth application-default login`",
+        roles="docs/vertex.md lists the roles",
+        place=f"`gcloud storage buckets create {bucket}` makes a bucket",
+        room="wait a moment",
+        address="STORAGE_EMULATOR_HOST if it is set",
+    )

@@ -1,0 +1,58 @@
+"""Which model a command uses: the folder that a pipeline pushes to, or one that the user names.
+
+Called by `cli.serve` and `cli.predict`, before TensorFlow is loaded.
+"""
+
+import os
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fareline.errors import UserMistake
+from runners.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pipeline.settings.settings import Settings
+
+
+def push_folder(settings: "Settings", workspace: Workspace, name: str) -> Path:
+    """The folder that a pipeline pushes to.
+
+    Raises:
+        UserMistake: It is not on this machine.
+    """
+    destination = settings.push.destination if name == settings.name else None
+    if destination is None:
+        return workspace.serving_dir(name)
+    if "://" in destination:
+        raise UserMistake.explain(
+            "push.destination",
+            destination,
+            "expected a folder of this machine to serve from",
+            "copy the versions here, and name their folder with --model-dir",
+        )
+    return settings.resolve(destination)
+
+
+def require_model(base: Path) -> None:
+    """Finds out at once, without loading TensorFlow, that there is no model.
+
+    Raises:
+        UserMistake: There is none.
+    """
+    from serving.versions.publish import SAVED_MODEL_FILE, list_versions
+
+    if not list_versions(str(base)):
+        raise UserMistake.explain(
+            str(base),
+            "holds no model version" if base.is_dir() else "no such folder",
+            f"expected <number>/{SAVED_MODEL_FILE}",
+            "`fareline run` pushes a model there once one is blessed; --workspace, --name and "
+            "--model-dir say where to look",
+        )
+
+
+def quieten_tensorflow() -> None:
+    """Keeps what TensorFlow tells of the machine's devices out of the user's sight."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.simplefilter("ignore")

@@ -1,0 +1,106 @@
+"""What is published: the versions that the store knows, held against the folders themselves.
+
+Called by `cli.models` and `runners.publishing.rollback`. Imports no TensorFlow.
+"""
+
+import dataclasses
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from lineage.answers.models.versions import PushedVersion, pushed_versions
+from lineage.graph.graph import Graph
+from serving.versions.decisions import Withheld, read_decisions
+from serving.versions.publish import list_versions
+
+
+@dataclasses.dataclass(frozen=True)
+class Published:
+    """One version.
+
+    Attributes:
+        number: Of the version.
+        recorded: What the store knows of it; None if it knows nothing.
+        there: Whether its folder is there; None at a destination that is not of this machine.
+        live: Whether servers that look there take it: the highest number.
+        withheld: The decision against its model, if there is one.
+        pinned: Whether it is never removed, since someone rolled back to it.
+    """
+
+    number: int
+    recorded: PushedVersion | None
+    there: bool | None
+    live: bool
+    withheld: Withheld | None = None
+    pinned: bool = False
+
+    @property
+    def origin(self) -> int:
+        """The version that a run pushed with this content; itself if nothing else is known."""
+        return self.recorded.origin if self.recorded else self.number
+
+
+@dataclasses.dataclass(frozen=True)
+class Destination:
+    """One place that models are pushed to.
+
+    Attributes:
+        base: Folder or URI above the versions.
+        versions: The newest first.
+    """
+
+    base: str
+    versions: tuple[Published, ...]
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it can be looked at from here."""
+        return "://" not in self.base
+
+    @property
+    def live(self) -> Published | None:
+        """The version that servers take; None if there is none."""
+        return next((each for each in self.versions if each.live), None)
+
+
+def read_destinations(graph: Graph, folders: Iterable[Path] = ()) -> list[Destination]:
+    """Reads what is published where, as far as the store or the folders say.
+
+    Args:
+        graph: Of the store.
+        folders: Serving folders that are looked at even if the store does not know them.
+    """
+    recorded = pushed_versions(graph)
+    unknown = {str(folder) for folder in folders if list_versions(str(folder))}
+    return [_read(base, recorded.get(base, [])) for base in sorted(unknown | set(recorded))]
+
+
+def workspace_folders(serving: Path) -> list[Path]:
+    """The serving folders of a workspace, of whatever pipeline."""
+    return sorted(each for each in serving.glob("*") if each.is_dir())
+
+
+def _read(base: str, recorded: list[PushedVersion]) -> Destination:
+    known = {each.number: each for each in recorded}
+    if "://" in base:
+        newest = max(known)
+        listed = [Published(n, each, None, n == newest) for n, each in known.items()]
+        return Destination(base, tuple(listed))
+    there = list_versions(base)
+    decisions = read_decisions(base)
+    withheld = {each.version: each for each in decisions.withheld}
+    newest = max(there, default=None)
+    listed = []
+    for number in sorted({*known, *there}, reverse=True):
+        record = known.get(number)
+        listed.append(
+            Published(
+                number,
+                record,
+                number in there,
+                number == newest,
+                withheld.get(record.origin if record else number),
+                number in decisions.pinned,
+            )
+        )
+    return Destination(os.path.normpath(base), tuple(listed))

@@ -1,0 +1,133 @@
+"""Making a model again: the recorded settings in a fresh workspace, in a process of its own.
+
+Called by `fareline lineage reproduce --check`. What to make is
+`lineage.answers.reproduce.reproduce`'s business.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+from fareline.errors import FarelineError, Interrupted, UserMistake
+from fareline.packages import CHECKOUT, PACKAGES
+from lineage.answers.reproduce.reproduce import (
+    SETTINGS_NAME,
+    Recipe,
+    code_warning,
+    recorded_metrics,
+)
+from pipeline.user_code import fingerprint_packages
+
+# Where a run writes to outside of its workspace: not where the model is only being made again.
+_OUTSIDE = ("push.destination", "metadata.store")
+_COMPLETED = (0, 3)  # published, or refused; either way it was evaluated
+
+
+class ReproductionFailed(FarelineError, ChildProcessError):
+    """The run that was to make the model again did not get to the end."""
+
+
+def present_fingerprint() -> str:
+    """The fingerprint of the present code, as runs record theirs."""
+    return fingerprint_packages(PACKAGES)
+
+
+def overrides_for(recipe: Recipe) -> list[str]:
+    """What the recorded settings must not do again: publish, or write to a store, elsewhere."""
+    settings = yaml.safe_load(recipe.settings or "") or {}
+    overrides = []
+    for name in _OUTSIDE:
+        section, _, key = name.partition(".")
+        if isinstance(settings.get(section), dict) and settings[section].get(key) is not None:
+            overrides.append(f"{name}=null")
+    return overrides
+
+
+def require_reproducible(recipe: Recipe, force: bool) -> None:
+    """Refuses what would not make the same model.
+
+    Args:
+        recipe: Of the model.
+        force: Whether other code or data are taken all the same.
+
+    Raises:
+        UserMistake: Settings or metrics are not recorded; or code or data are others.
+    """
+    key = recipe.model.key
+    for missing in ("the settings", "its metrics"):
+        if missing in recipe.not_recorded:
+            raise UserMistake.explain(
+                key,
+                f"{missing} were not recorded",
+                "expected a model of a run of this project",
+                "`fareline lineage reproduce` without --check says what is known",
+            )
+    if force:
+        return
+    warning = code_warning(recipe, present_fingerprint())
+    if warning:
+        commands = "check out the recorded commit"
+        raise UserMistake.explain(
+            key, warning, "expected the same code", f"{commands}, or say --force"
+        )
+    for file in recipe.changed_files:
+        raise UserMistake.explain(
+            key,
+            f"{file.path} {'is gone' if file.status == 'missing' else 'has other content now'}",
+            f"expected SHA-256 {file.sha256[:12]}…",
+            "restore it, or say --force",
+        )
+
+
+def make_again(recipe: Recipe, keep_workspace: bool) -> tuple[Mapping[str, float], Path | None]:
+    """Runs the pipeline with the recorded settings; its live table goes to stderr.
+
+    Args:
+        recipe: That `require_reproducible` let pass.
+        keep_workspace: Whether the fresh workspace stays when it is done.
+
+    Returns:
+        The overall metrics of the new model, and the workspace if it was kept.
+
+    Raises:
+        ReproductionFailed: The run failed; the workspace is kept, and named.
+        Interrupted: From the keyboard.
+    """
+    workspace = Path(tempfile.mkdtemp(prefix="fareline-reproduce-"))
+    settings = workspace / SETTINGS_NAME
+    settings.write_text(recipe.settings or "", encoding="utf-8")
+    command = [sys.executable, "-m", "cli.app", "run", "--json"]
+    command += ["--config", str(settings), "--workspace", str(workspace)]
+    for override in overrides_for(recipe):
+        command += ["--set", override]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=CHECKOUT)
+    try:
+        answer, _ = process.communicate()
+    except KeyboardInterrupt as error:
+        process.wait()  # the terminal has interrupted it as well
+        raise Interrupted(f"{recipe.model.key}: interrupted; see {workspace}") from error
+    if process.returncode not in _COMPLETED:
+        raise ReproductionFailed(
+            f"{recipe.model.key}: the run that was to make it again ended with exit code "
+            f"{process.returncode}; its workspace is kept: {workspace}"
+        )
+    metrics = _metrics_of_run(workspace, json.loads(answer)["run_id"])
+    if keep_workspace:
+        return metrics, workspace
+    shutil.rmtree(workspace)
+    return metrics, None
+
+
+def _metrics_of_run(workspace: Path, run_id: str) -> Mapping[str, float]:
+    from lineage.graph.graph import Graph
+    from lineage.ids import find_model
+    from lineage.store.open import open_store
+
+    graph = Graph(open_store(workspace / "metadata.db"))
+    return recorded_metrics(graph, find_model(graph, run_id))

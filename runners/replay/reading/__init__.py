@@ -1,0 +1,1 @@
+"""A compiled specification: its tasks, conditions, placeholders, and what is refused."""

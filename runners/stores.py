@@ -1,0 +1,40 @@
+"""The metadata store that a command asks: a workspace's, or one that the user names."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fareline.errors import UserMistake
+from runners.passwords import store_passwords
+from runners.workspace import Workspace
+
+if TYPE_CHECKING:
+    from ml_metadata.metadata_store.metadata_store import MetadataStore
+
+    from lineage.graph.graph import Graph
+
+
+def open_graph(workspace: Path, store: str | None) -> "Graph":
+    """Opens the store that was asked for, read-only.
+
+    Raises:
+        UserMistake: There is none.
+    """
+    from lineage.graph.graph import Graph
+    from lineage.store.open import open_store
+
+    return Graph(open_store(_store_of(workspace, store), store_passwords()))
+
+
+def open_to_write(workspace: Path, store: str | None) -> "MetadataStore":
+    """Opens the store that was asked for to mark artifacts in it, as `prune` alone does."""
+    from lineage.store.open import open_store_to_write
+
+    return open_store_to_write(_store_of(workspace, store), store_passwords())
+
+
+def _store_of(workspace: Path, store: str | None) -> str:
+    if store is None:
+        return Workspace(workspace.resolve()).store_location
+    if not store.strip():  # as an unset variable of a script gives: not the workspace then
+        raise UserMistake.explain("--store", "is empty", "expected a URI", "leave --store out")
+    return store

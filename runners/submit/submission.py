@@ -1,0 +1,153 @@
+"""From settings to a job in a cluster: what is compiled, what is uploaded, and what is sent.
+
+Called by `cli.submit`. Imports the platforms' clients when one is asked for.
+"""
+
+import dataclasses
+import datetime
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from fareline.errors import SettingsError, UserMistake
+from pipeline.settings.runners import Cluster, RunnerName
+from pipeline.settings.settings import Settings
+from pipeline.source.check import check_request
+from runners.pii_key import read_pii_key
+from runners.platforms.jobs import Platform, Request, Submitted
+from runners.platforms.vertex.bucket import Upload, upload
+
+_JOB_ID = r"[a-z][a-z0-9-]{0,127}"  # of Vertex, which is the stricter one
+
+
+@dataclasses.dataclass(frozen=True)
+class Submission:
+    """Everything that one `submit` will send.
+
+    Attributes:
+        request: The job.
+        uploads: Input files that have to be in the bucket.
+    """
+
+    request: Request
+    uploads: list[Upload]
+
+    def send(self, platform: Platform) -> tuple[Submitted, list[Upload]]:
+        """Uploads what the bucket lacks, then sends the job.
+
+        Returns:
+            The job, and the files that were sent.
+        """
+        sent = upload(self.uploads)
+        return platform.submit(self.request), sent
+
+    def describe(self, platform: Platform) -> dict[str, Any]:
+        """Returns what `send` would send, as JSON types."""
+        return {
+            "platform": platform.name,
+            "uploads": [{"file": str(one.path), "to": one.uri} for one in self.uploads],
+            "request": platform.describe(self.request),
+        }
+
+
+def prepare(
+    settings: Settings, section: Cluster, compiled: Any, job_id: str | None, scheduled: bool
+) -> Submission:
+    """Puts together what `submit` sends.
+
+    Args:
+        settings: Of the pipeline.
+        section: Of the runner.
+        compiled: The CompiledSpec of these settings.
+        job_id: As given by the user, or None.
+        scheduled: Whether the job is to run by the schedule of the section, and not now.
+
+    Raises:
+        UserMistake: If the id is illegal.
+    """
+    # A schedule keeps its name, so that it is found to be there already.
+    request = Request(
+        job_id or (settings.name if scheduled else new_job_id(settings.name)),
+        settings.name,
+        read_spec(compiled.text),
+        compiled.parameters,
+        section.schedule if scheduled else None,
+    )
+    require_job_id(request.job_id)
+    return Submission(request, needed_uploads(settings, section))
+
+
+def new_job_id(pipeline_name: str) -> str:
+    """Names a job by its pipeline and the second, in UTC."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return f"{pipeline_name}-{now:%Y%m%d-%H%M%S}"
+
+
+def require_job_id(job_id: str) -> None:
+    """Refuses an id that the platforms would refuse.
+
+    Raises:
+        UserMistake: With the rule.
+    """
+    if not re.fullmatch(_JOB_ID, job_id):
+        raise UserMistake.explain(
+            "--job-id",
+            f"found {job_id}",
+            "expected at most 128 lower-case letters, digits and hyphens, first a letter",
+            "leave it out for an id of the pipeline's name and the time",
+        )
+
+
+def require_schedule(runner: RunnerName, section: Cluster) -> None:
+    """Refuses to schedule a pipeline of which nobody said when it is to run.
+
+    Raises:
+        SettingsError: The section has no schedule.
+    """
+    if section.schedule is None:
+        raise SettingsError.explain(
+            f"runners.{runner}.schedule",
+            "is not set",
+            "expected five cron fields, such as 0 6 * * 1",
+            "set it in the settings, or leave --schedule out",
+        )
+
+
+def read_spec(text: str) -> Mapping[str, Any]:
+    """Parses a compiled spec; those for Kubeflow are YAML, those for Vertex are JSON."""
+    return json.loads(text) if text.startswith("{") else yaml.safe_load(text)
+
+
+def connect(runner: RunnerName, section: Cluster) -> Platform:
+    """Returns the platform of a runner; no request is sent yet."""
+    if runner == "vertex":
+        from runners.platforms.vertex.client import VertexPlatform
+
+        return VertexPlatform(section)
+    from runners.platforms.kubeflow.client import KubeflowPlatform
+
+    return KubeflowPlatform(section)
+
+
+def needed_uploads(settings: Settings, section: Cluster) -> list[Upload]:
+    """Says which input files a cluster needs from this machine.
+
+    Returns:
+        None if the settings name a `data_path`: what lies there is its owner's affair.
+
+    Raises:
+        DataError: If they cannot be used, or lack a column.
+    """
+    if section.data_path is not None:
+        return []
+    if settings.data.source.bigquery is not None:
+        return []
+    folder = section.place_of("data_path", settings.name)
+    source = check_request(settings, read_pii_key)
+    return [
+        Upload(file, f"{folder}/{file.relative_to(source.input_base).as_posix()}")
+        for file in source.files
+    ]

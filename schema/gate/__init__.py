@@ -1,0 +1,1 @@
+"""Anomalies of data against the contract, and what becomes of them."""

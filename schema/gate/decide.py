@@ -1,0 +1,173 @@
+"""What becomes of an anomaly: rules by column and kind decide whether it stops the run.
+
+Plain functions, called by `pipeline.components.data_policy` and `.data_gate`, and by the summary of
+a run through what these record. Imports tensorflow_metadata and no TensorFlow.
+"""
+
+import dataclasses
+import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from schema.gate.anomalies import Anomaly, DataAnomalies
+from schema.gate.evidence import SCHEMA, Evidence, say_finding
+
+STOP, WARN, IGNORE = "stop", "warn", "ignore"
+ACTIONS = (STOP, WARN, IGNORE)
+_BY_DEFAULT = "gate.default"
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """What becomes of some anomalies.
+
+    Attributes:
+        action: `stop`, `warn` or `ignore`.
+        column: Of the anomalies; None: every one.
+        kind: TFDV's name of the anomaly; None: every one.
+        reason: Why, in the words of who wrote the rule.
+        until: The last day that the rule holds; None: always.
+    """
+
+    action: str
+    column: str | None = None
+    kind: str | None = None
+    reason: str = ""
+    until: datetime.date | None = None
+
+    def matches(self, anomaly: Anomaly) -> bool:
+        """Whether it is about an anomaly."""
+        return self.column in (None, anomaly.column) and self.kind in (None, anomaly.kind)
+
+    @property
+    def narrowness(self) -> int:
+        """Of column and kind: 3; of a column: 2; of a kind: 1. The greatest counts."""
+        return 2 * (self.column is not None) + (self.kind is not None)
+
+
+@dataclasses.dataclass(frozen=True)
+class Decision:
+    """What became of one anomaly.
+
+    Attributes:
+        column: Column, or `(data set)`.
+        kind: TFDV's name of the anomaly.
+        found: What was found, in TFDV's words.
+        splits: The splits in which it was found.
+        action: `stop`, `warn` or `ignore`.
+        by: The setting that says so, such as `gate.rules.0`.
+        reason: Of the rule; of a rule that has ended, that it has.
+        expected: What the schema says about it, or who else is in `who`.
+        rows: How many rows are at fault; None where no single row is.
+        example: A value at fault; None where there is none.
+    """
+
+    column: str
+    kind: str
+    found: str
+    splits: tuple[str, ...]
+    action: str
+    by: str
+    reason: str
+    expected: str
+    rows: int | None = None
+    example: str | None = None
+    who: str = SCHEMA
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "Decision":
+        """The inverse of `dataclasses.asdict`, through JSON."""
+        return cls(**{**content, "splits": tuple(content["splits"])})
+
+
+def decide(
+    anomalies: Sequence[Anomaly],
+    evidence: Sequence[Evidence],
+    rules: Sequence[Rule],
+    default: str,
+    today: datetime.date,
+) -> list[Decision]:
+    """Decides what becomes of each anomaly.
+
+    The narrowest rule counts, of equals the first. A rule whose last day is over counts for
+    nothing, and the decision says so.
+
+    Args:
+        anomalies: From `schema.gate.anomalies.list_anomalies`.
+        evidence: Of each.
+        rules: In the order of the settings.
+        default: What becomes of an anomaly that no rule is about.
+        today: Rules that end before this day are over.
+
+    Returns:
+        One for each anomaly, in their order.
+    """
+    decided = []
+    for anomaly, seen in zip(anomalies, evidence, strict=True):
+        about = [(i, rule) for i, rule in enumerate(rules) if rule.matches(anomaly)]
+        holding = [(i, rule) for i, rule in about if rule.until is None or today <= rule.until]
+        ended = [(i, rule) for i, rule in about if rule.until is not None and rule.until < today]
+        by, action, reason = _BY_DEFAULT, default, ""
+        if holding:
+            index, rule = max(holding, key=lambda pair: (pair[1].narrowness, -pair[0]))
+            by, action, reason = f"gate.rules.{index}", rule.action, rule.reason
+        for index, rule in ended:
+            said = f"gate.rules.{index} ({rule.action}: {rule.reason or 'no reason'}) ended on"
+            reason = f"{reason}; {said} {rule.until}".removeprefix("; ")
+        decided.append(
+            Decision(
+                anomaly.column,
+                anomaly.kind,
+                anomaly.found,
+                anomaly.splits,
+                action,
+                by,
+                reason,
+                seen.expected,
+                seen.rows,
+                seen.example,
+                seen.who,
+            )
+        )
+    return decided
+
+
+def require_passing(decisions: Iterable[Decision], drifted: Sequence[str] = ()) -> None:
+    """Raises if an anomaly, or a drift, is to stop the run.
+
+    Args:
+        decisions: On all anomalies.
+        drifted: A line for each drift that stops the run.
+
+    Raises:
+        DataAnomalies: With one line for each that does.
+    """
+    stopping = [say(each) for each in decisions if each.action == STOP]
+    lines = []
+    if stopping:
+        noun = "anomaly" if len(stopping) == 1 else "anomalies"
+        lines += [
+            f"the data breaks the schema: {len(stopping)} {noun}; expected none. Hint: correct the "
+            "data, or review the schema if the data is right.",
+            *(f"  {line}" for line in stopping),
+        ]
+    if drifted:
+        noun = "difference" if len(drifted) == 1 else "differences"
+        lines += [
+            f"the data has drifted: {len(drifted)} {noun} with policy stop; expected none. Hint: "
+            "look at the data; if it is right, set drift.columns.COLUMN.policy to warn.",
+            *(f"  {line}" for line in drifted),
+        ]
+    if lines:
+        raise DataAnomalies("\n".join(lines))
+
+
+def say(decision: Decision) -> str:
+    """One line: column, what was found, what the schema says, an example, how many rows."""
+    said = (decision.column, decision.found, decision.expected, decision.example, decision.who)
+    parts = say_finding(*said)
+    if decision.rows is not None:
+        parts.append(f"{decision.rows:,} row" + "s" * (decision.rows != 1))
+    if decision.reason:
+        parts.append(decision.reason)
+    return f"{'; '.join(parts)} ({decision.kind}; in {', '.join(decision.splits)})"

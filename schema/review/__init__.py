@@ -1,0 +1,1 @@
+"""The contract under review: what data says of it, proposals, acceptance, history."""

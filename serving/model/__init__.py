@@ -1,0 +1,1 @@
+"""One loaded version of a model, and what it reads."""

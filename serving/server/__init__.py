@@ -1,0 +1,1 @@
+"""The model server: gRPC and REST over the live version."""

@@ -1,0 +1,133 @@
+"""TensorFlow Serving's gRPC API: PredictionService and ModelService.
+
+Predict, GetModelMetadata and GetModelStatus; a client cannot tell it from the real one. Called by
+`serving.server.server`. Must not import TFX.
+
+Source: tensorflow_serving/apis/*.proto.
+"""
+
+import contextlib
+import sys
+import traceback
+from collections.abc import AsyncIterator
+
+import grpc
+import grpc.aio
+import tensorflow as tf
+from tensorflow_serving.apis import (
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
+
+from serving.model.servable import RefusedError, read_tensors, wanted_outputs
+from serving.server.predictor import Predictor
+
+SIGNATURE_FIELD = "signature_def"
+MOST_REQUEST_BYTES = 64 << 20
+_OPTIONS = (
+    ("grpc.max_receive_message_length", MOST_REQUEST_BYTES),
+    ("grpc.max_send_message_length", -1),
+    # Linux would otherwise let two servers share one port and split its requests.
+    ("grpc.so_reuseport", 0),
+)
+
+
+class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
+    """tensorflow.serving.PredictionService: Predict and GetModelMetadata."""
+
+    def __init__(self, predictor: Predictor):
+        self._predictor = predictor
+
+    async def Predict(self, request, context):  # noqa: N802 - the proto's name
+        async with _statuses(context):
+            answer = await self._predictor.predict(
+                request.model_spec,
+                lambda signature: (
+                    wanted_outputs(request.output_filter, signature)
+                    and read_tensors(request.inputs, signature)
+                ),
+                "grpc",
+            )
+            response = predict_pb2.PredictResponse()
+            response.model_spec.name = answer.servable.name
+            response.model_spec.version.value = answer.servable.version
+            response.model_spec.signature_name = answer.signature.name
+            for key in wanted_outputs(request.output_filter, answer.signature):
+                response.outputs[key].CopyFrom(tf.make_tensor_proto(answer.outputs[key]))
+            return response
+
+    async def GetModelMetadata(self, request, context):  # noqa: N802 - the proto's name
+        async with _statuses(context):
+            if list(request.metadata_field) != [SIGNATURE_FIELD]:
+                raise RefusedError.malformed(
+                    f"metadata_field is {list(request.metadata_field)}; expected "
+                    f"[{SIGNATURE_FIELD!r}]"
+                )
+            with self._predictor.live.lease(request.model_spec) as servable:
+                return describe_signatures(servable)
+
+
+def describe_signatures(servable) -> get_model_metadata_pb2.GetModelMetadataResponse:
+    """Builds the answer to a question for a model's metadata."""
+    signatures = get_model_metadata_pb2.SignatureDefMap()
+    for name, definition in servable.signature_defs.items():
+        signatures.signature_def[name].CopyFrom(definition)
+    response = get_model_metadata_pb2.GetModelMetadataResponse()
+    response.model_spec.name = servable.name
+    response.model_spec.version.value = servable.version
+    response.metadata[SIGNATURE_FIELD].Pack(signatures)
+    return response
+
+
+class _ModelService(model_service_pb2_grpc.ModelServiceServicer):
+    """tensorflow.serving.ModelService: GetModelStatus."""
+
+    def __init__(self, predictor: Predictor):
+        self._live = predictor.live
+
+    async def GetModelStatus(self, request, context):  # noqa: N802 - the proto's name
+        async with _statuses(context):
+            return model_status(self._live, request.model_spec)
+
+
+def model_status(live, spec) -> get_model_status_pb2.GetModelStatusResponse:
+    """Builds the answer to a question for a model's status, of all versions or of one.
+
+    Raises:
+        RefusedError: NOT_FOUND.
+    """
+    statuses = live.statuses()
+    if spec.HasField("version"):
+        statuses = [each for each in statuses if each.version == spec.version.value]
+    if not statuses or spec.name != live.name:
+        with live.lease(spec):  # refuses, with the words for it
+            pass
+    return get_model_status_pb2.GetModelStatusResponse(model_version_status=statuses)
+
+
+@contextlib.asynccontextmanager
+async def _statuses(context: grpc.aio.ServicerContext) -> AsyncIterator[None]:
+    """Turns what goes wrong inside into a gRPC status; only a surprise is logged."""
+    try:
+        yield
+    except RefusedError as error:
+        code, message = error.code, str(error)
+    except Exception as error:  # noqa: BLE001 - the client gets whatever it was
+        traceback.print_exc(file=sys.stderr)
+        code, message = grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}"
+    else:
+        return
+    await context.abort(code, message)
+
+
+def build_grpc_server(predictor: Predictor) -> grpc.aio.Server:
+    """Builds the server; it still needs a port and a start, on the running event loop."""
+    server = grpc.aio.server(options=_OPTIONS)
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
+        _PredictionService(predictor), server
+    )
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(_ModelService(predictor), server)
+    return server

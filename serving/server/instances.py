@@ -1,0 +1,246 @@
+"""The bodies of REST predict requests: JSON to arrays, and arrays to JSON.
+
+`instances` (one entry per row) and `inputs` (one entry per input) as TensorFlow Serving takes them,
+with `{"b64": …}` for bytes. For a signature that takes serialized tf.Examples also what users have:
+rows as plain JSON objects, `{"fare": 12.5, "company": "Flash Cab"}`, checked against the columns
+that the model reads. Called by `serving.server.rest_api`. Must not import TFX.
+"""
+
+import base64
+import binascii
+import difflib
+import math
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from serving.model.columns import Column
+from serving.model.servable import RefusedError, Signature, check_arrays
+
+_B64 = "b64"
+_BYTES_SUFFIX = "_bytes"
+_INT64 = 2**63
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+
+def read_body(
+    body: Mapping[str, Any], signature: Signature, required: Collection[str] = ()
+) -> dict[str, np.ndarray]:
+    """Turns the body of a predict request into the arrays that the signature takes.
+
+    Args:
+        body: The JSON object, without `signature_name`.
+        signature: What is called.
+        required: Columns that a plain row must have, where the model reads them.
+
+    Returns:
+        Input name to array.
+
+    Raises:
+        RefusedError: INVALID_ARGUMENT, with the place in the body that is wrong.
+    """
+    if len(body) != 1 or not body.keys() <= {"instances", "inputs"}:
+        raise RefusedError.malformed(
+            f"the body has {sorted(body)}; expected either instances or inputs"
+        )
+    if "instances" in body:
+        instances = body["instances"]
+        if not isinstance(instances, list) or not instances:
+            raise RefusedError.malformed("instances: expected a list with at least one entry")
+        values = _by_input(instances, signature, required)
+    else:
+        values = _columnar(body["inputs"], signature, required)
+    arrays = {
+        name: _to_array(name, values[name], tf.as_dtype(info.dtype))
+        for name, info in signature.inputs.items()
+    }
+    check_arrays(arrays, signature)
+    return arrays
+
+
+def format_outputs(outputs: Mapping[str, np.ndarray], by_row: bool) -> dict[str, Any]:
+    """Returns the answer: `predictions`, one per row, or `outputs`, one per output."""
+    plain = {name: _to_json(name, array) for name, array in outputs.items()}
+    only = next(iter(plain.values())) if len(plain) == 1 else None
+    if not by_row:
+        return {"outputs": plain if only is None else only}
+    if only is not None:
+        return {"predictions": only}
+    rows = zip(*plain.values(), strict=True)
+    return {"predictions": [dict(zip(plain, row, strict=True)) for row in rows]}
+
+
+def _by_input(
+    instances: Sequence[Any], signature: Signature, required: Collection[str]
+) -> dict[str, list]:
+    names = list(signature.inputs)
+    if signature.examples_input is not None:
+        rows = [
+            _read_example(f"instances[{number}]", each, signature, required)
+            for number, each in enumerate(instances)
+        ]
+        return {signature.examples_input: rows}
+    values: dict[str, list] = {name: [] for name in names}
+    for number, each in enumerate(instances):
+        if isinstance(each, dict) and each.keys() == set(names):
+            named = each
+        elif len(names) == 1 and not (isinstance(each, dict) and each.keys() != {_B64}):
+            named = {names[0]: each}
+        else:
+            found = sorted(each) if isinstance(each, dict) else type(each).__name__
+            raise RefusedError.malformed(f"instances[{number}]: {found}; expected {names}")
+        for name in names:
+            values[name].append(named[name])
+    return values
+
+
+def _columnar(inputs: Any, signature: Signature, required: Collection[str]) -> dict[str, Any]:
+    names = list(signature.inputs)
+    if isinstance(inputs, dict) and inputs.keys() == set(names):
+        return dict(inputs)
+    if len(names) == 1 and not isinstance(inputs, dict):
+        return {names[0]: inputs}
+    if signature.examples_input is not None and signature.columns and isinstance(inputs, dict):
+        lengths = {len(each) if isinstance(each, list) else None for each in inputs.values()}
+        if len(lengths) != 1 or None in lengths or 0 in lengths:
+            raise RefusedError.malformed("inputs: expected columns, lists of one length")
+        rows = [dict(zip(inputs, row, strict=True)) for row in zip(*inputs.values(), strict=True)]
+        encoded = [
+            encode_row(f"inputs, row {number}", row, signature.columns, required)
+            for number, row in enumerate(rows)
+        ]
+        return {signature.examples_input: encoded}
+    found = sorted(inputs) if isinstance(inputs, dict) else type(inputs).__name__
+    raise RefusedError.malformed(f"inputs: {found}; expected {names}")
+
+
+def _read_example(
+    where: str, instance: Any, signature: Signature, required: Collection[str]
+) -> bytes:
+    """Reads a row: bytes in base 64, text, `{"examples": …}` around either, or a plain row."""
+    if isinstance(instance, dict):
+        if instance.keys() == {_B64} or instance.keys() == {signature.examples_input}:
+            inner = instance.get(signature.examples_input, instance)
+            return _to_bytes(where, inner)
+        if signature.columns:
+            return encode_row(where, instance, signature.columns, required)
+    if isinstance(instance, str):
+        return instance.encode()
+    raise RefusedError.malformed(
+        f'{where}: {type(instance).__name__}; expected {{"b64": a serialized tf.Example}}'
+        + (" or an object of columns" if signature.columns else "")
+    )
+
+
+def encode_row(
+    where: str, row: Mapping[str, Any], columns: Mapping[str, Column], required: Collection[str]
+) -> bytes:
+    """Turns a plain JSON row into a serialized tf.Example; null is a missing value.
+
+    Args:
+        where: The row, for the message.
+        row: Column to value.
+        columns: The columns that the model reads.
+        required: Columns that must have a value, beside those that the model itself requires.
+
+    Returns:
+        The example.
+
+    Raises:
+        RefusedError: INVALID_ARGUMENT: an unknown column, a wrong type, or a required one missing.
+    """
+    example = tf.train.Example()
+    features = example.features.feature
+    for name, value in row.items():
+        column = columns.get(name)
+        if column is None:
+            near = difflib.get_close_matches(name, columns, n=1)
+            hint = f"did you mean {near[0]}" if near else f"expected some of {sorted(columns)}"
+            raise RefusedError.malformed(f"{where}: no column {name!r}; {hint}")
+        if value is None:
+            continue
+        if column.kind == "string":
+            features[name].bytes_list.value.append(_to_bytes(f"{where}.{name}", value))
+        elif column.kind == "float":
+            features[name].float_list.value.append(_to_float(f"{where}.{name}", value))
+        else:
+            features[name].int64_list.value.append(_to_int(f"{where}.{name}", value))
+    missing = [
+        name
+        for name, column in columns.items()
+        if row.get(name) is None and (column.required or name in required)
+    ]
+    if missing:
+        raise RefusedError.malformed(f"{where}: without {', '.join(missing)}; expected a value")
+    return example.SerializeToString()
+
+
+def _to_bytes(where: str, value: Any) -> bytes:
+    if isinstance(value, str):
+        return value.encode()
+    if isinstance(value, dict) and value.keys() == {_B64} and isinstance(value[_B64], str):
+        try:
+            return base64.b64decode(value[_B64], validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise RefusedError.malformed(f"{where}: not base 64 ({error})") from error
+    raise RefusedError.malformed(f'{where}: {value!r:.40}; expected text or {{"b64": …}}')
+
+
+def _to_float(where: str, value: Any) -> float:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value) or abs(value) > _FLOAT32_MAX:
+        raise RefusedError.malformed(f"{where}: {value!r:.40}; expected a finite number")
+    return float(value)
+
+
+def _to_int(where: str, value: Any) -> int:
+    is_integer = isinstance(value, int) and not isinstance(value, bool)
+    if isinstance(value, float) and value.is_integer():  # 3.0, as many clients write an integer
+        is_integer, value = True, int(value)
+    if not is_integer or not -_INT64 <= value < _INT64:
+        raise RefusedError.malformed(f"{where}: {value!r:.40}; expected an integer")
+    return value
+
+
+def _to_array(name: str, values: Any, dtype: tf.DType) -> np.ndarray:
+    """Makes an array of nested lists, without numpy's guesses at what was meant."""
+    if dtype == tf.string:
+        found: Any = _encode_nested(name, values)
+        array = np.array(found, dtype=object)
+    else:
+        array = np.array(values, dtype=object)
+        kinds = (bool,) if dtype.is_bool else (int,) if dtype.is_integer else (int, float)
+        wrong = [each for each in array.flat if type(each) not in kinds]
+        if wrong:
+            raise RefusedError.malformed(f"{name}: {wrong[0]!r:.40}; expected {dtype.name}")
+        try:
+            array = array.astype(dtype.as_numpy_dtype)
+        except (ValueError, OverflowError) as error:
+            raise RefusedError.malformed(f"{name}: {error}; expected {dtype.name}") from error
+    return array
+
+
+def _encode_nested(name: str, values: Any) -> Any:
+    if isinstance(values, list):
+        return [_encode_nested(name, each) for each in values]
+    return values if isinstance(values, bytes) else _to_bytes(name, values)
+
+
+def _to_json(name: str, array: np.ndarray) -> Any:
+    if array.dtype == np.float32:
+        # As short as it can be: 0.1, not 0.10000000149.
+        return array.astype("U").astype(np.float64).tolist()
+    values = array.tolist()
+    if array.dtype != object:
+        return values
+    if name.endswith(_BYTES_SUFFIX):  # TensorFlow Serving's rule for what is no text
+        return _map_nested(lambda each: {_B64: base64.b64encode(each).decode()}, values)
+    return _map_nested(lambda each: each.decode(errors="replace"), values)
+
+
+def _map_nested(change: Any, values: Any) -> Any:
+    if isinstance(values, list):
+        return [_map_nested(change, each) for each in values]
+    return change(values)

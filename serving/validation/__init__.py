@@ -1,0 +1,1 @@
+"""Is a model fit to serve? Asked of a real server."""

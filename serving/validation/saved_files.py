@@ -1,0 +1,103 @@
+"""What can be said of a SavedModel by looking at its files, before any of it runs.
+
+The first checks of `serving.validation.check`, and the cheapest. Must not import TFX.
+"""
+
+import os
+import re
+from typing import Any
+
+from google.protobuf.message import DecodeError
+from tensorflow.core.protobuf import saved_model_pb2
+
+from serving.validation.verdict import Reason, RefusedModelError
+from serving.versions.publish import SAVED_MODEL_FILE
+
+_SERVE_TAG = "serve"
+_VARIABLES = os.path.join("variables", "variables")
+_SHARD = re.compile(r"variables\.data-\d{5}-of-(\d{5})")
+# They call back into the Python process that made the model; no server has it.
+_PYTHON_OPS = {"PyFunc", "PyFuncStateless", "EagerPyFunc", "NumpyFunction"}
+
+
+def read_graph(model_dir: str) -> Any:
+    """Reads saved_model.pb as a server would.
+
+    Returns:
+        The MetaGraphDef that is tagged for serving.
+
+    Raises:
+        RefusedModelError: UNREADABLE.
+    """
+    path = os.path.join(model_dir, SAVED_MODEL_FILE)
+    saved = saved_model_pb2.SavedModel()
+    try:
+        with open(path, "rb") as reader:
+            saved.ParseFromString(reader.read())
+    except (OSError, DecodeError) as err:
+        found = f"cannot be read ({err})"
+    else:
+        for graph in saved.meta_graphs:
+            if _SERVE_TAG in graph.meta_info_def.tags:
+                return graph
+        found = f"holds no graph with the tag {_SERVE_TAG!r}"
+    raise RefusedModelError.because(
+        Reason.UNREADABLE,
+        path,
+        found,
+        "expected what tf.saved_model.save writes",
+        "export the model again",
+    )
+
+
+def check_files(model_dir: str, graph: Any) -> None:
+    """Refuses a model that needs Python, or files that are not there.
+
+    Raises:
+        RefusedModelError: PYTHON_FUNCTION, NO_VARIABLES or NO_ASSET.
+    """
+    bodies = [graph.graph_def.node, *(each.node_def for each in graph.graph_def.library.function)]
+    python_nodes = [node.name for nodes in bodies for node in nodes if node.op in _PYTHON_OPS]
+    if python_nodes:
+        raise RefusedModelError.because(
+            Reason.PYTHON_FUNCTION,
+            "the graph",
+            f"calls Python in {python_nodes[0]!r}",
+            "expected TensorFlow operations only, since a server has no Python",
+            "write tf.py_function and tf.numpy_function anew with TensorFlow operations",
+        )
+    missing = _missing_variable_files(model_dir, graph)
+    if missing:
+        raise RefusedModelError.because(
+            Reason.NO_VARIABLES,
+            model_dir,
+            f"lacks {missing}",
+            "expected the values of the variables that the graph has",
+            "export the model again, or copy all of its folder",
+        )
+    for asset in graph.asset_file_def:
+        path = os.path.join(model_dir, "assets", asset.filename)
+        if not os.path.isfile(path):
+            raise RefusedModelError.because(
+                Reason.NO_ASSET,
+                model_dir,
+                f"lacks assets/{asset.filename}",
+                "expected the vocabularies that the graph reads",
+                "export the model again, or copy all of its folder",
+            )
+
+
+def _missing_variable_files(model_dir: str, graph: Any) -> str:
+    """Names the file that is missing; empty if none is, or if the graph has no variables."""
+    if not any(node.WhichOneof("kind") == "variable" for node in graph.object_graph_def.nodes):
+        return ""
+    if not os.path.isfile(os.path.join(model_dir, f"{_VARIABLES}.index")):
+        return f"{_VARIABLES}.index"
+    shards = [
+        match
+        for name in os.listdir(os.path.join(model_dir, "variables"))
+        if (match := _SHARD.fullmatch(name))
+    ]
+    if not shards or len(shards) < int(shards[0][1]):
+        return f"{_VARIABLES}.data-…, of which {len(shards)} are there"
+    return ""
