@@ -173,7 +173,7 @@ def time_model(base):
 _PROFILED = """
 import cProfile, sys
 path = sys.argv.pop(1)
-from serving import server
+from serving.server import server
 profile = cProfile.Profile()
 profile.runcall(server.main, sys.argv[1:])
 profile.dump_stats(path)

@@ -4,13 +4,9 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    """Gives artifact types when they are asked for, since their modules import TFX."""
-    if name == "DataDecision":
-        from pipeline.artifacts import DataDecision
+    """Gives artifact types when they are asked for, since their module imports TFX."""
+    if name in ("DataDecision", "DataDrift"):
+        from pipeline import artifacts
 
-        return DataDecision
-    if name == "DataDrift":
-        from pipeline.drift_artifact import DataDrift
-
-        return DataDrift
+        return getattr(artifacts, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,7 +1,7 @@
-"""DataDecision: the artifact that says what became of each anomaly.
+"""The types of artifact that TFX lacks: what became of anomalies, and how data has drifted.
 
-Imports TFX. In a specification the name of the type is the path by which a container imports it,
-with one dot: that is why `pipeline` gives it as an attribute.
+Imports TFX. In a specification the name of a type is the path by which a container imports it, with
+one dot: that is why `pipeline` gives them as attributes.
 """
 
 from tfx.types.artifact import Artifact
@@ -13,7 +13,24 @@ class DataDecision(Artifact):
     """Decisions on the anomalies of one set of Examples.
 
     Custom properties: `stops` and `anomalies`, counts; `decisions`, a JSON list of
-    `schema.gate.Decision`. The file `decisions.json` holds the list as well.
+    `schema.gate.decide.Decision`. The file `decisions.json` holds the list as well.
     """
 
     TYPE_NAME = "pipeline.DataDecision"
+
+
+DRIFT_FILE = "drift.json"
+
+
+class DataDrift(Artifact):
+    """What came of comparing one set of Examples with the one before, and with a serving sample.
+
+    The file `drift.json` holds every measure of every column. Custom properties: the counts STOPS,
+    RETUNES, WARNS, and what else `lineage.recorded` names.
+    """
+
+    TYPE_NAME = "pipeline.DataDrift"
+
+
+# Custom properties: how many columns have drifted whose policy is to stop, to retune, to warn.
+STOPS, RETUNES, WARNS = "stops", "retunes", "warns"

@@ -19,7 +19,8 @@ import traceback
 from pathlib import Path
 from unittest import mock
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+from fareline.packages import CHECKOUT
+
 _FORKS = multiprocessing.get_context("forkserver")
 
 
@@ -57,7 +58,7 @@ def run_forked(args, cwd, env, timeout=600) -> subprocess.CompletedProcess:
 def _start_server() -> None:
     """Starts the process that forks, unless it runs; its environment is that of a command."""
     environment = {k: v for k, v in os.environ.items() if k not in _UNSET}
-    with mock.patch.dict(os.environ, environment | {"PYTHONPATH": str(REPOSITORY)}, clear=True):
+    with mock.patch.dict(os.environ, environment | {"PYTHONPATH": str(CHECKOUT)}, clear=True):
         _FORKS.set_forkserver_preload(["tests.libraries_for_forks"])
         multiprocessing.forkserver.ensure_running()
 
@@ -81,7 +82,7 @@ def _become(words: list[str], cwd: str, env: dict[str, str], outputs: list[Path]
         os.environ.update(env)
         os.chdir(cwd)
         sources = env.get("PYTHONPATH", "").split(os.pathsep)
-        libraries = [path for path in sys.path if path not in ("", str(REPOSITORY))]
+        libraries = [path for path in sys.path if path not in ("", str(CHECKOUT))]
         sys.path[:] = [cwd, *filter(None, sources), *libraries]
         sys.argv = words
         runpy.run_module(words[0], run_name="__main__", alter_sys=True)

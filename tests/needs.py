@@ -11,11 +11,12 @@ import dataclasses
 import glob
 import os
 import shutil
-from pathlib import Path
 
 import pytest
 
-PACKAGES = Path(__file__).resolve().parents[1] / ".ci" / "packages.txt"
+from fareline.packages import CHECKOUT
+
+PACKAGES = CHECKOUT / ".ci" / "packages.txt"
 # Debian keeps PostgreSQL's programs off PATH, newest version first here, and a user's PATH may
 # lack the folders of servers.
 FOLDERS = [

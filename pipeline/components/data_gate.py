@@ -12,9 +12,8 @@ from tfx.types.standard_artifacts import Examples
 
 from lineage.recorded import DRIFTED
 from monitoring.drift.compare import STOP
-from pipeline.artifacts import DECISIONS_FILE, DataDecision
+from pipeline.artifacts import DECISIONS_FILE, DRIFT_FILE, DataDecision, DataDrift
 from pipeline.data_gate.passed_data import data_set, note_passed
-from pipeline.drift_artifact import DRIFT_FILE, DataDrift
 from schema.gate.decide import Decision, require_passing
 
 _WORDS = {"previous": "the data before it", "serving": "what the model was trained on"}

@@ -17,16 +17,10 @@ from tfx.utils import io_utils
 from lineage.recorded import DRIFTED, REFERENCE, REFERENCE_SPAN, RETUNE_REASONS
 from monitoring.drift.compare import RETUNE, STOP, WARN, compare
 from monitoring.drift.report import Comparison, dump
+from pipeline.artifacts import DRIFT_FILE, RETUNES, STOPS, WARNS, DataDrift
 from pipeline.components.curated_schema import SCHEMA_FILE
 from pipeline.data_gate.passed_data import DataSet, data_set, find_previous
 from pipeline.data_gate.samples import Task, sample_examples, sample_requests
-from pipeline.drift_artifact import (
-    DRIFT_FILE,
-    RETUNES,
-    STOPS,
-    WARNS,
-    DataDrift,
-)
 
 
 @component

@@ -31,7 +31,7 @@ from lineage.recorded import (
     TUNING_POLICY,
     TUNING_REASONS,
 )
-from pipeline.drift_artifact import RETUNES, DataDrift
+from pipeline.artifacts import RETUNES, DataDrift
 from pipeline.tuning_decision import (
     ALWAYS,
     REUSED,

@@ -9,8 +9,8 @@ from tfx.dsl.components.common.resolver import Resolver
 from tfx.types import BaseChannel, Channel
 from tfx.types.standard_artifacts import HyperParameters, Model, ModelBlessing
 
+from pipeline.artifacts import DataDrift
 from pipeline.components.tuner import DRIFT_KEY, EARLIER_DRIFT_KEY, LAST_KEY
-from pipeline.drift_artifact import DataDrift
 from pipeline.resolvers.last_hyperparameters import LastHyperparametersStrategy
 from pipeline.settings.settings import Settings
 from pipeline.tuning_decision import ALWAYS, NEVER, ON_DRIFT

@@ -18,7 +18,7 @@ from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
 
 from lineage.facts.baselines import PIN, decision_in_force
 from lineage.graph.graph import Graph
-from pipeline.drift_artifact import RETUNES
+from pipeline.artifacts import RETUNES
 from pipeline.resolvers.baseline import BLESSING_KEY, MODEL_KEY, without_distrusted
 
 EXAMPLES_KEY, HYPERPARAMETERS_KEY, DRIFT_KEY = "examples", "hyperparameters", "earlier_drift"

@@ -9,12 +9,12 @@ import sys
 import pytest
 import yaml
 
+from fareline.packages import CHECKOUT
 from lineage.store.address import PASSWORD_VARIABLES
 from runners.submit.smoke import VARIABLES
-from tests.e2e.conftest import REPOSITORY
 from tests.forked import run_forked
 
-DOCUMENTS = {"vertex": REPOSITORY / "docs/vertex.md", "kubeflow": REPOSITORY / "docs/kubeflow.md"}
+DOCUMENTS = {"vertex": CHECKOUT / "docs/vertex.md", "kubeflow": CHECKOUT / "docs/kubeflow.md"}
 # Of every document: by which words a command starts that needs no cloud and no image.
 LOCAL = ("fareline check", "fareline compile", "fareline submit RUNNER --dry-run")
 # What is not run: it needs a cluster, or is the work of minutes that other tests do.
@@ -51,7 +51,7 @@ def test_every_command_of_ours_is_run_here_or_known(runner):
 def reader(tmp_path_factory):
     """Where a reader stands who has filled in env.sh."""
     folder = tmp_path_factory.mktemp("reader")
-    text = (REPOSITORY / "env.sh.example").read_text(encoding="utf-8")
+    text = (CHECKOUT / "env.sh.example").read_text(encoding="utf-8")
     filled = text.replace("example-", "made-up-").replace("example.com", "made-up.test")
     (folder / "env.sh").write_text(filled, encoding="utf-8")
     program, asked = folder / "bin" / "fareline", tmp_path_factory.mktemp("asked")
@@ -66,7 +66,7 @@ def reader(tmp_path_factory):
         done = subprocess.run(
             [shutil.which("sh"), "-c", f". ./env.sh && {command}"],
             cwd=folder,
-            env={"PATH": f"{program.parent}:/usr/bin:/bin", "PYTHONPATH": str(REPOSITORY),
+            env={"PATH": f"{program.parent}:/usr/bin:/bin", "PYTHONPATH": str(CHECKOUT),
                  "HOME": str(folder)},
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -120,22 +120,22 @@ def test_the_input_file_is_where_the_documents_put_it(reader):
 
 def test_every_variable_that_is_read_stands_in_the_example():
     read = set(PASSWORD_VARIABLES.values())
-    for file in (REPOSITORY / "runners").rglob("*.py"):
+    for file in (CHECKOUT / "runners").rglob("*.py"):
         text = file.read_text(encoding="utf-8")
         read |= set(re.findall(r"environ(?:\.get|\.setdefault)?[\[(]\s*['\"](\w+)['\"]", text))
         read |= set(re.findall(r"^\w*_VARIABLE = ['\"](\w+)['\"]", text, re.MULTILINE))
     assert {"KUBEFLOW_TOKEN", "STORAGE_EMULATOR_HOST", "PGPASSWORD"} <= read  # they are found
-    example = (REPOSITORY / "env.sh.example").read_text(encoding="utf-8")
+    example = (CHECKOUT / "env.sh.example").read_text(encoding="utf-8")
     missing = {name for name in read - PLUMBING - set(VARIABLES) if name not in example}
     assert missing == set()
 
 
 def test_the_example_holds_no_secret_and_the_copy_is_ignored():
-    example = (REPOSITORY / "env.sh.example").read_text(encoding="utf-8")
+    example = (CHECKOUT / "env.sh.example").read_text(encoding="utf-8")
     set_here = re.findall(r"^(?:export )?(\w+)=", example, re.MULTILINE)
     assert set_here
     assert [n for n in set_here if re.search("TOKEN|PASS|PWD|SECRET|CREDENTIALS", n)] == []
-    ignored = subprocess.run(["git", "check-ignore", "env.sh"], cwd=REPOSITORY, capture_output=True)
+    ignored = subprocess.run(["git", "check-ignore", "env.sh"], cwd=CHECKOUT, capture_output=True)
     assert ignored.returncode == 0
 
 

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import yaml
@@ -12,12 +11,11 @@ from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from fareline.errors import SettingsError
+from fareline.packages import CHECKOUT
 from pipeline.components import wanted_span
 from pipeline.settings.load import load_settings
 from pipeline.settings.settings import DEFAULT_PATH
 from runners.submit.compilation import compile_spec, require_section
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def compiled(runner, *overrides):
@@ -293,7 +291,7 @@ print(json.dumps({runner: hashlib.sha256(compile_spec(load_settings(), runner).t
 
 
 def digests_in_another_process(seed, folder):
-    environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(REPOSITORY)}
+    environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(CHECKOUT)}
     run = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         cwd=folder,
@@ -308,7 +306,7 @@ def digests_in_another_process(seed, folder):
 
 def test_two_processes_compile_the_same_bytes(tmp_path):
     first = digests_in_another_process("1", tmp_path)
-    second = digests_in_another_process("2", REPOSITORY)
+    second = digests_in_another_process("2", CHECKOUT)
     assert first == second
     assert len(set(first.values())) == 2
 

@@ -9,10 +9,9 @@ import tensorflow as tf
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 from tfx.types import standard_artifacts
 
-from pipeline.artifacts import DataDecision
+from pipeline.artifacts import DataDecision, DataDrift
 from pipeline.components.data_gate import DataGate
 from pipeline.components.data_policy import DataPolicy
-from pipeline.drift_artifact import DataDrift
 from schema.curated import schema_path
 from schema.gate.anomalies import DataAnomalies
 

@@ -11,11 +11,10 @@ from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_entrypoint_utils
 from tfx.types import standard_artifacts
 
 from fareline.errors import DataError
-from pipeline.artifacts import DataDecision
+from pipeline.artifacts import DataDecision, DataDrift
 from pipeline.components.data_gate import DataGate
 from pipeline.components.drift_monitor import DriftMonitor
 from pipeline.data_gate.passed_data import data_set
-from pipeline.drift_artifact import DataDrift
 from schema.curated import schema_path
 from schema.gate.anomalies import DataAnomalies
 from serving.server.request_log import read_features

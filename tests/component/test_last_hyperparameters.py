@@ -8,7 +8,7 @@ from lineage.facts.baselines import PIN, RESET, Decision, record_decision
 from lineage.graph.graph import Graph
 from lineage.recorded import PROMOTE, ROLLBACK
 from lineage.store.open import sqlite_connection
-from pipeline.drift_artifact import DataDrift
+from pipeline.artifacts import DataDrift
 from pipeline.resolvers.last_hyperparameters import LastHyperparametersStrategy
 from tests.unit.stores_for_tests import CACHED, StoreWriter, artifact, mlmd
 

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import pytest
 from google.protobuf import json_format
@@ -14,10 +13,10 @@ from tfx.orchestration.kubeflow.v2.file_based_example_gen import driver
 from tfx.proto import example_gen_pb2
 from tfx.utils import proto_utils
 
+from fareline.packages import CHECKOUT
 from pipeline.components import wanted_span
 from runners.replay.processes import CHECKS, Command, Processes
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 _CONFIGS = {
     "plain": "span-1/*.csv",
     "spans": "span-{SPAN}/*.csv",
@@ -109,7 +108,7 @@ def test_what_is_wrong_is_said_as_by_all_libraries(tmp_path, source):
 def test_whatever_else_is_asked_for_is_loaded(tmp_path, imports, printed):
     (tmp_path / "asking.py").write_text(f"{imports}\nimport sys\nprint({printed}, sys.argv[1:])\n")
     command = [sys.executable, "-m", "runners.replay.light_check", "asking", "a", "b"]
-    paths = os.pathsep.join((str(tmp_path), str(REPOSITORY)))
+    paths = os.pathsep.join((str(tmp_path), str(CHECKOUT)))
     environment = os.environ | {"PYTHONPATH": paths}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert done.stdout in ("[2.5] ['a', 'b']\n", "True ['a', 'b']\n"), done.stderr

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from fareline.packages import CHECKOUT
 from runners.replay import processes
 from runners.replay.processes import Cancelled, Command, Processes, ProcessesError
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 STEP = """
 import os, sys, time
 import collections
@@ -41,7 +41,7 @@ class Preloaded:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": f"{REPOSITORY}{os.pathsep}{folder}"},
+            env=os.environ | {"PYTHONPATH": f"{CHECKOUT}{os.pathsep}{folder}"},
         )
 
     def ask(self, number, *arguments):

@@ -40,6 +40,10 @@ JOIN taxi.companies AS c ON COALESCE(t.company, '') = COALESCE(c.company, '')
 WHERE c.trips >= 1000 AND t.fare IS NOT NULL"""
 
 
+def no_key():
+    raise AssertionError("these settings need no key")
+
+
 def read_trips():
     options = pyarrow.csv.ConvertOptions(strings_can_be_null=True)
     return pyarrow.csv.read_csv(taxi_csv_path(), convert_options=options)
@@ -81,7 +85,7 @@ def ingest(tmp_path):
     count = iter(range(100))
 
     def ingest(settings):
-        source = check_request(settings)
+        source = check_request(settings, no_key)
         node = build_example_gen(settings, str(source.input_base), source.pattern)
         pipeline = Pipeline(
             pipeline_name="queries",
@@ -332,7 +336,7 @@ def test_what_bigquery_cannot_do_is_said_before_anything_is_compiled(
 
 def test_a_run_here_does_not_ask_bigquery(tables):
     with pytest.raises(DataError) as caught:
-        check_request(in_bigquery(tables))
+        check_request(in_bigquery(tables), no_key)
     assert str(caught.value) == (
         "data.source.bigquery: a run on this machine does not ask BigQuery; expected files that "
         "stand for its tables, in data.source.bigquery.files. Hint: name some there, or send the "
@@ -342,7 +346,7 @@ def test_a_run_here_does_not_ask_bigquery(tables):
     files = {"t": "companies.csv"}
     settings = settings_of(tables, {"bigquery": {"query": query, "files": files}})
     with pytest.raises(DataError, match="names a span"):
-        check_request(settings)
+        check_request(settings, no_key)
 
 
 def test_lookup_has_nothing_to_look_up_in_bigquery():

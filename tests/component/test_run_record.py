@@ -15,10 +15,9 @@ from lineage import recorded
 from lineage.graph.graph import Graph
 from lineage.recorded import RunRecord
 from lineage.store.open import open_store, sqlite_connection
-from pipeline.artifacts import DataDecision
+from pipeline.artifacts import DataDecision, DataDrift
 from pipeline.components.curated_schema import CuratedSchema
 from pipeline.components.data_gate import DataGate
-from pipeline.drift_artifact import DataDrift
 from runners.local.runner import LocalRunner
 from runners.progress import NodeState
 from runners.provenance import Provenance

@@ -25,7 +25,7 @@ from tensorflow_serving.apis import (
 )
 
 from fareline.errors import UserMistake
-from serving.server import server
+from fareline.packages import CHECKOUT
 from serving.validation import check, process
 from serving.validation.check import Budgets, check_model
 from serving.validation.child import CANNOT_RUN, Child
@@ -38,7 +38,7 @@ from tests.component import models_for_tests
 pytestmark = pytest.mark.timeout(900)
 
 _EXAMPLES = [models_for_tests.make_example(float(x)) for x in range(6)]
-_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(server.__file__)))
+_ROOT = str(CHECKOUT)
 
 
 @pytest.fixture(scope="module", autouse=True)

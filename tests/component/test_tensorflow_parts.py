@@ -1,18 +1,18 @@
 """serving.model.tensorflow_parts: TensorFlow's own, and a server answers the same."""
 
-import os
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
+from fareline.packages import CHECKOUT
 from serving.model import tensorflow_parts
 from serving.model.servable import Servable
 from serving.model.warm_up import write_warm_up
 from tests.component import models_for_tests
 
-_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(tensorflow_parts.__file__)))
+_ROOT = str(CHECKOUT)
 _SEED = 20261129
 
 
@@ -27,7 +27,7 @@ def _run(script, *arguments):
 def test_the_parts_are_the_objects_that_tensorflow_exports():
     said = _run("""
 import functools, sys
-from serving import tensorflow_parts
+from serving.model import tensorflow_parts
 
 def find(package, name):
     return functools.reduce(getattr, name.split("."), package)
@@ -50,7 +50,7 @@ print(parts.constant([1.5]).numpy() * 2, len(held))
 )
 def test_tensorflow_is_loaded_whole_where_a_part_is_not_as_expected(part):
     said = _run(f"""
-from serving import tensorflow_parts
+from serving.model import tensorflow_parts
 tensorflow_parts.PARTS["Graph"] = {part!r}
 assert not tensorflow_parts.load_parts()
 import tensorflow as tf
@@ -74,7 +74,7 @@ def test_parts_are_not_loaded_over_the_whole_or_beside_plugins(tmp_path, monkeyp
 _ANSWER = """
 import sys
 import numpy as np
-from serving import tensorflow_parts
+from serving.model import tensorflow_parts
 assert tensorflow_parts.load_parts()
 from serving.model.servable import Servable
 import tensorflow as tf

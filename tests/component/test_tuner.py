@@ -9,9 +9,9 @@ from tfx.types import standard_artifacts
 
 from lineage.recorded import SEARCH_SHA256
 from models.hyperparameters import read_hyperparameters, search_space
+from pipeline.artifacts import DataDrift
 from pipeline.components import tuner
 from pipeline.dag import Placement, create_pipeline
-from pipeline.drift_artifact import DataDrift
 from pipeline.settings.load import load_settings
 from pipeline.tuning_decision import digests_of
 

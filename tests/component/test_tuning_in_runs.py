@@ -19,8 +19,8 @@ from lineage.graph.graph import Graph
 from lineage.recorded import tuning_of
 from lineage.store.open import open_store, sqlite_connection
 from models.hyperparameters import search_space
+from pipeline.artifacts import DataDrift
 from pipeline.components.tuner import Tuner, write_without_search
-from pipeline.drift_artifact import DataDrift
 from pipeline.nodes.tuner import find_last_hyperparameters, inputs_to_decide_by, tuning_config
 from pipeline.settings.load import load_settings
 from runners.local.runner import LocalRunner

@@ -13,6 +13,7 @@ import numpy as np
 import psutil
 import pytest
 
+from fareline.packages import CHECKOUT
 from runners.local import warming
 from runners.progress import NodeResult, NodeState
 from serving.validation import check, warm
@@ -24,7 +25,7 @@ from tests.component.test_serving_check import _install_tensorflow_serving, _wai
 pytestmark = pytest.mark.timeout(300)
 
 _PROGRAM = "tests.component.program_for_tests"
-_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(warm.__file__)))
+_ROOT = str(CHECKOUT)
 _EXAMPLES = [models_for_tests.make_example(float(x)) for x in range(6)]
 
 
@@ -128,7 +129,7 @@ def test_none_is_left_when_the_run_breaks_off(error):
 
 _OWNER = f"""
 import time
-from serving import warm
+from serving.validation import warm
 with warm.allowed():
     warm.prepare([{_PROGRAM!r}])
     program = warm.waiting._programs[{_PROGRAM!r}]

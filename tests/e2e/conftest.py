@@ -14,10 +14,8 @@ import pandas as pd
 import pytest
 
 from data.taxi import taxi_csv_path
-from fareline.packages import PACKAGES
+from fareline.packages import CHECKOUT, PACKAGES
 from tests.forked import run_forked
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 # A pipeline of seconds per node: a column of each kind, a model of 30 steps on 1,500 rows that need
 # not be good.
@@ -57,7 +55,7 @@ class Finished:
         return {n for n, s in self.states().items() if s == state} - {"BaselineResolver"}
 
 
-def fareline_command(*arguments, checkout=REPOSITORY):
+def fareline_command(*arguments, checkout=CHECKOUT):
     """The command line and environment that run a checkout's sources."""
     environment = os.environ | {"PYTHONPATH": str(checkout)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -65,7 +63,7 @@ def fareline_command(*arguments, checkout=REPOSITORY):
     return {"args": command, "cwd": checkout, "env": environment}
 
 
-def run_fareline(workspace, *settings, arguments=(), checkout=REPOSITORY, run=run_forked):
+def run_fareline(workspace, *settings, arguments=(), checkout=CHECKOUT, run=run_forked):
     """Runs `fareline run --json` to its end.
 
     Args:
@@ -147,7 +145,7 @@ def checkout(tmp_path):
     folder = tmp_path / "checkout"
     for room in PACKAGES:
         shutil.copytree(
-            REPOSITORY / room, folder / room, ignore=shutil.ignore_patterns("__pycache__")
+            CHECKOUT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__")
         )
     return folder
 

@@ -7,8 +7,9 @@ import subprocess
 import pytest
 import yaml
 
+from fareline.packages import CHECKOUT
 from pipeline.settings.settings import DEFAULT_PATH
-from tests.e2e.conftest import REPOSITORY, fareline_command
+from tests.e2e.conftest import fareline_command
 from tests.forked import run_forked
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -26,7 +27,7 @@ DOCUMENTS = (
 def documented_commands():
     """(document, command, exit code) of every line in an `sh` block."""
     for name in DOCUMENTS:
-        text = (REPOSITORY / name).read_text(encoding="utf-8")
+        text = (CHECKOUT / name).read_text(encoding="utf-8")
         for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL):
             for line in block.splitlines():
                 command, _, comment = line.partition("#")
@@ -58,11 +59,11 @@ def folder(tmp_path_factory, after_third, refused, workspace, small_csv, small_r
     settings["data"]["source"] = {"csv": str(small_csv)}  # and not the data set as well
     (folder / "my.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     settings["schema"] = None
-    document = (REPOSITORY / "docs" / "data-sources.md").read_text(encoding="utf-8")
+    document = (CHECKOUT / "docs" / "data-sources.md").read_text(encoding="utf-8")
     spans = re.search(r"```yaml\n(data:\n  source:\n    csv: quarters/.*?)```", document, re.DOTALL)
     settings["data"] |= yaml.safe_load(spans[1])["data"]
     (folder / "spans.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-    document = (REPOSITORY / "docs" / "data.md").read_text(encoding="utf-8")
+    document = (CHECKOUT / "docs" / "data.md").read_text(encoding="utf-8")
     [years] = re.findall(
         r"```yaml\n(data:\n  source:\n    csv: by-year/.*?)```", document, re.DOTALL
     )
@@ -82,7 +83,7 @@ def test_documents_hold_commands():
 def test_make_knows_its_targets(command):
     # A dry run: make run is what test_three_runs does, and make test is this.
     done = subprocess.run(
-        [*shlex.split(command), "--dry-run"], cwd=REPOSITORY, capture_output=True, text=True
+        [*shlex.split(command), "--dry-run"], cwd=CHECKOUT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
 
@@ -98,4 +99,4 @@ def test_fareline_commands_do_what_is_said(command, code, folder):
     if code == 2:
         said = re.sub(r"[^ \n]*/taxi\.yaml: ", "…/taxi.yaml: ", done.stderr)
         assert said.startswith("fareline: …/taxi.yaml: ")
-        assert said in (REPOSITORY / "README.md").read_text(encoding="utf-8")
+        assert said in (CHECKOUT / "README.md").read_text(encoding="utf-8")

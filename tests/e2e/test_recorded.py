@@ -17,7 +17,8 @@ import pandas as pd
 import pytest
 
 from data.taxi import taxi_csv_path
-from tests.e2e.conftest import REPOSITORY, fareline_command, run_fareline
+from fareline.packages import CHECKOUT
+from tests.e2e.conftest import fareline_command, run_fareline
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -87,10 +88,10 @@ def test_a_run_says_what_it_ran_and_who(first, workspace):
 
 def test_a_run_says_which_commit_it_ran(first, workspace):
     def git(*arguments):
-        command = ["git", "-C", str(REPOSITORY), *arguments]
+        command = ["git", "-C", str(CHECKOUT), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
-    if not (REPOSITORY / ".git").exists():
+    if not (CHECKOUT / ".git").exists():
         pytest.skip("these sources are in no git checkout")
     found = properties_of_run(workspace, first.answer["run_id"])
     assert found["git_commit"] == git("rev-parse", "HEAD")

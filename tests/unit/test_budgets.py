@@ -1,7 +1,8 @@
 """The report of time that folders of tests took."""
 
+from fareline.packages import CHECKOUT
 from tests import budgets
-from tests.unit.test_needs import REPOSITORY, run_pytest
+from tests.unit.test_needs import run_pytest
 
 
 def test_only_folders_over_their_budget_are_named_worst_first():
@@ -37,6 +38,6 @@ def test_a_test_run_says_it_and_passes(tmp_path):
 
 def test_every_folder_has_a_budget(pytestconfig):
     allowed = budgets.parse_budgets(pytestconfig.getini(budgets.BUDGETS))
-    found = {path.parent.relative_to(REPOSITORY).as_posix()
-             for path in (REPOSITORY / "tests").rglob("test_*.py")}  # fmt: skip
+    found = {path.parent.relative_to(CHECKOUT).as_posix()
+             for path in (CHECKOUT / "tests").rglob("test_*.py")}  # fmt: skip
     assert set(allowed) == found

@@ -3,11 +3,11 @@
 import os
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from fareline.packages import CHECKOUT
+
 MAKE = """#!/bin/sh
 [ "$1" != -C ] || { shift 2; set -- beside "$@"; }
 [ "$1" = --version ] || echo "make $* ${FARELINE_STACK:+on $FARELINE_STACK}" >> "$CALLS"
@@ -38,7 +38,7 @@ def checkout(tmp_path):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
             path.chmod(0o755)
-        shutil.copy(REPOSITORY / ".ci" / "run", folder / ".ci" / "run")
+        shutil.copy(CHECKOUT / ".ci" / "run", folder / ".ci" / "run")
         subprocess.run(["git", "init", "--quiet", folder], check=True)
         return folder
 
@@ -129,8 +129,8 @@ def test_other_arguments_are_refused(checkout):
 
 
 def test_the_tests_that_ask_most_are_there():
-    text = (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8")
+    text = (CHECKOUT / ".ci" / "run").read_text(encoding="utf-8")
     script = text[text.index("asking_most=") : text.index("beside=")] + 'echo "$asking_most"'
     named = subprocess.run(["bash", "-c", script], capture_output=True, text=True).stdout.split()
     assert len(named) == 20
-    assert [name for name in named if not (REPOSITORY / name).exists()] == []
+    assert [name for name in named if not (CHECKOUT / name).exists()] == []

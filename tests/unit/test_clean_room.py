@@ -4,11 +4,12 @@ import importlib
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).resolve().parents[2] / ".ci" / "debian13.py"
+from fareline.packages import CHECKOUT
+
+SCRIPT = CHECKOUT / ".ci" / "debian13.py"
 sys.path.insert(0, str(SCRIPT.parent))  # where the scripts there find each other
 clean_debian, debian13 = (importlib.import_module(name) for name in ("clean_debian", "debian13"))
 

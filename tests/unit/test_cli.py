@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -17,12 +16,12 @@ import fareline
 from cli import app as cli
 from data.taxi import taxi_csv_path
 from fareline.errors import FarelineError, UserMistake
+from fareline.packages import CHECKOUT
 from pipeline.settings.settings import DEFAULT_PATH
 from runners.workspace import Workspace
 from tests.forked import run_forked
 from tests.unit.stores_for_tests import CACHED, COMPLETE, StoreWriter
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 HEADER = (
     "pickup_community_area,fare,trip_start_month,trip_start_hour,trip_start_day,"
     "trip_start_timestamp,pickup_latitude,pickup_longitude,dropoff_latitude,dropoff_longitude,"
@@ -35,7 +34,7 @@ def fareline_(*arguments, folder):
     return run_forked(
         [sys.executable, "-m", "cli.app", *map(str, arguments)],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(REPOSITORY), "COLUMNS": "100", "NO_COLOR": "1"},
+        env=os.environ | {"PYTHONPATH": str(CHECKOUT), "COLUMNS": "100", "NO_COLOR": "1"},
     )
 
 

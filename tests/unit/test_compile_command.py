@@ -3,23 +3,21 @@
 import json
 import os
 import sys
-from pathlib import Path
 
 import pytest
 import yaml
 
 from data.taxi import taxi_csv_path
+from fareline.packages import CHECKOUT
 from pipeline.settings.settings import DEFAULT_PATH
 from tests.forked import run_forked
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def fareline(*arguments, folder):
     return run_forked(
         [sys.executable, "-m", "cli.app", *map(str, arguments)],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(REPOSITORY), "NO_COLOR": "1"},
+        env=os.environ | {"PYTHONPATH": str(CHECKOUT), "NO_COLOR": "1"},
     )
 
 

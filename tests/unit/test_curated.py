@@ -9,9 +9,8 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from fareline.errors import SettingsError, UserMistake
+from fareline.packages import CHECKOUT
 from schema import curated
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def parse(text):
@@ -19,7 +18,7 @@ def parse(text):
 
 
 def test_bare_name_means_the_packaged_schema(tmp_path):
-    assert curated.schema_path("taxi", tmp_path) == REPOSITORY / "schema/taxi/schema.pbtxt"
+    assert curated.schema_path("taxi", tmp_path) == CHECKOUT / "schema/taxi/schema.pbtxt"
 
 
 @pytest.mark.parametrize("setting", ["mine.pbtxt", "./mine.pbtxt", "sub/mine"])
@@ -174,4 +173,4 @@ def test_import_is_light_and_loading_needs_no_tensorflow():
         "heavy = {'tensorflow', 'tensorflow_data_validation', 'tfx', 'apache_beam', 'pandas'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
-    subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", script], cwd=CHECKOUT, check=True, timeout=60)

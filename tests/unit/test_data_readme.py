@@ -1,16 +1,16 @@
 """Every figure in data/README.md, recomputed from the CSV that TFX ships."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from data.taxi import taxi_csv_path
+from fareline.packages import CHECKOUT
 from schema import curated
 
-README = Path(__file__).resolve().parents[2] / "data" / "README.md"
+README = CHECKOUT / "data" / "README.md"
 TEXT = " ".join(README.read_text(encoding="utf-8").split())
 
 

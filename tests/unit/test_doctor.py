@@ -5,14 +5,13 @@ import importlib.metadata
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from cli import doctor
 from cli.doctor import CAPABILITIES, PACKAGES, Finding, Report, examine, print_report
+from fareline.packages import CHECKOUT
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 GIB = 2**30
 Usage = collections.namedtuple("Usage", "total used free")
 Memory = collections.namedtuple("Memory", "available")
@@ -171,7 +170,7 @@ def test_the_doctor_loads_nothing_heavy():
     )
     ran = subprocess.run(
         [sys.executable, "-c", code],
-        cwd=REPOSITORY,
+        cwd=CHECKOUT,
         capture_output=True,
         text=True,
         timeout=60,

@@ -13,12 +13,12 @@ import sys
 import threading
 import zlib
 from importlib import metadata, resources
-from pathlib import Path
 
 import pytest
 
 from benchmarks.big_store import write_store
 from fareline.errors import UserMistake
+from fareline.packages import CHECKOUT
 from lineage.graph.graph import Graph
 from lineage.ids import find
 from lineage.store.open import open_store
@@ -35,7 +35,6 @@ from tests.unit.explorer_stores_for_tests import (
 )
 from tests.unit.stores_for_tests import StoreWriter, artifact
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 WEB = resources.files("report.explorer").joinpath("web")
 MEGABYTE = 1_000_000
 

@@ -7,17 +7,15 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from docker.utils.build import exclude_paths
 from dockerfile_parse import DockerfileParser
 
-import setup
+from fareline.packages import CHECKOUT, PACKAGES, find_packages
 from runners.submit import smoke
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-SCRIPT = REPOSITORY / ".ci" / "image.py"
+SCRIPT = CHECKOUT / ".ci" / "image.py"
 sys.path.insert(0, str(SCRIPT.parent))  # where the scripts there find each other
 clean_debian, image = (importlib.import_module(name) for name in ("clean_debian", "image"))
 PINS = "requirements/current-py313.txt"
@@ -25,7 +23,7 @@ PINS = "requirements/current-py313.txt"
 
 @pytest.fixture(scope="module")
 def dockerfile():
-    return DockerfileParser(path=str(REPOSITORY))
+    return DockerfileParser(path=str(CHECKOUT))
 
 
 def stages(dockerfile):
@@ -44,7 +42,7 @@ def values(stage, instruction):
 
 
 def pinned(package):
-    text = (REPOSITORY / PINS).read_text(encoding="utf-8")
+    text = (CHECKOUT / PINS).read_text(encoding="utf-8")
     return re.search(rf"^{package}==(\S+)", text, re.MULTILINE)[1]
 
 
@@ -115,7 +113,7 @@ def test_the_variables_are_those_that_the_smoke_command_demands(dockerfile):
 def let_in(folder):
     patterns = [
         line.strip()
-        for line in (REPOSITORY / ".dockerignore").read_text(encoding="utf-8").splitlines()
+        for line in (CHECKOUT / ".dockerignore").read_text(encoding="utf-8").splitlines()
         if line.strip() and not line.startswith("#")
     ]
     # These two are sent to the builder in any case; COPY leaves them out all the same.
@@ -125,16 +123,16 @@ def let_in(folder):
 
 def test_all_of_the_project_is_let_in_and_nothing_else():
     listing = subprocess.run(
-        ["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+        ["git", "ls-files"], cwd=CHECKOUT, capture_output=True, text=True, check=True
     )
     tracked = set(listing.stdout.splitlines())
-    found = let_in(REPOSITORY)
-    rooms = {package.partition(".")[0] for package in setup.PACKAGES}
+    found = let_in(CHECKOUT)
+    rooms = set(PACKAGES)
     wanted = {path for path in tracked if path.partition("/")[0] in rooms}
     wanted |= {"setup.py", "pyproject.toml", PINS, "requirements/uv.txt"}
     assert wanted - found == set()
     assert {path for path in found & tracked if path not in wanted} == set()
-    for package in setup.PACKAGES:
+    for package in find_packages():
         assert f"{package.replace('.', '/')}/__init__.py" in found
     assert "schema/taxi/schema.pbtxt" in found
 
@@ -227,7 +225,7 @@ def test_the_build_takes_only_stand_ins_and_the_checkout(tmp_path, monkeypatch):
     buildah = Recorded(tmp_path)
     image.build(buildah, tmp_path)
     command = buildah.calls[0]
-    assert command[0] == "build" and command[-1] == str(REPOSITORY)
+    assert command[0] == "build" and command[-1] == str(CHECKOUT)
     assert "--pull-never" in command
     given = [v for option, v in itertools.pairwise(command) if option == "--build-arg"]
     assert given == [

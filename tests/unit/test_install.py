@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+from fareline.packages import CHECKOUT
+
 REQUIREMENTS = CHECKOUT / "requirements"
 sys.path.insert(0, str(REQUIREMENTS))  # the scripts are no package: they run before anything exists
 

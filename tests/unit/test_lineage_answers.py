@@ -4,13 +4,11 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from fareline.packages import CHECKOUT
 from tests.unit.stores_for_tests import StoreWriter, artifact
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -28,7 +26,7 @@ def ask(*words, shell="", **environment):
     command = f'exec "$0" -m cli.app lineage "$@" {shell}'
     return subprocess.run(
         ["/bin/sh", "-c", command, sys.executable, *words],
-        cwd=REPOSITORY,
+        cwd=CHECKOUT,
         env=os.environ | environment,
         capture_output=True,
         timeout=60,

@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import filelock
 import pytest
@@ -12,10 +11,9 @@ from typer.testing import CliRunner
 
 from cli import app as cli
 from fareline.errors import UserMistake
+from fareline.packages import CHECKOUT
 from lineage.store.open import open_store
 from tests.unit.stores_for_tests import FAILED, RUNNING, StoreWriter, artifact
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 class Asked:
@@ -161,7 +159,7 @@ def test_a_prune_that_is_killed_between_marking_and_removing_is_completed(asked)
     )
     words = ["lineage", "prune", "--keep", "1", "--yes", "--workspace", str(asked.folder)]
     killed = subprocess.run(
-        [sys.executable, "-c", killed_at_the_first_rename, *words], check=False, cwd=REPOSITORY
+        [sys.executable, "-c", killed_at_the_first_rename, *words], check=False, cwd=CHECKOUT
     )
     assert killed.returncode == -signal.SIGKILL
     assert asked.states() == [4, 4, 2]

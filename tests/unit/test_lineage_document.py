@@ -2,11 +2,11 @@
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 
 from cli.lineage import app
+from fareline.packages import CHECKOUT
 from lineage import recorded
 from lineage.exports import dump
 from lineage.exports.scope import whole_store
@@ -14,7 +14,7 @@ from lineage.graph.graph import Graph
 from lineage.store.open import open_store
 from tests.unit.stores_of_exports import two_runs
 
-TEXT = (Path(__file__).resolve().parents[2] / "docs" / "lineage.md").read_text(encoding="utf-8")
+TEXT = (CHECKOUT / "docs" / "lineage.md").read_text(encoding="utf-8")
 
 
 def documented(row):

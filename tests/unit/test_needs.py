@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from fareline.packages import CHECKOUT
 from tests import needs
 from tests.servers import PACKAGES as PACKAGES_OF_SERVERS
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 # In the test run that is looked at, `here` is a package that is there and `gone` one that is not.
 LIST = "here sh # the shell\ngone no-such-program|nor-this # all that it does\nunseen -\n"
 TESTS = """
@@ -56,7 +56,7 @@ def run_pytest(folder, tests, *arguments, **environment):
             *arguments,
         ],
         cwd=folder,
-        env={**inherited, "PYTHONPATH": str(REPOSITORY), **environment},
+        env={**inherited, "PYTHONPATH": str(CHECKOUT), **environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -113,7 +113,7 @@ def test_make_test_all_is_strict():
         ["make", "-f", "-", "test-all"],
         input="include Makefile\nlint:\n\n"
         "override SHELL := /bin/sh\ntest:\n\t@echo CI is $$CI, ARGS are $(ARGS)\n",
-        cwd=REPOSITORY,
+        cwd=CHECKOUT,
         env={k: v for k, v in os.environ.items() if k not in ("CI", "MAKEFLAGS")} | {"ARGS": "-v"},
         capture_output=True,
         text=True,
@@ -144,7 +144,7 @@ def test_every_need_of_a_test_is_installed_in_ci():
     packages = needs.read_packages()
     assert all(package.purpose for package in packages.values())
     named = set(PACKAGES_OF_SERVERS.values())
-    for path in (REPOSITORY / "tests").rglob("test_*.py"):
+    for path in (CHECKOUT / "tests").rglob("test_*.py"):
         if path != Path(__file__):
             named |= set(re.findall(r"mark\.needs\(\"(.*?)\"\)", path.read_text(encoding="utf-8")))
     assert named == {name for name, package in packages.items() if package.programs}

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+from fareline.packages import CHECKOUT, PACKAGES, find_packages
+
 REQUIREMENTS = CHECKOUT / "requirements"
 NOT_SHIPPED = ("tests", "benchmarks")
 WEB = "report/explorer/web"
@@ -28,7 +29,7 @@ def packages_on_disk():
 
 
 def test_setup_lists_the_packages_that_are_there():
-    assert set(SETUP["PACKAGES"]) == packages_on_disk()
+    assert set(find_packages()) == packages_on_disk()
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +69,7 @@ def test_the_wheel_holds_the_data_that_the_code_reads(wheel):
 
 def test_the_wheel_holds_our_packages_and_nothing_else(wheel):
     tops = {name.split("/")[0] for name in wheel if ".dist-info/" not in name}
-    assert tops == {package.split(".")[0] for package in SETUP["PACKAGES"]}
+    assert tops == set(PACKAGES)
     assert not [name for name in wheel if Path(name).name.startswith(("test_", "conftest"))]
 
 

@@ -1,12 +1,13 @@
 """The pins of the current stack: what every set must hold, and what beats a package's own wish."""
 
 import re
-from pathlib import Path
 
 import farmhash
 import pytest
 
-REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements"
+from fareline.packages import CHECKOUT
+
+REQUIREMENTS = CHECKOUT / "requirements"
 PYTHONS = ("py310", "py311", "py312", "py313")
 
 

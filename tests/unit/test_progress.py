@@ -9,17 +9,15 @@ import sys
 import textwrap
 import threading
 import time
-from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from fareline.packages import CHECKOUT
 from runners import progress
 from runners.local.reading_progress import describe_reading
 from runners.outcome.summary import data_line
 from runners.progress import NodeState, ProgressTable, output_to
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @dataclasses.dataclass
@@ -135,7 +133,7 @@ def test_states_are_the_words_of_the_json_answer():
 def run_python(code, tmp_path):
     return subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code), str(tmp_path / "run.log")],
-        cwd=REPOSITORY,
+        cwd=CHECKOUT,
         capture_output=True,
         text=True,
         timeout=60,

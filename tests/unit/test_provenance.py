@@ -10,11 +10,11 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import yaml
 
+from fareline.packages import CHECKOUT, PACKAGES
 from lineage import recorded
 from pipeline.settings.load import PATH_SETTINGS, load_settings
 from pipeline.settings.settings import DEFAULT_PATH
@@ -29,8 +29,6 @@ from runners.provenance import (
     read_git_state,
     write_settings,
 )
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def properties(*overrides):
@@ -69,7 +67,7 @@ def test_settings_come_back_as_they_were(tmp_path):
 def test_relative_paths_still_mean_the_same_files(tmp_path):
     folder = tmp_path / "mine"
     (folder / "data").mkdir(parents=True)
-    shutil.copy(REPOSITORY / "schema" / "taxi" / "schema.pbtxt", folder / "my.pbtxt")
+    shutil.copy(CHECKOUT / "schema" / "taxi" / "schema.pbtxt", folder / "my.pbtxt")
     values = yaml.safe_load(DEFAULT_PATH.read_text(encoding="utf-8"))
     values["data"]["source"] = {"csv": "data/../trips.csv"}
     values["schema"] = "./my.pbtxt"
@@ -120,28 +118,22 @@ def test_a_path_that_is_no_text_is_recorded_all_the_same(tmp_path):
 # Code.
 
 
-def test_rooms_are_those_of_the_project():
-    text = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
-    listed = re.search(r"root_packages = \[(.*?)\]", text, re.DOTALL)[1]
-    assert sorted(re.findall(r'"(\w+)"', listed)) == list(provenance.ROOMS)
-
-
 def test_an_edit_of_any_of_our_files_changes_the_fingerprint(tmp_path):
-    for room in provenance.ROOMS:
+    for room in PACKAGES:
         shutil.copytree(
-            REPOSITORY / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__")
+            CHECKOUT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__")
         )
     script = """
 import pathlib, sys
 from pipeline.user_code import fingerprint_packages
-from runners.provenance import ROOMS
-files = sorted(p for room in ROOMS for p in pathlib.Path(room).rglob("*.py"))
-seen = [fingerprint_packages(ROOMS)]
+from fareline.packages import PACKAGES
+files = sorted(p for room in PACKAGES for p in pathlib.Path(room).rglob("*.py"))
+seen = [fingerprint_packages(PACKAGES)]
 for file in files:
     file.write_bytes(file.read_bytes() + b"#")
-    seen.append(fingerprint_packages(ROOMS))
+    seen.append(fingerprint_packages(PACKAGES))
 pathlib.Path("models/added.py").touch()
-seen.append(fingerprint_packages(ROOMS))
+seen.append(fingerprint_packages(PACKAGES))
 print(len(files), len(seen), len(set(seen)), seen[0])
 """
     done = subprocess.run(

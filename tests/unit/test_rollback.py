@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from cli import app as cli
 from fareline.errors import FarelineError, UserMistake, WorkspaceError
+from fareline.packages import CHECKOUT
 from lineage.answers.prune.payloads import Boundary
 from lineage.answers.prune.prune import plan_prune
 from lineage.answers.runs.view import runs_as_table
@@ -319,7 +320,7 @@ cli.main()
 
 
 def test_of_rollbacks_and_pushes_at_once_each_is_whole_or_refused(place):
-    root = Path(rollback.__file__).parents[1]
+    root = CHECKOUT
     started = [
         subprocess.Popen(
             [sys.executable, "-c", _ROLL_BACK, str(place.root)],

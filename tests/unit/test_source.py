@@ -12,8 +12,8 @@ from data.sources.csv import CsvSource, check_csv_example_gen_reads_alike, check
 from data.sources.personal_columns import find_personal_columns, sample_columns
 from data.sources.sample import read_sample
 from fareline.errors import DataError
+from fareline.packages import CHECKOUT
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 FILE_OR_FOLDER = "expected a CSV file or a folder of *.csv"
 WITH_HEADER = "expected a UTF-8 CSV file with the column names in its first line"
 
@@ -278,11 +278,11 @@ def test_the_taxi_sample_is_a_fit_source():
 
 def test_finding_the_taxi_sample_imports_neither_tfx_nor_tensorflow():
     script = (
-        "import sys; from data import source, taxi\n"
+        "import sys; from data import taxi\nfrom data.sources import csv as source\n"
         "source.check_csv_source(taxi.taxi_csv_path(), ['tips'])\n"
         "assert not {'tfx', 'tensorflow', 'pandas', 'numpy'} & set(sys.modules)\n"
     )
-    subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", script], cwd=CHECKOUT, check=True, timeout=60)
 
 
 def test_taxi_without_tfx(monkeypatch):

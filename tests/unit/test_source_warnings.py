@@ -16,6 +16,10 @@ LOOKS = (
 )
 
 
+def no_key():
+    raise AssertionError("these settings need no key")
+
+
 def settings(*overrides):
     return load_settings(overrides=overrides)
 
@@ -32,11 +36,11 @@ def test_a_run_and_a_check_warn_of_the_same(tmp_path):
     write_rows(tmp_path / "rows.csv")
     found = settings(f"data.source.csv={tmp_path}/rows.csv")
     assert source_warnings(found) == [LOOKS]
-    assert check_request(found).notes == (LOOKS,)
+    assert check_request(found, no_key).notes == (LOOKS,)
     for said in ("{contact: {pii: true}}", "{contact: {pii: false}}"):
         known = settings(f"data.source.csv={tmp_path}/rows.csv", f"data.columns={said}")
         assert source_warnings(known) == []
-        assert check_request(known).notes == ()
+        assert check_request(known, no_key).notes == ()
 
 
 def test_so_they_do_of_files_of_other_formats(tmp_path):
@@ -47,7 +51,7 @@ def test_so_they_do_of_files_of_other_formats(tmp_path):
     (tmp_path / "files" / "_generated.json").write_text("{}")
     found = settings("data.source.dataset=null", f"data.source.files={tmp_path}/files")
     assert source_warnings(found) == [LOOKS]
-    assert check_request(found).notes == (LOOKS,)
+    assert check_request(found, no_key).notes == (LOOKS,)
 
 
 def test_gaps_between_spans_are_said(tmp_path):
@@ -58,8 +62,8 @@ def test_gaps_between_spans_are_said(tmp_path):
     gap = f"warning: {pattern}: there is no span 3 among 1 to 2, 4"
     assert source_warnings(settings(*known)) == [gap]
     # A run says what it reads; with the latest span alone nothing is missing.
-    assert check_request(settings(*known)).notes == ()
-    assert check_request(settings(*known, "data.window=2")).notes == (
+    assert check_request(settings(*known), no_key).notes == ()
+    assert check_request(settings(*known, "data.window=2"), no_key).notes == (
         "spans 2, 4 are read; there is no span 3 among them",
     )
     dates = tmp_path / "days" / "2016-01-05" / "rows.csv"

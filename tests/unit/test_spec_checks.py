@@ -89,12 +89,10 @@ def test_user_code_is_in_the_image(spec):
     parameters_of(spec)["run_fn"] = constant("my_models.trainer.run_fn")
     arguments_of(spec)[1] = "notebook.Executor"
     assert problems(spec) == [
-        "Trainer: its run_fn my_models.trainer.run_fn is in none of the packages of the image; "
-        "expected one of fareline, pipeline, preprocessing, models, data, schema, runners, "
-        "lineage, serving, tfx. Hint: move the code there.",
-        "Trainer: its executor notebook.Executor is in none of the packages of the image; "
-        "expected one of fareline, pipeline, preprocessing, models, data, schema, runners, "
-        "lineage, serving, tfx. Hint: move the code there.",
+        f"Trainer: its {what} is in none of the packages of the image; expected one of fareline, "
+        "preprocessing, lineage, schema, data, serving, monitoring, report, models, pipeline, "
+        "runners, cli, tfx. Hint: move the code there."
+        for what in ("run_fn my_models.trainer.run_fn", "executor notebook.Executor")
     ]
 
 

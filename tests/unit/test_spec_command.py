@@ -6,23 +6,21 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
+from fareline.packages import CHECKOUT
 from lineage.facts.runs import list_runs
 from lineage.graph.graph import Graph
 from lineage.store.open import open_store
 from tests.forked import run_forked
 from tests.unit.specs_for_tests import SpecBuilder, constant, shell
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-
 
 def called(*arguments):
     return {
         "args": [sys.executable, "-m", "cli.app", *map(str, arguments)],
-        "env": os.environ | {"PYTHONPATH": str(REPOSITORY), "COLUMNS": "100", "NO_COLOR": "1"},
+        "env": os.environ | {"PYTHONPATH": str(CHECKOUT), "COLUMNS": "100", "NO_COLOR": "1"},
         "cwd": "/",
     }
 

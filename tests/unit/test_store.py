@@ -18,6 +18,7 @@ from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from fareline.errors import UserMistake
+from fareline.packages import CHECKOUT
 from lineage.store import migrate
 from lineage.store import server as store_server
 from lineage.store.address import parse_address, without_password
@@ -34,7 +35,6 @@ from lineage.store.sqlite_snapshot import snapshot
 from tests.servers import USER
 from tests.unit.stores_for_tests import StoreWriter, artifact
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 EXPECTED = (
     "expected sqlite:PATH, mysql://USER@HOST[:PORT]/DATABASE or "
     "postgresql://USER@HOST[:PORT]/DATABASE"
@@ -200,7 +200,7 @@ def test_a_writer_never_fails_while_others_read_all_the_time(path):
     for reader in readers:
         reader.start()
     try:
-        subprocess.run([sys.executable, "-c", code, path], cwd=REPOSITORY, check=True, timeout=240)
+        subprocess.run([sys.executable, "-c", code, path], cwd=CHECKOUT, check=True, timeout=240)
     finally:
         stop.set()
         for reader in readers:
@@ -310,7 +310,7 @@ def test_an_older_store_is_refused_and_a_copy_can_be_migrated(path, version):
     assert path.read_bytes() == before
     hint = refusal(path).partition("migrate a copy: ")[2].removesuffix(".")
     command = hint.replace("python ", f"{sys.executable} ")
-    done = subprocess.run(command, shell=True, cwd=REPOSITORY, capture_output=True, text=True)
+    done = subprocess.run(command, shell=True, cwd=CHECKOUT, capture_output=True, text=True)
     assert (done.returncode, done.stderr.splitlines()[-1]) == (0, f"{copy}: migrated")
     assert [a.uri for a in open_store(copy).get_artifacts()] == expected
     assert path.read_bytes() == before
@@ -404,7 +404,7 @@ def answers(*store, environment=None):
     for command in (["runs"], ["upstream", "PushedModel:3"], ["models"]):
         done = subprocess.run(
             [sys.executable, "-c", code, "lineage", *command, "--json", *store],
-            cwd=REPOSITORY,
+            cwd=CHECKOUT,
             env={**os.environ, **(environment or {})},
             capture_output=True,
             text=True,

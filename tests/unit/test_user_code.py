@@ -5,16 +5,13 @@ import json
 import os
 import shutil
 import sys
-from pathlib import Path
 
 import pytest
 
-from fareline.packages import PACKAGES
+from fareline.packages import CHECKOUT, PACKAGES
 from pipeline import user_code
 from pipeline.user_code import find_sources, fingerprint_sources
 from tests.forked import run_forked
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -201,7 +198,7 @@ SOURCES = {name: value for name, value in vars(user_code).items() if name.endswi
 @pytest.mark.parametrize("name", sorted(SOURCES))
 def test_the_fingerprint_is_of_all_that_python_loads_with_the_code(name):
     words = [sys.executable, "-m", "tests.loaded_modules", json.dumps([SOURCES[name], PACKAGES])]
-    done = run_forked(words, REPOSITORY, os.environ | {"PYTHONPATH": str(REPOSITORY)})
+    done = run_forked(words, CHECKOUT, os.environ | {"PYTHONPATH": str(CHECKOUT)})
     assert done.returncode == 0, done.stderr
     loaded = set(json.loads(done.stdout.splitlines()[-1]))
     assert len(loaded) > 2

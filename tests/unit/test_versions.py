@@ -28,12 +28,12 @@ from serving.versions.publish import (
 WARM_UP_FILE = "assets.extra/tf_serving_warmup_requests"
 
 _FILES = ("saved_model.pb", "variables/variables.index", "variables/variables.data", "assets/vocab")
-_ROOT = pathlib.Path(versions.__file__).parent.parent
+_ROOT = pathlib.Path(versions.__file__).parents[2]
 
 # Publishers in processes of their own, which pytest's modules cannot be imported in.
 _HANG_IN_THE_MIDDLE = """
 import os, sys, time
-from serving import versions
+from serving.versions import publish as versions
 model, base = sys.argv[1:]
 real, calls = os.fsync, []
 def hang_at_the_third_file(descriptor):
@@ -47,7 +47,7 @@ versions.publish(model, base)
 """
 _PUBLISH_SLOWLY = """
 import json, os, sys, time
-from serving import versions
+from serving.versions import publish as versions
 base, *models = sys.argv[1:]
 real = os.fsync
 def slow(descriptor):

@@ -2,8 +2,9 @@
 
 import ast
 
+from fareline.packages import CHECKOUT
 from tests import workers
-from tests.unit.test_needs import REPOSITORY, run_pytest
+from tests.unit.test_needs import run_pytest
 
 # The session fixtures of tests/e2e/conftest.py that run pipelines.
 RUNS = {"first", "after_first", "second", "after_second", "third", "after_third", "refused",
@@ -36,14 +37,14 @@ def test_what_takes_longest_goes_first():
 
 def test_all_files_that_share_runs_are_known():
     sharing = set()
-    for path in (REPOSITORY / "tests" / "e2e").glob("test_*.py"):
+    for path in (CHECKOUT / "tests" / "e2e").glob("test_*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
         asked = {argument.arg for function in functions for argument in function.args.args}
         if RUNS & asked - {function.name for function in functions}:
-            sharing.add(path.relative_to(REPOSITORY).as_posix())
+            sharing.add(path.relative_to(CHECKOUT).as_posix())
     assert sharing <= set(workers.SHARING_RUNS)
-    assert all((REPOSITORY / name).is_file() for name in workers.SHARING_RUNS)
+    assert all((CHECKOUT / name).is_file() for name in workers.SHARING_RUNS)
 
 
 def test_a_file_is_not_torn_apart_by_two_workers(tmp_path):

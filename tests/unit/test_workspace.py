@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from fareline.errors import WorkspaceError
+from fareline.packages import CHECKOUT
 from runners.workspace import Workspace
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 HOLD = """
 import sys
 from pathlib import Path
@@ -30,7 +30,7 @@ def hold():
     def start(root):
         process = subprocess.Popen(
             [sys.executable, "-c", HOLD, str(root)],
-            cwd=REPOSITORY,
+            cwd=CHECKOUT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

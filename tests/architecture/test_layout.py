@@ -1,0 +1,130 @@
+"""The layout that docs/architecture.md describes: folders, command files, options, the one list."""
+
+import ast
+import re
+import sys
+from collections import Counter
+
+import pytest
+import typer.main
+
+from cli import app
+from fareline.packages import CHECKOUT, PACKAGES, find_packages
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+MOST_FILES = 15
+# A file for each command, however many there are.
+ONE_FILE_A_COMMAND = ("cli", "cli/lineage")
+# Of cli/: what is no command.
+SHARED = {"__init__", "app", "options", "answer"}
+
+
+def folders_of_python():
+    files = [
+        f for name in (*PACKAGES, "tests", "benchmarks") for f in (CHECKOUT / name).rglob("*.py")
+    ]
+    return Counter(
+        f.parent.relative_to(CHECKOUT).as_posix() for f in files if f.name != "__init__.py"
+    )
+
+
+def test_no_folder_has_more_files_than_a_reader_takes_in():
+    counted = folders_of_python()
+    assert counted["pipeline/components"] > 10
+    crowded = {folder: n for folder, n in counted.items() if n > MOST_FILES}
+    assert {folder for folder in crowded if folder not in ONE_FILE_A_COMMAND} == set()
+
+
+@pytest.mark.parametrize("package", find_packages())
+def test_a_package_says_what_it_is_for_in_a_sentence_or_two(package):
+    text = (CHECKOUT / package.replace(".", "/") / "__init__.py").read_text(encoding="utf-8")
+    said = ast.get_docstring(ast.parse(text))
+    assert said
+    assert len(said) < 400
+
+
+def commands(group, words=()):
+    """Words of each command, such as `("lineage", "diff")`."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*words, name))
+        else:
+            yield (*words, name)
+
+
+def test_the_file_of_a_command_has_its_name():
+    known = {
+        "/".join(words).replace("-", "_") for words in commands(typer.main.get_command(app.app))
+    }
+    assert {"run", "lineage/diff", "lineage/explain_cache", "schema/accept"} <= known
+    files = {
+        f.relative_to(CHECKOUT / "cli").with_suffix("").as_posix()
+        for f in (CHECKOUT / "cli").rglob("*.py")
+    }
+    files = {f for f in files if f.rpartition("/")[2] not in SHARED and not f.startswith("views/")}
+    assert files == known
+
+
+def test_an_answer_of_lineage_has_the_folder_that_its_command_names():
+    answers = {f.parent.name for f in (CHECKOUT / "lineage" / "answers").glob("*/__init__.py")}
+    shared = {"upstream": "chain", "downstream": "chain", "path": "chain", "explain_cache": "cache"}
+    asked = {f.stem for f in (CHECKOUT / "cli" / "lineage").glob("*.py")} - SHARED
+    others = {"export", "ui"}  # which write or show the whole of a store
+    assert answers == {shared.get(name, name) for name in asked - others} | {"why"}
+
+
+def options(tree):
+    """Flags of each `typer.Option(…)`, and of what makes one."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "typer.Option":
+            yield from (
+                a.value
+                for a in node.args
+                if isinstance(a, ast.Constant) and str(a.value).startswith("-")
+            )
+
+
+def test_no_option_is_defined_twice():
+    planted = "A = typer.Option('--a', '-a')\nB = typer.Option(None, '--b')\nf('--c')"
+    assert list(options(ast.parse(planted))) == ["--a", "-a", "--b"]
+    found = Counter(
+        flag
+        for file in (CHECKOUT / "cli").rglob("*.py")
+        for flag in options(ast.parse(file.read_text(encoding="utf-8")))
+    )
+    assert found["--workspace"] == 1
+    assert {flag for flag, n in found.items() if n > 1} == set()
+
+
+def test_the_one_list_names_every_package():
+    folders = {f.parent.name for f in CHECKOUT.glob("*/__init__.py")} - {"tests", "benchmarks"}
+    assert folders == set(PACKAGES)
+    below = {f.parent for name in PACKAGES for f in (CHECKOUT / name).rglob("*.py")}
+    assert {".".join(f.relative_to(CHECKOUT).parts) for f in below} == set(find_packages())
+
+
+def test_what_cannot_read_the_one_list_agrees_with_it():
+    """Configuration files hold no code: what they list is compared."""
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
+    linter = project["tool"]["importlinter"]
+    assert set(linter["root_packages"]) == set(PACKAGES)
+    [acyclic] = [c for c in linter["contracts"] if c["type"] == "acyclic_siblings"]
+    assert set(acyclic["ancestors"]) == set(PACKAGES)
+    [errors] = [w for w in project["tool"]["pytest"]["ini_options"]["filterwarnings"] if "(" in w]
+    assert set(re.search(r"\((.*?)\)", errors)[1].split("|")) == set(PACKAGES)
+    allowed = (CHECKOUT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert {f"!{name}" for name in PACKAGES} <= set(allowed)
+    layers = next(c for c in linter["contracts"] if c["id"] == "layers")["layers"]
+    assert {name for layer in layers for name in layer.split(" | ")} == set(PACKAGES)
+
+
+def test_nothing_imports_benchmarks():
+    for name in (*PACKAGES, "tests"):
+        for file in (CHECKOUT / name).rglob("*.py"):
+            assert not re.search(
+                r"^\s*(from|import) benchmarks\b", file.read_text(encoding="utf-8"), re.MULTILINE
+            ), file
