@@ -14,10 +14,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.big_store import write_store
 from lineage.graph.graph import Graph
 from lineage.store.open import open_store
 from report.explorer.page import write_explorer
+from tests.stores.big import write_store
 
 # The page has drawn, and the browser has put a frame of it on the screen.
 _PAINTED = """() => new Promise((done) => {

@@ -22,10 +22,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.big_store import EXECUTIONS_PER_RUN, write_store
 from lineage.graph.graph import Graph
 from lineage.ids import find_model
 from lineage.store.open import open_store
+from tests.stores.big import EXECUTIONS_PER_RUN, write_store
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SMALL, MANY, VERY_MANY = 5, 1_000, 10_000  # runs

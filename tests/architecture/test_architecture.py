@@ -18,7 +18,7 @@ import pytest
 from fareline.errors import FarelineError
 from fareline.packages import CHECKOUT, PACKAGES
 from pipeline import user_code
-from tests.unit.stores_for_tests import COMPLETE, StoreWriter
+from tests.stores.writer import COMPLETE, StoreWriter
 
 FILES = sorted(file for room in PACKAGES for file in (CHECKOUT / room).rglob("*.py"))
 # Every other error is also the builtin that it means. An interrupt must stay an Exception, and a

@@ -15,7 +15,6 @@ from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 from typer.testing import CliRunner
 
-from benchmarks.big_store import write_store
 from cli import app as cli
 from lineage.graph.graph import Graph
 from lineage.ids import find
@@ -23,10 +22,11 @@ from lineage.store.open import open_store, sqlite_connection
 from report.explorer.page import write_explorer
 from report.explorer.server import ExplorerServer
 from tests.needs import find_program, read_packages
-from tests.unit.explorer_stores_for_tests import CSV, HOSTILE, write_four_runs, write_hostile_store
-from tests.unit.published_for_tests import make_workspace
-from tests.unit.stores_for_tests import CACHED, StoreWriter, artifact
-from tests.unit.test_explorer import running_server
+from tests.stores.big import write_store
+from tests.stores.of_explorer import CSV, HOSTILE, write_four_runs, write_hostile_store
+from tests.stores.published import make_workspace
+from tests.stores.writer import CACHED, StoreWriter, artifact
+from tests.unit.report.test_explorer import running_server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300), pytest.mark.needs("chromium")]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from tests.component.test_dag import TEN
+from tests.component.pipeline.test_dag import TEN
 from tests.e2e.conftest import fareline_command, run_fareline
 from tests.forked import run_forked
 

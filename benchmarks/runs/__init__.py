@@ -1,0 +1,1 @@
+"""Whole runs: how long each takes, and where the time goes."""
