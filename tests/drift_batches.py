@@ -16,7 +16,6 @@ from pipeline.data_gate.coverage import labels_of_rows
 from pipeline.settings.load import load_settings
 from preprocessing.labels import Label, parse_label
 from schema.curated import column_kinds, load_schema, schema_path
-from tests.drift_batches import CASES, Case, Columns, Taxi, _sample, draw, load_taxi
 
 NEW_COMPANY = b"Lakefront Cab"
 

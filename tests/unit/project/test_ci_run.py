@@ -19,7 +19,7 @@ PYTHON = """#!/bin/sh
 echo "python $* on $FARELINE_STACK" >> "$CALLS"
 [ -n "$HAS_PYTHON310" ] || { echo "set-up: found no Python that serves" >&2; exit 2; }
 """
-MOST = "tests/component/runners/submit/test_compile.py tests/component/pipeline/test_dag.py"
+MOST = "tests/golden tests/component/runners/submit/test_compile.py"
 
 
 @pytest.fixture
