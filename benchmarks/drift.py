@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 
 from monitoring.drift.compare import Rules, compare
-from tests.drift_batches import CASES, Case, Taxi, _sample, draw, load_taxi
+from tests.drift_batches import CASES, Case, Taxi, _sample, draw, load_taxi, table
 
 REFERENCE_ROWS = 10_000
 _TIMED = ((10_000, 1_000), (10_000, 10_000))  # rows of reference and batch
@@ -91,16 +91,6 @@ def measure_time(taxi: Taxi, repeats: int = 5) -> list[dict]:
             }
         )
     return found
-
-
-def table(cases: Sequence[dict]) -> str:
-    """The cases as a table of Markdown."""
-    lines = ["| batch | rows | called drifted | bar |", "| --- | --- | --- | --- |"]
-    for case in cases:
-        sign = "≤" if case["bar"] < 0.5 else "≥"
-        figures = f"{case['share']:.1%} of {case['repeats']} | {sign} {case['bar']:.0%}"
-        lines.append(f"| {case['case']} | {case['rows']:,} | {figures.replace('%', ' %')} |")
-    return "\n".join(lines)
 
 
 _taxi: Taxi  # of a process of the pool

@@ -52,9 +52,6 @@ PipelineOption = Annotated[
     str | None, typer.Option("--pipeline", help="Only this pipeline, if there are several.")
 ]
 ShowAllOption = Annotated[bool, typer.Option("--all", help="Leave nothing out.")]
-LimitOption = Annotated[
-    int | None, typer.Option("--limit", min=1, help="Show at most so many, the newest or best.")
-]
 DepthOption = Annotated[
     int | None,
     typer.Option("--depth", min=1, help="So many steps; from an artifact to its execution is one."),
@@ -90,6 +87,19 @@ HostOption = Annotated[
     str,
     typer.Option("--host", help="Address to listen on. Others than loopback let others ask."),
 ]
+
+
+def limit_option(least: int, help_text: str) -> Any:
+    """`--limit`, of whatever is shown.
+
+    Args:
+        least: The smallest that makes sense.
+        help_text: What it limits.
+    """
+    return typer.Option("--limit", min=least, help=help_text)
+
+
+LimitOption = Annotated[int | None, limit_option(1, "Show at most so many, the newest or best.")]
 
 
 def format_option() -> Any:

@@ -8,9 +8,7 @@ structured is JSON text.
 import dataclasses
 import json
 from collections.abc import Mapping
-from typing import Any
-
-from lineage.graph.elements import Artifact
+from typing import Any, Protocol
 
 # Of the context of a run (`pipeline_run`), written by TFX together with the context itself.
 NODES = "nodes"  # JSON list of node ids that the run is to execute, in DAG order
@@ -125,12 +123,20 @@ class RunRecord:
         return self.parsed(PACKAGES) or {}
 
 
-def source_files(examples: Artifact) -> list[dict[str, Any]]:
+class Described(Protocol):
+    """An artifact of a store, as far as it is asked here."""
+
+    @property
+    def properties(self) -> Mapping[str, Any]:
+        """Its properties and custom properties, by name."""
+
+
+def source_files(examples: Described) -> list[dict[str, Any]]:
     """The files that Examples were read from, each with path, bytes and SHA-256; or none."""
     return parse_json(examples.properties.get(SOURCE_FILES)) or []
 
 
-def rows_read(examples: Artifact) -> dict[str, Any] | None:
+def rows_read(examples: Described) -> dict[str, Any] | None:
     """What became of the rows that Examples were read from; None if that was not recorded.
 
     Returns:
@@ -151,7 +157,7 @@ def rows_read(examples: Artifact) -> dict[str, Any] | None:
     }
 
 
-def spans_of(examples: Artifact) -> list[tuple[int, int | None]]:
+def spans_of(examples: Described) -> list[tuple[int, int | None]]:
     """Every span that Examples hold, with its version, ascending; empty if none is recorded."""
     listed = parse_json(examples.properties.get(SPANS))
     if not isinstance(listed, list):
@@ -163,7 +169,7 @@ def spans_of(examples: Artifact) -> list[tuple[int, int | None]]:
     ]
 
 
-def spans_in_words(examples: Artifact) -> str:
+def spans_in_words(examples: Described) -> str:
     """The span, `5 to 8` of several, or nothing."""
     spans = [span for span, _ in spans_of(examples)]
     return f"{spans[0]} to {spans[-1]}" if len(spans) > 1 else "".join(map(str, spans))
@@ -174,24 +180,24 @@ def _whole(value: Any) -> int | None:
     return int(value) if str(value).isdecimal() else None
 
 
-def metrics_of(evaluation: Artifact) -> dict[str, float]:
+def metrics_of(evaluation: Described) -> dict[str, float]:
     """The overall metrics of a ModelEvaluation, undefined ones left out; empty in a stock store."""
     recorded = parse_json(evaluation.properties.get(METRICS)) or {}
     return _defined(recorded.get("overall", {}))
 
 
-def slice_metrics_of(evaluation: Artifact) -> dict[str, dict[str, float]]:
+def slice_metrics_of(evaluation: Described) -> dict[str, dict[str, float]]:
     """Slice to metrics of a ModelEvaluation, undefined ones left out; empty in a stock store."""
     recorded = parse_json(evaluation.properties.get(METRICS)) or {}
     return {name: _defined(metrics) for name, metrics in recorded.get("slices", {}).items()}
 
 
-def hyperparameters_of(model: Artifact) -> dict[str, Any]:
+def hyperparameters_of(model: Described) -> dict[str, Any]:
     """The hyperparameters of a Model; empty in a stock store."""
     return parse_json(model.properties.get(HYPERPARAMETERS)) or {}
 
 
-def tuning_of(hyperparameters: Artifact) -> dict[str, Any] | None:
+def tuning_of(hyperparameters: Described) -> dict[str, Any] | None:
     """Whether Tuner searched for HyperParameters, and why; None if that was not recorded.
 
     Returns:

@@ -147,3 +147,13 @@ def _with(values: pa.Array, rows: np.ndarray, value: object) -> pa.Array:
     changed = np.zeros(len(values), bool)
     changed[rows] = True
     return pc.if_else(pa.array(changed), pa.scalar(value, values.type), values)
+
+
+def table(cases: Sequence[dict]) -> str:
+    """The cases as a table of Markdown."""
+    lines = ["| batch | rows | called drifted | bar |", "| --- | --- | --- | --- |"]
+    for case in cases:
+        sign = "≤" if case["bar"] < 0.5 else "≥"
+        figures = f"{case['share']:.1%} of {case['repeats']} | {sign} {case['bar']:.0%}"
+        lines.append(f"| {case['case']} | {case['rows']:,} | {figures.replace('%', ' %')} |")
+    return "\n".join(lines)

@@ -19,7 +19,8 @@ import traceback
 from pathlib import Path
 from unittest import mock
 
-from fareline.packages import CHECKOUT
+CHECKOUT = Path(__file__).resolve().parents[1]
+
 
 _FORKS = multiprocessing.get_context("forkserver")
 

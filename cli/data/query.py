@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.answer import answer
-from cli.options import DEFAULT_WORKSPACE, JsonOption, StoreOption, WorkspaceOption
+from cli.options import DEFAULT_WORKSPACE, JsonOption, StoreOption, WorkspaceOption, limit_option
 from fareline import collector
 from fareline.errors import UserMistake
 from runners.stores import open_graph
@@ -37,9 +37,7 @@ def query(
     artifact: Annotated[
         str | None, typer.Option("--artifact", help="Examples to ask, such as Examples:12.")
     ] = None,
-    limit: Annotated[
-        int, typer.Option("--limit", min=0, help="How many examples of a split to show.")
-    ] = 5,
+    limit: Annotated[int, limit_option(0, "How many examples of a split to show.")] = 5,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     store: StoreOption = None,
     as_json: JsonOption = False,

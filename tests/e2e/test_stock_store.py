@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from data.taxi import taxi_csv_path
+from fareline.packages import CHECKOUT
 from tests.e2e.conftest import fareline_command
 from tests.forked import run_forked
 
@@ -27,7 +28,7 @@ def stock(tmp_path_factory):
     trips = pd.read_csv(taxi_csv_path(), dtype=str).sample(200, random_state=7)
     trips.to_csv(folder / "data" / "trips.csv", index=False)
     # Its folder is first on the path of the script, where Trainer finds the function by its name.
-    script = Path(__file__).with_name("stock_pipeline.py")
+    script = CHECKOUT / "tests" / "stores" / "stock_pipeline.py"
     done = subprocess.run(
         [sys.executable, str(script), str(folder)],
         env={k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"},

@@ -94,7 +94,7 @@ def test_on_the_current_stack_the_compat_one_runs_in_a_clone(checkout):
     ]
     assert calls[4] == "make beside setup run on compat"
     assert calls[5].startswith(f"make beside test ARGS={MOST} ")
-    assert calls[5].endswith("tests/golden on compat")
+    assert calls[5].endswith("tests/component/runners/replay/test_light_check.py on compat")
     assert calls[6:] == ["make test"]
     assert "ci: LEFT OUT: make test-stores" in said
 
