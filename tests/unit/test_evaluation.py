@@ -19,6 +19,7 @@ from tensorflow_model_analysis.writers import metrics_plots_and_validations_writ
 from pipeline.config import load_settings
 from pipeline.evaluation import SliceMetrics, build_eval_config, read_metrics, read_refusals
 from pipeline.sections import DEFAULT_PATH
+from runners.beam import run_beam_in_process
 
 # Label, prediction of the candidate, of the baseline, hour, payment.
 FIVE_TRIPS = [
@@ -58,6 +59,7 @@ def evaluate(folder, configured, rows, with_baseline):
                 "predictions": predictions,
             }
         )
+    run_beam_in_process()
     kinds = ("metrics", "validations", "plots", "attributions")
     evaluator = metrics_plots_and_validations_evaluator.MetricsPlotsAndValidationsEvaluator(config)
     writer = metrics_plots_and_validations_writer.MetricsPlotsAndValidationsWriter(
