@@ -1,7 +1,8 @@
 """The database servers that several tests ask, interrupts that are heeded, an empty command line.
 
-What a test needs of the machine is in needs.py, what its folder may take in budgets.py, and how
-tests are dealt out in workers.py.
+What a test needs of the machine is in needs.py, what its folder may take in budgets.py, how tests
+are dealt out in workers.py, when garbage is collected in garbage.py, and where temporary files are
+in temporary.py.
 """
 
 import signal
@@ -11,7 +12,9 @@ import pytest
 
 from tests.servers import PACKAGES, SERVERS
 
-pytest_plugins = ["tests.needs", "tests.budgets", "tests.workers"]
+pytest_plugins = [
+    f"tests.{name}" for name in ("needs", "budgets", "workers", "garbage", "temporary")
+]
 
 # A shell that starts the tests in the background has them ignore interrupts, and so would every
 # command that they start; several are about to be interrupted.

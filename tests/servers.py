@@ -22,6 +22,7 @@ from pathlib import Path
 import pymysql
 from pg8000 import dbapi
 
+from tests import temporary
 from tests.needs import find_program
 
 USER = "fareline"
@@ -81,7 +82,7 @@ class Server:
             )  # fmt: skip
         connection = dbapi.connect(
             USER, host="127.0.0.1", port=self.port, password=self.password,
-            database=database or "postgres",
+            database=database or "postgres", ssl_context=False,  # that of a server without TLS
         )  # fmt: skip
         connection.autocommit = True
         return connection
@@ -105,6 +106,8 @@ def mariadb() -> Iterator[Server]:
         )
         command = [program, "--no-defaults", f"--datadir={data}", "--bind-address=127.0.0.1"]
         command += [f"--port={port}", f"--socket={folder}/socket", f"--pid-file={folder}/pid"]
+        # No commit waits for the disk: what is in here goes with the server.
+        command += ["--innodb-flush-log-at-trx-commit=0", "--skip-innodb-doublewrite"]
         # As Debian's own configuration has it.
         command += ["--character-set-server=utf8mb4", f"--init-file={statements}"]
         server = Server("mysql", port, password, folder)
@@ -122,8 +125,10 @@ def postgresql() -> Iterator[Server]:
         secret = folder / "password"
         _write(secret, user, password)
         _run([*_become(user), initdb, "-D", data, "-A", "scram-sha-256", "-U", USER,
-              f"--pwfile={secret}", "-E", "UTF8", "--locale=C"], cwd=folder)  # fmt: skip
+              f"--pwfile={secret}", "-E", "UTF8", "--locale=C", "-N"], cwd=folder)  # fmt: skip
         command = [*_become(user), program, "-D", data, "-h", "127.0.0.1", "-p", port, "-k", folder]
+        # No commit waits for the disk: what is in here goes with the server.
+        command += ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
         server = Server("postgresql", port, password, folder)
         with _running(command, folder, lambda: server.execute("SELECT 1")):
             yield server
@@ -139,7 +144,8 @@ PACKAGES = {"mysql": "mariadb-server", "postgresql": "postgresql"}
 @contextlib.contextmanager
 def _folder(user: str) -> Iterator[tuple[Path, str]]:
     """A folder of the server's user, and that user; of no other user unless we are root."""
-    folder = Path(tempfile.mkdtemp(prefix="fareline-server-"))  # pytest's own only we may enter
+    # Beside pytest's own, which only we may enter.
+    folder = Path(tempfile.mkdtemp(prefix="fareline-server-", dir=temporary.root()))
     if os.geteuid() != 0:
         user = ""
     try:

@@ -19,7 +19,6 @@ from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 from fareline import collector
-from runners.beam.engine import run_beam_in_process
 from runners.replay.processes import kill
 
 
@@ -128,6 +127,8 @@ def main(modules: Sequence[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this decides when it ends
     server = _Server(0, answers)
     try:
+        with collector.paused():
+            from runners.beam.engine import run_beam_in_process
         run_beam_in_process()
         for module in modules:
             try:

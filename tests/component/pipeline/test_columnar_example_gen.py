@@ -64,10 +64,11 @@ def contents(examples, splits=("train", "validate", "eval")):
     for split in splits:
         files = glob.glob(f"{examples.uri}/Split-{split}/*")
         assert files
-        records = tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator()
+        batches = tf.data.TFRecordDataset(files, "GZIP").batch(1000).as_numpy_iterator()
         found[split] = collections.Counter(
             tf.train.Example.FromString(record).SerializeToString(deterministic=True)
-            for record in records
+            for batch in batches
+            for record in batch
         )
     return found
 

@@ -58,19 +58,26 @@ LATER_ROW = {"fare": 12.5, "company": "never seen", "hour": 5, "tips": 0.0}
 
 
 @pytest.fixture(scope="module")
-def transformed(tmp_path_factory):
-    """The rows, and one that was not analyzed, transformed: {name: array [9]}."""
+def analyzed(tmp_path_factory):
+    """The rows, and one that was not analyzed, transformed: {name: array [9]}; and the graph."""
     metadata = dataset_metadata.DatasetMetadata(schema_utils.schema_from_feature_spec(SPEC))
     # VarLen features travel as lists in dictionaries of instances.
     rows = [{k: [v] for k, v in row.items()} for row in (*ROWS, LATER_ROW)]
     rows = [{name: row.get(name, []) for name in SPEC} for row in rows]
-    with tft_beam.Context(temp_dir=str(tmp_path_factory.mktemp("tft"))):
+    folder = tmp_path_factory.mktemp("tft")
+    with tft_beam.Context(temp_dir=str(folder / "tmp")):
         transform_fn = (rows[:-1], metadata) | tft_beam.AnalyzeDataset(
             lambda inputs: preprocessing_fn(inputs, CONFIG)
         )
         (data, _) = ((rows, metadata), transform_fn) | tft_beam.TransformDataset()
+        _ = transform_fn | tft_beam.WriteTransformFn(str(folder / "graph"))
     assert len(data) == len(rows)
-    return {name: np.array([row[name] for row in data]) for name in data[0]}
+    return {name: np.array([row[name] for row in data]) for name in data[0]}, folder / "graph"
+
+
+@pytest.fixture
+def transformed(analyzed):
+    return analyzed[0]
 
 
 def test_outputs_have_one_value_per_row(transformed):
@@ -142,15 +149,8 @@ def test_label_of_all_taxi_trips_equals_exact_decimal_arithmetic():
     assert got.tolist() == [int(positive) for positive in exact]
 
 
-def test_transform_graph_repeats_the_analysis_on_new_data(tmp_path):
-    metadata = dataset_metadata.DatasetMetadata(schema_utils.schema_from_feature_spec(SPEC))
-    rows = [{name: [row[name]] if name in row else [] for name in SPEC} for row in ROWS]
-    with tft_beam.Context(temp_dir=str(tmp_path / "tmp")):
-        transform_fn = (rows, metadata) | tft_beam.AnalyzeDataset(
-            lambda inputs: preprocessing_fn(inputs, CONFIG)
-        )
-        _ = transform_fn | tft_beam.WriteTransformFn(str(tmp_path / "graph"))
-    layer = tft.TFTransformOutput(str(tmp_path / "graph")).transform_features_layer()
+def test_transform_graph_repeats_the_analysis_on_new_data(analyzed):
+    layer = tft.TFTransformOutput(str(analyzed[1])).transform_features_layer()
     # As in serving: no label, and a request with one field only.
     empty = {
         name: tf.sparse.from_dense(tf.zeros([1, 0], spec.dtype))

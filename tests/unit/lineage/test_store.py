@@ -372,11 +372,11 @@ def copy_rows(path, server, database):
             server.execute(f"DELETE FROM {name}", database)
             cursor = source.execute(f"SELECT * FROM {name}")
             columns = [column[0] for column in cursor.description]
-            for row in cursor:
-                values = ", ".join(map(_literal(server, columns), columns, row))
-                server.execute(
-                    f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({values})", database
-                )
+            literal = _literal(server, columns)
+            rows = [f"({', '.join(map(literal, columns, row))})" for row in cursor]
+            if rows:
+                statement = f"INSERT INTO {name} ({', '.join(columns)}) VALUES {', '.join(rows)}"
+                server.execute(statement, database)
 
 
 def _literal(server, columns):

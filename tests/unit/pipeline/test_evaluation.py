@@ -24,6 +24,7 @@ from pipeline.evaluation.eval_config import (
 )
 from pipeline.settings.load import load_settings
 from pipeline.settings.settings import DEFAULT_PATH
+from runners.beam.engine import run_beam_in_process
 
 # Label, prediction of the candidate, of the baseline, hour, payment.
 FIVE_TRIPS = [
@@ -63,6 +64,7 @@ def evaluate(folder, configured, rows, with_baseline):
                 "predictions": predictions,
             }
         )
+    run_beam_in_process()
     kinds = ("metrics", "validations", "plots", "attributions")
     evaluator = metrics_plots_and_validations_evaluator.MetricsPlotsAndValidationsEvaluator(config)
     writer = metrics_plots_and_validations_writer.MetricsPlotsAndValidationsWriter(

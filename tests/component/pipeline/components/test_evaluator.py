@@ -9,6 +9,9 @@ import pytest
 import tensorflow as tf
 import tensorflow_model_analysis as tfma
 from google.protobuf import json_format
+from tensorflow_model_analysis.evaluators import (
+    metrics_plots_and_validations_evaluator as tfma_evaluator,
+)
 from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import proto_utils
@@ -159,7 +162,7 @@ def evaluate(folder, inputs, *overrides, path=None):
         os.makedirs(folder / key)
     executor = Executor(
         base_beam_executor.BaseBeamExecutor.Context(
-            beam_pipeline_args=["--direct_running_mode=in_memory"],
+            beam_pipeline_args=[],  # with any, and no package named, TFX packs itself each time
             tmp_dir=str(folder / "tmp"),
             unique_id="1",
         )
@@ -268,9 +271,11 @@ def test_batches_leave_what_tfma_leaves(tmp_path, inputs, monkeypatch, kind):
 @pytest.mark.slow
 def test_intervals_are_left_to_tfma_and_the_log_says_so(tmp_path, inputs, monkeypatch):
     lines = logged(monkeypatch)
+    # Each sample is an evaluation; what the intervals are is for test_evaluation.py.
+    monkeypatch.setattr(tfma_evaluator, "_DEFAULT_NUM_BOOTSTRAP_SAMPLES", 2, raising=False)
     first = {key: inputs[key] for key in ("examples", "model")}
     bound = "evaluation.thresholds={auc: {at_least: 0.1}}"
-    evaluate(tmp_path, first, bound, "evaluation.confidence_intervals=true")
+    evaluate(tmp_path, first, bound, "evaluation.confidence_intervals=true", "evaluation.slices=[]")
     assert lines == [
         "Evaluator: confidence intervals: not computed in batches; "
         "evaluated by TFMA, example by example."
@@ -416,7 +421,10 @@ def asked_of_tfma(tmp_path, inputs, monkeypatch, args, change):
     }
     executor = Executor(
         base_beam_executor.BaseBeamExecutor.Context(
-            beam_pipeline_args=args, tmp_dir=str(tmp_path), unique_id="1"
+            # With an image named, TFX does not pack itself for the runner.
+            beam_pipeline_args=args and [*args, "--sdk_container_image=image:1"],
+            tmp_dir=str(tmp_path),
+            unique_id="1",
         )
     )
     outputs = {"evaluation": [standard_artifacts.ModelEvaluation()]}

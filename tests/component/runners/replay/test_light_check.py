@@ -16,6 +16,7 @@ from tfx.utils import proto_utils
 from fareline.packages import CHECKOUT
 from pipeline.components import wanted_span
 from runners.replay.processes import CHECKS, Command, Processes
+from tests.forked import run_forked
 
 _CONFIGS = {
     "plain": "span-1/*.csv",
@@ -88,12 +89,12 @@ def test_the_answer_is_that_of_all_libraries(tmp_path, source, module, kind, wan
 
 def test_what_is_wrong_is_said_as_by_all_libraries(tmp_path, source):
     arguments = _flags(source, tmp_path / "output.json", "spans", "soon")
-    said = []
-    for words in (["runners.replay.light_check", CHECKS[1]], [CHECKS[1]]):
-        command = [sys.executable, "-m", *words, *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-        assert done.returncode == 1
-        said.append(done.stderr.splitlines()[-1])
+    command = [sys.executable, "-m", "runners.replay.light_check", CHECKS[1], *arguments]
+    light = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    environment = os.environ | {"PYTHONPATH": str(CHECKOUT)}
+    whole = run_forked([sys.executable, "-m", CHECKS[1], *arguments], CHECKOUT, environment)
+    assert light.returncode == whole.returncode == 1
+    said = [done.stderr.splitlines()[-1] for done in (light, whole)]
     assert said[0] == said[1] and "found 'soon'; expected the number of a span" in said[0]
 
 

@@ -62,9 +62,10 @@ class Preloaded:
         return (self.folder / f"{number}.log").read_text()
 
 
-@pytest.fixture
-def preloaded(tmp_path):
-    server = Preloaded(tmp_path)
+@pytest.fixture(scope="module")
+def preloaded(tmp_path_factory):
+    """One for all tests; the last of them ends it."""
+    server = Preloaded(tmp_path_factory.mktemp("preloaded"))
     yield server
     server.process.kill()
     server.process.wait()
@@ -83,24 +84,25 @@ def test_steps_run_in_forks_with_their_own_output_folder_and_environment(preload
     [(["exit", "3"], 3, ""), (["exit", "0"], 0, ""), (["raise"], 1, "ValueError: boom")],
 )
 def test_the_exit_code_is_the_steps(preloaded, arguments, code, said):
-    preloaded.ask(7, *arguments)
+    number = "-".join(arguments)
+    preloaded.ask(number, *arguments)
     preloaded.answer()
-    assert preloaded.answer() == {"id": 7, "code": code}
-    assert said in preloaded.log(7)
+    assert preloaded.answer() == {"id": number, "code": code}
+    assert said in preloaded.log(number)
 
 
 def test_steps_run_side_by_side_and_can_be_ended_alone(preloaded):
-    preloaded.ask(1, "sleep")
+    preloaded.ask(11, "sleep")
     pid = preloaded.answer()["pid"]
-    preloaded.ask(2, "fine")
+    preloaded.ask(12, "fine")
     preloaded.answer()
-    assert preloaded.answer() == {"id": 2, "code": 0}
+    assert preloaded.answer() == {"id": 12, "code": 0}
     os.killpg(pid, signal.SIGTERM)
-    assert preloaded.answer() == {"id": 1, "code": -signal.SIGTERM}
+    assert preloaded.answer() == {"id": 11, "code": -signal.SIGTERM}
 
 
 def test_it_ends_with_who_started_it_and_takes_its_steps_along(preloaded):
-    preloaded.ask(1, "sleep")
+    preloaded.ask(21, "sleep")
     pid = preloaded.answer()["pid"]
     preloaded.process.stdin.close()
     assert preloaded.process.wait(30) == 0
@@ -118,41 +120,63 @@ def test_it_ends_with_who_started_it_and_takes_its_steps_along(preloaded):
 # From the other side: runners.replay.processes.
 
 
-@pytest.fixture
-def commands(tmp_path, monkeypatch):
-    """Runs `python -m a_step` preloaded; yields what runs it, and what cancels it."""
-    (tmp_path / "a_step.py").write_text(STEP)
-    monkeypatch.setattr(processes, "PRELOADABLE", ("a_step",))
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    """What runs `python -m a_step` preloaded, its folder, and what cancels it; for all tests."""
+    folder = tmp_path_factory.mktemp("commands")
+    (folder / "a_step.py").write_text(STEP)
     cancel = threading.Event()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(processes, "PRELOADABLE", ("a_step",))
+        patch.setenv("PYTHONPATH", str(folder))
+        with Processes(["json"], folder / "preload.log", cancel) as started:
+            yield started, folder, cancel
+
+
+@pytest.fixture
+def commands(running, tmp_path):
+    """What runs steps, what makes their commands, and what cancels them."""
+    started, folder, cancel = running
+    cancel.clear()
 
     def command(*arguments):
         words = ("python", "-m", "a_step", *arguments)
-        return Command(words, {"GIVEN": "x"}, tmp_path, tmp_path / "step.log")
+        return Command(words, {"GIVEN": "x"}, folder, tmp_path / "step.log")
 
-    with Processes(["json"], tmp_path / "preload.log", cancel) as running:
-        yield running, command, cancel
+    return started, command, cancel
+
+
+def when_the_step_has_begun(folder, act):
+    """Does something as soon as the step has written its first line, from another thread."""
+
+    def wait():
+        log = folder / "step.log"
+        while not (log.exists() and "out" in log.read_text()):
+            time.sleep(0.05)
+        act()
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def test_recognised_commands_go_to_the_preloaded_process(commands, tmp_path):
-    running, command, _ = commands
-    assert running.run(command("fine")) == 0
-    assert running.run(command("exit", "4")) == 4
+    started, command, _ = commands
+    assert started.run(command("fine")) == 0
     assert "out ['fine'] x" in (tmp_path / "step.log").read_text()
+    assert started.run(command("exit", "4")) == 4
 
 
-def test_a_cancelled_step_is_ended(commands):
-    running, command, cancel = commands
-    threading.Timer(1, cancel.set).start()
+def test_a_cancelled_step_is_ended(commands, tmp_path):
+    started, command, cancel = commands
+    when_the_step_has_begun(tmp_path, cancel.set)
     with pytest.raises(Cancelled, match="the run was cancelled"):
-        running.run(command("sleep"))
+        started.run(command("sleep"))
 
 
 @pytest.mark.timeout(60)
-def test_a_preloaded_process_that_is_gone_is_said(commands):
-    running, command, _ = commands
-    threading.Timer(8, running._server.kill).start()
+def test_a_preloaded_process_that_is_gone_is_said(commands, tmp_path):
+    started, command, _ = commands
+    when_the_step_has_begun(tmp_path, started._server.kill)
     with pytest.raises(ProcessesError, match="the preloaded process has ended; its output is in"):
-        running.run(command("sleep"))
+        started.run(command("sleep"))
     with pytest.raises(ProcessesError):
-        running.run(command("fine"))
+        started.run(command("fine"))
