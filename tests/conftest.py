@@ -1,7 +1,7 @@
 """The database servers that several tests ask, interrupts that are heeded, an empty command line.
 
-What a test needs of the machine is in needs.py, what its folder may take in budgets.py, and how
-tests are dealt out in workers.py.
+What a test needs of the machine is in needs.py, what its folder may take in budgets.py, how tests
+are dealt out in workers.py, and how those that are left out are counted in deselected.py.
 """
 
 import signal
@@ -11,7 +11,7 @@ import pytest
 
 from tests.servers import PACKAGES, SERVERS
 
-pytest_plugins = ["tests.needs", "tests.budgets", "tests.workers"]
+pytest_plugins = ["tests.needs", "tests.budgets", "tests.workers", "tests.deselected"]
 
 # A shell that starts the tests in the background has them ignore interrupts, and so would every
 # command that they start; several are about to be interrupted.
