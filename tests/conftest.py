@@ -1,8 +1,8 @@
 """The database servers that several tests ask, interrupts that are heeded, an empty command line.
 
 What a test needs of the machine is in needs.py, what its folder may take in budgets.py, how tests
-are dealt out in workers.py, when garbage is collected in garbage.py, and where temporary files are
-in temporary.py.
+are dealt out in workers.py, when garbage is collected in garbage.py, where temporary files are in
+temporary.py, and how tests that are left out are counted in deselected.py.
 """
 
 import signal
@@ -13,7 +13,8 @@ import pytest
 from tests.servers import PACKAGES, SERVERS
 
 pytest_plugins = [
-    f"tests.{name}" for name in ("needs", "budgets", "workers", "garbage", "temporary")
+    f"tests.{name}"
+    for name in ("needs", "budgets", "workers", "garbage", "temporary", "deselected")
 ]
 
 # A shell that starts the tests in the background has them ignore interrupts, and so would every

@@ -30,6 +30,11 @@ SMALL = (
     "evaluation.slices=[[{column: trip_miles, boundaries: [1, 5]}]]",
     "evaluation.thresholds.auc={at_least: 0.5, at_most_below_baseline: 0.5}",
 )
+# After SMALL, where nothing is claimed of the other features: Transform takes half of the time.
+FEW = (
+    "features={numeric: {fare: {log: true}}, "
+    "vocabulary: {payment_type: {size: 10, oov_buckets: 1}}}"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,16 +110,18 @@ def small_settings(small_csv):
 
 @dataclasses.dataclass(frozen=True)
 class SmallRun:
-    """A run of the small settings, alone in its workspace.
+    """A run of the small settings, and what it left in its workspace.
 
     Attributes:
         workspace: Always at the same place, since the keys of TFX's cache hold paths.
         kept: A copy of it, as the run left it.
+        settings: Of the run.
         finished: How the run ended.
     """
 
     workspace: Path
     kept: Path
+    settings: tuple[str, ...]
     finished: Finished
 
     def restore(self) -> Path:
@@ -127,10 +134,22 @@ class SmallRun:
 @pytest.fixture(scope="session")
 def small_run(tmp_path_factory, small_settings):
     folder = tmp_path_factory.mktemp("small_run")
-    finished = run_fareline(folder / "workspace", *small_settings)
+    return keep_run(folder / "workspace", folder / "kept", small_settings)
+
+
+@pytest.fixture(scope="session")
+def newer_run(small_run):
+    """A second model after the one of `small_run`, in the same workspace."""
+    newer = (*small_run.settings, "seed=7", "push.keep_versions=3")
+    return keep_run(small_run.restore(), small_run.kept.with_name("kept_newer"), newer)
+
+
+def keep_run(workspace, kept, settings):
+    """Makes a run, and a copy of what it leaves."""
+    finished = run_fareline(workspace, *settings)
     assert finished.exit_code == 0, finished.stderr
-    shutil.copytree(folder / "workspace", folder / "kept", symlinks=True)
-    return SmallRun(folder / "workspace", folder / "kept", finished)
+    shutil.copytree(workspace, kept, symlinks=True)
+    return SmallRun(workspace, kept, settings, finished)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import yaml
 
 from fareline.packages import CHECKOUT
 from pipeline.settings.settings import DEFAULT_PATH
-from tests.e2e.conftest import fareline_command
+from tests.e2e.conftest import FEW, fareline_command
 from tests.forked import run_forked
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -58,6 +58,7 @@ def folder(tmp_path_factory, after_third, refused, workspace, small_csv, small_r
         section[name] = yaml.safe_load(value)
     settings["data"]["source"] = {"csv": str(small_csv)}  # and not the data set as well
     (folder / "my.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    settings["features"] = yaml.safe_load(FEW.partition("=")[2])
     settings["schema"] = None
     document = (CHECKOUT / "docs" / "data-sources.md").read_text(encoding="utf-8")
     spans = re.search(r"```yaml\n(data:\n  source:\n    csv: quarters/.*?)```", document, re.DOTALL)

@@ -7,11 +7,15 @@ import pandas as pd
 import pytest
 
 from data.taxi import taxi_csv_path
-from tests.e2e.conftest import SMALL, run_fareline
+from tests.e2e.conftest import FEW, SMALL, run_fareline
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 ROWS = 1500
-POLICY = ("tuning.policy=on_drift", "drift.default=retune")
+# These are no features here, and would only be recorded.
+WATCHED = (
+    "trip_miles: {policy: retune}, trip_start_hour: {policy: retune}, company: {policy: retune}"
+)
+POLICY = ("tuning.policy=on_drift", "drift.default=retune", f"drift.columns={{{WATCHED}}}")
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +38,9 @@ def workspace(tmp_path_factory):
 
 
 def run(workspace, trips, span, *settings):
-    return run_fareline(workspace, trips, *SMALL, *POLICY, *settings, arguments=("--span", span))
+    return run_fareline(
+        workspace, trips, *SMALL, FEW, *POLICY, *settings, arguments=("--span", span)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +55,7 @@ def same(first, workspace, trips):
 
 @pytest.fixture(scope="module")
 def stopped(same, workspace, trips):
-    return run(workspace, trips, 3, "drift.columns={fare: {policy: stop}}")
+    return run(workspace, trips, 3, f"drift.columns={{fare: {{policy: stop}}, {WATCHED}}}")
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from tests.e2e.conftest import fareline_command, run_fareline
+from tests.e2e.test_recorded import endings
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -68,18 +69,22 @@ def test_anomalous_csv_stops_at_the_gate(small_csv, small_settings, tmp_path):
             ("pipeline.DataDecision",),
         )
     assert stops == 2
+    assert endings(tmp_path / "ws") == [("failed", 1)]
 
 
 def test_failure_is_explained_and_a_repeated_run_resumes(checkout, small_settings, small_workspace):
-    """Three runs after a sound one: code of the model that fails, mended, of preprocessing."""
+    """Two runs after a sound one: preprocessing edited and code of the model that fails; mended."""
     workspace, before = small_workspace, published(small_workspace)
     source = checkout / "models" / "trainer.py"
     sound = source.read_text()
     planted = '    config = fn_args.custom_config\n    raise RuntimeError("planted\\nfault")\n'
     source.write_text(sound.replace("    config = fn_args.custom_config\n", planted, 1))
+    preprocessing = checkout / "preprocessing" / "transform.py"
+    preprocessing.write_text(preprocessing.read_text() + "\n# An edit.\n")
 
     failed = run_fareline(workspace, *small_settings, checkout=checkout)
     assert failed.exit_code == 1
+    assert failed.nodes_in("executed") == {"Transform", "Tuner"}
     assert failed.nodes_in("failed") == {"Trainer"}
     assert failed.nodes_in("skipped") == {"Evaluator", "InfraValidator", "Pusher"}
     assert failed.answer["error"] == "Trainer: RuntimeError: planted"
@@ -92,31 +97,29 @@ def test_failure_is_explained_and_a_repeated_run_resumes(checkout, small_setting
     assert mended.exit_code == 0, mended.stderr
     assert mended.nodes_in("executed") == MODEL_NODES
 
-    preprocessing = checkout / "preprocessing" / "transform.py"
-    preprocessing.write_text(preprocessing.read_text() + "\n# An edit.\n")
-    edited = run_fareline(workspace, *small_settings, checkout=checkout)
-    assert edited.exit_code == 0, edited.stderr
-    assert edited.nodes_in("executed") == {"Transform"} | MODEL_NODES
-
 
 def test_a_model_that_is_good_but_not_fit_to_serve_is_refused(
     checkout, small_settings, small_workspace
 ):
-    """Evaluator is content; each answer of a server is a little different from the last."""
+    """Evaluator is content; each answer of a server is a little different from the last.
+
+    The run is told to use no cache, and executes everything.
+    """
     workspace, before = small_workspace, published(small_workspace)
     source = checkout / "models" / "signatures.py"
     sound = "self._answer(self._score(inputs))"
     assert source.read_text().count(sound) == 1
     planted = "self._answer(self._score(inputs) * tf.random.uniform([], 0.9, 1.0))"
     source.write_text(source.read_text().replace(sound, planted))
-    run = run_fareline(workspace, *small_settings, checkout=checkout)
+    run = run_fareline(workspace, *small_settings, arguments=["--no-cache"], checkout=checkout)
     assert run.exit_code == 3, run.stderr
     assert run.answer["status"] == "refused"
     assert (run.answer["blessed"], run.answer["infra_blessed"]) == (True, False)
     (reason,) = run.answer["reasons"]
     assert reason.startswith("infra validation: output 'probability': ")
     assert "in process, within 0.0001" in reason
-    assert run.nodes_in("executed") == MODEL_NODES
+    assert set(run.states().values()) == {"executed"}
+    assert endings(workspace) == [("pushed", 1), ("refused", 0)]
     assert run.answer["pushed_to"] is None
     assert published(workspace) == before != []
     verdicts = workspace.glob("artifacts/InfraValidator/blessing/*/infra_validation.json")
@@ -124,8 +127,10 @@ def test_a_model_that_is_good_but_not_fit_to_serve_is_refused(
     assert sorted(reasons) == ["differs", "ok"]  # ok: that of the run before
 
 
-def test_killed_run_leaves_nothing_running_and_the_next_one_resumes(small_settings, tmp_path):
-    """And a run that is told to use no cache executes everything."""
+def test_killed_run_leaves_nothing_running_and_the_next_one_resumes(
+    small_settings, small_run, tmp_path
+):
+    """And comes to the metrics of a run that nothing disturbed."""
     workspace = tmp_path / "ws"
     overrides = [part for setting in small_settings for part in ("--set", setting)]
     call = fareline_command("run", "--workspace", workspace, *overrides)
@@ -150,23 +155,22 @@ def test_killed_run_leaves_nothing_running_and_the_next_one_resumes(small_settin
     )
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    assert endings(workspace) == [(None, 1)]
 
     resumed = run_fareline(workspace, *small_settings)
     assert resumed.exit_code == 0, resumed.stderr
     assert {"ExampleGen", "StatisticsGen"} <= resumed.nodes_in("cached")
     running = 2
     assert running not in states_in_store(workspace)
-
-    again = run_fareline(workspace, *small_settings, arguments=["--no-cache"])
-    assert again.exit_code == 0, again.stderr
-    assert set(again.states().values()) == {"executed"}
-    assert again.answer["metrics"] == pytest.approx(resumed.answer["metrics"], abs=1e-6)
+    assert endings(workspace) == [(None, 1), ("pushed", 1)]
+    undisturbed = small_run.finished.answer["metrics"]
+    assert resumed.answer["metrics"] == pytest.approx(undisturbed, abs=1e-6)
 
 
 def test_interrupt_ends_at_once_and_cleanly(small_settings, tmp_path):
     workspace = tmp_path / "ws"
     overrides = [part for setting in small_settings for part in ("--set", setting)]
-    call = fareline_command("run", "--json", "--workspace", workspace, *overrides)
+    call = fareline_command("run", "--json", "--no-cache", "--workspace", workspace, *overrides)
     process = subprocess.Popen(**call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while not (workspace / "metadata.db").exists() or 2 not in states_in_store(workspace):
@@ -181,3 +185,4 @@ def test_interrupt_ends_at_once_and_cleanly(small_settings, tmp_path):
     assert last.endswith(": interrupted; what is done is kept, and the next run resumes from it")
     assert "Traceback" not in stderr
     assert 2 not in states_in_store(workspace)
+    assert endings(workspace) == [("interrupted", 0)]

@@ -42,13 +42,10 @@ def example_of(row):
 
 
 @pytest.fixture(scope="module")
-def two_versions(small_run, small_settings):
+def two_versions(small_run, newer_run):
     """A workspace, the settings of its newer model, and its two versions."""
-    workspace = small_run.restore()
-    newer = (*small_settings, "seed=7", "push.keep_versions=3")
-    outcomes = [small_run.finished, run_fareline(workspace, *newer)]
-    assert [outcome.exit_code for outcome in outcomes] == [0, 0], outcomes[-1].stderr
-    return workspace, newer, [int(Path(o.answer["pushed_to"]).name) for o in outcomes]
+    pushed = [Path(run.finished.answer["pushed_to"]) for run in (small_run, newer_run)]
+    return newer_run.restore(), newer_run.settings, [int(path.name) for path in pushed]
 
 
 def test_a_rollback_stays_until_a_person_takes_it_back(two_versions):

@@ -1,24 +1,23 @@
 """What runs of the default pipeline leave in the store about themselves, held against the world.
 
-Read straight from SQLite and checked by other means than those that wrote it.
+Read straight from SQLite and checked by other means than those that wrote it. What a run leaves
+that fails, is interrupted or killed is in test_faults.
 """
 
 import getpass
 import hashlib
 import importlib.metadata
 import json
-import signal
 import sqlite3
 import subprocess
 import time
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from data.taxi import taxi_csv_path
 from fareline.packages import CHECKOUT
-from tests.e2e.conftest import fareline_command, run_fareline
+from tests.e2e.conftest import run_fareline
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -47,6 +46,14 @@ def run_ids(workspace):
         " where t.name = 'pipeline_run' order by c.id",
     )
     return [name for (name,) in rows]
+
+
+def endings(workspace):
+    """What each run recorded of itself, in the order of their start; all name their 15 nodes."""
+    found = [properties_of_run(workspace, run_id) for run_id in run_ids(workspace)]
+    assert all(len(json.loads(end["nodes"])) == 15 for end in found)
+    assert [("ended" in end) for end in found] == [("outcome" in end) for end in found]
+    return [(end.get("outcome"), end["use_cache"]) for end in found]
 
 
 def artifacts(workspace, kind):
@@ -153,28 +160,3 @@ def test_an_evaluation_has_the_metrics_that_the_command_answered(first, second, 
         for name, value in metrics["overall"].items():
             # ML Metadata keeps six decimals of a number.
             assert evaluation[f"metric_{name}"] == pytest.approx(value, abs=1e-6)
-
-
-def test_failed_interrupted_and_killed_runs(small_csv, small_settings, tmp_path):
-    trips = pd.read_csv(small_csv, dtype=str)
-    trips.loc[::10, "payment_type"] = "Bitcoin"
-    trips.to_csv(tmp_path / "broken.csv", index=False)
-    workspace = tmp_path / "ws"
-    failed = run_fareline(workspace, *small_settings, f"data.source.csv={tmp_path}/broken.csv")
-    assert failed.exit_code == 1
-    for number, (kill, code) in enumerate(((signal.SIGINT, 130), (signal.SIGKILL, -9)), 2):
-        overrides = [part for setting in small_settings for part in ("--set", setting)]
-        call = fareline_command("run", "--no-cache", "--workspace", workspace, *overrides)
-        process = subprocess.Popen(**call, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 120
-        while len(run_ids(workspace)) < number:
-            assert time.monotonic() < deadline
-            assert process.poll() is None
-            time.sleep(0.05)
-        process.send_signal(kill)
-        assert process.wait(timeout=120) == code
-    endings = [properties_of_run(workspace, run_id) for run_id in run_ids(workspace)]
-    assert [end.get("outcome") for end in endings] == ["failed", "interrupted", None]
-    assert ["ended" in end for end in endings] == [True, True, False]
-    assert all(len(json.loads(end["nodes"])) == 15 for end in endings)
-    assert [end["use_cache"] for end in endings] == [1, 0, 0]

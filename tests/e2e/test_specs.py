@@ -19,7 +19,7 @@ from lineage.store.open import open_store
 from tests.e2e.conftest import Finished, fareline_command, run_fareline, run_process
 from tests.forked import run_forked
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.replay, pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1500)]
 
 BUCKET = "gs://example-bucket"  # of the default settings
 RUNNERS = ("local", "vertex", "kubeflow")

@@ -4,7 +4,6 @@ import base64
 import json
 import os
 import re
-import subprocess
 import sys
 import zlib
 from pathlib import Path
@@ -13,7 +12,6 @@ import pandas as pd
 import pytest
 
 from data.taxi import taxi_csv_path
-from fareline.packages import CHECKOUT
 from tests.e2e.conftest import fareline_command
 from tests.forked import run_forked
 
@@ -27,15 +25,12 @@ def stock(tmp_path_factory):
     (folder / "data").mkdir()
     trips = pd.read_csv(taxi_csv_path(), dtype=str).sample(200, random_state=7)
     trips.to_csv(folder / "data" / "trips.csv", index=False)
-    # Its folder is first on the path of the script, where Trainer finds the function by its name.
-    script = CHECKOUT / "tests" / "stores" / "stock_pipeline.py"
-    done = subprocess.run(
-        [sys.executable, str(script), str(folder)],
-        env={k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"},
+    # Its folder is on the path, where Trainer finds the function by its name; this project is not.
+    script = Path(__file__).with_name("stock_pipeline.py")
+    done = run_forked(
+        [sys.executable, "-m", script.stem, folder],
         cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=300,
+        env=os.environ | {"PYTHONPATH": str(script.parent)},
     )
     assert (folder / "metadata.db").is_file(), done.stderr
     return folder

@@ -20,7 +20,7 @@ from tests.loopback.kubeflow import kubeflow_server
 from tests.loopback.storage import Storage, storage_server
 from tests.loopback.vertex import vertex_server
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.replay, pytest.mark.e2e, pytest.mark.timeout(900)]
 
 BUCKET = "gs://taxi-bucket"
 COMPLETE = 3  # of ML Metadata

@@ -1,6 +1,6 @@
 """A pipeline of stock TFX alone: its own components, its own LocalDagRunner, nothing of Fareline.
 
-Run as a script by `test_stock_store`, twice in one process: `python stock_pipeline.py FOLDER`. The
+Run by `test_stock_store`, twice in one process: `python -m stock_pipeline FOLDER`. The
 second run finds everything in the cache. The trainer only writes a file: this is about the store.
 """
 

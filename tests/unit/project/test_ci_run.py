@@ -70,8 +70,9 @@ def test_on_the_compat_stack_the_current_one_runs_in_a_clean_debian(checkout):
     assert calls[2].startswith(f"make test-newcomer ARGS={MOST} ")
     assert calls[3:] == ["make test"]
     assert (
-        "ci: LEFT OUT without --all: other tests on the other stack, test-stores, test-im" in said
-    )
+        "ci: LEFT OUT without --all: other tests on the other stack, test-stores, test-image, "
+        "test-replays"
+    ) in said
     assert said.splitlines()[-2:] == [
         "===== 9 passed in 1.00s =====",
         "ci: the compat stack here: make test: code 0 after 0 s",
@@ -81,7 +82,8 @@ def test_on_the_compat_stack_the_current_one_runs_in_a_clean_debian(checkout):
 def test_before_a_release_nothing_is_left_out_on_the_compat_stack(checkout):
     code, calls, said = call(checkout("compat"), "--all")
     assert code == 0, said
-    assert calls[2:] == ["make test-current", "make test-stores", "make test-image", "make test"]
+    assert calls[2:] == ["make test-current", "make test-stores", "make test-image",
+                         "make test-replays", "make test"]  # fmt: skip
     assert "LEFT OUT" not in said
 
 
@@ -102,7 +104,7 @@ def test_on_the_current_stack_the_compat_one_runs_in_a_clone(checkout):
 def test_without_a_python_for_the_compat_stack_it_is_left_out_and_said(checkout):
     code, calls, said = call(checkout("current"), "--all")
     assert code == 0, said
-    assert calls[4:] == ["make test-image", "make test"]
+    assert calls[4:] == ["make test-image", "make test-replays", "make test"]
     assert "set-up: found no Python that serves" in said
     assert "ci: LEFT OUT: the compat stack, which no Python here serves (see above)" in said
 

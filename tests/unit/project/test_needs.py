@@ -108,11 +108,11 @@ def test_what_ci_sets(value, strict):
     assert not needs.nothing_left_out({})
 
 
-def test_make_test_all_is_strict():
+def test_make_test_all_is_strict_and_chooses_all():
     done = subprocess.run(
         ["make", "-f", "-", "test-all"],
         input="include Makefile\nlint:\n\n"
-        "override SHELL := /bin/sh\ntest:\n\t@echo CI is $$CI, ARGS are $(ARGS)\n",
+        "override SHELL := /bin/sh\ntest:\n\t@echo CI is $$CI, ARGS are $(CHOSEN)$(ARGS)\n",
         cwd=CHECKOUT,
         env={k: v for k, v in os.environ.items() if k not in ("CI", "MAKEFLAGS")} | {"ARGS": "-v"},
         capture_output=True,

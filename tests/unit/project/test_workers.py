@@ -8,7 +8,7 @@ from tests.unit.project.test_needs import run_pytest
 
 # The session fixtures of tests/e2e/conftest.py that run pipelines.
 RUNS = {"first", "after_first", "second", "after_second", "third", "after_third", "refused",
-        "small_run", "small_workspace"}  # fmt: skip
+        "small_run", "small_workspace", "newer_run"}  # fmt: skip
 
 FILE = """
 import os, time
