@@ -3,6 +3,7 @@
 from apache_beam.options.pipeline_options import StandardOptions
 
 from runners.beam_memory import remember_what_stays_the_same
+from runners.quick_histograms import make_histograms_in_numpy
 from runners.record_batches import read_and_write_batches
 from runners.transform_sources import share_sources
 
@@ -19,3 +20,4 @@ def run_beam_in_process() -> None:
     remember_what_stays_the_same()
     read_and_write_batches()
     share_sources()
+    make_histograms_in_numpy()
