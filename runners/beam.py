@@ -5,6 +5,7 @@ from apache_beam.options.pipeline_options import StandardOptions
 from runners.beam_memory import remember_what_stays_the_same
 from runners.quick_histograms import make_histograms_in_numpy
 from runners.record_batches import read_and_write_batches
+from runners.shared_graphs import share_graphs
 from runners.transform_sources import share_sources
 
 
@@ -20,4 +21,5 @@ def run_beam_in_process() -> None:
     remember_what_stays_the_same()
     read_and_write_batches()
     share_sources()
+    share_graphs()
     make_histograms_in_numpy()

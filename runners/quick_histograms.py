@@ -39,11 +39,21 @@ def _weights_or(original: Callable) -> Callable:
     @replaces(original)
     def _get_bin_weights(boundaries, cum_bin_weights):
         low, high = boundaries[:-1], boundaries[1:]
-        if not len(low) or np.isnan(boundaries[:2]).any() or (high[1:] == high[:-1]).any():
+        if not len(low):
             return original(boundaries, cum_bin_weights)
         cumulative = cum_bin_weights.astype(np.float64)
         weights = np.diff(cumulative)
-        weights[0] += cumulative[0]
+        # Bins with the same upper bound get the same share of what falls into them.
+        ends = np.flatnonzero(np.append(high[1:] != high[:-1], True)) + 1
+        lengths = np.diff(ends, prepend=0)
+        several = lengths > 1
+        for length, end in zip(lengths[several].tolist(), ends[several].tolist(), strict=True):
+            weights[end - length : end] = weights[end - length : end].sum() / length
+        # And those that are like the first share what is no larger than the smallest.
+        like_first = (low == low[0]) & (high == high[0])
+        count = len(low) if like_first.all() else int(like_first.argmin())
+        if count:
+            weights[:count] += cumulative[0] / count
         return low, high, weights
 
     return _get_bin_weights

@@ -60,7 +60,33 @@ def test_weights_of_bins_are_those_of_tfdv(seed, originals):
     bounds = np.sort(rng.integers(0, [5, 40, 10**6][seed % 3], 20)).astype(np.float32)
     counts = np.cumsum(rng.random(20))
     expected = originals["_get_bin_weights"](bounds, counts)
-    for ours, theirs in zip(quantiles_util._get_bin_weights(bounds, counts), expected, strict=True):
+    _assert_same(quantiles_util._get_bin_weights(bounds, counts), expected)
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        [],
+        [1],
+        [1, 1],
+        [1, 2],
+        [1, 1, 1, 1, 2, 3, 3],
+        [0, 1, 1, 1],
+        [5] * 30,
+        [-np.inf, 0, np.inf, np.inf],
+        [np.nan, 1, 2],
+        [1, np.nan, np.nan],
+    ],
+)
+def test_weights_of_odd_bins_are_those_of_tfdv(bounds, originals):
+    bounds = np.array(bounds, np.float64)
+    counts = np.cumsum(np.linspace(0.1, 2.3, len(bounds)))
+    expected = originals["_get_bin_weights"](bounds, counts)
+    _assert_same(quantiles_util._get_bin_weights(bounds, counts), expected)
+
+
+def _assert_same(found, expected):
+    for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
