@@ -3,6 +3,7 @@
 from apache_beam.options.pipeline_options import StandardOptions
 
 from runners.beam_memory import remember_what_stays_the_same
+from runners.cache_sizes import measure_without_modules
 from runners.quick_histograms import make_histograms_in_numpy
 from runners.record_batches import read_and_write_batches
 from runners.shared_graphs import share_graphs
@@ -23,3 +24,4 @@ def run_beam_in_process() -> None:
     share_sources()
     share_graphs()
     make_histograms_in_numpy()
+    measure_without_modules()
