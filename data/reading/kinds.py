@@ -14,6 +14,7 @@ from data.reading.batches import UNKNOWN
 from data.reading.values import FLOAT, FLOAT32_MAX, INT, STRING, check_value
 
 _WIDER = (UNKNOWN, INT, FLOAT, STRING)
+_PLAIN = b"0123456789.-eE"  # nothing that is trimmed, or that Arrow and Python read differently
 
 
 def merge_kinds(found: Iterable[Mapping[str, str]]) -> dict[str, str]:
@@ -35,17 +36,26 @@ def kind_of_cells(array: pa.Array, at_least: str = UNKNOWN) -> str:
     if at_least == STRING or array.null_count == len(array):
         return at_least
     try:
-        text = pc.utf8_trim_whitespace(array.cast(pa.string()))
+        text = array.cast(pa.string())
     except pa.ArrowInvalid:
         return STRING
-    # Some versions of Arrow read a plus before a fraction, none before an integer.
-    text = pc.replace_substring_regex(text, r"^\+([0-9.])", r"\1")
-    hexadecimal = pc.any(pc.match_substring(text, "x", ignore_case=True)).as_py()
+    hexadecimal = False
+    if not _is_plain(array):
+        text = pc.utf8_trim_whitespace(text)
+        # Some versions of Arrow read a plus before a fraction, none before an integer.
+        text = pc.replace_substring_regex(text, r"^\+([0-9.])", r"\1")
+        hexadecimal = pc.any(pc.match_substring(text, "x", ignore_case=True)).as_py()
     if at_least != FLOAT and not hexadecimal and _casts(text, pa.int64()):
         return INT
     if not hexadecimal and (found := _casts(text, pa.float64())) is not None:
         return FLOAT if _finite(found) else STRING
     return _kind_by_python(text.unique().to_pylist(), at_least)
+
+
+def _is_plain(array: pa.Array) -> bool:
+    """Whether all cells are of these characters alone, and those beside a slice as well."""
+    cells = array.buffers()[2]
+    return cells is not None and not cells.to_pybytes().translate(None, _PLAIN)
 
 
 def _casts(text: pa.Array, kind: pa.DataType) -> pa.Array | None:

@@ -16,6 +16,7 @@ from data.writing.encode import encode_examples
 
 _WAITING = 2  # batches between encoder and writer
 ROWS_AT_ONCE = 16_384
+_LEVEL = 1  # of gzip; its default takes three to four times as long for 6 to 25 % less
 
 
 class SplitWriter:
@@ -65,7 +66,7 @@ def open_split_files(paths: Sequence[str]) -> Iterator[SplitWriter]:
     """
     import tensorflow as tf
 
-    options = tf.io.TFRecordOptions(compression_type="GZIP")
+    options = tf.io.TFRecordOptions(compression_type="GZIP", compression_level=_LEVEL)
     with contextlib.ExitStack() as stack:
         files = [stack.enter_context(tf.io.TFRecordWriter(path, options)) for path in paths]
         writer = SplitWriter(files)
@@ -84,7 +85,7 @@ class RecordWriter:
     def __init__(self, path: str, encode: Callable[[Any], Iterable[bytes]]):
         import tensorflow as tf
 
-        options = tf.io.TFRecordOptions(compression_type="GZIP")
+        options = tf.io.TFRecordOptions(compression_type="GZIP", compression_level=_LEVEL)
         self._file = tf.io.TFRecordWriter(path, options)
         self._encode = encode
         self._pool = concurrent.futures.ThreadPoolExecutor(1, "examples")

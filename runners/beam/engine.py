@@ -5,6 +5,9 @@ from apache_beam.options.pipeline_options import StandardOptions
 from runners.beam.memory import remember_what_stays_the_same
 from runners.beam.record_batches import read_and_write_batches
 from runners.beam.transform_sources import share_sources
+from runners.cache_sizes import measure_without_modules
+from runners.quick_histograms import make_histograms_in_numpy
+from runners.shared_graphs import share_graphs
 
 
 def run_beam_in_process() -> None:
@@ -19,3 +22,6 @@ def run_beam_in_process() -> None:
     remember_what_stays_the_same()
     read_and_write_batches()
     share_sources()
+    share_graphs()
+    make_histograms_in_numpy()
+    measure_without_modules()

@@ -28,7 +28,7 @@ from data.writing.example_files import RecordWriter
 from runners.beam.replacing import is_known, replaces
 
 ROWS, ROWS_WITH_RECORDS = 4096, 1000  # of a batch; TFMA keeps the records, and is used to 1,000
-BYTES = 8 << 20  # of the records of a batch
+BYTES = 32 << 20  # of the records of a batch; each costs as much as some hundred rows, by column
 DECODERS = 2  # decoding leaves Python's lock alone
 WAITING = 2  # batches for each decoder
 
