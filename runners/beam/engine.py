@@ -2,12 +2,12 @@
 
 from apache_beam.options.pipeline_options import StandardOptions
 
+from runners.beam.cache_sizes import measure_without_modules
 from runners.beam.memory import remember_what_stays_the_same
+from runners.beam.quick_histograms import make_histograms_in_numpy
 from runners.beam.record_batches import read_and_write_batches
+from runners.beam.shared_graphs import share_graphs
 from runners.beam.transform_sources import share_sources
-from runners.cache_sizes import measure_without_modules
-from runners.quick_histograms import make_histograms_in_numpy
-from runners.shared_graphs import share_graphs
 
 
 def run_beam_in_process() -> None:

@@ -1,4 +1,4 @@
-"""TFT loads a transform graph once for all that apply it alike (runners.shared_graphs)."""
+"""TFT loads a transform graph once for all that apply it alike (runners.beam.shared_graphs)."""
 
 import gc
 
@@ -7,7 +7,7 @@ import pytest
 from tensorflow_transform.beam import impl
 from tfx_bsl.tfxio import tensor_adapter
 
-from runners.shared_graphs import share_graphs
+from runners.beam.shared_graphs import share_graphs
 
 
 class Graph:

@@ -2,7 +2,7 @@
 
 TFDV makes a column's ten equal bins out of a thousand quantiles, each of which becomes a proto and
 is compared in Python, for each column of each split. Here the same figures come of the same
-operations in the same order, and so are equal to the last bit. Called by `runners.beam.engine`; imports
+operations in the same order, and so are equal to the last bit. Called by `runners.beam`; imports
 TFDV when called.
 """
 

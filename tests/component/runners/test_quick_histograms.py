@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tensorflow_data_validation.utils import quantiles_util
 
-from runners.quick_histograms import make_histograms_in_numpy
+from runners.beam.quick_histograms import make_histograms_in_numpy
 
 
 @pytest.fixture(scope="module")

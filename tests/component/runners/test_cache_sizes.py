@@ -1,4 +1,4 @@
-"""Sizes measured without the walk through all modules are Beam's (runners.cache_sizes)."""
+"""Sizes measured without the walk through all modules are Beam's (runners.beam.cache_sizes)."""
 
 import functools
 import sys
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from apache_beam.runners.worker import statecache
 
-from runners import cache_sizes
+from runners.beam import cache_sizes
 
 
 class Thing:
