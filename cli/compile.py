@@ -1,7 +1,6 @@
 """`fareline compile`: the spec for a cluster."""
 
 import json
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 from cli.options import ConfigOption, JsonOption, RunnerArgument, SetOption, output_option
 from cli.views.clusters import require_runner, warn_of_examples
 from fareline.errors import SettingsError
+from fareline.files import write_text
 from pipeline.settings.runners import RunnerName
 from runners.submit.quietly import compile_quietly
 
@@ -30,7 +30,7 @@ def compile_(
         require_suffix(output, name)
     settings, compiled = compile_quietly(name, config, overrides)
     path = output or Path(f"{settings.name}{compiled.suffix}")
-    write_spec(path, compiled.text)
+    write_text(path, compiled.text, hint="name another file with --output")
     examples = warn_of_examples(settings, name)
     if as_json:
         answer = {
@@ -61,22 +61,3 @@ def require_suffix(path: Path, runner: RunnerName) -> None:
             f"expected {suffix}, by which every client knows the format",
             f"name it {path.with_suffix(suffix).name}",
         )
-
-
-def write_spec(path: Path, text: str) -> None:
-    """Writes beside, then renames.
-
-    Raises:
-        SettingsError: The file cannot be written.
-    """
-    part = path.with_name(f"{path.name}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
-    except OSError as error:
-        raise SettingsError.explain(
-            str(path),
-            f"cannot be written ({error.strerror})",
-            "expected a folder that is there, and is yours",
-            "name another file with --output",
-        ) from error

@@ -24,6 +24,6 @@ def promote(
     as_json: JsonOption = False,
 ) -> None:
     """Make a newer version live again, after a rollback; by default the newest."""
-    from lineage.recorded import PROMOTE
+    from fareline.recorded import PROMOTE
 
     change_live(workspace, (PROMOTE, to, " ".join(reason.split()), destination), as_json)

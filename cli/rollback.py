@@ -25,7 +25,7 @@ def rollback(
     as_json: JsonOption = False,
 ) -> None:
     """Make an older version live again; by default the one before the live one."""
-    from lineage.recorded import ROLLBACK
+    from fareline.recorded import ROLLBACK
 
     said = " ".join(reason.split())
     if not said:

@@ -26,7 +26,7 @@ class DataDrift(Artifact):
     """What came of comparing one set of Examples with the one before, and with a serving sample.
 
     The file `drift.json` holds every measure of every column. Custom properties: the counts STOPS,
-    RETUNES, WARNS, and what else `lineage.recorded` names.
+    RETUNES, WARNS, and what else `fareline.recorded` names.
     """
 
     TYPE_NAME = "pipeline.DataDrift"

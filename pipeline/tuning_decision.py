@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lineage.recorded import MODEL_CODE_SHA256, SEARCH_SHA256, TARGET_SHA256, TUNING_DECISION
+from fareline.recorded import MODEL_CODE_SHA256, SEARCH_SHA256, TARGET_SHA256, TUNING_DECISION
 
 ALWAYS, ON_DRIFT, NEVER = "always", "on_drift", "never"  # policies
 SEARCHED, REUSED, GIVEN = "searched", "reused", "given"  # decisions

@@ -1,7 +1,7 @@
 """What a run records about itself, beside what TFX does: code, packages, settings, who, and where.
 
 Called by runners.local.run before TFX is imported; runners.local.runner has TFX write it into the
-run's context under the names of `lineage.recorded`. Nothing in here fails a run: what cannot be
+run's context under the names of `fareline.recorded`. Nothing in here fails a run: what cannot be
 known is left out. Of the environment only the login name is read.
 """
 
@@ -9,7 +9,6 @@ import dataclasses
 import getpass
 import hashlib
 import importlib.metadata
-import json
 import os
 import platform
 import subprocess
@@ -19,8 +18,9 @@ from pathlib import Path
 
 import yaml
 
+from fareline import recorded
 from fareline.packages import CHECKOUT, PACKAGES
-from lineage import recorded
+from fareline.recorded.texts import text_of
 from pipeline.settings.load import PATH_MAPPINGS, PATH_SETTINGS
 from pipeline.settings.settings import DEFAULT_PATH, Settings
 from pipeline.user_code import fingerprint_packages
@@ -36,7 +36,7 @@ class Provenance:
     """What is known of a run before it starts.
 
     Attributes:
-        properties: By the names of `lineage.recorded`; texts and whole numbers.
+        properties: By the names of `fareline.recorded`; texts and whole numbers.
         code_version: The commit, or the code's fingerprint where no commit stands for it.
     """
 
@@ -77,7 +77,7 @@ def collect_provenance(
         recorded.RUNNER: runner,
         recorded.STACK: name_stack(packages),
         recorded.PYTHON: platform.python_version(),
-        recorded.PACKAGES: json.dumps(packages),
+        recorded.PACKAGES: text_of(packages),
         recorded.CODE_FINGERPRINT: fingerprint,
         recorded.USE_CACHE: int(use_cache),
         recorded.USER: login_name(),
@@ -100,7 +100,7 @@ def _describe_settings(settings: Settings, overrides: Sequence[str]) -> dict[str
         recorded.SETTINGS: text,
         recorded.SETTINGS_SHA256: hashlib.sha256(text.encode()).hexdigest(),
         recorded.SETTINGS_FILE: settings.path.name if packaged else str(settings.path),
-        recorded.OVERRIDES: json.dumps(list(overrides)),
+        recorded.OVERRIDES: text_of(list(overrides)),
     }
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import filelock
 
 from fareline.errors import WorkspaceError
+from fareline.files import write_text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,13 +120,13 @@ class Workspace:
 
     def remember_store(self, uri: str) -> None:
         """Takes a server for the store of this workspace, for good."""
-        self._uri_path.write_text(uri + "\n")
+        write_text(self._uri_path, uri + "\n")
 
     def note_run(self, run_id: str) -> list[str]:
         """Writes down that a run starts; returns it and those before it that were killed."""
         path = self._unfinished_path
         runs = [*(path.read_text().split() if path.is_file() else ()), run_id]
-        path.write_text("".join(f"{run}\n" for run in runs))
+        write_text(path, "".join(f"{run}\n" for run in runs))
         return runs
 
     def forget_runs(self) -> None:

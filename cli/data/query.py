@@ -139,7 +139,7 @@ def _ask(
     graph: "Graph", query: Any, examples: "Artifact", splits: Mapping[str, list[str]], limit: int
 ) -> dict[str, Any]:
     """Keys: artifact, made_by, uri, spans, splits, features; each split has count, of, examples."""
-    from lineage.recorded import spans_in_words
+    from fareline.recorded.data import spans_in_words
 
     found = query.ask(splits, limit)
     return {

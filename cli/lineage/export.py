@@ -1,7 +1,6 @@
 """`fareline lineage export`: a part of the store, or all of it, for other programs."""
 
 import enum
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +17,7 @@ from cli.options import (
     output_option,
 )
 from fareline.errors import UserMistake
+from fareline.files import write_bytes
 
 if TYPE_CHECKING:
     from lineage.graph.graph import Graph
@@ -75,7 +75,7 @@ def export(
         _check_place(output)
     content = _render(kind, open_graph(workspace, store), target, everything).encode("utf-8")
     if output:
-        _replace(output, content)
+        write_bytes(output, content, hint="name another place")
         written = {"format": kind.value, "output": str(output), "bytes": len(content)}
         if as_json:
             answer(True, written, lambda console: None)
@@ -132,23 +132,3 @@ def _check_place(output: Path) -> None:
     if output.exists() and not output.is_file():
         hint = "name a file in it" if output.is_dir() else "leave -o out and redirect stdout"
         raise UserMistake.explain(str(output), "is no file", "expected one to replace", hint)
-
-
-def _replace(output: Path, content: bytes) -> None:
-    """Writes beside the file and renames: whoever reads it sees the old one or the new one.
-
-    Raises:
-        UserMistake: The folder cannot be written, or is full.
-    """
-    place = output.resolve()  # what a link points to is replaced, not the link
-    beside = place.with_name(f".{place.name[:200]}.{os.getpid()}")
-    try:
-        beside.write_bytes(content)
-        beside.replace(place)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        found = f"cannot be written ({error.strerror})"
-        hint = "name another place"
-        raise UserMistake.explain(
-            str(output), found, "expected a folder to write to", hint
-        ) from error

@@ -80,6 +80,7 @@ def _check(
 
 def _write_settings(recipe: "Recipe", path: Path) -> None:
     from fareline.errors import UserMistake
+    from fareline.files import write_text
 
     if recipe.settings is None:
         raise UserMistake.explain(
@@ -88,10 +89,4 @@ def _write_settings(recipe: "Recipe", path: Path) -> None:
             "expected a model of a run of this project",
             "leave out --settings-out",
         )
-    try:
-        path.write_text(recipe.settings, encoding="utf-8")
-    except OSError as error:
-        found = f"cannot be written ({error.strerror})"
-        raise UserMistake.explain(
-            str(path), found, "expected a file to write", "name another"
-        ) from error
+    write_text(path, recipe.settings, hint="name another --settings-out")

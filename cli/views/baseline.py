@@ -98,7 +98,7 @@ def in_force(decision: "Decision | None") -> str:
 
 def left_out(model: str, rollback: "Execution") -> str:
     """Which model is no baseline since somebody rolled back from it."""
-    from lineage.recorded import REASON, USER
+    from fareline.recorded import REASON, USER
     from lineage.text.harmless import plain
 
     values = rollback.properties

@@ -5,7 +5,7 @@ Called by `cli.models`.
 
 from typing import TYPE_CHECKING, Any
 
-from lineage.recorded import REASON, USER
+from fareline.recorded import REASON, USER
 from lineage.text.flat import number
 from lineage.text.harmless import text
 from lineage.text.times import clock, iso

@@ -19,6 +19,7 @@ import pyarrow.parquet
 from data.reading.rows import Rows
 from data.reading.values import decode
 from fareline.errors import DataError
+from fareline.files import written_beside
 
 
 class RowWriter(Protocol):
@@ -41,19 +42,6 @@ def open_writer(path: Path) -> Iterator[RowWriter]:
             yield writer
         finally:
             writer.close()
-
-
-@contextlib.contextmanager
-def written_beside(path: Path) -> Iterator[Path]:
-    """Gives a file that becomes `path` if the block ends well, and is removed if not."""
-    part = path.with_name(f".{path.name}.part-{os.getpid()}")
-    try:
-        yield part
-        with open(part, "rb") as written:
-            os.fsync(written.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def require_writable(path: Path) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 from openlineage.client import facet_v2
 
+from fareline.recorded import DATA_SHA256, SHA256
+from fareline.recorded.data import source_files
 from lineage.graph.elements import Artifact, Execution
-from lineage.recorded import DATA_SHA256, SHA256, source_files
 
 _URI = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/]*)(?P<path>.*)", re.S)
 _BUCKETS = ("gs", "s3")  # whose keys have no slash in front
@@ -39,7 +40,7 @@ def source_datasets(execution: Execution, written: Sequence[Artifact]) -> list[d
         written: Its outputs. Our own pipelines record the source files there; in a stock store
             only the folder is known.
     """
-    recorded = {file["path"]: file["sha256"] for a in written for file in source_files(a)}
+    recorded = {file.path: file.sha256 for a in written for file in source_files(a)}
     if execution.state == "cached":  # it read nothing: the one whose outputs it took did
         recorded = {}
     elif not recorded and (folder := execution.properties.get(_INPUT_BASE)):

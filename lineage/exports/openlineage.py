@@ -17,10 +17,11 @@ from openlineage.client import event_v2, facet_v2
 from openlineage.client.serde import Serde
 
 from fareline import __version__
+from fareline.recorded import GIT_COMMIT
+from fareline.recorded.texts import parse_json
 from lineage.exports.datasets import artifact_dataset, source_datasets
 from lineage.exports.scope import Scope
 from lineage.graph.elements import Artifact, Execution
-from lineage.recorded import GIT_COMMIT, parse_json
 
 NAMESPACE = "tfx"
 PRODUCER = f"urn:fareline:{__version__}"

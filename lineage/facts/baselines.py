@@ -16,8 +16,8 @@ from ml_metadata import errors
 from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
+from fareline.recorded import REASON, USER
 from lineage.graph.elements import Artifact
-from lineage.recorded import REASON, USER
 from lineage.text.times import iso
 
 BASELINE = "fareline.baseline"

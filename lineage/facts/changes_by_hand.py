@@ -14,7 +14,7 @@ from ml_metadata import errors
 from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
-from lineage import recorded
+from fareline import recorded
 from lineage.graph.elements import Artifact
 
 _PUSHED_MODEL, _MODEL = "pushed_model", "model"

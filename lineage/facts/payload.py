@@ -13,8 +13,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from fareline import recorded
 from fareline.digests import sha256_of_file, sha256_of_folder
-from lineage import recorded
+from fareline.recorded.data import source_files
+from fareline.recorded.texts import parse_json
 from lineage.graph.elements import Artifact
 
 SAME, DIFFERS, MISSING = "same", "differs", "missing"
@@ -129,9 +131,8 @@ def check_source_files(examples: Artifact, hashing: bool = True) -> list[SourceF
             more than that.
     """
     checked = []
-    for entry in recorded.source_files(examples):
-        path, size = str(entry.get("path", "")), int(entry.get("bytes", 0))
-        digest = str(entry.get("sha256", ""))
+    for entry in source_files(examples):
+        path, size, digest = entry.path, entry.bytes or 0, entry.sha256
         checked.append(SourceFile(path, size, digest, _compare_file(path, size, digest, hashing)))
     return checked
 
@@ -177,7 +178,7 @@ def check_fingerprint(examples: Artifact, parameters: Mapping[str, Any]) -> Fing
     """
     was = examples.properties.get(_FINGERPRINT)
     base = local_path(str(parameters.get("input_base") or ""))
-    config = recorded.parse_json(parameters.get("input_config"))
+    config = parse_json(parameters.get("input_config"))
     if not isinstance(was, str) or not isinstance(config, dict):
         return Fingerprint("", "", NOT_RECORDED)
     splits = [s for s in config.get("splits", []) if isinstance(s, dict)]

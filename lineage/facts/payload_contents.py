@@ -10,9 +10,9 @@ from typing import Any
 
 from google.protobuf import json_format, message, text_format
 
+from fareline.recorded.texts import parse_json
 from lineage.facts.payload import local_path
 from lineage.graph.elements import Artifact
-from lineage.recorded import parse_json
 from lineage.text.flat import flatten
 
 _STATISTICS_FILE = "FeatureStats.pb"

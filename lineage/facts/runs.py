@@ -8,8 +8,8 @@ they are about.
 
 from typing import TYPE_CHECKING, Any
 
+from fareline.recorded.data import spans_of
 from lineage.graph.elements import Artifact
-from lineage.recorded import spans_of
 from lineage.text.times import iso
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 import dataclasses
 from collections.abc import Iterable, Mapping
 
-from lineage import recorded
+from fareline import recorded
 from lineage.facts.models import is_blessed
 from lineage.facts.pushes import live_pushes, pushed_to
 from lineage.graph.elements import Execution

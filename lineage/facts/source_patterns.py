@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from lineage.recorded import parse_json
+from fareline.recorded.texts import parse_json
 
 _PLACEHOLDER = re.compile(r"\{(?P<name>SPAN|VERSION|YYYY|MM|DD)(:\d+)?\}")
 _OF_A_DAY = {"YYYY": "%Y", "MM": "%m", "DD": "%d"}

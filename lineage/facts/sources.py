@@ -7,7 +7,8 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from lineage import recorded
+from fareline import recorded
+from fareline.recorded.data import RecordedFile, source_files
 from lineage.facts.source_patterns import splits_read
 from lineage.graph.elements import Artifact, Execution
 
@@ -63,7 +64,7 @@ def sources_of(execution: Execution, outputs: Iterable[Artifact]) -> list[Source
     """
     found: list[Source] = []
     for artifact in outputs:
-        files = recorded.source_files(artifact) if artifact.type == "Examples" else []
+        files = source_files(artifact) if artifact.type == "Examples" else []
         imported = execution.properties.get(_IMPORTED_FROM)
         if files:
             found += [_recorded_file(execution, artifact, file) for file in files]
@@ -78,16 +79,8 @@ def sources_of(execution: Execution, outputs: Iterable[Artifact]) -> list[Source
     return found
 
 
-def _recorded_file(execution: Execution, artifact: Artifact, file: dict[str, Any]) -> Source:
-    size = file.get("bytes")
-    return Source(
-        execution,
-        artifact,
-        str(file.get("path", "")),
-        str(file.get("sha256", "")),
-        1,
-        size if isinstance(size, int) else None,
-    )
+def _recorded_file(execution: Execution, artifact: Artifact, file: RecordedFile) -> Source:
+    return Source(execution, artifact, file.path, file.sha256, 1, file.bytes)
 
 
 def _patterns(execution: Execution, artifact: Artifact) -> Iterator[Source]:

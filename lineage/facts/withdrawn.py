@@ -5,10 +5,10 @@ would hold up every sound one after it. Called by the pipeline's baseline strate
 `lineage.answers.prune.prune`, `lineage.answers.why.why` and `cli.baseline`.
 """
 
+from fareline.recorded import DESTINATION, FROM_VERSION, PROMOTE, ROLLBACK
 from lineage.facts.pushes import pushed_to
 from lineage.graph.elements import Artifact, Execution
 from lineage.graph.graph import Graph
-from lineage.recorded import DESTINATION, FROM_VERSION, PROMOTE, ROLLBACK
 
 _MODEL = "model"
 

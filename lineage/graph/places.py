@@ -11,8 +11,8 @@ from ml_metadata import errors
 from ml_metadata.metadata_store import ListOptions, OrderByField, metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
+from fareline.recorded.run import RunRecord
 from lineage.graph.elements import Place, decode_values
-from lineage.recorded import RunRecord
 
 _RUN, _NODE, _PIPELINE = "pipeline_run", "node", "pipeline"
 # Asking for the contexts of one execution takes as long as listing so many executions of a node.
@@ -60,7 +60,7 @@ class Places:
     def record(self, run_id: str) -> RunRecord:
         """What a run recorded about itself; empty for an unknown run."""
         context = self.run_contexts().get(run_id)
-        return RunRecord(decode_values(context.custom_properties) if context else {})
+        return RunRecord(decode_values(context.custom_properties) if context else {}, run_id)
 
     def members_of_pipeline(self, name: str) -> frozenset[int]:
         """Ids of the executions of a pipeline; none for an unknown one."""

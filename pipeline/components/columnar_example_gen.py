@@ -38,8 +38,10 @@ from tfx.utils import proto_utils
 from data.reading.quarantine import require_few_bad
 from data.sources.local_query import LocalQuery
 from data.splitting.hash import Splitting
+from fareline import recorded
 from fareline.errors import DataError
-from lineage import recorded
+from fareline.recorded.data import source_files_text
+from fareline.recorded.texts import text_of
 from pipeline.components.example_gen import sha256_of_data
 from pipeline.components.lookup import mark_examples
 from pipeline.ingest.beam_files import PARTS, Reading, read_files
@@ -81,9 +83,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
 
         Args:
             input_dict: Empty.
-            output_dict: `examples`; gets TFX's properties and those of `lineage.recorded`; bad rows
-                are in `quarantine.jsonl` in its folder. Where there were too many, the artifact
-                goes, and they are in `quarantine/` beside the folder of all artifacts.
+            output_dict: `examples`; gets TFX's properties and those of `fareline.recorded`; bad
+                rows are in `quarantine.jsonl` in its folder. Where there were too many, the
+                artifact goes, and they are in `quarantine/` beside the folder of all artifacts.
             exec_properties: `input_base`, and `input_config` with the patterns that TFX's driver
                 has filled in; `output_config`; `custom_config`, see `pack_options`.
 
@@ -178,13 +180,13 @@ def _keep_quarantine(report: Mapping[str, Any], uri: str, tmp_dir: str, most: fl
 
 def _record(examples: types.Artifact, report: Mapping[str, Any], base: str) -> None:
     files: Sequence[dict[str, Any]] = report["files"]
-    examples.set_string_custom_property(recorded.SOURCE_FILES, json.dumps(files))
+    examples.set_string_custom_property(recorded.SOURCE_FILES, source_files_text(files))
     examples.set_string_custom_property(recorded.DATA_SHA256, sha256_of_data(base, files))
-    examples.set_string_custom_property(recorded.SPLIT_ROWS, json.dumps(report["splits"]))
+    examples.set_string_custom_property(recorded.SPLIT_ROWS, text_of(report["splits"]))
     examples.set_string_custom_property(recorded.ROWS_READ, str(report["rows"]))
     if report["starts"]:
-        examples.set_string_custom_property(recorded.SPLIT_STARTS, json.dumps(report["starts"]))
-    examples.set_string_custom_property(recorded.QUARANTINED, json.dumps(report["reasons"]))
+        examples.set_string_custom_property(recorded.SPLIT_STARTS, text_of(report["starts"]))
+    examples.set_string_custom_property(recorded.QUARANTINED, text_of(report["reasons"]))
 
 
 class ColumnarExampleGen(tfx_component.FileBasedExampleGen):

@@ -3,18 +3,17 @@
 No `from __future__ import annotations`: TFX reads the raw annotations.
 """
 
-import json
-
 from tfx.dsl.component.experimental.annotations import InputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.dsl.io import fileio
 from tfx.types.standard_artifacts import Examples
 
-from lineage.recorded import DRIFTED
+from fareline.recorded.drift import drifted_in_report
+from fareline.recorded.gate import parse_decisions
 from monitoring.drift.compare import STOP
 from pipeline.artifacts import DECISIONS_FILE, DRIFT_FILE, DataDecision, DataDrift
 from pipeline.data_gate.passed_data import data_set, note_passed
-from schema.gate.decide import Decision, require_passing
+from schema.gate.decide import require_passing
 
 _WORDS = {"previous": "the data before it", "serving": "what the model was trained on"}
 
@@ -31,13 +30,13 @@ def DataGate(  # noqa: N802 - TFX names the component after the function
     If there is none it notes that the data has passed: the next data is compared with it.
     """
     with fileio.open(f"{decision.uri}/{DECISIONS_FILE}", "r") as file:
-        decisions = [Decision.from_json(each) for each in json.loads(file.read())]
+        decisions = parse_decisions(file.read())
     with fileio.open(f"{drift.uri}/{DRIFT_FILE}", "r") as file:
-        drifted = json.loads(file.read())[DRIFTED]
+        drifted = drifted_in_report(file.read())
     stopping = [
-        f"{each['column']}: {each['said']}; compared with {_WORDS[each['against']]}"
+        f"{each.column}: {each.said}; compared with {_WORDS[each.against]}"
         for each in drifted
-        if each["policy"] == STOP
+        if each.policy == STOP
     ]
     require_passing(decisions, stopping)
     note_passed(passed_data, data_set(examples))

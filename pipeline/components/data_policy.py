@@ -5,7 +5,6 @@ found in the store above all where DataGate, after it, stops the run. No `from _
 annotations`: TFX reads the raw annotations.
 """
 
-import dataclasses
 import datetime
 import json
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,8 @@ from tfx.types import artifact_utils
 from tfx.types.standard_artifacts import ExampleAnomalies, Examples, Schema
 from tfx.utils import io_utils
 
+from fareline.recorded import DECISIONS
+from fareline.recorded.gate import decisions_text
 from pipeline.artifacts import DECISIONS_FILE, DataDecision
 from pipeline.components.curated_schema import SCHEMA_FILE
 from pipeline.data_gate.coverage import Demands, count, find_shortfalls
@@ -59,13 +60,13 @@ def DataPolicy(  # noqa: N802 - TFX names the component after the function
         evidence.append(seen)
     day = datetime.date.fromisoformat(today) if today else _today()
     decided = decide(found, evidence, _rules(content["rules"]), content["default"], day)
-    listed = json.dumps([dataclasses.asdict(each) for each in decided], ensure_ascii=False)
+    listed = decisions_text(decided)
     fileio.makedirs(decision.uri)
     with fileio.open(f"{decision.uri}/{DECISIONS_FILE}", "w") as file:
         file.write(listed)
     decision.set_int_custom_property("anomalies", len(decided))
     decision.set_int_custom_property("stops", sum(each.action == STOP for each in decided))
-    decision.set_string_custom_property("decisions", listed)
+    decision.set_string_custom_property(DECISIONS, listed)
 
 
 def _today() -> datetime.date:

@@ -14,7 +14,8 @@ from tfx.dsl.io import fileio
 from tfx.types.standard_artifacts import Examples, Schema
 from tfx.utils import io_utils
 
-from lineage.recorded import DRIFTED, REFERENCE, REFERENCE_SPAN, RETUNE_REASONS
+from fareline.recorded import DRIFTED, REFERENCE, REFERENCE_SPAN, RETUNE_REASONS
+from fareline.recorded.drift import Drifted, drifted_text
 from monitoring.drift.compare import RETUNE, STOP, WARN, compare
 from monitoring.drift.report import Comparison, dump
 from pipeline.artifacts import DRIFT_FILE, RETUNES, STOPS, WARNS, DataDrift
@@ -51,7 +52,7 @@ def DriftMonitor(  # noqa: N802 - TFX names the component after the function
     previous = find_previous(passed_data, current)
     comparisons = _compare_all(current, previous, task, contract)
     drifted = [
-        {"against": against, "column": column.name, "policy": column.policy, "said": said}
+        Drifted(against, column.name, column.policy, said)
         for against, comparison in comparisons.items()
         for column in comparison.drifted()
         for said in column.say()
@@ -60,17 +61,16 @@ def DriftMonitor(  # noqa: N802 - TFX names the component after the function
     content = {name: comparison.to_dict() for name, comparison in comparisons.items()}
     fileio.makedirs(drift.uri)
     with fileio.open(f"{drift.uri}/{DRIFT_FILE}", "w") as file:
-        file.write(dump({REFERENCE: reference_of, DRIFTED: drifted, **content}))
+        listed = [dataclasses.asdict(each) for each in drifted]
+        file.write(dump({REFERENCE: reference_of, DRIFTED: listed, **content}))
     drift.set_string_custom_property(REFERENCE, previous.uri if previous else "")
     drift.set_int_custom_property(REFERENCE_SPAN, previous.span if previous else 0)
     for name, policy in ((STOPS, STOP), (RETUNES, RETUNE), (WARNS, WARN)):
-        columns = {
-            (each["against"], each["column"]) for each in drifted if each["policy"] == policy
-        }
+        columns = {(each.against, each.column) for each in drifted if each.policy == policy}
         drift.set_int_custom_property(name, len(columns))
-    reasons = [f"{d['column']}: {d['said']}" for d in drifted if d["policy"] == RETUNE]
+    reasons = [f"{d.column}: {d.said}" for d in drifted if d.policy == RETUNE]
     drift.set_string_custom_property(RETUNE_REASONS, "\n".join(reasons))
-    drift.set_string_custom_property(DRIFTED, json.dumps(drifted, ensure_ascii=False))
+    drift.set_string_custom_property(DRIFTED, drifted_text(drifted))
 
 
 def _compare_all(

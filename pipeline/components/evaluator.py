@@ -8,7 +8,6 @@ Used by `pipeline.dag`. No `from __future__ import annotations`: TFX reads raw a
 """
 
 import json
-import math
 import os
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -34,7 +33,8 @@ from tfx.types.standard_component_specs import (
 from tfx.utils import io_utils, json_utils
 
 from fareline.errors import UserMistake
-from lineage.recorded import METRIC_PREFIX, METRICS, NO_MODEL, VERDICT
+from fareline.recorded import METRIC_PREFIX, METRICS, NO_MODEL, VERDICT
+from fareline.recorded.evaluation import Metrics, finite
 from pipeline.evaluation import numpy_confusion_matrices, tfma_internals
 from pipeline.evaluation.eval_config import read_metrics, read_refusals
 from pipeline.evaluation.evaluator_inputs import read_inputs
@@ -77,7 +77,7 @@ class Executor(tfx_executor.Executor):
         Args:
             input_dict: As TFX's; a `baseline_model` without files counts as none.
             output_dict: `evaluation` and `blessing`. The evaluation gets `metrics`, JSON as
-                `lineage.recorded` has it with null for what is undefined, and each defined overall
+                `fareline.recorded` has it with null for what is undefined, and each defined overall
                 metric as a number: `metric_auc` and so on. The blessing gets `verdict`, JSON, and
                 the same as verdict.json in its payload.
             exec_properties: As TFX's, with `demands` and `task`.
@@ -196,10 +196,9 @@ def read_demands(exec_properties: Mapping[str, Any]) -> Evaluation:
 
 def record_metrics(evaluation: types.Artifact) -> None:
     """Copies the metrics of an evaluation from its files into its custom properties."""
-    slices = {one.name: _finite(one.metrics) for one in read_metrics(evaluation.uri)}
+    slices = {one.name: finite(one.metrics) for one in read_metrics(evaluation.uri)}
     overall = slices.pop(OVERALL, {})
-    content = {"overall": overall, "slices": slices}
-    evaluation.set_string_custom_property(METRICS, json.dumps(content, allow_nan=False))
+    evaluation.set_string_custom_property(METRICS, Metrics(overall, slices).to_text())
     for name, value in overall.items():
         if value is not None:
             evaluation.set_float_custom_property(f"{METRIC_PREFIX}{name}", value)
@@ -223,16 +222,11 @@ def record_verdict(blessing: types.Artifact, verdict: Verdict, refusals: list[st
         blessing.set_int_custom_property(
             constants.ARTIFACT_PROPERTY_BLESSED_KEY, constants.NOT_BLESSED_VALUE
         )
-    content = verdict.to_json() | {"blessed": blessed, "tfma_refusals": refusals}
-    text = json.dumps(content, ensure_ascii=False, allow_nan=False)
-    blessing.set_string_custom_property(VERDICT, text)
-    pretty = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+    record = verdict.to_record(blessed, refusals)
+    blessing.set_string_custom_property(VERDICT, record.to_text())
+    pretty = record.to_text(indent=1) + "\n"
     io_utils.write_string_file(os.path.join(blessing.uri, VERDICT_FILE), pretty)
     logging.info("The model is %s.", "blessed" if blessed else "not blessed")
-
-
-def _finite(metrics: Mapping[str, float]) -> dict[str, float | None]:
-    return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
 
 
 class Evaluator(base_beam_component.BaseBeamComponent):

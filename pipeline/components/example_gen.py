@@ -8,7 +8,6 @@ Used by `pipeline.dag`. No `from __future__ import annotations`: TFX reads raw a
 
 import contextlib
 import hashlib
-import json
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -27,7 +26,8 @@ from tfx.utils import io_utils, proto_utils
 from data.reading.csv_header import require_distinct_header
 from fareline.digests import sha256_of_stream
 from fareline.errors import DataError
-from lineage.recorded import DATA_SHA256, SOURCE_FILES
+from fareline.recorded import DATA_SHA256, SOURCE_FILES
+from fareline.recorded.data import source_files_text
 from pipeline.components.lookup import mark_examples
 from pipeline.ingest.span_driver import SpanDriver
 
@@ -49,7 +49,7 @@ class Executor(tfx_executor.Executor):
         Args:
             input_dict: Empty.
             output_dict: `examples`; gets TFX's properties, and `source_files` and `data_sha256` as
-                `lineage.recorded` has them.
+                `fareline.recorded` has them.
             exec_properties: `input_base` and `input_config`, in whose patterns TFX's driver has
                 filled in span and version; and the rest of TFX's.
 
@@ -65,7 +65,7 @@ class Executor(tfx_executor.Executor):
             super().Do(input_dict, output_dict, exec_properties | properties)
         files = describe_files(base, [split.pattern for split in config.splits])
         examples = artifact_utils.get_single_instance(output_dict[EXAMPLES_KEY])
-        examples.set_string_custom_property(SOURCE_FILES, json.dumps(files))
+        examples.set_string_custom_property(SOURCE_FILES, source_files_text(files))
         examples.set_string_custom_property(DATA_SHA256, sha256_of_data(base, files))
         mark_examples(examples, exec_properties)
 

@@ -28,6 +28,7 @@ from tfx.utils import io_utils, path_utils
 from tfx_bsl.tfxio import dataset_options
 
 from fareline.errors import DataError
+from fareline.recorded.validation import budgets_text, parse_budgets
 from pipeline.user_code import INFRA_VALIDATOR_SOURCES, fingerprint_sources
 from serving.model.warm_up import write_warm_up
 from serving.validation.check import Budgets, CheckResult, check_model
@@ -87,7 +88,7 @@ class Executor(tfx_infra_validator.Executor):
         # Kubeflow hands integers on as floats.
         num_examples = int(exec_properties["num_examples"])
         budgets = Budgets.from_mapping(
-            {**json.loads(exec_properties["budgets"]), "num_examples": num_examples}
+            {**parse_budgets(exec_properties["budgets"]), "num_examples": num_examples}
         )
         examples = read_examples(
             input_dict[standard_component_specs.EXAMPLES_KEY],
@@ -257,7 +258,7 @@ class InfraValidator(base_component.BaseComponent):
             spec=InfraValidatorSpec(
                 model=model,
                 examples=examples,
-                budgets=json.dumps(budgets, sort_keys=True),
+                budgets=budgets_text(budgets),
                 num_examples=num_examples,
                 split=split,
                 model_name=model_name,

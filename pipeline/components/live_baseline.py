@@ -14,7 +14,7 @@ from tfx.dsl.io import fileio
 from tfx.types.standard_artifacts import Model
 from tfx.utils import io_utils, path_utils
 
-from lineage.recorded import NO_MODEL
+from fareline.recorded import NO_MODEL
 from serving.versions.files import SAVED_MODEL_FILE, version_numbers
 
 VERSION, SOURCE = "version", "source"

@@ -32,7 +32,8 @@ from tfx.utils import io_utils, path_utils, proto_utils
 
 from fareline.digests import sha256_of_folder
 from fareline.errors import UserMistake
-from lineage.recorded import SHA256, VERSIONS_REMOVED, WITHHELD_VERSION
+from fareline.recorded import SHA256, VERSIONS_REMOVED, WITHHELD_VERSION
+from fareline.recorded.texts import text_of
 from serving.versions.publish import PublishError, WithheldError, publish, remove_old
 
 NOT_PUSHED_KEY = "not_pushed_because"
@@ -127,7 +128,7 @@ class Executor(tfx_executor.Executor):
         config = json.loads(exec_properties.get(CUSTOM_CONFIG_KEY) or "null") or {}
         removed = _remove_old(base, config.get(KEEP_VERSIONS))
         if removed:
-            pushed_model.set_string_custom_property(VERSIONS_REMOVED, json.dumps(removed))
+            pushed_model.set_string_custom_property(VERSIONS_REMOVED, text_of(removed))
 
 
 def _remove_old(base: str, keep: int | None) -> list[int]:

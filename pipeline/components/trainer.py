@@ -21,7 +21,8 @@ from tfx.types.standard_component_specs import HYPERPARAMETERS_KEY, MODEL_KEY, T
 from tfx.utils import io_utils, json_utils, proto_utils
 
 from fareline.digests import sha256_of_folder
-from lineage.recorded import HYPERPARAMETERS, SHA256
+from fareline.recorded import HYPERPARAMETERS, SHA256
+from fareline.recorded.texts import text_of
 
 STEPS_KEY = "training_steps"
 
@@ -60,7 +61,7 @@ class Executor(tfx_executor.GenericExecutor):
             model.set_string_custom_property(SHA256, sha256_of_folder(model.uri))
         if input_dict.get(HYPERPARAMETERS_KEY):
             values = read_hyperparameters(input_dict[HYPERPARAMETERS_KEY])
-            model.set_string_custom_property(HYPERPARAMETERS, json.dumps(values))
+            model.set_string_custom_property(HYPERPARAMETERS, text_of(values))
 
 
 def put_steps_into_train_args(exec_properties: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from tfx.types.standard_component_specs import (
 )
 from tfx.utils import io_utils, json_utils
 
-from lineage.recorded import (
+from fareline.recorded import (
     RETUNE_REASONS,
     REUSED_FROM,
     TUNING_DECISION,
@@ -79,8 +79,8 @@ class Executor(tfx_executor.Executor):
             input_dict: As TFX's. With policy `on_drift` also `last_hyperparameters`, one artifact
                 or none; `drift` of this data, likewise; `earlier_drift`, of data before it.
             output_dict: As TFX's. Both get `tuning_decision`; `best_hyperparameters` also why, and
-                what it was searched for (lineage.recorded). Without a search `tuner_results` are an
-                empty list.
+                what it was searched for (fareline.recorded). Without a search `tuner_results` are
+                an empty list.
             exec_properties: As TFX's, and `tuning_trials`.
         """
         config = json.loads(exec_properties[CUSTOM_CONFIG_KEY])

@@ -18,7 +18,8 @@ from tfx.components.example_gen.utils import FINGERPRINT_PROPERTY_NAME, SPAN_PRO
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
-from lineage.recorded import DATA_SHA256, SPANS, parse_json
+from fareline.recorded import DATA_SHA256, SPANS
+from fareline.recorded.data import parse_spans
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,5 +114,5 @@ def _number(value: Any) -> int:
 
 def _first_span(examples: types.Artifact, last: int) -> int:
     """The earliest span of a window; of one span itself."""
-    listed = parse_json(examples.get_custom_property(SPANS))
-    return min((span["span"] for span in listed), default=last) if listed else last
+    spans = parse_spans(examples.get_custom_property(SPANS))
+    return min((span for span, _ in spans), default=last)

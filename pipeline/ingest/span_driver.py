@@ -7,7 +7,6 @@ record them all: `span` and `version` are the newest's, as TFX has them; `spans`
 Used by the ExampleGens of this package, where drivers run here; a cluster runs TFX's driver.
 """
 
-import json
 from typing import Any
 
 from tfx.components.example_gen import driver, utils
@@ -26,7 +25,8 @@ from tfx.utils import io_utils, proto_utils
 
 from data.sources.span_patterns import Span, find_spans
 from fareline.errors import DataError
-from lineage.recorded import SPANS
+from fareline.recorded import SPANS
+from fareline.recorded.data import spans_text
 
 
 class SpanDriver(driver.FileBasedDriver):
@@ -78,9 +78,10 @@ class SpanDriver(driver.FileBasedDriver):
         """Resolves the spans; the Examples record them all."""
         result = super().run(execution_info)
         if self._spans is not None:
-            listed = [{"span": s.number, "version": s.version} for s in self._spans]
             [examples] = result.output_artifacts[EXAMPLES_KEY].artifacts
-            examples.custom_properties[SPANS].string_value = json.dumps(listed)
+            examples.custom_properties[SPANS].string_value = spans_text(
+                (s.number, s.version) for s in self._spans
+            )
         return result
 
 

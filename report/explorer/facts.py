@@ -7,7 +7,9 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from lineage import recorded
+from fareline import recorded
+from fareline.recorded.evaluation import metrics_of
+from fareline.recorded.run import RunRecord
 from lineage.facts.models import is_blessed
 from lineage.graph.elements import Artifact, Execution
 from lineage.graph.graph import Graph
@@ -120,13 +122,13 @@ def _output_keys(graph: Graph, execution: Execution) -> set[str]:
 
 
 def _ended(properties: dict[str, Any], executions: Sequence[Execution]) -> int:
-    ended = recorded.RunRecord(properties).ended
+    ended = RunRecord(properties).ended
     return ended or max((e.updated for e in executions), default=0)
 
 
 def _metrics(evaluations: Sequence[Artifact]) -> dict[str, float]:
     for evaluation in reversed(evaluations):
-        if metrics := recorded.metrics_of(evaluation):
+        if metrics := metrics_of(evaluation):
             return metrics
     return {}
 

@@ -12,6 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import IO
 
+from fareline.files import write_bytes
 from lineage.graph.graph import Graph
 from lineage.ids import Target
 from report.explorer.data import packed_content
@@ -69,7 +70,7 @@ def write_explorer(
     """
     page = explorer_page(graph, focus).encode()
     if isinstance(destination, str | Path):
-        Path(destination).write_bytes(page)
+        write_bytes(destination, page)
     else:
         destination.write(page)
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from ml_metadata.metadata_store import metadata_store
 
+from fareline.recorded import COPY_OF_VERSION, WITHHELD_VERSION
 from lineage.facts.pushes import pushed_to
 from lineage.facts.runs import outputs_of_run
 from lineage.graph.graph import Graph
-from lineage.recorded import COPY_OF_VERSION, WITHHELD_VERSION
 from serving.validation.verdict import MACHINE_REASONS
 from serving.versions.publish import is_newest, latest_version
 

@@ -8,7 +8,6 @@ marked as running in the store. Imports TFX.
 """
 
 import concurrent.futures
-import json
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +22,8 @@ from tfx.orchestration.pipeline import Pipeline
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
-from lineage import recorded
+from fareline import recorded
+from fareline.recorded.texts import text_of
 from lineage.store.open import adapt, connect
 from runners.abandoned import fail_abandoned_executions
 from runners.progress import NodeResult, NodeState
@@ -142,7 +142,7 @@ class LocalRunner:
         After an interrupt only the thread that called `run` may call this.
 
         Args:
-            outcome: See `lineage.recorded.OUTCOME`.
+            outcome: See `fareline.recorded.OUTCOME`.
         """
         with self._metadata_lock:
             try:
@@ -216,7 +216,7 @@ def _add_provenance(nodes: Mapping[str, pipeline_pb2.PipelineNode], provenance: 
     rest are spared the text, since each node's specification is logged. Contexts are no part of the
     cache key.
     """
-    properties = {**provenance.properties, recorded.NODES: json.dumps(list(nodes))}
+    properties = {**provenance.properties, recorded.NODES: text_of(list(nodes))}
     for node in nodes.values():
         for context in node.contexts.contexts:
             if context.type.name == _RUN_CONTEXT_TYPE and not node.upstream_nodes:

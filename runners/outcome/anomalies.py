@@ -9,8 +9,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from fareline.recorded.gate import decisions_of as recorded_decisions
 from lineage.graph.elements import Artifact
-from lineage.recorded import parse_json
 from lineage.text.harmless import plain
 
 _STYLES = {"stop": "bold red", "warn": "yellow", "ignore": "dim"}
@@ -18,9 +18,8 @@ _COLUMNS = ("column", "found", "expected", "example", "rows", "decision")
 
 
 def decisions_of(decision: Artifact | None) -> list[dict[str, Any]]:
-    """The decisions that an artifact records, as `schema.gate.Decision` has them."""
-    found = parse_json(decision.properties.get("decisions")) if decision else None
-    return found if isinstance(found, list) else []
+    """The decisions that an artifact records, as plain JSON values."""
+    return [each.to_json() for each in recorded_decisions(decision)] if decision else []
 
 
 def anomalies_table(decisions: Sequence[Mapping[str, Any]]) -> Table:

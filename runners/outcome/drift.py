@@ -3,6 +3,7 @@
 Called by `runners.outcome.summary`.
 """
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,8 +11,9 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from fareline.recorded import DRIFTED, REFERENCE, REFERENCE_SPAN
+from fareline.recorded.drift import drifted_of
 from lineage.graph.elements import Artifact
-from lineage.recorded import DRIFTED, REFERENCE, REFERENCE_SPAN, parse_json
 from lineage.text.harmless import plain
 
 _STYLES = {"stop": "bold red", "retune": "yellow", "warn": "yellow", "record": "dim"}
@@ -22,11 +24,10 @@ def drift_of(drift: Artifact | None) -> dict[str, Any] | None:
     """What an artifact records: `reference`, `reference_span`, `drifted`; None without one."""
     if drift is None:
         return None
-    found = parse_json(drift.properties.get(DRIFTED))
     return {
         REFERENCE: drift.properties.get(REFERENCE) or None,
         REFERENCE_SPAN: drift.properties.get(REFERENCE_SPAN) or None,
-        DRIFTED: found if isinstance(found, list) else [],
+        DRIFTED: [dataclasses.asdict(each) for each in drifted_of(drift)],
     }
 
 

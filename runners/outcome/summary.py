@@ -18,12 +18,14 @@ from rich.table import Table
 from rich.text import Text
 
 from fareline.errors import FarelineError
+from fareline.recorded.data import rows_read
+from fareline.recorded.evaluation import read_metrics as recorded_metrics
+from fareline.recorded.tuning import tuning_of
 from lineage.answers.why.view import judgement_lines, refusals
 from lineage.answers.why.why import why_run
 from lineage.facts.runs import outputs_of_run
 from lineage.graph.elements import Artifact
 from lineage.graph.graph import Graph
-from lineage.recorded import METRICS, parse_json, rows_read, tuning_of
 from pipeline.evaluation.verdict import SliceMetrics
 from pipeline.settings.settings import Settings
 from pipeline.settings.slicing import OVERALL
@@ -158,10 +160,10 @@ def read_metrics(evaluation_uri: str) -> list[SliceMetrics]:
 
 def _slices(evaluation: Artifact) -> Sequence[SliceMetrics]:
     """The metrics by slice, as our Evaluator recorded them, or else from the artifact's files."""
-    found = parse_json(evaluation.properties.get(METRICS))
-    if not isinstance(found, dict):
+    found = recorded_metrics(evaluation)
+    if found is None:
         return read_metrics(evaluation.uri)
-    named = {OVERALL: found.get("overall", {}), **found.get("slices", {})}
+    named = {OVERALL: found.overall, **found.slices}
     return [
         SliceMetrics(name, {k: math.nan if v is None else v for k, v in metrics.items()})
         for name, metrics in named.items()

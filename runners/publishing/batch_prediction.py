@@ -17,8 +17,9 @@ import pyarrow as pa
 
 from data.reading.rows import BadRow, Rows
 from data.writing.encode import encode_examples
-from data.writing.rows import RowWriter, open_writer, written_beside
+from data.writing.rows import RowWriter, open_writer
 from fareline.errors import DataError, UserMistake
+from fareline.files import written_beside
 
 PREDICTION, MODEL_VERSION = "prediction", "model_version"
 QUARANTINE_SUFFIX = ".quarantine.jsonl"

@@ -16,10 +16,10 @@ from ml_metadata.metadata_store import metadata_store
 
 from fareline.digests import sha256_of_folder
 from fareline.errors import FarelineError, UserMistake
+from fareline.recorded import PROMOTE, ROLLBACK
 from lineage.answers.models.versions import PushedVersion
 from lineage.facts.changes_by_hand import Change, begin_change, complete_change, fail_change
 from lineage.graph.graph import Graph
-from lineage.recorded import PROMOTE, ROLLBACK
 from runners.provenance import login_name
 from runners.publishing.published import (
     Destination,

@@ -14,7 +14,7 @@ from google.protobuf import json_format, struct_pb2
 from kfp.pipeline_spec import pipeline_spec_pb2
 from ml_metadata.proto import metadata_store_pb2
 
-from lineage.recorded import METRIC_PREFIX
+from fareline.recorded import METRIC_PREFIX
 
 # Source: tfx.types.artifact
 _SINGLE_VALUE = "__value__"

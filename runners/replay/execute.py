@@ -80,7 +80,7 @@ def run_spec(
 
 
 def _outcome(state: str, store: metadata_store.MetadataStore, run_id: str) -> str:
-    """The run's end by the names of `lineage.recorded.OUTCOME`."""
+    """The run's end by the names of `fareline.recorded.OUTCOME`."""
     if state != SUCCEEDED:
         return "interrupted" if state == CANCELLED else "failed"
     outputs = outputs_of_run(Graph(store), run_id)

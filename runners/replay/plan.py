@@ -62,7 +62,7 @@ class SpecRun:
         plan: From `make_plan`.
         workspace: Whose store it is recorded in.
         run_id: In ML Metadata.
-        properties: What the run says about itself, by the names of `lineage.recorded`.
+        properties: What the run says about itself, by the names of `fareline.recorded`.
         code_version: Names the code; empty for none.
         use_cache: Whether tasks may be served from the cache where the specification says so.
     """

@@ -14,7 +14,7 @@ from ml_metadata import errors
 from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
-from lineage import recorded
+from fareline import recorded
 from runners.replay.artifacts import put_value
 
 State = metadata_store_pb2.Execution
@@ -31,7 +31,7 @@ class Recorder:
         store: Open for writing.
         pipeline: Its name.
         run_id: Of the run.
-        properties: What the run says about itself, by the names of `lineage.recorded`.
+        properties: What the run says about itself, by the names of `fareline.recorded`.
         code_version: Names the context of all executions of this code; empty for none.
     """
 
@@ -192,7 +192,7 @@ class Recorder:
         return registered
 
     def end(self, outcome: str) -> None:
-        """Records how the run ended, and when, as `lineage.recorded.OUTCOME` has it."""
+        """Records how the run ended, and when, as `fareline.recorded.OUTCOME` has it."""
         with self._lock:
             context = self._store.get_context_by_type_and_name(_RUN, self._run_id)
             if context is None:  # nothing was ever started

@@ -14,8 +14,9 @@ from typing import Any
 
 from ml_metadata.metadata_store import metadata_store
 
+from fareline import recorded
 from fareline.errors import FarelineError
-from lineage import recorded
+from fareline.recorded.texts import text_of
 from runners.progress import NodeResult, NodeState
 from runners.replay.containers import ContainerRun, type_name
 from runners.replay.inputs import Finished, Inputs, executor_input
@@ -56,7 +57,7 @@ class Execution:
             store,
             run.plan.document.pipeline,
             run.run_id,
-            {**run.properties, recorded.NODES: json.dumps(list(self._tasks))},
+            {**run.properties, recorded.NODES: text_of(list(self._tasks))},
             run.code_version,
         )
         log = run.workspace.logs_dir / f"{run.run_id}.preload.log"

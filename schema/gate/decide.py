@@ -6,11 +6,11 @@ a run through what these record. Imports tensorflow_metadata and no TensorFlow.
 
 import dataclasses
 import datetime
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
+from fareline.recorded.gate import Decision
 from schema.gate.anomalies import Anomaly, DataAnomalies
-from schema.gate.evidence import SCHEMA, Evidence, say_finding
+from schema.gate.evidence import Evidence, say_finding
 
 STOP, WARN, IGNORE = "stop", "warn", "ignore"
 ACTIONS = (STOP, WARN, IGNORE)
@@ -43,41 +43,6 @@ class Rule:
     def narrowness(self) -> int:
         """Of column and kind: 3; of a column: 2; of a kind: 1. The greatest counts."""
         return 2 * (self.column is not None) + (self.kind is not None)
-
-
-@dataclasses.dataclass(frozen=True)
-class Decision:
-    """What became of one anomaly.
-
-    Attributes:
-        column: Column, or `(data set)`.
-        kind: TFDV's name of the anomaly.
-        found: What was found, in TFDV's words.
-        splits: The splits in which it was found.
-        action: `stop`, `warn` or `ignore`.
-        by: The setting that says so, such as `gate.rules.0`.
-        reason: Of the rule; of a rule that has ended, that it has.
-        expected: What the schema says about it, or who else is in `who`.
-        rows: How many rows are at fault; None where no single row is.
-        example: A value at fault; None where there is none.
-    """
-
-    column: str
-    kind: str
-    found: str
-    splits: tuple[str, ...]
-    action: str
-    by: str
-    reason: str
-    expected: str
-    rows: int | None = None
-    example: str | None = None
-    who: str = SCHEMA
-
-    @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> "Decision":
-        """The inverse of `dataclasses.asdict`, through JSON."""
-        return cls(**{**content, "splits": tuple(content["splits"])})
 
 
 def decide(

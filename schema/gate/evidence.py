@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from fareline.recorded.gate import SCHEMA
 from schema.gate.anomalies import DATA_SET, Anomaly
 from schema.review.bounds import numbers_of, say_presence
 
-SCHEMA = "the schema"
 _SHOWN_VALUES = 5
 _LONGEST_VALUE = 60  # characters of an example value
 _TYPES = {schema_pb2.INT: "INT", schema_pb2.FLOAT: "FLOAT", schema_pb2.BYTES: "BYTES"}

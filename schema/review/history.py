@@ -15,7 +15,7 @@ from pathlib import Path
 import yaml
 
 from fareline.errors import UserMistake
-from schema.review.proposal import write_beside
+from fareline.files import write_text
 
 FIRST = "as it was before its first recorded change"
 BY_HAND = "changed by hand, without a review"
@@ -117,7 +117,7 @@ def record(
             said = BY_HAND if versions else FIRST
             versions = _append(schema, versions, before, ((), (), said))
     # The schema first: if this ends here, the next change finds it changed by hand.
-    write_beside(schema, text)
+    write_text(schema, text)
     return _append(schema, versions, text, (columns, changes, reason))[-1]
 
 
@@ -133,14 +133,14 @@ def _append(
     entry = Version(
         len(versions) + 1, now, list(columns), list(changes), reason, previous, sha256_of_text(text)
     )
-    write_beside(_text_path(schema, entry.version), text)
+    write_text(_text_path(schema, entry.version), text)
     listed = [*versions, entry]
     said = f"# Versions of {schema.name}, the oldest first. `fareline schema log` shows them.\n"
     blocks = [
         yaml.safe_dump([dataclasses.asdict(v)], sort_keys=False, allow_unicode=True, width=100)
         for v in listed
     ]
-    write_beside(_log_path(schema), "\n".join([said, *blocks]))
+    write_text(_log_path(schema), "\n".join([said, *blocks]))
     return listed
 
 

@@ -5,7 +5,6 @@ becomes, in the schema's own language. Called by `cli.schema`.
 """
 
 import dataclasses
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from fareline.errors import UserMistake
+from fareline.files import write_text
 from schema.review.differences import Difference
 from schema.review.text_edit import print_block
 
@@ -64,7 +64,7 @@ def write_proposal(path: Path, proposal: Proposal, differences: Sequence[Differe
     """Writes the file, beside first, then by its name.
 
     Raises:
-        UserMistake: It cannot be written.
+        NotWritten: It cannot be written.
     """
     columns = {}
     for name, part in proposal.columns.items():
@@ -78,29 +78,7 @@ def write_proposal(path: Path, proposal: Proposal, differences: Sequence[Differe
         zip(_KEYS, (proposal.schema, proposal.sha256, proposal.data, columns), strict=True)
     )
     text = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
-    write_beside(path, _HEADER.format(name=path) + "\n" + text)
-
-
-def write_beside(path: Path, text: str) -> None:
-    """Writes a text file so that nobody sees half of it.
-
-    Raises:
-        UserMistake: It cannot be written.
-    """
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        try:
-            part.write_bytes(text.encode())
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise UserMistake.explain(
-            str(path),
-            f"cannot be written ({error.strerror})",
-            "expected a file in a folder to write to",
-            "check the path and its permissions",
-        ) from error
+    write_text(path, _HEADER.format(name=path) + "\n" + text)
 
 
 def _print(part: schema_pb2.Schema) -> str:

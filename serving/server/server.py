@@ -11,8 +11,6 @@ Must not import TFX, and of TensorFlow only what serving needs: the start counts
 import argparse
 import asyncio
 import contextlib
-import json
-import os
 import signal
 import socket
 import sys
@@ -22,6 +20,7 @@ from dataclasses import dataclass, field
 import tensorflow as tf
 
 from fareline.errors import FarelineError, UserMistake
+from fareline.files import write_json
 from serving.model.start import run_and_exit
 from serving.server.grpc_api import build_grpc_server
 from serving.server.live import LiveModel
@@ -180,9 +179,7 @@ def _write_ready(options: ServeOptions, stage: str, grpc_port: int, rest_port: i
     """Writes how far the start has come, so that a reader finds the old word or the new one."""
     if options.ready_file:
         told = {"stage": stage, "grpc_port": grpc_port, "rest_port": rest_port}
-        with open(f"{options.ready_file}.part", "w") as writer:
-            json.dump(told, writer)
-        os.replace(f"{options.ready_file}.part", options.ready_file)
+        write_json(options.ready_file, told)
 
 
 def run_server(options: ServeOptions) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fareline.files import written_beside
 from serving.model.start import run_and_exit
 from serving.validation.child import Child
 from serving.validation.verdict import Reason, RefusedModelError
@@ -119,9 +120,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         else tf.cast(value, tf.float64).numpy()
         for key, value in outputs.items()
     }
-    with open(f"{arguments.answered}.part", "wb") as writer:
-        np.savez(writer, **arrays)
-    os.replace(f"{arguments.answered}.part", arguments.answered)
+    with written_beside(arguments.answered) as part, open(part, "wb") as writer:
+        np.savez(writer, **arrays)  # to an open file: it would add .npz to a name
     return 0
 
 

@@ -9,7 +9,8 @@ import json
 import os
 
 from fareline.digests import sha256_of_folder
-from serving.versions.files import PublishError, sync_folder
+from fareline.files import sync_folder, written_beside
+from serving.versions.files import PublishError
 
 _FILE = ".decisions.json"
 # Requests for a server's start. The same model with others in it is still the same model.
@@ -90,9 +91,6 @@ def write_decisions(base: str, decisions: Decisions) -> None:
         "withheld": [dataclasses.asdict(each) for each in decisions.withheld],
         "pinned": sorted(decisions.pinned),
     }
-    with open(f"{path}.part", "w", encoding="utf-8") as writer:
-        json.dump(content, writer, indent=1)
-        writer.flush()
-        os.fsync(writer.fileno())
-    os.replace(f"{path}.part", path)
+    with written_beside(path) as part:
+        part.write_text(json.dumps(content, indent=1))
     sync_folder(base)

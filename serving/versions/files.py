@@ -16,6 +16,7 @@ import filelock
 
 from fareline.digests import sha256_of_folder
 from fareline.errors import FarelineError
+from fareline.files import sync_folder
 
 SAVED_MODEL_FILE = "saved_model.pb"
 _INCOMING_PREFIX = ".incoming-"
@@ -155,12 +156,3 @@ def _copy_tree(source: str, target: str) -> None:
                 os.fsync(writer.fileno())
     for folder, _, _ in os.walk(target):
         sync_folder(folder)
-
-
-def sync_folder(folder: str) -> None:
-    """Writes a folder's entries through to the disk, so that a rename outlives a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -16,6 +16,7 @@ import sys
 
 import pytest
 
+from fareline import recorded
 from fareline.errors import FarelineError
 from fareline.packages import CHECKOUT, PACKAGES
 from pipeline import user_code
@@ -222,6 +223,70 @@ def test_the_environment_is_read_by_runners_and_the_command_line_only():
     found = offenders(environment)
     assert [o for o in found if not o.startswith(("runners/", "cli/"))] == []
     assert any(o.startswith("runners/local/run.py:") for o in found)
+
+
+def replacing(tree):
+    """What puts a file in the place of another by hand: renames, and names of temporary files."""
+    names = ("rename", "renames", "NamedTemporaryFile", "mkstemp", "fsync")
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        called = dotted(node.func)
+        if called == "os.replace" or called.split(".")[-1] in names:
+            yield node
+        elif called.endswith(".replace") and len(node.args) == 1 and not node.keywords:
+            yield node  # Path.replace; texts, dates and dataclasses take more, or keywords
+    for node, name in imported(tree):
+        if name.split(".")[-1] in (*names, "replace") and name.startswith(("os.", "tempfile.")):
+            yield node
+
+
+# Everything else is written by fareline.files.
+REPLACE_THEMSELVES = {
+    "fareline/files.py": "the one way",
+    "data/writing/folders.py": "whole folders, which are refused where there is something already",
+    "data/generate/cut_spans.py": "within a folder that nobody sees yet",
+    "serving/versions/files.py": "versions: whole folders, written through and compared first",
+    "pipeline/data_gate/passed_data.py": "may be in a bucket, which TFX's fileio knows",
+    "lineage/answers/prune/payloads.py": "moves what is to be removed out of the way",
+}
+
+
+def test_files_are_written_whole_by_one_module():
+    planted = (
+        "os.replace(a, b)\npart.rename(path)\npart.replace(path)\ntempfile.mkstemp()\n"
+        "from os import replace\nos.fsync(f)\ntext.replace('a', 'b')\nwhen.replace(year=1)\n"
+        "tempfile.TemporaryDirectory()\ndataclasses.replace(a, b=1)\nfrom os import path"
+    )
+    assert sorted(breaches(replacing, planted)) == [1, 2, 3, 4, 5, 6]
+    found = {offender.split(":")[0] for offender in offenders(replacing)}
+    assert found == set(REPLACE_THEMSELVES)
+
+
+def parsing_records(tree):
+    """JSON that is parsed where an argument is named as a property that our pipelines record."""
+    ours = {name for name in vars(recorded) if name.isupper()}
+    for node in ast.walk(tree):
+        called = dotted(node.func) if isinstance(node, ast.Call) else ""
+        if called.split(".")[-1] not in ("parse_json", "loads", "validate_json"):
+            continue
+        inside = [n for argument in node.args for n in ast.walk(argument)]
+        names = {
+            dotted(n).split(".")[-1] for n in inside if isinstance(n, ast.Name | ast.Attribute)
+        }
+        texts = {n.value for n in inside if isinstance(n, ast.Constant)}
+        if names & ours or texts & {getattr(recorded, name) for name in ours}:
+            yield node
+
+
+def test_records_are_parsed_where_their_types_are():
+    planted = (
+        "json.loads(a.properties[recorded.VERDICT])\nparse_json(a.properties.get(METRICS))\n"
+        "json.loads(a.get_string_custom_property('drifted'))\njson.loads(answer)\n"
+        "parse_json(properties.get('input_config'))"
+    )
+    assert sorted(breaches(parsing_records, planted)) == [1, 2, 3]
+    assert offenders(parsing_records) == []
 
 
 READING = ("open", "read_text", "read_bytes", "exists", "is_file", "is_dir", "glob", "rglob",

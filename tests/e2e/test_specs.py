@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
+from fareline.recorded.evaluation import metrics_of
 from lineage.facts.runs import outputs_of_run
 from lineage.graph.graph import Graph
-from lineage.recorded import metrics_of
 from lineage.store.open import open_store
 from tests.e2e.conftest import Finished, fareline_command, run_fareline, run_process
 from tests.forked import run_forked

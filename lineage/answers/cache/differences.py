@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lineage import recorded
+from fareline.recorded.texts import parse_json
 from lineage.graph.elements import Artifact, Execution
 from lineage.graph.graph import Graph
 from lineage.text.harmless import plain
@@ -93,7 +93,7 @@ def flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, inner in value.items():
         parsed = inner
         if isinstance(inner, str) and inner.lstrip()[:1] in ("{", "["):
-            parsed = recorded.parse_json(inner)
+            parsed = parse_json(inner)
             parsed = inner if parsed is None else parsed
         if isinstance(parsed, Mapping) and parsed:
             flat.update(flatten(parsed, f"{prefix}{key}."))

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 from ml_metadata.proto import metadata_store_pb2
 
-from lineage import recorded
+from fareline import recorded
 from lineage.answers.cache.differences import Difference, differences_between
 from lineage.facts.payload import MISSING, look_at
 from lineage.graph.elements import Artifact, Execution

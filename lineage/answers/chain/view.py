@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 from rich.tree import Tree
 
+from fareline.recorded.data import spans_in_words
 from lineage.answers.chain.chain import Chain
 from lineage.facts.sources import Source
 from lineage.graph.elements import Artifact, Node
-from lineage.recorded import spans_in_words
 from lineage.text.harmless import plain, text
 from lineage.text.times import size
 

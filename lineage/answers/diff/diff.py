@@ -9,11 +9,14 @@ from typing import Any
 
 import yaml
 
-from lineage import recorded
+from fareline import recorded
+from fareline.recorded.data import source_files, split_names
+from fareline.recorded.evaluation import metrics_of, slice_metrics_of
+from fareline.recorded.texts import parse_json
+from fareline.recorded.tuning import hyperparameters_of
 from lineage.answers.diff.sides import Side, find_side
 from lineage.answers.diff.values import Group, compare, replace_texts, to_decimals, to_significant
 from lineage.facts.payload_contents import Unreadable, hyperparameters_in, schema_of, statistics_of
-from lineage.graph.elements import Artifact
 from lineage.graph.graph import Graph
 from lineage.text.flat import flatten
 
@@ -99,22 +102,17 @@ def _data_of(side: Side) -> dict[str, Any]:
         numbers = {str(a.properties[name]) for a in side.examples if name in a.properties}
         if numbers:
             found[name] = ", ".join(sorted(numbers, key=lambda n: (len(n), n)))
-    splits = {s for a in side.examples for s in _split_names(a)}
+    splits = {s for a in side.examples for s in split_names(a)}
     if splits:
         found["splits"] = sorted(splits)
     for artifact in side.examples:
-        for file in recorded.source_files(artifact):
-            path = replace_texts(str(file.get("path")), side.replacements)
-            found[f"file {path}"] = file.get("sha256")
+        for file in source_files(artifact):
+            path = replace_texts(file.path, side.replacements)
+            found[f"file {path}"] = file.sha256
         fingerprint = artifact.properties.get("input_fingerprint")
-        if fingerprint and not recorded.source_files(artifact):
+        if fingerprint and not source_files(artifact):
             found["sizes and times, as TFX has them"] = fingerprint
     return found
-
-
-def _split_names(examples: Artifact) -> list[str]:
-    names = examples.properties.get("split_names", [])
-    return names if isinstance(names, list) else recorded.parse_json(names) or []
 
 
 def _of_payload(
@@ -191,7 +189,7 @@ def _parameters(side: Side) -> dict[str, Any]:
         for name, value in execution.properties.items():
             if name in _NOT_PARAMETERS:
                 continue
-            parsed = recorded.parse_json(value)
+            parsed = parse_json(value)
             value = replace_texts(value if parsed is None else parsed, side.replacements)
             found |= flatten(value, f"{node}.{name}")
     return found
@@ -218,7 +216,7 @@ def _hyperparameters(a: Side, b: Side) -> Group:
 
 
 def _hyperparameters_of(side: Side) -> dict[str, Any]:
-    if side.facts and (found := recorded.hyperparameters_of(side.facts.model)):
+    if side.facts and (found := hyperparameters_of(side.facts.model)):
         return flatten(found)
     if side.hyperparameters is None:
         raise Unreadable(NOT_RECORDED)
@@ -234,11 +232,11 @@ def _metrics(name: str, a: Side, b: Side, collect: _Collect) -> Group:
 
 
 def _overall(side: Side) -> Mapping[str, float]:
-    return recorded.metrics_of(side.evaluation) if side.evaluation else {}
+    return metrics_of(side.evaluation) if side.evaluation else {}
 
 
 def _slices(side: Side) -> dict[str, float]:
-    slices = recorded.slice_metrics_of(side.evaluation) if side.evaluation else {}
+    slices = slice_metrics_of(side.evaluation) if side.evaluation else {}
     return {f"{part}: {name}": v for part, found in slices.items() for name, v in found.items()}
 
 

@@ -8,11 +8,11 @@ import re
 from collections.abc import Iterable, Sequence
 
 from fareline.errors import UserMistake
+from fareline.recorded.run import RunRecord
 from lineage import ids
 from lineage.facts.models import Blessing, ModelFacts, Push, facts_of_models, source_examples
 from lineage.graph.elements import Artifact, Execution
 from lineage.graph.graph import Graph
-from lineage.recorded import RunRecord
 
 _EXPECTED = "expected a run, a model, or an id that leads to one"
 _HINT = "`fareline lineage runs` lists the runs, `fareline lineage models` the models"

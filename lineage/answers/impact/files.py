@@ -10,10 +10,11 @@ from collections.abc import Iterable, Sequence
 
 from fareline.digests import sha256_of_file
 from fareline.errors import UserMistake
+from fareline.recorded import DATA_SHA256, SHA256
+from fareline.recorded.data import source_files
 from lineage.facts.source_patterns import pattern_matches, patterns_of, splits_of
 from lineage.graph.elements import Artifact, Execution
 from lineage.graph.graph import Graph
-from lineage.recorded import DATA_SHA256, SHA256, source_files
 from lineage.text.harmless import plain
 
 DIGEST = re.compile(r"[0-9a-f]{8,64}")
@@ -55,7 +56,7 @@ class SourceFile:
 def source_files_of(examples: Iterable[Artifact]) -> list[SourceFile]:
     """Lists the files that were recorded with Examples."""
     return [
-        SourceFile(artifact, str(entry.get("path", "")), str(entry.get("sha256", "")))
+        SourceFile(artifact, entry.path, entry.sha256)
         for artifact in examples
         for entry in source_files(artifact)
     ]

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 
 from fareline.errors import UserMistake
+from fareline.recorded.data import spans_of
 from lineage import ids
 from lineage.answers.impact.files import (
     DIGEST,
@@ -24,7 +25,6 @@ from lineage.answers.impact.files import (
 from lineage.facts.source_patterns import patterns_of
 from lineage.graph.elements import Artifact
 from lineage.graph.graph import Graph
-from lineage.recorded import spans_of
 from lineage.text.harmless import plain
 
 _SPAN = re.compile(r"span[:-](?P<span>\d+)(/version[:-](?P<version>\d+))?")

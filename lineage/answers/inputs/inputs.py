@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from lineage import recorded
+from fareline.recorded.texts import parse_json
 from lineage.facts.payload import (
     DIFFERS,
     MISSING,
@@ -131,7 +131,7 @@ def decode_parameters(properties: Mapping[str, Any]) -> dict[str, Any]:
 
 def _decode(value: Any) -> Any:
     if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
-        parsed = recorded.parse_json(value)
+        parsed = parse_json(value)
         return value if parsed is None else parsed
     return None if value == "null" else value
 

@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fareline.errors import UserMistake
+from fareline.recorded.data import spans_of
+from fareline.recorded.evaluation import metrics_of
+from fareline.recorded.tuning import hyperparameters_of
 from lineage.facts.models import ModelFacts, facts_of_models, source_examples
 from lineage.graph.elements import Artifact
 from lineage.graph.graph import Graph
-from lineage.recorded import hyperparameters_of, metrics_of, spans_of
 from lineage.text.flat import number
 
 CREATED = "created"

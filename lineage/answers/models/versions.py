@@ -5,11 +5,11 @@ Called by `runners.publishing.published`, which holds them against the folders.
 
 import dataclasses
 
+from fareline.recorded import COPY_OF_VERSION, SHA256
 from lineage.answers.models.models import ModelRow, list_models
 from lineage.facts.pushes import pushed_to
 from lineage.graph.elements import Artifact, Execution
 from lineage.graph.graph import Graph
-from lineage.recorded import COPY_OF_VERSION, SHA256
 
 
 @dataclasses.dataclass(frozen=True)

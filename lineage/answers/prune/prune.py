@@ -12,6 +12,7 @@ import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from fareline.recorded import QUARANTINE_DIR
 from lineage.answers.prune.payloads import Boundary
 from lineage.facts.baselines import PIN, decision_in_force
 from lineage.facts.payload import MISSING, leftover, local_path, look_at, measure
@@ -20,7 +21,6 @@ from lineage.facts.withdrawn import withdrawn_models
 from lineage.graph.elements import Artifact, Execution
 from lineage.graph.graph import Graph
 from lineage.graph.trace import trace_upstream
-from lineage.recorded import QUARANTINE_DIR
 
 ACTIVE_HOURS = 24  # an execution that is marked as running for longer was left so by a crash
 

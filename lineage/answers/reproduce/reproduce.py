@@ -8,12 +8,13 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from lineage import recorded
+from fareline import recorded
+from fareline.recorded.evaluation import metrics_of
+from fareline.recorded.run import RunRecord
 from lineage.facts.payload import DIFFERS, MISSING, SourceFile, check_source_files
 from lineage.graph.elements import Artifact, Execution
 from lineage.graph.graph import Graph
 from lineage.graph.trace import trace_upstream
-from lineage.recorded import RunRecord
 
 SETTINGS_NAME = "settings.yaml"
 WORKSPACE_NAME = "reproduced"
@@ -50,7 +51,7 @@ class Recipe:
         return [file for file in self.files if file.status in (DIFFERS, MISSING)]
 
     def text(self, name: str) -> str | None:
-        """What the run recorded under a name of `lineage.recorded`."""
+        """What the run recorded under a name of `fareline.recorded`."""
         return self.record.text(name)
 
 
@@ -97,7 +98,7 @@ def recorded_metrics(graph: Graph, model: Artifact) -> Mapping[str, float]:
     for execution in graph.executions(sorted(judged)):
         for artifacts in graph.outputs(execution).values():
             for artifact in artifacts:
-                found = recorded.metrics_of(artifact) if artifact.type == "ModelEvaluation" else {}
+                found = metrics_of(artifact) if artifact.type == "ModelEvaluation" else {}
                 if found:
                     return found
     return {}
@@ -148,7 +149,7 @@ def recipe_as_json(recipe: Recipe, overrides: list[str], warning: str | None) ->
         "python": text(recorded.PYTHON),
         "settings_sha256": text(recorded.SETTINGS_SHA256),
         "settings_file": text(recorded.SETTINGS_FILE),
-        "overrides": recipe.record.parsed(recorded.OVERRIDES),
+        "overrides": recipe.record.overrides,
         "settings": recipe.settings,
         "files": [dataclasses.asdict(file) for file in recipe.files],
         "metrics": dict(recipe.metrics),

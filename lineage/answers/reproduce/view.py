@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lineage import recorded
+from fareline import recorded
 from lineage.answers.reproduce.reproduce import MetricComparison, Recipe, commands
 from lineage.text.harmless import text
 
@@ -41,7 +41,7 @@ def draw_recipe(
     if recipe.settings is not None:
         digest = (recipe.text(recorded.SETTINGS_SHA256) or "")[:12]
         named = recipe.text(recorded.SETTINGS_FILE)
-        changes = "".join(f" --set {o}" for o in recipe.record.parsed(recorded.OVERRIDES) or [])
+        changes = "".join(f" --set {o}" for o in recipe.record.overrides or [])
         console.print(text(f"  settings  {named}{changes} (SHA-256 {digest}…)"))
     for file in recipe.files:
         line = f"{file.path}, {file.bytes:,} bytes, SHA-256 {file.sha256[:12]}…"

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from fareline.recorded.data import spans_in_words, spans_of
 from lineage.facts.runs import Run, run_as_json
 from lineage.graph.elements import Artifact
-from lineage.recorded import spans_in_words, spans_of
 from lineage.text.harmless import text
 from lineage.text.times import clock, duration
 

@@ -3,7 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lineage import recorded
+from fareline import recorded
+from fareline.recorded.data import spans_of
+from fareline.recorded.evaluation import metrics_of
+from fareline.recorded.tuning import hyperparameters_of
 from lineage.facts.models import facts_of_models, is_blessed, source_examples
 from lineage.facts.payload import look_at
 from lineage.facts.payload_contents import Unreadable, schema_of, statistics_of
@@ -65,12 +68,12 @@ def _model(graph: Graph, model: Artifact) -> dict[str, Any]:
     examples = source_examples(graph, [facts])[model.id]
     schemas = trace_upstream(graph, [model]).artifacts("Schema")
     return {
-        "hyperparameters": recorded.hyperparameters_of(model) or None,
+        "hyperparameters": hyperparameters_of(model) or None,
         "sha256": model.properties.get(recorded.SHA256),
         "evaluations": [
             {
                 "id": evaluation.key,
-                "metrics": recorded.metrics_of(evaluation) or None,
+                "metrics": metrics_of(evaluation) or None,
                 "baselines": _baselines(graph, evaluation),
             }
             for evaluation in facts.evaluations
@@ -120,7 +123,7 @@ def _examples(graph: Graph, examples: Artifact) -> dict[str, Any]:
     return {
         "span": examples.properties.get("span"),
         "version": examples.properties.get("version"),
-        "spans": [{"span": s, "version": v} for s, v in recorded.spans_of(examples)],
+        "spans": [{"span": s, "version": v} for s, v in spans_of(examples)],
         "splits": splits if isinstance(splits, list) else None,
         "data_sha256": examples.properties.get(recorded.DATA_SHA256),
         "sources": [s.to_json() for maker in makers for s in sources_of(maker, [examples])],

@@ -6,7 +6,7 @@
 from collections import Counter
 from typing import Any
 
-from lineage import recorded
+from fareline import recorded
 from lineage.answers.show.artifact import describe_artifact
 from lineage.facts.models import live_models
 from lineage.facts.runs import list_runs, outputs_of_run, read_runs, run_as_json
@@ -74,7 +74,7 @@ def describe_run(graph: Graph, run_id: str) -> dict[str, Any]:
 
     Keys: as of `lineage runs` (`lineage.answers.runs.view.run_as_json`) with nodes as id, name,
     state, seconds; outputs (node to key to ids); recorded (what the pipeline noted down: commit,
-    packages, settings and so on, see `lineage.recorded`; null in a stock store).
+    packages, settings and so on, see `fareline.recorded`; null in a stock store).
     """
     [run] = read_runs(graph, [run_id])
     content = run_as_json(run)

@@ -5,8 +5,9 @@ Called by `lineage.answers.verify.verify`.
 
 from collections.abc import Iterator
 
+from fareline import recorded
 from fareline.digests import sha256_of_folder
-from lineage import recorded
+from fareline.recorded.data import source_files
 from lineage.answers.verify.findings import ERROR, NOTE, WARNING, Finding
 from lineage.facts.payload import (
     DIFFERS,
@@ -82,7 +83,7 @@ def check_sources(graph: Graph, checker: Checker) -> Iterator[Finding]:
         if recorded.SOURCE_FILES not in examples.properties:
             yield from _check_fingerprint(graph, examples)
             continue
-        if all((f["path"], f["sha256"]) in seen for f in recorded.source_files(examples)):
+        if all((f.path, f.sha256) in seen for f in source_files(examples)):
             continue
         for file in check_source_files(examples, checker.hashing):
             checker.hashed += checker.hashing and file.status in (SAME, DIFFERS)

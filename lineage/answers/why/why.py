@@ -8,7 +8,9 @@ the summary of a run.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from lineage import recorded
+from fareline import recorded
+from fareline.recorded.evaluation import verdict_of
+from fareline.recorded.validation import budgets_of
 from lineage.facts.baselines import PIN, RESET, decision_in_force
 from lineage.facts.models import MODEL_KEY, is_blessed
 from lineage.facts.withdrawn import withdrawn_models
@@ -36,7 +38,7 @@ def why_model(graph: Graph, model: Artifact) -> dict[str, Any]:
         `run_id`, `pipeline`, `model`; `evaluator`, `infra_validator` and `pusher`, each with
         `execution` and `state`, null if there was none. `evaluator`: `blessed`, `baseline`,
         `decision` (a person's, about the baseline), `left_out` (newer models that were rolled back
-        from: `model`, `user`, `when`, `reason`), `verdict` (as `lineage.recorded.VERDICT`, null if
+        from: `model`, `user`, `when`, `reason`), `verdict` (as `fareline.recorded.VERDICT`, null if
         it was not recorded). `infra_validator`: `blessed`, `reason`, `message`, `measured`,
         `budgets`. `pusher`: `pushed`, `destination`, `version`, `not_pushed_because`.
     """
@@ -93,6 +95,7 @@ def _evaluator(
     graph: Graph, pipeline: str, execution: Execution | None, blessing: Artifact | None
 ) -> dict[str, Any]:
     properties = blessing.properties if blessing else {}
+    verdict = verdict_of(blessing) if blessing else None
     baseline_id = properties.get("baseline_model_id")
     decision = None
     if execution is not None and pipeline:
@@ -106,7 +109,7 @@ def _evaluator(
         "baseline": f"Model:{baseline_id}" if baseline_id else None,
         "decision": decided.as_json() if decided else None,
         "left_out": [] if decided else _left_out(graph, execution, baseline_id or 0),
-        "verdict": recorded.parse_json(properties.get(recorded.VERDICT)),
+        "verdict": verdict.to_json() if verdict else None,
     }
 
 
@@ -131,14 +134,13 @@ def _left_out(
 def _infra_validator(execution: Execution | None, blessing: Artifact | None) -> dict[str, Any]:
     properties = blessing.properties if blessing else {}
     numbers = {k: v for k, v in properties.items() if isinstance(v, float)}
-    budgets = execution.properties.get("budgets") if execution else None
     return {
         **_place(execution),
         "blessed": is_blessed(blessing) if blessing else None,
         "reason": properties.get("reason"),
         "message": properties.get("message"),
         "measured": numbers,
-        "budgets": recorded.parse_json(budgets),
+        "budgets": budgets_of(execution) if execution else None,
     }
 
 

@@ -5,9 +5,9 @@ from ml_metadata.metadata_store import metadata_store
 from tfx.types import standard_artifacts
 
 from fareline.errors import UserMistake
+from fareline.recorded import PROMOTE, ROLLBACK
 from lineage.facts.baselines import PIN, RESET, UNPIN, Decision, record_decision
 from lineage.graph.graph import Graph
-from lineage.recorded import PROMOTE, ROLLBACK
 from lineage.store.open import sqlite_connection
 from pipeline.resolvers.baseline import BaselineStrategy
 from tests.stores.writer import COMPLETE, FAILED, StoreWriter, artifact

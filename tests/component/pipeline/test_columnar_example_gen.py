@@ -19,7 +19,8 @@ from tfx.utils import proto_utils
 from data.reading import pieces
 from data.reading.quarantine import TooManyBadRows
 from data.taxi import taxi_csv_path
-from lineage import recorded
+from fareline import recorded
+from fareline.recorded.data import source_files
 from lineage.graph.graph import Graph
 from lineage.store.open import open_store, sqlite_connection
 from pipeline.components import columnar_example_gen, example_gen
@@ -113,8 +114,8 @@ def test_the_same_without_a_schema_in_many_pieces_and_from_many_files(ours, tmp_
     found = read(tmp_path, source)
     assert contents(found) == contents(ours)
     assert len(glob.glob(f"{found.uri}/Split-eval/data_tfrecord-*-of-00009.gz")) == 9
-    files = recorded.source_files(_Recorded(found))
-    assert [(Path(file["path"]).name, file["rows"]) for file in files] == [
+    files = source_files(_Recorded(found))
+    assert [(Path(file.path).name, file.rows) for file in files] == [
         ("0.csv", 5001),
         ("1.csv", 5001),
         ("2.csv", 5000),
@@ -306,8 +307,8 @@ def test_tfx_driver_gives_span_version_and_a_cache_hit(tmp_path):
     [examples] = Graph(open_store(tmp_path / "metadata.db")).artifacts_of_type("Examples")
     assert (examples.properties["span"], examples.properties["version"]) == (2, 2)
     assert examples.properties["input_fingerprint"].startswith("split:all,num_files:1")
-    [file] = recorded.source_files(examples)
-    assert file["path"].endswith("span-02/v2/t.csv") and file["rows"] == 1
+    [file] = source_files(examples)
+    assert file.path.endswith("span-02/v2/t.csv") and file.rows == 1
 
 
 @pytest.mark.parametrize("suffix", [".yaml", ".json"])

@@ -4,9 +4,9 @@ import pytest
 from ml_metadata.metadata_store import metadata_store
 from tfx.types import standard_artifacts
 
+from fareline.recorded import PROMOTE, ROLLBACK
 from lineage.facts.baselines import PIN, RESET, Decision, record_decision
 from lineage.graph.graph import Graph
-from lineage.recorded import PROMOTE, ROLLBACK
 from lineage.store.open import sqlite_connection
 from pipeline.artifacts import DataDrift
 from pipeline.resolvers.last_hyperparameters import LastHyperparametersStrategy

@@ -13,9 +13,10 @@ from tfx.orchestration.pipeline import Pipeline
 from data.sources.local_query import LocalQuery
 from data.splitting.hash import Splitting
 from data.taxi import taxi_csv_path
+from fareline import recorded
 from fareline.digests import sha256_of_file
 from fareline.errors import DataError, SettingsError
-from lineage import recorded
+from fareline.recorded.data import source_files
 from lineage.graph.graph import Graph
 from lineage.store.open import open_store, sqlite_connection
 from pipeline.components.lookup import look_up_source
@@ -120,7 +121,7 @@ def test_what_was_asked_and_what_it_was_asked_of_is_recorded(tables, ingest):
     examples, state = ingest(local(tables))
     assert state == "executed"
     assert examples.properties[recorded.SOURCE_QUERY] == QUERY
-    assert recorded.source_files(examples) == [
+    assert [file.to_json() for file in source_files(examples)] == [
         {
             "path": str(tables / name),
             "bytes": (tables / name).stat().st_size,

@@ -12,9 +12,10 @@ from tfx.dsl.io.plugins.tensorflow_gfile import TensorflowFilesystem
 from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 from tfx.types import standard_artifacts
 
+from fareline import recorded
 from fareline.digests import sha256_of_folder
 from fareline.errors import DataError
-from lineage import recorded
+from fareline.recorded.data import source_files
 from lineage.graph.graph import Graph
 from lineage.store.open import open_store, sqlite_connection
 from pipeline.components import trainer
@@ -72,7 +73,7 @@ def test_only_the_files_of_the_newest_span_and_version_are_recorded(tmp_path):
     examples = read_csv(tmp_path, "span-{SPAN:2}/v{VERSION}/*.csv")
     assert (examples.properties["span"], examples.properties["version"]) == (2, 2)
     names = ["span-02/v2/a.csv", "span-02/v2/b.csv"]
-    assert recorded.source_files(examples) == [
+    assert [file.to_json() for file in source_files(examples)] == [
         {
             "path": str(tmp_path / "data" / name),
             "bytes": len(contents[name]),

@@ -9,9 +9,9 @@ from tfx.orchestration.pipeline import Pipeline
 
 from data.sources.csv import check_csv_source
 from data.sources.spans import resolve_spans
+from fareline.recorded.data import source_files, spans_of
 from lineage.answers.impact.origin import find_origin
 from lineage.graph.graph import Graph
-from lineage.recorded import source_files, spans_of
 from lineage.store.open import open_store_in_place
 from pipeline.nodes.example_gen import build_example_gen
 from pipeline.settings.load import load_settings
@@ -98,7 +98,7 @@ def test_a_window_is_read_as_one_and_every_span_of_it_is_known(ingest, spans, re
     assert spans_of(examples) == [(1, 1), (2, 1), (4, 2)]
     assert (examples.properties["span"], examples.properties["version"]) == (4, 2)
     read = [name for name in FILES if name[:6] in ("span-1", "span-2") or "version-2" in name]
-    assert [file["path"] for file in source_files(examples)] == [f"{spans}/{n}" for n in read]
+    assert [file.path for file in source_files(examples)] == [f"{spans}/{n}" for n in read]
     for number in (1, 2, 4):
         assert examples in find_origin(graph, f"span:{number}").starts
     assert examples in find_origin(graph, "span:4/version:2").starts

@@ -10,10 +10,10 @@ import pytest
 from tfx import v1 as tfx
 from tfx.types.standard_artifacts import Examples
 
+from fareline import recorded
 from fareline.digests import sha256_of_file
-from lineage import recorded
+from fareline.recorded.run import RunRecord
 from lineage.graph.graph import Graph
-from lineage.recorded import RunRecord
 from lineage.store.open import open_store, sqlite_connection
 from pipeline.artifacts import DataDecision, DataDrift
 from pipeline.components.curated_schema import CuratedSchema

@@ -95,10 +95,10 @@ def test_what_cannot_be_written_leaves_the_old_file(run, tmp_path, monkeypatch):
     path = tmp_path / "run.json"
     path.write_text("old")
 
-    def refuse(self, target):
+    def refuse(part, target):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pathlib.Path.replace", refuse)
+    monkeypatch.setattr("os.replace", refuse)
     with pytest.raises(UserMistake, match=r"cannot be written \(No space left on device\)"):
         run("-o", path)
     assert path.read_text() == "old"

@@ -6,8 +6,8 @@ import re
 import pytest
 
 from cli.lineage import app
+from fareline import recorded
 from fareline.packages import CHECKOUT
-from lineage import recorded
 from lineage.exports import dump
 from lineage.exports.scope import whole_store
 from lineage.graph.graph import Graph

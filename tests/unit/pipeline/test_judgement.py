@@ -247,7 +247,12 @@ def test_a_slice_that_is_no_number_is_the_worst_and_misses_every_gap():
     verdict = judged(slices, WHOLE | {"max_gap": {"auc": {"pay": 0.5}}})
     assert verdict.checks[-1].worst[0] == "pay=card"
     assert verdict.checks[-1].passed is False
-    assert json.loads(json.dumps(verdict.to_json(), allow_nan=False))["gaps"][0]["gap"] is None
+    assert (
+        json.loads(json.dumps(verdict.to_record(verdict.passed, []).to_json(), allow_nan=False))[
+            "gaps"
+        ][0]["gap"]
+        is None
+    )
 
 
 def test_worst_slices_first_those_that_count():
@@ -259,7 +264,7 @@ def test_worst_slices_first_those_that_count():
 
 def test_as_json():
     verdict = judged(PAYMENTS[:2], WHOLE, baseline_id=7)
-    content = verdict.to_json()
+    content = verdict.to_record(verdict.passed, []).to_json()
     assert content["checks"] == [
         {
             "metric": "auc",
@@ -288,4 +293,6 @@ def test_as_json():
         "min_label_examples": 2,
         "baseline_id": 7,
         "passed": True,
+        "blessed": True,
+        "tfma_refusals": [],
     }

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from lineage.recorded import MODEL_CODE_SHA256, SEARCH_SHA256, TARGET_SHA256, TUNING_DECISION
+from fareline.recorded import MODEL_CODE_SHA256, SEARCH_SHA256, TARGET_SHA256, TUNING_DECISION
 from pipeline.tuning_decision import Decision, Drift, Last, decide, digests_of
 
 CONFIG = {

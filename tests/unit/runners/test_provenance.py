@@ -14,8 +14,8 @@ import sys
 import pytest
 import yaml
 
+from fareline import recorded
 from fareline.packages import CHECKOUT, PACKAGES
-from lineage import recorded
 from pipeline.settings.load import PATH_SETTINGS, load_settings
 from pipeline.settings.settings import DEFAULT_PATH
 from runners import provenance

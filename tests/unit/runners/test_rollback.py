@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from cli import app as cli
 from fareline.errors import FarelineError, UserMistake, WorkspaceError
 from fareline.packages import CHECKOUT
+from fareline.recorded import PROMOTE, ROLLBACK
 from lineage.answers.prune.payloads import Boundary
 from lineage.answers.prune.prune import plan_prune
 from lineage.answers.runs.view import runs_as_table
@@ -22,7 +23,6 @@ from lineage.facts.models import live_models
 from lineage.facts.pushes import live_pushes
 from lineage.facts.runs import list_runs
 from lineage.ids import find, find_model
-from lineage.recorded import PROMOTE, ROLLBACK
 from lineage.store.open import open_store_to_write
 from runners.local.publication import needs_push
 from runners.publishing import rollback

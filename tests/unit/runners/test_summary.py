@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from fareline.errors import DataError
+from fareline.recorded.tuning import tuning_of
 from lineage.graph.elements import Artifact
-from lineage.recorded import tuning_of
 from lineage.store.open import open_store
 from pipeline.evaluation.eval_config import SliceMetrics
 from pipeline.settings.load import load_settings

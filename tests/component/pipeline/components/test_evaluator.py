@@ -17,7 +17,7 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import proto_utils
 
 from fareline.errors import UserMistake
-from lineage.recorded import VERDICT
+from fareline.recorded import VERDICT
 from pipeline.components import evaluator
 from pipeline.components.evaluator import SLICE_EXTRACTOR, Executor
 from pipeline.evaluation import batch_evaluation

@@ -7,7 +7,7 @@ from tfx.components.tuner import executor as tfx_executor
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types import standard_artifacts
 
-from lineage.recorded import SEARCH_SHA256
+from fareline.recorded import SEARCH_SHA256
 from models.hyperparameters import read_hyperparameters, search_space
 from pipeline.artifacts import DataDrift
 from pipeline.components import tuner

@@ -14,9 +14,9 @@ from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArti
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import Examples, HyperParameters, Model, ModelBlessing
 
+from fareline.recorded.tuning import tuning_of
 from lineage.facts.runs import outputs_of_run
 from lineage.graph.graph import Graph
-from lineage.recorded import tuning_of
 from lineage.store.open import open_store, sqlite_connection
 from models.hyperparameters import search_space
 from pipeline.artifacts import DataDrift

@@ -3,7 +3,7 @@
 import pytest
 
 from cli.compile import compile_quietly
-from lineage.recorded import OVERRIDES, RUNNER
+from fareline.recorded import OVERRIDES, RUNNER
 from runners.replay.reading.document import SpecError
 from runners.replay.run import read_request
 from runners.workspace import Workspace

@@ -1,0 +1,94 @@
+"""Writes a file so that a reader finds the old content or the new one, and never half of it.
+
+Every package writes this way where a file may be read, or the writing may be stopped, meanwhile.
+Imports nothing of ours but the errors.
+"""
+
+import contextlib
+import errno
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from fareline.errors import UserMistake
+
+_HINT = "check the path and its permissions"
+_FOLDER = "expected a folder that is there, and is yours"
+_NAME_BYTES = 200  # a name has 255 at most, and ours is longer than that of the file
+
+
+class NotWritten(UserMistake, OSError):
+    """A file cannot be written; what was there before is untouched."""
+
+
+@contextlib.contextmanager
+def written_beside(path: str | os.PathLike) -> Iterator[Path]:
+    """Gives a path to write to, which becomes `path` if the block ends well.
+
+    If it does not, the part is removed and `path` is as before. The content is on the disk before
+    it takes its place, and its permissions are those of a new file. Any number of threads and
+    processes may write the same file: the last one to end wins. Of a link the file that it names
+    is replaced; a pipe or a device is written directly.
+
+    Raises:
+        OSError: It cannot be written: there is a folder, or no folder to write to, or no room.
+    """
+    place = Path(os.path.realpath(path))
+    if place.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if place.exists() and not place.is_file():
+        yield place
+        return
+    name = os.fsdecode(os.fsencode(place.name)[:_NAME_BYTES])
+    part = place.with_name(f".{name}.part-{os.getpid()}-{os.urandom(4).hex()}")
+    try:
+        yield part
+        with open(part, "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(part, place)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_bytes(path: str | os.PathLike, content: bytes, hint: str = _HINT) -> None:
+    """Writes a file whole or not at all; see `written_beside`.
+
+    Args:
+        path: Of the file; the folder is there already.
+        content: Of the file.
+        hint: What to do if it cannot be written, for the message.
+
+    Raises:
+        NotWritten: It cannot be written.
+    """
+    try:
+        with written_beside(path) as part:
+            part.write_bytes(content)
+    except OSError as error:
+        raise NotWritten.explain(
+            str(path),
+            f"cannot be written ({error.strerror})",
+            "expected a file" if os.path.isdir(path) else _FOLDER,
+            hint,
+        ) from error
+
+
+def write_text(path: str | os.PathLike, text: str, hint: str = _HINT) -> None:
+    """The same for a text, in UTF-8, its ends of line as they are."""
+    write_bytes(path, text.encode(), hint)
+
+
+def write_json(path: str | os.PathLike, content: Any, indent: int | None = None) -> None:
+    """The same for plain JSON values."""
+    write_text(path, json.dumps(content, indent=indent))
+
+
+def sync_folder(folder: str | os.PathLike) -> None:
+    """Writes a folder's entries through to the disk, so that a rename outlives a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,85 @@
+"""What our own pipelines record beside what TFX does. Stock stores have none of it.
+
+Here are the names of the properties, for those who write them (`runners.provenance` and the
+components of `pipeline.components`) and those who read them. Numbers are numbers, everything
+structured is JSON text: the modules of this package have a type for each such text, by which it is
+written and read. A record is read from `properties`, so that nothing of a store is needed here.
+"""
+
+# Of the context of a run (`pipeline_run`), written by TFX together with the context itself.
+NODES = "nodes"  # JSON list of node ids that the run is to execute, in DAG order
+RUNNER = "runner"  # such as local
+STACK = "stack"  # current, compat, or the versions if it is neither
+PYTHON = "python"  # such as 3.10.13
+PACKAGES = "packages"  # JSON object, distribution to version
+GIT_COMMIT = "git_commit"  # 40 hexadecimal digits; absent outside a git checkout
+GIT_DIRTY = "git_dirty"  # 1 if a tracked file differed or our rooms held an untracked one, else 0
+CODE_FINGERPRINT = "code_fingerprint"  # SHA-256 over our sources
+SETTINGS = "settings"  # with all overrides applied and local paths absolute; `--config` reads it
+SETTINGS_SHA256 = "settings_sha256"  # of that text
+SETTINGS_FILE = "settings_file"  # its absolute path, or the packaged file's name
+OVERRIDES = "overrides"  # JSON list of what --set said
+USE_CACHE = "use_cache"  # 0 after --no-cache, else 1
+USER = "user"  # login name
+HOST_KIND = "host_kind"  # such as "Linux x86_64, 2 cores"; never the machine's name
+# Of the same context, added when the run ends; a killed run has neither.
+OUTCOME = "outcome"  # pushed, refused, failed, interrupted; completed: nothing to push
+ENDED = "ended"  # milliseconds since 1970, as text: a server's integers have 32 bits
+
+# Of the Examples that ExampleGen puts out.
+SPANS = "spans"  # JSON list of {"span", "version"}, ascending, where several were read as one
+SOURCE_FILES = "source_files"  # JSON list of `fareline.recorded.data.RecordedFile`, by path
+DATA_SHA256 = "data_sha256"  # one digest over the names and contents of the source files
+SOURCE_QUERY = "source_query"  # its text, where the examples are the rows of a query over files
+# Of the same, if ColumnarExampleGen read them.
+ROWS_READ = "rows_read"  # all, bad ones included; as text: a server's integers have 32 bits
+SPLIT_ROWS = "split_rows"  # JSON object, split to number of examples
+SPLIT_STARTS = "split_starts"  # JSON object, split to its first time, where rows are split by time
+QUARANTINE_FILE = "quarantine.jsonl"  # in the folder of the artifact
+# Where a failed ExampleGen leaves these rows, with its execution's id: beside the folders of its
+# artifacts, since TFX removes the artifact.
+QUARANTINE_DIR = "quarantine"
+QUARANTINED = "quarantined"  # JSON object, reason to number of rows; empty if none was bad
+# Of the DataDecision that DataPolicy puts out, beside the counts `stops` and `anomalies`.
+DECISIONS = "decisions"  # JSON list of `fareline.recorded.gate.Decision`
+# Of the DataDrift that DriftMonitor puts out, beside the counts `stops`, `retunes` and `warns`.
+DRIFTED = "drifted"  # JSON list of `fareline.recorded.drift.Drifted`
+REFERENCE = "reference"  # URI of the Examples that it compared with; empty if there were none
+REFERENCE_SPAN = "reference_span"  # of those; 0 where data has no spans
+RETUNE_REASONS = "retune_reasons"  # a line for each measure that calls for a new search
+# Of every Model, of the Schema that CuratedSchema puts out, of every PushedModel.
+SHA256 = "sha256"  # `fareline.digests.sha256_of_folder`, or of the schema file
+HYPERPARAMETERS = "hyperparameters"  # JSON object, on Model
+# Of the HyperParameters that Tuner puts out; the decision also of its TunerResults.
+TUNING_POLICY = "tuning_policy"  # always, on_drift or never
+TUNING_DECISION = "tuning_decision"  # searched, reused or given
+TUNING_REASONS = "tuning_reasons"  # why, one reason a line; empty with always
+REUSED_FROM = "reused_from"  # id of the HyperParameters whose values these are
+SEARCH_SHA256 = "search_sha256"  # of the search space, `tuning.search`
+MODEL_CODE_SHA256 = "model_code_sha256"  # of the sources of the model
+TARGET_SHA256 = "target_sha256"  # of the settings `task`, `features`, `label` and `weighting`
+# Of the Model that LiveBaseline puts out before anything was pushed: 1, and it has no files.
+NO_MODEL = "no_model"
+# Of every ModelEvaluation. Beside METRICS, each overall metric as a number, `metric_auc` and so on.
+# A metric that is undefined, such as the AUC of one label, is null there and has no number; of the
+# numbers, ML Metadata keeps six decimals.
+METRICS = "metrics"  # JSON of `fareline.recorded.evaluation.Metrics`
+METRIC_PREFIX = "metric_"
+# Of a PushedModel.
+VERSIONS_REMOVED = "versions_removed"  # JSON list of those that `push.keep_versions` removed
+WITHHELD_VERSION = "withheld_version"  # not pushed: it is the model that was rolled back from there
+COPY_OF_VERSION = "copy_of_version"  # put there by rollback or promote, and not by a run
+# Executions by hand: inputs `model` and `pushed_model`, output `pushed_model`; with a USER.
+ROLLBACK, PROMOTE = "fareline.rollback", "fareline.promote"
+REASON = "reason"  # in the words of who did it; empty if promote was given none
+DESTINATION = "destination"  # folder above the versions
+FROM_VERSION = "from_version"  # that was live
+TO_VERSION = "to_version"  # whose content is live since
+NEW_VERSION = "new_version"  # the number that it got
+# Of every ModelBlessing.
+VERDICT = "verdict"  # JSON of `fareline.recorded.evaluation.VerdictRecord`
+# Of every execution of InfraValidator.
+BUDGETS = "budgets"  # JSON object of what the settings say of `serving.validation.verdict.Budgets`
+# A context of this type, named by the commit (or the fingerprint if there is none, or if the
+# checkout differed from it), holds every execution of that code.
+CODE_CONTEXT_TYPE = "code_version"

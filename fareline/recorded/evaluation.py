@@ -1,0 +1,174 @@
+"""What Evaluator records: the metrics with a ModelEvaluation, the verdict with a ModelBlessing."""
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from fareline.recorded import METRICS, VERDICT
+from fareline.recorded.texts import Element, read
+
+Number = int | float  # as it is written: 1 stays 1
+Values = dict[str, Number | None]  # metric to value; None where it is undefined
+Best = tuple[str, Number | None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Metrics:
+    """What was measured.
+
+    Attributes:
+        overall: Metric to value; None where it is undefined.
+        slices: Slice, such as `payment_type=Cash`, to the same.
+    """
+
+    overall: Values = dataclasses.field(default_factory=dict)
+    slices: dict[str, Values] = dataclasses.field(default_factory=dict)
+
+    def to_text(self) -> str:
+        """Writes the property."""
+        return json.dumps(finite(dataclasses.asdict(self)), allow_nan=False)
+
+
+def read_metrics(evaluation: Element) -> Metrics | None:
+    """The metrics of a ModelEvaluation; None in a stock store."""
+    return read(Metrics, evaluation, METRICS)
+
+
+def metrics_of(evaluation: Element) -> dict[str, Number]:
+    """The overall metrics of a ModelEvaluation, undefined ones left out; empty in a stock store."""
+    metrics = read_metrics(evaluation)
+    return _defined(metrics.overall) if metrics else {}
+
+
+def slice_metrics_of(evaluation: Element) -> dict[str, dict[str, Number]]:
+    """Slice to metrics of a ModelEvaluation, undefined ones left out; empty in a stock store."""
+    metrics = read_metrics(evaluation)
+    return {name: _defined(values) for name, values in metrics.slices.items()} if metrics else {}
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """One demand and what came of it.
+
+    Attributes:
+        metric: Our name of it.
+        slice: Name of the slice; for a gap, of the columns.
+        kind: `at_least`, `at_most`, `at_most_below_baseline`, `at_most_above_baseline` or
+            `max_gap`.
+        bound: What the settings demand.
+        value: The metric; for a gap, the gap. None if it was not measured.
+        judged: The number that was held against the bound: the value, an end of its interval, or
+            how much worse it is than the baseline's.
+        interval: Of the value, or of its change against the baseline; None if not asked for.
+        baseline: The baseline's value, where it matters.
+        examples: Of the slice; None for a gap.
+        passed: Whether the bound is kept; None if it does not count.
+        not_counted: Why it does not count; empty if it does.
+        group: Name of the columns that it is a slice by; empty for the whole.
+        best: Of a gap: name and value of the best slice.
+        worst: Of a gap: name and value of the worst slice.
+    """
+
+    metric: str
+    slice: str
+    kind: str
+    bound: Number
+    value: Number | None
+    judged: Number | None = None
+    interval: tuple[Number | None, Number | None] | None = None
+    baseline: Number | None = None
+    examples: int | None = None
+    passed: bool | None = None
+    not_counted: str = ""
+    group: str = ""
+    best: Best | None = None
+    worst: Best | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Gap:
+    """How far the best and the worst slice of the same columns are apart, of those that count.
+
+    Attributes:
+        metric: Our name of it.
+        slices: Name of the columns.
+        gap: How much worse the worst is.
+        best: Name and value.
+        worst: Name and value.
+        count: How many slices count.
+    """
+
+    metric: str
+    slices: str
+    gap: Number | None
+    best: Best
+    worst: Best
+    count: int
+
+
+@dataclasses.dataclass(frozen=True)
+class SliceValues:
+    """A slice and what was measured on it."""
+
+    name: str
+    metrics: Values
+
+
+@dataclasses.dataclass(frozen=True)
+class VerdictRecord:
+    """What there is to say of a model: `pipeline.evaluation.verdict.Verdict`, and its end.
+
+    Attributes:
+        checks: In the order of the settings, those of the whole first.
+        gaps: Of the main metric, for everything that is sliced by.
+        worst: The worst slices by the main metric that count, the worst first.
+        main_metric: By which slices are ranked.
+        min_slice_examples: A slice of fewer does not count.
+        min_label_examples: Nor one with fewer of a label; None if the main metric needs none.
+        baseline_id: Of the Model that it was compared with; None if there was none.
+        passed: Whether every check that counts is passed, and there is one; None: not recorded.
+        blessed: Whether TFMA refuses nothing either; None: not recorded.
+        tfma_refusals: Its own, in sentences; it may refuse what we do not.
+    """
+
+    checks: tuple[Check, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    worst: tuple[SliceValues, ...] = ()
+    main_metric: str = ""
+    min_slice_examples: int = 0
+    min_label_examples: int | None = None
+    baseline_id: int | None = None
+    passed: bool | None = None
+    blessed: bool | None = None
+    tfma_refusals: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values; null for what is undefined or infinite."""
+        content = dataclasses.asdict(self)
+        for check in content["checks"]:
+            check["counted"] = not check["not_counted"]
+        return finite(content)
+
+    def to_text(self, indent: int | None = None) -> str:
+        """Writes the property, and with an indent the file."""
+        return json.dumps(self.to_json(), ensure_ascii=False, allow_nan=False, indent=indent)
+
+
+def verdict_of(blessing: Element) -> VerdictRecord | None:
+    """The verdict of a ModelBlessing; None if it was not recorded."""
+    return read(VerdictRecord, blessing, VERDICT)
+
+
+def finite(content: Any) -> Any:
+    """Plain JSON values with None for NaN and infinity, which JSON has not."""
+    if isinstance(content, float):
+        return content if math.isfinite(content) else None
+    if isinstance(content, Mapping):
+        return {key: finite(value) for key, value in content.items()}
+    return [finite(v) for v in content] if isinstance(content, list | tuple) else content
+
+
+def _defined(metrics: Values) -> dict[str, Number]:
+    return {name: value for name, value in metrics.items() if value is not None}

@@ -1,0 +1,65 @@
+"""What DataPolicy records: what became of each anomaly. DataGate stops the run by it."""
+
+import dataclasses
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from fareline.recorded import DECISIONS
+from fareline.recorded.texts import Element, parse, read
+
+SCHEMA = "the schema"
+
+
+@dataclasses.dataclass(frozen=True)
+class Decision:
+    """What became of one anomaly.
+
+    Attributes:
+        column: Column, or `(data set)`.
+        kind: TFDV's name of the anomaly.
+        found: What was found, in TFDV's words.
+        splits: The splits in which it was found.
+        action: `stop`, `warn` or `ignore`.
+        by: The setting that says so, such as `gate.rules.0`.
+        reason: Of the rule; of a rule that has ended, that it has.
+        expected: What the schema says about it, or who else is in `who`.
+        rows: How many rows are at fault; None where no single row is.
+        example: A value at fault; None where there is none.
+        who: Says what was expected.
+    """
+
+    column: str
+    kind: str
+    found: str
+    splits: tuple[str, ...]
+    action: str
+    by: str
+    reason: str
+    expected: str
+    rows: int | None = None
+    example: str | None = None
+    who: str = SCHEMA
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is recorded, in plain JSON values."""
+        return {**dataclasses.asdict(self), "splits": list(self.splits)}
+
+
+def decisions_of(decision: Element) -> list[Decision]:
+    """What a DataDecision records; empty if it records nothing."""
+    return read(list[Decision], decision, DECISIONS) or []
+
+
+def parse_decisions(text: str) -> list[Decision]:
+    """The same from the text of `decisions.json`.
+
+    Raises:
+        ValueError: It is no such file.
+    """
+    return parse(list[Decision], text)
+
+
+def decisions_text(decisions: Iterable[Decision]) -> str:
+    """Writes the property, and the file."""
+    return json.dumps([each.to_json() for each in decisions], ensure_ascii=False)
