@@ -28,7 +28,8 @@ from cli import (
     version,
     why,
 )
-from fareline.errors import FarelineError
+from fareline.errors import FarelineError, Interrupted
+from runners import stopping
 
 app = typer.Typer(
     help="From raw trips to a published model: run a TFX pipeline and ask where models came from.",
@@ -76,19 +77,24 @@ def main() -> None:
     _leave(_run_app())
 
 
+_TYPER_INTERRUPTED = 130  # what typer ends with where a command lets a KeyboardInterrupt through
+
+
 def _run_app() -> int:
+    stopping.heed_signals()
     try:
         app(prog_name="fareline")
     except SystemExit as error:
+        if error.code == _TYPER_INTERRUPTED:
+            return _interrupted()
         return error.code if isinstance(error.code, int) else int(bool(error.code))
     except FarelineError as error:
         if _Debug.on:
             traceback.print_exc()
         print(f"fareline: {error}", file=sys.stderr)
-        return error.exit_code
+        return stopping.exit_code() if isinstance(error, Interrupted) else error.exit_code
     except KeyboardInterrupt:
-        print("fareline: interrupted", file=sys.stderr)
-        return 130
+        return _interrupted()
     except Exception as error:  # noqa: BLE001 - the last resort: no traceback unless asked
         if _Debug.on:
             traceback.print_exc()
@@ -102,6 +108,11 @@ def _run_app() -> int:
         )
         return 1
     return 0
+
+
+def _interrupted() -> int:
+    print("fareline: interrupted", file=sys.stderr)
+    return stopping.exit_code()
 
 
 def _of_the_store(error: Exception) -> FarelineError | None:

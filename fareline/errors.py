@@ -31,7 +31,7 @@ class FarelineError(Exception):
 
 
 class Interrupted(FarelineError):
-    """The user stopped it. Exit code 130, as shells have it for an interrupt."""
+    """A signal stopped it. Exit code 130 for Ctrl-C; `runners.stopping` knows of others."""
 
     exit_code = 130
 

@@ -1,7 +1,6 @@
 """`fareline lineage ui`: the explorer in a browser."""
 
 import json
-import signal
 import webbrowser
 from typing import Annotated
 
@@ -41,8 +40,6 @@ def ui(
 
     make_page()  # a mistake is said here, not in the browser
     server = ExplorerServer(host, port, make_page)
-    # A stop by `kill` is as orderly as one by Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     typer.echo(json.dumps({"url": server.url}) if as_json else server.url)
     typer.echo("Ctrl-C ends it.", err=True)
     if open_browser:

@@ -4,7 +4,6 @@ Imports no TFX, unless settings are given to compile again: the steps do that in
 """
 
 import dataclasses
-import signal
 import threading
 import time
 from collections.abc import Sequence
@@ -25,6 +24,7 @@ from runners.replay.plan import Plan, SpecRun, make_plan
 from runners.replay.reading.document import SpecError, load_document
 from runners.replay.reading.parameters import parse_assignments
 from runners.replay.reading.uris import parse_uri_map
+from runners.stopping import told_of_signals
 from runners.submit.quietly import compile_quietly
 from runners.workspace import Workspace
 
@@ -153,9 +153,5 @@ def _run(request: SpecRequest, run_id: str, console: Console) -> SpecResult:
     results = run.results()
     table.add_nodes(list(results.values()))
     cancel = threading.Event()
-    before = signal.signal(signal.SIGINT, lambda signum, frame: cancel.set())
-    try:
-        with table.shown():
-            return run_spec(run, table.update, cancel, results)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with told_of_signals(cancel.set), table.shown():
+        return run_spec(run, table.update, cancel, results)

@@ -66,14 +66,14 @@ class ServeOptions:
 
 
 async def serve(options: ServeOptions) -> None:
-    """Loads and serves until SIGTERM or SIGINT, then lets what is under way come to its end.
+    """Loads and serves until a signal stops it, then lets what is under way come to its end.
 
     Raises:
         UserMistake: A port is taken, or there is no model.
         LoadError: The model cannot be loaded.
     """
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     live = LiveModel(options.name, options.base, options.tell)
     predictor = Predictor(live, options.request_log)

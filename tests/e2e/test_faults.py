@@ -167,7 +167,8 @@ def test_killed_run_leaves_nothing_running_and_the_next_one_resumes(
     assert resumed.answer["metrics"] == pytest.approx(undisturbed, abs=1e-6)
 
 
-def test_interrupt_ends_at_once_and_cleanly(small_settings, tmp_path):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupt_ends_at_once_and_cleanly(small_settings, tmp_path, number, code):
     workspace = tmp_path / "ws"
     overrides = [part for setting in small_settings for part in ("--set", setting)]
     call = fareline_command("run", "--json", "--no-cache", "--workspace", workspace, *overrides)
@@ -176,9 +177,9 @@ def test_interrupt_ends_at_once_and_cleanly(small_settings, tmp_path):
     while not (workspace / "metadata.db").exists() or 2 not in states_in_store(workspace):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     stdout, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == code
     assert stdout == ""
     last = stderr.splitlines()[-1]
     assert last.startswith("fareline: run-")

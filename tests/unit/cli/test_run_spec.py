@@ -68,7 +68,10 @@ def test_a_failure_names_the_command_that_repeats_it(tmp_path, spec):
     assert "command.sh repeats exactly what was run." in done.stderr
 
 
-def test_an_interrupt_ends_what_runs(tmp_path, spec):
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_ends_what_runs(tmp_path, spec, number, code):
     builder = SpecBuilder().add("Long", shell("touch $0; sleep 60", f"{tmp_path}/begun"))
     command = ["run", "--spec", spec(builder), "--workspace", tmp_path / "w"]
     process = subprocess.Popen(**called(*command), stderr=subprocess.PIPE, text=True)
@@ -76,9 +79,9 @@ def test_an_interrupt_ends_what_runs(tmp_path, spec):
         if (tmp_path / "begun").is_file():
             break
         time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == code
     assert stderr.splitlines()[-1].endswith(
         ": interrupted; what is done is kept, and the next run resumes from it"
     )

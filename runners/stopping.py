@@ -1,0 +1,56 @@
+"""Signals that stop a command: of Ctrl-C, of systemd and Kubernetes, of a terminal that closes.
+
+SIGINT, SIGTERM and SIGHUP end it alike: what is done is kept and recorded, nothing stays marked as
+running. The exit code
+is 128 and the number of the signal, as shells have it.
+"""
+
+import contextlib
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any
+
+_OTHERS = (signal.SIGTERM, signal.SIGHUP)  # Python makes a KeyboardInterrupt of SIGINT itself
+
+
+class _Noted:
+    """The signal that came last."""
+
+    number = signal.SIGINT
+
+
+def heed_signals() -> None:
+    """Has SIGTERM and SIGHUP raise KeyboardInterrupt in the main thread, unless they are ignored.
+
+    `nohup` ignores SIGHUP for a command that is to outlive its terminal.
+    """
+    for number in _OTHERS:
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _interrupt)
+
+
+@contextlib.contextmanager
+def told_of_signals(tell: Callable[[], Any]) -> Iterator[None]:
+    """Has the signals call a function in place of raising, as long as the block lasts."""
+
+    def note(number: int, frame: Any) -> None:
+        _Noted.number = signal.Signals(number)
+        tell()
+
+    heeded = [signal.SIGINT, *(n for n in _OTHERS if signal.getsignal(n) is not signal.SIG_IGN)]
+    before = {number: signal.signal(number, note) for number in heeded}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def exit_code() -> int:
+    """Of a command that a signal has stopped: 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP."""
+    return 128 + _Noted.number
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    _Noted.number = signal.Signals(number)
+    raise KeyboardInterrupt
