@@ -4,13 +4,14 @@ Each yields problems, worded so that a user knows what to do. What only the comp
 checked in pipeline.rules.spec. Called by runners. Imports neither TFX nor TensorFlow.
 """
 
+import difflib
 import re
 from collections.abc import Iterator
 
 from fareline.errors import SettingsError
 from pipeline.rules.bigquery import find_project_mistakes, find_span_mistakes
 from pipeline.rules.drift import find_local_sample
-from pipeline.settings.runners import Cluster, RunnerName, Vertex
+from pipeline.settings.runners import BUCKET_NAME, BUCKET_RULE, Cluster, RunnerName, Vertex
 from pipeline.settings.settings import Settings
 from schema.curated import is_packaged_name
 
@@ -18,6 +19,14 @@ PLACES = ("pipeline_root", "data_path", "push_destination")
 # Vertex makes the id of a job of the pipeline's name and a time stamp.
 _VERTEX_NAME = r"[a-z][a-z0-9-]{0,111}"
 _EXAMPLE = re.compile(r"\bexample-|\bexample\.com\b")
+_VERTEX_ACCELERATOR = r"(NVIDIA|TPU)_[A-Z0-9]+(_[A-Z0-9]+)*"
+_VERTEX_KNOWN = (
+    *(f"NVIDIA_TESLA_{name}" for name in ("T4", "V100", "P100", "P4", "A100")),
+    *(f"NVIDIA_{name}" for name in ("L4", "A100_80GB", "H100_80GB", "H200_141GB", "B200")),
+    *("TPU_V2", "TPU_V3", "TPU_V5_LITEPOD"),
+)
+_VERTEX_COUNTS = (1, 2, 4, 8, 16)
+_KUBERNETES_RESOURCE = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?/[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
 # By each of these Beam packs up code that lies on this machine, for workers that have the image.
 _PACKAGING_OPTIONS = ("setup_file", "extra_package", "extra_packages", "requirements_file")
 
@@ -39,6 +48,7 @@ def check_runner(settings: Settings, runner: RunnerName, section: Cluster) -> No
         *find_windows(settings),
         *find_span_mistakes(settings),
         *find_project_mistakes(settings, section, where),
+        *find_unknown_accelerators(section, where),
         *find_tuning_by_drift(settings),
         *find_columnar_options(settings),
         *find_keys_on_dataflow(settings, section),
@@ -74,6 +84,11 @@ def find_local_paths(settings: Settings, section: Cluster, where: str) -> Iterat
                 f"{where}.{name}: found {place}; expected gs://BUCKET/FOLDER. Hint: name a folder "
                 "in a bucket of Cloud Storage, or leave it null."
             )
+        elif not re.fullmatch(BUCKET_NAME, place.removeprefix("gs://").partition("/")[0]):
+            yield (
+                f"{where}.{name}: {place} is in no bucket that there can be; expected a name of "
+                f"{BUCKET_RULE}. Hint: correct the name of the bucket."
+            )
 
 
 def find_schema_outside_the_image(settings: Settings) -> Iterator[str]:
@@ -102,6 +117,38 @@ def find_loose_image(section: Cluster, where: str) -> Iterator[str]:
         f"{where}.image: {section.image} {found}; expected a tag that is never used again, or "
         "@sha256:…. Hint: tag each build, for example with the version or the commit."
     )
+
+
+def find_unknown_accelerators(section: Cluster, where: str) -> Iterator[str]:
+    """An accelerator has a name as the platform gives them, and a number that there is.
+
+    Source: AcceleratorType and MachineSpec of Vertex AI; extended resources of Kubernetes.
+    """
+    for node, wanted in section.resources.items():
+        accelerator = wanted.accelerator
+        if accelerator is None:
+            continue
+        setting = f"{where}.resources.{node}.accelerator"
+        if not isinstance(section, Vertex):
+            if not re.fullmatch(_KUBERNETES_RESOURCE, accelerator.type):
+                yield (
+                    f"{setting}.type: found {accelerator.type}; expected DOMAIN/NAME, as "
+                    "Kubernetes has it. Hint: a GPU of NVIDIA is nvidia.com/gpu."
+                )
+            continue
+        if not re.fullmatch(_VERTEX_ACCELERATOR, accelerator.type):
+            asked = re.sub(r"[^A-Z0-9]+", "_", accelerator.type.upper()).strip("_")
+            near = difflib.get_close_matches(asked, _VERTEX_KNOWN, n=1)
+            like = near[0] if near else _VERTEX_KNOWN[0]
+            yield (
+                f"{setting}.type: found {accelerator.type}; expected a name of Vertex AI, in "
+                f"capitals and underscores, such as {like}. Hint: correct the name."
+            )
+        if accelerator.count not in _VERTEX_COUNTS:
+            yield (
+                f"{setting}.count: found {accelerator.count}; expected one of "
+                f"{', '.join(map(str, _VERTEX_COUNTS))}. Hint: change the number."
+            )
 
 
 def find_packaging_options(section: Cluster, where: str) -> Iterator[str]:

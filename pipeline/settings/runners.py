@@ -51,7 +51,13 @@ EncryptionKey = _pattern(
     r"projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+",
     "projects/P/locations/L/keyRings/R/cryptoKeys/K",
 )
-Bucket = _pattern(r"gs://[^/]+", "gs://NAME, without a folder")
+# Source: https://cloud.google.com/storage/docs/buckets#naming
+BUCKET_NAME = r"(?!goog)(?!(\d{1,3}\.){3}\d{1,3}$)[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]"
+BUCKET_RULE = (
+    "at least 3 lower-case letters, digits, hyphens, underscores and dots, first and last a letter "
+    "or digit"
+)
+Bucket = _pattern(f"gs://{BUCKET_NAME}", f"gs://NAME, without a folder; a name has {BUCKET_RULE}")
 Cron = _pattern(
     r"(TZ=\S+ )?\S+( \S+){4}",
     "five cron fields, such as 0 6 * * 1, with TZ=ZONE before them or not",

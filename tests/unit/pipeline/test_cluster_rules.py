@@ -199,3 +199,66 @@ def test_no_example_is_left_once_all_are_replaced():
     settings = load_settings(DEFAULT_PATH, [f"runners.kubeflow.{value}" for value in mine])
     assert find_example_values(settings, "kubeflow") == []
     assert find_example_values(load_settings(DEFAULT_PATH, ["runners={}"]), "vertex") == []
+
+
+def accelerator_problems(runner, kind, count=1):
+    asked = f"{{cpu: 1, accelerator: {{type: {kind}, count: {count}}}}}"
+    return problems(runner, f"runners.{runner}.resources.Trainer={asked}")
+
+
+@pytest.mark.parametrize(
+    "kind", ["NVIDIA_TESLA_T4", "NVIDIA_L4", "NVIDIA_A100_80GB", "TPU_V2", "NVIDIA_H100_MEGA_80GB"]
+)
+def test_vertex_takes_its_own_names_of_accelerators(kind):
+    assert accelerator_problems("vertex", kind) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "like"),
+    [
+        ("nvidia-tesla-t4", "NVIDIA_TESLA_T4"),
+        ("nvidia_l4", "NVIDIA_L4"),
+        ("GPU", "NVIDIA_TESLA_T4"),
+        ("tesla-p100", "NVIDIA_TESLA_P100"),
+        ("Nvidia Tesla V100", "NVIDIA_TESLA_V100"),
+    ],
+)
+def test_vertex_refuses_names_of_others(kind, like):
+    assert accelerator_problems("vertex", kind) == [
+        f"runners.vertex.resources.Trainer.accelerator.type: found {kind}; expected a name of "
+        f"Vertex AI, in capitals and underscores, such as {like}. Hint: correct the name."
+    ]
+
+
+@pytest.mark.parametrize("count", [3, 5, 32])
+def test_vertex_refuses_numbers_of_accelerators_that_there_are_not(count):
+    assert accelerator_problems("vertex", "NVIDIA_TESLA_T4", count) == [
+        f"runners.vertex.resources.Trainer.accelerator.count: found {count}; expected one of 1, 2, "
+        "4, 8, 16. Hint: change the number."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "ok"),
+    [
+        ("nvidia.com/gpu", True),
+        ("amd.com/gpu", True),
+        ("google.com/tpu", True),
+        ("NVIDIA_TESLA_T4", False),
+        ("gpu", False),
+        ("nvidia.com/", False),
+        ("nvidia com/gpu", False),
+    ],
+)
+def test_kubernetes_has_domains_in_its_names(kind, ok):
+    found = accelerator_problems("kubeflow", kind, 3)
+    expected = f"found {kind}; expected DOMAIN/NAME, as Kubernetes has it"
+    assert (found == []) if ok else (expected in found[0])
+
+
+@pytest.mark.parametrize("runner", ["kubeflow", "vertex"])
+def test_a_folder_is_in_a_bucket_that_there_can_be(runner):
+    [found] = problems(runner, f"runners.{runner}.pipeline_root=gs://my bucket/x")
+    assert found.startswith(
+        f"runners.{runner}.pipeline_root: gs://my bucket/x is in no bucket that there can be; "
+    )

@@ -18,11 +18,12 @@ def refusal(*overrides):
     [
         (
             "kubeflow.bucket=example-bucket",
-            "kubeflow.bucket: found 'example-bucket'; expected gs://NAME, without a folder.",
+            "kubeflow.bucket: found 'example-bucket'; expected gs://NAME, without a folder; ",
         ),
         (
             "kubeflow.bucket=gs://a/b",
-            "kubeflow.bucket: found 'gs://a/b'; expected gs://NAME, without a folder.",
+            "kubeflow.bucket: found 'gs://a/b'; expected gs://NAME, without a folder; a name has "
+            "at least 3 lower-case letters",
         ),
         (
             "vertex.region=Europe",
@@ -102,6 +103,23 @@ def test_a_mistake_is_one_line(override, line):
     assert len(found.splitlines()) == 1
 
 
+BUCKETS = {
+    "gs://my bucket": False, "gs://My-bucket": False, "gs://ab": False, "gs://abc": True,
+    "gs://-abc": False, "gs://abc-": False, "gs://a.b_c-d": True, "gs://192.168.5.4": False,
+    "gs://goog-mine": False, "gs://" + "a" * 222: True, "gs://" + "a" * 223: False, "gs://": False,
+    "s3://abc": False, "abc": False, "gs://ümlaut": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("bucket", BUCKETS)
+def test_a_bucket_has_a_name_that_there_can_be(bucket):
+    overrides = [f"runners.kubeflow.bucket={bucket!r}"]
+    if BUCKETS[bucket]:
+        assert load_settings(DEFAULT_PATH, overrides).runners.kubeflow.bucket == bucket
+    else:
+        assert "expected gs://NAME" in refusal(*overrides)
+
+
 def test_what_every_runner_needs_is_missed_by_name():
     found = refusal("runners.vertex={}").splitlines()
     assert found == [
@@ -118,16 +136,17 @@ def test_a_schedule_has_five_fields_and_may_name_a_zone(schedule):
 
 def test_places_are_folders_of_the_bucket_unless_named():
     section = load_settings(
-        DEFAULT_PATH, ["runners.kubeflow.bucket=gs://b", "runners.kubeflow.data_path=gs://d/rows"]
+        DEFAULT_PATH,
+        ["runners.kubeflow.bucket=gs://bbb", "runners.kubeflow.data_path=gs://ddd/rows"],
     ).runners.kubeflow
     places = {
         name: section.place_of(name, "trips")
         for name in ("pipeline_root", "data_path", "push_destination")
     }
     assert places == {
-        "pipeline_root": "gs://b/trips/artifacts",
-        "data_path": "gs://d/rows",
-        "push_destination": "gs://b/trips/serving",
+        "pipeline_root": "gs://bbb/trips/artifacts",
+        "data_path": "gs://ddd/rows",
+        "push_destination": "gs://bbb/trips/serving",
     }
 
 

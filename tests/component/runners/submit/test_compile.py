@@ -95,14 +95,18 @@ def test_the_values_are_told_beside_the_text():
     assert spec.suffix == ".json"
 
 
+GPU = {"kubeflow": "nvidia.com/gpu", "vertex": "NVIDIA_TESLA_T4"}
+
+
 @pytest.mark.parametrize("runner", ["kubeflow", "vertex"])
 def test_every_container_gets_its_resources(runner):
     spec = spec_of(
         runner,
-        f"runners.{runner}.resources.Trainer={{cpu: 8, accelerator: {{type: GPU, count: 2}}}}",
+        f"runners.{runner}.resources.Trainer={{cpu: 8, accelerator: {{type: {GPU[runner]}, "
+        "count: 2}}",
     )
     found = {node: container["resources"] for node, container in containers(spec).items()}
-    trainer = {"cpuLimit": 8.0, "accelerator": {"type": "GPU", "count": "2"}}
+    trainer = {"cpuLimit": 8.0, "accelerator": {"type": GPU[runner], "count": "2"}}
     assert found.pop("Trainer") == trainer
     assert found == {node: {"cpuLimit": 2.0, "memoryLimit": 8.0} for node in found}
     assert {"ExampleGen", "Transform", "Evaluator", "DataGate", "Pusher"} <= set(found)
