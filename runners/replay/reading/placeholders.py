@@ -6,7 +6,7 @@ The subset that both backends document. Anything else between `{{$` and `}}` is 
 import dataclasses
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from google.protobuf import json_format
@@ -57,6 +57,30 @@ class Job:
             ".pipeline_job_create_time_utc": self.scheduled,
             ".pipeline_job_schedule_time_utc": self.scheduled,
         }
+
+
+_OF_JOB = frozenset(Job("", "", "", "").values)
+_OF_ARTIFACTS = (None, ".uri", ".path", ".name", ".metadata")
+
+
+def unknown_in(text: str) -> Iterator[str]:
+    """Says of each placeholder of a text, before anything runs, that nothing can fill it."""
+    for match in _PLACEHOLDER.finditer(text):
+        path = match["path"]
+        if path in ("", ".outputs.output_file") or path in _OF_JOB:
+            continue
+        if _PARAMETER.fullmatch(path) or _OUTPUT_FILE.fullmatch(path):
+            continue
+        artifact = _ARTIFACT.fullmatch(path)
+        if artifact is None:
+            yield f"the placeholder {match.group()} is not known here"
+        elif artifact["what"] not in _OF_ARTIFACTS or (
+            artifact["key"] and artifact["what"] != ".metadata"
+        ):
+            yield (
+                f"the placeholder {match.group()} asks for something that artifacts have not; "
+                "expected uri, path, name or metadata"
+            )
 
 
 def fill(text: str, executor_input: pipeline_spec_pb2.ExecutorInput, job: Job) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from runners.replay.reading.conditions import inputs_named
 from runners.replay.reading.document import Document, SpecError
 from runners.replay.reading.graph import Scope, Task
+from runners.replay.reading.placeholders import unknown_in
 
 _RUNNER_FLAG = re.compile(r"--runner[= ]?(\w*)")
 # Beam runners that are there without a service of their own.
@@ -117,9 +118,25 @@ def _missing_in(scope: Scope, spec, name: str) -> Iterator[str]:
             yield f"{name} reads the artifact {wanted} of {around}, which has none ({key})"
 
 
+def _placeholders(task: Task) -> Iterator[str]:
+    container = task.executor.container
+    texts = [*container.command, *_args(task), *(each.value for each in container.env)]
+    for parameter in task.spec.inputs.parameters.values():
+        texts.append(parameter.runtime_value.constant.string_value)
+    yield from dict.fromkeys(said for text in texts for said in unknown_in(text))
+
+
 def _args(task: Task) -> list[str]:
     container = task.executor.container
     return [*container.args, *container.lifecycle.pre_cache_check.args]
 
 
-_RULES = (_iterators, _executors, _cloud_services, _lists, _conditions, _scoped_inputs)
+_RULES = (
+    _iterators,
+    _executors,
+    _cloud_services,
+    _lists,
+    _conditions,
+    _scoped_inputs,
+    _placeholders,
+)

@@ -56,10 +56,10 @@ class UriMap:
 
 
 def parse_uri_map(entries: Iterable[str]) -> UriMap:
-    """Parses `gs://bucket=DIR`; folders that are missing are made when something is written.
+    """Parses `gs://bucket=DIR`; a folder that is missing is made when something is written.
 
     Raises:
-        SpecError: An entry is of another form.
+        SpecError: An entry is of another form, or its folder is not there nor in one that is.
     """
     folders = {}
     for entry in entries:
@@ -80,5 +80,22 @@ def parse_uri_map(entries: Iterable[str]) -> UriMap:
                 "expected a path that can stand in JSON and is no pattern",
                 "name another folder",
             )
+        _require_place(entry, Path(path))
         folders[prefix] = path
     return UriMap(folders)
+
+
+def _require_place(entry: str, folder: Path) -> None:
+    """A folder, or one to be made in a folder; a typing mistake is neither."""
+    found = None
+    if folder.exists() and not folder.is_dir():
+        found = f"{folder} is no folder"
+    elif not folder.exists() and not folder.parent.is_dir():
+        found = f"there is no folder {folder.parent}"
+    if found:
+        raise SpecError.explain(
+            f"--map {entry}",
+            found,
+            "expected a folder, or a new one in a folder that is there",
+            "make it, or correct the path",
+        )

@@ -7,6 +7,7 @@ import yaml
 
 from runners.replay.reading.document import SpecError, load_document, parse_document
 from runners.replay.reading.parameters import parse_assignments
+from runners.replay.reading.placeholders import unknown_in
 from runners.replay.reading.uris import UriMap, parse_uri_map
 from tests.unit.runners.replay.handmade import SpecBuilder, constant, from_task, shell
 
@@ -162,6 +163,20 @@ REFUSED = {
         "Only: its executor tfx.extensions.google_cloud_ai_platform.trainer.executor."
         "GenericExecutor needs a service of Google Cloud",
     ),
+    **{
+        f"placeholder {path}": (
+            SpecBuilder().add("Only", shell("echo {{$" + path + "}}")),
+            "Only: the placeholder {{$" + path + "}} " + said,
+        )
+        for path, said in {
+            ".inputs.artifacts['x'].value": "asks for something that artifacts have not",
+            ".outputs.artifacts['x'].value": "asks for something that artifacts have not",
+            ".inputs.artifacts['x'].uri['k']": "asks for something that artifacts have not",
+            ".inputs.parameter['x']": "is not known here",
+            ".json_escape[1]": "is not known here",
+            ".pipeline_job": "is not known here",
+        }.items()
+    },
     "condition": (
         one_task(triggerPolicy={"condition": "inputs.artifacts['_x'].artifacts[0].uri == 'a'"}),
         "Only: its condition reads _x, which is none of its inputs; TFX compiles that where the "
@@ -185,6 +200,34 @@ def test_what_is_not_done_here_is_refused_by_name(case):
     assert message.startswith("spec.json: cannot be executed on one machine:\n")
     assert expected in message
     assert message.endswith("Hint: docs/specs.md says what can be.")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        ".inputs.parameters['x']",
+        ".inputs.artifacts['x']",
+        ".inputs.artifacts['x'].uri",
+        ".outputs.artifacts['x'].path",
+        ".outputs.artifacts['x'].metadata['k']",
+        ".outputs.parameters['x'].output_file",
+        ".outputs.output_file",
+        ".pipeline_job_name",
+        ".pipeline_root",
+    ],
+)
+def test_what_can_be_filled_is_not_refused(path):
+    assert list(unknown_in("a {{$" + path + "}} b")) == []
+
+
+@pytest.mark.parametrize("folder", ["none/deeper", "file", "file/deeper"])
+def test_a_bucket_is_no_folder_that_cannot_be(tmp_path, folder):
+    (tmp_path / "file").touch()
+    message = refused(parse_uri_map, [f"gs://b={tmp_path / folder}"])
+    assert message.startswith(f"--map gs://b={tmp_path / folder}: ")
+    assert "expected a folder, or a new one in a folder that is there" in message
+    assert not (tmp_path / "none").exists()
 
 
 def test_all_reasons_are_given_at_once():
