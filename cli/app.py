@@ -17,6 +17,7 @@ from cli import (
     data,
     doctor,
     lineage,
+    logs,
     models,
     predict,
     promote,
@@ -59,6 +60,7 @@ app.command("compile")(compile.compile_)
 app.command()(check.check)
 app.command()(submit.submit)
 app.command()(why.why)
+app.command()(logs.logs)
 app.command()(models.models)
 app.command()(rollback.rollback)
 app.command()(promote.promote)

@@ -21,6 +21,7 @@ from fareline.recorded import GIT_COMMIT
 from fareline.recorded.texts import parse_json
 from lineage.exports.datasets import artifact_dataset, source_datasets
 from lineage.exports.scope import Scope
+from lineage.facts.failures import RESULT
 from lineage.graph.elements import Artifact, Execution
 
 NAMESPACE = "tfx"
@@ -33,7 +34,6 @@ _ENDS = {
     metadata_store_pb2.Execution.FAILED: event_v2.RunState.FAIL,
     metadata_store_pb2.Execution.CANCELED: event_v2.RunState.ABORT,
 }
-_TFX_RESULT = "__execution_result__"  # a property of executions that failed: JSON
 
 
 def to_openlineage(scope: Scope) -> str:
@@ -138,7 +138,7 @@ def _run_facets(
 
 
 def _error_facet(execution: Execution) -> dict[str, facet_v2.RunFacet]:
-    result = parse_json(execution.properties.get(_TFX_RESULT))
+    result = parse_json(execution.properties.get(RESULT))
     message = result.get("resultMessage") if isinstance(result, dict) else None
     if not message:
         return {}

@@ -108,6 +108,7 @@ def _build_runner(
         from lineage.store.open import open_store_in_place
         from pipeline.dag import Placement, create_pipeline
         from runners.beam.engine import run_beam_in_process
+        from runners.local.node_logs import NodeLogs
         from runners.local.publication import needs_new_verdict, needs_push
         from runners.local.runner import LocalRunner
 
@@ -145,7 +146,10 @@ def _build_runner(
     unfinished = workspace.note_run(run_id)
     if settings.metadata.store is None:
         unfinished = None  # the store is this workspace's alone, and older than the notes maybe
-    runner = LocalRunner(pipeline, run_id, on_change, must_execute, provenance, unfinished)
+    node_logs = NodeLogs(workspace.logs_dir / run_id)
+    runner = LocalRunner(
+        pipeline, run_id, on_change, must_execute, provenance, node_logs, unfinished
+    )
     table.add_nodes(list(runner.results.values()))
     return runner
 
@@ -156,7 +160,8 @@ def _run_pipeline(runner, run_id: str, workspace: Workspace, log_path: Path, sta
     from runners.outcome.summary import FAILED, INTERRUPTED, read_outcome
 
     try:
-        nodes = runner.run()
+        with runner.node_logs.attached():
+            nodes = runner.run()
         store = open_store_in_place(workspace.store_location, store_passwords())
         seconds = time.monotonic() - start
         outcome = read_outcome(run_id, nodes, store, workspace, log_path, seconds)

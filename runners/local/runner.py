@@ -8,6 +8,7 @@ marked as running in the store. Imports TFX.
 """
 
 import concurrent.futures
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +27,8 @@ from fareline import recorded
 from fareline.recorded.texts import text_of
 from lineage.store.open import adapt, connect
 from runners.abandoned import fail_abandoned_executions
+from runners.local.failures import record_failure
+from runners.local.node_logs import NodeLogs
 from runners.progress import NodeResult, NodeState
 from runners.provenance import Provenance
 from runners.scheduling import PARALLEL_NODES, choose_next, longest_chains
@@ -72,6 +75,7 @@ class LocalRunner:
         must_execute: Asked before a node is launched whether its cached outputs, if there are any,
             may not be used.
         provenance: What the run records about itself.
+        node_logs: Where what each node says is written, if anywhere.
         unfinished_runs: This run and those of its workspace that were killed, in a store that
             others write to as well; None if the store is this workspace's alone.
     """
@@ -83,6 +87,7 @@ class LocalRunner:
         on_change: Callable[[NodeResult], None] = lambda result: None,
         must_execute: Callable[[str], bool] = lambda name: False,
         provenance: Provenance | None = None,
+        node_logs: NodeLogs | None = None,
         unfinished_runs: Sequence[str] | None = None,
     ):
         self._run_id = run_id
@@ -96,6 +101,7 @@ class LocalRunner:
         self._on_change = on_change
         self._must_execute = must_execute
         self._unfinished_runs = unfinished_runs
+        self.node_logs = node_logs
         self._nodes = {n.pipeline_node.node_info.id: n.pipeline_node for n in self._ir.nodes}
         self.results = {name: NodeResult(name) for name in self._nodes}
         if provenance is not None:
@@ -173,14 +179,24 @@ class LocalRunner:
     def _run_node(self, name: str) -> None:
         start = time.monotonic()
         result = self.results[name]
-        try:
-            state = self._launch(name)
-        except Exception as error:  # noqa: BLE001 - whatever a component raises is its result
-            result.error = error
-            logging.error("node %s failed", name, exc_info=error)
-            state = NodeState.FAILED
+        with self.node_logs.of(name) if self.node_logs else contextlib.nullcontext():
+            try:
+                state = self._launch(name)
+            except Exception as error:  # noqa: BLE001 - whatever a component raises is its result
+                result.error = error
+                logging.error("node %s failed", name, exc_info=error)
+                self._record_failure(name, error)
+                state = NodeState.FAILED
         result.seconds = time.monotonic() - start
         self._set_state(name, state)
+
+    def _record_failure(self, name: str, error: Exception) -> None:
+        pipeline = self._ir.pipeline_info.id
+        try:
+            with self._metadata_lock:
+                record_failure(connect(self._connection), pipeline, self._run_id, name, error)
+        except (errors.StatusError, RuntimeError) as unrecorded:
+            logging.error("why %s failed was not recorded: %s", name, unrecorded)
 
     def _launch(self, name: str) -> NodeState:
         node = self._nodes[name]

@@ -8,6 +8,7 @@ import dataclasses
 import json
 import math
 import re
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from fareline.recorded.evaluation import read_metrics as recorded_metrics
 from fareline.recorded.tuning import tuning_of
 from lineage.answers.why.view import judgement_lines, refusals
 from lineage.answers.why.why import why_run
+from lineage.facts.failures import place_in
 from lineage.facts.runs import outputs_of_run
 from lineage.graph.elements import Artifact
 from lineage.graph.graph import Graph
@@ -104,6 +106,7 @@ class Outcome:
             "metadata": self.workspace.store_location,
             "log": str(self.log_path),
             "error": f"{failed.name}: {describe_error(failed.error)}" if failed else None,
+            "failed_at": place_of(failed.error) if failed else None,
             "wall_seconds": round(self.wall_seconds, 3),
         }
         return json.dumps(content, indent=1)
@@ -193,6 +196,8 @@ def print_summary(console: Console, outcome: Outcome, settings: Settings | None)
         if node.error:
             console.print(f"[bold red]✗ {node.name} failed[/]: ", end="")
             console.print(describe_error(node.error), markup=False, highlight=False, soft_wrap=True)
+            if place := place_of(node.error):
+                console.print(f"  at {place}", markup=False, highlight=False, soft_wrap=True)
     _print_verdict(console, outcome)
     console.print(f"Log: {outcome.log_path}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"{outcome.run_id} took {outcome.wall_seconds:.0f} s.", highlight=False)
@@ -209,12 +214,31 @@ def describe_error(error: BaseException) -> str:
         error = cause
     if isinstance(error, FarelineError):
         return _BEAM_STEP.sub("", str(error))
-    _, traceback, frames = str(error).rpartition(TRACEBACK)
-    if traceback:
+    _, head, frames = str(error).rpartition(TRACEBACK)
+    if head:
         named = [line for line in frames.splitlines() if line and not line.startswith(" ")]
         return named[0] if named else type(error).__name__
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def place_of(error: BaseException) -> str | None:
+    """Where the root of a failure was raised, in our code or the user's; None of our own errors.
+
+    Their message says it all; and an error without a frame of ours has none to name.
+    """
+    chain = [error]
+    while not isinstance(chain[-1], FarelineError) and (cause := _cause(chain[-1])):
+        chain.append(cause)
+    if isinstance(chain[-1], FarelineError):
+        return None
+    for each in reversed(chain):  # the root may have been raised in a library that we called
+        text = "".join(
+            traceback.format_exception(type(each), each, each.__traceback__, chain=False)
+        )
+        if place := place_in(text):
+            return place
+    return None
 
 
 def _cause(error: BaseException) -> BaseException | None:
@@ -237,7 +261,9 @@ def _print_verdict(console: Console, outcome: Outcome) -> None:
 
 def _next_step(outcome: Outcome) -> str:
     if outcome.status == FAILED:
-        return "Next: mend the cause and run again; what is done is taken from the cache."
+        failed = next((node.name for node in outcome.nodes if node.error), None)
+        logs = f"; `fareline logs {outcome.run_id} {failed}` has its log" if failed else ""
+        return f"Next: mend the cause and run again; what is done is taken from the cache{logs}."
     if outcome.status == REFUSED:
         if outcome.blessed and outcome.infra_blessed:
             return "Next: see why above; what a person has withheld, a person brings back."

@@ -8,6 +8,7 @@ from typing import Any
 
 from fareline import recorded
 from lineage.answers.show.artifact import describe_artifact
+from lineage.facts.failures import failure_of
 from lineage.facts.models import live_models
 from lineage.facts.runs import list_runs, outputs_of_run, read_runs, run_as_json
 from lineage.graph.elements import Artifact, Execution
@@ -16,7 +17,6 @@ from lineage.ids import PipelineKey, RunKey, Target
 from lineage.text.outline import decoded
 from lineage.text.times import iso
 
-_RESULT = "__execution_result__"  # Source: tfx.orchestration.portable.mlmd.execution_lib
 _FINGERPRINT = "source_fingerprint"  # of our code: in custom_config, or a parameter of its own
 _INTERNAL = "__"  # TFX's own notes on an execution begin so
 
@@ -40,10 +40,12 @@ def describe_execution(graph: Graph, execution: Execution) -> dict[str, Any]:
     """One execution.
 
     Keys: number, type, node, run, pipeline, state, started, ended (null while it runs), seconds,
-    error (of a failed one), code_fingerprint, inputs and outputs (key to ids), baselines (ids of
-    models that it only compared with), parameters (decoded).
+    error (of a failed one: all that was kept), failed_at (its last call in our code or the user's),
+    code_fingerprint, inputs and outputs (key to ids), baselines (ids of models that it only
+    compared with), parameters (decoded).
     """
     parameters = {n: decoded(v) for n, v in execution.properties.items()}
+    failure = failure_of(execution)
     config = parameters.get("custom_config")
     code = (config if isinstance(config, dict) else parameters).get(_FINGERPRINT)
     links = graph.links_of_executions([execution.id])
@@ -60,7 +62,8 @@ def describe_execution(graph: Graph, execution: Execution) -> dict[str, Any]:
         "started": iso(execution.created),
         "ended": None if execution.state == "running" else iso(execution.updated),
         "seconds": round(execution.seconds, 3),
-        "error": _error(parameters.get(_RESULT)) if execution.state == "failed" else None,
+        "error": failure.text if failure else None,
+        "failed_at": failure.place if failure else None,
         "code_fingerprint": code,
         "inputs": _keys(graph.inputs(execution)),
         "outputs": _keys(graph.outputs(execution)),
@@ -120,13 +123,6 @@ def describe_pipeline(graph: Graph, name: str) -> dict[str, Any]:
 
 def _keys(by_key: dict[str, list[Artifact]]) -> dict[str, list[str]]:
     return {key: [artifact.key for artifact in found] for key, found in by_key.items()}
-
-
-def _error(result: Any) -> str | None:
-    """What TFX kept of the failure; it keeps nothing of a process that was killed."""
-    if isinstance(result, dict):
-        return str(result.get("resultMessage") or result.get("code") or result)
-    return str(result) if result else None
 
 
 def _noted(name: str, value: Any) -> Any:

@@ -23,7 +23,13 @@ def why_lines(why: Mapping[str, Any]) -> list[str]:
     of_run = f" of {why['run_id']}" if why["run_id"] else ""
     of_pipeline = f" ({why['pipeline']})" if why["pipeline"] else ""
     head = plain(f"{why['model'] or 'No model'}{of_run}{of_pipeline}")
-    return [head, *judgement_lines(why)]
+    return [head, *_failures(why.get("failed", ())), *judgement_lines(why)]
+
+
+def _failures(failed: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for each in failed:
+        where = f", at {each['place']}" if each["place"] else ""
+        yield plain(f"{each['node']} failed: {each['error']}{where}", limit=None)
 
 
 def judgement_lines(why: Mapping[str, Any]) -> list[str]:

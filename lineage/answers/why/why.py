@@ -12,6 +12,7 @@ from fareline import recorded
 from fareline.recorded.evaluation import verdict_of
 from fareline.recorded.validation import budgets_of
 from lineage.facts.baselines import PIN, RESET, decision_in_force
+from lineage.facts.failures import as_json, failure_of
 from lineage.facts.models import MODEL_KEY, is_blessed
 from lineage.facts.withdrawn import withdrawn_models
 from lineage.graph.elements import Artifact, Execution
@@ -24,11 +25,15 @@ _Found = tuple[Execution | None, Artifact | None]
 
 
 def why_run(graph: Graph, run_id: str) -> dict[str, Any]:
-    """Says what a run found of its model; see `why_model` for the keys."""
+    """Says what a run found of its model; see `why_model` for the keys.
+
+    One more is `failed`: of each execution that failed `node`, `execution`, `error` and `place`.
+    """
     executions = graph.executions_of_run(run_id)
     found = {node: _last(graph, executions, node, kind) for node, kind in _JUDGES.items()}
     pipelines = [e.place.pipeline for e in executions if e.place.pipeline]
-    return _answer(graph, run_id, pipelines[0] if pipelines else "", _model(graph, found), found)
+    told = _answer(graph, run_id, pipelines[0] if pipelines else "", _model(graph, found), found)
+    return {**told, "failed": [as_json(e, f) for e in executions if (f := failure_of(e))]}
 
 
 def why_model(graph: Graph, model: Artifact) -> dict[str, Any]:

@@ -8,11 +8,13 @@ import time
 
 import pytest
 from tfx import v1 as tfx
+from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.types.standard_artifacts import Examples
 
 from fareline import recorded
 from fareline.digests import sha256_of_file
 from fareline.recorded.run import RunRecord
+from lineage.facts.failures import failure_of
 from lineage.graph.graph import Graph
 from lineage.store.open import open_store, sqlite_connection
 from pipeline.artifacts import DataDecision, DataDrift
@@ -167,3 +169,17 @@ def test_after_an_interrupt_only_the_end_is_recorded(build, store):
     runner.record_end("interrupted")
     assert changes == [NodeState.RUNNING, NodeState.EXECUTED]
     assert run_properties(store(), "run-1")[recorded.OUTCOME] == "interrupted"
+
+
+def test_what_a_node_failed_with_is_kept_with_its_execution(build, store):
+    runner = build("run-1", ONE, sha256="0" * 64)
+    [result] = runner.run()
+    [execution] = Graph(store()).executions_of_run("run-1")
+    failure = failure_of(execution)
+    kind = type(result.error)
+    assert failure.error == f"{kind.__module__}.{kind.__qualname__}: {result.error}"
+    assert failure.place.startswith("pipeline/components/curated_schema.py:")
+    assert failure.text.startswith("Traceback (most recent call last):\n")
+    # As TFX itself reads it.
+    kept = execution_lib.get_execution_result(execution.proto)
+    assert (kept.code, kept.result_message) == (2, failure.text)

@@ -176,6 +176,7 @@ def test_the_json_answer():
         "metadata": "/runs/[ws]/metadata.db",
         "log": "/runs/[ws]/logs/run-1.log",
         "error": None,
+        "failed_at": None,
         "wall_seconds": 61.235,
     }
 
@@ -341,7 +342,8 @@ def test_summary_of_a_failed_run_names_node_cause_and_log():
         "Nothing was pushed: the run failed.",
         "Log: /runs/[ws]/logs/run-1.log",
         "run-1 took 61 s.",
-        "Next: mend the cause and run again; what is done is taken from the cache.",
+        "Next: mend the cause and run again; what is done is taken from the cache; "
+        "`fareline logs run-1 Trainer` has its log.",
     ]
 
 

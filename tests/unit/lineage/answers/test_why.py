@@ -3,13 +3,15 @@
 import json
 
 import pytest
+from ml_metadata.metadata_store import metadata_store
 from typer.testing import CliRunner
 
 from cli import app as cli
+from fareline.packages import CHECKOUT
 from lineage.answers.why.view import judgement_lines, refusals, why_lines
 from lineage.answers.why.why import why_run
 from lineage.graph.graph import Graph
-from lineage.store.open import open_store
+from lineage.store.open import open_store, sqlite_connection
 from tests.stores.writer import CACHED, FAILED, StoreWriter, artifact
 
 
@@ -262,6 +264,7 @@ def test_the_command(store):
         "evaluator",
         "infra_validator",
         "pusher",
+        "failed",
     ]
     assert answer["evaluator"]["verdict"]["checks"][0]["value"] == 0.9551
 
@@ -281,3 +284,26 @@ def test_text_of_the_store_is_not_obeyed(store):
     infra = {"blessed": 0, "reason": "r", "message": "[red]\x1b[31m"}
     add_run(store, "r1", GOOD, infra)
     assert "  ✗ r: [red]\\x1b[31m" in ask(store).splitlines()
+
+
+def test_a_run_that_failed_says_where(store):
+    writer = StoreWriter(store)
+    writer.add_run("taxi", "r1", 1_767_268_800_000, {"Trainer": (FAILED, 1)})
+    handle = metadata_store.MetadataStore(sqlite_connection(store))
+    [execution] = handle.get_executions()
+    text = f'Traceback (most recent call last):\n  File "{CHECKOUT}/models/a.py", line 5, in f\n'
+    result = json.dumps({"resultMessage": f"{text}ValueError: no", "code": 2})
+    execution.custom_properties["__execution_result__"].string_value = result
+    handle.put_executions([execution])
+    assert ask(store, "r1").splitlines()[:2] == [
+        "No model of r1 (taxi)",
+        "Trainer failed: ValueError: no, at models/a.py:5, in f",
+    ]
+    assert json.loads(ask(store, "r1", "--json"))["failed"] == [
+        {
+            "node": "Trainer",
+            "execution": "Trainer@r1",
+            "error": "ValueError: no",
+            "place": "models/a.py:5, in f",
+        }
+    ]

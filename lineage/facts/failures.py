@@ -1,0 +1,81 @@
+"""What an execution failed with: the traceback that a run recorded, its last line and our frame.
+
+TFX keeps an ExecutionResult in a property of the execution; runs on this machine put the traceback
+there (`runners.local.failures`), stock TFX sometimes its own.
+"""
+
+import dataclasses
+import re
+from typing import Any
+
+from fareline.packages import CHECKOUT
+from lineage.graph.elements import Execution
+from lineage.text.outline import decoded
+
+RESULT = "__execution_result__"  # Source: tfx.orchestration.portable.mlmd.execution_lib
+_FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>\S+)', re.M)
+_HEAD = "Traceback (most recent call last):"
+# Code of others: what is installed, and Python's own.
+_OF_OTHERS = re.compile(r"[/\\](site-packages|dist-packages|lib[/\\]python3[^/\\]*)[/\\]|^<")
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """What an execution failed with.
+
+    Attributes:
+        error: Type and message, in one line.
+        place: Of the last call in the user's code or in ours, such as `models/trainer.py:57, in
+            run_fn`; None where there is none.
+        text: All that was kept, the traceback included.
+    """
+
+    error: str
+    place: str | None
+    text: str
+
+
+def failure_of(execution: Execution) -> Failure | None:
+    """What an execution that failed is known to have failed with; None if nothing was kept.
+
+    TFX keeps nothing of a process that was killed.
+    """
+    if execution.state != "failed":
+        return None
+    result = decoded(execution.properties.get(RESULT))
+    if isinstance(result, dict):
+        result = result.get("resultMessage") or result.get("code") or result
+    return read_failure(str(result)) if result else None
+
+
+def read_failure(text: str) -> Failure:
+    """Reads the text of a traceback, or any other text, whose first line counts then."""
+    return Failure(_error_line(text), place_in(text), text)
+
+
+def place_in(text: str) -> str | None:
+    """The last frame of a traceback that is neither Python's nor of an installed package."""
+    frames = [frame for frame in _FRAME.finditer(text) if not _OF_OTHERS.search(frame["file"])]
+    if not frames:
+        return None
+    file, root = frames[-1]["file"], f"{CHECKOUT}/"
+    shown = file.removeprefix(root)
+    return f"{shown}:{frames[-1]['line']}, in {frames[-1]['function']}"
+
+
+def _error_line(text: str) -> str:
+    """The last line of a traceback that begins at its margin, which names the exception."""
+    _, head, frames = text.rpartition(_HEAD)
+    lines = [line for line in (frames if head else text).splitlines() if line.strip()]
+    named = [line for line in lines if not line.startswith((" ", "\t"))] if head else lines
+    return named[0].strip() if named else "no reason was kept"
+
+
+def as_json(execution: Execution, failure: Failure) -> dict[str, Any]:
+    """Keys: node, execution, error, place."""
+    return {
+        "node": execution.place.node,
+        "execution": execution.key,
+        "error": failure.error,
+        "place": failure.place,
+    }

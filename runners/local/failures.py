@@ -1,0 +1,53 @@
+"""Records with a failed execution what it failed with, where TFX keeps such a text.
+
+TFX's launcher marks the execution as failed and leaves the reason to whoever called it.
+"""
+
+import traceback
+
+from ml_metadata import proto
+from ml_metadata.metadata_store import metadata_store
+from tfx.orchestration.portable.mlmd import execution_lib
+from tfx.proto.orchestration import execution_result_pb2
+
+_NODE_CONTEXT = "node"
+_RUN_CONTEXT = "pipeline_run"
+_MOST_CHARACTERS = 16_000  # of a text that a server's column has to take
+_UNKNOWN = 2  # Source: google.rpc.Code
+
+
+def record_failure(
+    store: metadata_store.MetadataStore, pipeline: str, run_id: str, node: str, error: BaseException
+) -> None:
+    """Adds the traceback to the node's failed execution of a run; does nothing if there is none.
+
+    Args:
+        store: Of the run; one thread at a time may use it.
+        pipeline: Its name.
+        run_id: Of the run.
+        node: Id of the node.
+        error: What it failed with.
+    """
+    of_node = _executions(store, _NODE_CONTEXT, f"{pipeline}.{node}")
+    of_run = {each.id for each in _executions(store, _RUN_CONTEXT, run_id)}
+    failed = [
+        each
+        for each in of_node
+        if each.id in of_run
+        and each.last_known_state == proto.Execution.FAILED
+        and execution_lib.get_execution_result(each, ignore_parse_errors=True) is None
+    ]
+    if not failed:
+        return
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    result = execution_result_pb2.ExecutionResult(
+        code=_UNKNOWN, result_message=text[-_MOST_CHARACTERS:]
+    )
+    execution_lib.set_execution_result(result, failed[-1])
+    store.put_executions([failed[-1]])
+
+
+def _executions(store, kind: str, name: str) -> list[proto.Execution]:
+    context = store.get_context_by_type_and_name(kind, name)
+    found = store.get_executions_by_context(context.id) if context is not None else []
+    return sorted(found, key=lambda each: each.id)
