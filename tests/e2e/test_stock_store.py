@@ -6,12 +6,12 @@ import os
 import re
 import sys
 import zlib
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from data.taxi import taxi_csv_path
+from fareline.packages import CHECKOUT
 from tests.e2e.conftest import fareline_command
 from tests.forked import run_forked
 
@@ -26,7 +26,7 @@ def stock(tmp_path_factory):
     trips = pd.read_csv(taxi_csv_path(), dtype=str).sample(200, random_state=7)
     trips.to_csv(folder / "data" / "trips.csv", index=False)
     # Its folder is on the path, where Trainer finds the function by its name; this project is not.
-    script = Path(__file__).with_name("stock_pipeline.py")
+    script = CHECKOUT / "tests" / "stores" / "stock_pipeline.py"
     done = run_forked(
         [sys.executable, "-m", script.stem, folder],
         cwd=folder,

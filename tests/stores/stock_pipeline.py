@@ -1,7 +1,7 @@
 """A pipeline of stock TFX alone: its own components, its own LocalDagRunner, nothing of Fareline.
 
-Run by `test_stock_store`, twice in one process: `python -m stock_pipeline FOLDER`. The
-second run finds everything in the cache. The trainer only writes a file: this is about the store.
+Run by `test_stock_store`, twice in one process: `python -m stock_pipeline FOLDER`. The second run
+finds everything in the cache. The trainer only writes a file: this is about the store.
 """
 
 import sys
