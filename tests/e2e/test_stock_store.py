@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import zlib
+from pathlib import Path
 
 import pandas as pd
 import pytest
