@@ -130,6 +130,6 @@ if __name__ == "__main__":
         include_package_data=False,
         install_requires=STEP_REQUIRES,
         extras_require=EXTRAS,
-        entry_points={"console_scripts": ["fareline = cli.app:main"]},
+        entry_points={"console_scripts": ["fareline = fareline.start:main"]},
         zip_safe=False,
     )

@@ -30,6 +30,7 @@ from cli import (
     why,
 )
 from fareline.errors import FarelineError, Interrupted
+from fareline.start import what_is_in_the_way
 from runners import stopping
 
 app = typer.Typer(
@@ -100,7 +101,7 @@ def _run_app() -> int:
     except Exception as error:  # noqa: BLE001 - the last resort: no traceback unless asked
         if _Debug.on:
             traceback.print_exc()
-        if known := _of_the_store(error):
+        if known := _of_the_names(error) or _of_the_store(error):
             print(f"fareline: {known}", file=sys.stderr)
             return known.exit_code
         print(
@@ -115,6 +116,11 @@ def _run_app() -> int:
 def _interrupted() -> int:
     print("fareline: interrupted", file=sys.stderr)
     return stopping.exit_code()
+
+
+def _of_the_names(error: Exception) -> FarelineError | None:
+    """What has installed files into our packages; None if nothing has, or for any other error."""
+    return what_is_in_the_way() if isinstance(error, ImportError | AttributeError) else None
 
 
 def _of_the_store(error: Exception) -> FarelineError | None:

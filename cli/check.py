@@ -18,11 +18,13 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Say what would keep the pipeline from running on Kubeflow or Vertex; writes nothing."""
+    from pipeline.settings.load import load_settings
     from pipeline.source.warnings import source_warnings
 
     name = require_runner(runner, "check --runner")
     try:
-        settings, _ = compile_quietly(name, config, overrides)
+        settings = load_settings(config, overrides or ())
+        compile_quietly(settings, name)
     except SettingsError as error:
         if as_json:
             typer.echo(json.dumps({"runner": name, "problems": str(error).splitlines()}, indent=2))

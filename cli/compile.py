@@ -25,10 +25,13 @@ def compile_(
     as_json: JsonOption = False,
 ) -> None:
     """Write the pipeline as a spec for Kubeflow or Vertex; no credentials, no network."""
+    from pipeline.settings.load import load_settings
+
     name = require_runner(runner, "compile")
     if output is not None:
         require_suffix(output, name)
-    settings, compiled = compile_quietly(name, config, overrides)
+    settings = load_settings(config, overrides or ())
+    compiled = compile_quietly(settings, name)
     path = output or Path(f"{settings.name}{compiled.suffix}")
     write_text(path, compiled.text, hint="name another file with --output")
     examples = warn_of_examples(settings, name)
@@ -51,9 +54,9 @@ def require_suffix(path: Path, runner: RunnerName) -> None:
     Raises:
         SettingsError: It does.
     """
-    from runners.submit.compilation import SUFFIXES
+    from runners.platforms.registry import PLATFORMS
 
-    suffix = SUFFIXES[runner]
+    suffix = PLATFORMS[runner].suffix
     if path.suffix not in (suffix, {".yaml": ".yml"}.get(suffix)):
         raise SettingsError.explain(
             str(path),

@@ -65,11 +65,10 @@ def predict(
     from data.writing.rows import require_writable
     from pipeline.rules.settings import require_no_features_that_are_pseudonyms
     from pipeline.settings.load import load_settings
-    from pipeline.settings.settings import DEFAULT_PATH
     from runners.workspace import Workspace
 
     start = time.monotonic()
-    settings = load_settings(config or DEFAULT_PATH)
+    settings = load_settings(config)
     require_no_features_that_are_pseudonyms(settings)
     if model_dir is not None:
         base = model_dir.resolve()

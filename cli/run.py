@@ -50,12 +50,11 @@ def run(
         outcome, console = run_request(request)
         _answer(outcome, console, request.settings, as_json)
     from pipeline.settings.load import load_settings
-    from pipeline.settings.settings import DEFAULT_PATH
     from pipeline.source.check import check_request
     from runners.local.run import RunRequest, run_locally
     from runners.pii_key import read_pii_key
 
-    settings = load_settings(config or DEFAULT_PATH, overrides)
+    settings = load_settings(config, overrides)
     source = check_request(settings, read_pii_key)
     for note in source.notes:
         typer.echo(f"fareline: {note}", err=True)

@@ -53,12 +53,11 @@ def serve(
     """Serve the live model over gRPC and REST until Ctrl-C; takes up new versions by itself."""
     from pipeline.rules.settings import require_no_features_that_are_pseudonyms
     from pipeline.settings.load import load_settings
-    from pipeline.settings.settings import DEFAULT_PATH
     from runners.workspace import Workspace
     from serving.model.start import leave_out_optional_packages
     from serving.model.tensorflow_parts import load_parts
 
-    settings = load_settings(config or DEFAULT_PATH)
+    settings = load_settings(config)
     require_no_features_that_are_pseudonyms(settings)
     if model_dir is not None:
         base = model_dir.resolve()

@@ -8,7 +8,6 @@ nodes on stderr. Imports what it needs inside the functions, so that other comma
 import json
 import sys
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,6 +17,7 @@ from cli.views.clusters import require_runner, warn_of_examples
 from fareline.errors import SettingsError, UserMistake
 
 if TYPE_CHECKING:
+    from pipeline.settings.runners import RunnerName
     from pipeline.settings.settings import Settings
     from runners.platforms.jobs import JobStatus, Platform, Submitted
     from runners.submit.submission import Submission
@@ -49,21 +49,26 @@ def submit(
     as_json: JsonOption = False,
 ) -> None:
     """Send the pipeline to Kubeflow or Vertex. Exit code 0: sent, or with --wait succeeded."""
+    from pipeline.settings.load import load_settings
+    from runners.platforms.registry import PLATFORMS
+    from runners.submit.compilation import require_section
+
     name = require_runner(runner, "submit")
     asks = {"--follow": follow, "--cancel": cancel}
     _require_one_of(asks | {"--schedule": schedule, "--wait": wait})
     _require_one_of(asks | {"--job-id": job_id})
     _require_one_of(asks | {"--dry-run": dry_run})
     _require_one_of({"--wait": wait, "--dry-run": dry_run})
+    settings = load_settings(config, overrides or ())
     warnings.simplefilter("ignore", FutureWarning)  # of Google's clients, on the Python of TFX
     if follow is not None or cancel is not None:
-        platform = _connect_with_settings(name, config, overrides)
+        platform = PLATFORMS[name].connect(require_section(settings, name))
         if cancel is not None:
             _cancel(platform, cancel, as_json)
         else:
             _follow(platform, platform.find(follow), poll_seconds, as_json)
         return
-    platform, submission = _prepare(name, (config, overrides), job_id, schedule, dry_run)
+    platform, submission = _prepare(name, settings, job_id, schedule, dry_run)
     if dry_run:
         typer.echo(json.dumps(submission.describe(platform), indent=2))
         return
@@ -78,14 +83,14 @@ def submit(
 
 
 def _prepare(
-    name: Any, settings_from: tuple[Any, Any], job_id: str | None, schedule: bool, dry_run: bool
+    name: "RunnerName", settings: "Settings", job_id: str | None, schedule: bool, dry_run: bool
 ) -> tuple["Platform", "Submission"]:
     """Compiles; refuses what is an example still, unless nothing is sent anyway."""
+    from runners.platforms.registry import PLATFORMS
     from runners.submit.compilation import require_section
     from runners.submit.quietly import compile_quietly
-    from runners.submit.submission import connect, prepare, require_job_id, require_schedule
+    from runners.submit.submission import prepare, require_job_id, require_schedule
 
-    settings = _load(*settings_from)
     section = require_section(settings, name)
     if job_id is not None:
         require_job_id(job_id)
@@ -95,11 +100,11 @@ def _prepare(
         warn_of_examples(settings, name)
     else:
         _refuse_examples(settings, name)
-    _, compiled = compile_quietly(name, *settings_from)
-    return connect(name, section), prepare(settings, section, compiled, job_id, schedule)
+    compiled = compile_quietly(settings, name)
+    return PLATFORMS[name].connect(section), prepare(settings, section, compiled, job_id, schedule)
 
 
-def _refuse_examples(settings: Any, name: Any) -> None:
+def _refuse_examples(settings: "Settings", name: "RunnerName") -> None:
     from pipeline.rules.cluster import find_example_values
 
     examples = find_example_values(settings, name)
@@ -111,20 +116,6 @@ def _refuse_examples(settings: Any, name: Any) -> None:
                 for key, value in examples
             )
         )
-
-
-def _connect_with_settings(name: Any, config: Path | None, overrides: Any) -> "Platform":
-    from runners.submit.compilation import require_section
-    from runners.submit.submission import connect
-
-    return connect(name, require_section(_load(config, overrides), name))
-
-
-def _load(config: Path | None, overrides: Any) -> "Settings":
-    from pipeline.settings.load import load_settings
-    from pipeline.settings.settings import DEFAULT_PATH
-
-    return load_settings(config or DEFAULT_PATH, overrides or ())
 
 
 def _follow(

@@ -1,1 +1,5 @@
-"""Where a pipeline runs, and the command line. The only room that reads the environment."""
+"""Where a pipeline runs. Nothing but this package and `cli` reads the environment."""
+
+from fareline.start import secure_names
+
+secure_names()

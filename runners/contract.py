@@ -54,9 +54,8 @@ class Contract:
 def read_settings(config: Path | None) -> "Settings":
     """The settings that were named, or those of the taxi pipeline."""
     from pipeline.settings.load import load_settings
-    from pipeline.settings.settings import DEFAULT_PATH
 
-    return load_settings(config or DEFAULT_PATH)
+    return load_settings(config)
 
 
 def read_contract(config: Path | None, schema: str | None) -> Contract:

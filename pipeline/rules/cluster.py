@@ -39,7 +39,7 @@ def check_runner(settings: Settings, runner: RunnerName, section: Cluster) -> No
     """
     where = f"runners.{runner}"
     problems = [
-        *find_illegal_name(settings, runner),
+        *(find_illegal_name(settings) if isinstance(section, Vertex) else ()),
         *find_local_paths(settings, section, where),
         *find_schema_outside_the_image(settings),
         *find_local_sample(settings),
@@ -58,9 +58,9 @@ def check_runner(settings: Settings, runner: RunnerName, section: Cluster) -> No
         raise SettingsError("\n".join(f"{settings.path}: {line}" for line in problems))
 
 
-def find_illegal_name(settings: Settings, runner: RunnerName) -> Iterator[str]:
-    """The name of the pipeline is one that the runner takes."""
-    if runner == "vertex" and not re.fullmatch(_VERTEX_NAME, settings.name):
+def find_illegal_name(settings: Settings) -> Iterator[str]:
+    """The name of the pipeline is one that Vertex takes."""
+    if not re.fullmatch(_VERTEX_NAME, settings.name):
         yield (
             f"name: {settings.name} cannot be the name of a job; expected at most 112 lower-case "
             "letters, digits and hyphens, first a letter. Hint: rename the pipeline."

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fareline.errors import SettingsError
-from pipeline.settings.runners import DEFAULT_NODE, RunnerName
+from pipeline.settings.runners import DEFAULT_NODE, Cluster, RunnerName
 from pipeline.settings.settings import Settings
 from pipeline.user_code import IMAGE_PACKAGES
 
@@ -21,9 +21,6 @@ Spec = Mapping[str, Any]
 _CODE_KEYS = ("preprocessing_fn", "stats_options_updater_fn", "run_fn", "tuner_fn", "module_path")
 _EXECUTOR_FLAG = "--executor_class_path"
 _IMAGE_OPTION = "--sdk_container_image="
-# What each takes: Argo keeps a Kubernetes object, which etcd limits to 1.5 MB; half of it is the
-# spec. Vertex refuses requests over 10 MB.
-SPEC_BYTES = {"kubeflow": 700_000, "vertex": 4_000_000}
 # Linux limits one argument to 128 KiB, and a step gets all its inputs as one.
 ARGUMENT_BYTES = 100_000
 
@@ -34,14 +31,15 @@ def check_spec(settings: Settings, runner: RunnerName, spec: Spec) -> None:
     Raises:
         SettingsError: With one line per problem.
     """
+    section = getattr(settings.runners, runner)
     problems = [
         *find_unknown_nodes(settings, runner, spec),
         *find_code_outside_the_image(spec),
-        *(find_resolvers(spec) if runner == "kubeflow" else ()),
+        *(() if section.EXECUTES_RESOLVERS else find_resolvers(spec)),
         *find_paths_of_this_machine(spec),
         *find_missing_values(spec),
         *find_sdist_rebuilds(spec),
-        *find_oversize(runner, spec),
+        *find_oversize(section, spec),
     ]
     if problems:
         raise SettingsError("\n".join(f"{settings.path}: {line}" for line in problems))
@@ -167,12 +165,12 @@ def find_sdist_rebuilds(spec: Spec) -> Iterator[str]:
             )
 
 
-def find_oversize(runner: RunnerName, spec: Spec) -> Iterator[str]:
+def find_oversize(section: Cluster, spec: Spec) -> Iterator[str]:
     """The spec, and what each step is handed, is small enough."""
     size = len(json.dumps(spec))
-    if size > SPEC_BYTES[runner]:
+    if size > section.SPEC_BYTES:
         yield (
-            f"the compiled spec: {size:,} bytes; expected at most {SPEC_BYTES[runner]:,}. Hint: "
+            f"the compiled spec: {size:,} bytes; expected at most {section.SPEC_BYTES:,}. Hint: "
             "shorten what travels as settings, such as long lists of slices or features."
         )
     for node, task in spec["root"]["dag"]["tasks"].items():

@@ -29,11 +29,11 @@ PATH_SETTINGS = (
 PATH_MAPPINGS = ("data.source.sql.files", "data.source.bigquery.files")
 
 
-def load_settings(path: Path = DEFAULT_PATH, overrides: Sequence[str] = ()) -> Settings:
+def load_settings(path: Path | None = None, overrides: Sequence[str] = ()) -> Settings:
     """Reads a settings file, applies `KEY.PATH=VALUE` overrides and validates the result.
 
     Args:
-        path: YAML file.
+        path: YAML file; None: the one that comes with Fareline.
         overrides: As given to `--set`, applied in order; values are YAML.
 
     Returns:
@@ -42,6 +42,7 @@ def load_settings(path: Path = DEFAULT_PATH, overrides: Sequence[str] = ()) -> S
     Raises:
         SettingsError: With one line per problem.
     """
+    path = path or DEFAULT_PATH
     values = _read_yaml(path)
     for override in overrides:
         _apply_override(values, override)

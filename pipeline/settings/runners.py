@@ -6,7 +6,7 @@ Imports no TFX and no TensorFlow.
 """
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import pydantic
 from pydantic import Field
@@ -90,7 +90,12 @@ class Cluster(Section):
         image: Of the steps and of Beam's workers.
         bucket: Where everything goes that has no place of its own.
         pipeline_root, data_path, push_destination: null: a folder of the pipeline in the bucket.
+        SPEC_BYTES: The largest specification that the platform takes.
+        EXECUTES_RESOLVERS: Whether it does so itself.
     """
+
+    SPEC_BYTES: ClassVar[int]
+    EXECUTES_RESOLVERS: ClassVar[bool] = True
 
     image: str
     bucket: Bucket
@@ -115,6 +120,10 @@ class Cluster(Section):
 class Kubeflow(Cluster):
     """Open-source Kubeflow Pipelines."""
 
+    # Argo keeps a Kubernetes object, which etcd limits to 1.5 MB; half of it is the spec.
+    SPEC_BYTES = 700_000
+    EXECUTES_RESOLVERS = False
+
     host: Url | None = None
     namespace: KubernetesName | None = None
     experiment: str = "fareline"
@@ -138,6 +147,8 @@ class CustomJob(Section):
 
 class Vertex(Cluster):
     """Vertex AI Pipelines."""
+
+    SPEC_BYTES = 4_000_000  # requests over 10 MB are refused
 
     project: Project
     region: Region

@@ -7,7 +7,6 @@ Called by `fareline lineage reproduce --check`. What to make is
 import json
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ import yaml
 
 from fareline.errors import FarelineError, Interrupted, UserMistake
 from fareline.packages import CHECKOUT, PACKAGES
+from fareline.start import command_for
 from lineage.answers.reproduce.reproduce import (
     SETTINGS_NAME,
     Recipe,
@@ -102,7 +102,7 @@ def make_again(recipe: Recipe, keep_workspace: bool) -> tuple[Mapping[str, float
     workspace = Path(tempfile.mkdtemp(prefix="fareline-reproduce-"))
     settings = workspace / SETTINGS_NAME
     settings.write_text(recipe.settings or "", encoding="utf-8")
-    command = [sys.executable, "-m", "cli.app", "run", "--json"]
+    command = command_for("cli.app", "run", "--json")
     command += ["--config", str(settings), "--workspace", str(workspace)]
     for override in overrides_for(recipe):
         command += ["--set", override]

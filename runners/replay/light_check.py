@@ -14,6 +14,7 @@ import sys
 
 from fareline import collector
 from fareline.stand_in import stand_in
+from fareline.start import command_for
 
 # What TFX's file systems call.
 _FILES = {
@@ -48,7 +49,7 @@ def main(words: list[str]) -> None:
         with collector.paused():  # all of a short program: it hardly does more than loading modules
             runpy.run_module(words[0], run_name="__main__", alter_sys=True)
     except ImportError:  # some packages can only be loaded in their own order
-        os.execv(sys.executable, [sys.executable, "-m", *words])
+        os.execv(sys.executable, command_for(*words))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from fareline.errors import FarelineError
 from fareline.packages import CHECKOUT
+from fareline.start import command_for
 
 PRELOADABLE = ("tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor",)
 # TFX's check before ExampleGen's cache, and ours, which reads a span and then calls it.
@@ -34,7 +35,6 @@ PYTHONS = ("python", "python3")
 KERAS = {"KERAS_BACKEND": "tensorflow"}
 LEGACY_KERAS = "TF_USE_LEGACY_KERAS"
 GRACE_SECONDS = 5  # between being asked to end and being ended
-_SOURCES = str(CHECKOUT)
 
 
 class Cancelled(FarelineError, RuntimeError):
@@ -110,7 +110,7 @@ class Processes:
         if self._modules:
             with self._log.open("ab") as log:
                 self._server = subprocess.Popen(
-                    [sys.executable, "-m", "runners.replay.preloaded", *self._modules],
+                    command_for("runners.replay.preloaded", *self._modules),
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,
@@ -242,14 +242,23 @@ def _with_few_libraries(words: Sequence[str]) -> list[str]:
 
 
 def _with_our_python(words: Sequence[str]) -> list[str]:
+    """Our Python in the place of the image's; what it runs as a module finds our packages."""
     first, *rest = words
-    return [sys.executable if first in PYTHONS else first, *rest]
+    if first not in PYTHONS:
+        return list(words)
+    return command_for(*rest[1:]) if rest[:1] == ["-m"] else [sys.executable, *rest]
 
 
 def _own_environment() -> dict[str, str]:
-    """What every step gets from us: our sources are importable, as they are in the image."""
+    """What every step gets from us: our sources are importable, as they are in the image.
+
+    Where they are installed they are importable already, and so is everything beside them, which
+    would come before the standard library.
+    """
     known = os.environ.get("PYTHONPATH")
-    return {"PYTHONPATH": f"{_SOURCES}{os.pathsep}{known}" if known else _SOURCES, **KERAS}
+    if CHECKOUT.name in ("site-packages", "dist-packages"):
+        return KERAS
+    return {"PYTHONPATH": f"{CHECKOUT}{os.pathsep}{known}" if known else str(CHECKOUT), **KERAS}
 
 
 def _environment() -> dict[str, str]:

@@ -14,7 +14,7 @@ from rich.console import Console
 from fareline.errors import Interrupted
 from lineage.store.open import open_store_in_place
 from pipeline.settings.load import load_settings
-from pipeline.settings.settings import DEFAULT_PATH, Settings
+from pipeline.settings.settings import Settings
 from runners.outcome.summary import Outcome, read_outcome
 from runners.passwords import store_passwords
 from runners.progress import ProgressTable, output_to
@@ -64,10 +64,9 @@ class SpecRequest:
             SpecError: The specification was compiled from others.
         """
         runner = self.plan.document.runner
-        settings = load_settings(config or DEFAULT_PATH, overrides)
+        settings = load_settings(config, overrides)
         provenance = collect_provenance(settings, overrides, self.use_cache, self.runner)
-        _, compiled = compile_quietly(runner, config, list(overrides))
-        if compiled.text != self.text:
+        if compile_quietly(settings, runner).text != self.text:
             raise SpecError.explain(
                 self.plan.document.source,
                 "the settings given are not those that it was compiled from",

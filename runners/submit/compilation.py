@@ -8,11 +8,8 @@ be wrong with the settings is found before TFX is imported.
 
 import dataclasses
 import glob
-import json
 from collections.abc import Mapping
 from typing import Any
-
-import yaml
 
 from data.sources.files import check_source_files
 from data.sources.span_patterns import has_span, split_pattern
@@ -25,8 +22,7 @@ from pipeline.rules.spec import check_spec
 from pipeline.settings.runners import DEFAULT_NODE, Cluster, Resources, RunnerName
 from pipeline.settings.settings import Settings
 from pipeline.source.query import check_local_query
-
-SUFFIXES: dict[RunnerName, str] = {"kubeflow": ".yaml", "vertex": ".json"}
+from runners.platforms.registry import PLATFORMS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +44,7 @@ class CompiledSpec:
     @property
     def suffix(self) -> str:
         """Of a file with the text; clients and TFX tell the formats by it."""
-        return SUFFIXES[self.runner]
+        return PLATFORMS[self.runner].suffix
 
 
 def compile_spec(settings: Settings, runner: RunnerName) -> CompiledSpec:
@@ -69,10 +65,7 @@ def compile_spec(settings: Settings, runner: RunnerName) -> CompiledSpec:
     check_runner(settings, runner, section)
     job, parameters = _compile_job(settings, runner, section)
     check_spec(settings, runner, job["pipelineSpec"])
-    if runner == "kubeflow":
-        text = yaml.safe_dump(job["pipelineSpec"], sort_keys=True, width=10**6)
-    else:
-        text = json.dumps(job, indent=1, sort_keys=True) + "\n"
+    text = PLATFORMS[runner].adapter.as_text(job)
     root = section.place_of("pipeline_root", settings.name)
     return CompiledSpec(runner, text, parameters, root)
 
@@ -102,10 +95,8 @@ def _compile_job(
     from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 
     from pipeline.dag import Placement, create_pipeline
-    from runners.platforms.kubeflow import adapter as kubeflow
-    from runners.platforms.vertex import adapter as vertex
 
-    adapter = {"kubeflow": kubeflow, "vertex": vertex}[runner]
+    adapter = PLATFORMS[runner].adapter
     bigquery = settings.data.source.bigquery
     parameters: dict[str, int | str] = {}
 

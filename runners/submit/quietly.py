@@ -2,21 +2,19 @@
 
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.settings.runners import RunnerName
 
+if TYPE_CHECKING:
+    from pipeline.settings.settings import Settings
+    from runners.submit.compilation import CompiledSpec
 
-def compile_quietly(runner: RunnerName, config: Path | None, overrides: list[str] | None):
-    """Compiles, without what TFX tells on stderr while it is imported.
 
-    Returns:
-        The settings and the compiled spec.
-    """
-    from pipeline.settings.load import load_settings
-    from pipeline.settings.settings import DEFAULT_PATH
+def compile_quietly(settings: "Settings", runner: RunnerName) -> "CompiledSpec":
+    """Compiles; what TFX tells on stderr while it is imported is left out."""
     from runners.progress import output_to
     from runners.submit.compilation import compile_spec
 
-    settings = load_settings(config or DEFAULT_PATH, overrides or ())
     with tempfile.TemporaryDirectory() as folder, output_to(Path(folder) / "log"):
-        return settings, compile_spec(settings, runner)
+        return compile_spec(settings, runner)

@@ -121,17 +121,6 @@ def read_spec(text: str) -> Mapping[str, Any]:
     return json.loads(text) if text.startswith("{") else yaml.safe_load(text)
 
 
-def connect(runner: RunnerName, section: Cluster) -> Platform:
-    """Returns the platform of a runner; no request is sent yet."""
-    if runner == "vertex":
-        from runners.platforms.vertex.client import VertexPlatform
-
-        return VertexPlatform(section)
-    from runners.platforms.kubeflow.client import KubeflowPlatform
-
-    return KubeflowPlatform(section)
-
-
 def needed_uploads(settings: Settings, section: Cluster) -> list[Upload]:
     """Says which input files a cluster needs from this machine.
 

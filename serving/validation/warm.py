@@ -11,16 +11,15 @@ import TFX or TensorFlow.
 import contextlib
 import json
 import os
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 
 from fareline.packages import CHECKOUT
+from fareline.start import command_for
 from serving.validation.child import Child, ServerStartError
 
 STARTER = "serving.model.start"
 WAIT_FLAG = "--wait"
-# Where `-m serving.model.start` is found from, without touching PYTHONPATH.
 
 
 class _WaitingProgram:
@@ -34,7 +33,7 @@ class _WaitingProgram:
         reader, writer = os.pipe()
         # Unbuffered, so that closing it writes nothing. Closed by `start` or `stop`.
         self._arguments = open(writer, "wb", buffering=0)  # noqa: SIM115
-        command = [sys.executable, "-m", STARTER, WAIT_FLAG, str(reader), module]
+        command = command_for(STARTER, WAIT_FLAG, str(reader), module)
         try:
             # Until it has arguments its output is of no use: if it fails, a fresh one says why.
             self._child = Child(command, os.devnull, str(CHECKOUT), pass_fds=(reader,))
@@ -145,13 +144,12 @@ def start_program(
     program = waiting.take(module)
     child = program and program.start(arguments, log_path, memory_bytes)
     if child is None:
-        command = [sys.executable, "-m", STARTER, module, *arguments]
-        child = start_command(command, log_path, memory_bytes)
+        child = start_command(command_for(STARTER, module, *arguments), log_path, memory_bytes)
     return child
 
 
 def start_command(command: Sequence[str], log_path: str, memory_bytes: int | None) -> Child:
-    """Starts any command in the folder where this project's modules are found.
+    """Starts any command, in a folder that stays.
 
     Args:
         command: Program and arguments.

@@ -206,6 +206,22 @@ def test_every_user_function_resolves_to_a_callable():
     }
 
 
+def modules_started_by_name(tree):
+    """Lists that begin a command with our Python and `-m`: fareline.start knows how to do that."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.List | ast.Tuple) and len(node.elts) > 1:
+            first, second = node.elts[:2]
+            minus_m = isinstance(second, ast.Constant) and second.value == "-m"
+            if dotted(first) == "sys.executable" and minus_m:
+                yield node
+
+
+def test_processes_of_ours_are_started_with_our_names_secured():
+    planted = "a = [sys.executable, '-m', 'x']\nb = [sys.executable, '-c', 'x']\nc = ['x', '-m']"
+    assert breaches(modules_started_by_name, planted) == [1]
+    assert offenders(modules_started_by_name) == []
+
+
 # The environment and files.
 
 

@@ -10,6 +10,8 @@ import typer.main
 
 from cli import app
 from fareline.packages import CHECKOUT, PACKAGES, find_packages
+from pipeline.settings.runners import RUNNER_NAMES, Runners
+from runners.platforms.registry import PLATFORMS, Adapter
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -128,3 +130,36 @@ def test_nothing_imports_benchmarks():
             assert not re.search(
                 r"^\s*(from|import) benchmarks\b", file.read_text(encoding="utf-8"), re.MULTILINE
             ), file
+
+
+# Platforms.
+
+
+def test_every_platform_of_the_settings_is_in_the_registry_with_its_folder():
+    assert tuple(PLATFORMS) == RUNNER_NAMES == tuple(Runners.model_fields)
+    folder = CHECKOUT / "runners/platforms"
+    assert {init.parent.name for init in folder.glob("*/__init__.py")} == set(PLATFORMS)
+    for name, listed in PLATFORMS.items():
+        asked_for = [n for n in vars(Adapter) if n in ("beam_args", "jobs", "finish", "as_text")]
+        assert all(callable(getattr(listed.adapter, each)) for each in asked_for)
+        assert len(asked_for) == 4
+        assert isinstance(listed.adapter.BASELINE, str)
+        client = ast.parse((folder / name / "client.py").read_text(encoding="utf-8"))
+        assert listed.client in [n.name for n in client.body if isinstance(n, ast.ClassDef)]
+
+
+# Of a compiled specification that is read, the kind is told by its text.
+NAMES_OF_PLATFORMS = {"pipeline/settings/runners.py", "runners/replay/reading/document.py",
+                      "runners/platforms/registry.py", "runners/submit/smoke.py"}  # fmt: skip
+
+
+def test_platforms_are_told_apart_in_their_folders_only():
+    named = set()
+    for file in (file for package in PACKAGES for file in (CHECKOUT / package).rglob("*.py")):
+        path = file.relative_to(CHECKOUT).as_posix()
+        if path.startswith(tuple(f"runners/platforms/{name}/" for name in RUNNER_NAMES)):
+            continue
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and node.value in RUNNER_NAMES:
+                named.add(path)
+    assert named == NAMES_OF_PLATFORMS

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from pipeline.settings.load import load_settings
 from pipeline.settings.runners import RUNNER_NAMES
-from runners.submit.compilation import SUFFIXES, compile_spec
+from runners.platforms.registry import PLATFORMS
+from runners.submit.compilation import compile_spec
 
 FOLDER = Path(__file__).parent
 # Digests of sources and schema, and the versions of the stack.
@@ -22,7 +23,7 @@ _CHANGING = (
 
 
 def golden_path(runner):
-    return FOLDER / f"{runner}{SUFFIXES[runner]}"
+    return FOLDER / f"{runner}{PLATFORMS[runner].suffix}"
 
 
 def normalised_spec(runner):

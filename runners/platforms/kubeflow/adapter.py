@@ -11,6 +11,8 @@ task's inputs, command and image.
 
 from typing import Any
 
+import yaml
+
 from pipeline.nodes import bigquery as bigquery_source
 from pipeline.settings.runners import Kubeflow
 from pipeline.settings.settings import Settings
@@ -51,6 +53,11 @@ def finish(job: dict[str, Any], settings: Settings, section: Kubeflow) -> None:
     tasks[_LOOKUP].pop("cachingOptions", None)
     if settings.data.source.bigquery is None:  # of which nobody can say whether it has changed
         _connect_example_gen(spec)
+
+
+def as_text(job: dict[str, Any]) -> str:
+    """The PipelineSpec alone, in YAML."""
+    return yaml.safe_dump(job["pipelineSpec"], sort_keys=True, width=10**6)
 
 
 def _correct_producers(tasks: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ Called by runners.submit.compilation. Compiling needs no client: that one is in
 runners.platforms.vertex.client.
 """
 
+import json
 from typing import Any
 
 from pipeline.nodes import bigquery as bigquery_source
@@ -103,6 +104,11 @@ def finish(job: dict[str, Any], settings: Settings, section: Vertex) -> None:
         job["network"] = section.network
     if section.encryption_key is not None:
         job["encryptionSpec"] = {"kmsKeyName": section.encryption_key}
+
+
+def as_text(job: dict[str, Any]) -> str:
+    """The PipelineJob, in JSON."""
+    return json.dumps(job, indent=1, sort_keys=True) + "\n"
 
 
 def _read_span_before_the_cache(spec: dict[str, Any]) -> None:

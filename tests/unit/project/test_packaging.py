@@ -79,7 +79,7 @@ def test_the_wheel_says_what_it_is(wheel):
     assert f"\nVersion: {version}\n" in metadata
     assert re.search(r"^Requires-Python: (>=3.10,<3.14|<3.14,>=3.10)$", metadata, re.MULTILINE)
     (scripts,) = [text for name, text in wheel.items() if name.endswith("/entry_points.txt")]
-    assert "fareline = cli.app:main" in scripts
+    assert "fareline = fareline.start:main" in scripts
 
 
 def stated_names(lines):

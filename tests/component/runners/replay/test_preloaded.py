@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fareline.packages import CHECKOUT
+from fareline.packages import CHECKOUT, PACKAGES
 from runners.replay import processes
 from runners.replay.processes import Cancelled, Command, Processes, ProcessesError
 
@@ -26,6 +26,17 @@ if sys.argv[1] == "raise":
     raise ValueError("boom")
 if sys.argv[1] == "exit":
     sys.exit(int(sys.argv[2]))
+"""
+
+# Where each name of ours leads to in a worker of Beam.
+NAMES_IN_BEAM = f"""
+import apache_beam as beam
+class Look(beam.DoFn):
+    def process(self, name):
+        import importlib, os
+        yield os.path.dirname(importlib.import_module(name).__file__)
+with beam.Pipeline("FnApiRunner") as pipeline:
+    _ = pipeline | beam.Create({PACKAGES!r}) | beam.ParDo(Look()) | beam.Map(print)
 """
 
 
@@ -122,13 +133,21 @@ def test_it_ends_with_who_started_it_and_takes_its_steps_along(preloaded):
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
-    """What runs `python -m a_step` preloaded, its folder, and what cancels it; for all tests."""
+    """What runs `python -m a_step` preloaded, its folder, and what cancels it; for all tests.
+
+    In the folder are packages of others with the names of ours.
+    """
     folder = tmp_path_factory.mktemp("commands")
     (folder / "a_step.py").write_text(STEP)
+    (folder / "in_beam.py").write_text(NAMES_IN_BEAM)
+    for name in PACKAGES:
+        (folder / name).mkdir()
+        (folder / name / "__init__.py").write_text(f"raise SystemExit('the {name} of another')")
     cancel = threading.Event()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(processes, "PRELOADABLE", ("a_step",))
+        patch.setattr(processes, "PRELOADABLE", ("a_step", "in_beam"))
         patch.setenv("PYTHONPATH", str(folder))
+        patch.chdir(folder)
         with Processes(["json"], folder / "preload.log", cancel) as started:
             yield started, folder, cancel
 
@@ -163,6 +182,14 @@ def test_recognised_commands_go_to_the_preloaded_process(commands, tmp_path):
     assert started.run(command("fine")) == 0
     assert "out ['fine'] x" in (tmp_path / "step.log").read_text()
     assert started.run(command("exit", "4")) == 4
+
+
+def test_preloaded_steps_and_their_beam_workers_find_our_packages(running, tmp_path):
+    started, folder, cancel = running
+    cancel.clear()
+    log = tmp_path / "step.log"
+    assert started.run(Command(("python", "-m", "in_beam"), {}, folder, log)) == 0, log.read_text()
+    assert set(log.read_text().splitlines()) >= {str(CHECKOUT / name) for name in PACKAGES}
 
 
 def test_a_cancelled_step_is_ended(commands, tmp_path):

@@ -2,16 +2,18 @@
 
 import pytest
 
-from cli.compile import compile_quietly
 from fareline.recorded import OVERRIDES, RUNNER
+from pipeline.settings.load import load_settings
 from runners.replay.reading.document import SpecError
 from runners.replay.run import read_request
+from runners.submit.quietly import compile_quietly
 from runners.workspace import Workspace
 
 
 def test_other_settings_than_those_it_was_compiled_from_are_refused(tmp_path):
     path = tmp_path / "pipeline.json"
-    path.write_text(compile_quietly("vertex", None, ["training.steps=77"])[1].text)
+    settings = load_settings(overrides=["training.steps=77"])
+    path.write_text(compile_quietly(settings, "vertex").text)
     bucket = f"gs://example-bucket={tmp_path}"
     request = read_request(path, Workspace(tmp_path / "workspace"), [bucket])
     assert request.settings is None

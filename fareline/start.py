@@ -1,0 +1,147 @@
+"""Starts programs of ours such that the names of our packages mean ours.
+
+Other distributions use names like `schema` and `data` too, and a folder of such a name on
+PYTHONPATH or in the current folder would come first. The `fareline` script calls `main`; processes
+that Fareline starts run this file by its path (`command_for`), which nothing can shadow:
+
+    python …/fareline/start.py -m MODULE ARGUMENT…
+
+is `python -m MODULE ARGUMENT…` without the current folder on the path. The packages `cli` and
+`runners` call `secure_names` when they are imported, for `python -m` with one of their modules. The
+others do not: whoever imports them into a program of their own keeps their own `data`. Imports
+nothing but the standard library and `fareline.packages` before the names are secured.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fareline.errors import UserMistake
+
+_FOLDER = os.path.dirname(os.path.abspath(__file__))
+_ROOT = os.path.dirname(_FOLDER)
+
+
+class _OurPackages:
+    """Finds our packages where this file is; the standard library is found as before."""
+
+    def __init__(self, names: tuple[str, ...]):
+        self._names = names
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """As an entry of `sys.meta_path` is asked for a module."""
+        return PathFinder.find_spec(name, [_ROOT]) if name in self._names else None
+
+
+def secure_names() -> None:
+    """Makes the names of our packages mean ours in this process; more than once is the same."""
+    from fareline.packages import PACKAGES
+
+    if not any(isinstance(finder, _OurPackages) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _OurPackages(PACKAGES))
+
+
+def command_for(module: str, *arguments: str) -> list[str]:
+    """The command that runs a module as `python -m` does, with our names secured.
+
+    Args:
+        module: Any module, ours or another's.
+        arguments: For it.
+    """
+    return [sys.executable, os.path.join(_FOLDER, "start.py"), "-m", module, *arguments]
+
+
+def require_ours() -> None:
+    """Looks at what has been imported before the names were secured.
+
+    Raises:
+        UserMistake: One of our names is that of another module already.
+    """
+    from fareline.errors import UserMistake
+    from fareline.packages import PACKAGES
+
+    for name in PACKAGES:
+        place = _place_of(sys.modules[name]) if name in sys.modules else None
+        if place and os.path.realpath(place) != os.path.realpath(os.path.join(_ROOT, name)):
+            raise UserMistake.explain(
+                name,
+                f"imported from {place} before Fareline started",
+                f"expected that of {_ROOT}",
+                "look for what imports it when Python starts: a .pth file, sitecustomize",
+            )
+
+
+def _place_of(module: ModuleType) -> str | None:
+    """Folder of a package; file of a module; None where it says neither."""
+    folders = list(getattr(module, "__path__", ()))
+    return folders[0] if folders else getattr(module, "__file__", None)
+
+
+def what_is_in_the_way() -> "UserMistake | None":
+    """Says which distribution has put files into our installed packages; None if there is none.
+
+    Reads the list of files of every distribution beside us: for an import that has failed.
+    """
+    from importlib.metadata import distributions
+
+    from fareline.errors import UserMistake
+    from fareline.packages import PACKAGES
+
+    for found in distributions(path=[_ROOT]):
+        name = found.metadata["Name"] or ""
+        ours = {f.parts[0] for f in found.files or () if len(f.parts) > 1}.intersection(PACKAGES)
+        if ours and name.lower() != "fareline":
+            package = min(ours)
+            return UserMistake.explain(
+                os.path.join(_ROOT, package),
+                f"{name} {found.version} has installed files there",
+                "expected Fareline's alone",
+                f"uninstall {name}, and install Fareline again",
+            )
+    return None
+
+
+def main() -> None:
+    """Entry point of the `fareline` script."""
+    _start(lambda: importlib.import_module("cli.app").main())
+
+
+def _start(program: Callable[[], object]) -> None:
+    """Runs a program with the names secured; what is in their way is one line and exit code 2."""
+    from fareline.errors import UserMistake
+
+    secure_names()
+    try:
+        require_ours()
+        program()
+    except UserMistake as error:
+        known = error
+    except (ImportError, AttributeError):
+        known = what_is_in_the_way()
+        if known is None:
+            raise
+    else:
+        return
+    sys.stderr.write(f"fareline: {known}\n")
+    sys.exit(known.exit_code)
+
+
+def _start_module() -> None:
+    import runpy
+
+    module = sys.argv[2]
+    del sys.argv[:2]
+    _start(lambda: runpy.run_module(module, run_name="__main__", alter_sys=True))
+
+
+if __name__ == "__main__":
+    # Python has put this folder first, where `files` and `errors` would be modules of their own.
+    if sys.path[0] == _FOLDER:
+        del sys.path[0]
+    sys.meta_path.insert(0, _OurPackages(("fareline",)))
+    importlib.import_module("fareline.start")._start_module()
