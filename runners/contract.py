@@ -96,6 +96,8 @@ def read_rows(path: Path, contract: "schema_pb2.Schema | None", settings: "Setti
 
     kinds = {} if contract is None else column_kinds(contract)
     sample = read_sample(path, kinds)
+    for note in sample.notes:
+        tell(note)
     if not sample.is_whole:
         tell(f"{path} holds more rows; the first {sample.rows:,} were read (about {MAX_ROWS:,})")
     return sample.without(settings.data.personal_columns(pseudonymize=False))

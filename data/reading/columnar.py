@@ -1,10 +1,9 @@
 """Reads Parquet and Arrow (Feather) files into batches. Called by `data.reading.pieces`.
 
-Their columns have types already; what an example cannot hold, such as a time, is refused and not
-guessed at.
+Their columns have types already: `data.reading.column_types` says what becomes of each.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -13,6 +12,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 
 from data.reading.batches import UNKNOWN, Batch
+from data.reading.column_types import (
+    held_kinds,
+    is_beyond_int64,
+    is_list,
+    is_text,
+    kind_of_type,
+    plain_array,
+)
 from data.reading.rows import BadRow
 from data.reading.values import FLOAT, INT, STRING, TYPES, Fault, convert, decode
 from fareline.errors import DataError
@@ -28,8 +35,7 @@ def plan(
     """Names, first and last group of rows, and first row (from 1), of each piece."""
     with open_file(path) as stream:
         file, sizes = _open(stream, file_format)
-        schema = file.schema_arrow if file_format == "parquet" else file.schema
-        names = tuple(schema.names)
+        names = tuple(_schema(file).names)
         require_distinct(path, names)
         pieces, start, first, rows = [], 0, 1, 0
         for group, size in enumerate(sizes):
@@ -62,48 +68,53 @@ def require_distinct(path: str, names: tuple[str, ...]) -> None:
         )
 
 
-def kinds(path: str, file_format: str, known: Mapping[str, str], open_file: Open) -> dict[str, str]:
-    """What the types of the columns say that `known` lacks."""
+def kinds(
+    path: str,
+    file_format: str,
+    known: Mapping[str, str],
+    open_file: Open,
+    groups: tuple[int, int | None] = (0, None),
+) -> dict[str, str]:
+    """What the types of the columns say that `known` lacks; no more of those that nothing holds."""
     with open_file(path) as stream:
-        file, _ = _open(stream, file_format)
-        schema = file.schema_arrow if file_format == "parquet" else file.schema
-    return {f.name: kind_of_type(path, f.name, f.type) for f in schema if f.name not in known}
+        file, sizes = _open(stream, file_format)
+        types = {field.name: field.type for field in _schema(file)}
+        found = held_kinds({name: kind for name, kind in types.items() if name not in known})
+        large = [name for name in found if _is_uint64(types[name])]
+        for batch in _batches(file, groups, sizes, large) if large else ():
+            for name in large:  # an integer that examples cannot hold is a number that they can
+                if is_beyond_int64(batch[name]):
+                    found[name] = FLOAT
+    return found
 
 
-def kind_of_type(path: str, name: str, kind: pa.DataType) -> str:
-    """What examples hold of a column of this type.
-
-    Raises:
-        DataError: They can hold nothing of it, such as of a time.
-    """
-    of = pa.types
-    if of.is_dictionary(kind):
-        kind = kind.value_type
-    if _is_list(kind):
-        kind = kind.value_type
-    if of.is_null(kind):
-        return UNKNOWN
-    if of.is_boolean(kind) or of.is_integer(kind):
-        return INT
-    if of.is_floating(kind) or of.is_decimal(kind):
-        return FLOAT
-    if is_text(kind) or of.is_binary(kind) or of.is_large_binary(kind):
-        return STRING
-    raise DataError.explain(
-        path,
-        f"column {name!r} is {kind}",
-        "expected numbers, texts or lists of them",
-        "write it as a number, such as seconds since 1970",
-    )
+def types_of(path: str, file_format: str, open_file: Open) -> dict[str, pa.DataType]:
+    """The types of the columns of a file."""
+    with open_file(path) as stream:
+        return {field.name: field.type for field in _schema(_open(stream, file_format)[0])}
 
 
-def is_text(kind: pa.DataType) -> bool:
-    """Whether it must be UTF-8."""
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+def _schema(file: Any) -> pa.Schema:
+    return file.schema_arrow if hasattr(file, "schema_arrow") else file.schema
 
 
-def _is_list(kind: pa.DataType) -> bool:
-    return pa.types.is_list(kind) or pa.types.is_large_list(kind)
+def _is_uint64(kind: pa.DataType) -> bool:
+    return pa.types.is_uint64(kind.value_type if is_list(kind) else kind)
+
+
+def _batches(
+    file: Any, groups: tuple[int, int | None], sizes: list[int], names: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    """Some groups of rows, of these columns; others are not even decoded where that can be."""
+    start, stop = groups
+    for group in range(start, len(sizes) if stop is None else stop):
+        if hasattr(file, "schema_arrow"):
+            every = list(names) == file.schema_arrow.names
+            columns = None if every else list(names)
+            yield from file.iter_batches(_ROWS_OF_A_BATCH, row_groups=[group], columns=columns)
+        else:
+            table = pa.Table.from_batches([file.get_batch(group)])
+            yield from table.to_batches(max_chunksize=_ROWS_OF_A_BATCH)
 
 
 def read(
@@ -116,37 +127,32 @@ def read(
 ) -> Iterator[Batch]:
     """Reads groups of rows; see `data.reading.pieces.read_piece`."""
     with open_file(path) as stream:
-        file, _ = _open(stream, file_format)
-        for group in range(*groups):
-            if file_format == "parquet":
-                batches = file.iter_batches(_ROWS_OF_A_BATCH, row_groups=[group])
-            else:
-                batches = pa.Table.from_batches([file.get_batch(group)]).to_batches(
-                    max_chunksize=_ROWS_OF_A_BATCH
-                )
-            for batch in batches:
-                yield to_batch(path, batch, first_row, kinds)
-                first_row += batch.num_rows
+        file, sizes = _open(stream, file_format)
+        names = [name for name in _schema(file).names if name in kinds]
+        for batch in _batches(file, groups, sizes, names):
+            yield to_batch(path, batch, first_row, kinds)
+            first_row += batch.num_rows
 
 
-def first_rows(path: str, file_format: str, rows: int) -> dict[str, list[Any]]:
-    """The first values of each column, as Python has them; of a file on this machine."""
+def first_rows(path: str, file_format: str, rows: int) -> dict[str, pa.Array]:
+    """The first values of each column that examples can hold; of a file on this machine."""
     with open(path, "rb") as stream:
-        file, groups = _open(stream, file_format)
-        if not groups:
-            return {}
-        if file_format == "parquet":
-            batch = next(file.iter_batches(rows), None)
-        else:
-            batch = file.get_batch(0).slice(0, rows)
-        return {} if batch is None else batch.to_pydict()
+        file, sizes = _open(stream, file_format)
+        names = list(held_kinds({field.name: field.type for field in _schema(file)}))
+        batch = next(_batches(file, (0, min(1, len(sizes))), sizes, names), None)
+        return {} if batch is None else {name: batch[name].slice(0, rows) for name in names}
 
 
 def to_batch(path: str, batch: pa.RecordBatch, first_row: int, kinds: Mapping[str, str]) -> Batch:
-    """Converts typed columns (see `data.reading.batches`); sets apart rows that do not fit."""
+    """Converts typed columns (see `data.reading.batches`); sets apart rows that do not fit.
+
+    Columns that have no kind are those that nothing uses and that no example can hold.
+    """
     columns: dict[str, pa.Array] = {}
     faults: dict[int, Fault] = {}
     for name, array in zip(batch.schema.names, batch.columns, strict=True):
+        if name not in kinds:
+            continue
         if array.null_count == len(array):  # of what type the nothing is says nothing
             array = pa.nulls(len(array))
         if pa.types.is_null(array.type):
@@ -203,20 +209,14 @@ def convert_column(array: pa.Array, kind: str) -> tuple[pa.Array, dict[int, Faul
     """
     if array.null_count == len(array):
         return pa.nulls(len(array), TYPES[kind]), {}
-    if isinstance(array, pa.DictionaryArray):
-        array = array.dictionary_decode()
-    if pa.types.is_boolean(array.type):
-        array = array.cast(pa.int8())
-    if pa.types.is_decimal(array.type):
-        array = array.cast(pa.float64())
-    if not _is_list(array.type):
+    array = plain_array(array, kind)
+    if not is_list(array.type):
         if kind == STRING and not is_text(array.type):
             return array.cast(pa.large_binary()), {}  # bytes as they are: an image, say
         return convert(array, kind)
-    lists = array.cast(pa.large_list(array.type.value_type))
-    inner, faults = convert_column(lists.flatten(), kind)
-    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
-    rows = np.repeat(np.arange(len(lists)), lengths)
+    inner, faults = convert_column(array.flatten(), kind)
+    lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy()
+    rows = np.repeat(np.arange(len(array)), lengths)
     if inner.null_count > len(faults):
         empty = set(np.flatnonzero(inner.is_null().to_numpy(zero_copy_only=False)).tolist())
         for index in empty - set(faults):

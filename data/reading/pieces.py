@@ -191,7 +191,9 @@ def kinds_in(piece: Piece, known: Mapping[str, str], open_file: Open) -> dict[st
     if piece.format == EXAMPLES:
         return example_records.kinds(piece.path, known)
     if piece.format != CSV:
-        return columnar_files.kinds(piece.path, piece.format, known, open_file)
+        return columnar_files.kinds(
+            piece.path, piece.format, known, open_file, (piece.start, piece.stop)
+        )
     unknown = [name for name in piece.names if name not in known]
     if not unknown:
         return {}

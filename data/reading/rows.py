@@ -80,6 +80,7 @@ class Rows:
             and _is_number(self.features[name].type)
             and not pa.types.is_boolean(column.type)
             and not pa.types.is_decimal(column.type)
+            and not pa.types.is_temporal(column.type)
             else column
             for name, column in zip(self.source.schema.names, self.source.columns, strict=True)
         ]

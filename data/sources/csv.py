@@ -88,7 +88,7 @@ def with_spans(source: CsvSource, spans: SpanSource) -> CsvSource:
         input_base=Path(spans.base),
         pattern=spans.pattern,
         span_range=spans.span_range,
-        notes=spans.notes,
+        notes=(*source.notes, *spans.notes),
     )
 
 

@@ -5,21 +5,32 @@ TensorFlow.
 """
 
 import glob
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from data.reading import columnar as columnar_files
+from data.reading.column_types import (
+    is_list,
+    require_holdable,
+    require_single_values,
+    say_passed_over,
+)
 from data.reading.csv_blocks import read_header, unpacked
-from data.reading.pieces import CSV, EXAMPLES, FORMATS, format_of, reading
+from data.reading.pieces import ARROW, CSV, EXAMPLES, FORMATS, PARQUET, format_of, reading
 from data.sources.csv import CsvSource, require_columns_of_source, with_spans
 from data.sources.spans import SpanSource
 from fareline.errors import DataError
 
+_SAMPLED = 1_000  # rows
 _EXPECTED = f"expected a file that ends in {', '.join(FORMATS)}, or a folder of files of one kind"
 
 
 def check_source_files(
-    path: Path, required_columns: Sequence[str], spans: SpanSource | None = None
+    path: Path,
+    required_columns: Sequence[str],
+    spans: SpanSource | None = None,
+    used: Collection[str] = (),
+    single: Sequence[str] = (),
 ) -> CsvSource:
     """Checks that a file, or the files of a folder, can be read and have the columns needed.
 
@@ -27,16 +38,37 @@ def check_source_files(
         path: A file, or a folder whose files all have the same ending.
         required_columns: The columns that the settings name; of examples only reading tells them.
         spans: Where the source has spans: those to read, found before.
+        used: Other columns that something reads, such as those of the schema.
+        single: The columns that are used as one value a row.
 
     Raises:
-        DataError: Nothing is there to read, or a column is missing.
+        DataError: Nothing is there to read; or a column is missing, or holds what no example can.
     """
     files, pattern = find_files(path) if spans is None else (spans.files, spans.pattern)
     names = _names(str(files[0]))
     if names is not None:
         require_columns_of_source(path, names, required_columns)
-    found = CsvSource(files[0].parent, pattern, files, names or ())
+    notes = _check_types(str(files[0]), [*required_columns, *used], single)
+    found = CsvSource(files[0].parent, pattern, files, names or (), notes=tuple(notes))
     return found if spans is None else with_spans(found, spans)
+
+
+def _check_types(path: str, used: Sequence[str], single: Sequence[str]) -> list[str]:
+    """Refuses what a typed file holds for a column that is used; says what is passed over."""
+    file_format = format_of(path)
+    if file_format not in (PARQUET, ARROW):
+        return []
+    with reading(path):
+        types = columnar_files.types_of(path, file_format, _open)
+        require_holdable(path, types, used)
+        if any(is_list(types[name]) for name in single if name in types):
+            first = columnar_files.first_rows(path, file_format, _SAMPLED)
+            require_single_values(path, first, single)
+    return say_passed_over(path, types)
+
+
+def _open(path: str):
+    return open(path, "rb")
 
 
 def find_files(path: Path) -> tuple[tuple[Path, ...], str]:
@@ -79,4 +111,4 @@ def _names(path: str) -> tuple[str, ...] | None:
             return read_header(unpacked(stream, path), path).names
         if file_format == EXAMPLES:
             return None
-        return columnar_files.plan(path, file_format, lambda name: open(name, "rb"))[0][0]
+        return columnar_files.plan(path, file_format, _open)[0][0]

@@ -16,7 +16,8 @@ from typing import Any
 import pyarrow as pa
 
 from data.reading.batches import Batch
-from data.reading.columnar import kind_of_type, require_distinct, to_batch
+from data.reading.column_types import held_kinds
+from data.reading.columnar import require_distinct, to_batch
 from data.reading.csv_blocks import read_header, unpacked
 from data.reading.pieces import PARQUET, format_of
 from data.sources import locked_duckdb
@@ -78,23 +79,19 @@ def read_query(query: LocalQuery, kinds: Mapping[str, str]) -> Iterator[Batch]:
             DuckDB says.
 
     Raises:
-        DataError: As `open_query`; or a column is of a type that no example can hold.
+        DataError: As `open_query`; or a column of `kinds` is of a type that no example can hold.
     """
     with open_query(query) as reader:
-        kinds = {**kinds_of_answer(query, reader.schema), **kinds}
+        kinds = {**kinds_of_answer(reader.schema), **kinds}
         first = 1
         for batch in reader:
             yield to_batch(QUERY, batch, first, kinds)
             first += batch.num_rows
 
 
-def kinds_of_answer(query: LocalQuery, schema: pa.Schema) -> dict[str, str]:
-    """What examples hold of each column.
-
-    Raises:
-        DataError: They can hold nothing of one, such as of a time.
-    """
-    return {field.name: kind_of_type(query.where, field.name, field.type) for field in schema}
+def kinds_of_answer(schema: pa.Schema) -> dict[str, str]:
+    """What examples hold of each column, without those of which they hold nothing."""
+    return held_kinds({field.name: field.type for field in schema})
 
 
 def count_rows(query: LocalQuery) -> dict[str, int]:

@@ -76,7 +76,7 @@ def _cells(file: Path) -> Iterator[tuple[str, str]]:
     """(column, text) of the first rows of a file."""
     if format_of(file.name) in (PARQUET, ARROW):
         for name, values in first_rows(str(file), format_of(file.name), _ROWS).items():
-            yield from ((name, _text(value)) for value in values if value is not None)
+            yield from ((name, _text(value)) for value in values.to_pylist() if value is not None)
     elif format_of(file.name) == CSV:
         opener = gzip.open if file.suffix == ".gz" else open
         with (

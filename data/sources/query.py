@@ -6,9 +6,14 @@ Called by `runners`. Imports neither TFX nor TensorFlow.
 import dataclasses
 import glob
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+from data.reading.column_types import (
+    require_holdable,
+    require_single_values,
+    say_passed_over,
+)
 from data.reading.columnar import require_fitting
 from data.reading.pieces import CSV, FORMATS, PARQUET
 from data.sources.csv import CsvSource, require_columns_of_source
@@ -80,7 +85,11 @@ def _find(path: Path, where: str) -> tuple[tuple[Path, ...], str]:
 
 
 def check_query(
-    query: LocalQuery, tables: Tables, required: Sequence[str], kinds: Mapping[str, str]
+    query: LocalQuery,
+    tables: Tables,
+    required: Sequence[str],
+    kinds: Mapping[str, str],
+    single: Sequence[str] = (),
 ) -> CsvSource:
     """Checks that a query can be answered, with the columns needed and with a row.
 
@@ -91,20 +100,25 @@ def check_query(
         tables: From `find_tables`.
         required: The columns that the settings name.
         kinds: Of the columns that the schema describes.
+        single: The columns that are used as one value a row.
 
     Raises:
         DataError: It cannot; with line and column in the query.
     """
     with open_query(query) as reader:
-        found = kinds_of_answer(query, reader.schema)
+        found = kinds_of_answer(reader.schema)
         names = tuple(reader.schema.names)
         require_columns_of_source(Path(query.where), names, required)
+        types = {field.name: field.type for field in reader.schema}
+        require_holdable(query.where, types, required)
         sample = next((batch for batch in reader if batch.num_rows), None)
         for index, field in enumerate(reader.schema):
             # DuckDB takes an empty column of a CSV file for text; a value further on is looked at
             # when it is read.
+            if field.name not in found and field.name not in kinds:
+                continue
             if sample is None or sample.column(index).null_count < sample.num_rows:
-                kind = kinds.get(field.name, found[field.name])
+                kind = kinds.get(field.name, found.get(field.name))
                 require_fitting(query.where, field.name, field.type, kind)
     if sample is None:
         raise DataError.explain(
@@ -113,14 +127,20 @@ def check_query(
             "expected rows to learn from",
             f"look into its conditions, and into {', '.join(query.tables)}",
         )
+    columns = dict(zip(names, sample.columns, strict=True))
+    require_single_values(query.where, columns, single)
     files = tuple(sorted({file for found in tables.files.values() for file in found}))
-    return CsvSource(tables.base, tables.patterns, files, names, sample=_texts(sample))
+    notes = tuple(say_passed_over(query.where, types))
+    return CsvSource(
+        tables.base, tables.patterns, files, names, notes=notes, sample=_texts(sample, found)
+    )
 
 
-def _texts(batch) -> dict[str, list[str]]:
+def _texts(batch, names: Collection[str]) -> dict[str, list[str]]:
     """Some values of each column as text, for those who look whether they are personal."""
     rows = batch.slice(0, _SAMPLED)
     return {
         name: [str(value) for value in array.to_pylist() if value is not None]
         for name, array in zip(rows.schema.names, rows.columns, strict=True)
+        if name in names
     }

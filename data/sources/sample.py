@@ -47,6 +47,7 @@ class Sample:
         misfits: By column: values that are not of the kind that was expected of it.
         kinds: Of every column, as it was read.
         is_whole: Whether that is all, or the first rows only.
+        notes: Sentences on what was passed over.
     """
 
     batches: Sequence[Batch]
@@ -54,6 +55,7 @@ class Sample:
     misfits: Mapping[str, Misfits]
     kinds: Mapping[str, str]
     is_whole: bool
+    notes: Sequence[str] = ()
 
     @property
     def rows(self) -> int:
@@ -115,7 +117,7 @@ def read_sample(path: Path, expected: Mapping[str, str], max_rows: int = MAX_ROW
         and kind not in (UNKNOWN, expected[name])
         and (told := _count_misfits(batches, name, expected[name]))
     }
-    return Sample(batches, bad, misfits, kinds, is_whole)
+    return Sample(batches, bad, misfits, kinds, is_whole, source.notes)
 
 
 def _open(path: str):

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
+from data.reading.column_types import is_bytes, is_list
 from data.reading.rows import Rows
 from data.reading.values import decode
 from fareline.errors import DataError
@@ -129,10 +130,13 @@ _WRITERS = {".csv": _CsvWriter, ".jsonl": _JsonWriter, ".parquet": _ParquetWrite
 
 
 def _as_text(name: str, array: pa.Array) -> Any:
-    if pa.types.is_list(array.type) or pa.types.is_large_list(array.type):
+    if is_list(array.type) or pa.types.is_struct(array.type) or pa.types.is_map(array.type):
         return [json.dumps(value, default=_plainly) for value in array.to_pylist()]
-    if pa.types.is_decimal(array.type):
+    if pa.types.is_decimal(array.type) or pa.types.is_duration(array.type):
         return ["" if value is None else str(value) for value in array.to_pylist()]
+    if is_bytes(array.type):  # what is no UTF-8 as an escape, as in the quarantine
+        texts = ("" if value is None else decode(value) for value in array.to_pylist())
+        return [text.replace("\0", "\\x00") for text in texts]  # which csv.writer refuses
     try:
         return pc.fill_null(array.cast(pa.string()), "").to_numpy(zero_copy_only=False)
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:

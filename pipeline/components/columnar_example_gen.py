@@ -51,7 +51,7 @@ from pipeline.ingest.span_driver import SpanDriver
 
 
 def pack_options(options: Mapping[str, Any]) -> example_gen_pb2.CustomConfig:
-    """What `custom_config` takes: keys `kinds`, `split_by`, `time`, `starts`, `max_bad_share`."""
+    """What `custom_config` takes: see `pipeline.nodes.example_gen.reading_options`."""
     config = example_gen_pb2.CustomConfig()
     packed = struct_pb2.Struct()
     # As text: a Struct would make a fraction of every whole number.
@@ -112,6 +112,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             tmp_dir,
             options.get("format"),
             Protection.from_options(options.get("privacy")),
+            options.get("single", ()),
         )
         with self._make_beam_pipeline() as pipeline:
             if sql is None:

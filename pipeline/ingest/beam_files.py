@@ -15,6 +15,7 @@ import apache_beam as beam
 from tfx.dsl.io import fileio
 
 from data.reading.batches import UNKNOWN, Batch
+from data.reading.column_types import require_single_values
 from data.reading.kinds import merge_kinds
 from data.reading.pieces import Piece, SourceFile, kinds_in, plan_file, read_piece
 from data.reading.quarantine import SHOWN, merge_counts
@@ -37,6 +38,7 @@ class Reading:
         tmp_dir: Folder or URI for reports and quarantined rows.
         file_format: One of `data.reading.pieces.FORMATS`; None: by each file's name.
         protection: Of personal columns.
+        single: Columns that are used as one value a row.
     """
 
     kinds: Mapping[str, str]
@@ -45,6 +47,7 @@ class Reading:
     tmp_dir: str
     file_format: str | None = None
     protection: Protection = dataclasses.field(default_factory=Protection)
+    single: Sequence[str] = ()
 
     def kinds_of(self, piece: Piece, found: Mapping[str, str]) -> dict[str, str]:
         """What to read the columns of a piece as, by the schema and by what was found."""
@@ -206,6 +209,7 @@ def write_batches(
     rows = 0
     with open_split_files(paths) as writer, part:
         for batch in map(protect, batches):
+            require_single_values(source, batch.columns, reading.single)
             part.take(batch.bad)
             rows += len(batch.bad)
             for slice_ in batch.slices(ROWS_AT_ONCE):

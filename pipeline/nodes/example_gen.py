@@ -14,7 +14,7 @@ from pipeline.components.columnar_example_gen import ColumnarExampleGen, pack_op
 from pipeline.components.example_gen import CsvExampleGen
 from pipeline.components.wanted_span import LATEST, PARAMETER, read_wanted_span
 from pipeline.nodes.bigquery import build_big_query_example_gen
-from pipeline.rules.settings import column_kinds
+from pipeline.rules.settings import column_kinds, single_valued_columns
 from pipeline.settings.data import CSV_EXAMPLE_GEN
 from pipeline.settings.settings import Settings
 from pipeline.user_code import EXAMPLE_GEN_SOURCES, PII_KEY_FN, fingerprint_sources
@@ -102,6 +102,8 @@ def reading_options(settings: Settings, pii_key_id: str | None = None) -> dict[s
             "key_id": pii_key_id,  # another key makes other rows
         }
     source = settings.data.source
+    if source.csv is None and source.dataset is None:  # in a CSV file no row holds several values
+        options["single"] = single_valued_columns(settings)
     if source.local_query is not None:
         texts = [name for name, kind in options["kinds"].items() if kind == "string"]
         options["sql"] = {

@@ -240,6 +240,13 @@ def required_columns(settings: Settings) -> list[str]:
     return list(dict.fromkeys(column for _, column in _named_columns(settings)))
 
 
+def single_valued_columns(settings: Settings) -> list[str]:
+    """The columns that are used as one value a row: all but those of slices and of hashes."""
+    used = [*settings.features.columns(), *_label_columns(settings), *_weight_column(settings)]
+    used += [(w, c) for w, c in _split_columns(settings) if w == "data.split_by.time"]
+    return list(dict.fromkeys(column for _, column in used))
+
+
 def _named_columns(settings: Settings) -> Iterator[tuple[str, str]]:
     yield from _split_columns(settings)
     yield from settings.features.columns()

@@ -8,7 +8,12 @@ from data.sources.files import check_source_files
 from data.sources.span_patterns import has_span
 from data.sources.spans import resolve_spans
 from data.taxi import taxi_csv_path
-from pipeline.rules.settings import check_settings, required_columns
+from pipeline.rules.settings import (
+    check_settings,
+    column_kinds,
+    required_columns,
+    single_valued_columns,
+)
 from pipeline.settings.data import COLUMNAR
 from pipeline.settings.settings import Settings
 from pipeline.source.query import check_local_query
@@ -39,7 +44,9 @@ def check_request(settings: Settings, read_key: Callable[[], bytes]) -> CsvSourc
     if source.sql or source.bigquery:
         return check_local_query(settings)
     if source.files:
-        found = check_source_files(settings.resolve(source.files), required, spans)
+        path = settings.resolve(source.files)
+        kinds = column_kinds(settings)
+        found = check_source_files(path, required, spans, kinds, single_valued_columns(settings))
         return _with_warnings(settings, found)
     path = settings.resolve(source.csv) if source.csv else taxi_csv_path()
     columnar = settings.data.reader == COLUMNAR

@@ -13,7 +13,7 @@ from data.sources.personal_columns import find_personal_columns
 from data.sources.query import check_query, find_tables
 from fareline.errors import DataError
 from pipeline.rules.bigquery import names_span
-from pipeline.rules.settings import column_kinds, required_columns
+from pipeline.rules.settings import column_kinds, required_columns, single_valued_columns
 from pipeline.settings.settings import Settings
 from pipeline.source.warnings import warnings_of_looks
 
@@ -49,6 +49,8 @@ def check_local_query(settings: Settings) -> CsvSource:
     texts = [*personal, *(name for name, kind in kinds.items() if kind == "string")]
     files = {name: tuple(map(str, found)) for name, found in tables.files.items()}
     asked = LocalQuery(query.query, files, texts, f"{where}.query")
-    found = check_query(asked, tables, required_columns(settings), kinds)
+    found = check_query(
+        asked, tables, required_columns(settings), kinds, single_valued_columns(settings)
+    )
     warnings = warnings_of_looks(settings, find_personal_columns(found.sample))
     return dataclasses.replace(found, notes=(*found.notes, *warnings))

@@ -182,7 +182,7 @@ def test_a_query_is_one_select(tables, tmp_path, text, found):
             "answer. Hint: the tables are trips, zones.",
         ),
         (
-            "SELECT make_date(1) FROM trips",
+            "SELECT no_such_function(1) FROM trips",
             None,
         ),
     ],
@@ -204,11 +204,16 @@ def test_what_goes_wrong_on_the_way_is_said_too(tables):
     )
 
 
-def test_times_are_refused_and_names_are_distinct(tables):
-    assert refusal("SELECT to_timestamp(hour) AS at FROM trips", tables) == (
-        "data.source.sql.query: column 'at' is timestamp[us, tz=Etc/UTC]; expected numbers, texts "
-        "or lists of them. Hint: write it as a number, such as seconds since 1970."
+def test_times_are_seconds_and_what_has_no_form_is_passed_over(tables):
+    asked = LocalQuery(
+        "SELECT to_timestamp(7) AS at, {'a': fare} AS pair, fare FROM trips LIMIT 1", tables
     )
+    [batch] = read_query(asked, {})
+    assert list(batch.columns) == ["at", "fare"]
+    assert batch.columns["at"].to_pylist() == [7]
+
+
+def test_names_are_distinct(tables):
     assert refusal("SELECT fare, fare FROM trips", tables) == (
         "data.source.sql.query: has two columns 'fare'; expected each name once. Hint: rename one."
     )
