@@ -5,7 +5,9 @@ model cannot hold. The module does not hold that layer either, but the graph tha
 TensorFlow would trace, convert and save the layer as a model of its own, which takes four seconds.
 Nor does it hold the Keras model: it would be saved with its variables twice, of which TensorFlow
 Serving restores the one and reads the other ("Could not find variable"). Autograph is off: nothing
-in the signatures depends on the value of a tensor. Must not import pipeline, runners or an
+in the signatures depends on the value of a tensor. `serving_default` parses the columns that the
+network's inputs are made of and no others, or every client would have to send them.
+`transform_features` parses every column, for the Evaluator. Must not import pipeline, runners or an
 orchestrator.
 """
 
@@ -17,6 +19,7 @@ import tensorflow_transform as tft
 from tensorflow_transform.saved.saved_transform_io_v2 import SavedModelLoader
 
 from models.heads import BinaryHead, Head
+from models.needed_columns import find_needed_columns
 
 EXAMPLES = [tf.TensorSpec([None], tf.string, name="examples")]
 
@@ -48,15 +51,19 @@ class ServingModule(tf.Module):
         self.transform_graph = vars(loader)  # tracked, as TFT's layer does it
         self._transform = loader.apply_transform_model
         self._raw_spec = transform_output.raw_feature_spec()
-        self._absent = (label_column, weight_column)
         self._answer = head.answer
         self._input_names = [tensor.name for tensor in model.inputs]
+        needed = find_needed_columns(loader, self._input_names)
+        self._served_spec = {
+            name: spec
+            for name, spec in self._raw_spec.items()
+            if name not in (label_column, weight_column) and (needed is None or name in needed)
+        }
 
     @tf.function(input_signature=EXAMPLES, autograph=False)
     def serving_default(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answers requests: string [batch] -> the outputs of the task (models.heads)."""
-        spec = {name: s for name, s in self._raw_spec.items() if name not in self._absent}
-        transformed = self._transform(tf.io.parse_example(examples, spec))
+        transformed = self._transform(tf.io.parse_example(examples, self._served_spec))
         inputs = {name: transformed[name] for name in self._input_names}
         return self._answer(self._score(inputs))
 

@@ -8,8 +8,9 @@ Called by `serving.server.live` and `serving.server.predictor`. Must not import 
 Source: tensorflow_serving/servables/tensorflow/predict_util.cc for which request is refused how.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import grpc
@@ -21,19 +22,34 @@ from serving.model.warm_up import read_warm_up
 
 DEFAULT_SIGNATURE = "serving_default"
 _INTERNAL_PREFIX = "__"
+_MOST_MESSAGE = 1000  # characters; gRPC drops the status of an answer whose details are too long
+_FREE_ELEMENTS = 1 << 20
 
 
 class RefusedError(Exception):
     """A request that cannot be answered, with the gRPC status that says whose fault it is."""
 
     def __init__(self, code: grpc.StatusCode, message: str):
-        super().__init__(message)
+        """Builds it.
+
+        Args:
+            code: The status.
+            message: What is wrong. It may quote the request, and is cut and made sendable.
+        """
+        if len(message) > _MOST_MESSAGE:
+            message = f"{message[:_MOST_MESSAGE]}…"
+        super().__init__(message.encode(errors="replace").decode())
         self.code = code
 
     @classmethod
     def malformed(cls, message: str) -> "RefusedError":
         """Builds the refusal of a request that is wrong in itself."""
         return cls(grpc.StatusCode.INVALID_ARGUMENT, message)
+
+    @classmethod
+    def lacking(cls, where: str, columns: Sequence[str]) -> "RefusedError":
+        """Builds the refusal of a row without a value in columns that must have one."""
+        return cls.malformed(f"{where}: without {', '.join(columns)}; expected a value")
 
 
 @dataclass(frozen=True)
@@ -47,6 +63,8 @@ class Signature:
         examples_input: The input, if it is a single one that takes a vector of strings, as
             serialized tf.Examples do; else None.
         columns: The columns of these examples by name; empty where the graph does not tell.
+        unread: Columns that another signature of the model reads and this one does not, such as
+            those of the training data that are no features.
         call: Takes the inputs in the order of `inputs`, gives the outputs in that of `outputs`.
     """
 
@@ -56,10 +74,20 @@ class Signature:
     examples_input: str | None
     columns: Mapping[str, Column]
     call: Callable[..., list[np.ndarray]]
+    unread: frozenset[str] = frozenset()
 
     def run(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Computes all outputs; `arrays` have been through `check_arrays`."""
-        answers = self.call(*(arrays[name] for name in self.inputs))
+        """Computes all outputs; `arrays` have been through `check_arrays`.
+
+        Raises:
+            tf.errors.OpError: The model fails.
+            RefusedError: It does, and says so with bytes of the request that are no text.
+        """
+        try:
+            answers = self.call(*(arrays[name] for name in self.inputs))
+        except UnicodeDecodeError as error:
+            text = error.object.decode(errors="replace")
+            raise RefusedError.malformed(_explain(text) or "an input cannot be read") from error
         return dict(zip(self.outputs, answers, strict=True))
 
 
@@ -102,6 +130,11 @@ class Servable:
                     key: self._build_signature(key, definition, loaded.graph_def)
                     for key, definition in self.signature_defs.items()
                 }
+            known = {name for each in self.signatures.values() for name in each.columns}
+            self.signatures = {
+                key: replace(each, unread=frozenset(known - each.columns.keys()))
+                for key, each in self.signatures.items()
+            }
             for request in read_warm_up(path):
                 signature = self.find_signature(request.model_spec.signature_name)
                 signature.run(read_tensors(request.inputs, signature))
@@ -164,13 +197,32 @@ def read_tensors(protos: Any, signature: Signature) -> dict[str, np.ndarray]:
     arrays = {}
     for name in signature.inputs:
         try:
+            _require_values(protos[name])
             arrays[name] = tf.make_ndarray(protos[name])
-        except (ValueError, TypeError) as error:
+        except KeyError as error:  # a type of which there are no arrays
+            raise RefusedError.malformed(
+                f"input {name!r} is of type {error}; {_wanted(signature.inputs[name])}"
+            ) from error
+        except (ValueError, TypeError, OverflowError) as error:
             raise RefusedError.malformed(
                 f"input {name!r} is not a tensor ({error}); {_wanted(signature.inputs[name])}"
             ) from error
     check_arrays(arrays, signature)
     return arrays
+
+
+def _require_values(proto: Any) -> None:
+    """Refuses a shape that would be filled with far more values than were sent.
+
+    Raises:
+        ValueError: It is, or it is no shape of an array.
+    """
+    sizes = [each.size for each in proto.tensor_shape.dim]
+    if min(sizes, default=0) < 0:
+        raise ValueError(f"its shape is {sizes}")
+    elements = math.prod(sizes)
+    if elements > max(_FREE_ELEMENTS, proto.ByteSize()):
+        raise ValueError(f"its shape {sizes} has {elements} values, of {proto.ByteSize()} bytes")
 
 
 def check_arrays(arrays: Mapping[str, np.ndarray], signature: Signature) -> None:
@@ -207,8 +259,12 @@ def wanted_outputs(output_filter: Any, signature: Signature) -> list[str]:
 
 def explain_op_error(error: tf.errors.OpError) -> str:
     """Returns the one line of TensorFlow's message that says what is wrong."""
+    return _explain(str(error.message)) or type(error).__name__
+
+
+def _explain(message: str) -> str:
     noise = ("Graph execution error", "Detected at node", "Node:", "[[", "Original stack", "node '")
-    lines = (line.strip() for line in str(error.message).splitlines())
+    lines = (line.strip() for line in message.splitlines())
     telling = [line for line in lines if line and not line.startswith(noise)]
     # The value at fault may be bytes of any kind, and long.
-    return telling[0].partition(", value:")[0] if telling else type(error).__name__
+    return telling[0].partition(", value:")[0] if telling else ""

@@ -9,17 +9,17 @@ Source: tensorflow_serving/apis/*.proto.
 import contextlib
 import sys
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
 
 import grpc
 import grpc.aio
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
-    model_service_pb2_grpc,
     predict_pb2,
-    prediction_service_pb2_grpc,
 )
 
 from serving.model.servable import RefusedError, read_tensors, wanted_outputs
@@ -35,14 +35,14 @@ _OPTIONS = (
 )
 
 
-class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
+class _PredictionService:
     """tensorflow.serving.PredictionService: Predict and GetModelMetadata."""
 
     def __init__(self, predictor: Predictor):
         self._predictor = predictor
 
-    async def Predict(self, request, context):  # noqa: N802 - the proto's name
-        async with _statuses(context):
+    async def predict(self, request, context):
+        async with _statuses(context, request):
             answer = await self._predictor.predict(
                 request.model_spec,
                 lambda signature: (
@@ -50,6 +50,7 @@ class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
                     and read_tensors(request.inputs, signature)
                 ),
                 "grpc",
+                request.ByteSize(),
             )
             response = predict_pb2.PredictResponse()
             response.model_spec.name = answer.servable.name
@@ -59,8 +60,8 @@ class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
                 response.outputs[key].CopyFrom(tf.make_tensor_proto(answer.outputs[key]))
             return response
 
-    async def GetModelMetadata(self, request, context):  # noqa: N802 - the proto's name
-        async with _statuses(context):
+    async def metadata(self, request, context):
+        async with _statuses(context, request):
             if list(request.metadata_field) != [SIGNATURE_FIELD]:
                 raise RefusedError.malformed(
                     f"metadata_field is {list(request.metadata_field)}; expected "
@@ -82,14 +83,14 @@ def describe_signatures(servable) -> get_model_metadata_pb2.GetModelMetadataResp
     return response
 
 
-class _ModelService(model_service_pb2_grpc.ModelServiceServicer):
+class _ModelService:
     """tensorflow.serving.ModelService: GetModelStatus."""
 
     def __init__(self, predictor: Predictor):
         self._live = predictor.live
 
-    async def GetModelStatus(self, request, context):  # noqa: N802 - the proto's name
-        async with _statuses(context):
+    async def status(self, request, context):
+        async with _statuses(context, request):
             return model_status(self._live, request.model_spec)
 
 
@@ -109,9 +110,11 @@ def model_status(live, spec) -> get_model_status_pb2.GetModelStatusResponse:
 
 
 @contextlib.asynccontextmanager
-async def _statuses(context: grpc.aio.ServicerContext) -> AsyncIterator[None]:
+async def _statuses(context: grpc.aio.ServicerContext, request: Any) -> AsyncIterator[None]:
     """Turns what goes wrong inside into a gRPC status; only a surprise is logged."""
     try:
+        if isinstance(request, RefusedError):
+            raise request
         yield
     except RefusedError as error:
         code, message = error.code, str(error)
@@ -126,8 +129,41 @@ async def _statuses(context: grpc.aio.ServicerContext) -> AsyncIterator[None]:
 def build_grpc_server(predictor: Predictor) -> grpc.aio.Server:
     """Builds the server; it still needs a port and a start, on the running event loop."""
     server = grpc.aio.server(options=_OPTIONS)
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        _PredictionService(predictor), server
+    prediction, model = _PredictionService(predictor), _ModelService(predictor)
+    metadata = get_model_metadata_pb2.GetModelMetadataRequest
+    status = get_model_status_pb2.GetModelStatusRequest
+    prediction_methods = {
+        "Predict": _method(prediction.predict, predict_pb2.PredictRequest),
+        "GetModelMetadata": _method(prediction.metadata, metadata),
+    }
+    model_methods = {"GetModelStatus": _method(model.status, status)}
+    server.add_generic_rpc_handlers(
+        (
+            _service("tensorflow.serving.PredictionService", prediction_methods),
+            _service("tensorflow.serving.ModelService", model_methods),
+        )
     )
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(_ModelService(predictor), server)
     return server
+
+
+def _service(name: str, methods: Mapping[str, grpc.RpcMethodHandler]) -> grpc.GenericRpcHandler:
+    return grpc.method_handlers_generic_handler(name, methods)
+
+
+def _method(answer: Callable[..., Any], request_type: Any) -> grpc.RpcMethodHandler:
+    """Builds a handler; bytes that are no request reach it as the refusal of them.
+
+    What grpcio's generated code does with such bytes is UNKNOWN and a traceback.
+    """
+
+    def read(data: bytes) -> Any:
+        try:
+            return request_type.FromString(data)
+        except DecodeError as error:
+            return RefusedError.malformed(f"the request is no {request_type.__name__} ({error})")
+
+    return grpc.unary_unary_rpc_method_handler(
+        answer,
+        request_deserializer=read,
+        response_serializer=lambda response: response.SerializeToString(),
+    )

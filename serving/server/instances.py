@@ -9,7 +9,6 @@ that the model reads. Called by `serving.server.rest_api`. Must not import TFX.
 import base64
 import binascii
 import difflib
-import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -22,6 +21,7 @@ from serving.model.servable import RefusedError, Signature, check_arrays
 _B64 = "b64"
 _BYTES_SUFFIX = "_bytes"
 _INT64 = 2**63
+_LONGEST_NAME = 100  # of a column that a similar one is looked for
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
@@ -108,7 +108,7 @@ def _columnar(inputs: Any, signature: Signature, required: Collection[str]) -> d
             raise RefusedError.malformed("inputs: expected columns, lists of one length")
         rows = [dict(zip(inputs, row, strict=True)) for row in zip(*inputs.values(), strict=True)]
         encoded = [
-            encode_row(f"inputs, row {number}", row, signature.columns, required)
+            encode_row(f"inputs, row {number}", row, signature, required)
             for number, row in enumerate(rows)
         ]
         return {signature.examples_input: encoded}
@@ -125,9 +125,9 @@ def _read_example(
             inner = instance.get(signature.examples_input, instance)
             return _to_bytes(where, inner)
         if signature.columns:
-            return encode_row(where, instance, signature.columns, required)
+            return encode_row(where, instance, signature, required)
     if isinstance(instance, str):
-        return instance.encode()
+        return encode_text(where, instance)
     raise RefusedError.malformed(
         f'{where}: {type(instance).__name__}; expected {{"b64": a serialized tf.Example}}'
         + (" or an object of columns" if signature.columns else "")
@@ -135,14 +135,14 @@ def _read_example(
 
 
 def encode_row(
-    where: str, row: Mapping[str, Any], columns: Mapping[str, Column], required: Collection[str]
+    where: str, row: Mapping[str, Any], signature: Signature, required: Collection[str]
 ) -> bytes:
     """Turns a plain JSON row into a serialized tf.Example; null is a missing value.
 
     Args:
         where: The row, for the message.
         row: Column to value.
-        columns: The columns that the model reads.
+        signature: What is called. Columns that it does not read and the model knows are ignored.
         required: Columns that must have a value, beside those that the model itself requires.
 
     Returns:
@@ -153,12 +153,13 @@ def encode_row(
     """
     example = tf.train.Example()
     features = example.features.feature
+    columns = signature.columns
     for name, value in row.items():
         column = columns.get(name)
         if column is None:
-            near = difflib.get_close_matches(name, columns, n=1)
-            hint = f"did you mean {near[0]}" if near else f"expected some of {sorted(columns)}"
-            raise RefusedError.malformed(f"{where}: no column {name!r}; {hint}")
+            if name in signature.unread:
+                continue
+            raise _no_column(where, name, columns)
         if value is None:
             continue
         if column.kind == "string":
@@ -173,13 +174,31 @@ def encode_row(
         if row.get(name) is None and (column.required or name in required)
     ]
     if missing:
-        raise RefusedError.malformed(f"{where}: without {', '.join(missing)}; expected a value")
+        raise RefusedError.lacking(where, missing)
     return example.SerializeToString()
+
+
+def _no_column(where: str, name: str, columns: Mapping[str, Column]) -> RefusedError:
+    near = difflib.get_close_matches(name, columns, n=1) if len(name) <= _LONGEST_NAME else []
+    hint = f"did you mean {near[0]}" if near else f"expected some of {sorted(columns)}"
+    return RefusedError.malformed(f"{where}: no column {name!r:.120}; {hint}")
+
+
+def encode_text(where: str, text: str) -> bytes:
+    """Encodes text of a request.
+
+    Raises:
+        RefusedError: INVALID_ARGUMENT: it holds half of a surrogate pair, which JSON can escape.
+    """
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise RefusedError.malformed(f"{where}: {text!r:.40}; expected Unicode text") from error
 
 
 def _to_bytes(where: str, value: Any) -> bytes:
     if isinstance(value, str):
-        return value.encode()
+        return encode_text(where, value)
     if isinstance(value, dict) and value.keys() == {_B64} and isinstance(value[_B64], str):
         try:
             return base64.b64decode(value[_B64], validate=True)
@@ -190,7 +209,7 @@ def _to_bytes(where: str, value: Any) -> bytes:
 
 def _to_float(where: str, value: Any) -> float:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or abs(value) > _FLOAT32_MAX:
+    if not is_number or not abs(value) <= _FLOAT32_MAX:  # NaN is not, either
         raise RefusedError.malformed(f"{where}: {value!r:.40}; expected a finite number")
     return float(value)
 
@@ -207,19 +226,17 @@ def _to_int(where: str, value: Any) -> int:
 def _to_array(name: str, values: Any, dtype: tf.DType) -> np.ndarray:
     """Makes an array of nested lists, without numpy's guesses at what was meant."""
     if dtype == tf.string:
-        found: Any = _encode_nested(name, values)
-        array = np.array(found, dtype=object)
+        values, kinds = _encode_nested(name, values), (bytes,)
     else:
-        array = np.array(values, dtype=object)
         kinds = (bool,) if dtype.is_bool else (int,) if dtype.is_integer else (int, float)
-        wrong = [each for each in array.flat if type(each) not in kinds]
+    try:
+        array = np.array(values, dtype=object)
+        wrong = [each for each in array.flat if type(each) not in kinds]  # ragged: lists, too
         if wrong:
             raise RefusedError.malformed(f"{name}: {wrong[0]!r:.40}; expected {dtype.name}")
-        try:
-            array = array.astype(dtype.as_numpy_dtype)
-        except (ValueError, OverflowError) as error:
-            raise RefusedError.malformed(f"{name}: {error}; expected {dtype.name}") from error
-    return array
+        return array if dtype == tf.string else array.astype(dtype.as_numpy_dtype)
+    except (ValueError, OverflowError) as error:
+        raise RefusedError.malformed(f"{name}: {error}; expected {dtype.name}") from error
 
 
 def _encode_nested(name: str, values: Any) -> Any:

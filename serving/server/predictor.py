@@ -3,10 +3,11 @@
 Called by `serving.server.grpc_api` and `serving.server.rest_api`. Must not import TFX.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 import grpc
@@ -17,8 +18,13 @@ from serving.model.servable import RefusedError, Servable, Signature, explain_op
 from serving.server.batching import Batcher
 from serving.server.live import LiveModel
 from serving.server.request_log import RequestLog
+from serving.server.required import RequiredColumns
 
 _THREADS = 8
+# From this size on a request is read in a thread. One of 16 MB takes seconds, and all others would
+# wait for it.
+_LARGE_BYTES = 1 << 18
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -36,27 +42,46 @@ class Answer:
     outputs: dict[str, np.ndarray]
 
 
+class _Called(NamedTuple):
+    """What is kept for a signature that has been called."""
+
+    batcher: Batcher
+    required: RequiredColumns
+
+
 class Predictor:
     """Finds the version and the signature, computes, and notes the request in the log.
 
     Attributes:
         live: The model.
+        required: Columns that a row must have a value of, where the model reads them.
     """
 
-    def __init__(self, live: LiveModel, request_log: RequestLog | None = None):
+    def __init__(
+        self,
+        live: LiveModel,
+        request_log: RequestLog | None = None,
+        required: Collection[str] = (),
+    ):
         """Prepares.
 
         Args:
             live: The model.
             request_log: Where requests are noted, if anywhere.
+            required: Columns that a row must have a value of, where the model reads them.
         """
         self.live = live
+        self.required = frozenset(required)
         self._request_log = request_log
         self._pool = ThreadPoolExecutor(_THREADS, "predict")
-        self._batchers: WeakKeyDictionary[Servable, dict[str, Batcher]] = WeakKeyDictionary()
+        self._called: WeakKeyDictionary[Servable, dict[str, _Called]] = WeakKeyDictionary()
 
     async def predict(
-        self, spec: Any, read: Callable[[Signature], dict[str, np.ndarray]], protocol: str
+        self,
+        spec: Any,
+        read: Callable[[Signature], dict[str, np.ndarray]],
+        protocol: str,
+        size: int = 0,
     ) -> Answer:
         """Answers one request.
 
@@ -64,18 +89,17 @@ class Predictor:
             spec: A ModelSpec: model, version if it matters, signature.
             read: Turns the request into the arrays that the signature takes, or refuses it.
             protocol: `grpc` or `rest`, for the log.
+            size: Of the request, bytes.
 
         Raises:
             RefusedError: With the status that says whose fault it is.
         """
         with self.live.lease(spec) as servable:
             signature = servable.find_signature(spec.signature_name)
-            arrays = read(signature)
-            batchers = self._batchers.setdefault(servable, {})
-            if signature.name not in batchers:
-                batchers[signature.name] = Batcher(signature, self._pool)
+            called = self._find_called(servable, signature)
+            arrays = await self.work(size, self._read, read, signature, called.required)
             try:
-                outputs = await batchers[signature.name].run(arrays)
+                outputs = await called.batcher.run(arrays)
             except tf.errors.InvalidArgumentError as error:
                 # What the parsing op inside the graph says to bytes that are no tf.Example.
                 raise RefusedError.malformed(explain_op_error(error)) from error
@@ -84,3 +108,37 @@ class Predictor:
             if self._request_log is not None:
                 self._request_log.note(servable, signature, arrays, protocol)
             return Answer(servable, signature, outputs)
+
+    async def work(self, size: int, function: Callable[..., _Result], *arguments: Any) -> _Result:
+        """Calls a function; in a thread if the request that it is about is a large one."""
+        if size < _LARGE_BYTES:
+            return function(*arguments)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, function, *arguments)
+
+    def _read(
+        self,
+        read: Callable[[Signature], dict[str, np.ndarray]],
+        signature: Signature,
+        required: RequiredColumns,
+    ) -> dict[str, np.ndarray]:
+        try:
+            arrays = read(signature)
+        except RecursionError as error:
+            raise RefusedError.malformed("the request is nested too deeply") from error
+        if signature.examples_input is not None:
+            required.check(signature.examples_input, arrays[signature.examples_input])
+        return arrays
+
+    def _find_called(self, servable: Servable, signature: Signature) -> _Called:
+        called = self._called.setdefault(servable, {})
+        if signature.name not in called:
+            required = [
+                name
+                for name, column in signature.columns.items()
+                if column.required or name in self.required
+            ]
+            called[signature.name] = _Called(
+                Batcher(signature, self._pool), RequiredColumns(required)
+            )
+        return called[signature.name]

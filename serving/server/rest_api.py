@@ -9,10 +9,11 @@ Called by `serving.server.server`. Must not import TFX.
 Source: tensorflow.org/tfx/serving/api_rest
 """
 
+import asyncio
 import json
 import sys
 import traceback
-from collections.abc import Collection
+from collections.abc import Sequence
 from typing import Any
 
 import grpc
@@ -22,35 +23,38 @@ from tensorflow_serving.apis import get_model_metadata_pb2, model_pb2
 
 from serving.model.servable import RefusedError
 from serving.server.grpc_api import SIGNATURE_FIELD, describe_signatures, model_status
-from serving.server.instances import format_outputs, read_body
+from serving.server.instances import encode_text, format_outputs, read_body
 from serving.server.predictor import Predictor
 
 MOST_REQUEST_BYTES = 16 << 20
 _MODEL = r"/v1/models/{name:[^/:]+}"
-_VERSION = r"/versions/{version:\d{1,18}}"
+_VERSION = r"/versions/{version:[0-9]{1,18}}"
 _HTTP = {grpc.StatusCode.NOT_FOUND: 404, grpc.StatusCode.INVALID_ARGUMENT: 400}
 _SURPRISE = 500
+_READ_SECONDS = 30.0  # for a whole body to arrive, which a wrong Content-Length keeps waiting
 
 
 class _RestApi:
     """The handlers."""
 
-    def __init__(self, predictor: Predictor, required: Collection[str]):
+    def __init__(self, predictor: Predictor):
         self._predictor = predictor
-        self._required = frozenset(required)
 
     async def predict(self, request: web.Request) -> web.Response:
-        body = _parse(await request.read())
+        data = await asyncio.wait_for(request.read(), _READ_SECONDS)
+        work, size = self._predictor.work, len(data)
+        body = await work(size, _parse, data)
         spec = _model_spec(request)
         signature_name = body.pop("signature_name", "")
         if not isinstance(signature_name, str):
             raise RefusedError.malformed(f"signature_name is {signature_name!r}; expected text")
-        spec.signature_name = signature_name
+        spec.signature_name = encode_text("signature_name", signature_name).decode()
         by_row = "instances" in body
+        required = self._predictor.required
         answer = await self._predictor.predict(
-            spec, lambda signature: read_body(body, signature, self._required), "rest"
+            spec, lambda signature: read_body(body, signature, required), "rest", size
         )
-        return _json(format_outputs(answer.outputs, by_row))
+        return await work(size, lambda: _json(format_outputs(answer.outputs, by_row)))
 
     async def metadata(self, request: web.Request) -> web.Response:
         with self._predictor.live.lease(_model_spec(request)) as servable:
@@ -80,14 +84,9 @@ class _RestApi:
         return _json({"model_version_status": versions})
 
 
-def build_rest_app(predictor: Predictor, required: Collection[str] = ()) -> web.Application:
-    """Builds the application.
-
-    Args:
-        predictor: Answers the requests.
-        required: Columns that a plain JSON row must have, where the model reads them.
-    """
-    api = _RestApi(predictor, required)
+def build_rest_app(predictor: Predictor) -> web.Application:
+    """Builds the application, whose requests the predictor answers."""
+    api = _RestApi(predictor)
     app = web.Application(client_max_size=MOST_REQUEST_BYTES, middlewares=[_explain])
     for model in (_MODEL, _MODEL + _VERSION):
         app.router.add_post(f"{model}:predict", api.predict)
@@ -105,6 +104,11 @@ async def _explain(request: web.Request, handler: Any) -> web.StreamResponse:
         return _json({"error": str(error)}, _HTTP.get(error.code, _SURPRISE))
     except web.HTTPRequestEntityTooLarge:
         return _json({"error": f"the body is larger than {MOST_REQUEST_BYTES >> 20} MB"}, 413)
+    except asyncio.TimeoutError:
+        return _json({"error": f"the body did not arrive within {_READ_SECONDS:g} s"}, 408)
+    except (web.RequestPayloadError, ConnectionError) as error:
+        found = " ".join(str(error).split())
+        return _json({"error": f"the body cannot be read ({found})"}, 400)
     except web.HTTPException as error:
         message = f"Malformed request: {request.method} {request.path} ({error.reason})"
         return _json({"error": message}, error.status)
@@ -122,7 +126,7 @@ def _model_spec(request: web.Request) -> model_pb2.ModelSpec:
 
 def _parse(data: bytes) -> dict[str, Any]:
     try:
-        body = json.loads(data)
+        body = json.loads(data, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
         raise RefusedError.malformed(f"the body is not JSON ({error})") from error
     if not isinstance(body, dict):
@@ -130,6 +134,16 @@ def _parse(data: bytes) -> dict[str, Any]:
             f'the body is {type(body).__name__}; expected {{"instances": […]}} or {{"inputs": …}}'
         )
     return body
+
+
+def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Makes an object; refuses one that has a name twice, of which either may be meant."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise RefusedError.malformed(f"the body has {twice!r:.120} twice in one object")
+    return found
 
 
 def _plain(message: Any) -> Any:

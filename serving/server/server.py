@@ -11,6 +11,7 @@ Must not import TFX, and of TensorFlow only what serving needs: the start counts
 import argparse
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 import sys
@@ -46,7 +47,7 @@ class ServeOptions:
         rest_port: As `grpc_port`; None for no REST.
         poll_seconds: How often to look for another version; None for never.
         drain_seconds: How long requests may take after the signal to end.
-        required: Columns that a plain JSON row must have, where the model reads them.
+        required: Columns that a row must have a value of, where the model reads them.
         request_log: Where requests are noted, if anywhere.
         ready_file: Gets {"stage": "loading" | "serving", "grpc_port", "rest_port"}.
         tell: Gets one line per event.
@@ -76,7 +77,7 @@ async def serve(options: ServeOptions) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     live = LiveModel(options.name, options.base, options.tell)
-    predictor = Predictor(live, options.request_log)
+    predictor = Predictor(live, options.request_log, options.required)
     grpc_server = build_grpc_server(predictor)
     grpc_port = _bind_grpc(grpc_server, options)
     async with contextlib.AsyncExitStack() as stack:
@@ -140,8 +141,11 @@ async def _prepare_rest(
     from serving.server.rest_api import build_rest_app
 
     runner = web.AppRunner(
-        build_rest_app(predictor, options.required),
+        build_rest_app(predictor),
         access_log=None,
+        # aiohttp would write a traceback for bytes that are no HTTP; what the handlers do not
+        # expect, `rest_api` writes.
+        logger=logging.Logger("rest", logging.CRITICAL),
         shutdown_timeout=options.drain_seconds,
     )
     await runner.setup()
