@@ -1,12 +1,12 @@
 """`fareline lineage ui`: the explorer in a browser."""
 
-import json
 import signal
 import webbrowser
 from typing import Annotated
 
 import typer
 
+from cli.answer import answer
 from cli.options import DEFAULT_WORKSPACE, HostOption, JsonOption, StoreOption, WorkspaceOption
 from runners.stores import open_graph
 
@@ -43,7 +43,7 @@ def ui(
     server = ExplorerServer(host, port, make_page)
     # A stop by `kill` is as orderly as one by Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    typer.echo(json.dumps({"url": server.url}) if as_json else server.url)
+    answer(as_json, {"url": server.url}, server.url, indent=None)
     typer.echo("Ctrl-C ends it.", err=True)
     if open_browser:
         webbrowser.open(server.url)

@@ -5,7 +5,6 @@ its metrics.
 """
 
 import dataclasses
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -78,10 +77,10 @@ class Outcome:
         """The metrics over all examples."""
         return dict(self.slices[0].metrics) if self.slices else {}
 
-    def to_json(self) -> str:
-        """One JSON object; NaN, which JSON has not, becomes null."""
+    def as_json(self) -> dict[str, Any]:
+        """As JSON types; NaN, which JSON has not, is None."""
         failed = next((n for n in self.nodes if n.error), None)
-        content = {
+        return {
             "run_id": self.run_id,
             "status": self.status,
             "nodes": [
@@ -106,7 +105,6 @@ class Outcome:
             "error": f"{failed.name}: {describe_error(failed.error)}" if failed else None,
             "wall_seconds": round(self.wall_seconds, 3),
         }
-        return json.dumps(content, indent=1)
 
 
 def read_outcome(
