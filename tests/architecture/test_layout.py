@@ -142,12 +142,9 @@ def writes_on_stdout(tree):
             continue
         called = ast.unparse(node.func)
         given = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
-        if (
-            called in ("json.dump", "json.dumps", "sys.stdout.write")
-            or (called in ("typer.echo", "click.echo") and given.get("err") != "True")
-            or (called == "print" and given.get("file") != "sys.stderr")
-            or (called == "Console" and given.get("file") != "sys.stderr")
-        ):
+        on_stderr = given.get("err") == "True" or given.get("file") == "sys.stderr"
+        prints = called in ("typer.echo", "click.echo", "print", "Console") and not on_stderr
+        if prints or called in ("json.dump", "json.dumps", "sys.stdout.write"):
             yield node
 
 
