@@ -1,4 +1,4 @@
-"""Printing an answer: as JSON, or drawn for a reader."""
+"""Printing an answer: as JSON, or for a reader. No other module of `cli` writes on stdout."""
 
 import io
 import json
@@ -14,16 +14,32 @@ if TYPE_CHECKING:
 UNCUT_WIDTH = 200  # of a table that goes into a pipe, which has no width: nothing is cut off
 
 
-def answer(as_json: bool, content: Any, draw: Callable[["Console"], None]) -> None:
-    """Prints an answer on stdout: as JSON, or drawn for a reader."""
+def answer(
+    as_json: bool,
+    content: Any,
+    draw: Callable[["Console"], None] | str,
+    indent: int | None = 1,
+) -> None:
+    """Prints an answer on stdout.
+
+    Args:
+        as_json: For a program; otherwise for a reader.
+        content: Of JSON types; NaN becomes null.
+        draw: Prints it for a reader; a text is printed as it is.
+        indent: Of the JSON; None: one line.
+    """
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A locale without arrows gets question marks, not a failure.
         sys.stdout.reconfigure(errors="replace")
     if as_json:
         # Escaped where a terminal might obey it, or the locale lacks a letter; NaN is null.
         escape = sys.stdout.isatty() or sys.stdout.encoding.lower() != "utf-8"
-        json.dump(_without_nan(content), sys.stdout, indent=1, ensure_ascii=escape, allow_nan=False)
-        sys.stdout.write("\n")
+        shown = _without_nan(content)
+        json.dump(shown, sys.stdout, indent=indent, ensure_ascii=escape, allow_nan=False)
+        say("")
+        return
+    if isinstance(draw, str):
+        say(draw)
         return
     from rich.console import Console
 
@@ -31,6 +47,12 @@ def answer(as_json: bool, content: Any, draw: Callable[["Console"], None]) -> No
     if not console.is_terminal:
         console = Console(width=UNCUT_WIDTH, highlight=False)
     draw(console)
+
+
+def say(line: str) -> None:
+    """Prints a line on stdout, at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def _without_nan(value: Any) -> Any:

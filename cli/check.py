@@ -1,10 +1,10 @@
 """`fareline check`: what would keep the pipeline from running in a cluster."""
 
-import json
 from typing import Annotated
 
 import typer
 
+from cli.answer import answer
 from cli.options import ConfigOption, JsonOption, SetOption
 from cli.views.clusters import require_runner, warn_of_examples
 from fareline.errors import SettingsError
@@ -27,19 +27,16 @@ def check(
         compile_quietly(settings, name)
     except SettingsError as error:
         if as_json:
-            typer.echo(json.dumps({"runner": name, "problems": str(error).splitlines()}, indent=2))
+            answer(True, {"runner": name, "problems": str(error).splitlines()}, "")
         raise
     examples = warn_of_examples(settings, name)
     warnings = source_warnings(settings)
     for warning in warnings:
         typer.echo(f"fareline: {warning}", err=True)
-    if as_json:
-        answer = {
-            "runner": name,
-            "problems": [],
-            "warnings": warnings,
-            "example_values": dict(examples),
-        }
-        typer.echo(json.dumps(answer, indent=2))
-    else:
-        typer.echo(f"{settings.name}: nothing is in the way of running on {name}")
+    content = {
+        "runner": name,
+        "problems": [],
+        "warnings": warnings,
+        "example_values": dict(examples),
+    }
+    answer(as_json, content, f"{settings.name}: nothing is in the way of running on {name}")

@@ -1,11 +1,9 @@
 """`fareline compile`: the spec for a cluster."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
+from cli.answer import answer
 from cli.options import ConfigOption, JsonOption, RunnerArgument, SetOption, output_option
 from cli.views.clusters import require_runner, warn_of_examples
 from fareline.errors import SettingsError
@@ -35,17 +33,14 @@ def compile_(
     path = output or Path(f"{settings.name}{compiled.suffix}")
     write_text(path, compiled.text, hint="name another file with --output")
     examples = warn_of_examples(settings, name)
-    if as_json:
-        answer = {
-            "runner": name,
-            "path": str(path),
-            "pipeline_root": compiled.pipeline_root,
-            "parameters": compiled.parameters,
-            "example_values": dict(examples),
-        }
-        typer.echo(json.dumps(answer, indent=2))
-    else:
-        typer.echo(f"{path}: {settings.name} for {name}, {len(compiled.text):,} bytes")
+    content = {
+        "runner": name,
+        "path": str(path),
+        "pipeline_root": compiled.pipeline_root,
+        "parameters": compiled.parameters,
+        "example_values": dict(examples),
+    }
+    answer(as_json, content, f"{path}: {settings.name} for {name}, {len(compiled.text):,} bytes")
 
 
 def require_suffix(path: Path, runner: RunnerName) -> None:

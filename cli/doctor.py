@@ -2,18 +2,19 @@
 
 import dataclasses
 import importlib.metadata
-import json
 import platform
 import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from cli.answer import answer
 from cli.options import JsonOption
 from runners.provenance import STACKS
 
@@ -35,10 +36,7 @@ NEEDED_MEMORY_GIB = 3.0  # peak of a cold run of the taxi pipeline, its model se
 def doctor(as_json: JsonOption = False) -> None:
     """Say what this machine can do and what is missing."""
     report = examine()
-    if as_json:
-        typer.echo(report.to_json())
-    else:
-        print_report(report)
+    answer(as_json, report.as_json(), lambda console: draw_report(console, report))
     raise typer.Exit(0 if report.can_run else 1)
 
 
@@ -73,12 +71,10 @@ class Report:
         """Whether nothing that `fareline run` needs is missing."""
         return all(f.ok for f in self.findings if f.required)
 
-    def to_json(self) -> str:
-        """One JSON object."""
+    def as_json(self) -> dict[str, Any]:
+        """Keys: stack, can_run, findings."""
         findings = [dataclasses.asdict(f) for f in self.findings]
-        return json.dumps(
-            {"stack": self.stack, "can_run": self.can_run, "findings": findings}, indent=1
-        )
+        return {"stack": self.stack, "can_run": self.can_run, "findings": findings}
 
 
 def examine(folder: Path | None = None) -> Report:
@@ -152,7 +148,7 @@ def _kfp() -> Finding:
 CAPABILITIES: tuple[Callable[[], Finding], ...] = (_serving, _tensorboard, _kfp)
 
 
-def print_report(report: Report) -> None:
+def draw_report(console: Console, report: Report) -> None:
     """Prints the findings as a table; the sign says what the colour says."""
     table = Table(title=f"Stack: {report.stack}", title_justify="left", box=None, pad_edge=False)
     for name in ("", "what", "found", "what to do"):
@@ -161,6 +157,6 @@ def print_report(report: Report) -> None:
         bad = ("✗", "red") if f.required else ("○", "yellow")
         sign, style = ("✓", "green") if f.ok else bad
         table.add_row(f"[{style}]{sign}[/]", f.what, f.found, "" if f.ok else f.hint)
-    Console().print(table)
+    console.print(table)
     verdict = "can" if report.can_run else "cannot"
-    Console().print(f"This machine {verdict} run the pipeline; ○ marks what is optional.")
+    console.print(f"This machine {verdict} run the pipeline; ○ marks what is optional.")

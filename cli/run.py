@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cli.answer import answer
 from cli.options import (
     DEFAULT_WORKSPACE,
     ConfigOption,
@@ -72,10 +73,7 @@ def _answer(outcome, console, settings, as_json: bool) -> None:
     """Prints what came of a run, and ends with its exit code."""
     from runners.outcome.summary import EXIT_CODES, print_summary
 
-    if as_json:
-        typer.echo(outcome.to_json())
-    else:
-        print_summary(console, outcome, settings)
+    answer(as_json, outcome.as_json(), lambda _: print_summary(console, outcome, settings))
     raise typer.Exit(EXIT_CODES[outcome.status])
 
 

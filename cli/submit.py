@@ -5,13 +5,13 @@ no use of the platform; 2: a mistake, nothing was started. The answer is on stdo
 nodes on stderr. Imports what it needs inside the functions, so that other commands start at once.
 """
 
-import json
 import sys
 import warnings
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.answer import answer
 from cli.options import ConfigOption, JsonOption, RunnerArgument, SetOption
 from cli.views.clusters import require_runner, warn_of_examples
 from fareline.errors import SettingsError, UserMistake
@@ -70,7 +70,7 @@ def submit(
         return
     platform, submission = _prepare(name, settings, job_id, schedule, dry_run)
     if dry_run:
-        typer.echo(json.dumps(submission.describe(platform), indent=2))
+        answer(True, submission.describe(platform), "")
         return
     submitted, sent = submission.send(platform)
     for upload in sent:
@@ -130,22 +130,19 @@ def _follow(
 
     table = ProgressTable(Console(file=sys.stderr), f"{platform.name} · {submitted.id}")
     status = follow(platform, submitted.id, table, poll_seconds)
-    if as_json:
-        typer.echo(json.dumps(_as_json(platform, submitted, status), indent=2))
-    else:
-        typer.echo(f"{say_how_it_ended(submitted.id, status)}\n{submitted.link}")
+    words = f"{say_how_it_ended(submitted.id, status)}\n{submitted.link}"
+    answer(as_json, _as_json(platform, submitted, status), words)
     raise typer.Exit(0 if status.state is JobState.SUCCEEDED else 1)
 
 
 def _cancel(platform: "Platform", job_id: str, as_json: bool) -> None:
     platform.cancel(job_id)
-    if as_json:
-        typer.echo(json.dumps({"platform": platform.name, "job_id": job_id, "state": "cancelling"}))
-    else:
-        typer.echo(
-            f"{job_id}: {platform.name} was asked to cancel it. "
-            f"`fareline submit {platform.name} --follow {job_id}` shows when it has."
-        )
+    answer(
+        as_json,
+        {"platform": platform.name, "job_id": job_id, "state": "cancelling"},
+        f"{job_id}: {platform.name} was asked to cancel it. "
+        f"`fareline submit {platform.name} --follow {job_id}` shows when it has.",
+    )
 
 
 def _tell_submitted(
@@ -153,28 +150,25 @@ def _tell_submitted(
 ) -> None:
     from runners.submit.following import how_to_go_on
 
-    if as_json:
-        typer.echo(json.dumps(_as_json(platform, submitted), indent=2))
-        return
     cron = submission.request.schedule
     if cron is not None:
-        typer.echo(f"{submission.request.job_id} runs by the schedule `{cron}` from now on.")
+        words = f"{submission.request.job_id} runs by the schedule `{cron}` from now on."
     else:
-        typer.echo(f"{submitted.id} was sent; {how_to_go_on(platform.name, submitted.id)}.")
-    typer.echo(submitted.link)
+        words = f"{submitted.id} was sent; {how_to_go_on(platform.name, submitted.id)}."
+    answer(as_json, _as_json(platform, submitted), f"{words}\n{submitted.link}")
 
 
 def _as_json(
     platform: "Platform", submitted: "Submitted", status: "JobStatus | None" = None
 ) -> dict[str, Any]:
-    answer = {"platform": platform.name, "job_id": submitted.id, "link": submitted.link}
+    content = {"platform": platform.name, "job_id": submitted.id, "link": submitted.link}
     if status is None:
-        return answer
+        return content
     nodes = [
         {"name": t.name, "state": t.state.value, "seconds": round(t.seconds, 3), "error": t.error}
         for t in status.tasks.values()
     ]
-    return {**answer, "state": status.state.value, "error": status.error, "nodes": nodes}
+    return {**content, "state": status.state.value, "error": status.error, "nodes": nodes}
 
 
 def _require_one_of(options: dict[str, Any]) -> None:

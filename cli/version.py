@@ -1,10 +1,9 @@
 """`fareline version`."""
 
-import typer
-
+from cli.answer import say
 from fareline import __version__
 
 
 def version() -> None:
     """Print the version."""
-    typer.echo(__version__)
+    say(__version__)

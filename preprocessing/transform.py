@@ -19,7 +19,6 @@ from preprocessing.features import MISSING_INDEX, Categories, Numeric, parse_fea
 from preprocessing.labels import (
     CLASS,
     ERROR,
-    ROUNDING,
     Amount,
     Classes,
     Flag,
@@ -182,17 +181,12 @@ def make_label(inputs: Mapping[str, Column], label: Label) -> dict[str, tf.Tenso
 
 
 def exceeds_share(inputs: Mapping[str, Column], label: Share) -> tf.Tensor:
-    """1 where column > times × reference, else 0; a missing amount counts as 0. int64 [batch, 1].
-
-    tf.Examples hold float32: 165 of the taxi trips tip exactly 20 %, and rounding alone would call
-    8 of them more. What exceeds the bound by less than `ROUNDING` of it counts as equal.
-    """
+    """`Share.exceeds` as int64 [batch, 1]; a missing amount counts as 0."""
     value, reference = (
         to_dense(on_values(inputs[name], lambda x: tf.cast(x, tf.float32)), 0.0)
         for name in label.columns
     )
-    bound = tf.constant(label.times, tf.float32) * reference
-    return tf.cast(value - bound > ROUNDING * tf.abs(bound), tf.int64)
+    return tf.cast(label.exceeds(value, reference), tf.int64)
 
 
 def _match_flag(values: tf.Tensor, label: Flag) -> tuple[tf.Tensor, tf.Tensor]:

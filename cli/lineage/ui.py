@@ -1,11 +1,11 @@
 """`fareline lineage ui`: the explorer in a browser."""
 
-import json
 import webbrowser
 from typing import Annotated
 
 import typer
 
+from cli.answer import answer
 from cli.options import DEFAULT_WORKSPACE, HostOption, JsonOption, StoreOption, WorkspaceOption
 from runners.stores import open_graph
 
@@ -40,7 +40,7 @@ def ui(
 
     make_page()  # a mistake is said here, not in the browser
     server = ExplorerServer(host, port, make_page)
-    typer.echo(json.dumps({"url": server.url}) if as_json else server.url)
+    answer(as_json, {"url": server.url}, server.url, indent=None)
     typer.echo("Ctrl-C ends it.", err=True)
     if open_browser:
         webbrowser.open(server.url)

@@ -14,7 +14,7 @@ import pyarrow as pa
 from monitoring.drift.samples import first_values
 from pipeline.settings.gate import FEW_EXAMPLES, FEW_OF_LABEL, FEW_OF_SLICE
 from pipeline.settings.slicing import bucket_name, slice_name
-from preprocessing.labels import CLASS, ROUNDING, Amount, Classes, Flag, Label, Share
+from preprocessing.labels import Label, Share
 from schema.gate.anomalies import DATA_SET, Anomaly
 from schema.gate.evidence import Evidence
 
@@ -115,28 +115,13 @@ def labels_of_rows(batch: Columns, rows: int, label: Label) -> Sequence[str | No
         rows: Of the batch.
         label: The rule.
     """
-    if isinstance(label, Amount):
+    if not label.names:
         return [None] * rows
     if isinstance(label, Share):
         amounts = [_numbers(batch, name, rows) for name in label.columns]
         value, reference = (np.nan_to_num(amount, nan=0.0) for amount in amounts)
-        bound = np.float32(label.times) * reference
-        exceeds = value - bound > np.float32(ROUNDING) * np.abs(bound)
-        return np.where(exceeds, "1", "0").tolist()
-    return [_name_of_label(value, label) for value in _values(batch, label.column, rows)]
-
-
-def _name_of_label(value: int | str | float | None, label: Label) -> str | None:
-    if value is None:
-        return None
-    if isinstance(label, Flag):
-        if label.negative is not None and value not in (label.positive, label.negative):
-            return None
-        return "1" if value == label.positive else "0"
-    assert isinstance(label, Classes)
-    if value in label.values:
-        return str(value)
-    return label.names[-1] if label.other == CLASS else None
+        return np.where(label.exceeds(value, reference), "1", "0").tolist()
+    return [label.name_of(value) for value in _values(batch, label.column, rows)]
 
 
 def _slices(

@@ -31,7 +31,7 @@ from runners.local.failures import record_failure
 from runners.local.node_logs import NodeLogs
 from runners.progress import NodeResult, NodeState
 from runners.provenance import Provenance
-from runners.scheduling import PARALLEL_NODES, choose_next, longest_chains
+from runners.scheduling import PARALLEL_NODES, Schedule
 
 _RUN_CONTEXT_TYPE = constants.PIPELINE_RUN_CONTEXT_TYPE_NAME
 
@@ -98,12 +98,12 @@ class LocalRunner:
         self._deployment = runner_utils.extract_local_deployment_config(self._ir)
         self._connection = pipeline.metadata_connection_config
         self._metadata_lock = threading.RLock()
-        self._on_change = on_change
         self._must_execute = must_execute
         self._unfinished_runs = unfinished_runs
         self.node_logs = node_logs
         self._nodes = {n.pipeline_node.node_info.id: n.pipeline_node for n in self._ir.nodes}
         self.results = {name: NodeResult(name) for name in self._nodes}
+        self._schedule = Schedule(self.results, on_change)
         if provenance is not None:
             _add_provenance(self._nodes, provenance)
 
@@ -115,21 +115,9 @@ class LocalRunner:
         """
         fail_abandoned_executions(self._connection, self._unfinished_runs)
         pool = concurrent.futures.ThreadPoolExecutor(PARALLEL_NODES, "node")
-        running: dict[concurrent.futures.Future, str] = {}
-        chains = longest_chains({name: node.upstream_nodes for name, node in self._nodes.items()})
+        upstream = {name: node.upstream_nodes for name, node in self._nodes.items()}
         try:
-            while True:
-                for name in choose_next(self._ready(), len(running), chains):
-                    self._set_state(name, NodeState.RUNNING)
-                    running[pool.submit(self._run_node, name)] = name
-                if not running:
-                    break
-                done, _ = concurrent.futures.wait(
-                    running, return_when=concurrent.futures.FIRST_COMPLETED
-                )
-                for future in done:
-                    running.pop(future)
-                    future.result()
+            self._schedule.run(pool, upstream, self._ready, self._launch_or_log)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             # Never released: a node that is still at work may not record anything any more.
@@ -139,7 +127,7 @@ class LocalRunner:
         pool.shutdown()
         for name, result in self.results.items():
             if result.state is NodeState.WAITING:
-                self._set_state(name, NodeState.SKIPPED)
+                self._schedule.set_state(name, NodeState.SKIPPED)
         return list(self.results.values())
 
     def record_end(self, outcome: str) -> None:
@@ -176,19 +164,14 @@ class LocalRunner:
             if states[name] is NodeState.WAITING and done.issuperset(node.upstream_nodes)
         ]
 
-    def _run_node(self, name: str) -> None:
-        start = time.monotonic()
-        result = self.results[name]
+    def _launch_or_log(self, name: str) -> NodeState:
         with self.node_logs.of(name) if self.node_logs else contextlib.nullcontext():
             try:
-                state = self._launch(name)
-            except Exception as error:  # noqa: BLE001 - whatever a component raises is its result
-                result.error = error
+                return self._launch(name)
+            except Exception as error:
                 logging.error("node %s failed", name, exc_info=error)
                 self._record_failure(name, error)
-                state = NodeState.FAILED
-        result.seconds = time.monotonic() - start
-        self._set_state(name, state)
+                raise
 
     def _record_failure(self, name: str, error: Exception) -> None:
         pipeline = self._ir.pipeline_info.id
@@ -219,10 +202,6 @@ class LocalRunner:
             # A launcher that cannot resolve inputs records the failure and returns quietly.
             raise RuntimeError(_recorded_error(execution))
         return _FINAL_STATES[execution.last_known_state]
-
-    def _set_state(self, name: str, state: NodeState) -> None:
-        self.results[name].state = state
-        self._on_change(self.results[name])
 
 
 def _add_provenance(nodes: Mapping[str, pipeline_pb2.PipelineNode], provenance: Provenance) -> None:

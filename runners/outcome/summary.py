@@ -5,7 +5,6 @@ its metrics.
 """
 
 import dataclasses
-import json
 import math
 import re
 import traceback
@@ -80,10 +79,10 @@ class Outcome:
         """The metrics over all examples."""
         return dict(self.slices[0].metrics) if self.slices else {}
 
-    def to_json(self) -> str:
-        """One JSON object; NaN, which JSON has not, becomes null."""
+    def as_json(self) -> dict[str, Any]:
+        """As JSON types; NaN, which JSON has not, is None."""
         failed = next((n for n in self.nodes if n.error), None)
-        content = {
+        return {
             "run_id": self.run_id,
             "status": self.status,
             "nodes": [
@@ -109,7 +108,6 @@ class Outcome:
             "failed_at": place_of(failed.error) if failed else None,
             "wall_seconds": round(self.wall_seconds, 3),
         }
-        return json.dumps(content, indent=1)
 
 
 def read_outcome(

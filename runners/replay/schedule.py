@@ -8,7 +8,6 @@ import concurrent.futures
 import datetime
 import json
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -27,7 +26,7 @@ from runners.replay.reading.graph import Task
 from runners.replay.reading.placeholders import Job
 from runners.replay.recorder import Recorder, State
 from runners.replay.resolver import import_artifact, resolve
-from runners.scheduling import PARALLEL_NODES, choose_next, longest_chains
+from runners.scheduling import PARALLEL_NODES, Schedule
 
 SUCCEEDED, FAILED, CANCELLED = "SUCCEEDED", "FAILED", "CANCELLED"
 _ENDED = (NodeState.EXECUTED, NodeState.CACHED, NodeState.FAILED, NodeState.SKIPPED,
@@ -46,9 +45,10 @@ class Execution:
         results: dict[str, NodeResult],
     ):
         self._run, self._plan = run, run.plan
-        self._on_change, self._cancel = on_change, cancel
+        self._cancel = cancel
         self._tasks = {task.name: task for task in run.plan.tasks}
         self._results = results
+        self._schedule = Schedule(results, on_change)
         self._finished: dict[str, Finished] = {}
         self._inputs = Inputs(run.plan.values, self._finished, run.plan.uri_map, self._final_status)
         self._root = f"{run.plan.pipeline_root}/{run.run_id}"
@@ -65,23 +65,10 @@ class Execution:
 
     def run(self) -> str:
         """Runs all tasks; returns the state of the whole."""
-        running: dict[concurrent.futures.Future, str] = {}
         waits_for = {name: sum(task.after.values(), ()) for name, task in self._tasks.items()}
-        chains = longest_chains(waits_for)
         with self._processes, concurrent.futures.ThreadPoolExecutor(PARALLEL_NODES) as pool:
             try:
-                while True:
-                    for name in choose_next(self._ready(), len(running), chains):
-                        self._set(name, NodeState.RUNNING)
-                        running[pool.submit(self._run_task, name)] = name
-                    if not running:
-                        break
-                    done, _ = concurrent.futures.wait(
-                        running, return_when=concurrent.futures.FIRST_COMPLETED
-                    )
-                    for future in done:
-                        running.pop(future)
-                        future.result()
+                self._schedule.run(pool, waits_for, self._ready, self._do_or_cancel)
             except BaseException:
                 self._cancel.set()  # the pool waits for its threads, and these for their commands
                 raise
@@ -104,7 +91,7 @@ class Execution:
                 if verdict is NodeState.RUNNING:
                     ready.append(name)
                 elif verdict is not NodeState.WAITING:
-                    self._set(name, verdict)
+                    self._schedule.set_state(name, verdict)
                     changed = True
         return ready
 
@@ -129,17 +116,12 @@ class Execution:
             return NodeState.RUNNING
         return NodeState.WAITING
 
-    def _run_task(self, name: str) -> None:
-        begin = time.monotonic()
-        result = self._results[name]
+    def _do_or_cancel(self, name: str) -> NodeState:
         try:
-            state = self._do(self._tasks[name])
+            return self._do(self._tasks[name])
         except Cancelled as error:
-            result.error, state = error, NodeState.SKIPPED
-        except Exception as error:  # noqa: BLE001 - whatever a task fails with is its result
-            result.error, state = error, NodeState.FAILED
-        result.seconds = time.monotonic() - begin
-        self._set(name, state)
+            self._results[name].error = error
+            return NodeState.SKIPPED
 
     def _do(self, task: Task) -> NodeState:
         job = Job(
@@ -206,7 +188,3 @@ class Execution:
         if errors:
             content["error"] = {"code": 2, "message": errors[0]}
         return json.dumps(content)
-
-    def _set(self, name: str, state: NodeState) -> None:
-        self._results[name].state = state
-        self._on_change(self._results[name])

@@ -132,6 +132,36 @@ def test_nothing_imports_benchmarks():
             ), file
 
 
+# Answers.
+
+
+def writes_on_stdout(tree):
+    """JSON made by hand, lines for stdout, consoles of one's own that are not on stderr."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        called = ast.unparse(node.func)
+        given = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+        on_stderr = given.get("err") == "True" or given.get("file") == "sys.stderr"
+        prints = called in ("typer.echo", "click.echo", "print", "Console") and not on_stderr
+        if prints or called in ("json.dump", "json.dumps", "sys.stdout.write"):
+            yield node
+
+
+def test_answers_are_printed_in_one_module():
+    planted = (
+        "json.dumps(x)\ntyper.echo('x')\ntyper.echo('x', err=True)\nprint('x')\n"
+        "print('x', file=sys.stderr)\nConsole()\nConsole(file=sys.stderr)\nconsole.print('x')"
+    )
+    assert [node.lineno for node in writes_on_stdout(ast.parse(planted))] == [1, 2, 4, 6]
+    found = {
+        file.relative_to(CHECKOUT).as_posix()
+        for file in (CHECKOUT / "cli").rglob("*.py")
+        if any(writes_on_stdout(ast.parse(file.read_text(encoding="utf-8"))))
+    }
+    assert found == {"cli/answer.py"}
+
+
 # Platforms.
 
 

@@ -23,6 +23,7 @@ from pipeline.components.data_gate import DataGate
 from runners.local.runner import LocalRunner
 from runners.progress import NodeState
 from runners.provenance import Provenance
+from runners.scheduling import Schedule
 from schema.curated import schema_path
 
 # TFX 1.21 asks protobuf for it, and protobuf blames a caller further up, which is LocalRunner.
@@ -163,7 +164,7 @@ def test_after_an_interrupt_only_the_end_is_recorded(build, store):
         if result.state is NodeState.EXECUTED:
             raise KeyboardInterrupt
 
-    runner._on_change = interrupt
+    runner._schedule = Schedule(runner.results, interrupt)
     with pytest.raises(KeyboardInterrupt):
         runner.run()
     runner.record_end("interrupted")

@@ -7,9 +7,10 @@ import subprocess
 import sys
 
 import pytest
+from rich.console import Console
 
 from cli import doctor
-from cli.doctor import CAPABILITIES, PACKAGES, Finding, Report, examine, print_report
+from cli.doctor import CAPABILITIES, PACKAGES, Finding, Report, draw_report, examine
 from fareline.packages import CHECKOUT
 
 GIB = 2**30
@@ -124,7 +125,7 @@ def test_what_is_optional_and_there(machine):
 
 
 def test_the_json_answer(machine):
-    answer = json.loads(examine().to_json())
+    answer = json.loads(json.dumps(examine().as_json()))
     assert list(answer) == ["stack", "can_run", "findings"]
     assert (answer["stack"], answer["can_run"]) == ("compat", True)
     assert answer["findings"][2] == {
@@ -146,7 +147,7 @@ def test_the_table_says_in_signs_what_colours_say(capsys, monkeypatch):
             Finding("compiling for Kubeflow", "no kfp", False, "make setup"),
         ),
     )
-    print_report(report)
+    draw_report(Console(), report)
     assert [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()] == [
         "Stack: compat",
         "what found what to do",

@@ -146,7 +146,7 @@ def test_a_node_that_did_not_end_well_is_a_failed_run_even_if_something_was_push
 
 
 def test_the_json_answer():
-    assert json.loads(outcome().to_json()) == {
+    assert outcome().as_json() == {
         "run_id": "run-1",
         "status": "pushed",
         "nodes": [
@@ -187,13 +187,13 @@ def test_the_keys_are_the_same_whatever_came_of_the_run(changes):
         "run_id", "status", "nodes", "metrics", "blessed", "infra_blessed", "pushed_to",
         "workspace", "metadata", "wall_seconds",
     ]  # fmt: skip
-    answer = json.loads(outcome(**changes).to_json())
+    answer = outcome(**changes).as_json()
     assert set(promised) <= set(answer)
-    assert list(answer) == list(json.loads(outcome().to_json()))
+    assert list(answer) == list(outcome().as_json())
 
 
 def test_the_json_answer_of_a_failed_run():
-    answer = json.loads(outcome(**FAILURE).to_json())
+    answer = outcome(**FAILURE).as_json()
     assert answer["error"] == "Trainer: RuntimeError: out of [memory]"
     assert answer["metrics"] == {}
     assert answer["pushed_to"] is None
@@ -204,7 +204,7 @@ def test_json_has_no_nan():
     def refuse(constant):
         raise AssertionError(constant)
 
-    json.loads(outcome().to_json(), parse_constant=refuse)
+    json.loads(json.dumps(outcome().as_json()), parse_constant=refuse)
 
 
 # From the store.
@@ -457,7 +457,7 @@ def test_anomalies_are_a_table_with_those_that_stop_the_run_first():
     assert lines[start + 2].split() == [
         *("fare", "Column", "is", "completely", "missing", "required", "stop")
     ]
-    assert json.loads(outcome(anomalies=[ANOMALY]).to_json())["anomalies"] == [ANOMALY]
+    assert outcome(anomalies=[ANOMALY]).as_json()["anomalies"] == [ANOMALY]
     assert "Anomalies" not in printed({})
 
 
@@ -482,7 +482,7 @@ def test_drift_is_a_line_and_a_table_of_what_is_more_than_recorded():
         "fare the data before share of zeros 0.1 % -> 20.3 % stop"
     )
     assert "training, of requests" in lines[start + 4]
-    assert json.loads(outcome(drift=drift).to_json())["drift"] == drift
+    assert outcome(drift=drift).as_json()["drift"] == drift
     nothing = {"reference": None, "reference_span": None, "drifted": []}
     assert "Drift: no earlier data to compare with\n" in printed({"drift": nothing})
     same = {"reference": "/runs/examples/1", "reference_span": None, "drifted": []}
@@ -527,7 +527,7 @@ def test_whether_tuner_searched_and_why(recorded, line):
 
 
 def test_the_json_answer_says_whether_tuner_searched():
-    assert json.loads(outcome(tuning=tuning_of(best(**SEARCHED))).to_json())["tuning"] == {
+    assert outcome(tuning=tuning_of(best(**SEARCHED))).as_json()["tuning"] == {
         "policy": "on_drift",
         "decision": "searched",
         "reasons": ["fare: share up to 7.25 50.1 % -> 46.3 %", "company: 4 new values"],
