@@ -6,7 +6,7 @@ other commands start at once; what is wrong with the input is said before Tensor
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -82,7 +82,8 @@ def predict(
     # The default settings say nothing of a folder from elsewhere.
     wanted = None if model_dir is not None and config is None else _wanted_by_schema(settings)
     if wanted is not None:
-        next(open_rows(input_path, wanted), None)
+        features = {column for _, column in settings.features.columns()}
+        next(open_rows(input_path, _only(wanted, features)), None)
 
     quieten_tensorflow()
     from runners.publishing.batch_prediction import Job, Progress, predict_file
@@ -136,6 +137,14 @@ def _wanted_by_schema(settings: "Settings") -> "Wanted | None":
     return Wanted({name: kinds[name] for name in serving}, always.intersection(serving))
 
 
+def _only(wanted: "Wanted", columns: Collection[str]) -> "Wanted":
+    """The same demands on fewer columns: nothing is asked of those that no model reads."""
+    from data.reading.rows import Wanted
+
+    kinds = {name: kind for name, kind in wanted.kinds.items() if name in columns}
+    return Wanted(kinds, wanted.required.intersection(kinds))
+
+
 def _agree(wanted: "Wanted | None", predictor: "BatchPredictor") -> "Wanted":
     """Holds what the schema demands against what the model reads.
 
@@ -158,7 +167,8 @@ def _agree(wanted: "Wanted | None", predictor: "BatchPredictor") -> "Wanted":
             "expected a model that was trained with this schema",
             "name the settings of its pipeline with --config, or the model with --model-dir alone",
         )
-    return Wanted(wanted.kinds, wanted.required | required)
+    read = _only(wanted, kinds)
+    return Wanted(read.kinds, read.required | required)
 
 
 def _as_json(

@@ -18,6 +18,7 @@ from data.reading.values import Fault, convert
 from fareline.errors import DataError
 
 MISSING = "missing_value"
+_SEPARATORS = {";": "';'", "\t": "a tab", "|": "'|'"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,7 +93,7 @@ def _is_number(kind: pa.DataType) -> bool:
 
 
 def require_columns(path: Path, names: Sequence[str], wanted: Wanted) -> None:
-    """Refuses a file without a required column, or with a column twice."""
+    """Refuses a file without a required column, without any, or with a column twice."""
     twice = sorted({name for name in names if list(names).count(name) > 1})
     if twice:
         raise DataError.explain(
@@ -112,6 +113,27 @@ def require_columns(path: Path, names: Sequence[str], wanted: Wanted) -> None:
             "expected every column that the schema requires in SERVING",
             f"did you mean {near[0]!r}" if near else f"it has {', '.join(names) or 'none'}",
         )
+    if wanted.kinds and not any(name in wanted.kinds for name in names):
+        raise _nothing_in_common(path, names, wanted)
+
+
+def _nothing_in_common(path: Path, names: Sequence[str], wanted: Wanted) -> DataError:
+    """Says so, or every row would be answered alike: as one that has no value."""
+    near = [
+        f"{name!r} for {m[0]!r}"
+        for name in names
+        if (m := difflib.get_close_matches(name, wanted.kinds, 1))
+    ]
+    hint = f"rename {', '.join(near)}" if near else f"it has {', '.join(names) or 'none'}"
+    for separator, called in _SEPARATORS.items():
+        if len(names) == 1 and separator in names[0]:
+            hint = f"{called} looks like its separator; write the file with commas"
+    return DataError.explain(
+        str(path),
+        "has none of the columns that the model reads",
+        f"expected some of {', '.join(wanted.kinds)}",
+        hint,
+    )
 
 
 def sort_out(

@@ -30,10 +30,12 @@ from fareline.errors import DataError
 from fareline.recorded.validation import budgets_text, parse_budgets
 from fareline.scratch import scratch_folder
 from pipeline.user_code import INFRA_VALIDATOR_SOURCES, fingerprint_sources
+from serving.model.columns import find_columns
 from serving.model.warm_up import write_warm_up
 from serving.validation.check import Budgets, CheckResult, check_model
 from serving.validation.probe import INPUT_NAME, SIGNATURE
-from serving.validation.verdict import BATCHES, PERCENTILES
+from serving.validation.saved_files import read_graph
+from serving.validation.verdict import BATCHES, PERCENTILES, RefusedModelError
 
 RESULT_FILE = "infra_validation.json"
 _RAW_COLUMN = "raw"
@@ -98,6 +100,7 @@ class Executor(tfx_infra_validator.Executor):
         requests = drop_features(examples, json.loads(exec_properties["drop_features"]))
         # SIGTERM becomes an exception, so that the server's `with` block is left.
         with self._InstallGracefulShutdownHandler(), _local_copy(model) as model_dir:
+            requests = keep_features(requests, read_columns(model_dir))
             name = exec_properties["model_name"]
             result = check_model(model_dir, requests, budgets, model_name=name)
             if result.ok:
@@ -193,6 +196,37 @@ def drop_features(examples: list[bytes], names: list[str]) -> list[bytes]:
             example.features.feature.pop(name, None)
         stripped.append(example.SerializeToString(deterministic=True))
     return stripped
+
+
+def read_columns(model_dir: str) -> list[str]:
+    """Returns the columns that the model reads; none where its files do not tell."""
+    try:
+        graph = read_graph(model_dir)
+    except RefusedModelError:
+        return []  # the check says so
+    signature = graph.signature_def[SIGNATURE]
+    if INPUT_NAME not in signature.inputs:
+        return []
+    return list(find_columns(graph.graph_def, signature.inputs[INPUT_NAME].name))
+
+
+def keep_features(examples: list[bytes], names: list[str]) -> list[bytes]:
+    """Returns the serialized tf.Examples with these features alone; as they are for no name.
+
+    What the model does not read no client has to send, and it has no place in the warm-up file
+    that is published with the model.
+    """
+    if not names:
+        return examples
+    kept = []
+    for serialized in examples:
+        features = tf.train.Example.FromString(serialized).features.feature
+        request = tf.train.Example()
+        for name in names:
+            if name in features:
+                request.features.feature[name].CopyFrom(features[name])
+        kept.append(request.SerializeToString(deterministic=True))
+    return kept
 
 
 def write_verdict(blessing: types.Artifact, result: CheckResult) -> None:

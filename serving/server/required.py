@@ -31,11 +31,7 @@ class RequiredColumns:
             names: The columns.
         """
         self._names = tuple(names)
-        # A text of a BytesList is written as the key of a map is.
-        self._marks = [
-            tf.train.BytesList(value=[name.encode()]).SerializeToString() + _FEATURE_TAG
-            for name in names
-        ]
+        self._marks = [_mark(name) for name in names]
 
     def check(self, input_name: str, rows: Sequence[bytes]) -> None:
         """Refuses rows without a value in one of the columns; what is no tf.Example passes.
@@ -57,6 +53,15 @@ class RequiredColumns:
             missing = [name for name in self._names if not _has_value(features, name)]
             if missing:
                 raise RefusedError.lacking(f"{input_name}[{number}]", missing)
+
+
+def _mark(name: str) -> bytes:
+    """The bytes of an entry's key, and the tag of its feature."""
+    example = tf.train.Example()
+    # A text in a list of bytes is written as the key of a map is: tag, length, text.
+    texts = example.features.feature[""].bytes_list
+    texts.value.append(name.encode())
+    return texts.SerializeToString() + _FEATURE_TAG
 
 
 def _shows(row: bytes, mark: bytes) -> bool:

@@ -13,7 +13,8 @@ from models.network import build_model
 from models.signatures import export_model
 from preprocessing.features import parse_features
 from preprocessing.transform import preprocessing_fn
-from serving.model.servable import Servable
+from serving.model.servable import RefusedError, Servable
+from serving.server.instances import read_body
 
 ALWAYS = tf.io.FixedLenFeature([1], tf.float32)
 # As schema inference has it where every row has a value: a column that is required, used or not.
@@ -113,3 +114,15 @@ def test_the_evaluator_still_gets_every_transformed_column(exported):
     np.testing.assert_array_equal(features["paid_xf"], label)
     parsed = exported.servable.find_signature("transform_features").columns
     assert set(parsed) == set(SPEC)
+
+
+def test_a_plain_row_may_have_the_columns_of_the_training_data_that_no_feature_is_made_of(exported):
+    signature = exported.servable.find_signature("")
+    row = {name: values[0] for name, values in ROWS[1].items()}
+    needed = {name: row[name] for name in exported.needed}
+    whole, bare = (read_body({"instances": [each]}, signature) for each in (row, needed))
+    assert whole["examples"].tolist() == bare["examples"].tolist()
+    with pytest.raises(RefusedError, match="no column 'mils'; did you mean miles"):
+        read_body({"instances": [row | {"mils": 1.0}]}, signature)
+    with pytest.raises(RefusedError, match=r"instances\[0\]: without miles"):
+        read_body({"instances": [needed | {"miles": None}]}, signature)

@@ -30,8 +30,11 @@ class _AtLoading(tf.saved_model.experimental.TrackableResource):
 class _Model(tf.Module):
     """`y = 2 x`, float32 [batch, 1]; the factor is a variable, so that there are variables."""
 
-    def __init__(self, change, ballast_mib=0, at_loading=None, vocabulary=None, factor=2.0):
+    def __init__(
+        self, change, ballast_mib=0, at_loading=None, vocabulary=None, factor=2.0, optional=False
+    ):
         super().__init__()
+        self._optional = optional
         self.factor = tf.Variable(factor)
         self.ballast = tf.Variable(tf.zeros([ballast_mib, MIB // 4]))
         self._change = change
@@ -48,7 +51,7 @@ class _Model(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def serve(self, examples):
         spec = {
-            "x": tf.io.FixedLenFeature([1], tf.float32),
+            "x": tf.io.FixedLenFeature([1], tf.float32, 0.0 if self._optional else None),
             "name": tf.io.VarLenFeature(tf.string),
             "count": tf.io.VarLenFeature(tf.int64),
         }
@@ -115,7 +118,7 @@ def save_model(folder, change="good", signature="serving_default", ballast_mib=0
     """Saves the model named by `change`; returns `folder` as a string.
 
     `more`: `input_name` `rows`; `vocabulary`, a file whose first line is `word`; `factor`, other
-    than 2.
+    than 2; `optional`, for an `x` that is 0 where it is missing.
     """
     model = _Model(
         CHANGES.get(change, CHANGES["good"]),
@@ -123,6 +126,7 @@ def save_model(folder, change="good", signature="serving_default", ballast_mib=0
         AT_LOADING.get(change),
         more.get("vocabulary"),
         more.get("factor", 2.0),
+        more.get("optional", False),
     )
     serve = model.serve_rows if more.get("input_name") == "rows" else model.serve
     tf.saved_model.save(model, str(folder), signatures={signature: serve})

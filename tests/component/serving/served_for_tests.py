@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import re
 import socket
 import threading
 import urllib.parse
@@ -36,7 +37,7 @@ class Served:
         with socket.create_connection((LOOPBACK, self.rest_port), seconds) as connection:
             connection.sendall(data)
             answer = b""
-            while part := connection.recv(1 << 16):
+            while not _is_whole(answer) and (part := connection.recv(1 << 20)):
                 answer += part
             return answer
 
@@ -61,6 +62,12 @@ class Served:
     def close(self) -> None:
         """Closes the channel."""
         self._channel.close()
+
+
+def _is_whole(answer: bytes) -> bool:
+    head, end, body = answer.rpartition(b"\r\n\r\n")
+    length = re.search(rb"\r\nContent-Length: (\d+)", head)
+    return bool(end and length) and len(body) >= int(length[1])
 
 
 def read_answer(answer: bytes) -> tuple[int, dict]:

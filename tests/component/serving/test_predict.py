@@ -12,7 +12,7 @@ import tensorflow as tf
 from typer.testing import CliRunner
 
 from cli import app as cli
-from fareline.errors import FarelineError, UserMistake
+from fareline.errors import DataError, FarelineError, UserMistake
 from runners.publishing import batch_prediction
 from runners.publishing.batch_prediction import TooManyBadRows
 from serving.model.batch import PredictionError
@@ -230,6 +230,7 @@ def test_what_is_given_up_is_counted_with_the_good_rows_of_its_batch(base, tmp_p
         ("x\n1\n", "in.csv", "is the input; expected a file of its own"),
         ("x\n", "out.csv", "has no row to predict"),
         ("y\n1\n", "out.csv", "lacks the column 'x'"),
+        ("name;x\na;1\n", "out.csv", "lacks the column 'x'"),
     ],
 )
 def test_what_cannot_be_done_is_refused_and_nothing_is_written(
@@ -241,6 +242,29 @@ def test_what_cannot_be_done_is_refused_and_nothing_is_written(
     assert caught.value.exit_code == 2 and "\n" not in str(caught.value)
     assert [p.name for p in tmp_path.iterdir()] == ["in.csv"]
     assert (tmp_path / "in.csv").read_text() == content
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "hint"),
+    [
+        ("in.csv", "name;count\na;1\n", "';' looks like its separator"),
+        ("in.csv", "name\tcount\na\t1\n", "a tab looks like its separator"),
+        ("in.csv", "nmae,z\na,1\n", "rename 'nmae' for 'name'"),
+        ("in.csv", "7,8\n1,2\n", "it has 7, 8"),
+        ("in.jsonl", '{"nmae": "a"}\n', "rename 'nmae' for 'name'"),
+    ],
+)
+def test_a_file_without_any_column_of_the_model_is_refused(tmp_path, name, content, hint):
+    """Of a model that requires none: every row would get the answer to an empty one."""
+    model = models_for_tests.save_model(tmp_path / "model", optional=True)
+    publish(model, str(tmp_path / "serving"), version=1)
+    (tmp_path / name).write_text(content)
+    with pytest.raises(DataError, match="has none of the columns that the model reads") as caught:
+        predict(tmp_path / "serving", tmp_path / name, tmp_path / "out.csv")
+    assert caught.value.exit_code == 2 and "\n" not in str(caught.value)
+    assert "expected some of count, name, x. Hint: " in str(caught.value)
+    assert hint in str(caught.value)
+    assert not (tmp_path / "out.csv").exists()
 
 
 def test_an_interrupt_leaves_nothing_behind(base, tmp_path, monkeypatch):

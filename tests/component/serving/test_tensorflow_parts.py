@@ -1,5 +1,6 @@
 """serving.model.tensorflow_parts: TensorFlow's own, and a server answers the same."""
 
+import ast
 import subprocess
 import sys
 
@@ -43,6 +44,32 @@ for name, part in held.items():
 print(parts.constant([1.5]).numpy() * 2, len(held))
 """)
     assert said == f"[3.] {len(tensorflow_parts.PARTS)}\n"
+
+
+def _names_of_tensorflow(path):
+    """What a module asks `tf` for: the longest dotted names, and the function that each is in."""
+    tree = ast.parse(path.read_text())
+    inner = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    for function in ast.walk(tree):
+        for node in ast.walk(function) if isinstance(function, ast.FunctionDef) else ():
+            if isinstance(node, ast.Attribute) and id(node) not in inner:
+                name, _, _ = ast.unparse(node).partition("(")
+                if name.startswith("tf."):
+                    yield function.name, name.removeprefix("tf.")
+
+
+def test_a_server_asks_for_nothing_but_the_parts():
+    """Anything else would load the whole of TensorFlow at the first request, for seconds."""
+    asked = {
+        (function, name)
+        for folder in ("model", "server")
+        for path in (CHECKOUT / "serving" / folder).glob("*.py")
+        for function, name in _names_of_tensorflow(path)
+        if not any(f"{name}.".startswith(f"{part}.") for part in tensorflow_parts.PARTS)
+    }
+    # InfraValidator writes that file.
+    assert {name for function, name in asked if function != "write_warm_up"} == set()
+    assert ("write_warm_up", "io.TFRecordWriter") in asked
 
 
 @pytest.mark.parametrize(

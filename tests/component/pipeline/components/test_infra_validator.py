@@ -47,7 +47,7 @@ def examples(tmp_path_factory):
         os.makedirs(os.path.dirname(path))
         with tf.io.TFRecordWriter(path, "GZIP") as writer:
             for x in range(count):
-                writer.write(models_for_tests.make_example(float(x), tips=1.0))
+                writer.write(models_for_tests.make_example(float(x), tips=1.0, area=2.0))
     return artifact
 
 
@@ -93,6 +93,10 @@ def test_a_good_model_is_blessed_and_the_store_says_how_good(good, examples, tmp
     added = {path.relative_to(warm).as_posix() for path in warm.rglob("*") if path.is_file()}
     added -= {path.relative_to(good).as_posix() for path in pathlib.Path(good).rglob("*")}
     assert added == {"assets.extra/tf_serving_warmup_requests"}
+    sent = [r.numpy() for r in tf.data.TFRecordDataset(str(warm / added.pop()))]
+    requests = [prediction_log_pb2.PredictionLog.FromString(each).predict_log for each in sent]
+    first = tf.make_ndarray(requests[0].request.inputs["examples"]).tolist()
+    assert first == [models_for_tests.make_example(0.0)]  # without what the model does not read
 
 
 def test_the_warm_up_file_holds_the_requests_and_is_the_same_each_time(good, tmp_path):
