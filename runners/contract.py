@@ -95,7 +95,7 @@ def read_rows(path: Path, contract: "schema_pb2.Schema | None", settings: "Setti
     quieten_tensorflow()  # which reads TFRecords
 
     kinds = {} if contract is None else column_kinds(contract)
-    sample = read_sample(path, kinds)
+    sample = read_sample(path, kinds, csv_format=settings.data.source.dialect)
     for note in sample.notes:
         tell(note)
     if not sample.is_whole:

@@ -2,7 +2,7 @@
 
 Arrow parses and converts a block in one go where nothing is wrong with it. Where something is, the
 cells are read as bytes and converted column by column, which finds the ones at fault; both ways
-give the same values. Called by `data.reading.pieces`.
+give the same values. Called by `data.reading.pieces` and `data.reading.rows_csv`.
 """
 
 import csv
@@ -18,19 +18,26 @@ import pyarrow.csv
 
 from data.reading.batches import UNKNOWN, Batch
 from data.reading.csv_blocks import Block, count_lines, record_ends
-from data.reading.csv_header import long_cells
+from data.reading.csv_header import COMMAS, CsvFormat, long_cells
 from data.reading.rows import BadRow
 from data.reading.values import FLOAT, FLOAT32_MAX, INT, STRING, Fault, convert, decode
 
 WRONG_FIELDS = "wrong_number_of_fields"
 UNCLOSED = "unclosed_quote"
+_NO_NUMBER = {INT: ("not_an_integer", "an integer"), FLOAT: ("not_a_number", "a number")}
 _HEXADECIMAL = re.compile(rb"0[xX]")
 _AS_PARSED = {INT: pa.int64(), FLOAT: pa.float64(), STRING: pa.string(), UNKNOWN: pa.binary()}
 # Arrow takes a byte order mark at the start of a block for one, and skips an empty line.
 _NO_MARK = b"\n"
 
 
-def read_block(block: Block, path: str, names: Sequence[str], kinds: Mapping[str, str]) -> Batch:
+def read_block(
+    block: Block,
+    path: str,
+    names: Sequence[str],
+    kinds: Mapping[str, str],
+    csv_format: CsvFormat = COMMAS,
+) -> Batch:
     """Reads a block.
 
     Args:
@@ -38,22 +45,57 @@ def read_block(block: Block, path: str, names: Sequence[str], kinds: Mapping[str
         path: The file.
         names: Of its columns, in their order.
         kinds: What each column is; see `data.reading.batches`.
+        csv_format: How the file is written; its bytes are UTF-8 by now.
     """
-    columns = _parse_typed(block.data, names, kinds)
+    columns = _parse_typed(block.data, names, kinds, csv_format)
     if columns is not None:
         rows = len(next(iter(columns.values())))
-        return Batch(path, columns, rows, _unclosed(block))
-    columns, bad = _parse_cells(block, names, kinds)
-    return Batch(path, columns, len(next(iter(columns.values()))), [*bad, *_unclosed(block)])
+        return Batch(path, columns, rows, unclosed_rows(block))
+    columns, bad = _parse_cells(block, names, kinds, csv_format)
+    return Batch(path, columns, len(next(iter(columns.values()))), [*bad, *unclosed_rows(block)])
 
 
-def read_cells(data: bytes, names: Sequence[str]) -> dict[str, pa.Array]:
+def read_cells(
+    data: bytes, names: Sequence[str], csv_format: CsvFormat = COMMAS
+) -> dict[str, pa.Array]:
     """Reads the records that have as many cells as names, as binary; an empty cell is null."""
-    table = _parse(data, names, dict.fromkeys(names, pa.binary()), lambda row: "skip")
+    types = dict.fromkeys(names, pa.binary())
+    table = _parse(data, names, types, lambda row: "skip", csv_format)
     return {name: _whole(table.column(i)) for i, name in enumerate(names)}
 
 
-def _parse(data: bytes, names: Sequence[str], types: Mapping[str, pa.DataType], handler: Any):
+def convert_cells(
+    array: pa.Array, kind: str, csv_format: CsvFormat = COMMAS
+) -> tuple[pa.Array, dict[int, Fault]]:
+    """Converts cells as `data.reading.values.convert` does, with this format's decimal mark."""
+    mark = csv_format.decimal
+    if mark == COMMAS.decimal or kind not in (INT, FLOAT):
+        return convert(array, kind)
+    cells = array.cast(pa.large_binary())
+    has_point = pc.fill_null(pc.match_substring(cells, COMMAS.decimal), False)
+    good = pc.if_else(has_point, pa.scalar(None, cells.type), with_point(cells, csv_format))
+    found, faults = convert(good, kind)
+    for index in np.flatnonzero(has_point.to_numpy(zero_copy_only=False)).tolist():
+        reason, noun = _NO_NUMBER[kind]
+        text = decode(cells[index].as_py())
+        faults[index] = Fault(reason, f"{text:.40}: expected {noun} with {mark!r} as decimal mark")
+    return found, faults
+
+
+def with_point(array: pa.Array, csv_format: CsvFormat) -> pa.Array:
+    """The cells with a point before fractions, where the format has another mark."""
+    if csv_format.decimal == COMMAS.decimal:
+        return array
+    return pc.replace_substring(array, csv_format.decimal, COMMAS.decimal)
+
+
+def _parse(
+    data: bytes,
+    names: Sequence[str],
+    types: Mapping[str, pa.DataType],
+    handler: Any,
+    csv_format: CsvFormat,
+):
     data = _NO_MARK + data
     # Not read_csv, which on each call has Python walk through all objects that there are.
     reader = pyarrow.csv.open_csv(
@@ -65,7 +107,10 @@ def _parse(data: bytes, names: Sequence[str], types: Mapping[str, pa.DataType], 
             block_size=len(data) + 1,
         ),
         parse_options=pyarrow.csv.ParseOptions(
-            newlines_in_values=True, ignore_empty_lines=True, invalid_row_handler=handler
+            delimiter=csv_format.separator,
+            newlines_in_values=True,
+            ignore_empty_lines=True,
+            invalid_row_handler=handler,
         ),
         convert_options=pyarrow.csv.ConvertOptions(
             column_types={str(i): types[name] for i, name in enumerate(names)},
@@ -73,6 +118,7 @@ def _parse(data: bytes, names: Sequence[str], types: Mapping[str, pa.DataType], 
             strings_can_be_null=True,
             quoted_strings_can_be_null=True,
             check_utf8=True,
+            decimal_point=csv_format.decimal,
         ),
     )
     with reader:
@@ -80,7 +126,7 @@ def _parse(data: bytes, names: Sequence[str], types: Mapping[str, pa.DataType], 
 
 
 def _parse_typed(
-    data: bytes, names: Sequence[str], kinds: Mapping[str, str]
+    data: bytes, names: Sequence[str], kinds: Mapping[str, str], csv_format: CsvFormat
 ) -> dict[str, pa.Array] | None:
     """The columns, or None if anything in the block has to be looked at."""
     if INT in kinds.values() and _HEXADECIMAL.search(data):
@@ -88,7 +134,9 @@ def _parse_typed(
     invalid = []
     types = {name: _AS_PARSED[kinds[name]] for name in names}
     try:
-        table = _parse(data, names, types, lambda row: invalid.append(row.number) or "skip")
+        table = _parse(
+            data, names, types, lambda row: invalid.append(row.number) or "skip", csv_format
+        )
     except pa.ArrowInvalid:
         return None
     if invalid:
@@ -117,10 +165,16 @@ def _whole(column: pa.ChunkedArray) -> pa.Array:
     return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
 
 
-def _parse_cells(
-    block: Block, names: Sequence[str], kinds: Mapping[str, str]
-) -> tuple[dict[str, pa.Array], list[BadRow]]:
-    records = _Records(block)
+def parse_records(
+    block: Block, names: Sequence[str], csv_format: CsvFormat
+) -> tuple[dict[str, pa.Array], "Records", np.ndarray, list[BadRow]]:
+    """Parses a block into cells, and says which record of it each row is.
+
+    Returns:
+        Cells by column, as binary; all records; int [rows], which of them have as many cells as
+        there are names; and those that have not.
+    """
+    records = Records(block, csv_format)
     wrong: dict[int, Fault] = {}
 
     def set_apart(row: "pyarrow.csv.InvalidRow") -> str:
@@ -128,21 +182,30 @@ def _parse_cells(
         wrong[row.number - 1] = Fault(WRONG_FIELDS, message)
         return "skip"
 
-    table = _parse(block.data, names, dict.fromkeys(names, pa.binary()), set_apart)
+    types = dict.fromkeys(names, pa.binary())
+    table = _parse(block.data, names, types, set_apart, csv_format)
     bad = [BadRow(records.line(i), fault, records.text(i)) for i, fault in wrong.items()]
     right = np.setdiff1d(np.arange(len(records)), np.fromiter(wrong, np.int64, len(wrong)))
     assert len(right) == table.num_rows, (len(records), len(wrong), table.num_rows)
+    cells = {name: _whole(table.column(index)) for index, name in enumerate(names)}
+    return cells, records, right, bad
+
+
+def _parse_cells(
+    block: Block, names: Sequence[str], kinds: Mapping[str, str], csv_format: CsvFormat
+) -> tuple[dict[str, pa.Array], list[BadRow]]:
+    cells, records, right, bad = parse_records(block, names, csv_format)
     columns: dict[str, pa.Array] = {}
     faults: dict[int, Fault] = {}
-    for index, name in enumerate(names):
+    for name, array in cells.items():
         kind = STRING if kinds[name] == UNKNOWN else kinds[name]
-        columns[name], found = convert(_whole(table.column(index)), kind)
+        columns[name], found = convert_cells(array, kind, csv_format)
         for row, (reason, message) in found.items():
             faults.setdefault(row, Fault(reason, f"{name}: {message}"))
     for row, fault in faults.items():
         record = int(right[row])
         bad.append(BadRow(records.line(record), fault, records.by_name(record, names)))
-    good = np.ones(table.num_rows, bool)
+    good = np.ones(len(right), bool)
     good[list(faults)] = False
     keep = pa.array(good)
     columns = {
@@ -152,19 +215,25 @@ def _parse_cells(
     return columns, sorted(bad, key=lambda row: row.line)
 
 
-class _Records:
-    """The records of a block that Arrow counts: all but empty lines."""
+class Records:
+    """The records of a block that Arrow counts: all but empty lines.
 
-    def __init__(self, block: Block):
+    Attributes:
+        blank: How many empty lines there are.
+    """
+
+    def __init__(self, block: Block, csv_format: CsvFormat = COMMAS):
         self._block = block
+        self._separator = csv_format.separator
         data = block.data
-        ends = record_ends(data)
-        if not len(ends) or ends[-1] < len(data):
+        ends = record_ends(data, self._separator)
+        if data and (not len(ends) or ends[-1] < len(data)):
             ends = np.append(ends, len(data))
-        starts = np.concatenate([[0], ends[:-1]]).astype(np.int64)
+        starts = np.concatenate([[0], ends[:-1]]).astype(np.int64)[: len(ends)]
         codes = np.frombuffer(data, np.uint8)
         full = (ends > starts) & ~np.isin(codes[np.minimum(starts, len(codes) - 1)], (10, 13))
         self._starts, self._ends = starts[full], ends[full]
+        self.blank = int((~full & (ends > starts)).sum())
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -180,16 +249,17 @@ class _Records:
 
     def by_name(self, record: int, names: Sequence[str]) -> dict[str, str]:
         """Its cells."""
-        return dict(zip(names, split_record(self.text(record)), strict=True))
+        cells = split_record(self.text(record), self._separator)
+        return dict(zip(names, cells, strict=True))
 
 
-def split_record(text: str) -> list[str]:
+def split_record(text: str, separator: str = COMMAS.separator) -> list[str]:
     """The cells of one record, as Python's csv module reads them, whatever their length."""
     with long_cells():
-        return next(csv.reader(io.StringIO(text, newline="")))
+        return next(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
 
 
-def _unclosed(block: Block) -> list[BadRow]:
+def unclosed_rows(block: Block) -> list[BadRow]:
     """Every line behind a quote that never closes: which of them are rows, nobody can know."""
     return list(_unclosed_lines(block)) if block.unclosed else []
 

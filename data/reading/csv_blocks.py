@@ -5,8 +5,10 @@ parser; a line end inside one is no end of a record. Called by `data.reading.pie
 `data.reading.csv_batches`. Imports numpy alone.
 """
 
+import codecs
 import csv
 import dataclasses
+import functools
 import gzip
 import io
 import re
@@ -15,14 +17,29 @@ from typing import BinaryIO
 
 import numpy as np
 
-from data.reading.csv_header import LONGEST_RECORD_BYTES, long_cells, require_distinct_header
+from data.reading.csv_header import (
+    COMMAS,
+    EXPECTED,
+    LONGEST_RECORD_BYTES,
+    CsvFormat,
+    long_cells,
+    not_utf8,
+    require_commas,
+    require_distinct_header,
+    require_text,
+)
 from fareline.errors import DataError
 
 BLOCK_BYTES = 8 << 20
 _BOM = b"\xef\xbb\xbf"
-_LF, _CR, _QUOTE, _COMMA = b"\n"[0], b"\r"[0], b'"'[0], b","[0]
-# A quoted cell, closed or not; what follows its closing quote is not quoted any more.
-_QUOTED = re.compile(rb'(?<![^,\r\n])"[^"]*(?:""[^"]*)*"?')
+_LF, _CR, _QUOTE = b"\n"[0], b"\r"[0], b'"'[0]
+
+
+@functools.cache
+def _quoted(separator: str) -> re.Pattern[bytes]:
+    """A quoted cell, closed or not; what follows its closing quote is not quoted any more."""
+    before = re.escape(separator.encode())
+    return re.compile(rb"(?<![^" + before + rb'\r\n])"[^"]*(?:""[^"]*)*"?')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,37 +82,94 @@ class Header:
     lines: int
 
 
-def unpacked(stream: BinaryIO, path: str) -> BinaryIO:
-    """The stream itself, or what gzip packed into it if the path ends in `.gz`."""
-    return gzip.GzipFile(fileobj=stream) if path.endswith(".gz") else stream
+def unpacked(stream: BinaryIO, path: str, csv_format: CsvFormat = COMMAS) -> BinaryIO:
+    """The stream itself; unpacked if the path ends in `.gz`; as UTF-8 if it is something else."""
+    if path.endswith(".gz"):
+        stream = gzip.GzipFile(fileobj=stream)
+    return stream if csv_format.is_utf8 else io.BufferedReader(_AsUtf8(stream, csv_format.encoding))
 
 
-def read_header(stream: BinaryIO, path: str) -> Header:
+class _AsUtf8(io.RawIOBase):
+    """Text of another encoding as UTF-8; what is no text of it as a byte that is no UTF-8."""
+
+    def __init__(self, stream: BinaryIO, encoding: str):
+        codecs.register_error(_KEEP_WRONG, _keep_wrong)
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder(encoding)(_KEEP_WRONG)
+        self._held = b""
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        """Fills the buffer; 0 at the end."""
+        while not self._held:
+            read = self._stream.read(1 << 20)
+            text = self._decoder.decode(read, final=not read)
+            self._held = text.encode(errors="surrogateescape")
+            if not read:
+                break
+        found, self._held = self._held[: len(buffer)], self._held[len(buffer) :]
+        buffer[: len(found)] = found
+        self._position += len(found)
+        return len(found)
+
+    def tell(self) -> int:
+        """Where it is in the UTF-8."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Forward by reading; back by beginning again."""
+        assert whence == io.SEEK_SET, whence
+        if offset < self._position:
+            self._stream.seek(0)
+            self._decoder.reset()
+            self._held, self._position = b"", 0
+        while self._position < offset and self.read(min(1 << 20, offset - self._position)):
+            pass
+        return self._position
+
+
+_KEEP_WRONG = "fareline.keep_wrong"
+
+
+def _keep_wrong(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "\udcff", error.end
+
+
+def read_header(stream: BinaryIO, path: str, csv_format: CsvFormat = COMMAS) -> Header:
     """Reads the column names from the start of an unpacked stream.
 
     Raises:
-        DataError: There are none, or one twice, or they are no UTF-8.
+        DataError: There are none, or one twice, or they are no UTF-8, or another separator than
+            the one that was named divides them.
     """
-    block = next(iter_blocks(stream, path, block_bytes=1 << 16), None)
+    separator = csv_format.separator
+    block = next(iter_blocks(stream, path, block_bytes=1 << 16, separator=separator), None)
     data = (block.data or block.rest) if block else b""
-    ends = record_ends(data)
+    require_text(path, data, csv_format.encoding)
+    ends = record_ends(data, separator)
     end = int(ends[0]) if len(ends) else len(data)
     try:
         text = data[:end].removeprefix(_BOM).decode()
     except UnicodeDecodeError as error:
-        raise DataError.explain(
-            path,
-            f"not UTF-8 text (byte 0x{error.object[error.start]:02x} in the header)",
-            "expected a UTF-8 CSV file with the column names in its first line",
-            "convert it, for example with iconv -f WINDOWS-1252 -t UTF-8",
-        ) from error
+        raise not_utf8(path, data, error, " in the header") from error
     with long_cells():
-        names = next(csv.reader(io.StringIO(text, newline="")), [])
+        names = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator), [])
+    row = data[end : int(ends[1]) if len(ends) > 1 else len(data)].decode(errors="replace")
+    if separator == COMMAS.separator:
+        require_commas(path, names, text, row)
     if not names:
         raise DataError.explain(
             path,
             "the file is empty" if not data else "the first line is blank",
-            "expected a UTF-8 CSV file with the column names in its first line",
+            EXPECTED,
             "export the file again, with its header",
         )
     require_distinct_header(path, names)
@@ -109,6 +183,7 @@ def iter_blocks(
     stop: int | None = None,
     first_line: int = 1,
     block_bytes: int = BLOCK_BYTES,
+    separator: str = COMMAS.separator,
 ) -> Iterator[Block]:
     """Reads whole records, about `block_bytes` at a time; one record that is longer comes whole.
 
@@ -119,6 +194,7 @@ def iter_blocks(
         stop: Where to end, which is where a record ends; None for the end of the stream.
         first_line: The line at `start`.
         block_bytes: How much to hold.
+        separator: Between cells.
 
     Raises:
         DataError: A record is longer than 256 MB.
@@ -132,9 +208,9 @@ def iter_blocks(
         held += read
         if not read:
             if held:
-                yield _last_block(held, position - len(held), first_line)
+                yield _last_block(held, position - len(held), first_line, separator)
             return
-        end = _last_end(held)
+        end = _last_end(held, separator)
         if end == 0:
             if len(held) > LONGEST_RECORD_BYTES:
                 raise DataError.explain(
@@ -151,19 +227,19 @@ def iter_blocks(
         held, wanted = held[end:], block_bytes
 
 
-def _last_block(held: bytes, start: int, first_line: int) -> Block:
-    if not is_open_at_end(held):
+def _last_block(held: bytes, start: int, first_line: int, separator: str) -> Block:
+    if not is_open_at_end(held, separator):
         return Block(held, start, first_line)
-    ends = record_ends(held)
+    ends = record_ends(held, separator)
     end = int(ends[-1]) if len(ends) else 0
     return Block(held[:end], start, first_line, unclosed=True, rest=held[end:])
 
 
-def _last_end(held: bytes) -> int:
+def _last_end(held: bytes, separator: str) -> int:
     """Where the last record ends for certain, or 0: what follows a CR may be yet to come."""
     if _QUOTE not in held and (found := held.rfind(b"\n")) >= 0:
         return found + 1
-    ends = record_ends(held)
+    ends = record_ends(held, separator)
     if len(ends) and ends[-1] == len(held) and held[-1] == _CR:
         ends = ends[:-1]
     return int(ends[-1]) if len(ends) else 0
@@ -177,11 +253,12 @@ def count_lines(data: bytes) -> int:
     return count
 
 
-def record_ends(data: bytes) -> np.ndarray:
+def record_ends(data: bytes, separator: str = COMMAS.separator) -> np.ndarray:
     """Finds where records end that have a line end.
 
     Args:
         data: Begins with a record.
+        separator: Between cells.
 
     Returns:
         int [records], the offsets behind the line ends that no quotes enclose, ascending.
@@ -195,19 +272,19 @@ def record_ends(data: bytes) -> np.ndarray:
     ends = np.flatnonzero(ends)
     if _QUOTE in data and len(ends):
         # Before an end, as many quotes have opened a cell as have closed one.
-        ends = ends[np.searchsorted(_switches(data, codes), ends) % 2 == 0]
+        ends = ends[np.searchsorted(_switches(data, codes, separator), ends) % 2 == 0]
     return ends + 1
 
 
-def is_open_at_end(data: bytes) -> bool:
+def is_open_at_end(data: bytes, separator: str = COMMAS.separator) -> bool:
     """Whether a quoted cell is still open behind the last byte."""
     if _QUOTE not in data:
         return False
     codes = np.frombuffer(data, np.uint8)
-    return len(_switches(data, codes)) % 2 == 1
+    return len(_switches(data, codes, separator)) % 2 == 1
 
 
-def _switches(data: bytes, codes: np.ndarray) -> np.ndarray:
+def _switches(data: bytes, codes: np.ndarray, separator: str) -> np.ndarray:
     """Offsets at which quoting begins or ends, ascending; the first one begins it.
 
     Where every other quote stands at the start of a cell, or right behind one that closed (which is
@@ -217,13 +294,13 @@ def _switches(data: bytes, codes: np.ndarray) -> np.ndarray:
     quotes = np.flatnonzero(codes == _QUOTE)
     opening = quotes[::2]
     before = codes[np.maximum(opening, 1) - 1]
-    at_start = (opening == 0) | (before == _COMMA) | (before == _LF) | (before == _CR)
+    at_start = (opening == 0) | (before == ord(separator)) | (before == _LF) | (before == _CR)
     escaped = before == _QUOTE
     escaped[:1] = False
     if np.all(at_start | escaped):
         return quotes
     switches: list[int] = []
-    for match in _QUOTED.finditer(data):
+    for match in _quoted(separator).finditer(data):
         switches.append(match.start())
         inner = data[match.start() + 1 : match.end()]
         if (len(inner) - len(inner.rstrip(b'"'))) % 2 == 1:  # closed, and no escaped quote at last

@@ -1,16 +1,51 @@
-"""What Python's csv module must be told, and what a header must be, whoever reads a CSV file.
+"""How a CSV file is written, what the csv module must be told, and what a header must be.
 
 Called by the readers and the checks of CSV files. Imports the standard library alone.
 """
 
+import codecs
 import contextlib
 import csv
+import dataclasses
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from fareline.errors import DataError
 
 LONGEST_RECORD_BYTES = 256 << 20  # more is a quote that was never closed
+UTF_8 = "utf-8"
+EXPECTED = "expected a UTF-8 CSV file with the column names in its first line"
+_SETTING = "data.source.csv_format"
+_SEPARATORS = {";": "a semicolon", "\t": "a tab", "|": "a bar"}
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "UTF-32"),  # begins as that of UTF-16 does
+    (codecs.BOM_UTF32_BE, "UTF-32"),
+    (codecs.BOM_UTF16_LE, "UTF-16"),
+    (codecs.BOM_UTF16_BE, "UTF-16"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class CsvFormat:
+    """How a CSV file is written.
+
+    Attributes:
+        separator: The character between cells.
+        decimal: The character before the fraction of a number.
+        encoding: Of the text, as Python names it.
+    """
+
+    separator: str = ","
+    decimal: str = "."
+    encoding: str = UTF_8
+
+    @property
+    def is_utf8(self) -> bool:
+        """Whether bytes can be read as they are."""
+        return codecs.lookup(self.encoding).name == UTF_8
+
+
+COMMAS = CsvFormat()
 
 
 @contextlib.contextmanager
@@ -37,3 +72,94 @@ def require_distinct_header(path: str, names: Sequence[str]) -> None:
             "expected each column name once",
             "rename or drop the repeated columns",
         )
+
+
+def require_text(path: str, data: bytes, encoding: str = UTF_8) -> None:
+    """Refuses the start of a file that is of another encoding, if that can be told.
+
+    Args:
+        path: The file.
+        data: Its first bytes.
+        encoding: That it is said to have.
+
+    Raises:
+        DataError: With the encoding that it looks like.
+    """
+    if codecs.lookup(encoding).name != UTF_8:
+        return
+    for mark, name in _MARKS:
+        if data.startswith(mark):
+            raise _other_encoding(path, f"{name} text (byte order mark)", name)
+    if name := _looks_like_utf16(data):
+        raise _other_encoding(path, f"looks like {name} text (every other byte is 0)", name)
+
+
+def not_utf8(path: str, data: bytes, error: UnicodeDecodeError, where: str = "") -> DataError:
+    """The error of a header or row that is no UTF-8, with the encoding that it looks like."""
+    found = f"not UTF-8 text (byte 0x{error.object[error.start]:02x}{where})"
+    return _other_encoding(path, found, _encoding_of_bytes(data))
+
+
+def _other_encoding(path: str, found: str, name: str) -> DataError:
+    return DataError.explain(
+        path,
+        found,
+        EXPECTED,
+        f"convert it, for example with iconv -f {name} -t UTF-8, or set "
+        f"{_SETTING}.encoding: {name.lower()}",
+    )
+
+
+def _looks_like_utf16(data: bytes) -> str:
+    """UTF-16 without a mark: of Latin letters every other byte is 0. Empty: it does not."""
+    start = data[: 1 << 10]
+    half = len(start) // 2
+    if half < 2:
+        return ""
+    if start[1::2].count(0) > 0.8 * half and not start[::2].count(0):
+        return "UTF-16LE"
+    return "UTF-16BE" if start[::2].count(0) > 0.8 * half and not start[1::2].count(0) else ""
+
+
+def _encoding_of_bytes(data: bytes) -> str:
+    """Of text that is no UTF-8: Windows-1252, unless it has bytes that this one lacks."""
+    try:
+        data.decode("cp1252")
+    except UnicodeDecodeError:
+        return "ISO-8859-1"
+    return "WINDOWS-1252"
+
+
+def require_commas(path: str, header: Sequence[str], line: str, row: str) -> None:
+    """Refuses a header of one column that is several with another separator.
+
+    Args:
+        path: The file.
+        header: The names as they were read.
+        line: The header itself.
+        row: The line behind it.
+
+    Raises:
+        DataError: With the separator that the lines have in common.
+    """
+    if len(header) != 1:
+        return
+    for separator, name in _SEPARATORS.items():
+        count = line.count(separator)
+        if count and (count == row.count(separator) or not row):
+            cells = row.split(separator)
+            decimals = separator == ";" and any(_has_decimal_comma(cell) for cell in cells)
+            written = f'separator: "{separator}"'.replace("\t", "\\t")
+            written += ', decimal: ","' * decimals
+            raise DataError.explain(
+                path,
+                f"{name} looks like its separator ({count + 1} columns)"
+                + ", with decimal commas" * decimals,
+                "expected commas between columns",
+                f"set {_SETTING}: {{{written}}}",
+            )
+
+
+def _has_decimal_comma(cell: str) -> bool:
+    whole, comma, rest = cell.strip().strip('"').partition(",")
+    return bool(comma) and whole.lstrip("+-").isdigit() and rest.isdigit()

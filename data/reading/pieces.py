@@ -13,13 +13,16 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, BinaryIO
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from data.reading import columnar as columnar_files
 from data.reading import examples as example_records
 from data.reading.batches import Batch
-from data.reading.csv_batches import read_block, read_cells
+from data.reading.csv_batches import read_block, read_cells, with_point
 from data.reading.csv_blocks import Block, iter_blocks, read_header, unpacked
+from data.reading.csv_header import COMMAS, CsvFormat
 from data.reading.kinds import kind_of_cells
+from data.reading.values import STRING
 from fareline.errors import DataError
 
 PIECE_BYTES = 30 << 20  # of a file: enough for some seconds of work
@@ -44,6 +47,7 @@ class Piece:
         stop: Where it ends; None: with the file.
         first_line: The line that it begins in, or the row, from 1.
         file_bytes: How long the file was when it was divided.
+        csv_format: How a CSV file is written.
     """
 
     path: str
@@ -54,6 +58,7 @@ class Piece:
     stop: int | None = None
     first_line: int = 1
     file_bytes: int = 0
+    csv_format: CsvFormat = COMMAS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +83,7 @@ def format_of(path: str) -> str:
 
 
 def plan_file(
-    path: str, open_file: Open, file_format: str | None = None
+    path: str, open_file: Open, file_format: str | None = None, csv_format: CsvFormat = COMMAS
 ) -> tuple[SourceFile, list[Piece]]:
     """Reads a file once: its digest, and where it can be divided.
 
@@ -86,6 +91,7 @@ def plan_file(
         path: The file.
         open_file: Opens a path for reading bytes.
         file_format: In place of the one that the name says.
+        csv_format: How it is written, if it is CSV.
 
     Raises:
         DataError: It cannot be read, or holds no columns.
@@ -93,8 +99,8 @@ def plan_file(
     file_format = file_format or format_of(path)
     with reading(path), open_file(path) as stream:
         hashed = _Hashing(stream)
-        if file_format == CSV and not path.endswith(".gz"):
-            pieces = _plan_csv(path, hashed, open_file)
+        if file_format == CSV and not path.endswith(".gz") and csv_format.is_utf8:
+            pieces = _plan_csv(path, hashed, open_file, csv_format)
         elif file_format in (PARQUET, ARROW):
             pieces = [
                 Piece(path, file_format, number, names, start, stop, first_row)
@@ -107,12 +113,15 @@ def plan_file(
             first_line, start = 1, 0
             if file_format == CSV:
                 with open_file(path) as packed:
-                    header = read_header(unpacked(packed, path), path)
+                    header = read_header(unpacked(packed, path, csv_format), path, csv_format)
                 names, start, first_line = header.names, header.end, 1 + header.lines
             pieces = [Piece(path, file_format, 0, names, start, None, first_line)]
         while hashed.read(1 << 20):
             pass
-    pieces = [dataclasses.replace(piece, file_bytes=hashed.bytes) for piece in pieces]
+    pieces = [
+        dataclasses.replace(piece, file_bytes=hashed.bytes, csv_format=csv_format)
+        for piece in pieces
+    ]
     return SourceFile(path, hashed.bytes, hashed.digest.hexdigest()), pieces
 
 
@@ -132,12 +141,12 @@ class _Hashing:
         return found
 
 
-def _plan_csv(path: str, stream: Any, open_file: Open) -> list[Piece]:
+def _plan_csv(path: str, stream: Any, open_file: Open, csv_format: CsvFormat) -> list[Piece]:
     with open_file(path) as head:
-        header = read_header(head, path)
+        header = read_header(head, path, csv_format)
     pieces: list[Piece] = []
     start, line = header.end, 1 + header.lines
-    for block in iter_blocks(stream, path):
+    for block in iter_blocks(stream, path, separator=csv_format.separator):
         stop = block.start + len(block.data) + len(block.rest)
         if stop - start >= PIECE_BYTES:
             pieces.append(Piece(path, CSV, len(pieces), header.names, start, stop, line))
@@ -163,7 +172,7 @@ def read_piece(piece: Piece, kinds: Mapping[str, str], open_file: Open) -> Itera
         if piece.format == CSV:
             for block in _blocks(piece, open_file):
                 if block.data.strip(b"\r\n") or block.rest:
-                    yield read_block(block, piece.path, piece.names, kinds)
+                    yield read_block(block, piece.path, piece.names, kinds, piece.csv_format)
         elif piece.format == EXAMPLES:
             yield from example_records.read(piece.path, kinds)
         else:
@@ -199,17 +208,33 @@ def kinds_in(piece: Piece, known: Mapping[str, str], open_file: Open) -> dict[st
         return {}
     for block in _blocks(piece, open_file):
         if block.data.strip(b"\r\n"):
-            cells = read_cells(block.data, piece.names)
+            cells = read_cells(block.data, piece.names, piece.csv_format)
             for name in unknown:
-                found[name] = kind_of_cells(cells[name], found.get(name, "unknown"))
+                found[name] = _kind_of(cells[name], found.get(name, "unknown"), piece.csv_format)
     return {name: found.get(name, "unknown") for name in unknown}
+
+
+def _kind_of(cells: pa.Array, at_least: str, csv_format: CsvFormat) -> str:
+    """The kind of cells, of which those with a point are texts where a comma is the mark."""
+    if csv_format.decimal == COMMAS.decimal:
+        return kind_of_cells(cells, at_least)
+    if pc.any(pc.match_substring(cells, COMMAS.decimal)).as_py():
+        return STRING
+    return kind_of_cells(with_point(cells, csv_format), at_least)
 
 
 def _blocks(piece: Piece, open_file: Open) -> Iterator[Block]:
     with open_file(piece.path) as raw:
-        stream = unpacked(raw, piece.path)
+        stream = unpacked(raw, piece.path, piece.csv_format)
         stream.seek(piece.start)
-        yield from iter_blocks(stream, piece.path, piece.start, piece.stop, piece.first_line)
+        yield from iter_blocks(
+            stream,
+            piece.path,
+            piece.start,
+            piece.stop,
+            piece.first_line,
+            separator=piece.csv_format.separator,
+        )
 
 
 class reading:  # noqa: N801 - used as a verb

@@ -5,6 +5,7 @@ Called by `data.reading.rows_file`. Not Arrow's JSON reader, which gives up a wh
 line.
 """
 
+import gzip
 import itertools
 import json
 from collections import Counter
@@ -23,7 +24,7 @@ _LINES = 8192  # in a batch
 def read_json_lines(path: Path, wanted: Wanted) -> Iterator[Rows]:
     """Reads a file of JSON lines in batches; see `data.reading.rows_file.open_rows`."""
     names: list[str] = []
-    with open(path, "rb") as file:
+    with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
         first = 1
         while lines := list(itertools.islice(file, _LINES)):
             records, numbers, bad, blank = _parse(lines, first)

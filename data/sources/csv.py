@@ -12,16 +12,29 @@ import csv
 import dataclasses
 import difflib
 import glob
+import gzip
 import itertools
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
-from data.reading.csv_header import require_distinct_header
+from data.reading.csv_header import (
+    COMMAS,
+    EXPECTED,
+    CsvFormat,
+    not_utf8,
+    require_commas,
+    require_distinct_header,
+    require_text,
+)
 from data.sources.spans import SpanSource
+from data.sources.visible import visible, with_content
 from fareline.errors import DataError
 
 _LONGEST_HEADER_BYTES = 1_000_000
+_START_BYTES = 1 << 10
 
 
 @dataclass(frozen=True)
@@ -53,6 +66,7 @@ def check_csv_source(
     required_columns: Sequence[str],
     any_order: bool = False,
     spans: SpanSource | None = None,
+    csv_format: CsvFormat = COMMAS,
 ) -> CsvSource:
     """Checks that a CSV file, or a folder of `*.csv`, can be read and has the columns needed.
 
@@ -61,6 +75,7 @@ def check_csv_source(
         required_columns: The columns that the settings name: label and features.
         any_order: Whether files may have their columns in different orders.
         spans: Where the source has spans: those to read, found before.
+        csv_format: How the files are written.
 
     Returns:
         What an ExampleGen needs to know of the source.
@@ -71,7 +86,7 @@ def check_csv_source(
             absent.
     """
     files, pattern = _find_files(path) if spans is None else (spans.files, spans.pattern)
-    headers = [_read_header(file) for file in files]
+    headers = [_read_header(file, csv_format) for file in files]
     for file, header in zip(files, headers, strict=True):
         require_distinct_header(str(file), header)
         if not (any_order and set(header) == set(headers[0])):
@@ -113,6 +128,13 @@ def check_csv_example_gen_reads_alike(source: CsvSource) -> None:
             "rename the folder",
         )
     for file in source.files:
+        if file.name.endswith(".gz"):
+            raise DataError.explain(
+                str(file),
+                "TFX's CsvExampleGen reads no gzip",
+                "expected plain CSV files",
+                "set data.reader=columnar, which reads them",
+            )
         _require_short_cells(file)
         with file.open("rb") as stream:
             # Bounded, since a file without line feeds is one line.
@@ -148,7 +170,9 @@ def _find_files(path: Path) -> tuple[tuple[Path, ...], str]:
     expected = "expected a CSV file or a folder of *.csv"
     try:
         if path.is_dir():
-            files = tuple(sorted(path.glob("*.csv")))
+            files, pattern = (), "*.csv"
+            for pattern in ("*.csv.gz", "*.csv"):
+                files = data_files(path, pattern) or files
             # A folder that may not be listed looks empty to glob; only listing it tells.
             next(path.iterdir(), None)
         elif path.exists():
@@ -167,30 +191,49 @@ def _find_files(path: Path) -> tuple[tuple[Path, ...], str]:
             expected,
             "put the files directly into the folder, with names that end in .csv",
         )
-    return files, "*.csv"
+    return files, "*.csv" if files[0].name.endswith(".csv") else "*.csv.gz"
 
 
-def _read_header(file: Path) -> tuple[str, ...]:
+def data_files(folder: Path, pattern: str) -> tuple[Path, ...]:
+    """The files of a folder that match a pattern and are data, sorted."""
+    found = visible(sorted(map(str, folder.glob(pattern))), pattern)
+    return tuple(map(Path, with_content(found, os.path.getsize)))
+
+
+def open_text(file: Path, csv_format: CsvFormat) -> TextIO:
+    """Opens a CSV file, packed or not, for the csv module.
+
+    Raises:
+        DataError: It begins as a file of another encoding does.
+    """
+    opener = gzip.open if file.name.endswith(".gz") else Path.open
+    with opener(file, "rb") as stream:
+        require_text(str(file), stream.read(_START_BYTES), csv_format.encoding)
+    encoding = "utf-8-sig" if csv_format.is_utf8 else csv_format.encoding
+    # newline="" leaves line breaks to the csv module, which knows which ones are quoted.
+    return opener(file, "rt", encoding=encoding, newline="")
+
+
+def _read_header(file: Path, csv_format: CsvFormat) -> tuple[str, ...]:
     """Reads the column names and makes sure that a row follows them. Stops after that row."""
-    expected = "expected a UTF-8 CSV file with the column names in its first line"
+    expected = EXPECTED
     try:
-        # newline="" leaves line breaks to the csv module, which knows which ones are quoted.
-        with file.open(encoding="utf-8-sig", newline="") as stream:
-            rows = csv.reader(stream)
-            header = next(rows, [])
-            has_row = _has_row(rows, file)
+        with open_text(file, csv_format) as stream:
+            rows = csv.reader(stream, delimiter=csv_format.separator)
+            header = [name.removeprefix("\ufeff") for name in next(rows, [])]
+            row = _first_row(rows, file, csv_format)
+        has_row = row is not None
+        if csv_format.separator == COMMAS.separator:
+            require_commas(str(file), header, ",".join(header), ",".join(row or ()))
     except UnicodeDecodeError as err:
-        raise DataError.explain(
-            str(file),
-            f"not UTF-8 text (byte 0x{err.object[err.start]:02x})",
-            expected,
-            "convert it, for example with iconv -f WINDOWS-1252 -t UTF-8",
-        ) from err
+        raise not_utf8(str(file), err.object, err) from err
     except csv.Error as err:
         raise DataError.explain(
             str(file), f"not CSV ({err})", expected, "look for an unclosed quote in the first lines"
         ) from err
-    except OSError as err:
+    except (OSError, EOFError) as err:
+        if isinstance(err, DataError):
+            raise
         raise _unreadable(file, err, expected) from err
     if not header:
         found = "the first line is blank" if has_row else "the file is empty"
@@ -207,18 +250,23 @@ def _read_header(file: Path) -> tuple[str, ...]:
     return tuple(header)
 
 
-def _has_row(rows: Iterator[list[str]], file: Path) -> bool:
-    """Whether a row follows; one that is too long for the csv module is read as the reader does."""
+def _first_row(rows: Iterator[list[str]], file: Path, csv_format: CsvFormat) -> list[str] | None:
+    """The row that follows; of one that is too long for the csv module no cell."""
     try:
-        return any(rows)
+        return next((row for row in rows if row), None)
     except csv.Error:
-        from data.reading.csv_blocks import iter_blocks  # not at the top: it imports numpy
+        from data.reading.csv_blocks import (
+            iter_blocks,
+            unpacked,
+        )  # not at the top: it imports numpy
 
-        with file.open("rb") as stream:
+        with file.open("rb") as raw:
+            stream = unpacked(raw, str(file), csv_format)
+            blocks = iter_blocks(stream, str(file), separator=csv_format.separator)
             # The header may be a block of its own.
-            if any(block.unclosed for block in itertools.islice(iter_blocks(stream, str(file)), 2)):
+            if any(block.unclosed for block in itertools.islice(blocks, 2)):
                 raise
-        return True
+        return []
 
 
 def _check_same_header(
@@ -262,10 +310,10 @@ def _nearest_column(name: str, header: tuple[str, ...]) -> str:
     return f"nearest to {name!r} is {nearest!r}"
 
 
-def _unreadable(path: Path, err: OSError, expected: str) -> DataError:
+def _unreadable(path: Path, err: Exception, expected: str) -> DataError:
     return DataError.explain(
         str(path),
-        f"cannot be read ({err.strerror})",
+        f"cannot be read ({getattr(err, 'strerror', None) or err})",
         expected,
         "check the path and its permissions",
     )

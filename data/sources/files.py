@@ -16,8 +16,9 @@ from data.reading.column_types import (
     say_passed_over,
 )
 from data.reading.csv_blocks import read_header, unpacked
+from data.reading.csv_header import COMMAS, CsvFormat
 from data.reading.pieces import ARROW, CSV, EXAMPLES, FORMATS, PARQUET, format_of, reading
-from data.sources.csv import CsvSource, require_columns_of_source, with_spans
+from data.sources.csv import CsvSource, data_files, require_columns_of_source, with_spans
 from data.sources.spans import SpanSource
 from fareline.errors import DataError
 
@@ -31,6 +32,7 @@ def check_source_files(
     spans: SpanSource | None = None,
     used: Collection[str] = (),
     single: Sequence[str] = (),
+    csv_format: CsvFormat = COMMAS,
 ) -> CsvSource:
     """Checks that a file, or the files of a folder, can be read and have the columns needed.
 
@@ -40,12 +42,13 @@ def check_source_files(
         spans: Where the source has spans: those to read, found before.
         used: Other columns that something reads, such as those of the schema.
         single: The columns that are used as one value a row.
+        csv_format: How the files are written, if they are CSV.
 
     Raises:
         DataError: Nothing is there to read; or a column is missing, or holds what no example can.
     """
     files, pattern = find_files(path) if spans is None else (spans.files, spans.pattern)
-    names = _names(str(files[0]))
+    names = _names(str(files[0]), csv_format)
     if names is not None:
         require_columns_of_source(path, names, required_columns)
     notes = _check_types(str(files[0]), [*required_columns, *used], single)
@@ -83,7 +86,7 @@ def find_files(path: Path) -> tuple[tuple[Path, ...], str]:
                 str(path), "its name ends in nothing that is known", _EXPECTED, "rename the file"
             )
         return (path,), glob.escape(path.name)
-    found = sorted(each for each in path.glob("*") if ending_of(each)) if path.is_dir() else []
+    found = [each for each in data_files(path, "*") if ending_of(each)] if path.is_dir() else []
     if not found:
         what = "the folder holds no such file" if path.is_dir() else "there is no such file"
         raise DataError.explain(str(path), what, _EXPECTED, "check the source's path")
@@ -104,11 +107,11 @@ def ending_of(path: Path) -> str:
     return max(fitting, key=len, default="")
 
 
-def _names(path: str) -> tuple[str, ...] | None:
+def _names(path: str, csv_format: CsvFormat) -> tuple[str, ...] | None:
     file_format = format_of(path)
     with reading(path), open(path, "rb") as stream:
         if file_format == CSV:
-            return read_header(unpacked(stream, path), path).names
+            return read_header(unpacked(stream, path, csv_format), path, csv_format).names
         if file_format == EXAMPLES:
             return None
         return columnar_files.plan(path, file_format, _open)[0][0]

@@ -19,6 +19,7 @@ from data.reading.batches import Batch
 from data.reading.column_types import held_kinds
 from data.reading.columnar import require_distinct, to_batch
 from data.reading.csv_blocks import read_header, unpacked
+from data.reading.csv_header import COMMAS, CsvFormat
 from data.reading.pieces import PARQUET, format_of
 from data.sources import locked_duckdb
 from fareline.errors import DataError
@@ -39,12 +40,14 @@ class LocalQuery:
         tables: Name, with a schema before it or without, to paths of this machine.
         text_columns: Columns of CSV files that are text, whatever they look like.
         where: The setting that the query stands in.
+        csv_format: How CSV files are written.
     """
 
     text: str
     tables: Mapping[str, Sequence[str]]
     text_columns: Collection[str] = ()
     where: str = "data.source.sql.query"
+    csv_format: CsvFormat = COMMAS
 
 
 @contextlib.contextmanager
@@ -99,7 +102,7 @@ def count_rows(query: LocalQuery) -> dict[str, int]:
     counted = {path: 0 for paths in query.tables.values() for path in paths}
     with _connected(query) as connection:
         for paths in query.tables.values():
-            reader = _reader(connection, paths, query.text_columns, _FILE_COLUMN)
+            reader = _reader(connection, paths, query, _FILE_COLUMN)
             rows = connection.execute(
                 f"SELECT {_FILE_COLUMN}, count(*) FROM {reader} GROUP BY {_FILE_COLUMN}"
             )
@@ -128,20 +131,21 @@ def _add_table(query: LocalQuery, connection: Any, name: str, paths: Sequence[st
         connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
     named = f'"{schema}"."{table}"' if schema else f'"{table}"'
     with _explaining_files(name, paths):
-        reader = _reader(connection, paths, query.text_columns)
+        reader = _reader(connection, paths, query)
         connection.execute(f"CREATE VIEW {named} AS SELECT * FROM {reader}")
 
 
-def _reader(
-    connection: Any, paths: Sequence[str], text_columns: Collection[str], file_column: str = ""
-) -> str:
+def _reader(connection: Any, paths: Sequence[str], query: LocalQuery, file_column: str = "") -> str:
     """The table function that reads some files."""
     more = f", filename = '{file_column}'" if file_column else ""
     if format_of(paths[0]) == PARQUET:
         return f"read_parquet({_list(paths)}, hive_partitioning = false{more})"
-    names = _csv_names(paths)
-    dialect = f"{_list(paths)}, delim = ',', quote = '\"', escape = '\"', header = true"
-    texts = [name for name in names if name in text_columns]
+    names = _csv_names(paths, query.csv_format)
+    dialect = (
+        f"{_list(paths)}, delim = {_text(query.csv_format.separator)}, quote = '\"', "
+        f"escape = '\"', header = true, decimal_separator = {_text(query.csv_format.decimal)}"
+    )
+    texts = [name for name in names if name in query.text_columns]
     typed = f", types = {_struct(dict.fromkeys(texts, 'VARCHAR'))}" if texts else ""
     # What columns are say all their values, as with other CSV sources, and not the first ones.
     looked_at = connection.execute(
@@ -157,11 +161,11 @@ def _reader(
     )
 
 
-def _csv_names(paths: Sequence[str]) -> tuple[str, ...]:
+def _csv_names(paths: Sequence[str], csv_format: CsvFormat) -> tuple[str, ...]:
     found = []
     for path in paths:
         with open(path, "rb") as stream:
-            found.append(read_header(unpacked(stream, path), path).names)
+            found.append(read_header(unpacked(stream, path), path, csv_format).names)
         if found[-1] != found[0]:
             raise DataError.explain(
                 path,

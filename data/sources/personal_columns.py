@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from data.reading.columnar import first_rows
-from data.reading.csv_header import long_cells
+from data.reading.csv_header import COMMAS, CsvFormat, long_cells
 from data.reading.pieces import ARROW, CSV, PARQUET, format_of
 
 _ROWS = 1_000  # that are looked at, of each file
@@ -55,35 +55,37 @@ def find_personal_columns(columns: Mapping[str, Iterable[str]]) -> dict[str, str
     return found
 
 
-def sample_columns(files: Sequence[Path]) -> dict[str, list[str]]:
+def sample_columns(files: Sequence[Path], csv_format: CsvFormat = COMMAS) -> dict[str, list[str]]:
     """The first values of files, by column, as texts.
 
     Args:
         files: CSV, also in gzip, Parquet or Arrow. Others, and what cannot be read, are passed
             over: the reader will say.
+        csv_format: How those of CSV are written.
     """
     columns: dict[str, list[str]] = {}
     for file in files[:_FILES]:
         try:
-            for name, cell in _cells(file):
+            for name, cell in _cells(file, csv_format):
                 columns.setdefault(name, []).append(cell)
         except (OSError, EOFError, ValueError, csv.Error):  # Arrow's errors are ValueErrors
             continue
     return columns
 
 
-def _cells(file: Path) -> Iterator[tuple[str, str]]:
+def _cells(file: Path, csv_format: CsvFormat) -> Iterator[tuple[str, str]]:
     """(column, text) of the first rows of a file."""
     if format_of(file.name) in (PARQUET, ARROW):
         for name, values in first_rows(str(file), format_of(file.name), _ROWS).items():
             yield from ((name, _text(value)) for value in values.to_pylist() if value is not None)
     elif format_of(file.name) == CSV:
+        encoding = "utf-8-sig" if csv_format.is_utf8 else csv_format.encoding
         opener = gzip.open if file.suffix == ".gz" else open
         with (
             long_cells(),
-            opener(file, "rt", encoding="utf-8-sig", errors="replace", newline="") as stream,
+            opener(file, "rt", encoding=encoding, errors="replace", newline="") as stream,
         ):
-            rows = csv.reader(stream)
+            rows = csv.reader(stream, delimiter=csv_format.separator)
             header = next(rows, [])
             for row in itertools.islice(rows, _ROWS):
                 yield from zip(header, row, strict=False)

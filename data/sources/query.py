@@ -19,6 +19,7 @@ from data.reading.pieces import CSV, FORMATS, PARQUET
 from data.sources.csv import CsvSource, require_columns_of_source
 from data.sources.files import ending_of, find_files
 from data.sources.local_query import LocalQuery, kinds_of_answer, open_query
+from data.sources.visible import visible, with_content
 from fareline.errors import DataError
 
 _SAMPLED = 1_000  # rows that are looked at for what looks personal
@@ -72,7 +73,8 @@ def _find(path: Path, where: str) -> tuple[tuple[Path, ...], str]:
         parent = path if path.is_dir() else path.parent
         text = os.path.join(glob.escape(str(parent)), pattern)
     else:
-        files = tuple(sorted(Path(found) for found in glob.glob(text)))
+        found = with_content(visible(sorted(glob.glob(text)), text), os.path.getsize)
+        files = tuple(map(Path, found))
     if not files:
         raise DataError.explain(where, f"no file is {text}", _EXPECTED, "check the path")
     endings = sorted({ending_of(file) for file in files})

@@ -7,12 +7,14 @@ column with values of another kind is read as what it is, and its misfits are co
 
 import dataclasses
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 
 from data.reading.batches import UNKNOWN, Batch
+from data.reading.csv_header import COMMAS, CsvFormat
 from data.reading.kinds import merge_kinds
 from data.reading.pieces import CSV, EXAMPLES, Piece, kinds_in, plan_file, read_piece
 from data.reading.rows import BadRow
@@ -82,7 +84,12 @@ class Sample:
         return dataclasses.replace(self, batches=batches, kinds=kinds)
 
 
-def read_sample(path: Path, expected: Mapping[str, str], max_rows: int = MAX_ROWS) -> Sample:
+def read_sample(
+    path: Path,
+    expected: Mapping[str, str],
+    max_rows: int = MAX_ROWS,
+    csv_format: CsvFormat = COMMAS,
+) -> Sample:
     """Reads a file, or the files of a folder.
 
     Args:
@@ -90,12 +97,17 @@ def read_sample(path: Path, expected: Mapping[str, str], max_rows: int = MAX_ROW
         expected: Column to the kind that it should be; see `data.reading.batches`. Others are found
             out.
         max_rows: How many rows at most, roughly; the first ones.
+        csv_format: How the files are written, if they are CSV.
 
     Raises:
         DataError: Nothing is there to read, or no row in it.
     """
-    source = check_source_files(path, ())
-    pieces = [piece for file in source.files for piece in plan_file(str(file), _open)[1]]
+    source = check_source_files(path, (), csv_format=csv_format)
+    pieces = [
+        piece
+        for file in source.files
+        for piece in plan_file(str(file), _open, csv_format=csv_format)[1]
+    ]
     found = merge_kinds(kinds_in(piece, {}, _open) for piece in pieces)
     kinds = {name: _kind_to_read(kind, expected.get(name), pieces) for name, kind in found.items()}
     batches, bad, is_whole = _read_rows(pieces, kinds, max_rows)
@@ -106,7 +118,7 @@ def read_sample(path: Path, expected: Mapping[str, str], max_rows: int = MAX_ROW
     if not any(batch.rows for batch in batches):
         raise DataError.explain(
             str(path),
-            f"holds no row that can be read ({len(bad):,} that cannot)",
+            f"holds no row that can be read{_say_bad(bad)}",
             "expected at least one",
             "check the file",
         )
@@ -118,6 +130,16 @@ def read_sample(path: Path, expected: Mapping[str, str], max_rows: int = MAX_ROW
         and (told := _count_misfits(batches, name, expected[name]))
     }
     return Sample(batches, bad, misfits, kinds, is_whole, source.notes)
+
+
+def _say_bad(bad: Sequence[BadRow]) -> str:
+    """How many rows cannot be read, and why most of them cannot."""
+    if not bad:
+        return ""
+    (reason, count), *_ = Counter(row.fault.reason for row in bad).most_common(1)
+    first = next(row for row in bad if row.fault.reason == reason)
+    all_of_them = f"all {count:,}" if count == len(bad) else f"{count:,} of {len(bad):,}"
+    return f": {all_of_them} {reason}, the first in line {first.line} ({first.fault.message})"
 
 
 def _open(path: str):

@@ -2,9 +2,12 @@
 
 import dataclasses
 import glob
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from data.sources.span_patterns import Span, choose, describe, find_spans, gaps, split_pattern
+from data.sources.visible import visible, with_content
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,12 +48,18 @@ def find_gaps(path: str) -> tuple[list[Path], list[str]]:
     """
     base, pattern = split_pattern(path)
     there = find_spans(base, pattern, glob.glob)
-    files = [Path(f) for span in there for f in sorted(glob.glob(f"{base}/{span.pattern}"))]
+    files = _files_of(base, there)
     missing = gaps(there, pattern)
     if not missing:
         return files, []
     numbers = describe([span.number for span in there], pattern)
     return files, [f"{path}: there is no span {describe(missing)} among {numbers}"]
+
+
+def _files_of(base: str, spans: Sequence[Span]) -> list[Path]:
+    """The files of spans that are data, sorted within each."""
+    paths = [f for s in spans for f in visible(sorted(glob.glob(f"{base}/{s.pattern}")), s.pattern)]
+    return list(map(Path, with_content(paths, os.path.getsize)))
 
 
 def resolve_spans(path: str, number: int | None, window: int) -> SpanSource:
@@ -67,7 +76,7 @@ def resolve_spans(path: str, number: int | None, window: int) -> SpanSource:
     base, pattern = split_pattern(path)
     there = find_spans(base, pattern, glob.glob)
     chosen = choose(there, pattern, number, window, path)
-    files = [Path(f) for span in chosen for f in sorted(glob.glob(f"{base}/{span.pattern}"))]
+    files = _files_of(base, chosen)
     notes = []
     numbers = describe([span.number for span in chosen], pattern)
     if missing := gaps(chosen, pattern):

@@ -35,8 +35,10 @@ from tfx.types.standard_component_specs import (
 )
 from tfx.utils import proto_utils
 
+from data.reading.csv_header import CsvFormat
 from data.reading.quarantine import require_few_bad
 from data.sources.local_query import LocalQuery
+from data.sources.visible import visible, with_content
 from data.splitting.hash import Splitting
 from fareline import recorded
 from fareline.errors import DataError
@@ -44,7 +46,7 @@ from fareline.recorded.data import source_files_text
 from fareline.recorded.texts import text_of
 from pipeline.components.example_gen import sha256_of_data
 from pipeline.components.lookup import mark_examples
-from pipeline.ingest.beam_files import PARTS, Reading, read_files
+from pipeline.ingest.beam_files import PARTS, Reading, open_source, read_files
 from pipeline.ingest.beam_query import read_answer
 from pipeline.ingest.protection import Protection
 from pipeline.ingest.span_driver import SpanDriver
@@ -105,6 +107,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         dirs = [artifact_utils.get_split_uri([examples], name) for name in splitting.names]
         for folder in (tmp_dir, *dirs):
             fileio.makedirs(folder)
+        csv_format = CsvFormat(**options.get("csv_format", {}))
         reading = Reading(
             options.get("kinds", {}),
             splitting,
@@ -113,12 +116,15 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             options.get("format"),
             Protection.from_options(options.get("privacy")),
             options.get("single", ()),
+            csv_format,
         )
         with self._make_beam_pipeline() as pipeline:
             if sql is None:
                 read_files(pipeline, paths, reading)
             else:
-                query = LocalQuery(sql["query"], tables, sql["text_columns"], sql["where"])
+                query = LocalQuery(
+                    sql["query"], tables, sql["text_columns"], sql["where"], csv_format
+                )
                 read_answer(pipeline, query, reading)
         with fileio.open(os.path.join(tmp_dir, "report.json"), "r") as file:
             report = json.loads(file.read())
@@ -140,13 +146,22 @@ def _find_files(base: str, input_config: str) -> dict[str, list[str]]:
     config = example_gen_pb2.Input()
     proto_utils.json_to_proto(input_config, config)
     globs = {split.name: os.path.join(base, split.pattern) for split in config.splits}
-    paths = {name: sorted(fileio.glob(pattern)) for name, pattern in globs.items()}
+    paths = {
+        name: with_content(visible(sorted(fileio.glob(pattern)), pattern), _size_of)
+        for name, pattern in globs.items()
+    }
     missing = [globs[name] for name, found in paths.items() if not found]
     if missing:
         raise DataError.explain(
             ", ".join(missing), "no file", "expected files to read", "check the source's path"
         )
     return paths
+
+
+def _size_of(path: str) -> int:
+    """Of the start of a file: 0 if it is empty."""
+    with open_source(path) as stream:
+        return len(stream.read(1))
 
 
 def _splitting(exec_properties: Mapping[str, Any], options: Mapping[str, Any]) -> Splitting:

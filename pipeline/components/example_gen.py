@@ -11,6 +11,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from tfx import types
@@ -24,6 +25,7 @@ from tfx.types.standard_component_specs import EXAMPLES_KEY, INPUT_BASE_KEY, INP
 from tfx.utils import io_utils, proto_utils
 
 from data.reading.csv_header import require_distinct_header
+from data.sources.visible import visible, with_content
 from fareline.digests import sha256_of_stream
 from fareline.errors import DataError
 from fareline.recorded import DATA_SHA256, SOURCE_FILES
@@ -75,13 +77,16 @@ def _as_one_split(base: str, config: example_gen_pb2.Input) -> Iterator[dict[str
     """Gives TFX's executor one input split for several: it divides no more than one.
 
     Of several spans, that is a folder of links to their files, so that the types of the columns are
-    those of all rows. Where there are several spans, they are on this machine.
+    those of all rows. Where there are several spans, they are on this machine. So it is where a
+    folder of this machine holds more than data.
     """
-    if len(config.splits) == 1:
+    paths = [p for s in config.splits for p in _data_files(base, s.pattern)]
+    if len(config.splits) == 1 and (
+        "://" in base or len(paths) == len(list(Path(base).glob(config.splits[0].pattern)))
+    ):
         yield {}
         return
     with tempfile.TemporaryDirectory() as folder:
-        paths = [p for s in config.splits for p in sorted(fileio.glob(f"{base}/{s.pattern}"))]
         for number, path in enumerate(paths):
             os.symlink(os.path.abspath(path), f"{folder}/{number:09}.csv")
         split = example_gen_pb2.Input.Split(name="all", pattern="*.csv")
@@ -114,9 +119,13 @@ def describe_files(base: str, patterns: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _find_files(base: str, patterns: Sequence[str]) -> list[str]:
-    """As TFX's executor matches them."""
-    globs = [os.path.join(base, pattern) for pattern in patterns]
-    return sorted({path for pattern in globs for path in fileio.glob(pattern)})
+    """As TFX's executor matches them, without what is no data."""
+    return sorted({path for pattern in patterns for path in _data_files(base, pattern)})
+
+
+def _data_files(base: str, pattern: str) -> list[str]:
+    paths = visible(sorted(fileio.glob(os.path.join(base, pattern))), pattern)
+    return paths if "://" in base else with_content(paths, os.path.getsize)
 
 
 def _describe_file(path: str) -> dict[str, Any]:

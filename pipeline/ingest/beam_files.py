@@ -16,6 +16,7 @@ from tfx.dsl.io import fileio
 
 from data.reading.batches import UNKNOWN, Batch
 from data.reading.column_types import require_single_values
+from data.reading.csv_header import COMMAS, CsvFormat
 from data.reading.kinds import merge_kinds
 from data.reading.pieces import Piece, SourceFile, kinds_in, plan_file, read_piece
 from data.reading.quarantine import SHOWN, merge_counts
@@ -39,6 +40,7 @@ class Reading:
         file_format: One of `data.reading.pieces.FORMATS`; None: by each file's name.
         protection: Of personal columns.
         single: Columns that are used as one value a row.
+        csv_format: How CSV files are written.
     """
 
     kinds: Mapping[str, str]
@@ -48,6 +50,7 @@ class Reading:
     file_format: str | None = None
     protection: Protection = dataclasses.field(default_factory=Protection)
     single: Sequence[str] = ()
+    csv_format: CsvFormat = COMMAS
 
     def kinds_of(self, piece: Piece, found: Mapping[str, str]) -> dict[str, str]:
         """What to read the columns of a piece as, by the schema and by what was found."""
@@ -76,7 +79,10 @@ def read_files(pipeline: beam.Pipeline, paths: Sequence[str], reading: Reading) 
         pipeline
         | "Files" >> beam.Create(list(paths))
         | "SpreadFiles" >> beam.Reshuffle()
-        | "Plan" >> beam.ParDo(_Plan(reading.file_format)).with_outputs("files", main="pieces")
+        | "Plan"
+        >> beam.ParDo(_Plan(reading.file_format, reading.csv_format)).with_outputs(
+            "files", main="pieces"
+        )
     )
     numbered = beam.pvalue.AsList(planned.pieces)
     pieces = (
@@ -111,11 +117,11 @@ def read_files(pipeline: beam.Pipeline, paths: Sequence[str], reading: Reading) 
 class _Plan(beam.DoFn):
     """Path to pieces, and to what the file is."""
 
-    def __init__(self, file_format: str | None):
-        self._format = file_format
+    def __init__(self, file_format: str | None, csv_format: CsvFormat):
+        self._format, self._csv_format = file_format, csv_format
 
     def process(self, path: str) -> Iterator[Any]:
-        file, pieces = plan_file(path, open_source, self._format)
+        file, pieces = plan_file(path, open_source, self._format, self._csv_format)
         yield beam.pvalue.TaggedOutput("files", file)
         yield from pieces
 

@@ -3,12 +3,14 @@
 Called by `pipeline.dag`. Imports TFX by its modules.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
 from tfx.proto import example_gen_pb2, range_config_pb2
 
+from data.reading.csv_header import COMMAS
 from data.sources.span_patterns import has_span
 from pipeline.components.columnar_example_gen import ColumnarExampleGen, pack_options
 from pipeline.components.example_gen import CsvExampleGen
@@ -104,6 +106,8 @@ def reading_options(settings: Settings, pii_key_id: str | None = None) -> dict[s
     source = settings.data.source
     if source.csv is None and source.dataset is None:  # in a CSV file no row holds several values
         options["single"] = single_valued_columns(settings)
+    if (csv_format := source.dialect) != COMMAS:
+        options["csv_format"] = dataclasses.asdict(csv_format)
     if source.local_query is not None:
         texts = [name for name, kind in options["kinds"].items() if kind == "string"]
         options["sql"] = {

@@ -3,12 +3,14 @@
 Called by pipeline.settings.settings. Imports no TFX and no TensorFlow.
 """
 
+import codecs
 import re
 from typing import Annotated, Literal
 
 import pydantic
 from pydantic import Field
 
+from data.reading.csv_header import COMMAS, CsvFormat
 from data.sources.span_patterns import has_span
 from pipeline.settings.values import Count, Number, Section, Share
 
@@ -71,8 +73,48 @@ class BigQuery(Section):
     files: _TableFiles = Field(default_factory=dict)
 
 
+def _separator(text: str) -> str:
+    if len(text) != 1 or not text.isascii() or text.isalnum() or text in "\"\r\n\0'.+-_":
+        raise ValueError('expected one character such as ";", "|" or "\\t" (a tab)')
+    return text
+
+
+def _encoding(name: str) -> str:
+    try:
+        found = codecs.lookup(name)
+        found.incrementaldecoder().decode(b"", final=True)
+        "".encode(name)
+    except (LookupError, TypeError, ValueError):
+        raise ValueError("expected an encoding such as utf-8, utf-16 or windows-1252") from None
+    return name
+
+
+class CsvFormatSection(Section):
+    """How CSV files are written.
+
+    Attributes:
+        separator: The character between cells.
+        decimal: The character before the fraction of a number.
+        encoding: Of the text, as Python names it.
+    """
+
+    separator: Annotated[str, pydantic.AfterValidator(_separator)] = ","
+    decimal: Literal[".", ","] = "."
+    encoding: Annotated[str, pydantic.AfterValidator(_encoding)] = "utf-8"
+
+    @pydantic.model_validator(mode="after")
+    def _differ(self) -> "CsvFormatSection":
+        if self.separator == self.decimal:
+            raise ValueError('expected another separator than the decimal mark, such as ";"')
+        return self
+
+    def as_read(self) -> CsvFormat:
+        """What the readers are told."""
+        return CsvFormat(self.separator, self.decimal, self.encoding)
+
+
 class Source(Section):
-    """Where the rows come from: exactly one of these.
+    """Where the rows come from: exactly one of the first five.
 
     Attributes:
         dataset: A data set that the project knows by name.
@@ -80,6 +122,8 @@ class Source(Section):
         files: A file of any format that the columnar reader knows, or a folder of files of one.
         sql: A query over files.
         bigquery: A query to BigQuery.
+        csv_format: How the CSV files are written, those of a query's tables too; None: as UTF-8,
+            with commas between cells and points before fractions.
 
     The paths of csv and files may be patterns of spans, see `data.sources.span_patterns`.
     """
@@ -89,6 +133,12 @@ class Source(Section):
     files: str | None = None
     sql: Sql | None = None
     bigquery: BigQuery | None = None
+    csv_format: CsvFormatSection | None = None
+
+    @property
+    def dialect(self) -> CsvFormat:
+        """How the CSV files are written."""
+        return COMMAS if self.csv_format is None else self.csv_format.as_read()
 
     @property
     def local_query(self) -> Sql | None:
@@ -109,8 +159,19 @@ class Source(Section):
 
     @pydantic.model_validator(mode="after")
     def _exactly_one(self) -> "Source":
-        if sum(getattr(self, name) is not None for name in type(self).model_fields) != 1:
-            raise ValueError(f"expected exactly one of {_listed(type(self).model_fields)}")
+        places = [name for name in type(self).model_fields if name != "csv_format"]
+        if sum(getattr(self, name) is not None for name in places) != 1:
+            raise ValueError(f"expected exactly one of {_listed(places)}")
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _has_csv_files(self) -> "Source":
+        if self.dialect == COMMAS:
+            return self
+        if self.dataset is not None:
+            raise ValueError("expected csv_format with csv, files or sql")
+        if self.local_query is not None and not self.dialect.is_utf8:
+            raise ValueError("expected csv_format.encoding utf-8 where the source is a query")
         return self
 
 
@@ -210,6 +271,8 @@ class Data(Section):
     @pydantic.model_validator(mode="after")
     def _fits_reader(self) -> "Data":
         if self.reader == CSV_EXAMPLE_GEN:
+            if self.source.dialect != COMMAS:
+                raise ValueError("expected reader columnar where source.csv_format is set")
             if self.source.files is not None:
                 raise ValueError("expected source.csv with reader csv_example_gen")
             if self.source.sql is not None or self.source.bigquery is not None:

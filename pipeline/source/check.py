@@ -37,7 +37,7 @@ def check_request(settings: Settings, read_key: Callable[[], bytes]) -> CsvSourc
     if settings.data.personal_columns(pseudonymize=True):
         read_key()
     source, required = settings.data.source, required_columns(settings)
-    spans = None
+    csv_format, spans = source.dialect, None
     if has_span(source.path or ""):
         path = str(settings.resolve(source.path))
         spans = resolve_spans(path, settings.data.span, settings.data.window)
@@ -46,11 +46,13 @@ def check_request(settings: Settings, read_key: Callable[[], bytes]) -> CsvSourc
     if source.files:
         path = settings.resolve(source.files)
         kinds = column_kinds(settings)
-        found = check_source_files(path, required, spans, kinds, single_valued_columns(settings))
+        found = check_source_files(
+            path, required, spans, kinds, single_valued_columns(settings), csv_format
+        )
         return _with_warnings(settings, found)
     path = settings.resolve(source.csv) if source.csv else taxi_csv_path()
     columnar = settings.data.reader == COLUMNAR
-    found = check_csv_source(path, required, columnar, spans)
+    found = check_csv_source(path, required, columnar, spans, csv_format)
     if not columnar:
         check_csv_example_gen_reads_alike(found)
     return _with_warnings(settings, found)

@@ -48,7 +48,7 @@ def check_local_query(settings: Settings) -> CsvSource:
     kinds = {name: kind for name, kind in column_kinds(settings).items() if name not in personal}
     texts = [*personal, *(name for name, kind in kinds.items() if kind == "string")]
     files = {name: tuple(map(str, found)) for name, found in tables.files.items()}
-    asked = LocalQuery(query.query, files, texts, f"{where}.query")
+    asked = LocalQuery(query.query, files, texts, f"{where}.query", source.dialect)
     found = check_query(
         asked, tables, required_columns(settings), kinds, single_valued_columns(settings)
     )

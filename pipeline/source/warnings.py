@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from data.reading.pieces import FORMATS
+from data.sources.csv import data_files
 from data.sources.personal_columns import find_personal_columns, sample_columns
 from data.sources.span_patterns import has_span
 from data.sources.spans import find_gaps
@@ -20,7 +21,8 @@ def personal_warnings(settings: Settings, files: Sequence[Path]) -> list[str]:
         settings: Valid.
         files: Of the source; what cannot be read is passed over.
     """
-    return warnings_of_looks(settings, find_personal_columns(sample_columns(files)))
+    csv_format = settings.data.source.dialect
+    return warnings_of_looks(settings, find_personal_columns(sample_columns(files, csv_format)))
 
 
 def warnings_of_looks(settings: Settings, looks: Mapping[str, str]) -> list[str]:
@@ -46,5 +48,5 @@ def source_warnings(settings: Settings) -> list[str]:
         return [*personal_warnings(settings, files), *(f"warning: {gap}" for gap in gaps)]
     files = [path]
     if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.name.endswith(tuple(FORMATS)))
+        files = [file for file in data_files(path, "*") if file.name.endswith(tuple(FORMATS))]
     return personal_warnings(settings, files)

@@ -280,7 +280,7 @@ def test_tables_are_below_one_folder(tmp_path):
 )
 def test_what_is_no_table_is_refused(tmp_path, path, said):
     (tmp_path / "a.csv").write_text("x\n1\n")
-    (tmp_path / "b.tfrecord").write_bytes(b"")
+    (tmp_path / "b.tfrecord").write_bytes(b"x")
     with pytest.raises(DataError) as caught:
         find_tables({"t": tmp_path / path}, "files")
     assert str(caught.value).startswith(said.format(folder=tmp_path))

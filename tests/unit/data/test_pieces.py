@@ -3,6 +3,7 @@
 import csv
 import gzip
 import hashlib
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -70,7 +71,7 @@ def test_formats_and_sizes_of_pieces_make_no_difference(tmp_path, monkeypatch, e
     monkeypatch.setattr(pieces, "PIECE_BYTES", 1000)
     monkeypatch.setattr(columnar_files, "_ROWS_OF_A_PIECE", 100)
     blocks = pieces.iter_blocks
-    monkeypatch.setattr(pieces, "iter_blocks", lambda *given: blocks(*given, block_bytes=700))
+    monkeypatch.setattr(pieces, "iter_blocks", partial(blocks, block_bytes=700))
     path = write(tmp_path, ending)
     file, planned = plan_file(path, open_file)
     content = (tmp_path / f"t{ending}").read_bytes()
@@ -86,7 +87,7 @@ def test_formats_and_sizes_of_pieces_make_no_difference(tmp_path, monkeypatch, e
 def test_lines_count_on_from_piece_to_piece(tmp_path, monkeypatch):
     monkeypatch.setattr(pieces, "PIECE_BYTES", 40)
     blocks = pieces.iter_blocks
-    monkeypatch.setattr(pieces, "iter_blocks", lambda *given: blocks(*given, block_bytes=16))
+    monkeypatch.setattr(pieces, "iter_blocks", partial(blocks, block_bytes=16))
     lines = ["a,b"] + [f'{i},"x\ny"' if i % 3 else f"{i},z,z" for i in range(60)]
     path = tmp_path / "t.csv"
     path.write_text("\n".join(lines))

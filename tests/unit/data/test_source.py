@@ -180,10 +180,10 @@ def test_required_columns_absent_names_all_with_their_nearest(tmp_path):
 
 
 def test_one_required_column_absent(tmp_path):
-    write(tmp_path, "a.csv", "Tips;fare\n1;2\n")
+    write(tmp_path, "a.csv", "Tips fare\n1 2\n")
     assert refusal(tmp_path, ["tips"]) == (
         f"{tmp_path}: lacks the required column 'tips'; expected it among the columns found (1). "
-        "Hint: nearest to 'tips' is 'Tips;fare'."
+        "Hint: nearest to 'tips' is 'Tips fare'."
     )
 
 
@@ -199,7 +199,8 @@ def test_header_that_is_not_utf8(tmp_path):
     file = write(tmp_path, "a.csv", "caf\u00e9,fare\n1,2\n".encode("latin-1"))
     assert refusal(file) == (
         f"{file}: not UTF-8 text (byte 0xe9); {WITH_HEADER}. "
-        "Hint: convert it, for example with iconv -f WINDOWS-1252 -t UTF-8."
+        "Hint: convert it, for example with iconv -f WINDOWS-1252 -t UTF-8, or set "
+        "data.source.csv_format.encoding: windows-1252."
     )
 
 

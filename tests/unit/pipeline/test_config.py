@@ -16,7 +16,7 @@ from pipeline.settings.load import load_settings
 from pipeline.settings.settings import DEFAULT_PATH, Settings
 from schema.curated import column_types, columns_in_environment, load_schema, schema_path
 
-OTHER_SOURCES = dict.fromkeys(("csv", "files", "sql", "bigquery"))
+OTHER_SOURCES = dict.fromkeys(("csv", "files", "sql", "bigquery", "csv_format"))
 MINIMAL = """\
 name: trips
 task: binary
@@ -91,7 +91,7 @@ def refusal(path=DEFAULT_PATH, *overrides):
         (
             "data.source.cvs=trips",
             "data.source.cvs: unknown setting; did you mean csv? "
-            "expected one of dataset, csv, files, sql, bigquery.",
+            "expected one of dataset, csv, files, sql, bigquery, csv_format.",
         ),
         (
             "data.splits.validate_=3",
@@ -679,8 +679,7 @@ def test_section_gives_json_types_under_the_names_of_the_file():
     assert settings.section("tuning")["tuning"]["search"]["learning_rate"] == [0.001, 0.01]
     assert settings.section("data", "schema") == {
         "data": {
-            "source": dict.fromkeys(("csv", "files", "sql", "bigquery"))
-            | {"dataset": "chicago_taxi"},
+            "source": OTHER_SOURCES | {"dataset": "chicago_taxi"},
             "span": None,
             "window": 1,
             "reader": "columnar",
