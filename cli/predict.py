@@ -38,7 +38,10 @@ _TELL_SECONDS, _TELL_SECONDS_TERMINAL = 10.0, 0.5
 
 def predict(
     input_path: Annotated[
-        Path, typer.Option("--input", metavar="FILE", help="Rows: .csv, .jsonl or .parquet.")
+        Path,
+        typer.Option(
+            "--input", metavar="FILE", help="Rows: .csv, .jsonl (also .gz), .parquet or .arrow."
+        ),
     ],
     output: Annotated[
         Path,
@@ -83,7 +86,7 @@ def predict(
     wanted = None if model_dir is not None and config is None else _wanted_by_schema(settings)
     if wanted is not None:
         features = {column for _, column in settings.features.columns()}
-        next(open_rows(input_path, _only(wanted, features)), None)
+        next(open_rows(input_path, _only(wanted, features), settings.data.source.dialect), None)
 
     quieten_tensorflow()
     from runners.publishing.batch_prediction import Job, Progress, predict_file
@@ -103,7 +106,12 @@ def predict(
         progress = Progress(_tell_over, _TELL_SECONDS_TERMINAL)
     began = time.monotonic()
     try:
-        counts = predict_file(job, open_rows(input_path, wanted), predictor, progress.update)
+        counts = predict_file(
+            job,
+            open_rows(input_path, wanted, settings.data.source.dialect),
+            predictor,
+            progress.update,
+        )
     finally:
         sys.stderr.write("\r\x1b[2K" if terminal else "")
     seconds = {"seconds": time.monotonic() - start, "predicting": time.monotonic() - began}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fareline import collector
-from fareline.errors import UserMistake
+from fareline.errors import DataError, UserMistake
 from runners.stores import open_graph
 
 if TYPE_CHECKING:
@@ -101,6 +101,38 @@ def read_rows(path: Path, contract: "schema_pb2.Schema | None", settings: "Setti
     if not sample.is_whole:
         tell(f"{path} holds more rows; the first {sample.rows:,} were read (about {MAX_ROWS:,})")
     return sample.without(settings.data.personal_columns(pseudonymize=False))
+
+
+def find_unreadable(sample: "Sample", max_share: float) -> tuple[str, str] | None:
+    """What was found and expected, if more rows cannot be read than a run would quarantine.
+
+    Fewer are left out, as a run would, and that is said.
+    """
+    count = len(sample.bad)
+    if not count:
+        return None
+    first, rows = sample.bad[0], count + sample.rows
+    said = f"{count:,} of {rows:,} rows cannot be read, the first in line {first.line}"
+    said += f" ({first.fault.message})"
+    if count <= max_share * rows:
+        tell(f"{said}; left out, as a run would")
+        return None
+    return said, f"at most {max_share * 100:.4g} % of the rows (data.max_bad_share)"
+
+
+def require_readable(sample: "Sample", path: Path, settings: "Settings") -> None:
+    """Refuses rows of which nobody should infer anything, since too many of them are missing.
+
+    Raises:
+        DataError: A run would stop for the same reason.
+    """
+    found = find_unreadable(sample, settings.data.max_bad_share)
+    if found:
+        said, expected = found
+        hint = "mend the rows, or raise data.max_bad_share"
+        if any(bad.fault.reason == "not_utf8" for bad in sample.bad):
+            hint = "convert the file to UTF-8, or set data.source.csv_format.encoding"
+        raise DataError.explain(str(path), said, f"expected {expected}", hint)
 
 
 def tell(note: str) -> None:
@@ -218,7 +250,9 @@ def review_data_of(
         splits = last.read()
     else:
         what = str(data)
-        splits = [statistics_of(read_rows(data, contract.schema, contract.settings))]
+        sample = read_rows(data, contract.schema, contract.settings)
+        require_readable(sample, data, contract.settings)
+        splits = [statistics_of(sample)]
     from schema.review.review import review_data
     from schema.review.statistics import count_rows
 

@@ -21,7 +21,7 @@ def infer(
     as_json: JsonOption = False,
 ) -> None:
     """Write a first curated schema for new data, with environments TRAINING and SERVING."""
-    from runners.contract import read_rows, read_settings, statistics_of
+    from runners.contract import read_rows, read_settings, require_readable, statistics_of
 
     if output.exists():
         raise UserMistake.explain(
@@ -32,6 +32,7 @@ def infer(
         )
     settings = read_settings(config)
     sample = read_rows(data, None, settings)
+    require_readable(sample, data, settings)
     label = label or settings.label.column
     if label not in sample.kinds:
         raise UserMistake.explain(

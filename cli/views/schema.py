@@ -121,19 +121,10 @@ def draw_log(console: "Console", contract: "Contract", versions: Sequence["Versi
 
 def unreadable_rows(sample: "Sample", max_share: float) -> list[Finding]:
     """An anomaly of the data set, if more rows cannot be read than a run would quarantine."""
-    count = len(sample.bad)
-    if not count:
-        return []
-    from runners.contract import tell
+    from runners.contract import find_unreadable
 
-    first, rows = sample.bad[0], count + sample.rows
-    said = f"{count:,} of {rows:,} rows cannot be read, the first in line {first.line}"
-    said += f" ({first.fault.message})"
-    if count <= max_share * rows:
-        tell(f"{said}; left out, as a run would")
-        return []
-    expected = f"at most {max_share * 100:.4g} % of the rows (data.max_bad_share)"
-    return [Finding(DATA_SET, "UNREADABLE_ROWS", said, expected)]
+    found = find_unreadable(sample, max_share)
+    return [Finding(DATA_SET, "UNREADABLE_ROWS", *found)] if found else []
 
 
 def hide_personal(found: Sequence[Finding], personal: Collection[str]) -> list[Finding]:

@@ -1,9 +1,11 @@
-"""Reads Parquet and Arrow (Feather) files into batches. Called by `data.reading.pieces`.
+"""Reads Parquet and Arrow (Feather) files into batches, and into rows to predict.
 
-Their columns have types already: `data.reading.column_types` says what becomes of each.
+Their columns have types already: `data.reading.column_types` says what becomes of each. Called by
+`data.reading.pieces` and `data.reading.rows_file`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -20,7 +22,7 @@ from data.reading.column_types import (
     kind_of_type,
     plain_array,
 )
-from data.reading.rows import BadRow
+from data.reading.rows import BadRow, Rows, Wanted, require_columns, sort_out
 from data.reading.values import FLOAT, INT, STRING, TYPES, Fault, convert, decode
 from fareline.errors import DataError
 
@@ -169,6 +171,55 @@ def to_batch(path: str, batch: pa.RecordBatch, first_row: int, kinds: Mapping[st
     bad = [BadRow(first_row + i, fault, _row(batch, i)) for i, fault in sorted(faults.items())]
     kept = Batch(path, columns, batch.num_rows).take(pa.array(good))
     return Batch(path, kept.columns, kept.rows, bad)
+
+
+def read_rows(path: Path, file_format: str, wanted: Wanted) -> Iterator[Rows]:
+    """Reads rows to predict; see `data.reading.rows_file.open_rows`."""
+    with open(path, "rb") as stream:
+        file, sizes = _open(stream, file_format)
+        names, first = _schema(file).names, 1
+        require_columns(path, names, wanted)
+        for batch in _batches(file, (0, None), sizes, names):
+            if batch.num_rows:
+                _require_wanted_types(str(path), batch, wanted)
+                yield _to_rows(batch, wanted, first)
+            first += batch.num_rows
+
+
+def _require_wanted_types(path: str, batch: pa.RecordBatch, wanted: Wanted) -> None:
+    for name, array in zip(batch.schema.names, batch.columns, strict=True):
+        # Of what type the nothing is says nothing, as where the model was trained.
+        if name not in wanted.kinds or array.null_count == len(array):
+            continue
+        if not fits(path, name, array.type, wanted.kinds[name]):
+            expected = {INT: "an integer", FLOAT: "a number"}.get(wanted.kinds[name], "text")
+            raise DataError.explain(
+                path,
+                f"column {name!r} is {array.type}",
+                f"expected {expected}",
+                "write the column with that type",
+            )
+
+
+def _to_rows(batch: pa.RecordBatch, wanted: Wanted, first: int) -> Rows:
+    columns = {
+        name: array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
+        for name, array in zip(batch.schema.names, batch.columns, strict=True)
+    }
+    faults: dict[int, Fault] = {}
+    for name, array in columns.items():
+        # Of a text column nobody but the writer has looked at the bytes.
+        if name not in wanted.kinds and is_text(array.type):
+            for index, (reason, message) in convert(array.cast(pa.binary()), "text")[1].items():
+                faults.setdefault(index, Fault(reason, f"{name}: {message}"))
+    features = sort_out(columns, wanted, faults, convert_column)
+    good = np.ones(batch.num_rows, bool)
+    good[list(faults)] = False
+    keep = pa.array(good)
+    source = pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
+    bad = [BadRow(first + i, fault, _row(source, i)) for i, fault in sorted(faults.items())]
+    features = {name: array.filter(keep) for name, array in features.items()}
+    return Rows(source.filter(keep), features, bad=bad)
 
 
 def fits(path: str, name: str, found: pa.DataType, kind: str) -> bool:

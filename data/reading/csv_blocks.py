@@ -24,8 +24,8 @@ from data.reading.csv_header import (
     CsvFormat,
     long_cells,
     not_utf8,
-    require_commas,
     require_distinct_header,
+    require_separator,
     require_text,
 )
 from fareline.errors import DataError
@@ -163,8 +163,7 @@ def read_header(stream: BinaryIO, path: str, csv_format: CsvFormat = COMMAS) -> 
     with long_cells():
         names = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator), [])
     row = data[end : int(ends[1]) if len(ends) > 1 else len(data)].decode(errors="replace")
-    if separator == COMMAS.separator:
-        require_commas(path, names, text, row)
+    require_separator(path, names, text, row, separator)
     if not names:
         raise DataError.explain(
             path,

@@ -16,7 +16,7 @@ LONGEST_RECORD_BYTES = 256 << 20  # more is a quote that was never closed
 UTF_8 = "utf-8"
 EXPECTED = "expected a UTF-8 CSV file with the column names in its first line"
 _SETTING = "data.source.csv_format"
-_SEPARATORS = {";": "a semicolon", "\t": "a tab", "|": "a bar"}
+_SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _MARKS = (
     (codecs.BOM_UTF32_LE, "UTF-32"),  # begins as that of UTF-16 does
     (codecs.BOM_UTF32_BE, "UTF-32"),
@@ -130,7 +130,9 @@ def _encoding_of_bytes(data: bytes) -> str:
     return "WINDOWS-1252"
 
 
-def require_commas(path: str, header: Sequence[str], line: str, row: str) -> None:
+def require_separator(
+    path: str, header: Sequence[str], line: str, row: str, separator: str
+) -> None:
     """Refuses a header of one column that is several with another separator.
 
     Args:
@@ -138,25 +140,28 @@ def require_commas(path: str, header: Sequence[str], line: str, row: str) -> Non
         header: The names as they were read.
         line: The header itself.
         row: The line behind it.
+        separator: That the file is said to have.
 
     Raises:
         DataError: With the separator that the lines have in common.
     """
     if len(header) != 1:
         return
-    for separator, name in _SEPARATORS.items():
-        count = line.count(separator)
-        if count and (count == row.count(separator) or not row):
-            cells = row.split(separator)
-            decimals = separator == ";" and any(_has_decimal_comma(cell) for cell in cells)
-            written = f'separator: "{separator}"'.replace("\t", "\\t")
+    for other, name in _SEPARATORS.items():
+        count = line.count(other)
+        if count and other != separator and (count == row.count(other) or not row):
+            cells = row.split(other)
+            decimals = other == ";" and any(_has_decimal_comma(cell) for cell in cells)
+            written = f'separator: "{other}"'.replace("\t", "\\t")
             written += ', decimal: ","' * decimals
             raise DataError.explain(
                 path,
-                f"{name} looks like its separator ({count + 1} columns)"
+                f"a {name} looks like its separator ({count + 1} columns)"
                 + ", with decimal commas" * decimals,
-                "expected commas between columns",
-                f"set {_SETTING}: {{{written}}}",
+                f"expected {_SEPARATORS.get(separator, repr(separator))}s between columns",
+                f"set {_SETTING}: {{{written}}}"
+                if other != COMMAS.separator
+                else f"leave {_SETTING} out",
             )
 
 

@@ -6,7 +6,8 @@ file, for the output, and as the model takes them.
 
 import dataclasses
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,15 @@ def require_columns(path: Path, names: Sequence[str], wanted: Wanted) -> None:
             "expected each name once",
             "rename one of them",
         )
+    if wanted.kinds and not set(names) & set(wanted.kinds):
+        pairs = _near_names(names, wanted.kinds)
+        alike = ", ".join(f"{name!r} for {other!r}" for other, name in pairs.items())
+        raise DataError.explain(
+            str(path),
+            "has none of the columns that the model reads",
+            f"expected some of {', '.join(wanted.kinds)}",
+            f"name {alike}" if alike else f"it has {', '.join(names) or 'none'}",
+        )
     missing = [name for name in wanted.kinds if name in wanted.required and name not in names]
     if missing:
         others = [name for name in names if name not in wanted.kinds]
@@ -134,6 +144,22 @@ def _nothing_in_common(path: Path, names: Sequence[str], wanted: Wanted) -> Data
         f"expected some of {', '.join(wanted.kinds)}",
         hint,
     )
+
+
+def _near_names(found: Sequence[str], wanted: Iterable[str]) -> dict[str, str]:
+    """Columns that are there, each with one that is wanted and differs by little."""
+    plain = {_plain_name(name): name for name in wanted}
+    near = {}
+    for name in found:
+        close = difflib.get_close_matches(_plain_name(name), plain, 1, 0.8)
+        if close:
+            near[name] = plain[close[0]]
+    return near
+
+
+def _plain_name(name: str) -> str:
+    """`Trip Miles` as `trip_miles`."""
+    return "_".join(re.findall(r"\w+", name.casefold()))
 
 
 def sort_out(

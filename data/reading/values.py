@@ -2,7 +2,7 @@
 
 Arrow converts whole arrays; where it refuses one, it converts the values that are written plainly,
 and Python's own `int` and `float` say what each of the others is, in one pass. Called by
-`data.reading.rows_csv`, `data.reading.rows_json` and `data.reading.rows_parquet`. Imports pyarrow,
+the readers of this folder. Imports pyarrow,
 and no TensorFlow.
 """
 

@@ -25,8 +25,8 @@ from data.reading.csv_header import (
     EXPECTED,
     CsvFormat,
     not_utf8,
-    require_commas,
     require_distinct_header,
+    require_separator,
     require_text,
 )
 from data.sources.spans import SpanSource
@@ -223,8 +223,9 @@ def _read_header(file: Path, csv_format: CsvFormat) -> tuple[str, ...]:
             header = [name.removeprefix("\ufeff") for name in next(rows, [])]
             row = _first_row(rows, file, csv_format)
         has_row = row is not None
-        if csv_format.separator == COMMAS.separator:
-            require_commas(str(file), header, ",".join(header), ",".join(row or ()))
+        separator = csv_format.separator
+        line, first = separator.join(header), separator.join(row or ())
+        require_separator(str(file), header, line, first, separator)
     except UnicodeDecodeError as err:
         raise not_utf8(str(file), err.object, err) from err
     except csv.Error as err:

@@ -1,9 +1,7 @@
-"""What our own pipelines record beside what TFX does. Stock stores have none of it.
+"""What our own pipelines record beside what TFX does; stock stores have none of it.
 
-Here are the names of the properties, for those who write them (`runners.provenance` and the
-components of `pipeline.components`) and those who read them. Numbers are numbers, everything
-structured is JSON text: the modules of this package have a type for each such text, by which it is
-written and read. A record is read from `properties`, so that nothing of a store is needed here.
+Here are the names of the properties. The modules have a type for each property that holds JSON
+text, by which it is written and read, of anything that has `properties`.
 """
 
 # Of the context of a run (`pipeline_run`), written by TFX together with the context itself.

@@ -71,6 +71,9 @@ def parse_address(location: str | Path) -> StoreAddress:
     scheme, colon, rest = text.partition(":")
     if isinstance(location, Path) or not colon or "/" in scheme:
         return StoreAddress(SQLITE, Path(text))
+    plain, plus, _ = scheme.partition("+")
+    if plus and plain in (SQLITE, *DEFAULT_PORTS):  # SQLAlchemy names the client: sqlite+pysqlite
+        scheme, text = plain, f"{plain}:{rest}"
     if scheme == SQLITE:
         return StoreAddress(SQLITE, _sqlite_path(text, rest))
     if scheme not in DEFAULT_PORTS:
@@ -88,8 +91,12 @@ def without_password(text: str) -> str:
 def _sqlite_path(text: str, rest: str) -> Path:
     if rest.startswith("//"):
         rest = rest[2:]
-        if not rest.startswith("/"):  # sqlite://host/… is no file of this machine
+        if rest and not rest.startswith("/"):  # sqlite://host/… is no file of this machine
             raise _mistake(text, "a host in front of the path")
+        if rest.startswith("//"):  # SQLAlchemy's way to write an absolute path
+            rest = "/" + rest.lstrip("/")
+        elif not Path(rest).exists() and Path(rest[1:]).is_file():  # and its way of a relative one
+            rest = rest[1:]
     if not rest:
         raise _mistake(text, "no path")
     return Path(rest)

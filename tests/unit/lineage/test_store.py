@@ -89,6 +89,11 @@ def refusal(location, passwords=None, opening=open_store):
         ("sqlite:a/b.db", "a/b.db"),
         ("sqlite:/a/b.db", "/a/b.db"),
         ("sqlite:///a/b.db", "/a/b.db"),
+        ("sqlite:////a/b.db", "/a/b.db"),
+        ("sqlite+pysqlite:////a/b.db", "/a/b.db"),
+        ("sqlite+pysqlite:///a/b.db", "/a/b.db"),
+        ("mysql+pymysql://me@db/runs", "mysql://me@db/runs"),
+        ("postgresql+psycopg2://me@db/runs", "postgresql://me@db/runs"),
         ("mysql://me@db/runs", "mysql://me@db/runs"),
         ("mysql://me@db:3306/runs", "mysql://me@db/runs"),
         ("mysql://m%40e@db:1/my-runs", "mysql://m%40e@db:1/my-runs"),
@@ -101,6 +106,15 @@ def test_addresses(location, address):
     parsed = parse_address(location)
     assert str(parsed) == address
     assert parse_address(str(parsed)) == parsed
+
+
+def test_three_slashes_may_be_of_a_relative_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "b.db").write_bytes(b"")
+    for location in ("sqlite:///b.db", "sqlite+pysqlite:///b.db", "sqlite:b.db"):
+        assert str(parse_address(location)) == "b.db"
+    assert str(parse_address(f"sqlite:///{tmp_path}/b.db")) == f"{tmp_path}/b.db"
+    assert str(parse_address(f"sqlite://{tmp_path}/b.db")) == f"{tmp_path}/b.db"
 
 
 @pytest.mark.parametrize(

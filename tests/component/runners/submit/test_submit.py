@@ -1,7 +1,7 @@
 """`fareline submit` as a user meets it, against servers on this machine that play the jobs.
 
 The pipeline is compiled for real, and checked by the servers as the platforms would; its nodes are
-not executed, which tests/e2e/test_submit.py does.
+not executed, which tests/e2e/replays/test_submit.py does.
 """
 
 import json
