@@ -18,7 +18,7 @@ import sys
 from collections.abc import Callable
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from fareline.errors import UserMistake
@@ -118,15 +118,17 @@ def _start(program: Callable[[], object]) -> None:
     secure_names()
     try:
         require_ours()
-        program()
     except UserMistake as error:
-        known = error
+        _end(error)
+    try:
+        program()
     except (ImportError, AttributeError):
-        known = what_is_in_the_way()
-        if known is None:
-            raise
-    else:
-        return
+        if known := what_is_in_the_way():
+            _end(known)
+        raise
+
+
+def _end(known: "UserMistake") -> NoReturn:
     sys.stderr.write(f"fareline: {known}\n")
     sys.exit(known.exit_code)
 

@@ -204,3 +204,24 @@ def test_other_errors_stay_what_they_are(with_foreign):
     done = subprocess.run(start.command_for("broken"), capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.endswith("ModuleNotFoundError: No module named 'missing_1'\n")
+
+
+def test_a_name_that_is_taken_already_ends_the_command_in_one_line(foreign, tmp_path):
+    folder, environment = without_ours(foreign, tmp_path, "fareline", "cli")
+    (folder / "schema.py").write_text("")
+    shutil.rmtree(folder / "schema", ignore_errors=True)
+    program = "import schema\nfrom fareline.start import main\nmain()"
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"fareline: schema: imported from {folder / 'schema.py'} before ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_mistakes_of_the_program_itself_are_its_own_to_tell(with_foreign):
+    (with_foreign / "mistaken.py").write_text(
+        "from fareline.errors import UserMistake\nraise UserMistake('found 3')"
+    )
+    done = subprocess.run(start.command_for("mistaken"), capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.endswith("fareline.errors.UserMistake: found 3\n")
