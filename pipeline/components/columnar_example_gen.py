@@ -36,10 +36,10 @@ from tfx.types.standard_component_specs import (
 from tfx.utils import proto_utils
 
 from data.reading.csv_header import CsvFormat
-from data.reading.quarantine import require_few_bad
 from data.sources.local_query import LocalQuery
 from data.sources.visible import visible, with_content
 from data.splitting.hash import Splitting
+from data.writing.quarantine import require_few_bad
 from fareline import recorded
 from fareline.errors import DataError
 from fareline.recorded.data import source_files_text

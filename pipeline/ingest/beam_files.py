@@ -19,10 +19,10 @@ from data.reading.column_types import require_single_values
 from data.reading.csv_header import COMMAS, CsvFormat
 from data.reading.kinds import merge_kinds
 from data.reading.pieces import Piece, SourceFile, kinds_in, plan_file, read_piece
-from data.reading.quarantine import SHOWN, merge_counts
 from data.splitting.hash import Splitting, assign, require_column
 from data.splitting.time import TimeCounts, count_times, find_starts, merge_times
 from data.writing.example_files import ROWS_AT_ONCE, SplitWriter, open_split_files
+from data.writing.quarantine import SHOWN, merge_counts
 from fareline.errors import DataError
 from pipeline.ingest.piece_files import PARTS, PROGRESS, BadRows, ReadingProgress
 from pipeline.ingest.protection import Protection

@@ -9,7 +9,7 @@ from typing import Any
 
 from tfx.dsl.io import fileio
 
-from data.reading.quarantine import SHOWN, describe, quarantine_line
+from data.writing.quarantine import SHOWN, describe, quarantine_line
 
 PARTS = "parts"  # folder of what the pieces report, below the place for temporary files
 PROGRESS = "progress"  # folder of how far each piece is, there too

@@ -17,8 +17,8 @@ from tfx.types import standard_artifacts
 from tfx.utils import proto_utils
 
 from data.reading import pieces
-from data.reading.quarantine import TooManyBadRows
 from data.taxi import taxi_csv_path
+from data.writing.quarantine import TooManyBadRows
 from fareline import recorded
 from fareline.recorded.data import source_files
 from lineage.graph.graph import Graph

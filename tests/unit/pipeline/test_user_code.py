@@ -211,7 +211,7 @@ def test_what_lists_by_hand_once_lacked_is_there():
         "data.reading.batches",
         "data.reading.csv_header",
         "data.privacy",
-        "data.reading.quarantine",
+        "data.writing.quarantine",
         "data.reading.rows",
         "pipeline.ingest.protection",
         "pipeline.ingest.span_driver",
