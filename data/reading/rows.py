@@ -102,15 +102,6 @@ def require_columns(path: Path, names: Sequence[str], wanted: Wanted) -> None:
             "expected each name once",
             "rename one of them",
         )
-    if wanted.kinds and not set(names) & set(wanted.kinds):
-        pairs = _near_names(names, wanted.kinds)
-        alike = ", ".join(f"{name!r} for {other!r}" for other, name in pairs.items())
-        raise DataError.explain(
-            str(path),
-            "has none of the columns that the model reads",
-            f"expected some of {', '.join(wanted.kinds)}",
-            f"name {alike}" if alike else f"it has {', '.join(names) or 'none'}",
-        )
     missing = [name for name in wanted.kinds if name in wanted.required and name not in names]
     if missing:
         others = [name for name in names if name not in wanted.kinds]
@@ -121,6 +112,15 @@ def require_columns(path: Path, names: Sequence[str], wanted: Wanted) -> None:
             f"lacks the column{'s' * (len(missing) > 1)} {listed}",
             "expected every column that the schema requires in SERVING",
             f"did you mean {near[0]!r}" if near else f"it has {', '.join(names) or 'none'}",
+        )
+    if wanted.kinds and not set(names) & set(wanted.kinds):
+        pairs = _near_names(names, wanted.kinds)
+        alike = ", ".join(f"{name!r} for {other!r}" for other, name in pairs.items())
+        raise DataError.explain(
+            str(path),
+            "has none of the columns that the model reads",
+            f"expected some of {', '.join(wanted.kinds)}",
+            f"name {alike}" if alike else f"it has {', '.join(names) or 'none'}",
         )
 
 
