@@ -103,15 +103,6 @@ def require_columns(path: Path, names: Sequence[str], wanted: Wanted) -> None:
             "expected each name once",
             "rename one of them",
         )
-    if wanted.kinds and not set(names) & set(wanted.kinds):
-        pairs = _near_names(names, wanted.kinds)
-        alike = ", ".join(f"{name!r} for {other!r}" for other, name in pairs.items())
-        raise DataError.explain(
-            str(path),
-            "has none of the columns that the model reads",
-            f"expected some of {', '.join(wanted.kinds)}",
-            f"name {alike}" if alike else f"it has {', '.join(names) or 'none'}",
-        )
     missing = [name for name in wanted.kinds if name in wanted.required and name not in names]
     if missing:
         others = [name for name in names if name not in wanted.kinds]
@@ -123,27 +114,15 @@ def require_columns(path: Path, names: Sequence[str], wanted: Wanted) -> None:
             "expected every column that the schema requires in SERVING",
             f"did you mean {near[0]!r}" if near else f"it has {', '.join(names) or 'none'}",
         )
-    if wanted.kinds and not any(name in wanted.kinds for name in names):
-        raise _nothing_in_common(path, names, wanted)
-
-
-def _nothing_in_common(path: Path, names: Sequence[str], wanted: Wanted) -> DataError:
-    """Says so, or every row would be answered alike: as one that has no value."""
-    near = [
-        f"{name!r} for {m[0]!r}"
-        for name in names
-        if (m := difflib.get_close_matches(name, wanted.kinds, 1))
-    ]
-    hint = f"rename {', '.join(near)}" if near else f"it has {', '.join(names) or 'none'}"
-    for separator, called in _SEPARATORS.items():
-        if len(names) == 1 and separator in names[0]:
-            hint = f"{called} looks like its separator; write the file with commas"
-    return DataError.explain(
-        str(path),
-        "has none of the columns that the model reads",
-        f"expected some of {', '.join(wanted.kinds)}",
-        hint,
-    )
+    if wanted.kinds and not set(names) & set(wanted.kinds):
+        pairs = _near_names(names, wanted.kinds)
+        alike = ", ".join(f"{name!r} for {other!r}" for other, name in pairs.items())
+        raise DataError.explain(
+            str(path),
+            "has none of the columns that the model reads",
+            f"expected some of {', '.join(wanted.kinds)}",
+            f"name {alike}" if alike else f"it has {', '.join(names) or 'none'}",
+        )
 
 
 def _near_names(found: Sequence[str], wanted: Iterable[str]) -> dict[str, str]:

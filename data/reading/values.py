@@ -2,8 +2,7 @@
 
 Arrow converts whole arrays; where it refuses one, it converts the values that are written plainly,
 and Python's own `int` and `float` say what each of the others is, in one pass. Called by
-the readers of this folder. Imports pyarrow,
-and no TensorFlow.
+the readers of this folder. Imports pyarrow, and no TensorFlow.
 """
 
 import math

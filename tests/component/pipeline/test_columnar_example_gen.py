@@ -1,6 +1,7 @@
 """ColumnarExampleGen against TFX's CsvExampleGen, and what it records and refuses."""
 
 import collections
+import functools
 import glob
 import json
 from pathlib import Path
@@ -110,7 +111,7 @@ def test_the_same_without_a_schema_in_many_pieces_and_from_many_files(ours, tmp_
         (source / f"{part}.csv").write_text(rows)
     monkeypatch.setattr(pieces, "PIECE_BYTES", 200_000)
     blocks = pieces.iter_blocks
-    monkeypatch.setattr(pieces, "iter_blocks", lambda *given: blocks(*given, block_bytes=50_000))
+    monkeypatch.setattr(pieces, "iter_blocks", functools.partial(blocks, block_bytes=50_000))
     found = read(tmp_path, source)
     assert contents(found) == contents(ours)
     assert len(glob.glob(f"{found.uri}/Split-eval/data_tfrecord-*-of-00009.gz")) == 9
@@ -255,7 +256,7 @@ def test_splits_by_time_are_the_same_of_every_kind_and_format(tmp_path, kind, en
 def test_splits_by_time_and_shares_are_cut_where_the_data_says(tmp_path, monkeypatch):
     monkeypatch.setattr(pieces, "PIECE_BYTES", 2_000)
     blocks = pieces.iter_blocks
-    monkeypatch.setattr(pieces, "iter_blocks", lambda *given: blocks(*given, block_bytes=500))
+    monkeypatch.setattr(pieces, "iter_blocks", functools.partial(blocks, block_bytes=500))
     source = tmp_path / "t.csv"
     # Four rows of each time, dealt out over the file; what is set apart counts for nothing.
     rows = "".join(f"{t},{t % 3}\n" for t in [*range(1_500)] * 4)

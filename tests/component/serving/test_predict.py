@@ -339,3 +339,17 @@ def test_progress_says_rows_and_rate(monkeypatch):
     for rows in (1000, 22_000, 23_000):
         progress.update(rows)
     assert said == ["22,000 rows, 2,000 rows/s"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_a_file_without_a_column_of_the_model_is_refused(base, tmp_path, suffix):
+    source = tmp_path / f"in{suffix}"
+    if suffix == ".csv":
+        source.write_text("note,X\na,1\n")
+    elif suffix == ".jsonl":
+        source.write_text('{"note": "a", "X": 1}\n')
+    else:
+        pyarrow.parquet.write_table(pa.table({"note": ["a"], "X": [1.0]}), source)
+    with pytest.raises(FarelineError, match="none of the columns that the model reads|lacks"):
+        predict(base, source, tmp_path / "out.csv")
+    assert not (tmp_path / "out.csv").exists()

@@ -1,6 +1,7 @@
 """`fareline schema`: planted faults by their exact lines, and a change from proposal to history."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -363,3 +364,54 @@ def test_only_names_a_column_of_the_proposal(fareline, mistake, changed):
         "--only fares: schema-proposal.yaml does not change that column; expected one of fare, "
         "payment_type, extra. Hint: name another column, or leave it out."
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            b"1,2\n",
+            r"200 of 600 rows cannot be read, the first in line 402 \(2 fields; expected 19",
+        ),
+        (
+            b"\xe9" + b"," * 18 + b"\n",
+            "cannot be read, .*: expected UTF-8.* convert the file to UTF",
+        ),
+    ],
+    ids=["fields", "encoding"],
+)
+def test_too_many_unreadable_rows_are_said_by_every_command(
+    fareline, mistake, trips, tmp_path, line, said
+):
+    data = Path(write(trips))
+    columns = len(trips.columns)
+    line = line.replace(b"," * 18, b"," * (columns - 1))
+    data.write_bytes(data.read_bytes() + 200 * line)
+    said = said.replace("19", str(columns))
+    for words in (("infer", "--output", "new.pbtxt"), ("diff",), ("propose",)):
+        found = mistake(words[0], str(data), *words[1:])
+        assert re.search(said, found) and "at most 0.1 % of the rows" in found
+    assert not (tmp_path / "new.pbtxt").exists()
+    assert not (tmp_path / "schema-proposal.yaml").exists()
+    answer = json.loads(fareline("check", str(data), "--json", code=3))
+    kinds = {each["kind"] for each in answer["anomalies"]}
+    assert "UNREADABLE_ROWS" in kinds
+
+
+def test_few_unreadable_rows_are_left_out_by_every_command(fareline, trips, tmp_path, capfd):
+    data = Path(write(pd.concat([trips] * 3)))
+    data.write_bytes(data.read_bytes() + b"1,2\n")
+    for words in (("infer", "--output", "new.pbtxt"), ("diff",), ("propose",), ("check",)):
+        schema = None if words[0] == "infer" else "./s.pbtxt"
+        ran = CliRunner().invoke(
+            app,
+            [
+                "schema",
+                words[0],
+                str(data),
+                *words[1:],
+                *(["--schema", schema] * (schema is not None)),
+            ],
+        )
+        assert ran.exit_code in (0, 3), ran.output
+        assert "1 of 1,201 rows cannot be read" in capfd.readouterr().err + ran.output

@@ -2,12 +2,14 @@
 
 import csv
 import decimal
+import gzip
 import io
 import json
 from functools import partial
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.feather
 import pyarrow.parquet
 import pytest
 from hypothesis import given, settings
@@ -241,6 +243,31 @@ def test_a_file_that_cannot_be_used_is_refused_in_one_line(tmp_path, name, conte
     with pytest.raises(DataError, match=message) as caught:
         read(tmp_path / name, content)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".parquet", ".arrow"])
+def test_a_file_without_any_column_of_the_model_is_refused(tmp_path, ending):
+    wanted = Wanted({"fare": "float", "trip_miles": "float"})
+    path, names = tmp_path / f"t{ending}", ["Fares", "Trip Miles", "x"]
+    if ending.startswith(".csv"):
+        content = ",".join(names) + "\n1,2,3\n"
+    else:
+        content = json.dumps(dict(zip(names, (1, 2, 3), strict=True)))
+    if ending in (".parquet", ".arrow"):
+        table = pa.table({name: [1.0] for name in names})
+        if ending == ".parquet":
+            pyarrow.parquet.write_table(table, path)
+        else:
+            pyarrow.feather.write_feather(table, path)
+    else:
+        with (gzip.open if ending.endswith(".gz") else open)(path, "wt") as file:
+            file.write(content)
+    with pytest.raises(
+        DataError,
+        match="has none of the columns that the model reads; expected some of fare, trip_miles. "
+        "Hint: name 'fare' for 'Fares', 'trip_miles' for 'Trip Miles'",
+    ):
+        next(open_rows(path, wanted))
 
 
 def test_no_file_and_a_folder(tmp_path):
