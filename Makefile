@@ -2,7 +2,7 @@
 # ARGS goes to the command: make run ARGS="--set training.steps=50"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ready run test test-replays test-all test-current test-newcomer test-stores test-image lint format bench golden requirements clean distclean
+.PHONY: help setup ready run test test-replays test-all test-current test-newcomer test-stores test-image fuzz lint format bench golden requirements clean distclean
 
 # With it set, Python compiles TFX anew in every process, which takes twenty seconds each.
 unexport PYTHONDONTWRITEBYTECODE
@@ -48,6 +48,10 @@ test-replays: ready ## Runs whole compiled specs here, as Vertex and Kubeflow wo
 test-all: export CI = true
 test-all: CHOSEN =
 test-all: test ## Runs `test` and the replays, where a program that is missing is a failure
+
+fuzz: export FUZZ_EXAMPLES ?= 10000
+fuzz: ready ## Tries 10,000 column names, rows, settings and requests of each kind (FUZZ_EXAMPLES=…)
+	$(PYTEST) tests/fuzz $(ARGS)
 
 # These two take ARGS from the environment, where make puts what its command line sets.
 test-current: ## Proves the current stack: run and test-all on a clean Debian 13 (root; ARGS for test)

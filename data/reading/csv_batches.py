@@ -184,9 +184,12 @@ class _Records:
 
 
 def split_record(text: str) -> list[str]:
-    """The cells of one record, as Python's csv module reads them, whatever their length."""
+    """The cells of one record, as Python's csv module reads them, whatever their length.
+
+    A zero byte comes out as an escape: the module refuses it before Python 3.11.
+    """
     with long_cells():
-        return next(csv.reader(io.StringIO(text, newline="")))
+        return next(csv.reader(io.StringIO(text.replace("\0", "\\x00"), newline="")))
 
 
 def _unclosed(block: Block) -> list[BadRow]:

@@ -89,6 +89,13 @@ def read_header(stream: BinaryIO, path: str) -> Header:
             "expected a UTF-8 CSV file with the column names in its first line",
             "convert it, for example with iconv -f WINDOWS-1252 -t UTF-8",
         ) from error
+    if "\0" in text:  # Python's csv module refuses it before 3.11, and reads it since
+        raise DataError.explain(
+            path,
+            "a zero byte in the header",
+            "expected a UTF-8 CSV file with the column names in its first line",
+            "see whether it is a CSV file, and in UTF-8; a zero byte is no part of any name",
+        )
     with long_cells():
         names = next(csv.reader(io.StringIO(text, newline="")), [])
     if not names:

@@ -14,6 +14,7 @@ import pyarrow.csv
 
 from data.reading.rows import BadRow, Rows, Wanted, require_columns, sort_out
 from data.reading.values import Fault, convert, decode
+from fareline.errors import DataError
 
 _BLOCK_BYTES = 16 << 20  # the longest row
 _FIELDS = "wrong_number_of_fields"
@@ -103,8 +104,16 @@ def _read_header(path: Path) -> tuple[list[str], int]:
     parse = pyarrow.csv.ParseOptions(
         newlines_in_values=True, invalid_row_handler=lambda row: "skip"
     )
-    with pyarrow.csv.open_csv(path, read_options=options, parse_options=parse) as reader:
-        names = list(reader.schema.names)
+    try:
+        with pyarrow.csv.open_csv(path, read_options=options, parse_options=parse) as reader:
+            names = list(reader.schema.names)
+    except UnicodeDecodeError as error:
+        raise DataError.explain(
+            str(path),
+            f"not UTF-8 text (byte 0x{error.object[error.start]:02x} in the header)",
+            "expected a UTF-8 CSV file with the column names in its first line",
+            "convert it, for example with iconv -f WINDOWS-1252 -t UTF-8",
+        ) from error
     return names, 1 + sum(name.count("\n") for name in names)
 
 
