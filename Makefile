@@ -2,7 +2,7 @@
 # ARGS goes to the command: make run ARGS="--set training.steps=50"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ready run test test-replays test-plants test-all test-current test-newcomer test-stores test-image lint format bench golden requirements clean distclean
+.PHONY: help setup ready run test test-replays test-plants test-all test-current test-newcomer test-stores test-image fuzz lint format bench golden requirements clean distclean
 
 # With it set, Python compiles TFX anew in every process, which takes twenty seconds each.
 unexport PYTHONDONTWRITEBYTECODE
@@ -51,6 +51,10 @@ test-plants: ready ## Checks every planted model that must not be published, wit
 test-all: export CI = true
 test-all: CHOSEN =
 test-all: test ## Runs `test`, replays and plants, where a program that is missing is a failure
+
+fuzz: export FUZZ_EXAMPLES ?= 10000
+fuzz: ready ## Tries 10,000 column names, rows, settings and requests of each kind (FUZZ_EXAMPLES=…)
+	$(PYTEST) tests/fuzz $(ARGS)
 
 # These two take ARGS from the environment, where make puts what its command line sets.
 test-current: ## Proves the current stack: run and test-all on a clean Debian 13 (root; ARGS for test)

@@ -25,6 +25,17 @@ PATH_SETTINGS = (
     "drift.serving_sample",
     "push.destination",
 )
+# What PyYAML raises, and what its constructors let through: ValueError of a date that there is not,
+# IndexError of `!!int ''`, AttributeError of a date by tag that is none, and the end of the stack.
+_NOT_YAML = (
+    yaml.YAMLError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
 # Sections that hold a path for each name that the user chose.
 PATH_MAPPINGS = ("data.source.sql.files", "data.source.bigquery.files")
 
@@ -64,9 +75,10 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise SettingsError.explain(
             str(path), f"cannot be read ({error.strerror})", "expected a settings file", hint
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except _NOT_YAML as error:
         mark = getattr(error, "problem_mark", None)
-        found = f"{error.problem} in line {mark.line + 1}" if mark else str(error).splitlines()[0]
+        said = str(error).partition("\n")[0] or type(error).__name__
+        found = f"{error.problem} in line {mark.line + 1}" if mark else said
         raise SettingsError.explain(str(path), found, "expected YAML in UTF-8", hint) from error
     if not isinstance(values, dict):
         found = "the file is empty" if values is None else f"found {_name_kind(values)}"
@@ -86,7 +98,7 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
         )
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except _NOT_YAML as error:
         raise SettingsError.explain(
             where, f"found {text!r}", "expected a YAML value", "quote the value"
         ) from error

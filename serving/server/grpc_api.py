@@ -159,7 +159,8 @@ def _method(answer: Callable[..., Any], request_type: Any) -> grpc.RpcMethodHand
     def read(data: bytes) -> Any:
         try:
             return request_type.FromString(data)
-        except DecodeError as error:
+        # The C++ implementation of protobuf has SystemError for some bytes that are no message.
+        except (DecodeError, SystemError) as error:
             return RefusedError.malformed(f"the request is no {request_type.__name__} ({error})")
 
     return grpc.unary_unary_rpc_method_handler(

@@ -48,7 +48,7 @@ class RequiredColumns:
                 continue
             try:
                 features = tf.train.Example.FromString(row).features.feature
-            except DecodeError:
+            except (DecodeError, SystemError):
                 return  # the graph says what is wrong with it
             missing = [name for name in self._names if not _has_value(features, name)]
             if missing:

@@ -120,8 +120,11 @@ def test_a_plain_row_may_have_the_columns_of_the_training_data_that_no_feature_i
     signature = exported.servable.find_signature("")
     row = {name: values[0] for name, values in ROWS[1].items()}
     needed = {name: row[name] for name in exported.needed}
-    whole, bare = (read_body({"instances": [each]}, signature) for each in (row, needed))
-    assert whole["examples"].tolist() == bare["examples"].tolist()
+    whole, bare = (
+        tf.train.Example.FromString(read_body({"instances": [each]}, signature)["examples"][0])
+        for each in (row, needed)
+    )
+    assert whole == bare and set(whole.features.feature) == exported.needed
     with pytest.raises(RefusedError, match="no column 'mils'; did you mean miles"):
         read_body({"instances": [row | {"mils": 1.0}]}, signature)
     with pytest.raises(RefusedError, match=r"instances\[0\]: without miles"):

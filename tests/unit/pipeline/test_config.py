@@ -465,6 +465,9 @@ def test_a_missing_end_of_a_range(tmp_path):
             "expected the node content, but found '<stream end>' in line 3",
             "expected YAML in UTF-8",
         ),
+        ("seed: !!int ''\n", "string index out of range", "expected YAML in UTF-8"),
+        ("seed: 2026-13-45\n", "month must be in 1..12", "expected YAML in UTF-8"),
+        ("? {a: 1}\n: 1\n", "found unhashable key in line 1", "expected YAML in UTF-8"),
         (
             "name: a\n\tseed: 1\n",
             "found character '\\t' that cannot start any token in line 2",
@@ -575,9 +578,11 @@ def test_set_without_key_and_value(override):
     )
 
 
-def test_set_with_a_value_that_is_no_yaml():
-    assert refusal(DEFAULT_PATH, "tuning.search.width=[32") == (
-        "--set tuning.search.width=[32: found '[32'; expected a YAML value. Hint: quote the value."
+@pytest.mark.parametrize("value", ["[32", "2026-13-45", "!!int ''", "[" * 2000])
+def test_set_with_a_value_that_is_no_yaml(value):
+    assert refusal(DEFAULT_PATH, f"tuning.search.width={value}") == (
+        f"--set tuning.search.width={value}: found {value!r}; expected a YAML value. "
+        "Hint: quote the value."
     )
 
 

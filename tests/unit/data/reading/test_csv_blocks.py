@@ -142,6 +142,12 @@ def test_lines_reasons_and_rows_of_what_is_set_apart():
     assert bad[1].fault.message == "i: x: expected an integer"
 
 
+def test_a_zero_byte_in_a_cell_is_kept_and_shown_as_an_escape_where_the_row_is_set_apart():
+    good, bad = read(b"1,2,a\0b\nx,3,c\0\n")
+    assert good == [(1, 2.0, b"a\0b")]
+    assert [row.row for row in bad] == [{"i": "x", "f": "3", "s": "c\\x00"}]
+
+
 def test_every_line_behind_a_quote_that_never_closes_is_set_apart():
     good, bad = read(b'1,2,a\n2,3,"b\n3,4,c\n4,5,d\n')
     assert good == [(1, 2.0, b"a")]
@@ -185,7 +191,12 @@ def test_header(data, names, end, lines):
 
 
 @pytest.mark.parametrize(
-    ("data", "found"), [(b"", "the file is empty"), (b"\xff,b\n", "not UTF-8 text (byte 0xff")]
+    ("data", "found"),
+    [
+        (b"", "the file is empty"),
+        (b"\xff,b\n", "not UTF-8 text (byte 0xff"),
+        (b"a,b\0\n1,2\n", "a zero byte in the header"),
+    ],
 )
 def test_no_header(data, found):
     with pytest.raises(DataError, match="t.csv: ") as error:

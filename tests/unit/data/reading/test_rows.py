@@ -42,6 +42,11 @@ def read(path, content, wanted=WANTED):
     return good, bad, blank
 
 
+def test_a_header_that_is_no_utf8_is_refused_in_a_line(tmp_path):
+    with pytest.raises(DataError, match=r"t.csv: not UTF-8 text \(byte 0x80 in the header\)"):
+        read(tmp_path / "t.csv", b"\x80,hour,fare\n1,2,3\n")
+
+
 def test_a_csv_with_everything_that_goes_wrong(tmp_path):
     content = (
         b"\xef\xbb\xbfhour,fare,company,note\r\n"

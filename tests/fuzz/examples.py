@@ -1,0 +1,23 @@
+"""How many examples each property is tried with, and from which seed."""
+
+import os
+
+from hypothesis import HealthCheck
+
+# `make fuzz` sets it; `make test` takes few, the same each time.
+_ASKED = os.environ.get("FUZZ_EXAMPLES")
+
+
+def examples(share: int) -> dict:
+    """Arguments of hypothesis.settings.
+
+    Args:
+        share: How many examples `make test` takes.
+    """
+    return {
+        "max_examples": int(_ASKED or share),
+        "derandomize": _ASKED is None,
+        "print_blob": True,  # what to repeat a failure with
+        "deadline": None,
+        "suppress_health_check": list(HealthCheck),
+    }
