@@ -6,7 +6,6 @@ import io
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.data.test_csv_blocks import FILE, KINDS, expected_rows
 
 from data.reading.csv_batches import UNCLOSED
 from data.reading.pieces import plan_file, read_piece
@@ -14,6 +13,7 @@ from data.reading.rows import Wanted
 from data.reading.rows_file import open_rows
 from fareline.errors import DataError
 from tests.fuzz.examples import examples
+from tests.unit.data.reading.test_csv_blocks import FILE, KINDS, expected_rows
 
 # As a table may have them: any Unicode text but the zero byte, which Python's csv module cannot
 # write before 3.11.
