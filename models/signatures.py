@@ -20,6 +20,8 @@ from tensorflow_transform.saved.saved_transform_io_v2 import SavedModelLoader
 
 from models.heads import BinaryHead, Head
 from models.needed_columns import find_needed_columns
+from preprocessing.labels import Value
+from preprocessing.weighting import MISSING_WEIGHT
 
 EXAMPLES = [tf.TensorSpec([None], tf.string, name="examples")]
 
@@ -33,6 +35,8 @@ class ServingModule(tf.Module):
         label_column: Raw column that no request carries.
         head: What is answered.
         weight_column: Another, that weighs examples in training; None: there is none.
+        label_value: Stands in the label column in serving: the transform graph computes the label
+            all the same, and fails where a row must have one and has none.
     """
 
     def __init__(
@@ -42,6 +46,7 @@ class ServingModule(tf.Module):
         label_column: str,
         head: Head,
         weight_column: str | None = None,
+        label_value: Value = 0,
     ):
         super().__init__()
         # Keras's variables wrap TensorFlow's; the wrappers, once tracked, are what is saved twice.
@@ -51,19 +56,26 @@ class ServingModule(tf.Module):
         self.transform_graph = vars(loader)  # tracked, as TFT's layer does it
         self._transform = loader.apply_transform_model
         self._raw_spec = transform_output.raw_feature_spec()
+        self._absent = {label_column: label_value}
+        if weight_column is not None:
+            self._absent[weight_column] = MISSING_WEIGHT
         self._answer = head.answer
         self._input_names = [tensor.name for tensor in model.inputs]
         needed = find_needed_columns(loader, self._input_names)
         self._served_spec = {
             name: spec
             for name, spec in self._raw_spec.items()
-            if name not in (label_column, weight_column) and (needed is None or name in needed)
+            if name not in self._absent and (needed is None or name in needed)
         }
 
     @tf.function(input_signature=EXAMPLES, autograph=False)
     def serving_default(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answers requests: string [batch] -> the outputs of the task (models.heads)."""
-        transformed = self._transform(tf.io.parse_example(examples, self._served_spec))
+        columns = tf.io.parse_example(examples, self._served_spec)
+        for name, value in self._absent.items():
+            if name in self._raw_spec:
+                columns[name] = _fill(self._raw_spec[name], value, tf.size(examples))
+        transformed = self._transform(columns)
         inputs = {name: transformed[name] for name in self._input_names}
         return self._answer(self._score(inputs))
 
@@ -73,6 +85,17 @@ class ServingModule(tf.Module):
         return self._transform(tf.io.parse_example(examples, self._raw_spec))
 
 
+def _fill(spec: tf.io.FixedLenFeature | tf.io.VarLenFeature, value: Value, rows: tf.Tensor):
+    """A column that holds a value in every row, as an example of that specification has it."""
+    value = tf.constant(value, spec.dtype)
+    if isinstance(spec, tf.io.FixedLenFeature):
+        return tf.fill(tf.concat([[rows], tf.constant(spec.shape, tf.int32)], axis=0), value)
+    places = tf.range(tf.cast(rows, tf.int64))
+    indices = tf.stack([places, tf.zeros_like(places)], axis=1)
+    shape = tf.stack([tf.cast(rows, tf.int64), tf.constant(1, tf.int64)])
+    return tf.SparseTensor(indices, tf.fill([rows], value), shape)
+
+
 def export_model(
     model: keras.Model,
     transform_output: tft.TFTransformOutput,
@@ -80,6 +103,7 @@ def export_model(
     model_dir: str,
     head: Head | None = None,
     weight_column: str | None = None,
+    label_value: Value = 0,
 ) -> None:
     """Writes a SavedModel with the signatures `serving_default` and `transform_features`.
 
@@ -90,9 +114,10 @@ def export_model(
         model_dir: The folder to write.
         head: What is answered; by default a probability.
         weight_column: Another column that no request carries, if one weighs examples in training.
+        label_value: A value that is a label by the rule.
     """
     head = head or BinaryHead()
-    module = ServingModule(model, transform_output, label_column, head, weight_column)
+    module = ServingModule(model, transform_output, label_column, head, weight_column, label_value)
     tf.saved_model.save(
         module,
         model_dir,

@@ -57,6 +57,7 @@ def run_fn(fn_args) -> None:
         fn_args.serving_model_dir,
         head,
         weighting.column if weighting else None,
+        label.some_value,
     )
 
 

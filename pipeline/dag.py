@@ -5,6 +5,7 @@ modules: `tfx.v1` also imports the Google Cloud clients, which takes four second
 """
 
 import dataclasses
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -40,6 +41,7 @@ from pipeline.nodes.data_gate import drift_rules, gate_policy
 from pipeline.nodes.example_gen import build_example_gen
 from pipeline.nodes.tuner import find_last_hyperparameters, inputs_to_decide_by, tuning_config
 from pipeline.resolvers.baseline import BaselineStrategy
+from pipeline.rules.inferred import inferred_uses
 from pipeline.settings.settings import Settings
 from pipeline.user_code import (
     MODEL_SOURCES,
@@ -155,6 +157,8 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
         decision=data_policy.outputs["decision"],
         drift=drift_monitor.outputs["drift"],
         examples=example_gen.outputs["examples"],
+        schema=schema,
+        uses=json.dumps(inferred_uses(settings)),
         passed_data=passed_data,
     )
     drift = drift_monitor.outputs["drift"]

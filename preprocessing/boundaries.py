@@ -1,17 +1,22 @@
-"""Quantile boundaries of many columns in one analyzer, each as `tft.quantiles` finds them.
+"""Quantile boundaries of many columns in one analyzer, the same to the last bit on every run.
 
-`tft.quantiles` itself takes many columns at once, but gives no boundaries for one without values,
-and so one row too few. Called by preprocessing.transform. Must not import pipeline, runners or an
-orchestrator.
+Of some thousand values each is what `tft.quantiles` finds. Of more values that one gives what hangs
+on the order in which Beam merges parts of the data. Here values are counted. Where a column has
+more than `MOST_KEYS` different ones, the last bits of their fractions are left out until it has
+not: the same number of bits in whatever order the values come. Called by preprocessing.transform.
+Must not import pipeline, runners or an orchestrator.
 """
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 
 import apache_beam as beam
 import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
-from tensorflow_transform.analyzers import QuantilesCombiner
+
+MOST_KEYS = 1 << 15  # of a column: 400 kB
+_ALL_BUT_SIGN = np.int32(0x7FFFFFFF)
 
 
 def quantile_boundaries(values: tf.Tensor, sizes: Sequence[int]) -> tf.Tensor:
@@ -35,8 +40,90 @@ def quantile_boundaries(values: tf.Tensor, sizes: Sequence[int]) -> tf.Tensor:
     return boundaries
 
 
+@dataclasses.dataclass
+class Column:
+    """How often each value of a column was seen.
+
+    Attributes:
+        level: How many of the last bits of the keys are left out.
+        keys: Distinct keys (`_keys_of`), int32, in ascending order.
+        counts: int64, of each key.
+        waiting: Values that are not counted yet, float32 arrays.
+        size: How many these are.
+    """
+
+    level: int = 0
+    keys: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, np.int32))
+    counts: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, np.int64))
+    waiting: list[np.ndarray] = dataclasses.field(default_factory=list)
+    size: int = 0
+
+    def add(self, values: np.ndarray) -> None:
+        """Adds float32 values without NaN; counts them when they are many."""
+        self.waiting.append(values)
+        self.size += len(values)
+        if self.size >= MOST_KEYS:
+            self.count()
+
+    def count(self) -> None:
+        """Counts what waits."""
+        if self.waiting:
+            keys, counts = np.unique(_keys_of(np.concatenate(self.waiting)), return_counts=True)
+            self.waiting, self.size = [], 0
+            self._merge(keys >> self.level, counts)
+
+    def merge(self, other: "Column") -> None:
+        """Adds what another has counted."""
+        self.count()
+        other.count()
+        level = max(self.level, other.level)
+        self.keys, self.level = self.keys >> (level - self.level), level
+        self._merge(other.keys >> (level - other.level), other.counts)
+
+    def _merge(self, keys: np.ndarray, counts: np.ndarray) -> None:
+        """Adds counts by keys of the same level, and leaves out bits while the keys are too many.
+
+        The level that this ends at is the least at which all values together have few enough keys.
+        No part of them needs a higher one, so that it hangs on no order.
+        """
+        keys, counts = np.concatenate([self.keys, keys]), np.concatenate([self.counts, counts])
+        self.keys, self.counts = _sum_by_key(keys, counts)
+        while len(self.keys) > MOST_KEYS:
+            self.level += 1
+            self.keys, self.counts = _sum_by_key(self.keys >> 1, self.counts)
+
+    def boundaries(self, size: int) -> np.ndarray:
+        """float32 [size - 1]: the values at the ranks 1/size, 2/size …; zeros without values."""
+        self.count()
+        if not len(self.keys):
+            return np.zeros(size - 1, np.float32)
+        up_to = np.cumsum(self.counts)
+        ranks = np.arange(1, size) * up_to[-1] // size
+        return _values_of(self.keys[np.searchsorted(up_to, ranks, "right")], self.level)
+
+
+def _sum_by_key(keys: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    distinct, places = np.unique(keys, return_inverse=True)
+    sums = np.zeros(len(distinct), np.int64)
+    np.add.at(sums, places, counts)
+    return distinct, sums
+
+
+def _keys_of(values: np.ndarray) -> np.ndarray:
+    """Integers in the order of float32 values; the last bits are the last of the fraction."""
+    bits = (values + np.float32(0)).view(np.int32)  # -0 is 0
+    return np.where(bits < 0, bits ^ _ALL_BUT_SIGN, bits)
+
+
+def _values_of(keys: np.ndarray, level: int) -> np.ndarray:
+    """The least value of each key."""
+    keys = keys << level
+    values = np.where(keys < 0, keys ^ _ALL_BUT_SIGN, keys).astype(np.int32).view(np.float32)
+    return np.where(np.isnan(values), np.float32(-np.inf), values)
+
+
 class BoundariesFn(beam.CombineFn):
-    """TFT's combiner of quantiles, one for each column.
+    """Counts the values of each column.
 
     Args:
         sizes: How many buckets each column gets.
@@ -45,45 +132,34 @@ class BoundariesFn(beam.CombineFn):
     def __init__(self, sizes: Sequence[int]):
         self._sizes = tuple(sizes)
 
-    def setup(self, *args, **kwargs) -> None:
-        """Makes the combiners where they are used: they need not be sent there."""
-        # The error is as in tft.bucketize.
-        self._combiners = [
-            QuantilesCombiner(size, min(1 / size, 0.01), np.float32) for size in self._sizes
-        ]
-
-    def create_accumulator(self) -> list:
+    def create_accumulator(self) -> list[Column]:
         """No rows yet."""
-        return [combiner.create_accumulator() for combiner in self._combiners]
+        return [Column() for _ in self._sizes]
 
-    def add_input(self, accumulator: list, batch: tuple[np.ndarray]) -> list:
+    def add_input(self, accumulator: list[Column], batch: tuple[np.ndarray]) -> list[Column]:
         """Adds a batch of rows."""
         (values,) = batch
-        return [
-            combiner.add_input(sketch, (column[~np.isnan(column)],))
-            for combiner, sketch, column in zip(self._combiners, accumulator, values.T, strict=True)
-        ]
+        for column, cells in zip(accumulator, values.T, strict=True):
+            column.add(cells[~np.isnan(cells)])
+        return accumulator
 
-    def merge_accumulators(self, accumulators: Iterable[list]) -> list:
+    def merge_accumulators(self, accumulators: Iterable[list[Column]]) -> list[Column]:
         """Adds them up."""
-        return [
-            combiner.merge_accumulators(sketches)
-            for combiner, sketches in zip(
-                self._combiners, zip(*accumulators, strict=True), strict=True
-            )
-        ]
+        first, *others = accumulators
+        for other in others:
+            for column, more in zip(first, other, strict=True):
+                column.merge(more)
+        return first
 
-    def compact(self, accumulator: list) -> list:
+    def compact(self, accumulator: list[Column]) -> list[Column]:
         """Makes it smaller before it is sent."""
-        return [
-            combiner.compact(sketch)
-            for combiner, sketch in zip(self._combiners, accumulator, strict=True)
-        ]
+        for column in accumulator:
+            column.count()
+        return accumulator
 
-    def extract_output(self, accumulator: list) -> np.ndarray:
+    def extract_output(self, accumulator: list[Column]) -> np.ndarray:
         """The boundaries, float32 [columns, largest size - 1]."""
         boundaries = np.full([len(self._sizes), max(self._sizes) - 1], np.inf, np.float32)
-        for place, (combiner, sketch) in enumerate(zip(self._combiners, accumulator, strict=True)):
-            (found,) = combiner.extract_output(sketch)
-            boundaries[place, : self._sizes[place] - 1] = np.ravel(found)
+        for place, (column, size) in enumerate(zip(accumulator, self._sizes, strict=True)):
+            boundaries[place, : size - 1] = column.boundaries(size)
         return boundaries

@@ -1,7 +1,8 @@
 """Which column is what: feature kinds, transformed names and category counts, read from settings.
 
 Plain Python, no TensorFlow: the settings, the transform, the network and the checks all ask here,
-so that a name or a size is decided in one place. Must import nothing but the standard library.
+so that a name or a size is decided in one place. Must import nothing but the standard library and
+preprocessing.names.
 
 Category indices of every embedded feature share one layout, so that a network can be built from
 the settings alone, before any data is seen:
@@ -14,6 +15,8 @@ the settings alone, before any data is seen:
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
+
+from preprocessing.names import file_name, transformed_stem
 
 MISSING_INDEX = 0
 
@@ -33,7 +36,7 @@ class Numeric:
     @property
     def output(self) -> str:
         """Transformed name, float32 [batch, 1], no unit."""
-        return f"{self.column}_scaled_xf"
+        return f"{transformed_stem(self.column)}_scaled_xf"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +60,12 @@ class Categories:
     @property
     def output(self) -> str:
         """Transformed name, int64 [batch, 1]."""
-        return f"{self.column}_{self.kind}_xf"
+        return f"{transformed_stem(self.column)}_{self.kind}_xf"
+
+    @property
+    def file_name(self) -> str:
+        """Of its vocabulary, below the assets of the transform graph."""
+        return file_name(self.column)
 
     @property
     def index_count(self) -> int:

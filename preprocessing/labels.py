@@ -1,7 +1,7 @@
 """What is predicted: the label rules, one class each, read from settings.
 
 Plain Python, no TensorFlow: the settings, the transform, the network and the Evaluator all ask
-here. Must import nothing but the standard library.
+here. Must import nothing but the standard library and preprocessing.names.
 
 A row can lack a label: its column is empty, or holds what the rule has no place for. Such a row
 becomes no class and no number. With `other: error` Transform fails on the first one; with `drop`
@@ -12,10 +12,15 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar
 
+from preprocessing.names import transformed_stem
+
 BINARY, MULTICLASS, REGRESSION = TASKS = ("binary", "multiclass", "regression")
 DROP, CLASS, ERROR = "drop", "class", "error"
 ROUNDING = 1e-6  # eight times the spacing of float32, and far below a cent in 10,000 dollars
 OTHER_CLASS = "other"  # the name of the class of everything else, with `other: class`
+
+# Of transformed names, which a label of such a column would share (preprocessing.features).
+_FEATURE_ENDINGS = ("_scaled", "_bucket", "_vocab", "_category", "_weight")
 
 Value = int | str
 Numbers = TypeVar("Numbers")  # an array of numpy, or a tensor
@@ -37,17 +42,26 @@ class Label:
     @property
     def output(self) -> str:
         """Transformed name, [batch, 1]; int64 of a class, float32 of a number."""
-        return f"{self.column}_xf"
+        stem = transformed_stem(self.column)
+        # `tip` in buckets is the feature `tip_bucket_xf`; the label `tip_bucket` is another.
+        return f"{stem}_label_xf" if stem.endswith(_FEATURE_ENDINGS) else f"{stem}_xf"
 
     @property
     def weight_output(self) -> str | None:
         """Transformed name of the weight, float32 [batch, 1]; None where every row has a label."""
-        return None if self.other == ERROR else f"{self.column}_weight_xf"
+        if self.other == ERROR:
+            return None
+        return f"{transformed_stem(self.column)}_weight_xf"
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The raw columns that the rule reads."""
         return (self.column,)
+
+    @property
+    def some_value(self) -> Value:
+        """A value of the column that is a label by the rule."""
+        return 0
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -115,6 +129,11 @@ class Flag(Label):
             return None
         return "1" if value == self.positive else "0"
 
+    @property
+    def some_value(self) -> Value:
+        """What means 1."""
+        return self.positive
+
 
 @dataclasses.dataclass(frozen=True)
 class Classes(Label):
@@ -126,6 +145,11 @@ class Classes(Label):
 
     task = MULTICLASS
     values: tuple[Value, ...] = ()
+
+    @property
+    def some_value(self) -> Value:
+        """The first class."""
+        return self.values[0]
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -130,17 +130,38 @@ def _to_columns(
 def look_up(column: Column, feature: Categories) -> tf.Tensor:
     """Rank among the most frequent values, from 1; hash bucket beyond; 0 if missing.
 
+    Whole numbers that are floats, as pandas writes integers with gaps, are the integers.
     Where the data holds fewer than `size` distinct values the out-of-vocabulary indices follow
     the last entry directly. int64 [batch, 1].
     """
     return _as_index(
         tft.compute_and_apply_vocabulary(
-            column,
+            _as_entries(column),
             top_k=feature.size,
             num_oov_buckets=feature.oov_buckets,
-            vocab_filename=feature.column,
+            vocab_filename=feature.file_name,
         )
     )
+
+
+def _as_entries(column: Column) -> Column:
+    """What stands in a vocabulary for each value: text in one line, or an integer."""
+    if column.dtype == tf.string:
+        return on_values(column, _escape_line_ends)
+    return on_values(column, _as_text) if column.dtype.is_floating else column
+
+
+def _escape_line_ends(values: tf.Tensor) -> tf.Tensor:
+    """A vocabulary has one value per line, and leaves out, in silence, what has several lines."""
+    for pattern, rewrite in ((r"\\", r"\\\\"), (r"\n", r"\\n"), (r"\r", r"\\r")):
+        values = tf.strings.regex_replace(values, pattern, rewrite)
+    return values
+
+
+def _as_text(values: tf.Tensor) -> tf.Tensor:
+    integers = tf.cast(values, tf.int64)
+    whole = tf.equal(tf.cast(integers, values.dtype), values)
+    return tf.where(whole, tf.strings.as_string(integers), tf.strings.as_string(values))
 
 
 def take_category(column: Column, feature: Categories) -> tf.Tensor:
@@ -148,8 +169,9 @@ def take_category(column: Column, feature: Categories) -> tf.Tensor:
     outside = tf.constant(feature.size, tf.int64)
 
     def clip(x: tf.Tensor) -> tf.Tensor:
-        x = tf.cast(x, tf.int64)
-        return tf.where((x >= 0) & (x < outside), x, outside)
+        integer = tf.cast(x, tf.int64)
+        known = (integer >= 0) & (integer < outside) & tf.equal(tf.cast(integer, x.dtype), x)
+        return tf.where(known, integer, outside)
 
     return _as_index(on_values(column, clip))
 
@@ -216,7 +238,7 @@ def _take_amount(values: tf.Tensor, label: Amount) -> tuple[tf.Tensor, tf.Tensor
 def _require_label(
     result: tf.Tensor, valid: tf.Tensor, values: tf.Tensor, label: Label
 ) -> tf.Tensor:
-    """Fails where the label is made and a row lacks one; in serving, no label is made."""
+    """Fails where a row lacks a label; in serving, models.signatures gives every row one."""
     message = (
         f"label.column: {label.column} is empty or no label by its rule in some rows, which hold "
         "(first five; empty as 0 or nothing)"

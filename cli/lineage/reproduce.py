@@ -22,8 +22,13 @@ def reproduce(
         bool, typer.Option("--force", help="With other code or data all the same.")
     ] = False,
     tolerance: Annotated[
-        float, typer.Option(min=0, help="Largest absolute difference of a metric.")
-    ] = 0.01,
+        float | None,
+        typer.Option(
+            min=0,
+            help="Largest absolute difference of a metric; by default 0 where code, packages and "
+            "kind of machine are as recorded, else 0.01.",
+        ),
+    ] = None,
     keep_workspace: Annotated[
         bool, typer.Option("--keep-workspace", help="Leave the fresh workspace there.")
     ] = False,
@@ -53,15 +58,21 @@ def reproduce(
 
 
 def _check(
-    recipe: "Recipe", force: bool, tolerance: float, keep_workspace: bool, as_json: bool
+    recipe: "Recipe", force: bool, tolerance: float | None, keep_workspace: bool, as_json: bool
 ) -> None:
     import dataclasses
 
     from lineage.answers.reproduce.reproduce import compare_metrics
     from lineage.answers.reproduce.view import draw_comparison
-    from runners.publishing.reproduction import make_again, require_reproducible
+    from runners.publishing.reproduction import (
+        default_tolerance,
+        make_again,
+        require_reproducible,
+    )
 
     require_reproducible(recipe, force)
+    if tolerance is None:
+        tolerance = default_tolerance(recipe)
     metrics, kept = make_again(recipe, keep_workspace)
     compared = compare_metrics(recipe.metrics, metrics, tolerance)
     within = all(metric.within for metric in compared)

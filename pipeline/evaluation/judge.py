@@ -25,7 +25,7 @@ from pipeline.evaluation.verdict import (
 )
 from pipeline.settings.evaluation import Bounds, Evaluation
 from pipeline.settings.metrics import BOTH_LABELS, BY_NAME, EXAMPLES, POSITIVES, Metric, main_metric
-from pipeline.settings.slicing import OVERALL, group_name, is_name_of
+from pipeline.settings.slicing import OVERALL, group_name, is_group_of
 
 WORST_SLICES = 5
 # Of the change against the baseline, how much of it is a loss.
@@ -127,7 +127,7 @@ class _Rules:
         """One check for every limit on a gap."""
         for metric, limits in self.evaluation.max_gap.items() if self.evaluation.max_gap else ():
             for name, bound in limits.items():
-                group = group_name(name.split(", "))
+                group = self._group_of(name)
                 found = next(self.gap(BY_NAME[metric], group), None)
                 yield Check(
                     metric=metric,
@@ -188,7 +188,15 @@ class _Rules:
         ]
 
     def _is_group(self, name: str, one: SliceMetrics) -> bool:
-        return "=" not in name and bool(one.columns) and is_name_of(name, one.columns)
+        return bool(one.columns) and is_group_of(name, one.columns)
+
+    def _group_of(self, name: str) -> str:
+        """The name of a group as reports have it; settings may have its columns in any order."""
+        for parts in self.evaluation.columns_of_slices():
+            columns = [column for column, _ in parts]
+            if is_group_of(name, columns):
+                return group_name(columns)
+        return name
 
     def _checks_of_absent(self, metric: str, bounds: Bounds, name: str) -> Iterator[Check]:
         for kind, bound in bounds.model_dump(exclude_none=True).items():

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from pipeline.settings.evaluation import Evaluation
 from pipeline.settings.metrics import metrics_of_task
-from pipeline.settings.slicing import is_name_of
+from pipeline.settings.slicing import is_group_of, is_name_of
 
 NUMBERS = ("int", "float")
 
@@ -51,9 +51,10 @@ def find_two_ways_of_slicing(evaluation: Evaluation) -> Iterator[str]:
 def find_unknown_slices(evaluation: Evaluation) -> Iterator[str]:
     """What has a threshold or a largest gap is sliced by."""
     groups = list(dict.fromkeys(evaluation.groups()))
+    sliced = [[column for column, _ in parts] for parts in evaluation.columns_of_slices()]
     expected = f"expected one of {', '.join(map(repr, groups))}" if groups else "expected none"
     for name in evaluation.slice_thresholds:
-        if not any(is_name_of(name, group.split(", ")) for group in groups):
+        if not any(is_name_of(name, columns) for columns in sliced):
             near = difflib.get_close_matches(name.partition("=")[0], groups, n=1)
             hint = f"did you mean {near[0]}" if near else "add it to evaluation.slices"
             yield (
@@ -62,7 +63,7 @@ def find_unknown_slices(evaluation: Evaluation) -> Iterator[str]:
             )
     for metric, limits in evaluation.max_gap.items() if evaluation.max_gap else ():
         for name in limits:
-            if "=" in name or not any(is_name_of(name, group.split(", ")) for group in groups):
+            if not any(is_group_of(name, columns) for columns in sliced):
                 yield (
                     f"evaluation.max_gap.{metric}.{name}: no such slices; {expected}. "
                     "Hint: a gap is between all slices by the same columns."

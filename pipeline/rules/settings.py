@@ -3,6 +3,7 @@
 Called by runners. Imports neither TFX nor TensorFlow, so that a mistake is answered at once.
 """
 
+import dataclasses
 import difflib
 from collections.abc import Collection, Iterator, Mapping
 
@@ -55,6 +56,7 @@ def require_sound_settings(
         SettingsError: With one line per problem.
     """
     problems = [
+        *find_impossible_names(settings),
         *find_unknown_columns(settings, types),
         *find_unfit_types(settings, types),
         *find_label_leaks(settings),
@@ -79,7 +81,11 @@ def require_no_label_leak(settings: Settings) -> None:
         SettingsError: With one line per problem.
     """
     mistakes = find_evaluation_mistakes(settings.evaluation, settings.task)
-    others = [*find_spans_without_pattern(settings), *find_uses_of_dropped_columns(settings)]
+    others = [
+        *find_impossible_names(settings),
+        *find_spans_without_pattern(settings),
+        *find_uses_of_dropped_columns(settings),
+    ]
     others += [*find_gate_mistakes(settings), *find_drift_mistakes(settings, ())]
     others += [*find_weighting_mistakes(settings), *find_features_that_are_pseudonyms(settings)]
     _refuse(settings, [*find_label_leaks(settings), *others, *mistakes])
@@ -88,6 +94,25 @@ def require_no_label_leak(settings: Settings) -> None:
 def _refuse(settings: Settings, problems: list[str]) -> None:
     if problems:
         raise SettingsError("\n".join(f"{settings.path}: {line}" for line in problems))
+
+
+def find_impossible_names(settings: Settings) -> Iterator[str]:
+    """A column has a name that fits into one line of text."""
+    everywhere = [(f"data.columns.{name}", name) for name in settings.data.columns]
+    everywhere += [(f"drift.columns.{name}", name) for name in settings.drift.columns]
+    for where, column in (*_named_columns(settings), *everywhere):
+        if not column or any(character in column for character in "\0\n\r"):
+            found = repr(column) if column else "an empty name"
+            yield (
+                f"{_in_one_line(where)}: found {found}; expected the name of a column, without "
+                "line ends and NUL. Hint: rename the column in the data."
+            )
+
+
+def _in_one_line(text: str) -> str:
+    for character in "\0\n\r":
+        text = text.replace(character, repr(character)[1:-1])
+    return text
 
 
 def find_unknown_columns(settings: Settings, types: Mapping[str, str]) -> Iterator[str]:
@@ -104,26 +129,47 @@ def find_unknown_columns(settings: Settings, types: Mapping[str, str]) -> Iterat
 
 def find_unfit_types(settings: Settings, types: Mapping[str, str]) -> Iterator[str]:
     """A kind of feature gets a type that it can take; the label rule and weights get numbers."""
+    for use in uses_of_types(settings):
+        if use.column in types and types[use.column] not in use.fit:
+            yield (
+                f"{use.setting}: {use.column} is {types[use.column]} in the schema; expected "
+                f"{' or '.join(use.fit)}. Hint: {use.hint}."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Use:
+    """What a setting does with a column.
+
+    Attributes:
+        setting: Its path.
+        column: Raw column.
+        fit: The types that it can take, of `int`, `float` and `bytes`.
+        hint: What to do about another type.
+    """
+
+    setting: str
+    column: str
+    fit: tuple[str, ...]
+    hint: str
+
+
+def uses_of_types(settings: Settings) -> list[Use]:
+    """Every use of a column that cannot take each type."""
+    kind_hint = "use it as another kind of feature"
     uses = [
-        (where, column, KIND_TYPES[where.split(".")[1]])
+        Use(where, column, KIND_TYPES[where.split(".")[1]], kind_hint)
         for where, column in settings.features.columns()
     ]
-    uses += _label_uses(settings)
-    uses += [(w, c, NUMBERS) for w, c in _split_columns(settings) if w == "data.split_by.time"]
-    uses += [(where, column, NUMBERS) for where, column in _weight_column(settings)]
-    for where, column, fit in uses:
-        if column in types and types[column] not in fit:
-            hint = "use it as another kind of feature"
-            if where.startswith("label."):
-                hint = "name values as the column holds them, or another column"
-            if where.startswith("data."):
-                hint = "split by another column"
-            if where.startswith("weighting."):
-                hint = "weigh by another column"
-            yield (
-                f"{where}: {column} is {types[column]} in the schema; expected "
-                f"{' or '.join(fit)}. Hint: {hint}."
-            )
+    label_hint = "name values as the column holds them, or another column"
+    uses += [Use(*use, label_hint) for use in _label_uses(settings)]
+    uses += [
+        Use(where, column, NUMBERS, "split by another column")
+        for where, column in _split_columns(settings)
+        if where == "data.split_by.time"
+    ]
+    uses += [Use(*use, NUMBERS, "weigh by another column") for use in _weight_column(settings)]
+    return uses
 
 
 def _label_uses(settings: Settings) -> list[tuple[str, str, tuple[str, ...]]]:

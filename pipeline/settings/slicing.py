@@ -9,18 +9,20 @@ pipeline.evaluation.verdict. Standard library only.
 """
 
 import bisect
+import itertools
 import json
 import re
 from collections.abc import Iterable, Sequence
 
 OVERALL = "overall"
-_BUCKETED = re.compile(r"(?P<column>.+) (?P<boundaries>\[[^\[\]]+\])")
+# Empty brackets follow a column whose own name looks like a bucketed number.
+_BUCKETED = re.compile(r"(?P<column>.+) (?P<boundaries>\[[^\[\]]*\])", re.DOTALL)
 _BETWEEN = ", "
 
 
 def feature_key(column: str, boundaries: Sequence[float] = ()) -> str:
     """The name of a feature to slice by, as it stands in the EvalConfig."""
-    if not boundaries:
+    if not boundaries and not _BUCKETED.fullmatch(column):
         return column
     return f"{column} [{_BETWEEN.join(map(_number, boundaries))}]"
 
@@ -57,8 +59,15 @@ def is_name_of(name: str, columns: Iterable[str]) -> bool:
     """Whether a name is that of slices by these columns: of all of them, or of one."""
     ordered = sorted(columns)
     one = _BETWEEN.join(f"{re.escape(column)}=.+" for column in ordered)
-    all_in_any_order = sorted(name.split(_BETWEEN)) == ordered
-    return all_in_any_order or re.fullmatch(one, name, re.DOTALL) is not None
+    return is_group_of(name, ordered) or re.fullmatch(one, name, re.DOTALL) is not None
+
+
+def is_group_of(name: str, columns: Sequence[str]) -> bool:
+    """Whether a name is that of all slices by these columns, in any order."""
+    # Not taken apart, since a column's own name may hold what stands between two.
+    return sorted(name) == sorted(group_name(columns)) and any(
+        name == _BETWEEN.join(order) for order in itertools.permutations(columns)
+    )
 
 
 def _number(value: float) -> str:

@@ -40,6 +40,7 @@ PUSHED, REFUSED, FAILED = "pushed", "refused", "failed"
 COMPLETED = "completed"  # a pipeline without a Pusher, which only a specification can be
 INTERRUPTED = "interrupted"  # recorded only: after an interrupt there is no summary
 EXIT_CODES = {PUSHED: 0, COMPLETED: 0, REFUSED: 3, FAILED: 1}
+_GRAPH_ERROR = "Graph execution error:"  # TensorFlow begins with it, whatever the error
 _BEAM_STEP = re.compile(r" \[while running '[^']*'\]$")  # Beam adds it to what a worker raised
 TRACEBACK = "Traceback (most recent call last):"
 
@@ -203,12 +204,15 @@ def print_summary(console: Console, outcome: Outcome, settings: Settings | None)
 
 
 def describe_error(error: BaseException) -> str:
-    """The cause of a failure: our own errors whole, others by the first line of the root cause.
+    """The cause of a failure: our own errors whole, others by one line of the root cause.
+
+    Of most errors that is the first line. TensorFlow's begin with "Graph execution error:" and what
+    was called; the cause stands before the node in brackets.
 
     A Beam worker in another process sends its traceback as the text of a RuntimeError; there the
     cause is the last exception that the text names.
     """
-    while not isinstance(error, FarelineError) and (cause := _cause(error)):
+    while not _says_all(error) and (cause := _cause(error)):
         error = cause
     if isinstance(error, FarelineError):
         return _BEAM_STEP.sub("", str(error))
@@ -217,6 +221,8 @@ def describe_error(error: BaseException) -> str:
         named = [line for line in frames.splitlines() if line and not line.startswith(" ")]
         return named[0] if named else type(error).__name__
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if lines and lines[0] == _GRAPH_ERROR:
+        lines = _cause_in_graph(lines[1:]) or lines
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
@@ -237,6 +243,17 @@ def place_of(error: BaseException) -> str | None:
         if place := place_in(text):
             return place
     return None
+
+
+def _says_all(error: BaseException) -> bool:
+    """Whether what it was raised from is no cause: TensorFlow tries other signatures first."""
+    return isinstance(error, FarelineError) or str(error).startswith(_GRAPH_ERROR)
+
+
+def _cause_in_graph(lines: list[str]) -> list[str]:
+    """From the line before the first that names a node alone; else the last line."""
+    nodes = [place for place, line in enumerate(lines) if line.startswith("[[")]
+    return lines[max(nodes[0] - 1, 0) :] if nodes else lines[-1:]
 
 
 def _cause(error: BaseException) -> BaseException | None:

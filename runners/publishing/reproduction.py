@@ -13,6 +13,7 @@ from pathlib import Path
 
 import yaml
 
+from fareline import recorded
 from fareline.errors import FarelineError, Interrupted, UserMistake
 from fareline.packages import CHECKOUT, PACKAGES
 from fareline.start import command_for
@@ -23,9 +24,18 @@ from lineage.answers.reproduce.reproduce import (
     recorded_metrics,
 )
 from pipeline.user_code import fingerprint_packages
+from runners.provenance import collect_provenance
 
 # Where a run writes to outside of its workspace: not where the model is only being made again.
 _OUTSIDE = ("push.destination", "metadata.store")
+# With all of them, and the same settings and data, a run gives the same to the last bit.
+_MUST_BE_SAME = (
+    recorded.CODE_FINGERPRINT,
+    recorded.PACKAGES,
+    recorded.PYTHON,
+    recorded.HOST_KIND,
+)
+OTHERWISE = 0.01
 _COMPLETED = (0, 3)  # published, or refused; either way it was evaluated
 
 
@@ -83,6 +93,18 @@ def require_reproducible(recipe: Recipe, force: bool) -> None:
             f"expected SHA-256 {file.sha256[:12]}…",
             "restore it, or say --force",
         )
+
+
+def default_tolerance(recipe: Recipe) -> float:
+    """The largest difference of a metric that rounding explains.
+
+    Returns:
+        0 where code, data, packages, Python and kind of machine are as the model's run recorded
+        them, since runs repeat bit for bit then; else `OTHERWISE`.
+    """
+    present = collect_provenance(None).properties
+    same = all(present[name] == recipe.text(name) for name in _MUST_BE_SAME)
+    return 0.0 if same and not recipe.changed_files else OTHERWISE
 
 
 def make_again(recipe: Recipe, keep_workspace: bool) -> tuple[Mapping[str, float], Path | None]:

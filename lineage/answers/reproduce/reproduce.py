@@ -183,11 +183,12 @@ def compare_metrics(
     Args:
         before: Name to value of the model.
         after: Of the one that was made again.
-        tolerance: The largest absolute difference that counts as the same.
+        tolerance: The largest absolute difference that counts as the same; so does undefined twice.
     """
     compared = []
     for name in sorted({*before, *after}):
         was, now = before.get(name), after.get(name)
-        within = was is not None and now is not None and abs(was - now) <= tolerance
+        both = was is not None and now is not None
+        within = both and (abs(was - now) <= tolerance or (was != was and now != now))
         compared.append(MetricComparison(name, was, now, within))
     return compared

@@ -77,9 +77,11 @@ def draw_comparison(
         table.add_row(*(text(cell) for cell in cells), style="" if metric.within else "red")
     console.print(table)
     outside = sum(not metric.within for metric in compared)
-    verdict = f"{outside} of {len(compared)} metrics differ by more than {tolerance:g}"
+    differ = f"by more than {tolerance:g}" if tolerance else "where runs repeat bit for bit"
+    verdict = f"{outside} of {len(compared)} metrics differ {differ}"
     if not outside:
-        verdict = f"all {len(compared)} metrics are within {tolerance:g}"
+        equal = f"within {tolerance:g}" if tolerance else "equal to the last bit"
+        verdict = f"all {len(compared)} metrics are {equal}"
     console.print(text(verdict, "red" if outside else "green"))
 
 

@@ -109,6 +109,21 @@ def test_each_task_answers_in_its_shape(trained):
     assert {value.shape[0] for value in answers.values()} == {40}
 
 
+def test_answers_hang_on_no_batch_size(trained):
+    sent = requests()
+    whole = trained.signature(examples=sent)
+    for size in (1, 3, 7):
+        parts = [
+            trained.signature(examples=sent[start : start + size]) for start in range(0, 40, size)
+        ]
+        for name, expected in whole.items():
+            got = np.concatenate([part[name].numpy() for part in parts])
+            if expected.dtype == tf.string:
+                assert got.tolist() == expected.numpy().tolist()
+            else:
+                np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-6)
+
+
 def test_served_is_the_offline_transform_and_the_network(trained):
     """The same training once more gives the same network; run in Keras and turned by hand."""
     keras.utils.set_random_seed(1)

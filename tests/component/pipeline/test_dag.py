@@ -56,7 +56,7 @@ def test_ten_components_and_what_joins_them(tmp_path):
         "ExampleValidator": {"StatisticsGen", "CuratedSchema"},
         "DataPolicy": {"ExampleGen", "CuratedSchema", "ExampleValidator"},
         "DriftMonitor": {"ExampleGen", "CuratedSchema"},
-        "DataGate": {"DataPolicy", "DriftMonitor", "ExampleGen"},
+        "DataGate": {"CuratedSchema", "DataPolicy", "DriftMonitor", "ExampleGen"},
         "Transform": {"ExampleGen", "CuratedSchema", "DataGate"},
         "Tuner": {"Transform"},
         "Trainer": {"Transform", "Tuner"},

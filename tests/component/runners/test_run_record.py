@@ -9,7 +9,7 @@ import time
 import pytest
 from tfx import v1 as tfx
 from tfx.orchestration.portable.mlmd import execution_lib
-from tfx.types.standard_artifacts import Examples
+from tfx.types.standard_artifacts import Examples, Schema
 
 from fareline import recorded
 from fareline.digests import sha256_of_file
@@ -45,6 +45,7 @@ def build(tmp_path):
             (tmp_path / "decisions.json").write_text("[]")
             (tmp_path / "drift.json").write_text('{"drifted": []}')
             kinds = {"decision": DataDecision, "drift": DataDrift, "examples": Examples}
+            kinds["schema"] = Schema
             imported = {
                 name: tfx.dsl.Importer(
                     source_uri=str(tmp_path),
@@ -54,7 +55,7 @@ def build(tmp_path):
                 for name, kind in kinds.items()
             }
             found = {name: each.outputs["result"] for name, each in imported.items()}
-            gate = DataGate(**found, passed_data=str(tmp_path / "passed"))
+            gate = DataGate(**found, uses="[]", passed_data=str(tmp_path / "passed"))
             gate.add_upstream_node(source)
             components += [*imported.values(), gate]
         pipeline = tfx.dsl.Pipeline(
@@ -110,13 +111,14 @@ def test_executions_are_found_by_their_code(build, store):
         executions = store().get_executions_by_context(context.id)
         found[context.name] = {execution.id for execution in executions}
     members = {run: set(graph.places.members(run)) for run in ("run-1", "run-2", "run-3")}
-    assert all(len(ids) == 5 for ids in members.values())
+    assert all(len(ids) == 6 for ids in members.values())
     assert found == {"a" * 40: members["run-1"] | members["run-3"], "b" * 40: members["run-2"]}
     assert RunRecord(run_properties(store(), "run-1")).nodes == [
         "CuratedSchema",
         "decision",
         "drift",
         "examples",
+        "schema",
         "DataGate",
     ]
 

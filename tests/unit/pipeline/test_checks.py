@@ -1,5 +1,7 @@
 """Rules between settings and schema: a broken one gives its exact line, a kept one gives none."""
 
+import json
+
 import pytest
 
 from fareline.errors import SettingsError
@@ -243,6 +245,32 @@ def test_a_label_leak_is_found_without_a_schema():
         f"{DEFAULT_PATH}: features.bucketized.tips: tips makes the label; expected a column that "
         "is known when a prediction is asked for. Hint: remove it from the features."
     )
+
+
+# Rule: a column has a name that fits into one line of text.
+
+
+@pytest.mark.parametrize(
+    ("name", "where", "found"),
+    [("a\\nb", "a\\nb", "'a\\nb'"), ("a\\0", "a\\x00", "'a\\x00'"), ("", "", "an empty name")],
+)
+def test_names_that_no_line_holds_are_refused(name, where, found):
+    with pytest.raises(SettingsError) as caught:
+        require_no_label_leak(settings(numeric=f'{{"{name}": {{}}}}'))
+    assert str(caught.value) == (
+        f"{DEFAULT_PATH}: features.numeric.{where}: found {found}; expected the name of a column, "
+        "without line ends and NUL. Hint: rename the column in the data."
+    )
+
+
+@pytest.mark.parametrize("name", ["x/y", "pay type", "Größe", "a,b", "{x}", "1st", "class", "'"])
+def test_any_other_name_is_none_of_our_business(name):
+    quoted = json.dumps(name)
+    odd = settings(numeric=f"{{{quoted}: {{}}}}")
+    label = settings(f"label={{column: {quoted}, above: null}}", f"evaluation.slices=[[{quoted}]]")
+    for each in (odd, label):
+        require_no_label_leak(each)
+        assert name in required_columns(each)
 
 
 # Rule: a span or a window is asked of a source that has spans.

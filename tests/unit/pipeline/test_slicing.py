@@ -58,6 +58,9 @@ def test_names_of_slices_are_sorted_by_column():
         ("a=1", ["a", "b"], False),
         ("a.c=1", ["a.c"], True),
         ("abc=1", ["a.c"], False),
+        ("a, b", ["a, b"], True),  # one column of that name
+        ("a", ["a, b"], False),
+        ("a=b", ["a=b"], True),
     ],
 )
 def test_which_slices_a_name_is_about(name, columns, expected):

@@ -372,6 +372,33 @@ def test_an_error_is_named_with_its_first_line():
     assert describe_error(ValueError("\n\n  bad row\nmore")) == "ValueError: bad row"
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Detected at node A defined at (most recent call last):", "<stack traces unavailable>"],
+        [
+            "Detected at node 'A' defined at (most recent call last):",
+            '  File "a.py", line 1, in b',
+            "    run()",
+            "Node: 'A'",
+        ],
+        [],
+    ],
+)
+def test_a_graph_execution_error_is_told_by_its_cause(lines):
+    cause = "Cast string to float is not supported"
+    text = "\n".join(["Graph execution error:", "", *lines, cause])
+    expected = f"ValueError: {cause}"
+    assert (
+        describe_error(ValueError(f"{text}\n\t [[{{{{node A}}}}]] [Op:__inference_1]")) == expected
+    )
+    assert describe_error(ValueError(text)) == expected
+    assert describe_error(raised(ValueError(text), TypeError("another signature"))) == expected
+    assert (
+        describe_error(ValueError("Graph execution error:")) == "ValueError: Graph execution error:"
+    )
+
+
 @pytest.mark.parametrize("error", [ValueError(), ValueError(" \n")])
 def test_an_error_without_words_is_named(error):
     assert describe_error(error) == "ValueError"

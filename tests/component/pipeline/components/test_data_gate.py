@@ -12,6 +12,7 @@ from tfx.types import standard_artifacts
 from pipeline.artifacts import DataDecision, DataDrift
 from pipeline.components.data_gate import DataGate
 from pipeline.components.data_policy import DataPolicy
+from pipeline.data_gate.uses import UnfitColumnsError
 from schema.curated import schema_path
 from schema.gate.anomalies import DataAnomalies
 
@@ -83,15 +84,18 @@ def decide(artifacts, rules=(), default="stop", today="2026-11-26", **coverage):
     return decision, json.loads(decision.get_string_custom_property("decisions"))
 
 
-def gate(decision):
-    """Of data that has not drifted."""
+def gate(decision, uses=()):
+    """Of data that has not drifted, in an inferred schema where there are uses."""
     folder = Path(decision.uri).parent
     drift, examples = DataDrift(), standard_artifacts.Examples()
     drift.uri, examples.uri = str(folder), str(folder / "examples")
     examples.split_names = '["train", "eval"]'
     (folder / "drift.json").write_text('{"drifted": []}')
-    inputs = {"decision": [decision], "drift": [drift], "examples": [examples]}
-    execute(DataGate, inputs, {}, {"passed_data": str(folder / "passed")})
+    schema = standard_artifacts.Schema()
+    schema.uri = str(folder / "schema")
+    inputs = {"decision": [decision], "drift": [drift], "examples": [examples], "schema": [schema]}
+    told = {"uses": json.dumps(uses), "passed_data": str(folder / "passed")}
+    execute(DataGate, inputs, {}, told)
 
 
 def test_an_anomaly_is_recorded_with_its_rows_and_stops_the_run(artifacts):
@@ -168,3 +172,15 @@ def test_too_few_examples_are_an_anomaly_like_others(artifacts, tmp_path):
     decision, [found] = decide(artifacts, rules, min_slice_examples={"eval": 5})
     assert found["action"] == "warn"
     gate(decision)
+
+
+def test_columns_that_are_not_what_the_settings_use_them_as_stop_the_run(artifacts):
+    use = {"setting": "features.numeric.payment_type", "column": "payment_type", "hint": "drop it"}
+    decision, _ = decide(artifacts, default="ignore")
+    gate(decision, [use | {"fit": ["bytes"]}])
+    with pytest.raises(UnfitColumnsError) as caught:
+        gate(decision, [use | {"fit": ["int", "float"]}])
+    assert str(caught.value) == (
+        "features.numeric.payment_type: payment_type is bytes in the data, such as 'Cash'; "
+        "expected int or float. Hint: leave cells without a number empty, or drop it."
+    )

@@ -120,9 +120,14 @@ class Pipeline:
         (self.folder / "decision").mkdir(exist_ok=True)
         (self.folder / "decision" / "decisions.json").write_text("[]")
         DataGate.EXECUTOR_SPEC.executor_class().Do(
-            {"decision": [decision], "drift": [drift], "examples": [examples]},
+            {
+                "decision": [decision],
+                "drift": [drift],
+                "examples": [examples],
+                "schema": [self.make(standard_artifacts.Schema, "schema")],
+            },
             {},
-            {"passed_data": str(self.folder / "passed")},
+            {"uses": "[]", "passed_data": str(self.folder / "passed")},
         )
 
     def run(self, examples, **drift):

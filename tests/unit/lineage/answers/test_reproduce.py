@@ -1,5 +1,6 @@
 """How a model is made again: what was recorded, the commands, and what is refused."""
 
+import dataclasses
 import json
 
 import pytest
@@ -7,6 +8,7 @@ import yaml
 
 from fareline.digests import sha256_of_file
 from fareline.errors import UserMistake
+from fareline.recorded.run import RunRecord
 from lineage.answers.reproduce.reproduce import (
     code_warning,
     commands,
@@ -17,6 +19,8 @@ from lineage.answers.reproduce.reproduce import (
 )
 from lineage.graph.graph import Graph
 from lineage.store.open import open_store
+from runners.provenance import Provenance
+from runners.publishing import reproduction
 from runners.publishing.reproduction import overrides_for, present_fingerprint, require_reproducible
 from tests.stores.writer import CACHED, StoreWriter, artifact
 
@@ -199,6 +203,36 @@ def test_other_data_is_refused_unless_forced(project):
     project.data.unlink()
     with pytest.raises(UserMistake, match="data.csv is gone"):
         require_reproducible(project.recipe(), force=False)
+
+
+def test_metrics_must_be_equal_where_everything_is_as_recorded(project, monkeypatch):
+    present = {"code_fingerprint": "f" * 64, "packages": "{}", "python": "3", "host_kind": "Linux"}
+    monkeypatch.setattr(
+        reproduction, "collect_provenance", lambda _: Provenance(present, present["python"])
+    )
+    project.add_run()
+    recipe = project.recipe()
+    record = dict(recipe.record.properties)
+
+    def tolerance(**other):
+        properties = record | present | other
+        return reproduction.default_tolerance(
+            dataclasses.replace(recipe, record=RunRecord(properties))
+        )
+
+    assert tolerance() == 0.0
+    for name in present:
+        assert tolerance(**{name: "other"}) == 0.01
+    project.data.write_text("other")
+    recipe = project.recipe()
+    assert tolerance() == 0.01
+
+
+def test_equal_metrics_are_within_no_difference_at_all():
+    before = {"auc": 0.95, "accuracy": 0.9, "recall": float("nan")}
+    after = {"auc": 0.95, "accuracy": 0.9 + 1e-9, "recall": float("nan")}
+    compared = compare_metrics(before, after, tolerance=0.0)
+    assert [m.within for m in compared] == [False, True, True]
 
 
 def test_metrics_within_a_tolerance():

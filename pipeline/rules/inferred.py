@@ -1,0 +1,59 @@
+"""What settings do with columns whose types are known only when the data has been read.
+
+With a curated schema `pipeline.rules.settings` compares before anything starts. Without one,
+DataGate compares with the inferred schema, before Transform; what it is told is made here. Imports
+neither TFX nor TensorFlow.
+"""
+
+import dataclasses
+from typing import Any
+
+from pipeline.rules.settings import NUMBERS, Use, uses_of_types
+from pipeline.settings.settings import Settings
+
+# Whole numbers with gaps are floats in pandas, and so in files that it writes.
+_WHOLE = ("features.vocabulary.", "features.categorical.")
+
+
+@dataclasses.dataclass(frozen=True)
+class InferredUse:
+    """What a setting does with a column, of an inferred type.
+
+    Attributes:
+        setting: Its path.
+        column: Raw column.
+        fit: The types that it can take, of `int`, `float` and `bytes`.
+        hint: What to do about another type.
+        whole: Whether floats are taken as categories, and so must be whole numbers.
+    """
+
+    setting: str
+    column: str
+    fit: tuple[str, ...]
+    hint: str
+    whole: bool = False
+
+
+def inferred_uses(settings: Settings) -> list[dict[str, Any]]:
+    """Every use of a column, as plain JSON types; none where a schema says what columns are."""
+    if settings.schema_ is not None:
+        return []
+    uses = [_of_inferred(use) for use in uses_of_types(settings)]
+    uses += [
+        InferredUse(f"evaluation.slices.{i}", column, NUMBERS, "slice by its values")
+        for i, parts in enumerate(settings.evaluation.columns_of_slices())
+        for column, boundaries in parts
+        if boundaries
+    ]
+    return [dataclasses.asdict(use) for use in uses]
+
+
+def _of_inferred(use: Use) -> InferredUse:
+    """With floats beside whole numbers, and a hint about quotes for the values of a label."""
+    whole = use.setting.startswith(_WHOLE)
+    fit = (*use.fit, "float") if "int" in use.fit and "float" not in use.fit else use.fit
+    hint = use.hint
+    if use.setting.startswith("label.") and use.fit != NUMBERS:
+        quoted = "without quotes" if use.fit == ("bytes",) else "in quotes"
+        hint = f"write the values {quoted}, as the column holds them, or name another column"
+    return InferredUse(use.setting, use.column, fit, hint, whole)
