@@ -10,10 +10,12 @@ from typing import Any
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
+from serving.validation.graph_io import asset_files, check_graph_io
 from serving.validation.verdict import Reason, RefusedModelError
 from serving.versions.publish import SAVED_MODEL_FILE
 
 _SERVE_TAG = "serve"
+_ASSETS = "assets"
 _VARIABLES = os.path.join("variables", "variables")
 _SHARD = re.compile(r"variables\.data-\d{5}-of-(\d{5})")
 # They call back into the Python process that made the model; no server has it.
@@ -51,10 +53,11 @@ def read_graph(model_dir: str) -> Any:
 
 
 def check_files(model_dir: str, graph: Any) -> None:
-    """Refuses a model that needs Python, or files that are not there.
+    """Refuses a model that needs Python, files that are not there, or anything outside its folder.
 
     Raises:
-        RefusedModelError: PYTHON_FUNCTION, NO_VARIABLES or NO_ASSET.
+        RefusedModelError: PYTHON_FUNCTION, NO_VARIABLES, NO_ASSET, FILE_OUTSIDE, or what
+            `check_graph_io` finds.
     """
     bodies = [graph.graph_def.node, *(each.node_def for each in graph.graph_def.library.function)]
     python_nodes = [node.name for nodes in bodies for node in nodes if node.op in _PYTHON_OPS]
@@ -66,6 +69,8 @@ def check_files(model_dir: str, graph: Any) -> None:
             "expected TensorFlow operations only, since a server has no Python",
             "write tf.py_function and tf.numpy_function anew with TensorFlow operations",
         )
+    check_graph_io(graph)
+    _check_links(model_dir)
     missing = _missing_variable_files(model_dir, graph)
     if missing:
         raise RefusedModelError.because(
@@ -75,16 +80,55 @@ def check_files(model_dir: str, graph: Any) -> None:
             "expected the values of the variables that the graph has",
             "export the model again, or copy all of its folder",
         )
-    for asset in graph.asset_file_def:
-        path = os.path.join(model_dir, "assets", asset.filename)
-        if not os.path.isfile(path):
+    for asset in asset_files(graph):
+        _check_asset(model_dir, asset.filename)
+
+
+def _check_asset(model_dir: str, name: str) -> None:
+    """Refuses an asset that is not a file in the folder `assets`."""
+    if os.path.isabs(name) or ".." in name.split("/") or "://" in name:
+        raise RefusedModelError.because(
+            Reason.FILE_OUTSIDE,
+            model_dir,
+            f"its asset {name!r} leads out of its folder",
+            "expected a name inside of assets/, since the model is published as a copy",
+            "export the model again with the file as a tf.saved_model.Asset",
+        )
+    if not os.path.isfile(os.path.join(model_dir, _ASSETS, name)):
+        raise RefusedModelError.because(
+            Reason.NO_ASSET,
+            model_dir,
+            f"lacks {_ASSETS}/{name}",
+            "expected the vocabularies that the graph reads",
+            "export the model again, or copy all of its folder",
+        )
+
+
+def _check_links(model_dir: str) -> None:
+    """Refuses links that lead out of the folder, and what is neither a file nor a folder."""
+    root = os.path.realpath(model_dir)
+    for folder, folders, names in os.walk(root):  # Not into links; those inside are met anyway.
+        for name in (*folders, *names):
+            path = os.path.join(folder, name)
+            real = os.path.realpath(path)
+            if os.path.commonpath([root, real]) != root:
+                found = f"{os.path.relpath(path, root)} is a link to {real}"
+            elif os.path.isfile(real) or (os.path.isdir(real) and not _is_above(real, path)):
+                continue
+            else:
+                found = f"{os.path.relpath(path, root)} is no file that can be copied"
             raise RefusedModelError.because(
-                Reason.NO_ASSET,
+                Reason.FILE_OUTSIDE,
                 model_dir,
-                f"lacks assets/{asset.filename}",
-                "expected the vocabularies that the graph reads",
-                "export the model again, or copy all of its folder",
+                found,
+                "expected plain files and folders, since the model is published as a copy",
+                "put the file itself there",
             )
+
+
+def _is_above(real: str, path: str) -> bool:
+    """Whether a link leads to a folder that holds it: no walk through it would end."""
+    return real != path and os.path.commonpath([real, path]) == real
 
 
 def _missing_variable_files(model_dir: str, graph: Any) -> str:
