@@ -13,7 +13,6 @@ annotations`: TFX reads raw annotations.
 import contextlib
 import json
 import os
-import tempfile
 from typing import Any, ClassVar
 
 import tensorflow as tf
@@ -29,6 +28,7 @@ from tfx_bsl.tfxio import dataset_options
 
 from fareline.errors import DataError
 from fareline.recorded.validation import budgets_text, parse_budgets
+from fareline.scratch import scratch_folder
 from pipeline.user_code import INFRA_VALIDATOR_SOURCES, fingerprint_sources
 from serving.model.warm_up import write_warm_up
 from serving.validation.check import Budgets, CheckResult, check_model
@@ -129,10 +129,12 @@ def _local_copy(model: types.Artifact):
     if "://" not in path:
         yield path
         return
-    with tempfile.TemporaryDirectory(prefix="fareline-model-") as folder:
+    with scratch_folder("fareline-model-") as folder:
+        copy = os.path.join(folder, "model")
+        os.mkdir(copy)
         if fileio.exists(path):
-            io_utils.copy_dir(path, folder)
-        yield folder
+            io_utils.copy_dir(path, copy)
+        yield copy
 
 
 def read_examples(examples: list[types.Artifact], split: str, num_examples: int) -> list[bytes]:

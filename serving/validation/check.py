@@ -7,13 +7,14 @@ tried again; nothing waits without a deadline.
 """
 
 import os
-import tempfile
+import shutil
 from collections.abc import Mapping, Sequence
 from itertools import cycle, islice
 
 import numpy as np
 
 from fareline.errors import UserMistake
+from fareline.scratch import scratch_folder
 from serving.validation.child import ServerStartError
 from serving.validation.probe import SIGNATURE, Probe
 from serving.validation.process import (
@@ -118,14 +119,20 @@ def _check_in_server(
     model_name: str,
     result: CheckResult,
 ) -> None:
-    """Loads the model in a fresh server and asks it; fills `result` as far as it gets."""
-    with tempfile.TemporaryDirectory(prefix="fareline-check-") as folder:
+    """Loads a copy of the model in a fresh server and asks it; fills `result` as far as it gets.
+
+    A copy, as the published model will be one: what finds files by the way from the model's own
+    folder does not find them there.
+    """
+    with scratch_folder("fareline-check-") as folder:
+        copy = os.path.join(folder, "model")
+        shutil.copytree(model_dir, copy)  # Links become what they name, as when it is published.
         log_path = os.path.join(folder, "server.log")
         limit = int(budgets.memory_mb * _MIB)
-        server = ModelServer(model_dir, model_name, log_path, budgets.load_seconds, limit)
+        server = ModelServer(copy, model_name, log_path, budgets.load_seconds, limit)
         result.server = server.kind
         # Beside the server: both spend their first seconds on loading TensorFlow.
-        reference = Reference(model_dir, SIGNATURE, requests, folder)
+        reference = Reference(copy, SIGNATURE, requests, folder)
         try:
             with reference:
                 reference.start(limit + _REFERENCE_MIB_MORE * _MIB)
@@ -137,7 +144,7 @@ def _check_in_server(
                     finally:
                         result.peak_memory_mb = server.peak_memory_bytes / _MIB
         except tuple(_REASONS) as err:
-            refusal = RefusedModelError(str(err))
+            refusal = RefusedModelError(str(err).replace(copy, model_dir))
             refusal.reason = next(r for kind, r in _REASONS.items() if isinstance(err, kind))
             raise refusal from err
     _check_memory(result, budgets)

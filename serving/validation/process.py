@@ -92,7 +92,8 @@ class ModelServer:
         Args:
             model_dir: Folder of the SavedModel itself, without versions.
             model_name: The name to serve it under.
-            log_path: File for all that the server writes; replaced.
+            log_path: File for all that the server writes; replaced. Beside it is a folder of the
+                server's own while it runs.
             startup_deadline_s: Seconds from the start until the model must be loaded.
             memory_bytes: The server is killed as soon as it holds more than this.
         """
@@ -118,7 +119,7 @@ class ModelServer:
             ModelLoadTimeout: It was not done within the deadline.
         """
         try:
-            self._run_dir = tempfile.mkdtemp(prefix="fareline-serving-")
+            self._run_dir = tempfile.mkdtemp(prefix="serving-", dir=os.path.dirname(self._log_path))
             # A link, not a copy: a model may be large, and both servers follow it.
             os.mkdir(self._base)
             os.symlink(self._model_dir, os.path.join(self._base, "1"))

@@ -111,7 +111,8 @@ _READ = {
     "a data base": lambda path: _first(_RAW.SqlDataset(
         driver_name="sqlite", data_source_name=path, query="SELECT 1", **_VARIANT)),
     "a saved dataset": lambda path: _first(_RAW.LoadDataset(
-        path=path, reader_func_other_args=[], reader_func=_load_shards.get_concrete_function(), **_VARIANT)),
+        path=path, reader_func=_load_shards.get_concrete_function(), reader_func_other_args=[],
+        **_VARIANT)),
     "a checkpoint": lambda path: tf.strings.as_string(_RAW.RestoreV2(
         prefix=path, tensor_names=["a"], shape_and_slices=[""], dtypes=[tf.float32])[0]),
     "an old checkpoint": lambda path: tf.strings.as_string(_RAW.Restore(
