@@ -2,7 +2,7 @@
 # ARGS goes to the command: make run ARGS="--set training.steps=50"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ready run test test-replays test-all test-current test-newcomer test-stores test-image lint format bench golden requirements clean distclean
+.PHONY: help setup ready run test test-replays test-plants test-all test-current test-newcomer test-stores test-image lint format bench golden requirements clean distclean
 
 # With it set, Python compiles TFX anew in every process, which takes twenty seconds each.
 unexport PYTHONDONTWRITEBYTECODE
@@ -37,17 +37,20 @@ run: ready ## Runs the pipeline on this machine
 
 # Two workers, no more than there are cores, a file at a time; ARGS="-n 0" runs all in one process.
 PYTEST = .venv/bin/python -m pytest -n logical --maxprocesses 2 --dist loadfile --no-loadscope-reorder
-CHOSEN = -m "not replay"
+CHOSEN = -m "not replay and not plants"
 
-test: lint ## Runs the checks of `lint`, then tests that this machine has the programs for; no replays
+test: lint ## Runs the checks of `lint`, then tests that this machine has the programs for; no replays, few plants
 	$(PYTEST) $(CHOSEN) $(ARGS)
 
 test-replays: ready ## Runs whole compiled specs here, as Vertex and Kubeflow would, and compares them
 	$(PYTEST) -m replay tests/e2e $(ARGS)
 
+test-plants: ready ## Checks every planted model that must not be published, with its reason
+	$(PYTEST) -m plants tests/component/serving $(ARGS)
+
 test-all: export CI = true
 test-all: CHOSEN =
-test-all: test ## Runs `test` and the replays, where a program that is missing is a failure
+test-all: test ## Runs `test`, replays and plants, where a program that is missing is a failure
 
 # These two take ARGS from the environment, where make puts what its command line sets.
 test-current: ## Proves the current stack: run and test-all on a clean Debian 13 (root; ARGS for test)

@@ -12,6 +12,8 @@ import tensorflow as tf
 
 from preprocessing.labels import Amount, Classes, Label
 
+# e^88 is the last that float32 holds; a row far from all others may be scored beyond.
+_LARGEST_LOG = 88.0
 AUC_THRESHOLDS = 1000  # Keras's default of 200 is too coarse to rank trials by
 
 
@@ -128,10 +130,10 @@ class RegressionHead(Head):
         return (amount - self.mean) / self.deviation
 
     def answer(self, scores: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The z-score turned back into the column's unit."""
+        """The z-score turned back into the column's unit; a number whatever the score."""
         amount = scores * self.deviation + self.mean
         if self.log:
-            amount = tf.maximum(tf.math.expm1(amount), 0.0)
+            amount = tf.maximum(tf.math.expm1(tf.minimum(amount, _LARGEST_LOG)), 0.0)
         return {self.output_name: amount}
 
 

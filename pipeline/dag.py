@@ -219,6 +219,8 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
         budgets=settings.serving.budgets(),
         model_name=settings.name,
         drop_features=settings.unserved_columns,
+        task=settings.task,
+        classes=settings.label.num_classes,
     )
     pusher = Pusher(
         model=trainer.outputs["model"],

@@ -31,7 +31,7 @@ from fareline.recorded.validation import budgets_text, parse_budgets
 from fareline.scratch import scratch_folder
 from pipeline.user_code import INFRA_VALIDATOR_SOURCES, fingerprint_sources
 from serving.model.warm_up import write_warm_up
-from serving.validation.check import Budgets, CheckResult, check_model
+from serving.validation.check import Budgets, CheckResult, Contract, check_model
 from serving.validation.probe import INPUT_NAME, SIGNATURE
 from serving.validation.verdict import BATCHES, PERCENTILES
 
@@ -54,6 +54,8 @@ class InfraValidatorSpec(standard_component_specs.InfraValidatorSpec):
         "split": component_spec.ExecutionParameter(type=str),
         "model_name": component_spec.ExecutionParameter(type=str),
         "drop_features": component_spec.ExecutionParameter(type=str),
+        "task": component_spec.ExecutionParameter(type=str),
+        "classes": component_spec.ExecutionParameter(type=int),
         "source_fingerprint": component_spec.ExecutionParameter(type=str),
     }
 
@@ -95,11 +97,12 @@ class Executor(tfx_infra_validator.Executor):
             exec_properties["split"],
             num_examples,
         )
+        contract = Contract(exec_properties["task"], int(exec_properties["classes"]))
         requests = drop_features(examples, json.loads(exec_properties["drop_features"]))
         # SIGTERM becomes an exception, so that the server's `with` block is left.
         with self._InstallGracefulShutdownHandler(), _local_copy(model) as model_dir:
             name = exec_properties["model_name"]
-            result = check_model(model_dir, requests, budgets, model_name=name)
+            result = check_model(model_dir, requests, budgets, model_name=name, contract=contract)
             if result.ok:
                 write_warm_model(blessing, model_dir, name, requests)
         write_verdict(blessing, result)
@@ -238,6 +241,8 @@ class InfraValidator(base_component.BaseComponent):
         split: str = "eval",
         model_name: str = "model",
         drop_features: list[str] | None = None,
+        task: str = "",
+        classes: int = 0,
     ):
         """Constructs the component. All values are part of the cache key, and so is our code.
 
@@ -250,6 +255,8 @@ class InfraValidator(base_component.BaseComponent):
             model_name: The name to serve the model under.
             drop_features: Features to remove before sending: the label, and whatever else a client
                 would not have.
+            task: The task of the settings, whose outputs the model must have; empty: any.
+            classes: How many classes there are, where the task has some.
 
         Raises:
             UserMistake: A budget is unknown or no number above 0.
@@ -265,6 +272,8 @@ class InfraValidator(base_component.BaseComponent):
                 split=split,
                 model_name=model_name,
                 drop_features=json.dumps(sorted(drop_features or [])),
+                task=task,
+                classes=classes,
                 source_fingerprint=fingerprint_sources(INFRA_VALIDATOR_SOURCES),
                 blessing=types.Channel(type=standard_artifacts.InfraBlessing),
             )

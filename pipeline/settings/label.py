@@ -71,6 +71,11 @@ class Label(Section):
         named += [(f"label.classes.{i}", value) for i, value in enumerate(self.classes or ())]
         return [(where, value) for where, value in named if value is not None]
 
+    @property
+    def num_classes(self) -> int:
+        """How many classes a multiclass model answers for; 0 for the other tasks."""
+        return len(self.classes or ()) + (self.other == CLASS)
+
 
 def require_rule_of(task: str, label: Label) -> None:
     """Refuses a label that is none for the task.

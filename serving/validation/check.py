@@ -8,14 +8,13 @@ tried again; nothing waits without a deadline.
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
-from itertools import cycle, islice
-
-import numpy as np
+from collections.abc import Sequence
 
 from fareline.errors import UserMistake
 from fareline.scratch import scratch_folder
+from serving.validation.answers import Contract
 from serving.validation.child import ServerStartError
+from serving.validation.interview import BIG_BATCH, Interview
 from serving.validation.probe import SIGNATURE, Probe
 from serving.validation.process import (
     OWN_SERVER,
@@ -27,15 +26,21 @@ from serving.validation.process import (
     server_kind,
 )
 from serving.validation.reference import PROGRAM, Reference
-from serving.validation.saved_files import check_files, read_graph
-from serving.validation.verdict import BATCHES, Budgets, CheckResult, Reason, RefusedModelError
+from serving.validation.saved_files import check_files, check_outputs, read_graph
+from serving.validation.verdict import Budgets, CheckResult, Reason, RefusedModelError
 from serving.validation.warm import prepare
 
-__all__ = ["Budgets", "CheckResult", "Reason", "check_model", "prepare_check"]
+__all__ = [
+    "BIG_BATCH",
+    "Budgets",
+    "CheckResult",
+    "Contract",
+    "Reason",
+    "check_model",
+    "prepare_check",
+]
 
-BIG_BATCH = 32
 _MIB = 1 << 20
-_ROUNDS = 2
 # Python's TensorFlow takes more memory than a server; what matters is that it ends.
 _REFERENCE_MIB_MORE = 1024
 _REASONS = {
@@ -53,22 +58,27 @@ def prepare_check() -> None:
 
 
 def check_model(
-    model_dir: str, requests: Sequence[bytes], budgets: Budgets, *, model_name: str = "model"
+    model_dir: str,
+    requests: Sequence[bytes],
+    budgets: Budgets,
+    *,
+    model_name: str = "model",
+    contract: Contract | None = None,
 ) -> CheckResult:
     """Checks that a model can be served, and what that takes.
 
     In this order, ending at the first failure. Without running it: the SavedModel can be read,
-    needs no Python, has all its files, and is not too large. In a fresh server: it loads in time;
-    it has `serving_default` with the input `examples`; that answers each example alone, and 32
-    together, with finite floats, one row per example, equal to the predictions in process; fast
-    enough, alone and 32 together; in memory that is not too much, for which it is watched from its
-    start.
+    needs no Python, uses no files but its own, has all of them, and is not too large. A copy of it
+    in a fresh server: it loads in time; it has `serving_default` with the input `examples`; what
+    that answers is right, however it is asked (see `serving.validation.interview`); fast enough,
+    alone and 32 together; in memory that is not too much, for which it is watched from its start.
 
     Args:
         model_dir: Local folder of a SavedModel.
         requests: Serialized tf.Examples as a client would send them, without the label.
         budgets: What the model may take; also how many of `requests` are used.
         model_name: The name it is served under.
+        contract: The outputs that it must have; None: any.
 
     Returns:
         The verdict, and all that was measured until then. That this machine cannot run a model
@@ -86,9 +96,18 @@ def check_model(
         )
     result = CheckResult()
     try:
-        check_files(model_dir, read_graph(model_dir))
+        graph = read_graph(model_dir)
+        check_files(model_dir, graph)
+        check_outputs(graph, SIGNATURE)
         _check_size(model_dir, budgets, result)
-        _check_in_server(model_dir, requests[: budgets.num_examples], budgets, model_name, result)
+        _check_in_server(
+            model_dir,
+            requests[: budgets.num_examples],
+            budgets,
+            model_name,
+            contract or Contract(),
+            result,
+        )
         result.ok = True
     except RefusedModelError as refusal:
         result.reason, result.message = refusal.reason, str(refusal)
@@ -117,6 +136,7 @@ def _check_in_server(
     requests: Sequence[bytes],
     budgets: Budgets,
     model_name: str,
+    contract: Contract,
     result: CheckResult,
 ) -> None:
     """Loads a copy of the model in a fresh server and asks it; fills `result` as far as it gets.
@@ -138,10 +158,13 @@ def _check_in_server(
                 reference.start(limit + _REFERENCE_MIB_MORE * _MIB)
                 with server:
                     result.load_seconds = server.load_seconds
+                    probe = Probe(server, model_name, budgets.rpc_seconds)
+                    interview = Interview(probe, requests, budgets, contract, result)
                     try:
-                        _ask(Probe(server, model_name, budgets.rpc_seconds), requests, budgets,
-                             reference, result)  # fmt: skip
+                        with probe:
+                            interview.run(lambda: reference.wait(_patience(budgets)))
                     finally:
+                        result.num_requests = probe.num_requests
                         result.peak_memory_mb = server.peak_memory_bytes / _MIB
         except tuple(_REASONS) as err:
             refusal = RefusedModelError(str(err).replace(copy, model_dir))
@@ -150,93 +173,8 @@ def _check_in_server(
     _check_memory(result, budgets)
 
 
-def _ask(
-    probe: Probe,
-    requests: Sequence[bytes],
-    budgets: Budgets,
-    reference: Reference,
-    result: CheckResult,
-) -> None:
-    """Judges the answers, compares them, then measures the time of more of the same."""
-    with probe:
-        try:
-            probe.check_signature()
-            answers = [probe.ask([example]) for example in requests]
-            together = probe.ask(list(islice(cycle(requests), BIG_BATCH)))
-            expected = reference.wait(budgets.load_seconds + budgets.rpc_seconds)
-            alone = {name: np.concatenate([each[name] for each in answers]) for name in answers[0]}
-            order = list(islice(cycle(range(len(requests))), BIG_BATCH))
-            _compare(alone, expected, budgets, result)
-            _compare(
-                together, {name: rows[order] for name, rows in expected.items()}, budgets, result
-            )
-            for name, batch in zip(BATCHES, (1, BIG_BATCH), strict=True):
-                _check_latency(probe, requests, batch, budgets.latency_ms.get(name, {}), result)
-        finally:
-            result.num_requests = probe.num_requests
-
-
-def _compare(
-    served: Mapping[str, np.ndarray],
-    expected: Mapping[str, np.ndarray],
-    budgets: Budgets,
-    result: CheckResult,
-) -> None:
-    """Refuses answers that are further from the predictions in process than the tolerance."""
-    for name, answers in served.items():
-        wanted = expected.get(name)
-        if wanted is None or wanted.shape != answers.shape:
-            found, difference = f"{list(answers.shape)} in the server", np.inf
-            other = "no such output" if wanted is None else f"{list(wanted.shape)} in process"
-        elif answers.dtype.kind == "S":
-            differing = np.argwhere(answers != wanted)
-            if not len(differing):
-                continue
-            place, difference = tuple(differing[0]), np.inf
-            # Not the scalars of NumPy, which print themselves differently from version to version.
-            found = f"{bytes(answers[place])!r} for example {place[0]}"
-            other = f"{bytes(wanted[place])!r}"
-        else:
-            differences = np.abs(answers - wanted) / np.maximum(1.0, np.abs(wanted))
-            # NaN in process, where the server's answer is finite, is as different as can be.
-            differences = np.nan_to_num(differences, nan=np.inf)
-            worst = np.unravel_index(np.argmax(differences), differences.shape)
-            difference = float(differences[worst])
-            found = f"{answers[worst]:.7g} for example {worst[0]}"
-            other = f"{wanted[worst]:.7g} in process, within {budgets.tolerance:g}"
-            result.largest_difference = max(result.largest_difference or 0.0, difference)
-        if difference > budgets.tolerance:
-            raise RefusedModelError.because(
-                Reason.DIFFERS,
-                f"output {name!r}",
-                found,
-                f"expected {other}",
-                "look for randomness, for dropout left on, and for rows that see their neighbours",
-            )
-
-
-def _check_latency(
-    probe: Probe,
-    requests: Sequence[bytes],
-    batch: int,
-    limits: Mapping[str, float],
-    result: CheckResult,
-) -> None:
-    """Measures; a round over budget is measured once more, since a busy machine only adds time."""
-    measured = result.latency_ms[f"batch_{batch}"]
-    for _ in range(_ROUNDS):
-        for name, value in probe.time(requests, batch).items():
-            measured[name] = value if measured[name] is None else min(value, measured[name])
-        over = [name for name, most in limits.items() if measured[name] > most]
-        if not over:
-            return
-    raise RefusedModelError.because(
-        Reason.TOO_SLOW,
-        f"requests with {batch} example{'s' if batch > 1 else ''}",
-        f"{over[0][1:]} % took up to {measured[over[0]]:.3g} ms",
-        f"expected at most {limits[over[0]]:g} ms",
-        f"make the model smaller, or raise the latency_ms.batch_{batch}.{over[0]} budget",
-    )
+def _patience(budgets: Budgets) -> float:
+    return budgets.load_seconds + budgets.rpc_seconds
 
 
 def _check_memory(result: CheckResult, budgets: Budgets) -> None:

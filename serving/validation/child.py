@@ -151,6 +151,14 @@ class Child:
             self._peak_bytes = max(self._peak_bytes, _resident_peak(self.pid))
         return self._peak_bytes
 
+    @property
+    def memory_bytes(self) -> int:
+        """The resident memory now, in bytes; 0 if it is gone."""
+        try:
+            return psutil.Process(self.pid).memory_info().rss
+        except psutil.Error:
+            return 0
+
     def log_tail(self) -> str:
         """Returns the last lines that the program wrote."""
         with open(self._log_path, errors="replace") as reader:

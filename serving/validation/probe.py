@@ -1,16 +1,17 @@
-"""Asks a model server as a client would, and looks at the answers.
+"""Asks a model server as a client would.
 
-Called by `serving.validation.check` only. Every request has a deadline. Must not import TFX.
+Called by `serving.validation.check` and `serving.validation.interview`. Every request has a
+deadline. Must not import TFX.
 """
 
 import math
+import re
+import threading
 import time
-from collections.abc import Sequence
-from itertools import cycle, islice
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 
 import grpc
-import numpy as np
-import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2, types_pb2
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
@@ -18,6 +19,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
+from serving.validation.answers import dtype_name
 from serving.validation.process import ModelServer, open_channel
 from serving.validation.verdict import PERCENTILES, Reason, RefusedModelError
 
@@ -29,12 +31,13 @@ _TIMED_CALLS = 200
 _FEWEST_TIMED_CALLS = 5
 _TIMED_SECONDS = 1.0
 _DEATH_SECONDS = 2.0
-_FLOATS = {
-    types_pb2.DT_HALF,
-    types_pb2.DT_BFLOAT16,
-    types_pb2.DT_FLOAT,
-    types_pb2.DT_DOUBLE,
-}
+
+# What TensorFlow says when a graph reaches beyond its own table: no client can make sense of it.
+_NOT_CLEAR = re.compile(r"is not in \[\d+, \d+\)")
+# Output name -> TensorProto; the places of the examples that it answers.
+Outputs = Mapping[str, tensor_pb2.TensorProto]
+Rows = tuple[int, ...]
+LookAt = Callable[[Rows, Outputs], None]
 
 
 class Probe:
@@ -57,6 +60,7 @@ class Probe:
         self._rpc_seconds = rpc_seconds
         self._channel = open_channel(server.address)
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
+        self._lock = threading.Lock()
         self.num_requests = 0
 
     def __enter__(self):
@@ -73,7 +77,10 @@ class Probe:
         """
         request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
         request.model_spec.name = self._model_name
-        response = self._call(self._stub.GetModelMetadata, request, "its metadata")
+        try:
+            response = self._stub.GetModelMetadata(request, timeout=self._rpc_seconds)
+        except grpc.RpcError as err:
+            raise self._refusal(err, "its metadata") from err
         signatures = get_model_metadata_pb2.SignatureDefMap()
         response.metadata["signature_def"].Unpack(signatures)
         if SIGNATURE not in signatures.signature_def:
@@ -87,7 +94,7 @@ class Probe:
                 f"pass signatures={{'{SIGNATURE}': …}} to tf.saved_model.save",
             )
         signature = signatures.signature_def[SIGNATURE]
-        inputs = {n: types_pb2.DataType.Name(i.dtype) for n, i in signature.inputs.items()}
+        inputs = {n: dtype_name(i.dtype) for n, i in signature.inputs.items()}
         if inputs != {INPUT_NAME: "DT_STRING"} or not signature.outputs:
             raise RefusedModelError.because(
                 Reason.WRONG_INPUT,
@@ -97,86 +104,105 @@ class Probe:
                 "parse the examples inside the signature, and name its argument so",
             )
 
-    def ask(self, examples: Sequence[bytes]) -> dict[str, np.ndarray]:
-        """Sends one request and judges every output.
+    @property
+    def memory_bytes(self) -> int:
+        """What the server holds now, in bytes."""
+        return self._server.memory_bytes
 
-        Args:
-            examples: Serialized tf.Examples; as many as the batch is large.
-
-        Returns:
-            Output name to array, float64 [batch, …]; of texts bytes [batch, …].
-
-        Raises:
-            RefusedModelError: No answer in time, an error, or an output that is no finite float
-                `[batch, …]`. Texts, such as the name of a class, may stand beside floats.
-        """
-        outputs = self._predict(examples).outputs
-        has_floats = any(output.dtype in _FLOATS for output in outputs.values())
-        return {
-            name: judge_text(name, output, len(examples))
-            if has_floats and output.dtype == types_pb2.DT_STRING
-            else judge_output(name, output, len(examples))
-            for name, output in outputs.items()
-        }
-
-    def time(self, examples: Sequence[bytes], batch: int) -> dict[str, float]:
+    def time(
+        self, requests: Iterator[tuple[Rows, list[bytes]]], look_at: LookAt
+    ) -> dict[str, float]:
         """Measures the time of requests, the sending and the answer included.
 
         Args:
-            examples: Serialized tf.Examples to take the requests from, over and over.
-            batch: Examples in one request.
+            requests: Without end: the places of the examples, and the examples.
+            look_at: Gets the places and the answer of each, outside the time that is measured.
 
         Returns:
             `p50`, `p95` and `p99` of 200 requests, or of what fits in a second, in milliseconds.
 
         Raises:
-            RefusedModelError: A request failed or had no answer in time.
+            RefusedModelError: A request failed or had no answer in time, or `look_at` refused it.
         """
-        endless = cycle(examples)
-        for _ in range(_WARM_UP_CALLS):
-            self._predict(list(islice(endless, batch)))
+        for rows, examples in islice(requests, _WARM_UP_CALLS):
+            look_at(rows, self.predict(examples))
         milliseconds: list[float] = []
         while len(milliseconds) < _TIMED_CALLS and (
             len(milliseconds) < _FEWEST_TIMED_CALLS or sum(milliseconds) < _TIMED_SECONDS * 1e3
         ):
-            request = list(islice(endless, batch))
+            rows, examples = next(requests)
             started = time.perf_counter()
-            self._predict(request)
+            outputs = self.predict(examples)
             milliseconds.append((time.perf_counter() - started) * 1e3)
+            look_at(rows, outputs)
         return {name: percentile(milliseconds, float(name[1:])) for name in PERCENTILES}
 
-    def _predict(self, examples: Sequence[bytes]) -> predict_pb2.PredictResponse:
+    def predict(self, examples: Sequence[bytes]) -> Outputs:
+        """Sends one request; may be called from several threads.
+
+        Args:
+            examples: Serialized tf.Examples; as many as the batch is large.
+
+        Returns:
+            Output name to TensorProto.
+
+        Raises:
+            RefusedModelError: An error, or no answer in time.
+        """
+        about = f"a batch of {len(examples)}"
+        try:
+            return self._predict(examples)
+        except grpc.RpcError as err:
+            raise self._refusal(err, about) from err
+
+    def predict_or_refuse(self, examples: Sequence[bytes], about: str) -> Outputs | None:
+        """As `predict`; None if the request is refused as the client's mistake.
+
+        Args:
+            examples: Serialized tf.Examples.
+            about: What is odd about them.
+
+        Raises:
+            RefusedModelError: Another error, or no answer in time.
+        """
+        try:
+            return self._predict(examples)
+        except grpc.RpcError as err:
+            is_clients = err.code() == grpc.StatusCode.INVALID_ARGUMENT
+            if is_clients and not _NOT_CLEAR.search(err.details() or ""):
+                return None
+            raise self._refusal(err, about) from err
+
+    def _predict(self, examples: Sequence[bytes]) -> Outputs:
         request = predict_pb2.PredictRequest()
         request.model_spec.name = self._model_name
         request.model_spec.signature_name = SIGNATURE
         tensor = tensor_pb2.TensorProto(dtype=types_pb2.DT_STRING, string_val=examples)
         tensor.tensor_shape.dim.add(size=len(examples))
         request.inputs[INPUT_NAME].CopyFrom(tensor)
-        response = self._call(self._stub.Predict, request, f"a batch of {len(examples)}")
-        self.num_requests += 1
-        return response
+        response = self._stub.Predict(request, timeout=self._rpc_seconds)
+        with self._lock:
+            self.num_requests += 1
+        return response.outputs
 
-    def _call(self, method, request, about: str):
-        """Sends a request with the deadline; a failure becomes a refusal."""
-        try:
-            return method(request, timeout=self._rpc_seconds)
-        except grpc.RpcError as err:
-            found, reason = f"{err.code().name}: {err.details()}", Reason.RPC_FAILED
-            if err.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
-                found, reason = f"no answer within {self._rpc_seconds:g} s", Reason.RPC_TIMEOUT
-            elif err.code() == grpc.StatusCode.UNAVAILABLE and self._death():
-                found = f"the server died ({self._death()}):\n{self._server.log_tail()}\n"
-                reason = Reason.DIED_SERVING
-                if self._server.over_memory:
-                    found = "the server passed its memory budget and was killed"
-                    reason = Reason.TOO_MUCH_MEMORY
-            raise RefusedModelError.because(
-                reason,
-                f"the request for {about}",
-                found,
-                "expected an answer",
-                f"call {SIGNATURE} on the same examples in Python",
-            ) from err
+    def _refusal(self, err: grpc.RpcError, about: str) -> RefusedModelError:
+        """Says how a request failed."""
+        found, reason = f"{err.code().name}: {err.details()}", Reason.RPC_FAILED
+        if err.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
+            found, reason = f"no answer within {self._rpc_seconds:g} s", Reason.RPC_TIMEOUT
+        elif err.code() == grpc.StatusCode.UNAVAILABLE and self._death():
+            found = f"the server died ({self._death()}):\n{self._server.log_tail()}\n"
+            reason = Reason.DIED_SERVING
+            if self._server.over_memory:
+                found = "the server passed its memory budget and was killed"
+                reason = Reason.TOO_MUCH_MEMORY
+        return RefusedModelError.because(
+            reason,
+            f"the request for {about}",
+            found,
+            "expected an answer",
+            f"call {SIGNATURE} on the same examples in Python",
+        )
 
     def _death(self) -> str | None:
         """Says how the server died, waiting a little, since the connection breaks first."""
@@ -184,62 +210,6 @@ class Probe:
         while self._server.exit_reason is None and time.monotonic() < patience:
             time.sleep(0.05)
         return self._server.exit_reason
-
-
-def judge_output(name: str, output: tensor_pb2.TensorProto, batch: int) -> np.ndarray:
-    """Returns an output as float64; refuses one that is no finite float tensor `[batch, …]`.
-
-    Args:
-        name: The output, for the message.
-        output: What the server answered.
-        batch: How many examples were asked about.
-
-    Raises:
-        RefusedModelError: WRONG_DTYPE, WRONG_SHAPE, NOT_A_NUMBER or INFINITE.
-    """
-    where = f"output {name!r} for a batch of {batch}"
-    if output.dtype not in _FLOATS:
-        raise RefusedModelError.because(
-            Reason.WRONG_DTYPE,
-            where,
-            f"is {types_pb2.DataType.Name(output.dtype)}",
-            "expected a float dtype",
-            "cast it in the signature",
-        )
-    _check_shape(where, output, batch)
-    values = tf.make_ndarray(output).astype(np.float64)
-    wrong = values[~np.isfinite(values)]
-    if wrong.size:
-        raise RefusedModelError.because(
-            Reason.NOT_A_NUMBER if np.isnan(wrong).any() else Reason.INFINITE,
-            where,
-            f"holds {wrong[0]} and {wrong.size} of {values.size} values are not finite",
-            "expected finite numbers",
-            "look for a division or logarithm of 0, or for weights that diverged",
-        )
-    return values
-
-
-def judge_text(name: str, output: tensor_pb2.TensorProto, batch: int) -> np.ndarray:
-    """Returns an output of texts as bytes; refuses one that is not `[batch, …]`.
-
-    Raises:
-        RefusedModelError: WRONG_SHAPE.
-    """
-    _check_shape(f"output {name!r} for a batch of {batch}", output, batch)
-    return tf.make_ndarray(output).astype("S")
-
-
-def _check_shape(where: str, output: tensor_pb2.TensorProto, batch: int) -> None:
-    shape = [each.size for each in output.tensor_shape.dim]
-    if shape[:1] != [batch]:
-        raise RefusedModelError.because(
-            Reason.WRONG_SHAPE,
-            where,
-            f"has shape {shape}",
-            f"expected [{batch}, …], one row per example",
-            "look for a reduction over the batch in the signature",
-        )
 
 
 def percentile(values: Sequence[float], percent: float) -> float:

@@ -149,6 +149,11 @@ class ModelServer:
         return self._child.peak_memory_bytes
 
     @property
+    def memory_bytes(self) -> int:
+        """The resident memory of the server now, in bytes; 0 if it is gone."""
+        return self._child.memory_bytes
+
+    @property
     def over_memory(self) -> bool:
         """Whether the server was killed because it took more memory than it may."""
         return self._child.over_memory

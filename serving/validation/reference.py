@@ -22,6 +22,7 @@ from serving.validation.verdict import Reason, RefusedModelError
 from serving.validation.warm import start_program
 
 PROGRAM = "serving.validation.reference"
+_NAMES, _ARRAY = "names", "output_{}"
 _POLL_SECONDS = 0.02
 
 
@@ -47,13 +48,21 @@ class Reference:
 
     def start(self, memory_bytes: int) -> None:
         """Starts the child; it is killed as soon as it holds more than `memory_bytes`."""
+        self.write()
+        self._child = start_program(PROGRAM, self.arguments, self._log, memory_bytes)
+
+    @property
+    def arguments(self) -> list[str]:
+        """What `main` gets."""
+        return [self._model_dir, self._signature, self._asked, self._answered]
+
+    def write(self) -> None:
+        """Writes the examples to the file that `main` reads."""
         # Lengths and one run of bytes: an array of fixed-width text would lose trailing zeros.
         lengths = np.array([len(each) for each in self._examples], np.int64)
         with open(self._asked, "wb") as writer:
             np.save(writer, lengths)
             np.save(writer, np.frombuffer(b"".join(self._examples), np.uint8))
-        arguments = [self._model_dir, self._signature, self._asked, self._answered]
-        self._child = start_program(PROGRAM, arguments, self._log, memory_bytes)
 
     def __enter__(self):
         return self
@@ -81,7 +90,7 @@ class Reference:
                 raise self._refusal(f"had no answer after {seconds:g} s")
             time.sleep(_POLL_SECONDS)
         with np.load(self._answered) as outputs:
-            return dict(outputs)
+            return {name: outputs[_ARRAY.format(i)] for i, name in enumerate(outputs[_NAMES])}
 
     def _refusal(self, found: str) -> RefusedModelError:
         return RefusedModelError.because(
@@ -121,7 +130,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         for key, value in outputs.items()
     }
     with written_beside(arguments.answered) as part, open(part, "wb") as writer:
-        np.savez(writer, **arrays)  # to an open file: it would add .npz to a name
+        # To an open file: it would add .npz to a name. Numbered, since an output may be called as
+        # one of savez's arguments is.
+        numbered = {_ARRAY.format(i): each for i, each in enumerate(arrays.values())}
+        np.savez(writer, **{_NAMES: np.array(list(arrays), "U")}, **numbered)
     return 0
 
 

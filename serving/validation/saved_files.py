@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from google.protobuf.message import DecodeError
+from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 
 from serving.validation.graph_io import asset_files, check_graph_io
@@ -15,6 +16,8 @@ from serving.validation.verdict import Reason, RefusedModelError
 from serving.versions.publish import SAVED_MODEL_FILE
 
 _SERVE_TAG = "serve"
+# What stays in the server.
+_HANDLES = {types_pb2.DT_RESOURCE, types_pb2.DT_VARIANT}
 _ASSETS = "assets"
 _VARIABLES = os.path.join("variables", "variables")
 _SHARD = re.compile(r"variables\.data-\d{5}-of-(\d{5})")
@@ -82,6 +85,35 @@ def check_files(model_dir: str, graph: Any) -> None:
         )
     for asset in asset_files(graph):
         _check_asset(model_dir, asset.filename)
+
+
+def check_outputs(graph: Any, signature: str) -> None:
+    """Refuses a signature with an output that no request can be answered with.
+
+    Args:
+        graph: A MetaGraphDef.
+        signature: Its name; one that is missing is the server's to miss.
+
+    Raises:
+        RefusedModelError: WRONG_DTYPE.
+    """
+    for name, info in sorted(graph.signature_def[signature].outputs.items()):
+        encoding = info.WhichOneof("encoding")
+        if encoding not in (None, "name"):
+            found = (
+                "is a sparse tensor" if encoding == "coo_sparse" else "is made of several tensors"
+            )
+        elif info.dtype in _HANDLES:
+            found = f"is {types_pb2.DataType.Name(info.dtype)}"
+        else:
+            continue
+        raise RefusedModelError.because(
+            Reason.WRONG_DTYPE,
+            f"output {name!r} of {signature}",
+            found,
+            "expected a float tensor [batch, …], or texts beside one",
+            "answer plain tensors: tf.sparse.to_dense, or .to_tensor() of a ragged tensor",
+        )
 
 
 def _check_asset(model_dir: str, name: str) -> None:

@@ -39,10 +39,14 @@ class Reason(str, enum.Enum):
     WRONG_SHAPE = "wrong_shape"
     NOT_A_NUMBER = "not_a_number"
     INFINITE = "infinite"
+    WRONG_OUTPUTS = "wrong_outputs"
+    NOT_A_PROBABILITY = "not_a_probability"
+    ANSWER_TOO_LARGE = "answer_too_large"
     NO_REFERENCE = "no_reference"
     DIFFERS = "differs"
     TOO_SLOW = "too_slow"
     TOO_MUCH_MEMORY = "too_much_memory"
+    MEMORY_GROWS = "memory_grows"
 
 
 # Not the model's fault: the same model may pass once the machine is mended.
@@ -62,6 +66,12 @@ class RefusedModelError(FarelineError):
         """Builds the error with its reason; the wording is `FarelineError.explain`'s."""
         error = cls.explain(where, found, expected, hint)
         error.reason = reason
+        return error
+
+    def about(self, what: str) -> "RefusedModelError":
+        """The same refusal, for the same reason, of an answer to something special."""
+        error = type(self)(f"{what}: {self}")
+        error.reason = self.reason
         return error
 
 

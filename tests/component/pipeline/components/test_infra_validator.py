@@ -28,6 +28,8 @@ _PROPERTIES = {
     "split": "eval",
     "model_name": "taxi",
     "drop_features": json.dumps(["tips", "not there"]),
+    "task": "",
+    "classes": 0,
 }
 
 
@@ -207,6 +209,8 @@ def test_everything_that_bears_on_the_verdict_is_an_execution_property():
         split="train",
         model_name="taxi",
         drop_features=["b", "a"],
+        task="multiclass",
+        classes=3,
     )
     assert component.id == "InfraValidator"
     assert component.exec_properties == {
@@ -215,6 +219,8 @@ def test_everything_that_bears_on_the_verdict_is_an_execution_property():
         "split": "train",
         "model_name": "taxi",
         "drop_features": '["a", "b"]',
+        "task": "multiclass",
+        "classes": 3,
         "source_fingerprint": fingerprint_sources(INFRA_VALIDATOR_SOURCES),
     }
     assert isinstance(component.outputs["blessing"], types.BaseChannel)
@@ -247,6 +253,8 @@ def test_it_compiles_for_kubeflow_and_vertex(tmp_path, suffix):
         "split": "eval",
         "model_name": "taxi",
         "drop_features": '["fare", "tips"]',
+        "task": "",
+        "classes": "0",
         "source_fingerprint": fingerprint_sources(INFRA_VALIDATOR_SOURCES),
     }
     executor = spec["deploymentSpec"]["executors"]["InfraValidator_executor"]["container"]
