@@ -29,11 +29,11 @@ def odd_requests(examples: Sequence[bytes]) -> dict[str, bytes]:
 
 
 def _make(full: example_pb2.Example) -> Iterator[tuple[str, example_pb2.Example]]:
-    yield "without any feature", example_pb2.Example()
     for name in sorted(full.features.feature):
         odd = _copy(full)
         del odd.features.feature[name]
         yield f"without {name!r}", odd
+    yield "without any feature", example_pb2.Example()
     for text in _NEVER_SEEN:
         yield f"with the text {text[:16]!r}", _replaced(full, "bytes_list", text)
     for number in _FAR_FLOATS:

@@ -201,6 +201,7 @@ def test_a_target_turns_back_into_the_amount(log):
     np.testing.assert_allclose(back.numpy(), amounts.numpy(), rtol=1e-5, atol=1e-5)
     lowest = head.answer(tf.constant([[-100.0]]))["prediction"].numpy()
     assert (lowest == 0) if log else (lowest == -48)
+    assert np.isfinite(head.answer(tf.constant([[1e12]]))["prediction"].numpy()).all()
 
 
 def test_labels_that_are_all_the_same_do_not_divide_by_zero():

@@ -289,6 +289,34 @@ PLANTS = {
             row["x"], 0.0, 1.0, tf.quint8)[0]), "", "wrong_dtype"),
     },
 }  # fmt: skip
+
+
+def _ends(row, y):
+    """The process ends at an empty name, which no example has."""
+
+    def end():
+        with tf.control_dependencies([_RAW.Abort(error_msg="planted")]):
+            return tf.identity(y)
+
+    return tf.cond(tf.reduce_any(row["name"] == ""), end, lambda: y)
+
+
+def _hangs(row, y):
+    def wait():
+        return tf.while_loop(lambda _: tf.constant(True), lambda v: [v + 0.0], [y])[0]
+
+    return tf.cond(tf.reduce_any(row["count"] < 0), wait, lambda: y)
+
+
+# These need a server of their own to end, to hang or to grow.
+IN_SERVER = {
+    "ends at a new category": (binary(lambda y, row, _: _ends(row, y)), "died_serving"),
+    "hangs far outside": (binary(lambda y, row, _: _hangs(row, y)), "rpc_timeout"),
+    "grows by a queue": (PLANTS["memory does not grow"]["a queue"][0], "memory_grows"),
+    "clients see each other": (binary(_through_variable), "differs"),
+    "refuses a new category": (PLANTS["a category may be new"]["a place that is not there"][0],
+                               "rpc_failed"),
+}  # fmt: skip
 GOOD = {
     "binary": (binary(lambda y, _row, _model: y), "binary"),
     "multiclass": (lambda row, _: _classes(row), "multiclass"),

@@ -15,6 +15,7 @@ from serving.model.servable import RefusedError, Servable, explain_op_error, rea
 from serving.server.batching import MOST_ROWS
 from serving.validation import interview, probe, reference
 from serving.validation.answers import MOST_BYTES, Contract
+from serving.validation.check import check_model
 from serving.validation.interview import Interview
 from serving.validation.odd_requests import odd_requests
 from serving.validation.probe import Probe
@@ -122,6 +123,26 @@ def test_a_planted_model_is_refused_with_its_reason(tmp_path, answer, task, reas
     assert "Hint:" in str(error.value) and "expected" in str(error.value)
 
 
+@pytest.mark.plants
+@pytest.mark.parametrize("name", list(planted_answers.IN_SERVER))
+def test_a_planted_model_is_refused_in_a_real_server(tmp_path, name):
+    answer, reason = planted_answers.IN_SERVER[name]
+    model = planted_answers.save_planted(tmp_path / "model", answer)
+    budgets = Budgets(latency_ms={}, rpc_seconds=3.0)
+    result = check_model(model, _EXAMPLES, budgets, contract=Contract("binary"))
+    assert (result.ok, result.reason.value) == (False, reason), result.message
+
+
+@pytest.mark.plants
+@pytest.mark.parametrize("name", list(planted_answers.GOOD))
+def test_a_good_model_of_every_task_is_blessed_by_a_real_server(tmp_path, name):
+    answer, task = planted_answers.GOOD[name]
+    model = planted_answers.save_planted(tmp_path / "model", answer)
+    contract = Contract(task, 3 if task == "multiclass" else 0)
+    result = check_model(model, _EXAMPLES, Budgets(latency_ms={}), contract=contract)
+    assert result.ok, result.message
+
+
 @pytest.mark.parametrize("name", list(planted_answers.GOOD))
 def test_a_good_model_of_every_task_passes(tmp_path, name):
     answer, task = planted_answers.GOOD[name]
@@ -154,8 +175,8 @@ def test_an_output_that_cannot_be_answered_is_refused_by_its_signature(tmp_path,
 
 def test_odd_examples_are_made_of_the_fullest_one():
     odd = odd_requests([make_example(0.0, 1, "a"), tf.train.Example().SerializeToString()])
-    assert list(odd)[:4] == ["without any feature", "without 'count'", "without 'name'",
-                             "without 'x'"]  # fmt: skip
+    assert list(odd)[:4] == ["without 'count'", "without 'name'", "without 'x'",
+                             "without any feature"]  # fmt: skip
     parsed = {what: tf.train.Example.FromString(each) for what, each in odd.items()}
     assert sorted(parsed["without 'x'"].features.feature) == ["count", "name"]
     far = parsed["with the numbers -1e+12"].features.feature

@@ -17,6 +17,7 @@ from pipeline.components import infra_validator
 from pipeline.components.infra_validator import Executor, InfraValidator
 from pipeline.user_code import INFRA_VALIDATOR_SOURCES, fingerprint_sources
 from serving.model import servable
+from serving.validation.answers import Contract
 from serving.validation.verdict import Budgets, CheckResult, Reason
 from tests.component.pipeline.components import compiled_for_tests
 from tests.component.serving import models_for_tests
@@ -137,14 +138,16 @@ def test_what_is_sent_are_the_first_examples_without_the_label(
 ):
     asked = []
 
-    def note(model_dir, requests, budgets, *, model_name):
-        asked.append((requests, budgets, model_name))
+    def note(model_dir, requests, budgets, *, model_name, contract):
+        asked.append((requests, budgets, model_name, contract))
         message = "it: is slow; expected fast. Hint: run.\nlog line"
         return CheckResult(reason=Reason.TOO_SLOW, message=message)
 
     monkeypatch.setattr(infra_validator, "check_model", note)
-    stored, _, _ = _run(good, examples, tmp_path)
-    ((requests, budgets, model_name),) = asked
+    # Kubeflow hands integers on as floats.
+    stored, _, _ = _run(good, examples, tmp_path, task="multiclass", classes=3.0)
+    ((requests, budgets, model_name, contract),) = asked
+    assert contract == Contract("multiclass", 3) and isinstance(contract.classes, int)
     assert requests == [models_for_tests.make_example(float(x)) for x in range(3)]
     assert budgets == Budgets(rpc_seconds=5.0, num_examples=3)
     assert model_name == "taxi"
