@@ -211,6 +211,7 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
         eval_config=build_eval_config(settings),
         demands=settings.evaluation,
         task=settings.task,
+        unserved_columns=settings.unserved_columns,
     )
     infra_validator = InfraValidator(
         model=trainer.outputs["model"],

@@ -131,6 +131,9 @@ class VerdictRecord:
         passed: Whether every check that counts is passed, and there is one; None: not recorded.
         blessed: Whether TFMA refuses nothing either; None: not recorded.
         tfma_refusals: Its own, in sentences; it may refuse what we do not.
+        refusals: Why its predictions are none, in sentences: they need the label, or are no
+            probabilities.
+        warnings: What a reader should look at although the model may be blessed, in sentences.
     """
 
     checks: tuple[Check, ...] = ()
@@ -143,10 +146,15 @@ class VerdictRecord:
     passed: bool | None = None
     blessed: bool | None = None
     tfma_refusals: tuple[str, ...] = ()
+    refusals: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; null for what is undefined or infinite."""
         content = dataclasses.asdict(self)
+        for name in ("refusals", "warnings"):  # Left out where there are none, as of old.
+            if not content[name]:
+                del content[name]
         for check in content["checks"]:
             check["counted"] = not check["not_counted"]
         return finite(content)

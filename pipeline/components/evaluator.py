@@ -40,12 +40,14 @@ from pipeline.evaluation.eval_config import read_metrics, read_refusals
 from pipeline.evaluation.evaluator_inputs import read_inputs
 from pipeline.evaluation.judge import judge
 from pipeline.evaluation.tfma_internals import LeftToTfmaError
+from pipeline.evaluation.unlabelled import check_sample, too_good
 from pipeline.evaluation.verdict import Verdict
 from pipeline.settings.evaluation import Evaluation
 from pipeline.settings.slicing import OVERALL
 from pipeline.user_code import EVALUATOR_SOURCES, fingerprint_sources
 
 DEMANDS_KEY, TASK_KEY, CODE_KEY = "demands", "task", "source_fingerprint"
+UNSERVED_KEY = "unserved_columns"
 SLICE_EXTRACTOR = "pipeline.slice_extractor"
 VERDICT_FILE = "verdict.json"
 
@@ -59,6 +61,7 @@ class EvaluatorSpec(standard_component_specs.EvaluatorSpec):
         MODULE_PATH_KEY: component_spec.ExecutionParameter(type=str, optional=True),
         DEMANDS_KEY: component_spec.ExecutionParameter(type=str),
         TASK_KEY: component_spec.ExecutionParameter(type=str),
+        UNSERVED_KEY: component_spec.ExecutionParameter(type=str, optional=True),
         CODE_KEY: component_spec.ExecutionParameter(type=str),
     }
 
@@ -80,7 +83,7 @@ class Executor(tfx_executor.Executor):
                 `fareline.recorded` has it with null for what is undefined, and each defined overall
                 metric as a number: `metric_auc` and so on. The blessing gets `verdict`, JSON, and
                 the same as verdict.json in its payload.
-            exec_properties: As TFX's, with `demands` and `task`.
+            exec_properties: As TFX's, with `demands`, `task` and `unserved_columns`.
 
         Raises:
             UserMistake: No threshold is among the demands: TFX would give no blessing, in silence.
@@ -89,29 +92,35 @@ class Executor(tfx_executor.Executor):
         input_dict = without_empty_baseline(input_dict)
         numpy_confusion_matrices.install()
         try:
-            self._evaluate_in_batches(input_dict, output_dict, exec_properties)
+            refusals = self._evaluate_in_batches(input_dict, output_dict, exec_properties)
         except LeftToTfmaError as reason:
             logging.info("Evaluator: %s; evaluated by TFMA, example by example.", reason)
             super().Do(input_dict, output_dict, exec_properties)
+            refusals = check_unlabelled(input_dict, exec_properties)
         evaluation = artifact_utils.get_single_instance(output_dict[EVALUATION_KEY])
         record_metrics(evaluation)
         baselines = input_dict.get(BASELINE_MODEL_KEY)
+        slices = read_metrics(evaluation.uri)
         verdict = judge(
-            read_metrics(evaluation.uri),
+            slices,
             demands,
             exec_properties[TASK_KEY],
             baselines[0].id if baselines else None,
         )
         blessing = artifact_utils.get_single_instance(output_dict[BLESSING_KEY])
-        record_verdict(blessing, verdict, read_refusals(evaluation.uri))
+        tfma_refusals = read_refusals(evaluation.uri)
+        record_verdict(blessing, verdict, tfma_refusals, refusals, too_good(slices))
 
     def _evaluate_in_batches(
         self,
         input_dict: Mapping[str, list[types.Artifact]],
         output_dict: Mapping[str, list[types.Artifact]],
         exec_properties: Mapping[str, Any],
-    ) -> None:
+    ) -> list[str]:
         """Does what TFX's executor does, by `pipeline.evaluation.batch_evaluation`.
+
+        Returns:
+            Why the predictions are refused, in sentences.
 
         Raises:
             LeftToTfmaError: It is not known how; nothing was written.
@@ -126,10 +135,47 @@ class Executor(tfx_executor.Executor):
         if inputs.twins:
             logging.info("Evaluator: the baseline is the same model, which is measured once.")
         evaluation = artifact_utils.get_single_instance(output_dict[EVALUATION_KEY])
-        batch_evaluation.evaluate(
-            inputs.example_files, inputs.models, inputs.twins, inputs.eval_config, evaluation.uri
+        predicted = batch_evaluation.evaluate(
+            inputs.example_files,
+            inputs.models,
+            inputs.twins,
+            inputs.eval_config,
+            evaluation.uri,
+            unserved_columns(exec_properties),
         )
         bless(input_dict, output_dict, exec_properties)
+        (candidate,) = [s.name for s in inputs.eval_config.model_specs if not s.is_baseline]
+        found = predicted[candidate if candidate in predicted else ""]
+        return found.refusals(exec_properties[TASK_KEY])
+
+
+def unserved_columns(exec_properties: Mapping[str, Any]) -> list[str]:
+    """The columns that no request carries."""
+    return json.loads(exec_properties.get(UNSERVED_KEY) or "[]")
+
+
+def check_unlabelled(
+    input_dict: Mapping[str, list[types.Artifact]], exec_properties: Mapping[str, Any]
+) -> list[str]:
+    """Says why a model is refused that TFMA has measured on examples with the label.
+
+    Returns:
+        Sentences. None where its examples are in a format that is not read here.
+    """
+    try:
+        inputs = read_inputs(input_dict, exec_properties, [])
+    except LeftToTfmaError as reason:
+        logging.warning("Evaluator: the model was evaluated with the label: %s.", reason)
+        return []
+    (spec,) = [s for s in inputs.eval_config.model_specs if not s.is_baseline]
+    model = inputs.models[spec.name if spec.name in inputs.models else ""]
+    return check_sample(
+        model.model_path,
+        inputs.example_files,
+        unserved_columns(exec_properties),
+        spec,
+        exec_properties[TASK_KEY],
+    )
 
 
 def bless(
@@ -204,15 +250,23 @@ def record_metrics(evaluation: types.Artifact) -> None:
             evaluation.set_float_custom_property(f"{METRIC_PREFIX}{name}", value)
 
 
-def record_verdict(blessing: types.Artifact, verdict: Verdict, refusals: list[str]) -> None:
+def record_verdict(
+    blessing: types.Artifact,
+    verdict: Verdict,
+    tfma_refusals: list[str],
+    refusals: list[str],
+    warnings: list[str],
+) -> None:
     """Writes the verdict into the blessing, and takes TFX's blessing back if a check is missed.
 
     Args:
         blessing: As TFX left it.
         verdict: Ours.
-        refusals: TFMA's own, in sentences; it may refuse what we do not.
+        tfma_refusals: TFMA's own, in sentences; it may refuse what we do not.
+        refusals: Of the predictions, in sentences.
+        warnings: In sentences; they refuse nothing.
     """
-    blessed = verdict.passed and not refusals
+    blessed = verdict.passed and not tfma_refusals and not refusals
     if not blessed:
         marker = os.path.join(blessing.uri, constants.BLESSED_FILE_NAME)
         if fileio.exists(marker):
@@ -222,7 +276,7 @@ def record_verdict(blessing: types.Artifact, verdict: Verdict, refusals: list[st
         blessing.set_int_custom_property(
             constants.ARTIFACT_PROPERTY_BLESSED_KEY, constants.NOT_BLESSED_VALUE
         )
-    record = verdict.to_record(blessed, refusals)
+    record = verdict.to_record(blessed, tfma_refusals, refusals, warnings)
     blessing.set_string_custom_property(VERDICT, record.to_text())
     pretty = record.to_text(indent=1) + "\n"
     io_utils.write_string_file(os.path.join(blessing.uri, VERDICT_FILE), pretty)
@@ -245,6 +299,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
         task: str = "binary",
         baseline_model: types.BaseChannel | None = None,
         example_splits: list[str] | None = None,
+        unserved_columns: list[str] | None = None,
     ):
         """Constructs the component. All values are part of the cache key, and so is our code.
 
@@ -256,6 +311,8 @@ class Evaluator(base_beam_component.BaseBeamComponent):
             task: The task of the settings.
             baseline_model: Channel of the Model to compare with, if there is one.
             example_splits: Splits to measure on; None: `eval`.
+            unserved_columns: The label, and whatever else no request carries: predictions are made
+                without them.
         """
         text = json.dumps(demands.model_dump(mode="json", exclude_none=True), sort_keys=True)
         super().__init__(
@@ -267,6 +324,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
                 eval_config=eval_config,
                 demands=text,
                 task=task,
+                unserved_columns=json.dumps(sorted(unserved_columns or [])),
                 source_fingerprint=fingerprint_sources(EVALUATOR_SOURCES),
                 module_path=SLICE_EXTRACTOR if demands.has_buckets() else None,
                 evaluation=types.Channel(type=standard_artifacts.ModelEvaluation),

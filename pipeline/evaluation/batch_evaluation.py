@@ -36,6 +36,7 @@ from pipeline.evaluation import batch_metrics
 from pipeline.evaluation.batch_metrics import Measured
 from pipeline.evaluation.batch_slices import BatchSlicer, SliceKey
 from pipeline.evaluation.tfma_internals import LeftToTfmaError
+from pipeline.evaluation.unlabelled import Predicted, remove_features
 
 _BATCH = 4096
 _THREADS = 2
@@ -73,7 +74,8 @@ def evaluate(
     twins: Mapping[str, str],
     eval_config: config_pb2.EvalConfig,
     output_path: str,
-) -> None:
+    unserved: Sequence[str] = (),
+) -> Mapping[str, Predicted]:
     """Measures models on examples and writes TFMA's files.
 
     Args:
@@ -82,6 +84,10 @@ def evaluate(
         twins: Of names, that of the model of the same content which stands for it.
         eval_config: With TFMA's defaults, passed by `check_known`.
         output_path: URI of the folder to write to.
+        unserved: Columns that no request carries: predictions are made without them.
+
+    Returns:
+        The range of each model's predictions, by its name.
 
     Raises:
         LeftToTfmaError: Something is not known here; nothing was written.
@@ -101,13 +107,17 @@ def evaluate(
         for name, spec in specs.items()
         if name not in twins
     }
-    for batch in _measured_batches(example_files, predictors, slicer):
+    predicted = {name: Predicted() for name in predictors}
+    for batch in _measured_batches(example_files, predictors, slicer, unserved):
+        for name, measured in batch.by_model.items():
+            predicted[name].add(measured.predictions)
         sums.add(batch.by_model, slicer.pairs(batch.columns))
     results = [
         (key, _with_derived(sums.metrics(number), computations, eval_config))
         for number, key in sorted(enumerate(slicer.keys), key=lambda pair: repr(pair[1]))
     ]
     _write(results, models, eval_config, output_path)
+    return predicted
 
 
 def _specs_by_name(eval_config: config_pb2.EvalConfig) -> dict[str, config_pb2.ModelSpec]:
@@ -210,7 +220,8 @@ class _Predictor:
             if name not in found:
                 raise LeftToTfmaError(f"{name} is no transformed feature")
         # Only what is asked for is computed: one graph, without the features that are not returned.
-        self._run = tf.function(self._wanted, input_signature=[tf.TensorSpec([None], tf.string)])
+        examples = tf.TensorSpec([None], tf.string)
+        self._run = tf.function(self._wanted, input_signature=[examples, examples])
 
     def _signature(self, name: str):
         function = getattr(self._model, "signatures", {}).get(name)
@@ -221,23 +232,29 @@ class _Predictor:
             raise LeftToTfmaError(f"the signature {name!r} does not take serialized Examples alone")
         return function
 
-    def _wanted(self, serialized: tf.Tensor) -> list[tf.Tensor]:
-        def call(function):
+    def _wanted(self, serialized: tf.Tensor, asked: tf.Tensor) -> list[tf.Tensor]:
+        def call(function, examples):
             (name,) = function.structured_input_signature[1]
-            return function(**{name: serialized})
+            return function(**{name: examples})
 
-        features = call(self._transform)
-        wanted = [call(self._predict)[self._output], features[self._label]]
+        features = call(self._transform, serialized)
+        wanted = [call(self._predict, asked)[self._output], features[self._label]]
         return [*wanted, features[self._weight]] if self._weight else wanted
 
-    def measure(self, serialized: tf.Tensor) -> Measured:
+    def measure(self, serialized: tf.Tensor, asked: tf.Tensor) -> Measured:
         """Predicts a batch.
+
+        Args:
+            serialized: Examples with the label.
+            asked: The same as a client would send them.
 
         Raises:
             LeftToTfmaError: It answers in shapes that are not known here.
         """
         try:
-            predictions, labels, *weights = (value.numpy() for value in self._run(serialized))
+            predictions, labels, *weights = (
+                value.numpy() for value in self._run(serialized, asked)
+            )
         except tf.errors.OpError as error:
             raise LeftToTfmaError(f"a batch cannot be predicted: {error.message}") from error
         count = len(serialized)
@@ -262,14 +279,19 @@ def _chosen_output(outputs: Mapping[str, tf.TensorSpec], spec: config_pb2.ModelS
 
 
 def _measured_batches(
-    example_files: Sequence[str], predictors: Mapping[str, _Predictor], slicer: BatchSlicer
+    example_files: Sequence[str],
+    predictors: Mapping[str, _Predictor],
+    slicer: BatchSlicer,
+    unserved: Sequence[str],
 ) -> Iterator[_Batch]:
     """Reads, decodes and predicts in threads; in the order of the files."""
     decoder = example_coder.ExamplesToRecordBatchDecoder()
 
     def measure(serialized: tf.Tensor) -> _Batch:
-        columns = decoder.DecodeBatch(serialized.numpy().tolist()) if slicer.columns else None
-        by_model = {name: predictor.measure(serialized) for name, predictor in predictors.items()}
+        examples = serialized.numpy().tolist()
+        columns = decoder.DecodeBatch(examples) if slicer.columns else None
+        asked = tf.constant(remove_features(examples, unserved)) if unserved else serialized
+        by_model = {name: each.measure(serialized, asked) for name, each in predictors.items()}
         if columns is None:
             columns = pa.RecordBatch.from_arrays([pa.nulls(len(serialized))], ["none"])
         return _Batch(columns, by_model)

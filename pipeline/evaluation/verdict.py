@@ -69,12 +69,20 @@ class Verdict:
         counted = [check.passed for check in self.checks if not check.not_counted]
         return bool(counted) and all(counted)
 
-    def to_record(self, blessed: bool, refusals: Sequence[str]) -> VerdictRecord:
+    def to_record(
+        self,
+        blessed: bool,
+        tfma_refusals: Sequence[str],
+        refusals: Sequence[str] = (),
+        warnings: Sequence[str] = (),
+    ) -> VerdictRecord:
         """As Evaluator records it.
 
         Args:
             blessed: Whether the model is.
-            refusals: TFMA's own, in sentences.
+            tfma_refusals: TFMA's own, in sentences.
+            refusals: Ours that no check says, in sentences.
+            warnings: In sentences.
         """
         return VerdictRecord(
             self.checks,
@@ -86,5 +94,7 @@ class Verdict:
             self.baseline_id,
             self.passed,
             blessed,
+            tuple(tfma_refusals),
             tuple(refusals),
+            tuple(warnings),
         )

@@ -44,6 +44,7 @@ def refusals(why: Mapping[str, Any]) -> list[str]:
     evaluator, infra, pusher = why["evaluator"], why["infra_validator"], why["pusher"]
     verdict = evaluator["verdict"] or {}
     found = [_sentence(c, evaluator["baseline"]) for c in _failed(verdict)]
+    found += verdict.get("refusals", [])
     if not found:
         found += verdict.get("tfma_refusals", [])
     if infra["blessed"] is False:
@@ -63,8 +64,11 @@ def _evaluator(told: Mapping[str, Any]) -> Iterator[str]:
         yield f"{_OPEN}{_NOT_RECORDED}"
         return
     failed = _failed(verdict)
+    refused = verdict.get("refusals", [])
+    yield from (f"{_BAD}{sentence}" for sentence in refused)
+    yield from (f"{_OPEN}{sentence}" for sentence in verdict.get("warnings", ()))
     yield from (f"{_BAD}{_sentence(check, told['baseline'])}" for check in failed)
-    if not failed:
+    if not failed and not refused:
         yield from (f"{_BAD}{sentence}" for sentence in verdict["tfma_refusals"])
     passed = [check for check in verdict["checks"] if check["passed"]]
     for check in passed:

@@ -146,7 +146,7 @@ def properties_of(blessing):
     return {name: str(value) for name, value in blessing.mlmd_artifact.custom_properties.items()}
 
 
-def evaluate(folder, inputs, *overrides, path=None):
+def evaluate(folder, inputs, *overrides, path=None, unserved=()):
     """Runs the executor with the taxi's settings, or with those of a file; returns the blessing."""
     run_beam_in_process()
     settings = load_settings(
@@ -173,6 +173,7 @@ def evaluate(folder, inputs, *overrides, path=None):
         "module_path": SLICE_EXTRACTOR,
         "demands": settings.evaluation.model_dump_json(exclude_none=True),
         "task": settings.task,
+        "unserved_columns": json.dumps(unserved),
     }
     executor.Do(inputs, outputs, properties)
     return outputs["blessing"][0]
@@ -254,7 +255,7 @@ def test_batches_leave_what_tfma_leaves(tmp_path, inputs, monkeypatch, kind):
     monkeypatch.setattr(
         batch_evaluation._Predictor,
         "measure",
-        lambda self, examples: measured.append(len(examples)) or measure(self, examples),
+        lambda self, *examples: measured.append(len(examples[0])) or measure(self, *examples),
     )
     ours = evaluate(tmp_path / "batches", given, THRESHOLDS)
     # Two models are measured, but one that is compared with itself only once.
@@ -266,6 +267,75 @@ def test_batches_leave_what_tfma_leaves(tmp_path, inputs, monkeypatch, kind):
     assert found.pop(VERDICT) and expected.pop(VERDICT)  # compared above, number by number
     assert found == expected
     assert ours.get_int_custom_property("blessed") == 0
+
+
+class _Leaking(_Planted):
+    """Answers the label where the example has one."""
+
+    def _parse(self, examples):
+        parsed = super()._parse(examples)
+        return parsed | {"answer": tf.cast(parsed["label"], tf.float32)}
+
+
+class _Forgiving(_Leaking):
+    """Answers 0.5 where the example has no label."""
+
+    def _parse(self, examples):
+        label = tf.io.FixedLenFeature([1], tf.int64, [-1])
+        label = tf.io.parse_example(examples, {"label": label})["label"]
+        answer = tf.where(label < 0, 0.5, tf.cast(label, tf.float32))
+        return {"label": label, "answer": answer}
+
+
+def _with_model(inputs, folder, planted):
+    """The inputs with another model, and no baseline."""
+    model = standard_artifacts.Model()
+    model.uri, model.id = str(folder / "planted"), 9
+    signatures = {"serving_default": planted.serve, "transform_features": planted.transform}
+    tf.saved_model.save(planted, f"{model.uri}/Format-Serving", signatures=signatures)
+    return {"examples": inputs["examples"], "model": [model]}
+
+
+_GOOD_ENOUGH = "evaluation.thresholds={auc: {at_least: 0.9}}"
+
+
+def _verdict(blessing):
+    return json.loads(blessing.get_string_custom_property(VERDICT))
+
+
+@pytest.mark.slow
+def test_a_model_that_reads_the_label_is_measured_without_it(tmp_path, inputs):
+    given = _with_model(inputs, tmp_path, _Forgiving(1.0))
+    blessing = evaluate(tmp_path / "1", given, _GOOD_ENOUGH, unserved=["label"])
+    assert blessing.get_int_custom_property("blessed") == 0
+    (check,) = _verdict(blessing)["checks"]
+    assert check["value"] == 0.5  # Every answer is the same.
+    # What this would be if it were evaluated as it was before.
+    blessing = evaluate(tmp_path / "2", given, _GOOD_ENOUGH)
+    assert blessing.get_int_custom_property("blessed") == 1
+
+
+@pytest.mark.slow
+def test_a_model_that_needs_the_label_is_refused(tmp_path, inputs):
+    given = _with_model(inputs, tmp_path, _Leaking(1.0))
+    blessing = evaluate(tmp_path / "1", given, _GOOD_ENOUGH, unserved=["label"])
+    assert blessing.get_int_custom_property("blessed") == 0
+    assert "BLESSED" not in os.listdir(tmp_path / "1" / "blessing")
+    (refusal,) = _verdict(blessing)["refusals"]
+    assert refusal.startswith("without label the model gives no answer (")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("factor", "found"), [(1.2, "1.08"), (-0.1, "-0.09"), (1e3, "100")])
+def test_scores_that_are_no_probabilities_are_refused_without_a_baseline(
+    tmp_path, inputs, factor, found
+):
+    given = _with_model(inputs, tmp_path, _Planted(factor))
+    loose = "evaluation.thresholds={auc: {at_least: 0.0}}"
+    blessing = evaluate(tmp_path / "1", given, loose)
+    assert blessing.get_int_custom_property("blessed") == 0
+    (refusal,) = _verdict(blessing)["refusals"]
+    assert refusal == f"a prediction is {found}; expected a probability, from 0 to 1"
 
 
 @pytest.mark.slow

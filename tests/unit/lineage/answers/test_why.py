@@ -196,6 +196,23 @@ def test_what_only_tfma_refuses_is_said(store):
     assert refusals(why_run(Graph(open_store(store)), "r1")) == ["auc is nan"]
 
 
+def test_what_refuses_without_a_check_and_what_is_too_good_is_said(store):
+    told = verdict(
+        check("overall", "at_least", 0.5, 0.9),
+        tfma_refusals=["not said, as our own words say it"],
+        refusals=["a prediction is 2; expected a probability, from 0 to 1"],
+        warnings=["auc is 1.00000 on 5,000 examples"],
+    )
+    add_run(store, "r1", {"blessed": 0, "verdict": told}, FIT)
+    assert lines(store, "r1")[1:4] == [
+        "  ✗ a prediction is 2; expected a probability, from 0 to 1",
+        "  · auc is 1.00000 on 5,000 examples",
+        "  ✓ auc is 0.9000 on overall; expected at least 0.5 (5,000 examples)",
+    ]
+    found = refusals(why_run(Graph(open_store(store)), "r1"))
+    assert found == ["a prediction is 2; expected a probability, from 0 to 1"]
+
+
 def test_a_push_that_was_withheld(store):
     add_run(store, "r1", GOOD, FIT, {"pushed": 0, "not_pushed_because": "rolled back"})
     assert lines(store, "r1")[-2:] == ["Refused: nothing was pushed.", "  · rolled back"]
