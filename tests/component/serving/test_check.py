@@ -562,6 +562,7 @@ def test_a_load_that_takes_too_long_is_refused(good):
     result = check_model(good, _EXAMPLES, Budgets(load_seconds=0.2))
     assert result.reason is Reason.LOAD_TIMEOUT
     assert result.server == "serving.server.server" and result.load_seconds is None
+    assert result.message.startswith(f"{good}: ")  # Not the copy that was served.
 
 
 def test_a_server_that_dies_while_answering_is_refused(good, monkeypatch):
@@ -576,6 +577,22 @@ def test_a_server_that_dies_while_answering_is_refused(good, monkeypatch):
     result = check_model(good, _EXAMPLES, Budgets())
     assert result.reason is Reason.DIED_SERVING
     assert "the server died (killed by SIGKILL)" in result.message
+
+
+def test_what_is_served_is_a_copy_that_is_gone_afterwards(good, monkeypatch):
+    served = []
+    start = ModelServer.__init__
+
+    def note(self, model_dir, *arguments):
+        served.append(model_dir)
+        start(self, model_dir, *arguments)
+        raise ModelLoadTimeout(f"{model_dir}: not loaded")
+
+    monkeypatch.setattr(ModelServer, "__init__", note)
+    with pytest.raises(ModelLoadTimeout):
+        check_model(good, _EXAMPLES, Budgets())
+    (copy,) = served
+    assert not copy.startswith(good) and not os.path.exists(os.path.dirname(copy))
 
 
 def test_no_examples_is_the_callers_mistake(good):

@@ -44,6 +44,9 @@ class _InProcess(Probe):
         self._channel.close()
         self._stub = self
 
+    def __exit__(self, *_):
+        self._servable.close()
+
     @property
     def memory_bytes(self):
         return psutil.Process().memory_info().rss
