@@ -29,16 +29,71 @@ _AUC = ("auc", "macro_auc", "micro_auc")
 
 def remove_features(examples: Sequence[bytes], names: Sequence[str]) -> list[bytes]:
     """Returns serialized tf.Examples without the features."""
-    stripped = []
-    for serialized in examples if names else ():
-        # Most that is not there is seen to be not there without taking the example apart.
-        if any(name.encode() in serialized for name in names):
-            example = tf.train.Example.FromString(serialized)
-            for name in names:
-                example.features.feature.pop(name, None)
-            serialized = example.SerializeToString()
-        stripped.append(serialized)
-    return stripped if names else list(examples)
+    stripped = list(examples)
+    for name in names:
+        key = name.encode()
+        entry = b"\n" + _to_varint(len(key)) + key + b"\x12"  # Field 1, the key, before field 2.
+        stripped = [
+            _cut(each, entry) or _remove_by_parsing(each, name) if key in each else each
+            for each in stripped
+        ]
+    return stripped
+
+
+def _remove_by_parsing(serialized: bytes, name: str) -> bytes:
+    example = tf.train.Example.FromString(serialized)
+    example.features.feature.pop(name, None)
+    return example.SerializeToString()
+
+
+def _cut(serialized: bytes, entry: bytes) -> bytes:
+    """Cuts a feature out of the bytes, many times as fast as parsing does it.
+
+    Returns:
+        The rest; empty if the bytes are not the plain ones that every writer makes: one message of
+        one field, which holds pairs, and among them a pair of that key and a value.
+    """
+    total, place = _read_varint(serialized, 1)
+    kept, since = [], place
+    if serialized[:1] != b"\n" or place + total != len(serialized):
+        return b""
+    while place < len(serialized) - 1:
+        length, content = serialized[place + 1], place + 2  # Most pairs are short.
+        if length > 0x7F:
+            length, content = _read_varint(serialized, place + 1)
+        following = content + length
+        if serialized[place] != 0x0A or following > len(serialized):
+            return b""
+        if serialized.startswith(entry, content):
+            kept.append(serialized[since:place])
+            since = following
+        place = following
+    if not kept or place != len(serialized):
+        return b""
+    rest = b"".join((*kept, serialized[since:]))
+    return b"\n" + _to_varint(len(rest)) + rest
+
+
+def _to_varint(number: int) -> bytes:
+    """A length as Protocol Buffers write it: seven bits a byte, the lowest first."""
+    found = bytearray()
+    while number > 0x7F:
+        found.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes((*found, number))
+
+
+def _read_varint(serialized: bytes, place: int) -> tuple[int, int]:
+    """A length, and the place behind it; one that is cut short counts as what is there."""
+    number = shift = 0
+    while place < len(serialized):
+        byte = serialized[place]
+        place += 1
+        number |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            break
+    return number, place
 
 
 @dataclasses.dataclass

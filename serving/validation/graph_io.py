@@ -99,8 +99,8 @@ CONNECTS = {
 HIDES = {"DatasetFromGraph"}
 
 # Values that say where no file is: the default of an attribute, and what is held in memory.
-_NO_FILE = ("", "local://", "stdout", "stderr", "log(")
-_IN_MEMORY = ("bytes://",)
+_NO_FILE = ("", "local://", "stdout", "stderr")
+_NO_FILES = ("bytes://", "log(")
 # They hand a name on as it is.
 _STEPS = {
     "ConcatV2", "ExpandDims", "Fill", "Identity", "IdentityN", "Pack", "Reshape", "Snapshot",
@@ -341,7 +341,7 @@ def _file_in(attribute: Any) -> str:
     """The file that an attribute names; empty if it names none."""
     values = [attribute.s, *attribute.list.s]
     texts = [value.decode(errors="replace") for value in values]
-    named = [t for t in texts if t not in _NO_FILE and not t.startswith((*_IN_MEMORY, "log("))]
+    named = [t for t in texts if t not in _NO_FILE and not t.startswith(_NO_FILES)]
     return named[0] if named else ""
 
 

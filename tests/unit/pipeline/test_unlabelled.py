@@ -1,12 +1,14 @@
 """pipeline.evaluation.unlabelled: what is predicted from, and what is said of predictions."""
 
 import math
+import random
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow_model_analysis.proto import config_pb2
 
+from pipeline.evaluation import unlabelled
 from pipeline.evaluation.unlabelled import Predicted, check_sample, remove_features, too_good
 from pipeline.evaluation.verdict import SliceMetrics
 
@@ -27,6 +29,28 @@ def test_only_the_features_named_are_removed():
     assert [sorted(each.features.feature) for each in left] == [["x"], ["x"], []]
     assert left[0].features.feature["x"].bytes_list.value[0] == b"label"
     assert remove_features(examples, []) == examples
+
+
+def test_cutting_a_feature_out_is_what_parsing_does():
+    draw = random.Random(5)
+    names = ["label", "a", "labels", "x" * 130]
+    for _ in range(300):
+        texts = {
+            name: draw.choice(["", "label", "\n\x05label\x12", "y" * draw.randrange(300)])
+            for name in draw.sample(names, draw.randrange(5))
+        }
+        serialized = _example(**texts)
+        for name in names:
+            (left,) = remove_features([serialized], [name])
+            wanted = {key: text.encode() for key, text in texts.items() if key != name}
+            found = tf.train.Example.FromString(left).features.feature
+            assert {key: each.bytes_list.value[0] for key, each in found.items()} == wanted
+
+
+def test_most_examples_are_not_parsed(monkeypatch):
+    monkeypatch.setattr(unlabelled, "_remove_by_parsing", None)
+    (left,) = remove_features([_example(label="1", other="2" * 200, x="3")], ["label", "other"])
+    assert list(tf.train.Example.FromString(left).features.feature) == ["x"]
 
 
 @pytest.mark.parametrize(
