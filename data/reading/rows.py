@@ -19,7 +19,6 @@ from data.reading.values import Fault, convert
 from fareline.errors import DataError
 
 MISSING = "missing_value"
-_SEPARATORS = {";": "';'", "\t": "a tab", "|": "'|'"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,7 +129,7 @@ def _near_names(found: Sequence[str], wanted: Iterable[str]) -> dict[str, str]:
     plain = {_plain_name(name): name for name in wanted}
     near = {}
     for name in found:
-        close = difflib.get_close_matches(_plain_name(name), plain, 1, 0.8)
+        close = difflib.get_close_matches(_plain_name(name), plain, 1, 0.7)
         if close:
             near[name] = plain[close[0]]
     return near

@@ -12,6 +12,7 @@ from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io, sche
 from models.network import build_model
 from models.signatures import export_model
 from preprocessing.features import parse_features
+from preprocessing.labels import parse_label
 from preprocessing.transform import preprocessing_fn
 from serving.model.servable import RefusedError, Servable
 from serving.server.instances import read_body
@@ -62,7 +63,14 @@ def exported(request, tmp_path_factory):
     metadata_io.write_metadata(metadata, str(folder / "graph" / "metadata"))  # as TFX does
     model = build_model(parse_features(CONFIG["features"]), HYPERPARAMETERS)
     graph = tft.TFTransformOutput(str(folder / "graph"))
-    export_model(model, graph, "paid", str(folder / "model"), weight_column="weight")
+    export_model(
+        model,
+        graph,
+        "paid",
+        str(folder / "model"),
+        weight_column="weight",
+        label_value=parse_label(CONFIG["label"]).some_value,
+    )
     servable = Servable("taxi", 1, str(folder / "model"))
     yield types.SimpleNamespace(
         needed={"miles", "zone"} | ({"wait"} if request.param == "own" else set()),
