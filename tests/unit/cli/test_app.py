@@ -291,8 +291,8 @@ class FakeOutcome:
     def __init__(self, status):
         self.status = status
 
-    def to_json(self):
-        return json.dumps({"status": self.status})
+    def as_json(self):
+        return {"status": self.status}
 
 
 @pytest.fixture
