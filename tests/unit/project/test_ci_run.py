@@ -83,7 +83,7 @@ def test_before_a_release_nothing_is_left_out_on_the_compat_stack(checkout):
     code, calls, said = call(checkout("compat"), "--all")
     assert code == 0, said
     assert calls[2:] == ["make test-current", "make test-stores", "make test-image",
-                         "make test-replays", "make test"]  # fmt: skip
+                         "make test-replays", "make test-plants", "make test"]  # fmt: skip
     assert "LEFT OUT" not in said
 
 
@@ -104,7 +104,7 @@ def test_on_the_current_stack_the_compat_one_runs_in_a_clone(checkout):
 def test_without_a_python_for_the_compat_stack_it_is_left_out_and_said(checkout):
     code, calls, said = call(checkout("current"), "--all")
     assert code == 0, said
-    assert calls[4:] == ["make test-image", "make test-replays", "make test"]
+    assert calls[4:] == ["make test-image", "make test-replays", "make test-plants", "make test"]
     assert "set-up: found no Python that serves" in said
     assert "ci: LEFT OUT: the compat stack, which no Python here serves (see above)" in said
 
