@@ -1,9 +1,5 @@
 """`fareline models`: what is published, and which version is live."""
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 from cli.answer import answer
 from cli.options import DEFAULT_WORKSPACE, JsonOption, StoreOption, WorkspaceOption
 from runners.stores import open_graph

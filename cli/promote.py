@@ -1,7 +1,5 @@
 """`fareline promote`: a newer published version becomes the live one again."""
 
-from typing import TYPE_CHECKING
-
 from cli.options import (
     DEFAULT_WORKSPACE,
     DestinationOption,
@@ -10,9 +8,6 @@ from cli.options import (
     ToOption,
     WorkspaceOption,
 )
-
-if TYPE_CHECKING:
-    pass
 from cli.views.live_version import change_live
 
 

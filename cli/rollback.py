@@ -1,7 +1,5 @@
 """`fareline rollback`: an older published version becomes the live one."""
 
-from typing import TYPE_CHECKING
-
 from cli.options import (
     DEFAULT_WORKSPACE,
     DestinationOption,
@@ -10,11 +8,8 @@ from cli.options import (
     ToOption,
     WorkspaceOption,
 )
-from fareline.errors import UserMistake
-
-if TYPE_CHECKING:
-    pass
 from cli.views.live_version import change_live
+from fareline.errors import UserMistake
 
 
 def rollback(

@@ -1,6 +1,6 @@
 """Which examples meet a condition, asked of DuckDB batch by batch.
 
-Called by `cli.data_query`. The condition is the WHERE of a query over one batch and can read
+Called by `cli.data.query`. The condition is the WHERE of a query over one batch and can read
 nothing else: file system, extensions, settings and Python's variables are locked away from it.
 Imports DuckDB, and TensorFlow to read examples, when asked.
 """

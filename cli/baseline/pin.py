@@ -1,15 +1,12 @@
 """`fareline baseline pin`: compare new models with this one."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from cli.options import DEFAULT_WORKSPACE, JsonOption, ReasonOption, StoreOption, WorkspaceOption
-from fareline.errors import UserMistake
-
-if TYPE_CHECKING:
-    pass
 from cli.views.baseline import decide, the_model
+from fareline.errors import UserMistake
 from runners.stores import open_graph
 
 

@@ -1,9 +1,5 @@
 """`fareline baseline reset`: judge the next model without a baseline."""
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 from cli.options import (
     DEFAULT_WORKSPACE,
     JsonOption,

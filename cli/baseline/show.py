@@ -1,9 +1,5 @@
 """`fareline baseline show`: what the next model is compared with."""
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 from cli.answer import answer
 from cli.options import DEFAULT_WORKSPACE, JsonOption, PipelineOption, StoreOption, WorkspaceOption
 from cli.views.baseline import in_force, left_out, line, the_pipeline

@@ -1,9 +1,5 @@
 """`fareline baseline unpin`: compare with the latest blessed model again."""
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 from cli.options import (
     DEFAULT_WORKSPACE,
     JsonOption,

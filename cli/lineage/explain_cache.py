@@ -1,14 +1,11 @@
 """`fareline lineage explain-cache`: why a node executed instead of being cached."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from cli.options import DEFAULT_WORKSPACE, JsonOption, StoreOption, WorkspaceOption
-
-if TYPE_CHECKING:
-    pass
 from cli.answer import answer
+from cli.options import DEFAULT_WORKSPACE, JsonOption, StoreOption, WorkspaceOption
 from runners.stores import open_graph
 
 

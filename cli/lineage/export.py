@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.answer import answer
 from cli.options import (
     DEFAULT_WORKSPACE,
     JsonOption,
@@ -18,11 +19,10 @@ from cli.options import (
 )
 from fareline.errors import UserMistake
 from fareline.files import write_bytes
+from runners.stores import open_graph
 
 if TYPE_CHECKING:
     from lineage.graph.graph import Graph
-from cli.answer import answer
-from runners.stores import open_graph
 
 
 class Format(str, enum.Enum):

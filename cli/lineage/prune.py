@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.answer import answer
 from cli.options import DEFAULT_WORKSPACE, JsonOption, StoreOption, WorkspaceOption
+from lineage.text.times import now
+from runners.stores import open_graph, open_to_write
 
 if TYPE_CHECKING:
     from lineage.answers.prune.payloads import Boundary
     from lineage.answers.prune.prune import Plan
     from lineage.graph.elements import Artifact
     from lineage.graph.graph import Graph
-from cli.answer import answer
-from lineage.text.times import now
-from runners.stores import open_graph, open_to_write
 
 _LOCK = ".lock"  # of a workspace, see runners.workspace
 

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.answer import answer
 from cli.options import DEFAULT_WORKSPACE, EXIT_FOUND, JsonOption, StoreOption, WorkspaceOption
+from runners.stores import open_graph
 
 if TYPE_CHECKING:
     from lineage.answers.reproduce.reproduce import Recipe
-from cli.answer import answer
-from runners.stores import open_graph
 
 
 def reproduce(

@@ -1,14 +1,11 @@
 """`fareline lineage verify`: do store and disk agree?"""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from cli.options import DEFAULT_WORKSPACE, EXIT_FOUND, JsonOption, StoreOption, WorkspaceOption
-
-if TYPE_CHECKING:
-    pass
 from cli.answer import answer
+from cli.options import DEFAULT_WORKSPACE, EXIT_FOUND, JsonOption, StoreOption, WorkspaceOption
 from lineage.text.times import now
 from runners.stores import open_graph
 

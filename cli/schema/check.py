@@ -1,15 +1,12 @@
 """`fareline schema check`: rows held against the schema."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from cli.options import EXIT_FOUND, ConfigOption, JsonOption, SchemaOption
-
-if TYPE_CHECKING:
-    pass
 from cli.answer import answer
+from cli.options import EXIT_FOUND, ConfigOption, JsonOption, SchemaOption
 
 
 def check(

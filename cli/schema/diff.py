@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.answer import answer
 from cli.options import (
     DEFAULT_WORKSPACE,
     EXIT_FOUND,
@@ -18,7 +19,6 @@ from fareline.errors import UserMistake
 
 if TYPE_CHECKING:
     from runners.contract import Contract
-from cli.answer import answer
 
 
 def diff(

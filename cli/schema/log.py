@@ -1,9 +1,5 @@
 """`fareline schema log`: the versions of the schema."""
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 from cli.answer import answer
 from cli.options import ConfigOption, JsonOption, SchemaOption
 

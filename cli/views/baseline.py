@@ -4,14 +4,14 @@ import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cli.answer import answer
 from fareline.errors import UserMistake
+from runners.stores import open_graph, open_to_write
 
 if TYPE_CHECKING:
     from lineage.facts.baselines import Decision
     from lineage.graph.elements import Artifact, Execution
     from lineage.graph.graph import Graph
-from cli.answer import answer
-from runners.stores import open_graph, open_to_write
 
 
 def decide(

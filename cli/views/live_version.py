@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from runners.publishing.rollback import Done
 from cli.answer import answer
 from runners.stores import open_graph, open_to_write
+
+if TYPE_CHECKING:
+    from runners.publishing.rollback import Done
 
 
 def change_live(folder: Path, wish: tuple, as_json: bool) -> None:

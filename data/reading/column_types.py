@@ -18,7 +18,6 @@ from data.reading.values import FLOAT, INT, STRING
 from fareline.errors import DataError
 
 _SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
-_DAY_SECONDS = 24 * 60 * 60
 _INT64 = 2**63
 _EXPECTED = "expected numbers, texts, times or lists of them"
 _LEAVE_OUT = "or leave the column out"

@@ -6,23 +6,17 @@ runners.outcome.summary and runners.local.publication, which ask for the outputs
 they are about.
 """
 
-from typing import TYPE_CHECKING, Any
-
-from fareline.recorded.data import spans_of
-from lineage.graph.elements import Artifact
-from lineage.text.times import iso
-
-if TYPE_CHECKING:
-    pass
-
 import dataclasses
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from fareline import recorded
+from fareline.recorded.data import spans_of
 from lineage.facts.models import is_blessed
 from lineage.facts.pushes import live_pushes, pushed_to
-from lineage.graph.elements import Execution
+from lineage.graph.elements import Artifact, Execution
 from lineage.graph.graph import Graph
+from lineage.text.times import iso
 
 COMPLETE, FAILED, RUNNING, UNFINISHED = "complete", "failed", "running", "unfinished"
 # From so many runs on, asking for all artifacts of a type is quicker than asking by id.

@@ -7,11 +7,10 @@ import traceback
 
 from ml_metadata import proto
 from ml_metadata.metadata_store import metadata_store
+from tfx.dsl.compiler import constants
 from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import execution_result_pb2
 
-_NODE_CONTEXT = "node"
-_RUN_CONTEXT = "pipeline_run"
 _MOST_CHARACTERS = 16_000  # of a text that a server's column has to take
 _UNKNOWN = 2  # Source: google.rpc.Code
 
@@ -28,8 +27,10 @@ def record_failure(
         node: Id of the node.
         error: What it failed with.
     """
-    of_node = _executions(store, _NODE_CONTEXT, f"{pipeline}.{node}")
-    of_run = {each.id for each in _executions(store, _RUN_CONTEXT, run_id)}
+    of_node = _executions(store, constants.NODE_CONTEXT_TYPE_NAME, f"{pipeline}.{node}")
+    of_run = {
+        each.id for each in _executions(store, constants.PIPELINE_RUN_CONTEXT_TYPE_NAME, run_id)
+    }
     failed = [
         each
         for each in of_node

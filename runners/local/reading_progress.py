@@ -1,7 +1,7 @@
-"""What ExampleGen reads: how many rows so far, for the live table; and in the end, for the summary.
+"""How many rows ExampleGen has read so far, for the live table.
 
-Its workers note how far they are in small files on this machine. Called by `runners.local.run` and
-`runners.outcome.summary`. Imports no TFX.
+Its workers note how far they are in small files on this machine. Called by `runners.local.run`.
+Imports no TFX.
 """
 
 from pathlib import Path

@@ -20,7 +20,7 @@ def tuning_line(tuning: Mapping[str, Any] | None, nodes: Sequence[NodeResult]) -
     """Says it.
 
     Args:
-        tuning: From `fareline.recorded.tuning_of`.
+        tuning: From `fareline.recorded.tuning.tuning_of`.
         nodes: Of the run.
 
     Returns:

@@ -13,7 +13,6 @@ from schema.gate.anomalies import Anomaly, DataAnomalies
 from schema.gate.evidence import Evidence, say_finding
 
 STOP, WARN, IGNORE = "stop", "warn", "ignore"
-ACTIONS = (STOP, WARN, IGNORE)
 _BY_DEFAULT = "gate.default"
 
 

@@ -1,6 +1,6 @@
 """The chain above or below something: the nodes, the steps, and where it ends outside of the store.
 
-Called by cli.lineage.trace; drawn by lineage.answers.chain.view.
+Called by cli.views.chain; drawn by lineage.answers.chain.view.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""Paths for a reader, one line per step. Called by cli.lineage.trace."""
+"""Paths for a reader, one line per step. Called by cli.lineage.path."""
 
 from typing import TYPE_CHECKING
 

@@ -1,6 +1,6 @@
 """How one thing led to another: the shortest chains of artifacts and executions between them.
 
-Called by cli.lineage.trace. Walks upstream from both ends at once, since upstream a
+Called by cli.lineage.path. Walks upstream from both ends at once, since upstream a
 store is narrow; first without the lineage of baselines, which is taken only if nothing else
 connects the two.
 """

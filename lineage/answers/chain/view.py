@@ -1,6 +1,6 @@
 """A chain as a tree for a reader: what was shown is not shown again, wide fans are cut.
 
-Called by cli.lineage.trace. Imports rich; for JSON see lineage.answers.chain.chain.
+Called by cli.views.chain. Imports rich; for JSON see lineage.answers.chain.chain.
 """
 
 from collections.abc import Sequence

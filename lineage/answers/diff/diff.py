@@ -1,6 +1,6 @@
 """What differs between two runs or two models, and what is the same, in groups.
 
-Called by cli.lineage.compare; drawn by lineage.answers.diff.view.
+Called by cli.lineage.diff; drawn by lineage.answers.diff.view.
 """
 
 import dataclasses

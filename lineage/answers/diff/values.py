@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 Flat = Mapping[str, Any]
-ABSENT = None  # a value that one side does not have
 
 
 @dataclasses.dataclass(frozen=True)

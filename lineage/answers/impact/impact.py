@@ -1,6 +1,6 @@
 """Which models learned from a file, a span or any artifact, and where they are now.
 
-The question after bad or withdrawn data. Called by cli.lineage.compare; drawn by
+The question after bad or withdrawn data. Called by cli.lineage.impact; drawn by
 lineage.answers.impact.view.
 """
 

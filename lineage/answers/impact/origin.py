@@ -1,6 +1,6 @@
 """What `lineage impact` was asked about: a file, a span or an id, and the artifacts that hold it.
 
-Called by cli.lineage.compare.
+Called by cli.lineage.impact.
 """
 
 import difflib

@@ -1,6 +1,6 @@
 """All models side by side: where they come from, what they were measured to be, where they are.
 
-Called by cli.lineage.compare; drawn by lineage.answers.models.view.
+Called by cli.lineage.models; drawn by lineage.answers.models.view.
 """
 
 import dataclasses

@@ -1,6 +1,6 @@
 """The runs of a store as JSON and as a table. Imports rich only when a table is asked for.
 
-Called by cli.lineage.look.
+Called by cli.lineage.runs.
 """
 
 from collections import Counter
