@@ -130,6 +130,7 @@ if __name__ == "__main__":
         include_package_data=False,
         install_requires=STEP_REQUIRES,
         extras_require=EXTRAS,
-        entry_points={"console_scripts": ["fareline = fareline.start:main"]},
+        py_modules=["fareline_script"],
+        entry_points={"console_scripts": ["fareline = fareline_script:main"]},
         zip_safe=False,
     )

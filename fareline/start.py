@@ -1,8 +1,9 @@
 """Starts programs of ours such that the names of our packages mean ours.
 
 Other distributions use names like `schema` and `data` too, and a folder of such a name on
-PYTHONPATH or in the current folder would come first. The `fareline` script calls `main`; processes
-that Fareline starts run this file by its path (`command_for`), which nothing can shadow:
+PYTHONPATH or in the current folder would come first. The `fareline` script calls `main`, by way of
+fareline_script.py; processes that Fareline starts run this file by its path (`command_for`), which
+nothing can shadow:
 
     python …/fareline/start.py -m MODULE ARGUMENT…
 

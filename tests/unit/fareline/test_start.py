@@ -13,7 +13,7 @@ import types
 
 import pytest
 
-from fareline import start
+from fareline import __version__, start
 from fareline.errors import UserMistake
 from fareline.packages import CHECKOUT, PACKAGES
 from runners.replay import processes
@@ -105,6 +105,13 @@ import probe
     assert json.loads(ran.stdout.splitlines()[-1]) == OURS
 
 
+def test_the_script_finds_ours(with_foreign):
+    line = "import sys; from fareline_script import main; sys.exit(main())"
+    # As an installed script is started: its own folder first, PYTHONPATH next, ours last.
+    program = f"import sys; sys.path.append({str(CHECKOUT)!r}); sys.argv[1:] = ['version']; {line}"
+    assert run([sys.executable, "-c", program]).stdout.strip() == __version__
+
+
 def test_a_server_process_finds_ours(with_foreign, tmp_path):
     child = warm.start_program("probe", [], str(tmp_path / "log"), None)
     try:
@@ -174,7 +181,7 @@ def test_a_distribution_over_ours_is_named(installed, name):
     (installed / name / "__init__.py").write_text("" if name == "fareline" else "import missing_1")
     program = f"""
 import importlib, sys
-from fareline import start
+from fareline import __version__, start
 sys.argv[1:] = ["version"]
 start._start(lambda: importlib.import_module("{name}").__version__)
 """

@@ -69,7 +69,7 @@ def test_the_wheel_holds_the_data_that_the_code_reads(wheel):
 
 def test_the_wheel_holds_our_packages_and_nothing_else(wheel):
     tops = {name.split("/")[0] for name in wheel if ".dist-info/" not in name}
-    assert tops == set(PACKAGES)
+    assert tops == {*PACKAGES, "fareline_script.py"}
     assert not [name for name in wheel if Path(name).name.startswith(("test_", "conftest"))]
 
 
@@ -79,7 +79,7 @@ def test_the_wheel_says_what_it_is(wheel):
     assert f"\nVersion: {version}\n" in metadata
     assert re.search(r"^Requires-Python: (>=3.10,<3.14|<3.14,>=3.10)$", metadata, re.MULTILINE)
     (scripts,) = [text for name, text in wheel.items() if name.endswith("/entry_points.txt")]
-    assert "fareline = fareline.start:main" in scripts
+    assert "fareline = fareline_script:main" in scripts
 
 
 def stated_names(lines):
