@@ -72,17 +72,22 @@ def _as_single(column: tf.Tensor) -> tf.Tensor:
 
 
 def _stack_sparse(columns: list[tf.SparseTensor]) -> tuple[tf.Tensor, tf.Tensor]:
-    """Sparse columns of one dtype: one sparse tensor [columns, batch, 1], then a dense one."""
-    values = tf.concat([column.values for column in columns], axis=0)
-    counts = tf.concat(tf.shape_n([column.values for column in columns], tf.int64), axis=0)
-    which = tf.repeat(tf.range(len(columns), dtype=tf.int64), counts)
-    within = tf.concat([column.indices for column in columns], axis=0)
-    indices = tf.concat([which[:, None], within], axis=1)
-    one = tf.constant(1, tf.int64)
-    shape = tf.stack([tf.constant(len(columns), tf.int64), columns[0].dense_shape[0], one])
+    """Sparse columns of one dtype: one below the other as [columns * batch, 1], then dense."""
+    shape = tf.stack([columns[0].dense_shape[0], tf.constant(1, tf.int64)])
+    stacked = tf.SparseTensor(columns[0].indices, columns[0].values, shape)
+    if len(columns) > 1:
+        # Not tf.sparse.concat, which would ask each column for its width.
+        stacked = tf.SparseTensor(
+            *tf.raw_ops.SparseConcat(
+                indices=[column.indices for column in columns],
+                values=[column.values for column in columns],
+                shapes=[shape] * len(columns),
+                concat_dim=0,
+            )
+        )
 
     def fill(values: tf.Tensor) -> tf.Tensor:
-        dense = tf.sparse.to_dense(tf.SparseTensor(indices, values, shape))
-        return tf.transpose(dense[:, :, 0])
+        dense = tf.sparse.to_dense(tf.SparseTensor(stacked.indices, values, stacked.dense_shape))
+        return tf.transpose(tf.reshape(dense, [len(columns), -1]))
 
-    return fill(values), fill(tf.ones_like(values, tf.bool))
+    return fill(stacked.values), fill(tf.ones_like(stacked.values, tf.bool))
