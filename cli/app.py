@@ -25,6 +25,7 @@ from cli import (
     run,
     schema,
     serve,
+    settings,
     submit,
     version,
     why,
@@ -59,6 +60,7 @@ class _Debug:
 app.command()(run.run)
 app.command("compile")(compile.compile_)
 app.command()(check.check)
+app.command()(settings.settings)
 app.command()(submit.submit)
 app.command()(why.why)
 app.command()(logs.logs)

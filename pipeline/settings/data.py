@@ -187,9 +187,9 @@ class Splits(Section):
         more: Other splits, by name: for a person to look at, since nothing learns from them.
     """
 
-    train: Count
-    validate_: Count = Field(alias="validate")
-    eval: Count
+    train: Count = 8
+    validate_: Count = Field(default=2, alias="validate")
+    eval: Count = 5
     more: dict[_SplitName, Count] = Field(default_factory=dict)
 
     @pydantic.field_validator("more")
@@ -263,7 +263,7 @@ class Data(Section):
     span: Annotated[int, Field(ge=0, strict=True)] | None = None
     window: Count = 1
     reader: Literal["columnar", "csv_example_gen"] = COLUMNAR
-    splits: Splits
+    splits: Splits = Field(default_factory=Splits)
     split_by: SplitBy | None = None
     max_bad_share: Share = 0.001
     columns: dict[str, Column] = Field(default_factory=dict)
