@@ -12,7 +12,6 @@ from fareline.packages import CHECKOUT
 from pipeline.settings.settings import DEFAULT_PATH
 from tests.forked import run_forked
 
-
 OURS = tuple(
     part
     for setting in ("image=r.test/fareline:1", "bucket=gs://mine", "host=https://kf.test")
