@@ -91,7 +91,7 @@ def refusal(path=DEFAULT_PATH, *overrides):
         (
             "data.source.cvs=trips",
             "data.source.cvs: unknown setting; did you mean csv? "
-            "expected one of dataset, csv, files, sql, bigquery, csv_format.",
+            "expected one of dataset, csv, files, sql, bigquery, csv_format, missing.",
         ),
         (
             "data.splits.validate_=3",
@@ -699,7 +699,7 @@ def test_shares_of_the_splits_keep_their_order():
 
 def test_every_value_of_the_default_file_is_read():
     in_file = yaml.safe_load(DEFAULT_PATH.read_text(encoding="utf-8"))
-    in_file["data"]["source"] |= OTHER_SOURCES
+    in_file["data"]["source"] |= OTHER_SOURCES | {"missing": {}}
     read = load_settings().model_dump(mode="json", by_alias=True)
     for bounds in read["evaluation"]["thresholds"].values():
         if bounds:
