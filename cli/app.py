@@ -16,6 +16,7 @@ from cli import (
     compile,
     data,
     doctor,
+    init,
     lineage,
     logs,
     models,
@@ -57,6 +58,7 @@ class _Debug:
     on = False
 
 
+app.command()(init.init)
 app.command()(run.run)
 app.command("compile")(compile.compile_)
 app.command()(check.check)
