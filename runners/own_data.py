@@ -17,6 +17,7 @@ from data.reading.csv_header import COMMAS
 from data.reading.pieces import CSV, format_of
 from data.sources.local_query import LocalQuery
 from data.sources.query import find_tables
+from data.sources.span_patterns import has_span
 from fareline.errors import UserMistake
 from fareline.files import write_text
 from pipeline.proposal.difference import find_differences
@@ -100,7 +101,7 @@ def read_asked(asked: Asked) -> tuple[Table, list[Facts]]:
             raise UserMistake.explain(
                 "fareline init", "no data", "expected a file, a folder or --sql", "name DATA"
             )
-        table = read_table(Path(os.path.expanduser(asked.data)))
+        table = read_table(_place(asked.data))
     else:
         if not asked.tables:
             raise UserMistake.explain(
@@ -111,6 +112,11 @@ def read_asked(asked: Asked) -> tuple[Table, list[Facts]]:
         files = {name: tuple(map(str, each)) for name, each in found.files.items()}
         table = read_answer(LocalQuery(asked.sql, files, (), "--sql", COMMAS))
     return table, facts_of_table(table)
+
+
+def _place(data: str) -> Path:
+    path = os.path.expanduser(data)
+    return Path(os.path.abspath(path) if has_span(path) else path)
 
 
 def propose(

@@ -120,11 +120,11 @@ def _time(facts: Facts, _: Mapping[str, int]) -> Judgement | None:
     return None
 
 
-def _boolean(facts: Facts, _: Mapping[str, int]) -> Judgement | None:
+def _boolean(facts: Facts, families: Mapping[str, int]) -> Judgement | None:
     if facts.distinct != 2:
         return None
     values = {_text(value) for value in facts.counts}
-    if values in _BOOLEANS:
+    if values in _BOOLEANS and families.get(names.stem_of(facts.name), 0) < _FAMILY:
         return Judgement(BOOLEAN, HIGH, f"two values: {_listed(facts)}")
     return None
 

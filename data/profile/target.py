@@ -17,10 +17,10 @@ from fareline.errors import DataError
 BINARY, MULTICLASS, REGRESSION = "binary", "multiclass", "regression"
 _MOST_CLASSES = 50
 _YES = {
-    "yes", "true", "1", "y", "t", "positive", "pos", "ja", "oui", "si", "on", "churned", "churn",
+    "yes", "true", "y", "t", "positive", "pos", "ja", "oui", "si", "on", "churned", "churn",
     "fraud", "default", "bad", "malignant", "spam", "sick", "died", "left", "bought", "m",
 }  # fmt: skip
-_NO = {"no", "false", "0", "n", "f", "negative", "neg", "nein", "non", "off", "none", "stayed"}
+_NO = {"no", "false", "n", "f", "negative", "neg", "nein", "non", "off", "none", "stayed"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,6 +146,8 @@ def _plain(value: str | float) -> str | int:
 
 def _positive(counts: Mapping[str | int, int]) -> str | int:
     """Of two values the one that means yes; else the rarer."""
+    if all(isinstance(value, int) for value in counts) and set(counts) <= {-1, 0, 1}:
+        return 1 if 1 in counts else max(counts)
     for wanted, other in ((_YES, _NO), (_NO, _YES)):
         alike = [value for value in counts if str(value).strip().lower() in wanted]
         if len(alike) == 1:
@@ -154,8 +156,6 @@ def _positive(counts: Mapping[str | int, int]) -> str | int:
             is_pair = str(rest).strip().lower() in other
             if is_pair or str(value).strip().lower() not in {"m", "t", "f", "n", "y"}:
                 return value if wanted is _YES else rest
-    if all(isinstance(value, int) for value in counts) and set(counts) <= {0, 1, 2, -1}:
-        return max(counts)
     return min(counts, key=lambda value: (counts[value], str(value)))
 
 

@@ -73,7 +73,8 @@ def write_schema_of(columns: Sequence[Shape], rows: int, name: str) -> str:
         feature.presence.min_count = 1
         if column.share == 1:
             feature.presence.min_fraction = 1.0
-        feature.value_count.min = feature.value_count.max = 1
+        feature.value_count.min = 1 if column.share == 1 else 0  # an empty cell is a list of none
+        feature.value_count.max = 1
         if column.texts is not None:
             feature.string_domain.value.extend(sorted(column.texts))
         if not column.is_served:
