@@ -19,6 +19,7 @@ MODULES = {
             "explorer",
             "infra_validation",
             "lineage",
+            "own_data",
             "schema",
             "serve",
         )

@@ -16,6 +16,7 @@ from cli import (
     compile,
     data,
     doctor,
+    init,
     lineage,
     logs,
     models,
@@ -25,6 +26,7 @@ from cli import (
     run,
     schema,
     serve,
+    settings,
     submit,
     version,
     why,
@@ -56,9 +58,11 @@ class _Debug:
     on = False
 
 
+app.command()(init.init)
 app.command()(run.run)
 app.command("compile")(compile.compile_)
 app.command()(check.check)
+app.command()(settings.settings)
 app.command()(submit.submit)
 app.command()(why.why)
 app.command()(logs.logs)

@@ -1,42 +1,86 @@
-"""`fareline check`: what would keep the pipeline from running in a cluster."""
+"""`fareline check`: what `run` or `submit` would refuse, without running or sending anything."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.answer import answer
 from cli.options import ConfigOption, JsonOption, SetOption
-from cli.views.clusters import require_runner, warn_of_examples
-from fareline.errors import SettingsError
-from runners.submit.quietly import compile_quietly
+from cli.views.clusters import require_runner
+from fareline.errors import SettingsError, UserMistake
+
+if TYPE_CHECKING:
+    from pipeline.settings.runners import RunnerName
+    from pipeline.settings.settings import Settings
 
 
 def check(
-    runner: Annotated[str, typer.Option("--runner", metavar="kubeflow|vertex")],
+    runner: Annotated[
+        str | None,
+        typer.Argument(metavar="[kubeflow|vertex]", help="Where. [default: this machine]"),
+    ] = None,
+    old_runner: Annotated[
+        str | None, typer.Option("--runner", metavar="kubeflow|vertex", hidden=True)
+    ] = None,
     config: ConfigOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what would keep the pipeline from running on Kubeflow or Vertex; writes nothing."""
+    """Say what `run`, or `submit` to a runner, would refuse; writes nothing. Exit code 2: that."""
     from pipeline.settings.load import load_settings
-    from pipeline.source.warnings import source_warnings
 
-    name = require_runner(runner, "check --runner")
+    name = _which_runner(runner, old_runner)
     try:
         settings = load_settings(config, overrides or ())
-        compile_quietly(settings, name)
-    except SettingsError as error:
+        warnings = _check_run(settings) if name is None else _check_submit(settings, name)
+    except UserMistake as error:
         if as_json:
             answer(True, {"runner": name, "problems": str(error).splitlines()}, "")
         raise
-    examples = warn_of_examples(settings, name)
-    warnings = source_warnings(settings)
     for warning in warnings:
         typer.echo(f"fareline: {warning}", err=True)
-    content = {
-        "runner": name,
-        "problems": [],
-        "warnings": warnings,
-        "example_values": dict(examples),
-    }
-    answer(as_json, content, f"{settings.name}: nothing is in the way of running on {name}")
+    where = "here" if name is None else f"on {name}"
+    content = {"runner": name, "problems": [], "warnings": warnings}
+    answer(as_json, content, f"{settings.name}: nothing is in the way of running {where}")
+
+
+def _which_runner(runner: str | None, old_runner: str | None) -> "RunnerName | None":
+    if old_runner is not None:
+        if runner is not None:
+            raise UserMistake.explain(
+                "fareline check",
+                f"found {runner} and --runner {old_runner}",
+                "expected one runner",
+                "leave --runner out",
+            )
+        typer.echo(f"fareline: --runner is written as: fareline check {old_runner}", err=True)
+        runner = old_runner
+    return None if runner is None else require_runner(runner, "check")
+
+
+def _check_run(settings: "Settings") -> list[str]:
+    """What `run` checks at its start; returns what it would warn of."""
+    from pipeline.source.check import check_request
+    from runners.pii_key import read_pii_key
+
+    return list(check_request(settings, read_pii_key).notes)
+
+
+def _check_submit(settings: "Settings", name: "RunnerName") -> list[str]:
+    """What `submit` checks before it connects; returns warnings about the source.
+
+    Raises:
+        UserMistake: With one line per problem of each of its steps.
+    """
+    from pipeline.source.warnings import source_warnings
+    from runners.submit.submission import compile_submission, require_no_examples
+
+    problems = []
+    for step in (require_no_examples, compile_submission):
+        try:
+            step(settings, name)
+        except UserMistake as error:
+            problems += str(error).splitlines()
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return source_warnings(settings)

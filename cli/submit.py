@@ -14,7 +14,7 @@ import typer
 from cli.answer import answer
 from cli.options import ConfigOption, JsonOption, RunnerArgument, SetOption
 from cli.views.clusters import require_runner, warn_of_examples
-from fareline.errors import SettingsError, UserMistake
+from fareline.errors import UserMistake
 
 if TYPE_CHECKING:
     from pipeline.settings.runners import RunnerName
@@ -88,34 +88,14 @@ def _prepare(
     """Compiles; refuses what is an example still, unless nothing is sent anyway."""
     from runners.platforms.registry import PLATFORMS
     from runners.submit.compilation import require_section
-    from runners.submit.quietly import compile_quietly
-    from runners.submit.submission import prepare, require_job_id, require_schedule
+    from runners.submit.submission import compile_submission, require_no_examples
 
-    section = require_section(settings, name)
-    if job_id is not None:
-        require_job_id(job_id)
-    if schedule:
-        require_schedule(name, section)
     if dry_run:
         warn_of_examples(settings, name)
     else:
-        _refuse_examples(settings, name)
-    compiled = compile_quietly(settings, name)
-    return PLATFORMS[name].connect(section), prepare(settings, section, compiled, job_id, schedule)
-
-
-def _refuse_examples(settings: "Settings", name: "RunnerName") -> None:
-    from pipeline.rules.cluster import find_example_values
-
-    examples = find_example_values(settings, name)
-    if examples:
-        raise SettingsError(
-            "\n".join(
-                f"{settings.path}: {key}: found {value}; expected yours, since this one is an "
-                "example. Hint: change it in the settings, or with --set."
-                for key, value in examples
-            )
-        )
+        require_no_examples(settings, name)
+    submission = compile_submission(settings, name, job_id, schedule)
+    return PLATFORMS[name].connect(require_section(settings, name)), submission
 
 
 def _follow(

@@ -216,6 +216,11 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
         demands=settings.evaluation,
         task=settings.task,
         unserved_columns=settings.unserved_columns,
+        reference=(
+            settings.section("features", "label", "task", "seed")
+            if settings.evaluation.reference
+            else None
+        ),
     )
     infra_validator = InfraValidator(
         model=trainer.outputs["model"],

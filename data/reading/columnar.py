@@ -22,6 +22,7 @@ from data.reading.column_types import (
     kind_of_type,
     plain_array,
 )
+from data.reading.missing import Missing, spellings_of, without_spelled
 from data.reading.rows import BadRow, Rows, Wanted, require_columns, sort_out
 from data.reading.values import FLOAT, INT, STRING, TYPES, Fault, convert, decode
 from fareline.errors import DataError
@@ -173,7 +174,9 @@ def to_batch(path: str, batch: pa.RecordBatch, first_row: int, kinds: Mapping[st
     return Batch(path, kept.columns, kept.rows, bad)
 
 
-def read_rows(path: Path, file_format: str, wanted: Wanted) -> Iterator[Rows]:
+def read_rows(
+    path: Path, file_format: str, wanted: Wanted, missing: Missing = ()
+) -> Iterator[Rows]:
     """Reads rows to predict; see `data.reading.rows_file.open_rows`."""
     with open(path, "rb") as stream:
         file, sizes = _open(stream, file_format)
@@ -182,7 +185,7 @@ def read_rows(path: Path, file_format: str, wanted: Wanted) -> Iterator[Rows]:
         for batch in _batches(file, (0, None), sizes, names):
             if batch.num_rows:
                 _require_wanted_types(str(path), batch, wanted)
-                yield _to_rows(batch, wanted, first)
+                yield _to_rows(batch, wanted, first, missing)
             first += batch.num_rows
 
 
@@ -201,7 +204,7 @@ def _require_wanted_types(path: str, batch: pa.RecordBatch, wanted: Wanted) -> N
             )
 
 
-def _to_rows(batch: pa.RecordBatch, wanted: Wanted, first: int) -> Rows:
+def _to_rows(batch: pa.RecordBatch, wanted: Wanted, first: int, missing: Missing) -> Rows:
     columns = {
         name: array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
         for name, array in zip(batch.schema.names, batch.columns, strict=True)
@@ -212,7 +215,8 @@ def _to_rows(batch: pa.RecordBatch, wanted: Wanted, first: int) -> Rows:
         if name not in wanted.kinds and is_text(array.type):
             for index, (reason, message) in convert(array.cast(pa.binary()), "text")[1].items():
                 faults.setdefault(index, Fault(reason, f"{name}: {message}"))
-    features = sort_out(columns, wanted, faults, convert_column)
+    filled = {n: without_spelled(a, spellings_of(missing, n)) for n, a in columns.items()}
+    features = sort_out(filled, wanted, faults, convert_column)
     good = np.ones(batch.num_rows, bool)
     good[list(faults)] = False
     keep = pa.array(good)

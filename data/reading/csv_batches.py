@@ -19,6 +19,7 @@ import pyarrow.csv
 from data.reading.batches import UNKNOWN, Batch
 from data.reading.csv_blocks import Block, count_lines, record_ends
 from data.reading.csv_header import COMMAS, CsvFormat, long_cells
+from data.reading.missing import spellings_of, without_spelled
 from data.reading.rows import BadRow
 from data.reading.values import FLOAT, FLOAT32_MAX, INT, STRING, Fault, convert, decode
 
@@ -132,7 +133,8 @@ def _parse_typed(
     if INT in kinds.values() and _HEXADECIMAL.search(data):
         return None  # Arrow would read 0x10
     invalid = []
-    types = {name: _AS_PARSED[kinds[name]] for name in names}
+    spelled = {name: spellings_of(csv_format.missing, name) for name in names}
+    types = {name: pa.binary() if spelled[name] else _AS_PARSED[kinds[name]] for name in names}
     try:
         table = _parse(
             data, names, types, lambda row: invalid.append(row.number) or "skip", csv_format
@@ -145,6 +147,12 @@ def _parse_typed(
     for index, name in enumerate(names):
         array = _whole(table.column(index))
         kind = kinds[name]
+        if spelled[name]:
+            array = without_spelled(array, spelled[name])
+            if kind != UNKNOWN:
+                array, faults = convert_cells(array, kind, csv_format)
+                if faults:
+                    return None
         if kind == FLOAT and array.null_count < len(array):
             # Of NaN no comparison is true, and what is missing does not count.
             if not pc.all(pc.less_equal(pc.abs(array), FLOAT32_MAX)).as_py():
@@ -199,6 +207,7 @@ def _parse_cells(
     faults: dict[int, Fault] = {}
     for name, array in cells.items():
         kind = STRING if kinds[name] == UNKNOWN else kinds[name]
+        array = without_spelled(array, spellings_of(csv_format.missing, name))
         columns[name], found = convert_cells(array, kind, csv_format)
         for row, (reason, message) in found.items():
             faults.setdefault(row, Fault(reason, f"{name}: {message}"))

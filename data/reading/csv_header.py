@@ -8,7 +8,8 @@ import contextlib
 import csv
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from fareline.errors import DataError
 
@@ -33,11 +34,20 @@ class CsvFormat:
         separator: The character between cells.
         decimal: The character before the fraction of a number.
         encoding: Of the text, as Python names it.
+        missing: Column to what says there that a value is missing, see `data.reading.missing`; of
+            files of other formats too.
     """
 
     separator: str = ","
     decimal: str = "."
     encoding: str = UTF_8
+    missing: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any]) -> "CsvFormat":
+        """From JSON, which has lists for tuples."""
+        missing = tuple((name, tuple(texts)) for name, texts in options.get("missing", ()))
+        return cls(**{**options, "missing": missing})
 
     @property
     def is_utf8(self) -> bool:

@@ -5,7 +5,7 @@ numbers, and text otherwise; a cell without a character says nothing. Called by
 `data.reading.pieces`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,6 +14,7 @@ from data.reading.batches import UNKNOWN
 from data.reading.values import FLOAT, FLOAT32_MAX, INT, STRING, check_value
 
 _WIDER = (UNKNOWN, INT, FLOAT, STRING)
+_AT_ONCE = 1_000
 _PLAIN = b"0123456789.-eE"  # nothing that is trimmed, or that Arrow and Python read differently
 
 
@@ -49,7 +50,13 @@ def kind_of_cells(array: pa.Array, at_least: str = UNKNOWN) -> str:
         return INT
     if not hexadecimal and (found := _casts(text, pa.float64())) is not None:
         return FLOAT if _finite(found) else STRING
-    return _kind_by_python(text.unique().to_pylist(), at_least)
+    return _kind_by_python(_texts(text.unique()), at_least)
+
+
+def _texts(array: pa.Array) -> Iterator[str | None]:
+    """Few at a time, since the first that is no number ends the search."""
+    for start in range(0, len(array), _AT_ONCE):
+        yield from array.slice(start, _AT_ONCE).to_pylist()
 
 
 def _is_plain(array: pa.Array) -> bool:

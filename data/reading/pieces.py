@@ -22,6 +22,7 @@ from data.reading.csv_batches import read_block, read_cells, with_point
 from data.reading.csv_blocks import Block, iter_blocks, read_header, unpacked
 from data.reading.csv_header import COMMAS, CsvFormat
 from data.reading.kinds import kind_of_cells
+from data.reading.missing import Missing, spellings_of, without_spelled
 from data.reading.values import STRING
 from fareline.errors import DataError
 
@@ -167,6 +168,22 @@ def read_piece(piece: Piece, kinds: Mapping[str, str], open_file: Open) -> Itera
     Raises:
         DataError: The file cannot be read on, or is not as long any more as when it was divided.
     """
+    for batch in _read_piece(piece, kinds, open_file):
+        yield without_spellings(batch, piece.csv_format.missing)
+
+
+def without_spellings(batch: Batch, missing: Missing) -> Batch:
+    """The batch, with null for what is spelled as missing."""
+    if not missing:
+        return batch
+    columns = {
+        name: without_spelled(array, spellings_of(missing, name))
+        for name, array in batch.columns.items()
+    }
+    return dataclasses.replace(batch, columns=columns)
+
+
+def _read_piece(piece: Piece, kinds: Mapping[str, str], open_file: Open) -> Iterator[Batch]:
     with reading(piece.path):
         _require_same_length(piece, open_file)
         if piece.format == CSV:
@@ -210,11 +227,13 @@ def kinds_in(piece: Piece, known: Mapping[str, str], open_file: Open) -> dict[st
         if block.data.strip(b"\r\n"):
             cells = read_cells(block.data, piece.names, piece.csv_format)
             for name in unknown:
-                found[name] = _kind_of(cells[name], found.get(name, "unknown"), piece.csv_format)
+                spelled = spellings_of(piece.csv_format.missing, name)
+                filled = without_spelled(cells[name], spelled)
+                found[name] = kind_of_column(filled, found.get(name, "unknown"), piece.csv_format)
     return {name: found.get(name, "unknown") for name in unknown}
 
 
-def _kind_of(cells: pa.Array, at_least: str, csv_format: CsvFormat) -> str:
+def kind_of_column(cells: pa.Array, at_least: str, csv_format: CsvFormat) -> str:
     """The kind of cells, of which those with a point are texts where a comma is the mark."""
     if csv_format.decimal == COMMAS.decimal:
         return kind_of_cells(cells, at_least)

@@ -14,6 +14,7 @@ import pyarrow as pa
 from data.reading.csv_batches import convert_cells, parse_records, unclosed_rows
 from data.reading.csv_blocks import BLOCK_BYTES, Block, iter_blocks, read_header, unpacked
 from data.reading.csv_header import CsvFormat
+from data.reading.missing import spellings_of, without_spelled
 from data.reading.rows import BadRow, Rows, Wanted, require_columns, sort_out
 from data.reading.values import Fault, convert
 
@@ -46,7 +47,10 @@ def _read_block(
         for index, (reason, message) in found.items():
             faults.setdefault(index, Fault(reason, f"{name}: {message}"))
     blank = np.all([array.is_null() for array in cells.values()], axis=0)
-    features = sort_out(columns, wanted, faults, partial(convert_cells, csv_format=csv_format))
+    missing = csv_format.missing
+    filled = {n: without_spelled(a, spellings_of(missing, n)) for n, a in columns.items()}
+    features = sort_out(filled, wanted, faults, partial(convert_cells, csv_format=csv_format))
+    features = {n: without_spelled(a, spellings_of(missing, n)) for n, a in features.items()}
     for index in np.flatnonzero(blank):
         faults.pop(int(index), None)
     for index, fault in faults.items():

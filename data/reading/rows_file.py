@@ -28,7 +28,7 @@ def open_rows(path: Path, wanted: Wanted, csv_format: CsvFormat = COMMAS) -> Ite
         path: Ends in one of `.csv`, `.jsonl`, `.parquet`, `.arrow`, `.feather`, `.csv.gz`,
             `.jsonl.gz`.
         wanted: What rows must be like.
-        csv_format: How it is written, if it is CSV.
+        csv_format: How it is written, if it is CSV; and what is spelled as missing in it.
 
     Raises:
         DataError: The file cannot be read, or lacks a required column, or has it of another type.
@@ -46,9 +46,9 @@ def open_rows(path: Path, wanted: Wanted, csv_format: CsvFormat = COMMAS) -> Ite
         if ending in _CSV:
             yield from read_csv(path, wanted, csv_format)
         elif ending in _JSON:
-            yield from read_json_lines(path, wanted)
+            yield from read_json_lines(path, wanted, csv_format.missing)
         else:
-            yield from read_rows(path, _TYPED[ending], wanted)
+            yield from read_rows(path, _TYPED[ending], wanted, csv_format.missing)
     except (OSError, EOFError, pa.ArrowException) as error:
         if isinstance(error, DataError):
             raise

@@ -9,19 +9,20 @@ import gzip
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from data.reading.missing import Missing, are_spelled, spellings_of
 from data.reading.rows import MISSING, BadRow, Rows, Wanted, require_columns
 from data.reading.values import STRING, TYPES, Fault, check_value, decode
 
 _LINES = 8192  # in a batch
 
 
-def read_json_lines(path: Path, wanted: Wanted) -> Iterator[Rows]:
+def read_json_lines(path: Path, wanted: Wanted, missing: Missing = ()) -> Iterator[Rows]:
     """Reads a file of JSON lines in batches; see `data.reading.rows_file.open_rows`."""
     names: list[str] = []
     with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
@@ -32,7 +33,7 @@ def read_json_lines(path: Path, wanted: Wanted) -> Iterator[Rows]:
             if records and not names:
                 names = list(dict.fromkeys(name for record in records for name in record))
                 require_columns(path, names, wanted)
-            yield _make_rows((records, numbers, bad), wanted, names, blank)
+            yield _make_rows((records, numbers, bad), wanted, names, blank, missing)
 
 
 def _parse(lines: Sequence[bytes], first: int) -> tuple[list[dict], list[int], list[BadRow], int]:
@@ -83,11 +84,13 @@ def _make_rows(
     wanted: Wanted,
     names: Sequence[str],
     blank: int,
+    missing: Missing,
 ) -> Rows:
     records, numbers, bad = parsed
     faults: dict[int, Fault] = {}
     columns = {
-        name: _column(name, kind, records, wanted, faults) for name, kind in wanted.kinds.items()
+        name: _column(name, kind, records, wanted, faults, are_spelled(spellings_of(missing, name)))
+        for name, kind in wanted.kinds.items()
     }
     bad += [BadRow(numbers[i], fault, records[i]) for i, fault in faults.items()]
     kept = [index for index in range(len(records)) if index not in faults]
@@ -115,10 +118,12 @@ def _column(
     records: Sequence[Mapping[str, Any]],
     wanted: Wanted,
     faults: dict[int, Fault],
+    is_missing: Callable[[Any], bool],
 ) -> list[Any]:
     values = []
     for index, record in enumerate(records):
         found = record.get(name)
+        found = None if is_missing(found) else found
         # A number in quotes is a text: so says the REST API, too.
         if isinstance(found, str) and kind != STRING:
             value, fault = None, Fault("wrong_type", f"{found!r:.40}: expected a number")

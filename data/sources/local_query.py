@@ -20,7 +20,7 @@ from data.reading.column_types import held_kinds
 from data.reading.columnar import require_distinct, to_batch
 from data.reading.csv_blocks import read_header, unpacked
 from data.reading.csv_header import COMMAS, CsvFormat
-from data.reading.pieces import PARQUET, format_of
+from data.reading.pieces import PARQUET, format_of, without_spellings
 from data.sources import locked_duckdb
 from fareline.errors import DataError
 
@@ -88,7 +88,7 @@ def read_query(query: LocalQuery, kinds: Mapping[str, str]) -> Iterator[Batch]:
         kinds = {**kinds_of_answer(reader.schema), **kinds}
         first = 1
         for batch in reader:
-            yield to_batch(QUERY, batch, first, kinds)
+            yield without_spellings(to_batch(QUERY, batch, first, kinds), query.csv_format.missing)
             first += batch.num_rows
 
 

@@ -117,6 +117,23 @@ class SliceValues:
 
 
 @dataclasses.dataclass(frozen=True)
+class Reference:
+    """Another model beside the one that is judged; nothing is decided by it.
+
+    Attributes:
+        kind: `boosting`.
+        train_rows: That it learned from.
+        metrics: What it reached on the same examples.
+        model: What the model reached, by the same metrics.
+    """
+
+    kind: str
+    train_rows: int
+    metrics: Values
+    model: Values
+
+
+@dataclasses.dataclass(frozen=True)
 class VerdictRecord:
     """What there is to say of a model: `pipeline.evaluation.verdict.Verdict`, and its end.
 
@@ -134,6 +151,7 @@ class VerdictRecord:
         refusals: Why its predictions are none, in sentences: they need the label, or are no
             probabilities.
         warnings: What a reader should look at although the model may be blessed, in sentences.
+        reference: What another model reached; None: it was not asked for.
     """
 
     checks: tuple[Check, ...] = ()
@@ -148,11 +166,16 @@ class VerdictRecord:
     tfma_refusals: tuple[str, ...] = ()
     refusals: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    reference: Reference | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; null for what is undefined or infinite."""
         content = dataclasses.asdict(self)
-        for name in ("refusals", "warnings"):  # Left out where there are none, as of old.
+        for name in (
+            "refusals",
+            "warnings",
+            "reference",
+        ):  # Left out where there are none, as of old.
             if not content[name]:
                 del content[name]
         for check in content["checks"]:

@@ -107,7 +107,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         dirs = [artifact_utils.get_split_uri([examples], name) for name in splitting.names]
         for folder in (tmp_dir, *dirs):
             fileio.makedirs(folder)
-        csv_format = CsvFormat(**options.get("csv_format", {}))
+        csv_format = CsvFormat.from_options(options.get("csv_format", {}))
         reading = Reading(
             options.get("kinds", {}),
             splitting,

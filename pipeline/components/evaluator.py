@@ -7,9 +7,10 @@ well, where they can be asked for, and outlive the payload.
 Used by `pipeline.dag`. No `from __future__ import annotations`: TFX reads raw annotations.
 """
 
+import dataclasses
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import pydantic
@@ -27,6 +28,7 @@ from tfx.types.standard_component_specs import (
     EVAL_CONFIG_KEY,
     EVALUATION_KEY,
     EXAMPLE_SPLITS_KEY,
+    EXAMPLES_KEY,
     MODEL_KEY,
     MODULE_PATH_KEY,
 )
@@ -34,20 +36,20 @@ from tfx.utils import io_utils, json_utils
 
 from fareline.errors import UserMistake
 from fareline.recorded import METRIC_PREFIX, METRICS, NO_MODEL, VERDICT
-from fareline.recorded.evaluation import Metrics, finite
+from fareline.recorded.evaluation import Metrics, Reference, finite
 from pipeline.evaluation import numpy_confusion_matrices, tfma_internals
 from pipeline.evaluation.eval_config import read_metrics, read_refusals
-from pipeline.evaluation.evaluator_inputs import read_inputs
+from pipeline.evaluation.evaluator_inputs import find_files, read_inputs
 from pipeline.evaluation.judge import judge
 from pipeline.evaluation.tfma_internals import LeftToTfmaError
 from pipeline.evaluation.unlabelled import check_sample, too_good
-from pipeline.evaluation.verdict import Verdict
+from pipeline.evaluation.verdict import SliceMetrics, Verdict
 from pipeline.settings.evaluation import Evaluation
 from pipeline.settings.slicing import OVERALL
 from pipeline.user_code import EVALUATOR_SOURCES, fingerprint_sources
 
 DEMANDS_KEY, TASK_KEY, CODE_KEY = "demands", "task", "source_fingerprint"
-UNSERVED_KEY = "unserved_columns"
+UNSERVED_KEY, REFERENCE_KEY = "unserved_columns", "reference"
 SLICE_EXTRACTOR = "pipeline.slice_extractor"
 VERDICT_FILE = "verdict.json"
 
@@ -62,6 +64,7 @@ class EvaluatorSpec(standard_component_specs.EvaluatorSpec):
         DEMANDS_KEY: component_spec.ExecutionParameter(type=str),
         TASK_KEY: component_spec.ExecutionParameter(type=str),
         UNSERVED_KEY: component_spec.ExecutionParameter(type=str, optional=True),
+        REFERENCE_KEY: component_spec.ExecutionParameter(type=str, optional=True),
         CODE_KEY: component_spec.ExecutionParameter(type=str),
     }
 
@@ -109,7 +112,8 @@ class Executor(tfx_executor.Executor):
         )
         blessing = artifact_utils.get_single_instance(output_dict[BLESSING_KEY])
         tfma_refusals = read_refusals(evaluation.uri)
-        record_verdict(blessing, verdict, tfma_refusals, refusals, too_good(slices))
+        reference = measure_reference(input_dict, exec_properties, slices)
+        record_verdict(blessing, verdict, tfma_refusals, refusals, too_good(slices), reference)
 
     def _evaluate_in_batches(
         self,
@@ -206,6 +210,32 @@ def bless(
     blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, value)
 
 
+def measure_reference(
+    input_dict: Mapping[str, list[types.Artifact]],
+    exec_properties: Mapping[str, Any],
+    slices: Sequence[SliceMetrics],
+) -> Reference | None:
+    """Measures what the model is to be compared with, if the settings name anything.
+
+    Returns:
+        None as well where the examples are in a format that is not read here.
+    """
+    asked = exec_properties.get(REFERENCE_KEY)
+    if not asked:
+        return None
+    from pipeline.evaluation.reference import BOOSTING, Rule, measure_boosting
+
+    splits = json.loads(exec_properties.get(EXAMPLE_SPLITS_KEY) or "null") or ["eval"]
+    try:
+        train, judged = (find_files(input_dict[EXAMPLES_KEY], s) for s in (["train"], splits))
+    except (LeftToTfmaError, ValueError) as reason:
+        logging.warning("Evaluator: no reference was measured: %s.", reason)
+        return None
+    rows, measured = measure_boosting(train, judged, Rule.read(json.loads(asked)))
+    own = next((finite(one.metrics) for one in slices if one.name == OVERALL), {})
+    return Reference(BOOSTING, rows, finite(measured), {name: own.get(name) for name in measured})
+
+
 def without_empty_baseline(
     input_dict: Mapping[str, list[types.Artifact]],
 ) -> dict[str, list[types.Artifact]]:
@@ -256,6 +286,7 @@ def record_verdict(
     tfma_refusals: list[str],
     refusals: list[str],
     warnings: list[str],
+    reference: Reference | None = None,
 ) -> None:
     """Writes the verdict into the blessing, and takes TFX's blessing back if a check is missed.
 
@@ -265,6 +296,7 @@ def record_verdict(
         tfma_refusals: TFMA's own, in sentences; it may refuse what we do not.
         refusals: Of the predictions, in sentences.
         warnings: In sentences; they refuse nothing.
+        reference: What gradient boosting reached; it refuses nothing.
     """
     blessed = verdict.passed and not tfma_refusals and not refusals
     if not blessed:
@@ -277,6 +309,7 @@ def record_verdict(
             constants.ARTIFACT_PROPERTY_BLESSED_KEY, constants.NOT_BLESSED_VALUE
         )
     record = verdict.to_record(blessed, tfma_refusals, refusals, warnings)
+    record = dataclasses.replace(record, reference=reference)
     blessing.set_string_custom_property(VERDICT, record.to_text())
     pretty = record.to_text(indent=1) + "\n"
     io_utils.write_string_file(os.path.join(blessing.uri, VERDICT_FILE), pretty)
@@ -300,6 +333,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
         baseline_model: types.BaseChannel | None = None,
         example_splits: list[str] | None = None,
         unserved_columns: list[str] | None = None,
+        reference: Mapping[str, Any] | None = None,
     ):
         """Constructs the component. All values are part of the cache key, and so is our code.
 
@@ -313,6 +347,8 @@ class Evaluator(base_beam_component.BaseBeamComponent):
             example_splits: Splits to measure on; None: `eval`.
             unserved_columns: The label, and whatever else no request carries: predictions are made
                 without them.
+            reference: `features`, `label`, `task` and `seed` of the settings, where gradient
+                boosting is to be measured beside the model.
         """
         text = json.dumps(demands.model_dump(mode="json", exclude_none=True), sort_keys=True)
         super().__init__(
@@ -325,6 +361,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
                 demands=text,
                 task=task,
                 unserved_columns=json.dumps(sorted(unserved_columns or [])),
+                reference=json.dumps(reference, sort_keys=True) if reference else None,
                 source_fingerprint=fingerprint_sources(EVALUATOR_SOURCES),
                 module_path=SLICE_EXTRACTOR if demands.has_buckets() else None,
                 evaluation=types.Channel(type=standard_artifacts.ModelEvaluation),

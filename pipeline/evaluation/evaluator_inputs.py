@@ -86,7 +86,7 @@ def read_inputs(
     }
     splits = json.loads(exec_properties.get(EXAMPLE_SPLITS_KEY) or "null") or ["eval"]
     return EvaluatorInputs(
-        _find_files(input_dict[EXAMPLES_KEY], splits),
+        find_files(input_dict[EXAMPLES_KEY], splits),
         models if len(models) > 1 else {"": next(iter(models.values()))},
         _find_twins(eval_config, paths),
         eval_config,
@@ -106,7 +106,12 @@ def _serving_path(artifacts: list[types.Artifact]) -> str:
     return path_utils.serving_model_path(artifact.uri, path_utils.is_old_model_artifact(artifact))
 
 
-def _find_files(artifacts: list[types.Artifact], splits: Sequence[str]) -> list[str]:
+def find_files(artifacts: list[types.Artifact], splits: Sequence[str]) -> list[str]:
+    """The TFRecord files of some splits.
+
+    Raises:
+        LeftToTfmaError: Examples are in another format, or a split has no file.
+    """
     for artifact in artifacts:
         if examples_utils.get_payload_format(artifact) != example_gen_pb2.FORMAT_TF_EXAMPLE:
             raise LeftToTfmaError("examples are not serialized tf.Examples")

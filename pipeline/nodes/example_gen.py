@@ -108,6 +108,8 @@ def reading_options(settings: Settings, pii_key_id: str | None = None) -> dict[s
         options["single"] = single_valued_columns(settings)
     if (csv_format := source.dialect) != COMMAS:
         options["csv_format"] = dataclasses.asdict(csv_format)
+        if not csv_format.missing:
+            del options["csv_format"]["missing"]
     if source.local_query is not None:
         texts = [name for name, kind in options["kinds"].items() if kind == "string"]
         options["sql"] = {

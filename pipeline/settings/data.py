@@ -4,13 +4,15 @@ Called by pipeline.settings.settings. Imports no TFX and no TensorFlow.
 """
 
 import codecs
+import dataclasses
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pydantic
 from pydantic import Field
 
 from data.reading.csv_header import COMMAS, CsvFormat
+from data.reading.missing import as_missing, number_spelling
 from data.sources.span_patterns import has_span
 from pipeline.settings.values import Count, Number, Section, Share
 
@@ -113,6 +115,21 @@ class CsvFormatSection(Section):
         return CsvFormat(self.separator, self.decimal, self.encoding)
 
 
+def _spelling(value: Any) -> Any:
+    # YAML reads an unquoted -999 as a number, null as nothing, and an unquoted no as false.
+    if not isinstance(value, dict):
+        return value
+    if any(isinstance(k, bool) or not isinstance(k, str | int | float) for k in value):
+        raise ValueError("expected spellings as texts. Hint: put them in quotes")
+    return {k if isinstance(k, str) else number_spelling(k): inner for k, inner in value.items()}
+
+
+Spellings = Annotated[
+    dict[str, Literal["all"] | Annotated[list[str], Field(min_length=1)]],
+    pydantic.BeforeValidator(_spelling),
+]
+
+
 class Source(Section):
     """Where the rows come from: exactly one of the first five.
 
@@ -124,6 +141,7 @@ class Source(Section):
         bigquery: A query to BigQuery.
         csv_format: How the CSV files are written, those of a query's tables too; None: as UTF-8,
             with commas between cells and points before fractions.
+        missing: What says that a value is missing, with the columns in which it does, or `all`.
 
     The paths of csv and files may be patterns of spans, see `data.sources.span_patterns`.
     """
@@ -134,11 +152,13 @@ class Source(Section):
     sql: Sql | None = None
     bigquery: BigQuery | None = None
     csv_format: CsvFormatSection | None = None
+    missing: Spellings = Field(default_factory=dict)
 
     @property
     def dialect(self) -> CsvFormat:
-        """How the CSV files are written."""
-        return COMMAS if self.csv_format is None else self.csv_format.as_read()
+        """How the files are written: CSV, and what is missing."""
+        written = COMMAS if self.csv_format is None else self.csv_format.as_read()
+        return dataclasses.replace(written, missing=as_missing(self.missing))
 
     @property
     def local_query(self) -> Sql | None:
@@ -159,14 +179,14 @@ class Source(Section):
 
     @pydantic.model_validator(mode="after")
     def _exactly_one(self) -> "Source":
-        places = [name for name in type(self).model_fields if name != "csv_format"]
+        places = [name for name in type(self).model_fields if name not in ("csv_format", "missing")]
         if sum(getattr(self, name) is not None for name in places) != 1:
             raise ValueError(f"expected exactly one of {_listed(places)}")
         return self
 
     @pydantic.model_validator(mode="after")
     def _has_csv_files(self) -> "Source":
-        if self.dialect == COMMAS:
+        if self.csv_format is None or self.csv_format.as_read() == COMMAS:
             return self
         if self.dataset is not None:
             raise ValueError("expected csv_format with csv, files or sql")
@@ -187,9 +207,9 @@ class Splits(Section):
         more: Other splits, by name: for a person to look at, since nothing learns from them.
     """
 
-    train: Count
-    validate_: Count = Field(alias="validate")
-    eval: Count
+    train: Count = 8
+    validate_: Count = Field(default=2, alias="validate")
+    eval: Count = 5
     more: dict[_SplitName, Count] = Field(default_factory=dict)
 
     @pydantic.field_validator("more")
@@ -263,7 +283,7 @@ class Data(Section):
     span: Annotated[int, Field(ge=0, strict=True)] | None = None
     window: Count = 1
     reader: Literal["columnar", "csv_example_gen"] = COLUMNAR
-    splits: Splits
+    splits: Splits = Field(default_factory=Splits)
     split_by: SplitBy | None = None
     max_bad_share: Share = 0.001
     columns: dict[str, Column] = Field(default_factory=dict)
@@ -271,6 +291,8 @@ class Data(Section):
     @pydantic.model_validator(mode="after")
     def _fits_reader(self) -> "Data":
         if self.reader == CSV_EXAMPLE_GEN:
+            if self.source.missing:
+                raise ValueError("expected reader columnar where source.missing is set")
             if self.source.dialect != COMMAS:
                 raise ValueError("expected reader columnar where source.csv_format is set")
             if self.source.files is not None:

@@ -8,7 +8,7 @@ section as JSON. Imports no TFX and no TensorFlow.
 import itertools
 import math
 from collections.abc import Iterator
-from typing import Annotated, Any, Union
+from typing import Annotated, Any, Literal, Union
 
 import pydantic
 from pydantic import Field
@@ -121,6 +121,7 @@ class Evaluation(Section):
     thresholds: Thresholds
     slice_thresholds: dict[str, Thresholds] = Field(default_factory=dict)
     max_gap: Gaps | None = None
+    reference: Literal["boosting"] | None = None
 
     def columns_of_slices(self) -> list[list[tuple[str, tuple[float, ...]]]]:
         """For each entry of `slices` its columns, each with its boundaries, if it has any."""

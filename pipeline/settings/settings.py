@@ -15,6 +15,7 @@ import pydantic
 from pydantic import Field
 
 from pipeline.settings.data import Data
+from pipeline.settings.defaults import with_defaults
 from pipeline.settings.drift import Drift
 from pipeline.settings.evaluation import Evaluation
 from pipeline.settings.gate import Gate
@@ -79,11 +80,11 @@ class Transform(Section):
 class Search(Section):
     """The search space of the Tuner."""
 
-    learning_rate: Range
-    dropout: Range
-    width: Choices
-    depth: Choices
-    embedding_size: Choices
+    learning_rate: Range = (0.001, 0.01)
+    dropout: Range = (0.1, 0.4)
+    width: Choices = [32, 64, 128]  # noqa: RUF012 - pydantic copies it
+    depth: Choices = [1, 2]  # noqa: RUF012
+    embedding_size: Choices = [4, 8]  # noqa: RUF012
 
     @pydantic.field_validator("learning_rate", "dropout")
     @classmethod
@@ -109,9 +110,9 @@ class Tuning(Section):
     """When hyperparameters are searched for, with what budget, in which space."""
 
     policy: Literal["always", "on_drift", "never"] = "always"
-    trials: Count
-    steps: Count
-    search: Search
+    trials: Count = 4
+    steps: Count = 120
+    search: Search = Search()
     hyperparameters: Hyperparameters | None = Field(default=None, validate_default=True)
 
     @pydantic.field_validator("hyperparameters")
@@ -131,10 +132,10 @@ class Tuning(Section):
 class Training(Section):
     """How the Trainer fits the network."""
 
-    steps: Count
-    batch_size: Count
-    evaluate_every: Count
-    patience: Count
+    steps: Count = 640
+    batch_size: Count = 256
+    evaluate_every: Count = 32
+    patience: Count = 6
 
 
 class Percentiles(Section):
@@ -183,21 +184,24 @@ class Push(Section):
 
 
 class Settings(Section):
-    """All settings of one pipeline; see pipeline/configs/taxi.yaml for every meaning and unit."""
+    """All settings of one pipeline; see pipeline/configs/taxi.yaml for every meaning and unit.
+
+    Those without a default are `name`, `data.source`, `features` and `label`.
+    """
 
     name: Name
     task: Literal["binary", "multiclass", "regression"]
-    seed: Annotated[int, Field(ge=0, lt=2**32, strict=True)]
+    seed: Annotated[int, Field(ge=0, lt=2**32, strict=True)] = 20
     data: Data
-    schema_: str | None = Field(alias="schema")
+    schema_: str | None = Field(default=None, alias="schema")
     gate: Gate = Gate()
     drift: Drift = Drift()
     features: Features
     label: Label
     weighting: Weighting = Weighting()
     transform: Transform = Transform()
-    tuning: Tuning
-    training: Training
+    tuning: Tuning = Tuning()
+    training: Training = Training()
     evaluation: Evaluation
     serving: Serving = Serving()
     push: Push = Push()
@@ -205,6 +209,11 @@ class Settings(Section):
     runners: Runners = Runners()
 
     _path: Path = pydantic.PrivateAttr(default=DEFAULT_PATH)
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, values: Any) -> Any:
+        return with_defaults(values)
 
     @pydantic.field_validator("label")
     @classmethod

@@ -13,12 +13,15 @@ from typing import Any
 import yaml
 
 from fareline.errors import SettingsError, UserMistake
+from pipeline.rules.cluster import find_example_values
 from pipeline.settings.runners import Cluster, RunnerName
 from pipeline.settings.settings import Settings
 from pipeline.source.check import check_request
 from runners.pii_key import read_pii_key
 from runners.platforms.jobs import Platform, Request, Submitted
 from runners.platforms.vertex.bucket import Upload, upload
+from runners.submit.compilation import require_section
+from runners.submit.quietly import compile_quietly
 
 _JOB_ID = r"[a-z][a-z0-9-]{0,127}"  # of Vertex, which is the stricter one
 
@@ -51,6 +54,46 @@ class Submission:
             "uploads": [{"file": str(one.path), "to": one.uri} for one in self.uploads],
             "request": platform.describe(self.request),
         }
+
+
+def compile_submission(
+    settings: Settings, runner: RunnerName, job_id: str | None = None, scheduled: bool = False
+) -> Submission:
+    """Checks and compiles everything that `submit` would send; imports TFX.
+
+    Args:
+        settings: Of the pipeline.
+        runner: For which kind of cluster.
+        job_id: As given by the user, or None.
+        scheduled: Whether the job is to run by the schedule of the section, and not now.
+
+    Raises:
+        UserMistake: It cannot be sent as it is.
+    """
+    section = require_section(settings, runner)
+    if job_id is not None:
+        require_job_id(job_id)
+    if scheduled:
+        require_schedule(runner, section)
+    compiled = compile_quietly(settings, runner)
+    return prepare(settings, section, compiled, job_id, scheduled)
+
+
+def require_no_examples(settings: Settings, runner: RunnerName) -> None:
+    """Refuses settings of a runner that are examples still.
+
+    Raises:
+        SettingsError: With one line for each.
+    """
+    examples = find_example_values(settings, runner)
+    if examples:
+        raise SettingsError(
+            "\n".join(
+                f"{settings.path}: {key}: found {value}; expected yours, since this one is an "
+                "example. Hint: change it in the settings, or with --set."
+                for key, value in examples
+            )
+        )
 
 
 def prepare(

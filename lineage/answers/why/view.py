@@ -84,8 +84,26 @@ def _evaluator(told: Mapping[str, Any]) -> Iterator[str]:
         yield from _few_examples(passed, verdict["min_slice_examples"])
     of_slices = [c for c in passed if c["group"] and c["kind"] != "max_gap"]
     yield from _passed_slices(of_slices, told["baseline"])
+    yield from _reference(verdict)
     yield from _not_counted([c for c in verdict["checks"] if not c["counted"]])
     yield from _hard_spots(verdict)
+
+
+def _reference(verdict: Mapping[str, Any]) -> Iterator[str]:
+    """What gradient boosting reached, beside the model, by each metric that both have."""
+    found = verdict.get("reference")
+    if not found:
+        return
+    values = [
+        f"{name} {_figure(value)} (the model: {_figure(found['model'].get(name))})"
+        for name, value in found["metrics"].items()
+    ]
+    rows = f"{found['train_rows']:,} rows"
+    yield f"{_OPEN}gradient {found['kind']} on the same split, from {rows}: {', '.join(values)}"
+
+
+def _figure(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4f}"
 
 
 def _few_examples(passed: Sequence[Mapping[str, Any]], least: int) -> Iterator[str]:

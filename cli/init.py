@@ -1,0 +1,174 @@
+"""`fareline init`: settings and a schema for a table of your own."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.answer import answer
+from cli.options import EXIT_FOUND, JsonOption, output_option
+from fareline.errors import UserMistake
+
+if TYPE_CHECKING:
+    from data.profile.facts import Facts
+    from runners.own_data import Proposal
+
+
+def init(
+    data: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[DATA]",
+            help="A file or folder: CSV, Parquet, Arrow, TFRecord; or a path with {SPAN}.",
+        ),
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="What is to be predicted.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of the pipeline. [default: of the data]")
+    ] = None,
+    output: Annotated[Path, output_option("DIR", "Where the two files go.")] = Path(),
+    sql: Annotated[
+        str | None,
+        typer.Option("--sql", metavar="QUERY", help="Ask this; DATA is the table `data` then."),
+    ] = None,
+    table: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=PATH", help="With --sql: another table; repeatable."),
+    ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN", help="It is known in time, whatever its name suggests."),
+    ] = None,
+    yes: Annotated[bool, typer.Option(help="Ask nothing.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Look at a table, and write settings and a schema for it. Exit code 3: they are there."""
+    from data.profile.profile import require_label
+    from runners import own_data
+
+    asked = own_data.Asked(data, name, output, sql, _tables(data, sql, table or ()))
+    found, facts = own_data.read_asked(asked)
+    asks = sys.stdin.isatty() and sys.stderr.isatty() and not (yes or as_json)
+    if label is None and asks:
+        label = _ask_label(facts)
+    label = require_label(facts, label, data or "the query")
+    known = {column.name for column in facts}
+    for column in keep or ():
+        if column not in known:
+            raise UserMistake.explain(
+                f"--keep {column}", "no such column", f"expected one of {', '.join(known)}",
+                "correct the name",
+            )  # fmt: skip
+    proposal = own_data.propose(asked, found, facts, label, keep or ())
+    if asks and (kept := _ask_known_in_time(proposal)):
+        proposal = own_data.propose(asked, found, facts, label, [*(keep or ()), *kept])
+    differences = own_data.differences(proposal)
+    notes = own_data.write(proposal) if differences is None else []
+    for note in notes:
+        typer.echo(f"fareline: {note}", err=True)
+    content = _content(proposal, differences)
+    answer(as_json, content, lambda console: _draw(console, proposal, differences))
+    if differences:
+        raise typer.Exit(EXIT_FOUND)
+
+
+def _tables(data: str | None, sql: str | None, named: Sequence[str]) -> dict[str, str]:
+    if sql is None:
+        if named:
+            raise UserMistake.explain(
+                "--table", "given without --sql", "expected a query of it", "add --sql QUERY"
+            )
+        return {}
+    tables = {} if data is None else {"data": data}
+    for text in named:
+        table, equals, path = text.partition("=")
+        if not equals or not table.isidentifier() or not path:
+            raise UserMistake.explain(
+                f"--table {text}", "found no NAME=PATH", "expected a table with its files",
+                "write for example --table trips=trips.csv",
+            )  # fmt: skip
+        tables[table] = path
+    return tables
+
+
+def _ask_label(facts: "Sequence[Facts]") -> str:
+    from data.profile.profile import find_candidates
+
+    candidates = find_candidates(facts)
+    typer.echo(f"Columns: {', '.join(column.name for column in facts)}", err=True)
+    return typer.prompt("Which is to be predicted?", default=(candidates or [None])[0], err=True)
+
+
+def _ask_known_in_time(proposal: "Proposal") -> list[str]:
+    """The columns that are known when a prediction is asked for, of those that may not be."""
+    from data.profile.kinds import AFTERWARDS
+
+    return [
+        column.facts.name
+        for column in proposal.profile.of_kind(AFTERWARDS)
+        if typer.confirm(f"{column.facts.name}: {column.judgement.evidence}", err=True)
+    ]
+
+
+def _content(proposal: "Proposal", differences: Sequence[str] | None) -> dict[str, Any]:
+    from runners.own_data import as_json
+
+    profile, asked = proposal.profile, proposal.asked
+    return {
+        "name": asked.pipeline,
+        "rows": profile.rows,
+        "label": profile.target.column,
+        "task": profile.target.task,
+        "values": list(profile.target.values),
+        "sampled_for_leaks": profile.sampled,
+        "columns": [as_json(column) for column in profile.columns],
+        "settings": str(asked.settings_path),
+        "schema": str(asked.schema_path),
+        "written": differences is None,
+        "differences": differences or [],
+    }
+
+
+def _draw(console, proposal: "Proposal", differences: Sequence[str] | None) -> None:
+    from rich.table import Table
+
+    from cli.answer import one_line
+
+    profile, asked = proposal.profile, proposal.asked
+    table = Table(box=None, pad_edge=False, header_style="")
+    for title in ("column", "kind", "sure", "distinct", "missing", "examples", "why"):
+        table.add_column(title, justify="right" if title in ("distinct", "missing") else "left")
+    for column in profile.columns:
+        facts, judged = column.facts, column.judgement
+        spelled = f" ({', '.join(facts.spellings)})" if facts.spellings else ""
+        cells = (
+            facts.name,
+            judged.kind,
+            judged.confidence,
+            f"{facts.distinct:,}",
+            f"{facts.missing / facts.rows:.1%}{spelled}",
+            ", ".join(text[:16] for text in facts.examples),
+            judged.evidence,
+        )
+        table.add_row(*map(one_line, cells))
+    console.print(table)
+    lines = [
+        f"{profile.rows:,} rows; leaks were looked for in {profile.sampled:,} of them",
+        f"task: {profile.target.task}, of {profile.target.column} ({profile.target.why})",
+    ]
+    config = f"--config {asked.settings_path}"
+    if differences is None:
+        lines += [
+            f"wrote {asked.settings_path} and {asked.schema_path}",
+            f"Next: fareline run {config} --workspace {asked.pipeline}-workspace",
+        ]
+    elif differences:
+        lines += [f"{asked.settings_path} is there and stays; what would differ:", *differences]
+    else:
+        lines.append(f"{asked.settings_path} and {asked.schema_path} are there, and still fit")
+    for line in lines:
+        console.print(one_line(line), markup=False, soft_wrap=True)

@@ -1,0 +1,1 @@
+"""What settings and schema `fareline init` proposes for a table that was looked at."""
