@@ -125,7 +125,9 @@ if __name__ == "__main__":
         package_data={
             "schema": ["taxi/schema.pbtxt"],
             "pipeline": ["configs/*.yaml"],
+            "report": ["web/*"],
             "report.explorer": ["web/*"],
+            "report.run": ["web/*"],
         },
         include_package_data=False,
         install_requires=STEP_REQUIRES,

@@ -21,6 +21,7 @@ from cli import (
     models,
     predict,
     promote,
+    report,
     rollback,
     run,
     schema,
@@ -62,6 +63,7 @@ app.command()(check.check)
 app.command()(submit.submit)
 app.command()(why.why)
 app.command()(logs.logs)
+app.command()(report.report)
 app.command()(models.models)
 app.command()(rollback.rollback)
 app.command()(promote.promote)

@@ -34,6 +34,7 @@ from tfx.utils import io_utils, json_utils
 
 from fareline.errors import UserMistake
 from fareline.recorded import METRIC_PREFIX, METRICS, NO_MODEL, VERDICT
+from fareline.recorded.curves import CURVES_FILE, Curves
 from fareline.recorded.evaluation import Metrics, finite
 from pipeline.evaluation import numpy_confusion_matrices, tfma_internals
 from pipeline.evaluation.eval_config import read_metrics, read_refusals
@@ -135,7 +136,7 @@ class Executor(tfx_executor.Executor):
         if inputs.twins:
             logging.info("Evaluator: the baseline is the same model, which is measured once.")
         evaluation = artifact_utils.get_single_instance(output_dict[EVALUATION_KEY])
-        predicted = batch_evaluation.evaluate(
+        observed = batch_evaluation.evaluate(
             inputs.example_files,
             inputs.models,
             inputs.twins,
@@ -145,8 +146,12 @@ class Executor(tfx_executor.Executor):
         )
         bless(input_dict, output_dict, exec_properties)
         (candidate,) = [s.name for s in inputs.eval_config.model_specs if not s.is_baseline]
-        found = predicted[candidate if candidate in predicted else ""]
-        return found.refusals(exec_properties[TASK_KEY])
+        task = exec_properties[TASK_KEY]
+        found = observed[candidate if candidate in observed else ""]
+        others = [each.curves.result(task) for each in observed.values() if each is not found]
+        curves = Curves(found.curves.result(task), *others)
+        io_utils.write_string_file(os.path.join(evaluation.uri, CURVES_FILE), curves.to_text())
+        return found.predicted.refusals(task)
 
 
 def unserved_columns(exec_properties: Mapping[str, Any]) -> list[str]:
