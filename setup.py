@@ -43,6 +43,7 @@ EXTRAS = {
         "pg8000",
         "graphviz",
         "netron",
+        "jinja2",
         "python-stdnum",
         "openlineage-python>=1.39,<1.53",
     ],

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import Field
 
+from pipeline.settings.card import Card
 from pipeline.settings.data import Data
 from pipeline.settings.drift import Drift
 from pipeline.settings.evaluation import Evaluation
@@ -201,6 +202,7 @@ class Settings(Section):
     evaluation: Evaluation
     serving: Serving = Serving()
     push: Push = Push()
+    card: Card = Card()
     metadata: Metadata = Metadata()
     runners: Runners = Runners()
 

@@ -200,11 +200,11 @@ def print_summary(console: Console, outcome: Outcome, settings: Settings | None)
             if place := place_of(node.error):
                 console.print(f"  at {place}", markup=False, highlight=False, soft_wrap=True)
     _print_verdict(console, outcome)
+    if outcome.page:
+        console.print(f"Report: {outcome.page}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"Log: {outcome.log_path}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"{outcome.run_id} took {outcome.wall_seconds:.0f} s.", highlight=False)
     console.print(_next_step(outcome), markup=False, highlight=False, soft_wrap=True)
-    if outcome.page:
-        console.print(f"Report: {outcome.page}", markup=False, highlight=False, soft_wrap=True)
 
 
 def describe_error(error: BaseException) -> str:

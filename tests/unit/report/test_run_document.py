@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 from cli import app as cli
 from lineage.graph.graph import Graph
 from lineage.store.open import open_store
-from report.run.card import to_markdown
+from pipeline.settings.card import Card
+from report.run.card import HEADINGS, to_markdown
 from report.run.compare import compare_runs
 from report.run.gather import gather
 from tests.stores.of_report import anomalies_of, write_run
@@ -184,6 +185,10 @@ def test_the_card_and_its_markdown(document):
     assert "## Intended use\n\nFor Cash.\n" in text
     assert "* 1 rows could not be read" not in text
     assert "1 row could not be read" in text
+
+
+def test_the_card_has_a_heading_for_every_setting():
+    assert set(HEADINGS) == set(Card.model_fields)
 
 
 @pytest.mark.parametrize("text", ["<script>a</script>", "a|b\n# c", "[x](javascript:y)", "`*_~"])
