@@ -121,6 +121,31 @@ def evaluate(
     return observed
 
 
+def observe(
+    example_files: Sequence[str],
+    models: Mapping[str, tfma.types.EvalSharedModel],
+    twins: Mapping[str, str],
+    eval_config: config_pb2.EvalConfig,
+    unserved: Sequence[str] = (),
+) -> Mapping[str, "Observed"]:
+    """Only looks at predictions, where TFMA has measured; the arguments are those of `evaluate`.
+
+    Raises:
+        LeftToTfmaError: Something is not known here.
+    """
+    slicer = BatchSlicer([])
+    predictors = {
+        name: _Predictor(models[name], spec, slicer)
+        for name, spec in _specs_by_name(eval_config).items()
+        if name not in twins
+    }
+    observed = {name: Observed() for name in predictors}
+    for batch in _measured_batches(example_files, predictors, slicer, unserved):
+        for name, measured in batch.by_model.items():
+            observed[name].add(measured)
+    return observed
+
+
 class Observed:
     """What was seen of the predictions of one model.
 

@@ -39,8 +39,10 @@ def gather_data(sources: Sources) -> Data:
     drift, reference = _drift(sources, notes)
     return Data(
         rows=read["rows"] if read else None,
-        splits=(read["splits"] if read else None)
-        or {split: int(found.num_examples) for split, found in datasets.items()},
+        splits=_training_first(
+            (read["splits"] if read else None)
+            or {split: int(found.num_examples) for split, found in datasets.items()}
+        ),
         files=[file.to_json() for file in source_files(examples)] if examples else [],
         quarantined=read["quarantined"] if read else {},
         bad_rows=_bad_rows(examples) if examples and read and read["quarantined"] else [],
@@ -127,7 +129,7 @@ def _previous_statistics(sources: Sources, reference: str | None) -> Mapping[str
 
 
 def _training_first(datasets: Mapping[str, Any]) -> dict[str, Any]:
-    """Split to statistics: train, validate, eval, then others."""
+    """By split: train, validate, eval, then others."""
     order = {"train": 0, "validate": 1, "eval": 2}
     return dict(sorted(datasets.items(), key=lambda pair: (order.get(pair[0], 3), pair[0])))
 

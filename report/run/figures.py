@@ -224,7 +224,7 @@ def roc_figure(evaluation: Evaluation, place: int = 0) -> Markup:
                 for tp, fp in zip(found.true_positives, found.false_positives, strict=True)
             ]
             plot.line(_ended(points, (1.0, 1.0), (0.0, 0.0)), number)
-    plot.add(tag("circle", r=5, class_="now", data_now="roc"))
+    plot.add(tag("circle", r=5, class_="now gone", data_now="roc"))
     return plot.svg()
 
 
@@ -240,7 +240,7 @@ def precision_figure(evaluation: Evaluation, place: int = 0) -> Markup:
                 if tp + fp > 0
             ]
             plot.line(points, number)
-    plot.add(tag("circle", r=5, class_="now", data_now="pr"))
+    plot.add(tag("circle", r=5, class_="now gone", data_now="pr"))
     return plot.svg()
 
 
@@ -479,3 +479,20 @@ def paired_columns(a: Data, b: Data) -> list[Column]:
 
 def _first(column: Column) -> ColumnStats:
     return next(iter(column.splits.values()))
+
+
+def label_shares(evaluation: Evaluation) -> list[tuple[str, float, float]]:
+    """Each label with the weight and the share of its examples; none of an amount."""
+    model = evaluation.candidate
+    if model is None:
+        return []
+    if model.matrix:
+        names = evaluation.classes or [str(place) for place in range(len(model.matrix))]
+        weights = [sum(row) for row in model.matrix]
+    elif model.operating:
+        names = ["yes", "no"]
+        weights = [model.operating[0].positives, model.operating[0].negatives]
+    else:
+        return []
+    total = sum(weights) or 1.0
+    return [(name, weight, weight / total) for name, weight in zip(names, weights, strict=False)]

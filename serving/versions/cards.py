@@ -19,6 +19,13 @@ def write_card(version_dir: str, text: str) -> None:
         write_text(card_path(version_dir), text)
 
 
+def copy_card(version_dir: str, copy_dir: str) -> None:
+    """Gives the copy of a version its card; nothing if it has none."""
+    if os.path.isfile(card_path(version_dir)):
+        with open(card_path(version_dir), encoding="utf-8") as reader:
+            write_card(copy_dir, reader.read())
+
+
 def remove_card(version_dir: str) -> None:
     """Removes the card of a version that is removed; nothing if it has none."""
     if os.path.isfile(card_path(version_dir)):

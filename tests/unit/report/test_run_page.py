@@ -14,6 +14,7 @@ from lineage.graph.graph import Graph
 from lineage.store.open import open_store
 from report.run.charts import Plot, said, say_all, tag, ticks
 from report.run.compare import compare_runs
+from report.run.figures import label_shares
 from report.run.gather import gather
 from report.run.page import as_data, number, report_page, value_in_words
 from report.run.pictures import picture_of
@@ -189,6 +190,19 @@ def test_a_point_is_where_the_axes_say():
 def test_an_element_is_escaped():
     assert tag("text", "<b>", x=1.5, class_="a") == '<text x="1.5" class="a">&lt;b&gt;</text>'
     assert tag("a", data_b='"') == '<a data-b="&#34;"></a>'
+
+
+@pytest.mark.parametrize(
+    ("task", "shares"),
+    [
+        ("binary", [("yes", 6, 0.6), ("no", 4, 0.4)]),
+        ("multiclass", [("Cash", 6, 0.6), ("Card", 3, 0.3), ("other", 1, 0.1)]),
+        ("regression", []),
+    ],
+)
+def test_how_often_each_label_is_there(tmp_path, task, shares):
+    store = write_run(tmp_path, task=task)
+    assert label_shares(gather(Graph(open_store(str(store))), "run-1").evaluation) == shares
 
 
 # From histograms to curves, against scikit-learn.
