@@ -7,7 +7,14 @@ from typing import Annotated
 import typer
 
 from cli.answer import answer
-from cli.options import DEFAULT_WORKSPACE, JsonOption, StoreOption, WorkspaceOption, output_option
+from cli.options import (
+    DEFAULT_WORKSPACE,
+    JsonOption,
+    OpenOption,
+    StoreOption,
+    WorkspaceOption,
+    output_option,
+)
 from fareline.errors import UserMistake
 from fareline.files import write_text
 from runners.stores import open_graph
@@ -21,7 +28,7 @@ def report(
         Path | None,
         output_option("FILE", "Where to. [default: reports/RUN.html in the workspace]"),
     ] = None,
-    open_browser: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
+    open_browser: OpenOption = False,
     compare: Annotated[
         tuple[str, str] | None,
         typer.Option("--compare", metavar="A B", help="Instead: two runs side by side."),

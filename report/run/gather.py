@@ -6,16 +6,16 @@ from typing import Any
 from lineage.facts.payload_contents import Unreadable
 from lineage.graph.graph import Graph
 from lineage.text.times import iso
-from report.run.card import gather_card
-from report.run.data import gather_data
 from report.run.document import Document
-from report.run.evaluation import gather_evaluation
-from report.run.features import gather_features
-from report.run.record import gather_record
-from report.run.serving import gather_serving
+from report.run.sections.card import gather_card
+from report.run.sections.data import gather_data
+from report.run.sections.evaluation import gather_evaluation
+from report.run.sections.features import gather_features
+from report.run.sections.record import gather_record
+from report.run.sections.serving import gather_serving
+from report.run.sections.training import gather_training
+from report.run.sections.verdict import gather_verdict
 from report.run.sources import Sources
-from report.run.training import gather_training
-from report.run.verdict import gather_verdict
 
 _SECTIONS: dict[str, Callable[[Sources], Any]] = {
     "data": gather_data,

@@ -49,9 +49,9 @@ def write_page(
 
 def _write(graph: Graph, run_id: str, workspace: Workspace) -> Path:
     from fareline.files import write_text
-    from report.run.card import to_markdown
     from report.run.gather import gather
     from report.run.page import report_page
+    from report.run.sections.card import to_markdown
 
     document = gather(graph, run_id)
     path = workspace.report_path(run_id)

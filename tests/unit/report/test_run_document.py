@@ -11,9 +11,9 @@ from cli import app as cli
 from lineage.graph.graph import Graph
 from lineage.store.open import open_store
 from pipeline.settings.card import Card
-from report.run.card import HEADINGS, to_markdown
 from report.run.compare import compare_runs
 from report.run.gather import gather
+from report.run.sections.card import HEADINGS, to_markdown
 from tests.stores.of_report import anomalies_of, write_run
 from tests.stores.writer import StoreWriter, artifact
 

@@ -17,7 +17,7 @@ from report.run.compare import compare_runs
 from report.run.figures import label_shares
 from report.run.gather import gather
 from report.run.page import as_data, number, report_page, value_in_words
-from report.run.pictures import picture_of
+from report.run.sections.pictures import picture_of
 from tests.stores.of_explorer import HOSTILE
 from tests.stores.of_report import write_run
 

@@ -16,7 +16,7 @@ from lineage.facts.payload_contents import Unreadable
 from lineage.graph.elements import Artifact
 from preprocessing.labels import parse_label
 from report.run.document import Evaluation, ModelPicture, Slice
-from report.run.pictures import picture_of
+from report.run.sections.pictures import picture_of
 from report.run.sources import Sources, read_payload
 
 OVERALL = "overall"
@@ -37,7 +37,7 @@ def gather_evaluation(sources: Sources) -> Evaluation:
     task = str(sources.settings.get("task", ""))
     classes = _classes(sources, task)
     if read_metrics(evaluation) is None:
-        from report.run.stock_evaluation import read_stock
+        from report.run.sections.stock_evaluation import read_stock
 
         overall, slices, candidate, stock_notes = read_stock(evaluation)
         notes, baseline, refusals = stock_notes, None, []

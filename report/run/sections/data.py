@@ -12,9 +12,9 @@ from fareline.recorded.gate import decisions_of
 from lineage.facts.payload_contents import Unreadable, statistics_by_split
 from lineage.graph.elements import Artifact
 from monitoring.drift.report import LABEL, ColumnDrift, Comparison
-from report.run.columns import column_stats, kind_of, name_of
 from report.run.document import Column, ColumnStats, Data, Drift
-from report.run.schemas import stock_anomalies, suggested_changes
+from report.run.sections.columns import column_stats, kind_of, name_of
+from report.run.sections.schemas import stock_anomalies, suggested_changes
 from report.run.sources import Sources, read_json, read_payload
 
 DRIFT_FILE = "drift.json"

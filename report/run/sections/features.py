@@ -61,7 +61,7 @@ def _numbers(
     buckets = [f for f in features.categories if f.kind == "bucket"]
     if not features.numeric and not buckets:
         return {}, {}
-    from report.run.transform_graph import read_analysis
+    from report.run.sections.transform_graph import read_analysis
 
     try:
         analysis = read_analysis(folder / "transform_fn" / "saved_model.pb")
