@@ -55,9 +55,8 @@ def _facts(document: Document, sources: Sources) -> dict[str, list[str]]:
     }
     label = sources.section("label")
     if label:
-        said = ", ".join(f"{name} {value}" for name, value in label.items() if name != "column")
         task = str(sources.settings.get("task", ""))
-        facts["Predicts"] = [f"{label.get('column')} ({task})" + (f": {said}" if said else "")]
+        facts["Predicts"] = [f"{label.get('column')} ({task}){_rule(label)}"]
     if data:
         lines = [f"{split}: {rows:,} examples" for split, rows in data.splits.items()]
         if verdict.spans:
@@ -70,6 +69,20 @@ def _facts(document: Document, sources: Sources) -> dict[str, list[str]]:
         chosen = document.training.chosen
         facts["Hyperparameters"] = [", ".join(f"{k} {_short(v)}" for k, v in chosen.items())]
     return facts
+
+
+def _rule(label: Mapping[str, Any]) -> str:
+    """How the label is made of the column, in words."""
+    parts = []
+    for name, value in label.items():
+        if name == "above" and isinstance(value, Mapping):
+            parts.append(
+                f"above {value.get('times')} \N{MULTIPLICATION SIGN} {value.get('column')}"
+            )
+        elif name != "column":
+            said = ", ".join(map(str, value)) if isinstance(value, list) else value
+            parts.append(f"{name}: {said}")
+    return f": {'; '.join(parts)}" if parts else ""
 
 
 def _metrics(evaluation: Evaluation) -> Iterator[tuple[str, Any, str]]:

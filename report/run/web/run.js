@@ -111,7 +111,7 @@
   document.querySelectorAll("table[data-sortable]").forEach(sortable);
   document.querySelectorAll("[data-operating]").forEach(operating);
   addEventListener("beforeprint", () => {
-    for (const closed of document.querySelectorAll("details:not([open])")) closed.open = true;
+    for (const closed of document.querySelectorAll("details:not([open], [data-long])")) closed.open = true;
   });
   root.dataset.ready = "true";
 })();

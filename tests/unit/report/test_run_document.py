@@ -178,6 +178,7 @@ def test_the_card_and_its_markdown(document):
     card = document.card
     assert card.texts == {"Intended use": "For Cash."}
     assert card.metrics[0] == ("auc", 0.9, "at least 0.8")
+    assert card.facts["Predicts"] == ["tips (binary): above 0.2 \N{MULTIPLICATION SIGN} fare"]
     assert card.slices == [("payment=Cash", 4, None)]
     text = to_markdown(card)
     assert text.startswith(f"# Model card: {card.model}\n")
