@@ -43,6 +43,7 @@ EXTRAS = {
         "pg8000",
         "graphviz",
         "netron",
+        "jinja2",
         "python-stdnum",
         "openlineage-python>=1.39,<1.53",
     ],
@@ -125,7 +126,9 @@ if __name__ == "__main__":
         package_data={
             "schema": ["taxi/schema.pbtxt"],
             "pipeline": ["configs/*.yaml"],
+            "report": ["web/*"],
             "report.explorer": ["web/*"],
+            "report.run": ["web/*"],
         },
         include_package_data=False,
         install_requires=STEP_REQUIRES,

@@ -22,6 +22,7 @@ from cli import (
     models,
     predict,
     promote,
+    report,
     rollback,
     run,
     schema,
@@ -66,6 +67,7 @@ app.command()(settings.settings)
 app.command()(submit.submit)
 app.command()(why.why)
 app.command()(logs.logs)
+app.command()(report.report)
 app.command()(models.models)
 app.command()(rollback.rollback)
 app.command()(promote.promote)

@@ -83,6 +83,7 @@ ParamOption = Annotated[
     list[str] | None,
     typer.Option("--param", metavar="NAME=VALUE", help="With --spec: a runtime parameter."),
 ]
+OpenOption = Annotated[bool, typer.Option("--open", help="Open it in a browser.")]
 HostOption = Annotated[
     str,
     typer.Option("--host", help="Address to listen on. Others than loopback let others ask."),

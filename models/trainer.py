@@ -48,7 +48,10 @@ def run_fn(fn_args) -> None:
     stopping = head.early_stopping(training["patience"])
     history = fit(model, data, epochs, every, stopping, fn_args.model_run_dir)
 
-    _write_training_report(history, hyperparameters.values, labels, fn_args.model_run_dir)
+    report = describe_training(history, stopping, (epochs, every)) | {
+        "hyperparameters": dict(hyperparameters.values)
+    }
+    _write_training_report(report, labels, fn_args.model_run_dir)
     weighting = parse_weighting(config.get("weighting"))
     export_model(
         model,
@@ -112,17 +115,40 @@ def fit(
     )
 
 
-def _write_training_report(
+def describe_training(
     history: keras.callbacks.History,
-    hyperparameters: Mapping[str, Any],
+    stopping: keras.callbacks.EarlyStopping,
+    planned: tuple[int, int],
+) -> dict[str, Any]:
+    """Describes how a training went.
+
+    Args:
+        history: Of Keras.
+        stopping: Which watched it.
+        planned: Evaluations at most, and the batches before each.
+
+    Returns:
+        `evaluations`, each metric at each evaluation; `monitor` and `mode`, what was watched and
+        whether `max` or `min` is better; `planned` and `steps_per_evaluation`; `best`, the
+        evaluation whose weights were kept, from 0.
+    """
+    evaluations, steps = planned
+    return {
+        "evaluations": {k: [float(v) for v in vs] for k, vs in history.history.items()},
+        "monitor": stopping.monitor,
+        "mode": stopping.mode,
+        "planned": evaluations,
+        "steps_per_evaluation": steps,
+        "best": int(stopping.best_epoch),
+    }
+
+
+def _write_training_report(
+    report: dict[str, Any],
     labels: Mapping[str, LabelSurvey],
     model_run_dir: str,
 ) -> None:
     """Writes what was trained and how it went, readable without TensorBoard."""
-    report = {
-        "hyperparameters": dict(hyperparameters),
-        "evaluations": {k: [float(v) for v in vs] for k, vs in history.history.items()},
-    }
     if labels:
         report["labels"] = {
             split: {"rows": seen.rows, "without_label": seen.rows - seen.labelled}

@@ -5,6 +5,7 @@ import dataclasses
 import fcntl
 import glob
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,6 +54,10 @@ class Workspace:
     def logs_dir(self) -> Path:
         """One file per run."""
         return self.root / "logs"
+
+    def report_path(self, run_id: str) -> Path:
+        """The page of a run."""
+        return self.root / "reports" / f"{file_name_of(run_id)}.html"
 
     def serving_dir(self, name: str) -> Path:
         """The model base path, as TensorFlow Serving understands it."""
@@ -154,3 +159,8 @@ class Workspace:
                 "expected a folder to write to",
                 "name another --workspace",
             ) from error
+
+
+def file_name_of(run_id: str) -> str:
+    """A run's id as a name of a file: stock TFX's have colons, and any store may have slashes."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", run_id).lstrip(".")[:200] or "run"

@@ -13,7 +13,15 @@ from xdist.scheduler import LoadFileScheduling
 # They share session fixtures of tests/e2e/conftest.py, in the order in which these are cheapest.
 SHARING_RUNS = tuple(
     f"tests/e2e/test_{name}.py"
-    for name in ("three_runs", "recorded", "why", "documents", "publishing", "faults")
+    for name in (
+        "three_runs",
+        "recorded",
+        "why",
+        "report",
+        "documents",
+        "publishing",
+        "faults",
+    )
 )
 LONGEST_FIRST = (*SHARING_RUNS, "tests/e2e/", "tests/component/", "")
 

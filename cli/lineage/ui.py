@@ -6,7 +6,14 @@ from typing import Annotated
 import typer
 
 from cli.answer import answer
-from cli.options import DEFAULT_WORKSPACE, HostOption, JsonOption, StoreOption, WorkspaceOption
+from cli.options import (
+    DEFAULT_WORKSPACE,
+    HostOption,
+    JsonOption,
+    OpenOption,
+    StoreOption,
+    WorkspaceOption,
+)
 from runners.stores import open_graph
 
 DEFAULT_PORT = 8787
@@ -21,7 +28,7 @@ def ui(
         int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes any free one.")
     ] = DEFAULT_PORT,
     host: HostOption = "127.0.0.1",
-    open_browser: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
+    open_browser: OpenOption = False,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     store: StoreOption = None,
     as_json: JsonOption = False,

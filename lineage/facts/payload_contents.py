@@ -31,26 +31,53 @@ def statistics_of(artifact: Artifact) -> dict[str, Any]:
     Raises:
         Unreadable: There is no payload, or it is none.
     """
+    flat: dict[str, Any] = {}
+    for split, dataset in statistics_by_split(artifact).items():
+        flat[f"{split}: rows"] = int(dataset.num_examples)
+        for feature in dataset.features:
+            name = name_of(feature)
+            for aspect, value in _aspects(feature, int(dataset.num_examples)):
+                flat[f"{split}: {name}.{aspect}"] = value
+    return flat
+
+
+def statistics_by_split(artifact: Artifact) -> dict[str, Any]:
+    """Reads an ExampleStatistics: split to `DatasetFeatureStatistics`, in the order of the names.
+
+    Raises:
+        Unreadable: There is no payload, or it is none.
+    """
     from tensorflow_metadata.proto.v0 import statistics_pb2
 
-    flat: dict[str, Any] = {}
-    files = sorted(_folder(artifact).glob(f"{_SPLIT}*/{_STATISTICS_FILE}"))
+    found = {}
+    files = sorted(folder_of(artifact).glob(f"{_SPLIT}*/{_STATISTICS_FILE}"))
     for path in files:
-        split = path.parent.name.removeprefix(_SPLIT)
         listed = statistics_pb2.DatasetFeatureStatisticsList()
         try:
             listed.ParseFromString(path.read_bytes())
         except (OSError, message.DecodeError) as error:
             raise Unreadable(f"{artifact.key}: {path} cannot be read") from error
         for dataset in listed.datasets[:1]:
-            flat[f"{split}: rows"] = int(dataset.num_examples)
-            for feature in dataset.features:
-                name = ".".join(feature.path.step) or feature.name
-                for aspect, value in _aspects(feature, int(dataset.num_examples)):
-                    flat[f"{split}: {name}.{aspect}"] = value
+            found[path.parent.name.removeprefix(_SPLIT)] = dataset
     if not files:
         raise Unreadable(f"{artifact.key}: no statistics at {artifact.uri}")
-    return flat
+    return found
+
+
+def name_of(feature: Any) -> str:
+    """The name of a column in statistics."""
+    return ".".join(feature.path.step) or feature.name
+
+
+def missing_share(feature: Any, rows: int) -> float:
+    """The share of rows in which a column has no value."""
+    kind = feature.WhichOneof("stats")
+    if kind is None or not rows:
+        return 0.0
+    common = getattr(feature, kind).common_stats
+    # A CSV's empty cell is a feature that is there and has no value: count values, not features.
+    filled = common.tot_num_values if common.max_num_values <= 1 else common.num_non_missing
+    return max(rows - int(filled), 0) / rows
 
 
 def schema_of(artifact: Artifact) -> dict[str, Any]:
@@ -61,7 +88,7 @@ def schema_of(artifact: Artifact) -> dict[str, Any]:
     """
     from tensorflow_metadata.proto.v0 import schema_pb2
 
-    path = _folder(artifact) / _SCHEMA_FILE
+    path = folder_of(artifact) / _SCHEMA_FILE
     try:
         schema = text_format.Parse(path.read_bytes(), schema_pb2.Schema())
     except OSError as error:
@@ -83,7 +110,7 @@ def hyperparameters_in(artifact: Artifact) -> dict[str, Any]:
     Raises:
         Unreadable: There is no payload, or it is none.
     """
-    for path in sorted(_folder(artifact).glob("*.txt")):
+    for path in sorted(folder_of(artifact).glob("*.txt")):
         try:
             content = parse_json(path.read_text())
         except (OSError, UnicodeDecodeError) as error:
@@ -93,7 +120,12 @@ def hyperparameters_in(artifact: Artifact) -> dict[str, Any]:
     raise Unreadable(f"{artifact.key}: no hyperparameters at {artifact.uri}")
 
 
-def _folder(artifact: Artifact) -> Path:
+def folder_of(artifact: Artifact) -> Path:
+    """The folder of a payload.
+
+    Raises:
+        Unreadable: It is not on this machine.
+    """
     path = local_path(artifact.uri)
     if path is None:
         raise Unreadable(f"{artifact.key}: {artifact.uri} is not on this machine")
@@ -106,11 +138,8 @@ def _aspects(feature: Any, rows: int) -> Iterable[tuple[str, Any]]:
     if kind is None:
         return
     stats = getattr(feature, kind)
-    common = stats.common_stats if kind != "num_stats" else feature.num_stats.common_stats
-    # A CSV's empty cell is a feature that is there and has no value: count values, not features.
-    filled = common.tot_num_values if common.max_num_values <= 1 else common.num_non_missing
     # A share: of data sets of different sizes, counts would always differ.
-    yield "missing", max(rows - int(filled), 0) / rows if rows else 0.0
+    yield "missing", missing_share(feature, rows)
     if kind == "num_stats":
         yield "mean", stats.mean
         yield "std", stats.std_dev

@@ -36,6 +36,7 @@ from tfx.utils import io_utils, json_utils
 
 from fareline.errors import UserMistake
 from fareline.recorded import METRIC_PREFIX, METRICS, NO_MODEL, VERDICT
+from fareline.recorded.curves import CURVES_FILE, Curves
 from fareline.recorded.evaluation import Metrics, Reference, finite
 from pipeline.evaluation import numpy_confusion_matrices, tfma_internals
 from pipeline.evaluation.eval_config import read_metrics, read_refusals
@@ -100,6 +101,7 @@ class Executor(tfx_executor.Executor):
             logging.info("Evaluator: %s; evaluated by TFMA, example by example.", reason)
             super().Do(input_dict, output_dict, exec_properties)
             refusals = check_unlabelled(input_dict, exec_properties)
+            self._observe(input_dict, output_dict, exec_properties)
         evaluation = artifact_utils.get_single_instance(output_dict[EVALUATION_KEY])
         record_metrics(evaluation)
         baselines = input_dict.get(BASELINE_MODEL_KEY)
@@ -139,7 +141,7 @@ class Executor(tfx_executor.Executor):
         if inputs.twins:
             logging.info("Evaluator: the baseline is the same model, which is measured once.")
         evaluation = artifact_utils.get_single_instance(output_dict[EVALUATION_KEY])
-        predicted = batch_evaluation.evaluate(
+        observed = batch_evaluation.evaluate(
             inputs.example_files,
             inputs.models,
             inputs.twins,
@@ -148,9 +150,55 @@ class Executor(tfx_executor.Executor):
             unserved_columns(exec_properties),
         )
         bless(input_dict, output_dict, exec_properties)
-        (candidate,) = [s.name for s in inputs.eval_config.model_specs if not s.is_baseline]
-        found = predicted[candidate if candidate in predicted else ""]
-        return found.refusals(exec_properties[TASK_KEY])
+        task = exec_properties[TASK_KEY]
+        found = write_curves(observed, inputs.candidate, task, evaluation)
+        return found.predicted.refusals(task)
+
+    def _observe(
+        self,
+        input_dict: Mapping[str, list[types.Artifact]],
+        output_dict: Mapping[str, list[types.Artifact]],
+        exec_properties: Mapping[str, Any],
+    ) -> None:
+        """Keeps what curves are drawn of, where TFMA has measured on this machine."""
+        try:
+            inputs = read_inputs(input_dict, exec_properties, self._beam_pipeline_args or [])
+            tfma_internals.check_all()
+            from pipeline.evaluation import batch_evaluation
+
+            observed = batch_evaluation.observe(
+                inputs.example_files,
+                inputs.models,
+                inputs.twins,
+                inputs.eval_config,
+                unserved_columns(exec_properties),
+            )
+        except LeftToTfmaError as reason:
+            logging.info("Evaluator: %s; no curves are kept.", reason)
+            return
+        evaluation = artifact_utils.get_single_instance(output_dict[EVALUATION_KEY])
+        write_curves(observed, inputs.candidate, exec_properties[TASK_KEY], evaluation)
+
+
+def write_curves(
+    observed: Mapping[str, Any], candidate: str, task: str, evaluation: types.Artifact
+) -> Any:
+    """Writes what curves are drawn of, beside TFMA's files.
+
+    Args:
+        observed: Of each model that was asked, by its name; the empty one if there is one only.
+        candidate: Name of the judged one.
+        task: Of the pipeline.
+        evaluation: Gets the file.
+
+    Returns:
+        What was observed of the judged one.
+    """
+    found = observed[candidate if candidate in observed else ""]
+    others = [each.curves.result(task) for each in observed.values() if each is not found]
+    curves = Curves(found.curves.result(task), *others)
+    io_utils.write_string_file(os.path.join(evaluation.uri, CURVES_FILE), curves.to_text())
+    return found
 
 
 def unserved_columns(exec_properties: Mapping[str, Any]) -> list[str]:

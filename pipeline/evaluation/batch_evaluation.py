@@ -35,6 +35,7 @@ from tfx_bsl.coders import example_coder
 from pipeline.evaluation import batch_metrics
 from pipeline.evaluation.batch_metrics import Measured
 from pipeline.evaluation.batch_slices import BatchSlicer, SliceKey
+from pipeline.evaluation.curves import CurveSums
 from pipeline.evaluation.tfma_internals import LeftToTfmaError
 from pipeline.evaluation.unlabelled import Predicted, remove_features
 
@@ -75,7 +76,7 @@ def evaluate(
     eval_config: config_pb2.EvalConfig,
     output_path: str,
     unserved: Sequence[str] = (),
-) -> Mapping[str, Predicted]:
+) -> Mapping[str, "Observed"]:
     """Measures models on examples and writes TFMA's files.
 
     Args:
@@ -87,7 +88,7 @@ def evaluate(
         unserved: Columns that no request carries: predictions are made without them.
 
     Returns:
-        The range of each model's predictions, by its name.
+        What was seen of each model's predictions, by its name; of a twin nothing.
 
     Raises:
         LeftToTfmaError: Something is not known here; nothing was written.
@@ -107,17 +108,60 @@ def evaluate(
         for name, spec in specs.items()
         if name not in twins
     }
-    predicted = {name: Predicted() for name in predictors}
+    observed = {name: Observed() for name in predictors}
     for batch in _measured_batches(example_files, predictors, slicer, unserved):
         for name, measured in batch.by_model.items():
-            predicted[name].add(measured.predictions)
+            observed[name].add(measured)
         sums.add(batch.by_model, slicer.pairs(batch.columns))
     results = [
         (key, _with_derived(sums.metrics(number), computations, eval_config))
         for number, key in sorted(enumerate(slicer.keys), key=lambda pair: repr(pair[1]))
     ]
     _write(results, models, eval_config, output_path)
-    return predicted
+    return observed
+
+
+def observe(
+    example_files: Sequence[str],
+    models: Mapping[str, tfma.types.EvalSharedModel],
+    twins: Mapping[str, str],
+    eval_config: config_pb2.EvalConfig,
+    unserved: Sequence[str] = (),
+) -> Mapping[str, "Observed"]:
+    """Only looks at predictions, where TFMA has measured; the arguments are those of `evaluate`.
+
+    Raises:
+        LeftToTfmaError: Something is not known here.
+    """
+    slicer = BatchSlicer([])
+    predictors = {
+        name: _Predictor(models[name], spec, slicer)
+        for name, spec in _specs_by_name(eval_config).items()
+        if name not in twins
+    }
+    observed = {name: Observed() for name in predictors}
+    for batch in _measured_batches(example_files, predictors, slicer, unserved):
+        for name, measured in batch.by_model.items():
+            observed[name].add(measured)
+    return observed
+
+
+class Observed:
+    """What was seen of the predictions of one model.
+
+    Attributes:
+        predicted: Their range.
+        curves: What curves are drawn from.
+    """
+
+    def __init__(self):
+        self.predicted = Predicted()
+        self.curves = CurveSums()
+
+    def add(self, measured: Measured) -> None:
+        """Takes in a batch."""
+        self.predicted.add(measured.predictions)
+        self.curves.add(measured)
 
 
 def _specs_by_name(eval_config: config_pb2.EvalConfig) -> dict[str, config_pb2.ModelSpec]:

@@ -49,6 +49,12 @@ class EvaluatorInputs:
     twins: Mapping[str, str]
     eval_config: config_pb2.EvalConfig
 
+    @property
+    def candidate(self) -> str:
+        """Name of the spec of the model that is judged."""
+        (name,) = [spec.name for spec in self.eval_config.model_specs if not spec.is_baseline]
+        return name
+
 
 def read_inputs(
     input_dict: Mapping[str, list[types.Artifact]],

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import Field
 
+from pipeline.settings.card import Card
 from pipeline.settings.data import Data
 from pipeline.settings.defaults import with_defaults
 from pipeline.settings.drift import Drift
@@ -205,6 +206,7 @@ class Settings(Section):
     evaluation: Evaluation
     serving: Serving = Serving()
     push: Push = Push()
+    card: Card = Card()
     metadata: Metadata = Metadata()
     runners: Runners = Runners()
 

@@ -1,14 +1,9 @@
 """Writes the explorer: one HTML file with its styles, scripts and data in it.
 
-Called by cli.lineage (`lineage export --format html`, `lineage ui`). The policy in the
-page lets exactly the scripts and styles run that were written here, by their hashes, and nothing
-reach the network.
+Called by cli.lineage (`lineage export --format html`, `lineage ui`).
 """
 
-import base64
-import hashlib
 import html
-from importlib import resources
 from pathlib import Path
 from typing import IO
 
@@ -17,9 +12,9 @@ from lineage.graph.graph import Graph
 from lineage.ids import Target
 from report.explorer.data import packed_content
 from report.explorer.library import NOTICE, LayoutLibrary, find_layout_library
+from report.page import THEME, content_security_policy, read_web
 
 _STYLES = (
-    "theme.css",
     "controls.css",
     "frame.css",
     "stage.css",
@@ -78,11 +73,11 @@ def write_explorer(
 def explorer_page(graph: Graph, focus: Target | None = None) -> str:
     """Returns the page of a store; see `write_explorer`."""
     library = find_layout_library()
-    styles = [_read(name) for name in _STYLES]
-    scripts = [_read(name) for name in _SCRIPTS]
+    styles = [read_web(*THEME), *(read_web("report.explorer", name) for name in _STYLES)]
+    scripts = [read_web("report.explorer", name) for name in _SCRIPTS]
     modules = [_module(library), _START]
     return _fill(
-        _read("page.html"),
+        read_web("report.explorer", "page.html"),
         {
             "policy": content_security_policy(styles, scripts + modules),
             "styles": "".join(f"<style>{style}</style>\n" for style in styles),
@@ -95,33 +90,9 @@ def explorer_page(graph: Graph, focus: Target | None = None) -> str:
     )
 
 
-def content_security_policy(styles: list[str], scripts: list[str]) -> str:
-    """The policy that lets these inline styles and scripts work and forbids all else."""
-    return "; ".join(
-        [
-            "default-src 'none'",
-            "img-src data:",  # the icon in the tab
-            "script-src " + " ".join(map(_hash, scripts)),
-            "style-src " + " ".join(map(_hash, styles)),
-            "base-uri 'none'",
-            "form-action 'none'",
-        ]
-    )
-
-
 def _module(library: LayoutLibrary) -> str:
     """The library as an inline module that hands its one function to our scripts."""
     return f"{library.script}\nglobalThis.Explorer.layOut = layout;\n"
-
-
-def _hash(text: str) -> str:
-    digest = hashlib.sha256(text.encode()).digest()
-    return f"'sha256-{base64.b64encode(digest).decode()}'"
-
-
-def _read(name: str) -> str:
-    path = resources.files("report.explorer").joinpath("web", name)
-    return path.read_text(encoding="utf-8").replace("\r\n", "\n")
 
 
 def _fill(template: str, parts: dict[str, str]) -> str:

@@ -157,6 +157,7 @@ def _build_runner(
 def _run_pipeline(runner, run_id: str, workspace: Workspace, log_path: Path, start: float):
     """Runs to the end, reads what came of it, and records that, whatever it is."""
     from lineage.store.open import open_store_in_place
+    from runners.outcome.page import write_page
     from runners.outcome.summary import FAILED, INTERRUPTED, read_outcome
 
     try:
@@ -171,7 +172,7 @@ def _run_pipeline(runner, run_id: str, workspace: Workspace, log_path: Path, sta
         raise
     runner.record_end(outcome.status)
     workspace.forget_runs()
-    return outcome
+    return dataclasses.replace(outcome, page=write_page(store, run_id, workspace))
 
 
 def _connect(request: RunRequest):

@@ -65,6 +65,7 @@ class Outcome:
     anomalies: Sequence[Mapping[str, Any]] = ()
     drift: Mapping[str, Any] | None = None
     tuning: Mapping[str, Any] | None = None
+    page: Path | None = None
 
     @property
     def status(self) -> str:
@@ -105,6 +106,7 @@ class Outcome:
             "workspace": str(self.workspace.root),
             "metadata": self.workspace.store_location,
             "log": str(self.log_path),
+            "report": str(self.page) if self.page else None,
             "error": f"{failed.name}: {describe_error(failed.error)}" if failed else None,
             "failed_at": place_of(failed.error) if failed else None,
             "wall_seconds": round(self.wall_seconds, 3),
@@ -198,6 +200,8 @@ def print_summary(console: Console, outcome: Outcome, settings: Settings | None)
             if place := place_of(node.error):
                 console.print(f"  at {place}", markup=False, highlight=False, soft_wrap=True)
     _print_verdict(console, outcome)
+    if outcome.page:
+        console.print(f"Report: {outcome.page}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"Log: {outcome.log_path}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"{outcome.run_id} took {outcome.wall_seconds:.0f} s.", highlight=False)
     console.print(_next_step(outcome), markup=False, highlight=False, soft_wrap=True)

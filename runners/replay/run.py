@@ -15,6 +15,7 @@ from fareline.errors import Interrupted
 from lineage.store.open import open_store_in_place
 from pipeline.settings.load import load_settings
 from pipeline.settings.settings import Settings
+from runners.outcome.page import write_page
 from runners.outcome.summary import Outcome, read_outcome
 from runners.passwords import store_passwords
 from runners.progress import ProgressTable, output_to
@@ -132,7 +133,8 @@ def run_request(request: SpecRequest) -> tuple[Outcome, Console]:
             store = open_store_in_place(workspace.store_location, store_passwords())
             seconds = time.monotonic() - start
             outcome = read_outcome(run_id, result.nodes, store, workspace, log_path, seconds)
-    return outcome, console
+            page = write_page(store, run_id, workspace)
+    return dataclasses.replace(outcome, page=page), console
 
 
 def _run(request: SpecRequest, run_id: str, console: Console) -> SpecResult:

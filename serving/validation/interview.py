@@ -14,7 +14,7 @@ import numpy as np
 
 from serving.validation.answers import Arrays, Contract, compare, join, read_answer
 from serving.validation.odd_requests import odd_requests
-from serving.validation.probe import Outputs, Probe
+from serving.validation.probe import Outputs, Probe, percentile
 from serving.validation.verdict import BATCHES, Budgets, CheckResult, Reason, RefusedModelError
 
 BIG_BATCH = 32
@@ -29,6 +29,7 @@ _MIB = 1 << 20
 # A round of timed requests may add so much: buffers and arenas of a server settle late.
 _GROWTH_BYTES = 8 * _MIB
 _GROWING_ROUNDS = 3
+_PARTS = 20  # that the times of a round are shown in
 
 
 class Interview:
@@ -152,9 +153,12 @@ class Interview:
         """Measures; a round over budget is measured once more, since a busy machine only adds."""
         measured = self._result.latency_ms[f"batch_{batch}"]
         before = self._probe.memory_bytes
+        if not self._result.memory_mb:
+            self._result.memory_mb.append(before / _MIB)
         for _ in range(_ROUNDS):
             for name, value in self._probe.time(self._endless(batch), self._look_at).items():
                 measured[name] = value if measured[name] is None else min(value, measured[name])
+            self._keep_round(f"batch_{batch}")
             over = [name for name, most in limits.items() if measured[name] > most]
             if not over:
                 self._check_growth(batch, self._probe.memory_bytes - before)
@@ -166,6 +170,13 @@ class Interview:
             f"expected at most {limits[over[0]]:g} ms",
             f"make the model smaller, or raise the latency_ms.batch_{batch}.{over[0]} budget",
         )
+
+    def _keep_round(self, batch: str) -> None:
+        """Keeps how its times are distributed, and what the server holds after it."""
+        shares = [100 * part / _PARTS for part in range(_PARTS + 1)]
+        times = self._probe.times
+        self._result.latency_quantiles_ms[batch] = [percentile(times, s or 1e-9) for s in shares]
+        self._result.memory_mb.append(self._probe.memory_bytes / _MIB)
 
     def _endless(self, batch: int) -> Iterator[tuple[tuple[int, ...], list[bytes]]]:
         """Rows of requests, and the requests themselves, for ever."""

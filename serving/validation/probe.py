@@ -45,6 +45,7 @@ class Probe:
 
     Attributes:
         num_requests: Prediction requests answered so far.
+        times: Of the requests that were measured last, milliseconds.
     """
 
     def __init__(self, server: ModelServer, model_name: str, rpc_seconds: float):
@@ -62,6 +63,7 @@ class Probe:
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
         self._lock = threading.Lock()
         self.num_requests = 0
+        self.times: list[float] = []
 
     def __enter__(self):
         return self
@@ -135,6 +137,7 @@ class Probe:
             outputs = self.predict(examples)
             milliseconds.append((time.perf_counter() - started) * 1e3)
             look_at(rows, outputs)
+        self.times = milliseconds
         return {name: percentile(milliseconds, float(name[1:])) for name in PERCENTILES}
 
     def predict(self, examples: Sequence[bytes]) -> Outputs:

@@ -173,6 +173,10 @@ class CheckResult:
         num_requests: Prediction requests that were answered.
         largest_difference: Of an answer from the prediction in process, as a share of max(1, |y|).
         server: Which server: `tensorflow_model_server` or `serving.server.server`.
+        latency_quantiles_ms: Of the last round of each batch, every twentieth part of the times
+            from the least to the greatest, milliseconds.
+        memory_mb: What the server held when it had loaded, and after each round of timed requests,
+            MiB.
     """
 
     ok: bool = False
@@ -185,6 +189,8 @@ class CheckResult:
     num_requests: int = 0
     largest_difference: float | None = None
     server: str | None = None
+    latency_quantiles_ms: dict[str, list[float]] = field(default_factory=dict)
+    memory_mb: list[float] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """Returns the fields as plain JSON values, keys in a fixed order, times to 3 digits."""
@@ -203,6 +209,11 @@ class CheckResult:
             "num_requests": self.num_requests,
             "largest_difference": self.largest_difference,  # not rounded: it is tiny
             "server": self.server,
+            "latency_quantiles_ms": {
+                batch: [round(value, 3) for value in values]
+                for batch, values in self.latency_quantiles_ms.items()
+            },
+            "memory_mb": [round(value, 3) for value in self.memory_mb],
         }
 
 

@@ -17,6 +17,7 @@ import filelock
 from fareline.digests import sha256_of_folder
 from fareline.errors import FarelineError
 from fareline.files import sync_folder
+from serving.versions.cards import remove_card
 
 SAVED_MODEL_FILE = "saved_model.pb"
 _INCOMING_PREFIX = ".incoming-"
@@ -94,6 +95,7 @@ def remove_version(base: str, number: int) -> None:
     """Removes a version in one step for those who look at the folder; the caller holds it."""
     outgoing = os.path.join(base, f"{_OUTGOING_PREFIX}{number}-{uuid.uuid4().hex[:8]}")
     os.rename(os.path.join(base, str(number)), outgoing)
+    remove_card(os.path.join(base, str(number)))
     sync_folder(base)
     shutil.rmtree(outgoing, ignore_errors=True)
 

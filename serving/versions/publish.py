@@ -11,6 +11,7 @@ import os
 import time
 
 from fareline.digests import sha256_of_folder
+from serving.versions.cards import copy_card
 from serving.versions.decisions import (
     Decisions,
     Withheld,
@@ -159,6 +160,7 @@ def bring_back(base: str, wanted: Return) -> Version:
         try:
             number = _next_number(base, None)
             path = copy_in(wanted.source, base, number, wanted.digest)
+            copy_card(os.path.join(base, str(wanted.number)), path)
         except BaseException:
             write_decisions(base, before)
             raise

@@ -21,6 +21,7 @@ DOCUMENTS = (
     "docs/data-sources.md",
     "docs/data.md",
     "docs/lineage.md",
+    "docs/report.md",
 )
 
 

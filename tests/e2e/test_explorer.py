@@ -5,10 +5,8 @@ Drives the Chromium of the system (`apt install chromium`); none is downloaded.
 
 import contextlib
 import json
-import os
 import re
 import socket
-import time
 
 import pytest
 from ml_metadata.metadata_store import metadata_store
@@ -21,7 +19,7 @@ from lineage.ids import find
 from lineage.store.open import open_store, sqlite_connection
 from report.explorer.page import write_explorer
 from report.explorer.server import ExplorerServer
-from tests.needs import find_program, read_packages
+from tests.browser import CONTRASTS, WCAG_AA, Watched, until
 from tests.stores.big import write_store
 from tests.stores.of_explorer import CSV, HOSTILE, write_four_runs, write_hostile_store
 from tests.stores.published import make_workspace
@@ -29,47 +27,6 @@ from tests.stores.writer import CACHED, StoreWriter, artifact
 from tests.unit.report.test_explorer import running_server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300), pytest.mark.needs("chromium")]
-
-PATIENCE_MS = 20_000  # the machine may be busy; how long a page really takes is for the benchmark
-WCAG_AA = 4.5
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        # Chromium's own sandbox does not start as root, as in a container.
-        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        program = find_program(*read_packages()["chromium"].programs)
-        browser = driver.chromium.launch(executable_path=program, args=arguments)
-        yield browser
-        browser.close()
-
-
-class Watched:
-    """A page whose console, errors and requests are looked at when the test ends.
-
-    Args:
-        page: Of playwright.
-        address: Of the one thing that it may load.
-    """
-
-    def __init__(self, page, address):
-        self.page = page
-        self.said, self.requests = [], []
-        page.set_default_timeout(PATIENCE_MS)
-        page.on("console", lambda message: self.said.append(message.text))
-        page.on("pageerror", lambda error: self.said.append(str(error)))
-        page.on("request", lambda request: self.requests.append(request.url.split("#")[0]))
-        page.goto(address)
-        page.wait_for_selector("html[data-ready]", state="attached")
-        self.address = address.split("#")[0]
-
-    def verify(self):
-        """Nothing was said on the console, nothing was asked of any network."""
-        assert self.said == []
-        assert {url for url in self.requests if not url.startswith("data:")} == {self.address}
 
 
 @pytest.fixture
@@ -111,14 +68,6 @@ def cards(page):
 
 def heading(page):
     return page.locator("#details .panel-key").inner_text()
-
-
-def until(page, expression, arg=None):
-    """Waits for an expression to come true. Playwright's own way is an eval: forbidden here."""
-    end = time.monotonic() + PATIENCE_MS / 1000
-    while not page.evaluate(expression, arg):
-        assert time.monotonic() < end, f"never true: {expression}"
-        page.wait_for_timeout(20)
 
 
 def until_heading(page, key):
@@ -424,36 +373,6 @@ def test_an_artifact_whose_payload_is_gone_says_so(show, tmp_path):
         paths.evaluate_all("all => all.map(p => p.getAttribute('d'))") for paths in (sign, legend)
     ]
     assert shapes[0] == shapes[1] != []
-
-
-CONTRASTS = """() => {
-  const parse = (text) => text.match(/[\\d.]+/g).map(Number);
-  const light = (rgb) => {
-    const linear = (v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-    const [r, g, b] = rgb.map((v) => linear(v / 255));
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const behind = (element) => {
-    for (let e = element; e; e = e.parentElement) {
-      const colour = parse(getComputedStyle(e).backgroundColor);
-      if (colour.length === 3 || colour[3] > 0.99) return colour.slice(0, 3);
-    }
-    return [255, 255, 255];
-  };
-  const poor = [];
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (walker.nextNode()) {
-    const element = walker.currentNode.parentElement;
-    const shown = element.getClientRects().length && walker.currentNode.data.trim();
-    if (!shown || element.closest("script, style, :disabled")) continue;
-    const style = getComputedStyle(element);
-    const colour = element.closest("svg") ? style.fill : style.color;
-    const [one, other] = [light(parse(colour).slice(0, 3)), light(behind(element))];
-    const contrast = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
-    poor.push([contrast, walker.currentNode.data.trim().slice(0, 40)]);
-  }
-  return poor;
-}"""
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

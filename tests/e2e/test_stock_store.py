@@ -132,3 +132,26 @@ def test_exports_of_every_format(stock, tmp_path, kind):
         packed = max(re.findall(r"[A-Za-z0-9+/]{500,}={0,2}", text), key=len)
         text = zlib.decompress(base64.b64decode(packed)).decode()
     assert "CsvExampleGen" in text
+
+
+def test_the_page_of_a_run(stock, dump, tmp_path):
+    """Of either run, the cached one too: data is there, and what is not is said."""
+    path = stock / "data" / "trips.csv"
+    rows = pd.read_csv(path)
+    for run in dump["runs"]:
+        page = tmp_path / "page.html"
+        call = fareline_command(
+            "report", run["id"], "--json", "-o", page, "--store", stock / "metadata.db"
+        )
+        done = run_forked(**call)
+        assert done.returncode == 0, done.stderr
+        told = json.loads(done.stdout)
+        columns = {column["name"]: column for column in told["data"]["columns"]}
+        assert set(columns) == set(rows.columns)
+        splits = columns["fare"]["splits"]
+        total = sum(split["mean"] * split["count"] for split in splits.values())
+        assert total == pytest.approx(rows["fare"].sum(), rel=1e-6)
+        assert sum(told["data"]["splits"].values()) == len(rows)
+        assert set(told["absent"]) == {"features", "evaluation", "serving", "card"}
+        assert told["absent"]["evaluation"] == "The run has no evaluation (ModelEvaluation)."
+        assert "Code, settings and packages were not recorded" in page.read_text()

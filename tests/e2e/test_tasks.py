@@ -13,7 +13,10 @@ import pytest
 import tensorflow as tf
 from sklearn.metrics import roc_auc_score
 
+from lineage.graph.graph import Graph
+from lineage.store.open import open_store
 from pipeline.settings.settings import DEFAULT_PATH
+from report.run.gather import gather
 from tests.e2e.conftest import run_fareline
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -80,6 +83,28 @@ def test_it_is_published_after_all_nodes(run):
     assert run.answer["infra_blessed"] is True
     assert {node["state"] for node in run.answer["nodes"]} == {"executed"}
     assert (Path(run.answer["pushed_to"]) / "saved_model.pb").is_file()
+
+
+def test_its_page_shows_the_task(run):
+    """The matrix of classes, or the amounts, are those of the served predictions."""
+    assert Path(run.answer["report"]).is_file()
+    document = gather(Graph(open_store(str(run.workspace / "metadata.db"))), run.answer["run_id"])
+    assert document.absent == {}
+    picture = document.evaluation.candidate
+    if run.config == "taxi_payment":
+        names = document.evaluation.classes
+        known = [
+            (label.decode(), row)
+            for label, row in zip(run.labels, run.answers["probabilities"], strict=True)
+            if label.decode() in names
+        ]
+        expected = np.zeros((len(names), len(names)))
+        for label, row in known:
+            expected[names.index(label), row.argmax()] += 1
+        assert picture.matrix == expected.tolist()
+    else:
+        assert picture.every == 1
+        assert sorted(picture.labels) == pytest.approx(sorted(map(float, run.labels)), rel=1e-5)
 
 
 def test_the_metrics_are_those_of_the_served_predictions(run):

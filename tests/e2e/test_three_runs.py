@@ -33,12 +33,16 @@ KEYS = {
 
 
 def published(folder):
-    """Every file below a serving folder with its content's hash."""
+    """Every file below a serving folder with its content's hash; cards beside versions left out."""
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in Path(folder).rglob("*")
-        if path.is_file() and not path.name.startswith(".")
+        if path.is_file() and not path.name.startswith(".") and not is_card(path)
     }
+
+
+def is_card(path):
+    return path.suffix == ".md" and path.stem.isdigit()
 
 
 def test_first_run_executes_everything_and_publishes(first, workspace):
@@ -136,9 +140,9 @@ def test_unreachable_threshold_is_refused_and_nothing_is_pushed(refused, first, 
     assert refused.answer["reasons"] == [
         f"auc is {auc:.4f} on overall; expected at least 0.999 ({count:,.0f} examples)"
     ]
-    assert {path.split("/")[0] for path in published(serving)} == {
-        Path(first.answer["pushed_to"]).name
-    }
+    version = Path(first.answer["pushed_to"]).name
+    assert {path.split("/")[0] for path in published(serving)} == {version}
+    assert [path.name for path in serving.iterdir() if is_card(path)] == [f"{version}.md"]
 
 
 def test_summary_for_people(third, workspace):

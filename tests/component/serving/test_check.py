@@ -449,6 +449,8 @@ def test_a_good_model_passes_with_everything_measured(results):
         "num_requests",
         "largest_difference",
         "server",
+        "latency_quantiles_ms",
+        "memory_mb",
     ]
     assert list(told["latency_ms"]) == ["batch_1", "batch_32"]
     for batch in told["latency_ms"].values():
@@ -463,6 +465,12 @@ def test_a_good_model_passes_with_everything_measured(results):
     assert once + 2 * 10 <= told["num_requests"] <= once + 2 * 205
     assert told["largest_difference"] == 0.0
     assert told["server"] == "serving.server.server"
+    for batch, times in told["latency_quantiles_ms"].items():
+        assert len(times) == 21 and times == sorted(times)
+        assert times[10] >= told["latency_ms"][batch]["p50"] > 0  # the best round of those
+    # Loaded, and after a round of each batch, unless a busy machine made it two.
+    assert 3 <= len(told["memory_mb"]) <= 5
+    assert all(100 < held <= told["peak_memory_mb"] for held in told["memory_mb"])
 
 
 _REFUSALS = {

@@ -128,6 +128,11 @@ def refusal(path=DEFAULT_PATH, *overrides):
             "examples, load_seconds, rpc_seconds, tolerance, latency_ms, memory_mb, size_mb, "
             "log_exclude.",
         ),
+        (
+            "card.intended=demo",
+            "card.intended: unknown setting; did you mean intended_use? expected one of title, "
+            "owner, intended_use, out_of_scope, data, considerations, license.",
+        ),
     ],
 )
 def test_unknown_setting_names_the_nearest_and_the_known(override, line):

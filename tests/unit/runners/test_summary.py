@@ -90,6 +90,7 @@ def outcome(**changes):
             "log_path": Path("/runs/[ws]/logs/run-1.log"),
             "wall_seconds": 61.23456,
             "why": told(),
+            "page": Path("/runs/[ws]/reports/run-1.html"),
         }
         | changes
     )
@@ -175,6 +176,7 @@ def test_the_json_answer():
         "workspace": "/runs/[ws]",
         "metadata": "/runs/[ws]/metadata.db",
         "log": "/runs/[ws]/logs/run-1.log",
+        "report": "/runs/[ws]/reports/run-1.html",
         "error": None,
         "failed_at": None,
         "wall_seconds": 61.235,
@@ -198,6 +200,10 @@ def test_the_json_answer_of_a_failed_run():
     assert answer["metrics"] == {}
     assert answer["pushed_to"] is None
     assert [node["state"] for node in answer["nodes"]] == ["executed", "failed", "skipped"]
+
+
+def test_a_run_without_a_page_says_none():
+    assert outcome(page=None).as_json()["report"] is None
 
 
 def test_json_has_no_nan():
@@ -308,6 +314,7 @@ def test_summary_of_a_pushed_run():
             "Blessed by Evaluator: yes (compared with Model:7)",
             "Blessed by InfraValidator: yes",
             "Pushed to /runs/[ws]/serving/taxi/1",
+            "Report: /runs/[ws]/reports/run-1.html",
             "Log: /runs/[ws]/logs/run-1.log",
             "run-1 took 61 s.",
             "Next: fareline lineage runs --workspace /runs/[ws]",
@@ -330,6 +337,7 @@ def test_summary_of_a_refused_first_run():
         "Blessed by InfraValidator: yes "
         "Refused: nothing was pushed. "
         "· Evaluator did not bless the model "
+        "Report: /runs/[ws]/reports/run-1.html "
         "Log: /runs/[ws]/logs/run-1.log "
         "run-1 took 61 s. "
         "Next: look at the slices above, change the settings or the model, run again."
@@ -340,6 +348,7 @@ def test_summary_of_a_failed_run_names_node_cause_and_log():
     assert printed(FAILURE).splitlines() == [
         "✗ Trainer failed: RuntimeError: out of [memory]",
         "Nothing was pushed: the run failed.",
+        "Report: /runs/[ws]/reports/run-1.html",
         "Log: /runs/[ws]/logs/run-1.log",
         "run-1 took 61 s.",
         "Next: mend the cause and run again; what is done is taken from the cache; "

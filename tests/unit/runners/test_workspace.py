@@ -168,3 +168,18 @@ def test_a_path_that_tfx_would_read_as_a_pattern_is_refused(tmp_path):
         "pattern. Hint: name another --workspace."
     )
     assert not root.exists()
+
+
+@pytest.mark.parametrize(
+    ("run", "name"),
+    [
+        ("run-20261130-1", "run-20261130-1.html"),
+        ("2026-11-30T02:03:04.5", "2026-11-30T02-03-04.5.html"),
+        ("../../etc/passwd", "-..-etc-passwd.html"),
+        ("...", "run.html"),
+        ("<b> \u05d0", "-b---.html"),
+        ("x" * 500, "x" * 200 + ".html"),
+    ],
+)
+def test_the_page_of_a_run_is_in_the_folder_of_pages(tmp_path, run, name):
+    assert Workspace(tmp_path).report_path(run) == tmp_path / "reports" / name

@@ -18,6 +18,7 @@ from tfx.utils import proto_utils
 
 from fareline.errors import UserMistake
 from fareline.recorded import VERDICT
+from fareline.recorded.curves import parse_curves
 from pipeline.components import evaluator
 from pipeline.components.evaluator import SLICE_EXTRACTOR, Executor
 from pipeline.evaluation import batch_evaluation
@@ -352,6 +353,38 @@ def test_intervals_are_left_to_tfma_and_the_log_says_so(tmp_path, inputs, monkey
     ]
     told = json.loads((tmp_path / "blessing" / "verdict.json").read_text())
     assert told["checks"][0]["interval"] is not None
+    # What curves are drawn of is kept all the same.
+    [scores] = kept_curves(tmp_path).candidate.scores
+    assert sum(scores.positives) == sum(label for _, label, _, _ in TRIPS)
+    assert sum(scores.negatives) == sum(not label for _, label, _, _ in TRIPS)
+
+
+def kept_curves(folder):
+    return parse_curves((folder / "evaluation" / "curves.json").read_text())
+
+
+def test_curves_of_the_model_and_of_its_baseline(tmp_path, inputs):
+    evaluate(tmp_path, inputs, "evaluation.thresholds={auc: {at_least: 0.1}}")
+    curves = kept_curves(tmp_path)
+    for model, factor in ((curves.candidate, 1.0), (curves.baseline, 0.9)):
+        [scores] = model.scores
+        answers = np.float32([answer for answer, label, _, _ in TRIPS if label]) * np.float32(
+            factor
+        )
+        expected = np.histogram(answers, scores.bins, (0, 1))[0]
+        # A score on an edge may be in the bin before.
+        found = np.cumsum([*scores.positives, *[0] * (scores.bins - len(scores.positives))])
+        assert found[-1] == expected.sum()
+        assert (
+            np.abs(found - np.cumsum(expected)).max()
+            <= np.unique(answers, return_counts=True)[1].max()
+        )
+
+
+def test_a_model_that_is_its_own_baseline_is_drawn_once(tmp_path, inputs):
+    twins = {**inputs, "baseline_model": inputs["model"]}
+    evaluate(tmp_path, twins, "evaluation.thresholds={auc: {at_least: 0.1}}")
+    assert kept_curves(tmp_path).baseline is None
 
 
 def logged(monkeypatch):

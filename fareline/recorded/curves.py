@@ -1,0 +1,94 @@
+"""What Evaluator keeps of the predictions, so that curves can be drawn without predicting again.
+
+It is a file in the folder of a ModelEvaluation, since a store's text is no place for some thousand
+numbers. Written by `pipeline.evaluation.curves`, read by the page of a run.
+"""
+
+import dataclasses
+import json
+
+from fareline.recorded.evaluation import finite
+from fareline.recorded.texts import parse
+
+CURVES_FILE = "curves.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Scores:
+    """How a score is distributed over the examples that are what it says, and over the others.
+
+    Attributes:
+        positives: Weight of the examples in each of equal bins from 0 to 1; trailing zeros are left
+            out. A score of 1 is in the last bin.
+        negatives: The same of the other examples.
+        bins: How many bins there are.
+    """
+
+    positives: list[float]
+    negatives: list[float]
+    bins: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Amounts:
+    """Labels and predictions of numbers.
+
+    Attributes:
+        labels: Of every `every`-th example, in the order of the files.
+        predictions: Of the same.
+        every: One of how many was kept.
+    """
+
+    labels: list[float]
+    predictions: list[float]
+    every: int
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelCurves:
+    """What one model predicted on the examples of the evaluation.
+
+    Attributes:
+        scores: Of a binary model one; of several classes one for each, against the others.
+        matrix: Of several classes, weight by class of the label and likeliest class.
+        amounts: Of a regression.
+    """
+
+    scores: list[Scores] = dataclasses.field(default_factory=list)
+    matrix: list[list[float]] = dataclasses.field(default_factory=list)
+    amounts: Amounts | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Curves:
+    """Of the model that was judged, and of the one that it was compared with.
+
+    Attributes:
+        candidate: The judged one.
+        baseline: None if there was none, or if it is the same model.
+    """
+
+    candidate: ModelCurves
+    baseline: ModelCurves | None = None
+
+    def to_text(self) -> str:
+        """Writes the file: JSON without spaces, whole weights as whole numbers."""
+        content = _shorten(finite(dataclasses.asdict(self)))
+        return json.dumps(content, separators=(",", ":"), allow_nan=False)
+
+
+def parse_curves(text: str) -> Curves:
+    """Reads the file.
+
+    Raises:
+        ValueError: It is none.
+    """
+    return parse(Curves, text)
+
+
+def _shorten(content):
+    if isinstance(content, float):
+        return int(content) if content.is_integer() else float(f"{content:.7g}")
+    if isinstance(content, dict):
+        return {name: _shorten(part) for name, part in content.items()}
+    return [_shorten(part) for part in content] if isinstance(content, list) else content

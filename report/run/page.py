@@ -1,0 +1,142 @@
+"""Writes the page of a run: one HTML file with its styles, scripts and pictures in it.
+
+Jinja2 fills the templates in `web/`, with everything escaped that is not made here. The policy in
+the page is that of `report.page`: no network, no script but its own.
+"""
+
+import functools
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from lineage.text.times import clock_of, duration, size
+from report.page import THEME, content_security_policy, read_web
+from report.run import charts, figures
+from report.run.document import Document, Evaluation
+from report.run.gather import name_of_run
+
+_PACKAGE = "report.run"
+_DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_DIGITS = 12
+_LONGEST = 160
+_NOTHING = "\N{EN DASH}"
+SECTIONS = {
+    "verdict": "Verdict",
+    "data": "Data",
+    "features": "Features",
+    "training": "Search and training",
+    "evaluation": "Evaluation",
+    "serving": "Serving",
+    "record": "Run",
+    "card": "Model card",
+}
+
+
+def report_page(document: Document) -> str:
+    """The page of a run; the same document gives the same bytes."""
+    return _render("page.html", document=document, name=name_of_run(document), sections=SECTIONS)
+
+
+def compare_page(a: Document, b: Document, changes: Mapping[str, list]) -> str:
+    """Two runs side by side.
+
+    Args:
+        a: The one.
+        b: The other.
+        changes: What differs, by group: path, in a, in b.
+    """
+    return _render("compare.html", a=a, b=b, changes=changes, name=f"{a.run_id} and {b.run_id}")
+
+
+def _render(template: str, **values: Any) -> str:
+    styles = [read_web(*THEME), read_web(_PACKAGE, "run.css")]
+    scripts = [read_web(_PACKAGE, "run.js")]
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            policy=content_security_policy(styles, scripts),
+            # Ours, and hashed as they are.
+            styles=[Markup(style) for style in styles],
+            scripts=[Markup(script) for script in scripts],
+            **values,
+        )
+    )
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(lambda name: read_web(_PACKAGE, name)),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.do"],
+    )
+    environment.filters |= {
+        "number": number,
+        "percent": percent,
+        "value": value_in_words,
+        "clock": clock_of,
+        "duration": duration,
+        "size": size,
+        "data": as_data,
+        "words": lambda text: str(text).replace("_", " "),
+    }
+    environment.globals |= {"figures": figures, "charts": charts, "operating": operating_data}
+    return environment
+
+
+def number(value: Any) -> str:
+    """A number with four digits that count; whole ones whole, with commas."""
+    if value is None:
+        return _NOTHING
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        value = int(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.4g}" if isinstance(value, float) and abs(value) < 1e4 else f"{value:,.1f}"
+
+
+def percent(share: float | None) -> str:
+    """A share as a percentage."""
+    return _NOTHING if share is None else f"{share:.1%}".replace("%", "\N{NO-BREAK SPACE}%")
+
+
+def value_in_words(value: Any) -> str:
+    """Any value of the store, cut where it is too long; digests by their first digits."""
+    if value is None:
+        return _NOTHING
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return number(value)
+    if isinstance(value, list | tuple):
+        value = ", ".join(map(value_in_words, value))
+    text = str(value)
+    if _DIGEST.fullmatch(text):
+        return f"{text[:_DIGITS]}…"
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def as_data(content: Any) -> Markup:
+    """JSON for a script element: nothing in it can end the element, or begin another."""
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
+
+
+def operating_data(evaluation: Evaluation, place: int) -> dict[str, Any]:
+    """What the moving threshold needs, of the candidate."""
+    found = evaluation.candidate.operating[place]
+    return {
+        "thresholds": found.thresholds,
+        "tp": found.true_positives,
+        "fp": found.false_positives,
+        "positives": found.positives,
+        "negatives": found.negatives,
+    }

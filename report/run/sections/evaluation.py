@@ -1,0 +1,111 @@
+"""The section about the evaluation: metrics by slice, every demand, and what curves are drawn of.
+
+What our Evaluator recorded is read without TFMA. Of a stock store TFMA's own readers are asked,
+which takes six seconds to import where the process has not.
+"""
+
+import dataclasses
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from fareline.recorded.curves import CURVES_FILE, parse_curves
+from fareline.recorded.evaluation import VerdictRecord, finite, read_metrics, verdict_of
+from lineage.facts.payload_contents import Unreadable
+from lineage.graph.elements import Artifact
+from preprocessing.labels import parse_label
+from report.run.document import Evaluation, ModelPicture, Slice
+from report.run.sections.pictures import picture_of
+from report.run.sources import Sources, read_payload
+
+OVERALL = "overall"
+
+
+def gather_evaluation(sources: Sources) -> Evaluation:
+    """Reads what was measured and demanded.
+
+    Raises:
+        Unreadable: Nothing was evaluated, or it cannot be read.
+    """
+    evaluation = sources.last("ModelEvaluation")
+    if evaluation is None:
+        raise Unreadable(sources.why_absent("evaluation", "ModelEvaluation"))
+    blessing = sources.last("ModelBlessing")
+    verdict = (verdict_of(blessing) if blessing else None) or VerdictRecord()
+    notes: list[str] = []
+    task = str(sources.settings.get("task", ""))
+    classes = _classes(sources, task)
+    if read_metrics(evaluation) is None:
+        from report.run.sections.stock_evaluation import read_stock
+
+        overall, slices, candidate, stock_notes = read_stock(evaluation)
+        notes, baseline, refusals = stock_notes, None, []
+    else:
+        overall, slices = _recorded_slices(evaluation, verdict)
+        candidate, baseline = _pictures(evaluation, classes, notes)
+        refusals = [*verdict.refusals, *verdict.tfma_refusals, *verdict.warnings]
+    return Evaluation(
+        task=task,
+        classes=classes,
+        main_metric=verdict.main_metric,
+        overall=overall,
+        slices=slices,
+        checks=[finite(dataclasses.asdict(check)) for check in verdict.checks],
+        gaps=[finite(dataclasses.asdict(gap)) for gap in verdict.gaps],
+        worst=[each.name for each in verdict.worst],
+        refusals=refusals,
+        candidate=candidate,
+        baseline=baseline,
+        notes=notes,
+    )
+
+
+def _classes(sources: Sources, task: str) -> list[str]:
+    if task != "multiclass":
+        return []
+    try:
+        return list(parse_label(sources.section("label"), task).names)
+    except (KeyError, TypeError, ValueError):
+        return []
+
+
+def _recorded_slices(evaluation: Artifact, verdict: VerdictRecord) -> tuple[Slice, list[Slice]]:
+    """What was recorded; of the baseline and of intervals, what a demand looked at."""
+    metrics = read_metrics(evaluation)
+    baselines: dict[str, dict[str, Any]] = {}
+    intervals: dict[str, dict[str, Any]] = {}
+    for check in verdict.checks:
+        if check.baseline is not None:
+            baselines.setdefault(check.slice, {})[check.metric] = check.baseline
+        of_value = check.kind in ("at_least", "at_most")
+        if check.interval and of_value and None not in check.interval:
+            intervals.setdefault(check.slice, {})[check.metric] = tuple(check.interval)
+
+    def make(name: str, values: Mapping[str, Any]) -> Slice:
+        rounded = {k: v if v is None or math.isfinite(v) else None for k, v in values.items()}
+        return Slice(name, rounded, baselines.get(name, {}), intervals.get(name, {}))
+
+    slices = [make(name, metrics.slices[name]) for name in sorted(metrics.slices, key=_natural)]
+    return make(OVERALL, metrics.overall), slices
+
+
+def _natural(name: str) -> list[tuple[bool, float, str]]:
+    """Orders numbers in names by their size."""
+    parts = re.split(r"(\d+)", name)
+    return [(p.isdecimal(), float(p) if p.isdecimal() else 0.0, p) for p in parts]
+
+
+def _pictures(
+    evaluation: Artifact, classes: list[str], notes: list[str]
+) -> tuple[ModelPicture | None, ModelPicture | None]:
+    try:
+        curves = parse_curves(read_payload(evaluation, CURVES_FILE))
+    except (Unreadable, ValueError):
+        notes.append(
+            "Curves were not recorded: the model was measured by TFMA alone, by an older version, "
+            "or its evaluation is not on this machine."
+        )
+        return None, None
+    baseline = picture_of(curves.baseline, classes) if curves.baseline else None
+    return picture_of(curves.candidate, classes), baseline

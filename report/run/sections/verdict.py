@@ -1,0 +1,88 @@
+"""The section that comes first: what came of the run and why, and what changed since the last."""
+
+from typing import Any
+
+from fareline.errors import FarelineError
+from fareline.recorded.data import rows_read, spans_in_words
+from lineage.answers.diff.diff import find_diff
+from lineage.answers.why.view import judgement_lines, refusals
+from lineage.answers.why.why import why_run
+from lineage.facts.runs import list_runs
+from report.run.document import Verdict
+from report.run.sources import Sources
+
+_MOST_CHANGES = 8  # of a group
+# What follows from other groups, or is another in every run.
+_NOT_SHOWN = ("statistics", "slices", "runner")
+
+
+def gather_verdict(sources: Sources) -> Verdict:
+    """Reads what every judge said, and compares with the run before of the same pipeline."""
+    why = why_run(sources.graph, sources.run_id)
+    outcome = _outcome(sources, why)
+    examples = [a for a in sources.run.examples if a.type == "Examples"]
+    read = rows_read(examples[0]) if examples else None
+    previous = _previous(sources)
+    pusher, evaluator = why["pusher"], why["evaluator"]
+    reasons = [f"{each['node']} failed: {each['error']}" for each in why["failed"]]
+    return Verdict(
+        outcome=outcome,
+        headline=_headline(outcome, why),
+        reasons=reasons or ([] if pusher["pushed"] else refusals(why)),
+        judgement=judgement_lines(why),
+        model=why["model"],
+        baseline=evaluator["baseline"],
+        version=str(pusher["version"]) if pusher["version"] else None,
+        destination=pusher["destination"],
+        spans=spans_in_words(examples[0]) if examples else "",
+        rows=read["rows"] if read else None,
+        previous=previous,
+        changes=_changes(sources, previous) if previous else {},
+    )
+
+
+def _outcome(sources: Sources, why: dict[str, Any]) -> str:
+    if sources.run.outcome:
+        return sources.run.outcome
+    if why["pusher"]["pushed"] is not None and sources.run.status == "complete":
+        return "pushed" if why["pusher"]["pushed"] else "refused"
+    # While a run writes its own page, its end is not recorded yet.
+    return "completed" if sources.run.status in ("complete", "unfinished") else sources.run.status
+
+
+def _headline(outcome: str, why: dict[str, Any]) -> str:
+    failed = [each["node"] for each in why["failed"]]
+    if failed:
+        stopped = failed[0] in ("DataGate", "ExampleGen")
+        what = "stopped the run" if stopped else "failed"
+        return f"{failed[0]} {what}. Nothing was pushed."
+    if outcome == "pushed":
+        return f"{why['model'] or 'The model'} was pushed."
+    if outcome == "refused":
+        return f"{why['model'] or 'The model'} was refused. Nothing was pushed."
+    words = {
+        "interrupted": "The run was interrupted. Nothing was pushed.",
+        "completed": "The run is complete. This pipeline pushed nothing.",
+        "running": "The run is at work, or its process was killed.",
+    }
+    return words.get(outcome, f"The run ended as: {outcome}.")
+
+
+def _previous(sources: Sources) -> str | None:
+    runs = list_runs(sources.graph, pipeline=sources.run.pipeline or None)
+    names = [run.run_id for run in runs]
+    earlier = names[names.index(sources.run_id) + 1 :] if sources.run_id in names else []
+    return earlier[0] if earlier else None
+
+
+def _changes(sources: Sources, previous: str) -> dict[str, list[tuple[str, Any, Any]]]:
+    try:
+        found = find_diff(sources.graph, previous, sources.run_id)
+    except FarelineError:
+        return {}
+    changes = {}
+    for group in found.groups:
+        if group.changes and group.name not in _NOT_SHOWN:
+            ranked = sorted(group.changes, key=lambda c: (-c.size(0.0), c.path))
+            changes[group.name] = [(c.path, c.a, c.b) for c in ranked[:_MOST_CHANGES]]
+    return changes

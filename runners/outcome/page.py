@@ -1,0 +1,80 @@
+"""The page of a run and the card of its model, written when it has ended.
+
+Called by `runners.local` and `runners.replay`. TFX, TFDV and the rest are loaded by then, so that
+the page costs its own work only. A page that cannot be made is said in the log, and fails no run.
+"""
+
+import logging
+from pathlib import Path
+
+from ml_metadata.metadata_store import metadata_store
+
+from lineage.graph.elements import Execution
+from lineage.graph.graph import Graph
+from runners.workspace import Workspace
+from serving.versions.cards import write_card
+
+_LOG = logging.getLogger(__name__)
+_RESOLVER = "Resolver"  # its type's last word; it only looks, in every run
+
+
+def write_page(
+    store: metadata_store.MetadataStore, run_id: str, workspace: Workspace
+) -> Path | None:
+    """Writes the page of a run that has ended, and its model's card beside what was pushed.
+
+    Of a run that took everything from the cache nothing is written: the page of the run that made
+    all this shows the same.
+
+    Args:
+        store: With the end of the run in it.
+        run_id: Of the run.
+        workspace: Where the page goes.
+
+    Returns:
+        Path of the page that shows this run's results; None if there is none.
+    """
+    try:
+        graph = Graph(store)
+        made_it = _run_that_made_it(graph, run_id)
+        if made_it is not None:
+            page = workspace.report_path(made_it)
+            if page.is_file():
+                return page
+        return _write(graph, run_id, workspace)
+    except Exception:  # noqa: BLE001 - the model may be live by now; its page is no reason to fail
+        _LOG.exception("the page of %s was not written", run_id)
+        return None
+
+
+def _write(graph: Graph, run_id: str, workspace: Workspace) -> Path:
+    from fareline.files import write_text
+    from report.run.gather import gather
+    from report.run.page import report_page
+    from report.run.sections.card import to_markdown
+
+    document = gather(graph, run_id)
+    path = workspace.report_path(run_id)
+    path.parent.mkdir(exist_ok=True)
+    write_text(path, report_page(document))
+    destination = document.verdict.destination
+    if destination and "://" not in destination and document.card:
+        write_card(destination, to_markdown(document.card))
+    return path
+
+
+def _run_that_made_it(graph: Graph, run_id: str) -> str | None:
+    """Of a run whose nodes were all cached, the run that made what its last node put out."""
+    executions = [e for e in graph.executions_of_run(run_id) if not e.type.endswith(_RESOLVER)]
+    if not executions or {e.state for e in executions} != {"cached"}:
+        return None
+    for execution in reversed(executions):
+        for artifacts in graph.outputs(execution).values():
+            for artifact in artifacts:
+                if made := _maker(graph.producers(artifact)):
+                    return made.place.run_id
+    return None
+
+
+def _maker(producers: list[Execution]) -> Execution | None:
+    return next((each for each in producers if each.state == "executed"), None)
