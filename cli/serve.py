@@ -17,6 +17,7 @@ from runners.publishing.live_model import push_folder, quieten_tensorflow, requi
 
 if TYPE_CHECKING:
     from pipeline.settings.settings import Settings
+    from runners.workspace import Workspace
 
 LOG_FOLDER = "serving_logs"
 GRPC_PORT, REST_PORT = 8500, 8501  # TensorFlow Serving's own
@@ -68,6 +69,7 @@ def serve(
         name = name or settings.name
         base = push_folder(settings, Workspace(workspace.resolve()), name)
         required = _required_columns(settings) if name == settings.name else frozenset()
+        _settle(base, Workspace(workspace.resolve()))
     require_model(base)
 
     quieten_tensorflow()
@@ -90,6 +92,17 @@ def serve(
         tell=_tell,
     )
     run_server(options)
+
+
+def _settle(base: Path, workspace: "Workspace") -> None:
+    """Records what a killed run has published, and says so."""
+    from serving.versions.notes import read_notes
+
+    if read_notes(str(base)):  # rare; so ML Metadata is not loaded otherwise
+        from runners.publishing.interrupted import settle_when_idle
+
+        for line in settle_when_idle(workspace, [base]):
+            _tell(line)
 
 
 def _tell(line: str) -> None:

@@ -17,10 +17,12 @@ import filelock
 from fareline.digests import sha256_of_folder
 from fareline.errors import FarelineError
 from fareline.files import sync_folder
+from serving.versions.notes import remove_note, settle_notes
 
 SAVED_MODEL_FILE = "saved_model.pb"
 _INCOMING_PREFIX = ".incoming-"
 _OUTGOING_PREFIX = ".outgoing-"
+_PART = ".part-"  # of a file that `fareline.files` was writing
 _LOCK_FILE = ".publish.lock"
 _LOCK_SECONDS = 600
 
@@ -92,6 +94,7 @@ def hold(base: str, what: str) -> Iterator[None]:
 
 def remove_version(base: str, number: int) -> None:
     """Removes a version in one step for those who look at the folder; the caller holds it."""
+    remove_note(base, number)
     outgoing = os.path.join(base, f"{_OUTGOING_PREFIX}{number}-{uuid.uuid4().hex[:8]}")
     os.rename(os.path.join(base, str(number)), outgoing)
     sync_folder(base)
@@ -103,6 +106,10 @@ def _sweep(base: str) -> None:
     for name in os.listdir(base):
         if name.startswith((_INCOMING_PREFIX, _OUTGOING_PREFIX)):
             shutil.rmtree(os.path.join(base, name), ignore_errors=True)
+        elif name.startswith(".") and _PART in name:
+            with contextlib.suppress(OSError):
+                os.unlink(os.path.join(base, name))
+    settle_notes(base)
 
 
 def copy_in(model_dir: str, base: str, number: int, digest: str) -> str:
