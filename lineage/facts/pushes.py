@@ -7,7 +7,6 @@ from typing import Any
 from lineage.graph.elements import Artifact, Execution
 from lineage.graph.graph import Graph
 
-
 PUSH_DESTINATION = "push_destination"  # Source: tfx.types.standard_component_specs
 
 
