@@ -14,6 +14,7 @@ from lineage.graph.graph import Graph
 from lineage.text.harmless import plain
 
 MODEL_KEY = "model"
+BLESSINGS = ("ModelBlessing", "InfraBlessing")
 _INFRA_BLESSED = "INFRA_BLESSED"
 
 
@@ -234,7 +235,7 @@ def _outputs(graph: Graph, executions: Iterable[int]) -> dict[int, list[Artifact
 
 def _blessings(pairs: Iterable[tuple[Artifact, Execution]]) -> tuple[Blessing, ...]:
     first = {a: Blessing(a, e, is_blessed(a)) for a, e in reversed([*pairs])}
-    kept = [b for b in first.values() if b.artifact.type in ("ModelBlessing", "InfraBlessing")]
+    kept = [b for b in first.values() if b.artifact.type in BLESSINGS]
     return tuple(sorted(kept, key=lambda b: b.artifact.id))
 
 

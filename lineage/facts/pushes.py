@@ -7,6 +7,7 @@ from typing import Any
 from lineage.graph.elements import Artifact, Execution
 from lineage.graph.graph import Graph
 
+PUSHED_MODEL = "PushedModel"  # Source: tfx.types.standard_artifacts
 PUSH_DESTINATION = "push_destination"  # Source: tfx.types.standard_component_specs
 
 
@@ -18,7 +19,7 @@ def live_pushes(graph: Graph) -> dict[str, Artifact]:
         version, the first.
     """
     best: dict[str, tuple[int, int, Artifact]] = {}
-    for artifact in graph.artifacts_of_type("PushedModel"):
+    for artifact in graph.artifacts_of_type(PUSHED_MODEL):
         place = pushed_to(artifact)
         if place is None:
             continue
