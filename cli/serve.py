@@ -12,6 +12,7 @@ import typer
 
 from cli.options import DEFAULT_WORKSPACE, ConfigOption, HostOption, ModelDirOption, WorkspaceOption
 from fareline import collector
+from fareline.disk import with_room
 from fareline.errors import UserMistake
 from runners.publishing.live_model import push_folder, quieten_tensorflow, require_model
 
@@ -136,7 +137,7 @@ def _open_log(folder: Path, share: float, exclude: list[str]):
     except OSError as error:
         raise UserMistake.explain(
             str(folder),
-            f"cannot be written ({error.strerror})",
+            f"cannot be written ({error.strerror}){with_room(error, folder)}",
             "expected a folder for the request log",
             "name another --workspace, or leave --log-share out",
         ) from error

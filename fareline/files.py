@@ -1,7 +1,7 @@
 """Writes a file so that a reader finds the old content or the new one, and never half of it.
 
 Every package writes this way where a file may be read, or the writing may be stopped, meanwhile.
-Imports nothing of ours but the errors.
+Imports nothing of ours but the errors and what is said of a disk.
 """
 
 import contextlib
@@ -12,10 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from fareline.disk import with_room
 from fareline.errors import UserMistake
 
 _HINT = "check the path and its permissions"
 _FOLDER = "expected a folder that is there, and is yours"
+_ROOM = "expected room for it"
 _NAME_BYTES = 200  # a name has 255 at most, and ours is longer than that of the file
 
 
@@ -67,11 +69,12 @@ def write_bytes(path: str | os.PathLike, content: bytes, hint: str = _HINT) -> N
         with written_beside(path) as part:
             part.write_bytes(content)
     except OSError as error:
+        room = with_room(error, path, len(content))
         raise NotWritten.explain(
             str(path),
-            f"cannot be written ({error.strerror})",
-            "expected a file" if os.path.isdir(path) else _FOLDER,
-            hint,
+            f"cannot be written ({error.strerror}){room}",
+            _ROOM if room else "expected a file" if os.path.isdir(path) else _FOLDER,
+            f"make room there; or {hint}" if room else hint,
         ) from error
 
 

@@ -176,6 +176,9 @@ def _run_pipeline(runner, run_id: str, workspace: Workspace, log_path: Path, sta
     try:
         with runner.node_logs.attached():
             nodes = runner.run()
+        if any(node.error for node in nodes):
+            workspace.give_back_reserve()
+            runner.record_failures()
         store = open_store_in_place(workspace.store_location, store_passwords())
         seconds = time.monotonic() - start
         outcome = read_outcome(run_id, nodes, store, workspace, log_path, seconds)

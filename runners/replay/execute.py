@@ -20,7 +20,7 @@ from runners.abandoned import fail_abandoned_executions
 from runners.passwords import store_passwords
 from runners.progress import NodeResult
 from runners.replay.plan import SpecRun
-from runners.replay.schedule import CANCELLED, SUCCEEDED, Execution
+from runners.replay.schedule import CANCELLED, FAILED, SUCCEEDED, Execution
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +76,9 @@ def run_spec(
     except BaseException:
         execution.recorder.end("interrupted")
         raise
+    if state == FAILED:  # for want of room, maybe
+        run.workspace.give_back_reserve()
+        fail_abandoned_executions(connection, [run.run_id])
     execution.recorder.end(_outcome(state, store, run.run_id, list(results.values())))
     run.workspace.forget_runs()
     return SpecResult(run.run_id, state, list(results.values()))

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 import filelock
 
 from fareline.digests import sha256_of_folder
+from fareline.disk import bytes_of, with_room
 from fareline.errors import FarelineError
 from fareline.files import sync_folder
 from serving.versions.notes import remove_note, settle_notes
@@ -57,7 +58,7 @@ def version_numbers(names: Iterable[str]) -> list[int]:
 
 
 @contextlib.contextmanager
-def hold(base: str, what: str) -> Iterator[None]:
+def hold(base: str, what: str, source: str | None = None) -> Iterator[None]:
     """Holds `base`, which is made if missing, and removes what interrupted holders left.
 
     The lock is the kernel's, so that a killed publisher leaves none behind.
@@ -65,6 +66,7 @@ def hold(base: str, what: str) -> Iterator[None]:
     Args:
         base: The serving folder.
         what: What is about to be done, for the message if the disk fails.
+        source: What is to be copied there, whose size is told if there is no room for it.
 
     Raises:
         PublishError: Another publisher held it for ten minutes, or the disk failed.
@@ -86,7 +88,7 @@ def hold(base: str, what: str) -> Iterator[None]:
     except OSError as err:
         raise PublishError.explain(
             base,
-            f"{what} failed ({err})",
+            f"{what} failed ({err}){with_room(err, base, bytes_of(source) if source else None)}",
             "expected a writable folder with room for the model",
             "check the disk and the permissions, then push again; no version was added",
         ) from err

@@ -121,7 +121,7 @@ def publish(
             "expected a SavedModel",
             "pass the folder that tf.saved_model.save wrote",
         )
-    with hold(base, f"copying {model_dir}"):
+    with hold(base, f"copying {model_dir}", model_dir):
         digest = sha256_of_folder(model_dir)
         newest = _newest_with(digest, base)
         if newest is not None:
@@ -154,7 +154,7 @@ def bring_back(base: str, wanted: Return) -> Version:
         PublishError: The live version is another one by now, the content is not the one that was
             recorded, or the disk failed. Nothing has changed then.
     """
-    with hold(base, f"copying {wanted.source}"):
+    with hold(base, f"copying {wanted.source}", wanted.source):
         if latest_version(base) != wanted.live:
             raise PublishError.explain(
                 base,
