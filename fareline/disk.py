@@ -128,6 +128,16 @@ def with_room(error: BaseException, path: str | os.PathLike, needed: int | None 
     return f", with {room}{lacking} on {room.mount}"
 
 
+def too_long(name: str, folder: str) -> str | None:
+    """Says that a name is too long for a folder's disk; None if it is not."""
+    try:
+        most = os.pathconf(folder, "PC_NAME_MAX")
+    except (OSError, ValueError):
+        most = _NAME_BYTES
+    length = len(os.fsencode(name))
+    return f"a name of {length} bytes is too long ({most} at most)" if length > most else None
+
+
 def kind_of(error: BaseException) -> str | None:
     """`full`, `quota`, `read-only` or `too long`; None for any other error."""
     number = getattr(error, "errno", None)
