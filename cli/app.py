@@ -32,6 +32,7 @@ from cli import (
     version,
     why,
 )
+from fareline.disk import disk_error
 from fareline.errors import FarelineError, Interrupted
 from fareline.start import what_is_in_the_way
 from runners import stopping
@@ -107,7 +108,7 @@ def _run_app() -> int:
     except Exception as error:  # noqa: BLE001 - the last resort: no traceback unless asked
         if _Debug.on:
             traceback.print_exc()
-        if known := _of_the_names(error) or _of_the_store(error):
+        if known := _of_the_names(error) or disk_error(error) or _of_the_store(error):
             print(f"fareline: {known}", file=sys.stderr)
             return known.exit_code
         print(

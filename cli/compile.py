@@ -7,7 +7,7 @@ from cli.answer import answer
 from cli.options import ConfigOption, JsonOption, RunnerArgument, SetOption, output_option
 from cli.views.clusters import require_runner, warn_of_examples
 from fareline.errors import SettingsError
-from fareline.files import write_text
+from fareline.files import require_place, write_text
 from pipeline.settings.runners import RunnerName
 from runners.submit.quietly import compile_quietly
 
@@ -24,14 +24,17 @@ def compile_(
 ) -> None:
     """Write the pipeline as a spec for Kubeflow or Vertex; no credentials, no network."""
     from pipeline.settings.load import load_settings
+    from runners.platforms.registry import PLATFORMS
 
     name = require_runner(runner, "compile")
+    hint = "name another file with --output"
     if output is not None:
         require_suffix(output, name)
     settings = load_settings(config, overrides or ())
+    path = output or Path(f"{settings.name}{PLATFORMS[name].suffix}")
+    require_place(path, hint)
     compiled = compile_quietly(settings, name)
-    path = output or Path(f"{settings.name}{compiled.suffix}")
-    write_text(path, compiled.text, hint="name another file with --output")
+    write_text(path, compiled.text, hint=hint)
     examples = warn_of_examples(settings, name)
     content = {
         "runner": name,

@@ -1,5 +1,7 @@
 """`fareline models`: what is published, and which version is live."""
 
+import typer
+
 from cli.answer import answer
 from cli.options import DEFAULT_WORKSPACE, JsonOption, StoreOption, WorkspaceOption
 from runners.stores import open_graph
@@ -12,11 +14,18 @@ def models(
 ) -> None:
     """List the published versions: what each is worth, where it came from, which one is live."""
     from cli.views.models import draw_models, models_as_json
+    from runners.publishing.interrupted import folders_of_pushers, settle_when_idle
     from runners.publishing.published import read_destinations, workspace_folders
+    from runners.workspace import Workspace
 
     graph = open_graph(workspace, store)
-    # A store alone says nothing of a workspace.
-    folders = workspace_folders(workspace.resolve() / "serving") if store is None else []
+    folders = []  # a store alone says nothing of a workspace
+    if store is None:
+        folders = workspace_folders(workspace.resolve() / "serving")
+        settled = settle_when_idle(Workspace(workspace.resolve()), folders_of_pushers(graph))
+        for line in settled:
+            typer.echo(f"fareline: {line}", err=True)
+        graph = open_graph(workspace, store) if settled else graph
     found = read_destinations(graph, folders)
     content = models_as_json(found) if as_json else None
     answer(as_json, content, lambda console: draw_models(console, found))

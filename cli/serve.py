@@ -12,11 +12,13 @@ import typer
 
 from cli.options import DEFAULT_WORKSPACE, ConfigOption, HostOption, ModelDirOption, WorkspaceOption
 from fareline import collector
+from fareline.disk import with_room
 from fareline.errors import UserMistake
 from runners.publishing.live_model import push_folder, quieten_tensorflow, require_model
 
 if TYPE_CHECKING:
     from pipeline.settings.settings import Settings
+    from runners.workspace import Workspace
 
 LOG_FOLDER = "serving_logs"
 GRPC_PORT, REST_PORT = 8500, 8501  # TensorFlow Serving's own
@@ -68,6 +70,7 @@ def serve(
         name = name or settings.name
         base = push_folder(settings, Workspace(workspace.resolve()), name)
         required = _required_columns(settings) if name == settings.name else frozenset()
+        _settle(base, Workspace(workspace.resolve()))
     require_model(base)
 
     quieten_tensorflow()
@@ -90,6 +93,17 @@ def serve(
         tell=_tell,
     )
     run_server(options)
+
+
+def _settle(base: Path, workspace: "Workspace") -> None:
+    """Records what a killed run has published, and says so."""
+    from serving.versions.notes import read_notes
+
+    if read_notes(str(base)):  # rare; so ML Metadata is not loaded otherwise
+        from runners.publishing.interrupted import settle_when_idle
+
+        for line in settle_when_idle(workspace, [base]):
+            _tell(line)
 
 
 def _tell(line: str) -> None:
@@ -123,7 +137,7 @@ def _open_log(folder: Path, share: float, exclude: list[str]):
     except OSError as error:
         raise UserMistake.explain(
             str(folder),
-            f"cannot be written ({error.strerror})",
+            f"cannot be written ({error.strerror}){with_room(error, folder)}",
             "expected a folder for the request log",
             "name another --workspace, or leave --log-share out",
         ) from error

@@ -1,7 +1,7 @@
 """Writes a file so that a reader finds the old content or the new one, and never half of it.
 
 Every package writes this way where a file may be read, or the writing may be stopped, meanwhile.
-Imports nothing of ours but the errors.
+Imports nothing of ours but the errors and what is said of a disk.
 """
 
 import contextlib
@@ -12,10 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from fareline.disk import too_long, with_room
 from fareline.errors import UserMistake
 
 _HINT = "check the path and its permissions"
 _FOLDER = "expected a folder that is there, and is yours"
+_ROOM = "expected room for it"
 _NAME_BYTES = 200  # a name has 255 at most, and ours is longer than that of the file
 
 
@@ -52,6 +54,33 @@ def written_beside(path: str | os.PathLike) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+def require_place(path: str | os.PathLike, hint: str, makes_folders: bool = False) -> None:
+    """Refuses a file that could not be written, before the work whose end it is.
+
+    Args:
+        path: Of the file.
+        hint: What to do about it, for the message.
+        makes_folders: Whether folders that are missing above it will be made.
+
+    Raises:
+        NotWritten: There is no folder for it, a folder is in its place, or its name is too long.
+    """
+    place = Path(path)
+    folder = place.absolute().parent
+    while makes_folders and not os.path.lexists(folder):
+        folder = folder.parent
+    if not folder.is_dir():
+        found = "is no folder" if os.path.lexists(folder) else "no such folder"
+        where = place.parent if not makes_folders else folder
+        raise NotWritten.explain(str(where), found, "expected one", f"make it first; or {hint}")
+    if os.path.isdir(place):  # Path's raises if the name is too long
+        raise NotWritten.explain(str(place), "is a folder", "expected a file", hint)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise NotWritten.explain(str(folder), "cannot be written", _FOLDER, hint)
+    if error := too_long(place.name, os.fspath(folder)):
+        raise NotWritten.explain(str(place), error, "expected a shorter one", hint)
+
+
 def write_bytes(path: str | os.PathLike, content: bytes, hint: str = _HINT) -> None:
     """Writes a file whole or not at all; see `written_beside`.
 
@@ -67,11 +96,12 @@ def write_bytes(path: str | os.PathLike, content: bytes, hint: str = _HINT) -> N
         with written_beside(path) as part:
             part.write_bytes(content)
     except OSError as error:
+        room = with_room(error, path, len(content))
         raise NotWritten.explain(
             str(path),
-            f"cannot be written ({error.strerror})",
-            "expected a file" if os.path.isdir(path) else _FOLDER,
-            hint,
+            f"cannot be written ({error.strerror}){room}",
+            _ROOM if room else "expected a file" if os.path.isdir(path) else _FOLDER,
+            f"make room there; or {hint}" if room else hint,
         ) from error
 
 

@@ -53,12 +53,19 @@ class NodeResult:
         state: Last state.
         seconds: Wall time, 0 until it has started.
         error: What it failed with.
+        publishes: Whether it is to publish a model; known of a compiled specification's tasks.
     """
 
     name: str
     state: NodeState = NodeState.WAITING
     seconds: float = 0.0
     error: BaseException | None = None
+    publishes: bool = False
+
+    @property
+    def held_back(self) -> bool:
+        """Whether it was to publish a model, and its condition said no."""
+        return self.publishes and self.state is NodeState.NOT_TRIGGERED
 
 
 # The sign says what the colour says: colour is never the only sign.

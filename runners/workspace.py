@@ -12,8 +12,11 @@ from pathlib import Path
 
 import filelock
 
+from fareline.disk import with_room
 from fareline.errors import WorkspaceError
 from fareline.files import write_text
+
+_RESERVED_BYTES = 512 * 1024  # SQLite writes the pages that it changes twice
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +47,10 @@ class Workspace:
     @property
     def _unfinished_path(self) -> Path:
         return self.root / ".unfinished-runs"
+
+    @property
+    def _reserve_path(self) -> Path:
+        return self.root / ".reserve"
 
     @property
     def artifacts_dir(self) -> Path:
@@ -87,10 +94,29 @@ class Workspace:
             ) from None
         try:
             owner.write_text(str(os.getpid()))
+            self._reserve()
             yield
         finally:
+            self.give_back_reserve()
             owner.unlink(missing_ok=True)
             lock.release()
+
+    def _reserve(self) -> None:
+        """Keeps a little room, for what failed for want of room to be recorded all the same."""
+        try:
+            self._reserve_path.write_bytes(bytes(_RESERVED_BYTES))
+        except OSError as error:
+            self.give_back_reserve()
+            raise WorkspaceError.explain(
+                str(self.root),
+                f"cannot be written ({error.strerror}){with_room(error, self.root)}",
+                "expected room for a run",
+                "make room there, or name another --workspace",
+            ) from error
+
+    def give_back_reserve(self) -> None:
+        """Gives the room free that was kept; does nothing if it is free already."""
+        self._reserve_path.unlink(missing_ok=True)
 
     def is_idle(self) -> bool:
         """Whether certainly no run is at work here; of a server's store nobody can say it."""
@@ -155,7 +181,7 @@ class Workspace:
         except OSError as error:
             raise WorkspaceError.explain(
                 str(self.root),
-                f"cannot be written ({error.strerror})",
+                f"cannot be written ({error.strerror}){with_room(error, self.root)}",
                 "expected a folder to write to",
                 "name another --workspace",
             ) from error

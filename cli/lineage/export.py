@@ -1,6 +1,7 @@
 """`fareline lineage export`: a part of the store, or all of it, for other programs."""
 
 import enum
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,7 +19,7 @@ from cli.options import (
     output_option,
 )
 from fareline.errors import UserMistake
-from fareline.files import write_bytes
+from fareline.files import require_place, write_bytes
 from runners.stores import open_graph
 
 if TYPE_CHECKING:
@@ -126,9 +127,8 @@ def _check_place(output: Path) -> None:
     Raises:
         UserMistake: There is no such folder, or something there is no file.
     """
-    if not output.parent.is_dir():
-        hint = "make it first, or name another place"
-        raise UserMistake.explain(str(output.parent), "no such folder", "expected one", hint)
+    if not os.path.isdir(output):
+        require_place(output, "name another place")
     if output.exists() and not output.is_file():
         hint = "name a file in it" if output.is_dir() else "leave -o out and redirect stdout"
         raise UserMistake.explain(str(output), "is no file", "expected one to replace", hint)

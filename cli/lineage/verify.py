@@ -25,12 +25,15 @@ def verify(
     from lineage.answers.verify.findings import ERROR
     from lineage.answers.verify.verify import verify as verify_store
     from lineage.answers.verify.view import draw_verification, verification_as_json
+    from runners.publishing.interrupted import serving_folders
     from runners.workspace import Workspace
 
-    graph = open_graph(workspace, store)
-    if store is None and Workspace(workspace.resolve()).is_idle():
-        stale_hours = 0
-    found = verify_store(graph, now(), hashing=not no_hash, stale_hours=stale_hours)
+    graph, folders = open_graph(workspace, store), ()
+    if store is None:
+        here = Workspace(workspace.resolve())
+        stale_hours = 0 if here.is_idle() else stale_hours
+        folders = serving_folders(graph, here)
+    found = verify_store(graph, now(), not no_hash, stale_hours, folders)
     content = verification_as_json(found)
     answer(as_json, content, lambda console: draw_verification(console, found))
     raise typer.Exit(EXIT_FOUND if found.count(ERROR) else 0)

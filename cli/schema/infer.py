@@ -1,5 +1,6 @@
 """`fareline schema infer`: a first curated schema for new data."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,7 @@ import typer
 from cli.answer import answer
 from cli.options import ConfigOption, JsonOption, output_option
 from fareline.errors import UserMistake
+from fareline.files import require_place
 
 
 def infer(
@@ -23,13 +25,14 @@ def infer(
     """Write a first curated schema for new data, with environments TRAINING and SERVING."""
     from runners.contract import read_rows, read_settings, require_readable, statistics_of
 
-    if output.exists():
+    if os.path.exists(output):
         raise UserMistake.explain(
             str(output),
             "is there already",
             "expected a new file",
             "name another --output; `fareline schema diff DATA` compares with one that is there",
         )
+    require_place(output, "name another --output", makes_folders=True)
     settings = read_settings(config)
     sample = read_rows(data, None, settings)
     require_readable(sample, data, settings)

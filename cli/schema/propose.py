@@ -14,6 +14,7 @@ from cli.options import (
     WorkspaceOption,
     output_option,
 )
+from fareline.files import require_place
 
 
 def propose(
@@ -30,6 +31,7 @@ def propose(
     """Write what `schema diff` says as a file, to be read, corrected and accepted."""
     from runners.contract import read_contract, review_data_of
 
+    require_place(output, "name another --output")
     contract = read_contract(config, schema)
     review, what, rows = review_data_of(contract, data, workspace, store)
     from schema.review.proposal import Proposal, write_proposal

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from cli.answer import answer
 from runners.stores import open_graph, open_to_write
 
@@ -18,12 +20,16 @@ def change_live(folder: Path, wish: tuple, as_json: bool) -> None:
         wish: What `runners.publishing.rollback.Wish` takes.
         as_json: Whether as JSON.
     """
-    open_graph(folder, None)  # before the workspace is made where there is none
+    from runners.publishing.interrupted import folders_of_pushers, settle
     from runners.publishing.rollback import Wish, change_live_version
     from runners.workspace import Workspace
 
+    # Before the workspace is made where there is none.
+    folders = folders_of_pushers(open_graph(folder, None))
     workspace = Workspace(folder.resolve())
     with workspace.locked():
+        for line in settle(workspace, folders):
+            typer.echo(f"fareline: {line}", err=True)
         done = change_live_version(open_to_write(folder, None), workspace, Wish(*wish))
     answer(as_json, _as_json(done), lambda console: _draw(console, done))
 

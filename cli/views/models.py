@@ -6,6 +6,7 @@ Called by `cli.models`.
 from typing import TYPE_CHECKING, Any
 
 from fareline.recorded import REASON, USER
+from lineage.facts.models import all_blessed
 from lineage.text.flat import number
 from lineage.text.harmless import text
 from lineage.text.times import clock, iso
@@ -24,7 +25,8 @@ def models_as_json(places: list[Destination]) -> dict[str, Any]:
 
     `destinations`, each with `destination`, `live` (number or null) and `versions`, the newest
     first, each with `version`, `state` (`live`, `there`, `gone`, or null where nobody can look),
-    `recorded`, `model`, `run`, `pushed` (when), `metrics`, `blessed` and `verdicts` (by node),
+    `recorded`, `model`, `run`, `pushed` (when), `metrics`, `blessed` and `verdicts` (by node)
+    under which it was pushed, `later_verdicts` (each `by` and `blessed`),
     `spans`, `copy_of`, `by` and `reason` (of a rollback or promote), `withheld` (null or `version`,
     `reason`, `by`, `when`), `pinned`.
     """
@@ -91,6 +93,10 @@ def _notes(version: Published) -> list[str]:
     elif row["withheld"]:
         who, why = row["withheld"]["by"], row["withheld"]["reason"]
         notes.append(f"withheld, {who} rolled back from it: {why}")
+    latest = {each["by"].partition("@")[0]: each for each in row["later_verdicts"]}
+    for later in latest.values():
+        word = {True: "blessed", False: "refused"}.get(later["blessed"], "judged")
+        notes.append(f"later {word} by {later['by']}")
     if not row["recorded"]:
         notes.append("in the folder, and no record says what it is")
     return notes
@@ -99,6 +105,7 @@ def _notes(version: Published) -> list[str]:
 def _version_as_json(version: Published) -> dict[str, Any]:
     record = version.recorded
     model = record.model if record else None
+    push = version.push
     by_hand = record.execution if record and record.copy_of is not None else None
     decided = version.withheld
     state = "there" if version.there else None if version.there is None else "gone"
@@ -110,10 +117,13 @@ def _version_as_json(version: Published) -> dict[str, Any]:
         "run": (model.facts.run_id or None) if model else None,
         "pushed": iso(record.artifact.created) if record else None,
         "metrics": {n: number(v) for n, v in model.metrics.items()} or None if model else None,
-        "blessed": model.facts.blessed if model else None,
-        "verdicts": {b.execution.place.node: b.blessed for b in model.facts.blessings}
-        if model
-        else {},
+        "blessed": all_blessed(push.judged) if push else None,
+        "verdicts": {b.execution.place.node: b.blessed for b in push.judged} if push else {},
+        "later_verdicts": [
+            {"by": b.execution.key, "blessed": b.blessed} for b in push.later(model.facts.blessings)
+        ]
+        if push
+        else [],
         "spans": model.spans if model else None,
         "copy_of": record.copy_of if record else None,
         "change": by_hand.place.node if by_hand else None,

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from fareline.disk import with_room
 from fareline.errors import DataError
 
 
@@ -79,7 +80,7 @@ def _part_of(folder: Path) -> Iterator[Path]:
     except OSError as error:
         raise DataError.explain(
             str(folder.parent),
-            f"cannot be written ({error.strerror})",
+            f"cannot be written ({error.strerror}){with_room(error, folder)}",
             "expected a folder to write to",
             "name another folder",
         ) from error

@@ -2,12 +2,13 @@
 
 An execution of type `fareline.rollback` or `fareline.promote`, with the Model and its PushedModel
 as inputs and the PushedModel of the new version as output. So every question about pushes (what is
-live, what a model's impact is) finds the new version as it finds those of a run. Called by
-`runners.publishing.rollback`; with `prune` the only part of this room that writes.
+live, what a model's impact is) finds the new version as it finds those of a run. What a run pushed
+and could not record is recorded here as well. Called by `runners.publishing`; with `prune` the only
+part of this room that writes.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ml_metadata import errors
@@ -93,23 +94,62 @@ def complete_change(
         digest: SHA-256 of the files.
     """
     [execution] = store.get_executions_by_id([execution_id])
-    execution.last_known_state = mlmd.Execution.COMPLETE
     execution.custom_properties[recorded.NEW_VERSION].int_value = int(path.name)
-    pushed = mlmd.Artifact(
-        type_id=store.get_artifact_type("PushedModel").id,
-        uri=str(copy),
-        state=mlmd.Artifact.LIVE,
-    )
+    copied = execution.custom_properties[recorded.TO_VERSION].int_value
+    more = {recorded.COPY_OF_VERSION: copied}
+    return _complete(store, execution, _pushed_model(store, path, str(copy), digest, more), [])
+
+
+def complete_push(
+    store: metadata_store.MetadataStore, execution_id: int, path: Path, copy: str, digest: str
+) -> int:
+    """Records that a run has pushed a version, as TFX would; returns the id of its PushedModel.
+
+    Args:
+        store: Opened to write.
+        execution_id: Of the Pusher that was stopped before that.
+        path: Folder of the version.
+        copy: URI of the artifact, which holds a copy of the files.
+        digest: SHA-256 of the files.
+    """
+    [execution] = store.get_executions_by_id([execution_id])
+    pushed = _pushed_model(store, path, copy, digest, {recorded.VERSION_CREATED: 1})
+    return _complete(store, execution, pushed, store.get_contexts_by_execution(execution_id))
+
+
+def _pushed_model(
+    store: metadata_store.MetadataStore,
+    path: Path,
+    copy: str,
+    digest: str,
+    more: Mapping[str, int],
+) -> mlmd.Artifact:
+    try:
+        type_id = store.get_artifact_type("PushedModel").id
+    except errors.NotFoundError:  # the first push of all
+        type_id = store.put_artifact_type(mlmd.ArtifactType(name="PushedModel"))
+    pushed = mlmd.Artifact(type_id=type_id, uri=copy, state=mlmd.Artifact.LIVE)
     values = pushed.custom_properties
     values["pushed"].int_value = 1
     values["pushed_destination"].string_value = str(path)
     values["pushed_version"].string_value = path.name
     values[recorded.SHA256].string_value = digest
-    values[recorded.COPY_OF_VERSION].int_value = execution.custom_properties[
-        recorded.TO_VERSION
-    ].int_value
+    for name, value in more.items():
+        values[name].int_value = value
+    return pushed
+
+
+def _complete(
+    store: metadata_store.MetadataStore,
+    execution: mlmd.Execution,
+    pushed: mlmd.Artifact,
+    contexts: Sequence[mlmd.Context],
+) -> int:
+    execution.last_known_state = mlmd.Execution.COMPLETE
     pair = (pushed, _event(mlmd.Event.OUTPUT, _PUSHED_MODEL))
-    _, artifact_ids, _ = store.put_execution(execution, [pair], [])
+    _, artifact_ids, _ = store.put_execution(
+        execution, [pair], contexts, reuse_context_if_already_exist=True
+    )
     return artifact_ids[0]
 
 

@@ -7,12 +7,14 @@ lineage.answers.diff.diff.
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
+from fareline.recorded import COPY_OF_VERSION
 from lineage.facts.pushes import live_pushes, pushed_to
 from lineage.graph.elements import Artifact, Execution, Link
 from lineage.graph.graph import Graph
 from lineage.text.harmless import plain
 
 MODEL_KEY = "model"
+BLESSINGS = ("ModelBlessing", "InfraBlessing")
 _INFRA_BLESSED = "INFRA_BLESSED"
 
 
@@ -41,6 +43,8 @@ class Push:
         destination: Base folder or URI, without the version.
         version: As it was recorded; empty if it was not.
         live: Whether it is the highest version there; None if the destination has no versions.
+        judged: The verdicts that it was pushed under: those that the Pusher read, else those before
+            it; of a version that a person brought back, those of the one that it is a copy of.
     """
 
     artifact: Artifact
@@ -48,6 +52,12 @@ class Push:
     destination: str
     version: str
     live: bool | None
+    judged: tuple[Blessing, ...] = ()
+
+    def later(self, blessings: Sequence[Blessing]) -> list[Blessing]:
+        """Those of the model's blessings that were given after the push."""
+        last = max((b.artifact.id for b in self.judged), default=0)
+        return [b for b in blessings if b.artifact.id > last] if last else []
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,9 +95,12 @@ class ModelFacts:
 
     @property
     def blessed(self) -> bool | None:
-        """Whether the latest word of everyone who judged it is a blessing; None if nobody did."""
-        latest = {b.artifact.type: b.blessed for b in self.blessings if b.blessed is not None}
-        return all(latest.values()) if latest else None
+        """Whether everyone who judged it has blessed it; None if nobody did.
+
+        Of a pushed model the verdict that it was last pushed under counts, else the latest: a
+        question that was asked of it later takes nothing back.
+        """
+        return all_blessed(self.decisive)
 
     @property
     def was_blessed(self) -> bool:
@@ -96,20 +109,42 @@ class ModelFacts:
         return bool(judges) and judges == {b.artifact.type for b in self.blessings if b.blessed}
 
     @property
+    def decisive(self) -> tuple[Blessing, ...]:
+        """The verdicts that `blessed` goes by."""
+        return (self.pushes[-1].judged if self.pushes else ()) or self.blessings
+
+    @property
+    def later(self) -> list[Blessing]:
+        """Verdicts that were given after it was last pushed."""
+        return self.pushes[-1].later(self.blessings) if self.pushes else []
+
+    @property
     def blessed_words(self) -> str:
-        """The latest word of everyone who judged it, for a reader, such as `no: Evaluator`."""
-        latest = {b.artifact.type: b for b in self.blessings}
-        if not latest:
+        """What `blessed` says, for a reader, such as `no: Evaluator` or `yes (later no: …)`."""
+        if not self.blessings:
             return "not judged"
-        refused = [plain(b.execution.place.node) for b in latest.values() if b.blessed is False]
-        if refused:
-            return f"no: {', '.join(refused)}" + (" (before: yes)" if self.was_blessed else "")
-        return "not recorded" if self.blessed is None else "yes"
+        if refused := refused_by(self.decisive):
+            return f"no: {refused}" + (" (before: yes)" if self.was_blessed else "")
+        later = f" (later no: {refused})" if (refused := refused_by(self.later)) else ""
+        return ("not recorded" if self.blessed is None else "yes") + later
 
     @property
     def live(self) -> bool:
         """Whether it is the version that a destination serves."""
         return any(push.live for push in self.pushes)
+
+
+def all_blessed(blessings: Iterable[Blessing]) -> bool | None:
+    """Whether the latest word of each of these judges is a blessing; None if none says."""
+    latest = {b.artifact.type: b.blessed for b in blessings if b.blessed is not None}
+    return all(latest.values()) if latest else None
+
+
+def refused_by(blessings: Iterable[Blessing]) -> str:
+    """The nodes whose latest word is a refusal, for a reader; empty if there are none."""
+    latest = {b.artifact.type: b for b in blessings}
+    refused = [plain(b.execution.place.node) for b in latest.values() if b.blessed is False]
+    return ", ".join(refused)
 
 
 def facts_of_models(graph: Graph, models: Iterable[Artifact]) -> list[ModelFacts]:
@@ -132,13 +167,14 @@ def facts_of_models(graph: Graph, models: Iterable[Artifact]) -> list[ModelFacts
         pairs = [
             (artifact, executions[i]) for i in sorted(readers[model.id]) for artifact in made[i]
         ]
+        blessings = _blessings(pairs)
         facts.append(
             ModelFacts(
                 model,
                 tuple(executions[i] for i in sorted(makers[model.id]) if i in executions),
                 tuple(dict.fromkeys(a for a, _ in pairs if a.type == "ModelEvaluation")),
-                _blessings(pairs),
-                _pushes(pairs, live),
+                blessings,
+                _judged(graph, _pushes(pairs, live), blessings),
             )
         )
     return facts
@@ -199,7 +235,7 @@ def _outputs(graph: Graph, executions: Iterable[int]) -> dict[int, list[Artifact
 
 def _blessings(pairs: Iterable[tuple[Artifact, Execution]]) -> tuple[Blessing, ...]:
     first = {a: Blessing(a, e, is_blessed(a)) for a, e in reversed([*pairs])}
-    kept = [b for b in first.values() if b.artifact.type in ("ModelBlessing", "InfraBlessing")]
+    kept = [b for b in first.values() if b.artifact.type in BLESSINGS]
     return tuple(sorted(kept, key=lambda b: b.artifact.id))
 
 
@@ -217,6 +253,27 @@ def _pushes(
         is_live = place in live if place else None
         pushes.append(Push(artifact, execution, destination, version, is_live))
     return tuple(pushes)
+
+
+def _judged(
+    graph: Graph, pushes: Sequence[Push], blessings: Sequence[Blessing]
+) -> tuple[Push, ...]:
+    """Adds to each push of a model the verdicts that it was made under."""
+    read: dict[int, set[int]] = {}
+    for link in graph.links_of_executions(push.execution.id for push in pushes):
+        if not link.is_output:
+            read.setdefault(link.execution_id, set()).add(link.artifact_id)
+    judged: dict[tuple[str, str], tuple[Blessing, ...]] = {}
+    found = []
+    for push in pushes:
+        origin = push.artifact.properties.get(COPY_OF_VERSION)
+        under = judged.get((push.destination, str(origin)), ()) if origin is not None else ()
+        inputs = read.get(push.execution.id, set())
+        under = under or tuple(b for b in blessings if b.artifact.id in inputs)
+        under = under or tuple(b for b in blessings if b.execution.id < push.execution.id)
+        judged.setdefault((push.destination, push.version), under)
+        found.append(dataclasses.replace(push, judged=under))
+    return tuple(found)
 
 
 def _examples_read(graph: Graph, executions: Iterable[int]) -> dict[int, list[int]]:

@@ -1,7 +1,14 @@
 """What was pushed where, and what is live there: the highest version, as model servers choose."""
 
-from lineage.graph.elements import Artifact
+import json
+from pathlib import Path
+from typing import Any
+
+from lineage.graph.elements import Artifact, Execution
 from lineage.graph.graph import Graph
+
+PUSHED_MODEL = "PushedModel"  # Source: tfx.types.standard_artifacts
+PUSH_DESTINATION = "push_destination"  # Source: tfx.types.standard_component_specs
 
 
 def live_pushes(graph: Graph) -> dict[str, Artifact]:
@@ -12,7 +19,7 @@ def live_pushes(graph: Graph) -> dict[str, Artifact]:
         version, the first.
     """
     best: dict[str, tuple[int, int, Artifact]] = {}
-    for artifact in graph.artifacts_of_type("PushedModel"):
+    for artifact in graph.artifacts_of_type(PUSHED_MODEL):
         place = pushed_to(artifact)
         if place is None:
             continue
@@ -31,3 +38,27 @@ def pushed_to(pushed_model: Artifact) -> tuple[str, int] | None:
     if not properties.get("pushed") or not version.isdecimal():
         return None
     return base, int(version)
+
+
+def unfinished_pushes(graph: Graph) -> list[Execution]:
+    """The executions of a Pusher, of any pipeline, that neither ended well nor were cached."""
+    kinds = [kind.name for kind in graph.store.get_execution_types()]
+    pushers = [name for name in kinds if name.rpartition(".")[2] == "Pusher"]
+    found = [e for name in pushers for e in graph.store.get_executions_by_type(name)]
+    listed = graph.executions(sorted(execution.id for execution in found))
+    return [e for e in listed if e.state not in ("executed", "cached")]
+
+
+def destination_of(pusher: Execution) -> Path | None:
+    """The folder of this machine that a Pusher was told to push to; None for any other place."""
+    return local_destination(pusher.properties.get(PUSH_DESTINATION))
+
+
+def local_destination(told: Any) -> Path | None:
+    """The folder that TFX's PushDestination names, as JSON; None for any other place."""
+    try:
+        destination = json.loads(told) if isinstance(told, str) else told
+        base = destination["filesystem"]["base_directory"]  # Source: tfx.proto.PushDestination
+    except (KeyError, TypeError, ValueError):
+        return None
+    return Path(base) if isinstance(base, str) and base.startswith("/") else None

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+from fareline.disk import bytes_of, with_room
 from fareline.errors import UserMistake
 
 BUSY_SECONDS = 10  # how long a writer may take for one transaction
@@ -58,7 +59,7 @@ def snapshot(path: Path) -> Iterator[Path]:
         except OSError as error:
             raise UserMistake.explain(
                 str(path),
-                f"cannot be copied to {parent} ({error.strerror})",
+                f"cannot be copied to {parent} ({error.strerror}){with_room(error, parent, bytes_of(str(path)))}",
                 "expected room for a copy, since reading the store itself would hold up a pipeline",
                 "make room, or set TMPDIR to another folder",
             ) from error

@@ -25,6 +25,7 @@ from tfx.types.standard_component_specs import (
     CUSTOM_CONFIG_KEY,
     INFRA_BLESSING_KEY,
     MODEL_BLESSING_KEY,
+    MODEL_KEY,
     PUSH_DESTINATION_KEY,
     PUSHED_MODEL_KEY,
 )
@@ -32,12 +33,12 @@ from tfx.utils import io_utils, path_utils, proto_utils
 
 from fareline.digests import sha256_of_folder
 from fareline.errors import UserMistake
-from fareline.recorded import SHA256, VERSIONS_REMOVED, WITHHELD_VERSION
+from fareline.recorded import PUSHER, SHA256, VERSION_CREATED, VERSIONS_REMOVED, WITHHELD_VERSION
 from fareline.recorded.texts import text_of
+from serving.versions.notes import Pushing
 from serving.versions.publish import PublishError, WithheldError, publish, remove_old
 
 NOT_PUSHED_KEY = "not_pushed_because"
-CREATED_KEY = "version_created"
 KEEP_VERSIONS = "keep_versions"
 _BLESSINGS = {
     MODEL_BLESSING_KEY: (model_utils.is_model_blessed, "Evaluator"),
@@ -104,8 +105,9 @@ class Executor(tfx_executor.Executor):
         # nothing may fail once the model is live.
         io_utils.copy_dir(model_dir, pushed_model.uri)
         digest = sha256_of_folder(pushed_model.uri)
+        model = artifact_utils.get_single_instance(input_dict[MODEL_KEY])
         try:
-            version = publish(model_dir, base)
+            version = publish(model_dir, base, pushing=Pushing(PUSHER, pushed_model.uri, model.uri))
         except WithheldError as error:
             fileio.rmtree(pushed_model.uri)
             fileio.makedirs(pushed_model.uri)  # empty, as of any model that is not pushed
@@ -124,7 +126,7 @@ class Executor(tfx_executor.Executor):
             pushed_model, pushed_destination=version.path, pushed_version=str(version.number)
         )
         pushed_model.set_string_custom_property(SHA256, digest)
-        pushed_model.set_int_custom_property(CREATED_KEY, int(version.created))
+        pushed_model.set_int_custom_property(VERSION_CREATED, int(version.created))
         config = json.loads(exec_properties.get(CUSTOM_CONFIG_KEY) or "null") or {}
         removed = _remove_old(base, config.get(KEEP_VERSIONS))
         if removed:

@@ -18,7 +18,9 @@ _UNKNOWN = 2  # Source: google.rpc.Code
 def record_failure(
     store: metadata_store.MetadataStore, pipeline: str, run_id: str, node: str, error: BaseException
 ) -> None:
-    """Adds the traceback to the node's failed execution of a run; does nothing if there is none.
+    """Marks the node's execution as failed, with the traceback; does nothing if that is recorded.
+
+    On a full disk TFX cannot mark it, and leaves it as running.
 
     Args:
         store: Of the run; one thread at a time may use it.
@@ -35,7 +37,7 @@ def record_failure(
         each
         for each in of_node
         if each.id in of_run
-        and each.last_known_state == proto.Execution.FAILED
+        and each.last_known_state in (proto.Execution.FAILED, proto.Execution.RUNNING)
         and execution_lib.get_execution_result(each, ignore_parse_errors=True) is None
     ]
     if not failed:
@@ -44,6 +46,7 @@ def record_failure(
     result = execution_result_pb2.ExecutionResult(
         code=_UNKNOWN, result_message=text[-_MOST_CHARACTERS:]
     )
+    failed[-1].last_known_state = proto.Execution.FAILED
     execution_lib.set_execution_result(result, failed[-1])
     store.put_executions([failed[-1]])
 

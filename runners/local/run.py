@@ -25,6 +25,7 @@ from runners.passwords import store_passwords
 from runners.pii_key import read_pii_key
 from runners.progress import NodeResult, ProgressTable, output_to
 from runners.provenance import collect_provenance
+from runners.publishing.interrupted import settle
 from runners.workspace import Workspace
 
 
@@ -79,15 +80,30 @@ def run_locally(request: RunRequest, source: CsvSource) -> tuple["Outcome", Cons
         with output_to(log_path) as console:
             details = {"ExampleGen": functools.partial(describe_reading, workspace.artifacts_dir)}
             table = ProgressTable(console, f"{request.settings.name} · {run_id}", details)
+            for line in settle(workspace, _push_folders(request)):
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
             try:
                 with table.shown(), warm_servers(table.update) as on_change:
                     runner = _build_runner(request, source, connection, run_id, table, on_change)
                     outcome = _run_pipeline(runner, run_id, workspace, log_path, start)
+                settle(workspace, _push_folders(request))  # it is recorded: no note is needed
             except KeyboardInterrupt as error:
                 raise Interrupted(
                     f"{run_id}: interrupted; what is done is kept, and the next run resumes from it"
                 ) from error
     return outcome, console
+
+
+def _push_destination(request: RunRequest) -> str:
+    """The serving folder, or a place elsewhere, that the run pushes to."""
+    settings = request.settings
+    place = settings.push.destination or str(request.workspace.serving_dir(settings.name))
+    return place if "://" in place else str(settings.resolve(place))
+
+
+def _push_folders(request: RunRequest) -> list[Path]:
+    place = _push_destination(request)
+    return [] if "://" in place else [Path(place)]
 
 
 def _build_runner(
@@ -115,9 +131,7 @@ def _build_runner(
     logging.set_verbosity(logging.INFO)
     run_beam_in_process()
     workspace, settings = request.workspace, request.settings
-    push_dir = settings.push.destination or str(workspace.serving_dir(settings.name))
-    if "://" not in push_dir:
-        push_dir = str(settings.resolve(push_dir))
+    push_dir = _push_destination(request)
     pipeline = create_pipeline(
         settings,
         Placement(
@@ -163,6 +177,9 @@ def _run_pipeline(runner, run_id: str, workspace: Workspace, log_path: Path, sta
     try:
         with runner.node_logs.attached():
             nodes = runner.run()
+        if any(node.error for node in nodes):
+            workspace.give_back_reserve()
+            runner.record_failures()
         store = open_store_in_place(workspace.store_location, store_passwords())
         seconds = time.monotonic() - start
         outcome = read_outcome(run_id, nodes, store, workspace, log_path, seconds)

@@ -9,6 +9,7 @@ marked as running in the store. Imports TFX.
 
 import concurrent.futures
 import contextlib
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +25,7 @@ from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
 from fareline import recorded
+from fareline.disk import disk_error
 from fareline.recorded.texts import text_of
 from lineage.store.open import adapt, connect
 from runners.abandoned import fail_abandoned_executions
@@ -130,6 +132,12 @@ class LocalRunner:
                 self._schedule.set_state(name, NodeState.SKIPPED)
         return list(self.results.values())
 
+    def record_failures(self) -> None:
+        """Records what could not be recorded when it failed, for want of room."""
+        for name, result in self.results.items():
+            if isinstance(result.error, Exception):
+                self._record_failure(name, result.error)
+
     def record_end(self, outcome: str) -> None:
         """Adds to the run's context how it ended, and when; if it ever got one.
 
@@ -167,11 +175,21 @@ class LocalRunner:
     def _launch_or_log(self, name: str) -> NodeState:
         with self.node_logs.of(name) if self.node_logs else contextlib.nullcontext():
             try:
-                return self._launch(name)
+                return self._launch_or_explain(name)
             except Exception as error:
                 logging.error("node %s failed", name, exc_info=error)
                 self._record_failure(name, error)
                 raise
+
+    def _launch_or_explain(self, name: str) -> NodeState:
+        try:
+            return self._launch(name)
+        except Exception as error:
+            places = [self._ir.runtime_spec.pipeline_root.field_value.string_value]
+            known = disk_error(error, [*places, tempfile.gettempdir()])
+            if known is None:
+                raise
+            raise known from error
 
     def _record_failure(self, name: str, error: Exception) -> None:
         pipeline = self._ir.pipeline_info.id

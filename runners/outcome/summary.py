@@ -74,7 +74,11 @@ class Outcome:
             return FAILED
         if self.pushed_to:
             return PUSHED
-        return REFUSED if _may_push(self.why) else COMPLETED
+        if _may_push(self.why):
+            return REFUSED
+        # A condition on a blessing keeps the Pusher from running at all.
+        held_back = any(node.held_back for node in self.nodes) and _is_refused(self.why)
+        return REFUSED if held_back else COMPLETED
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -294,6 +298,10 @@ def _next_step(outcome: Outcome) -> str:
 
 def _may_push(why: Mapping[str, Any] | None) -> bool:
     return why is None or why["pusher"]["execution"] is not None
+
+
+def _is_refused(why: Mapping[str, Any]) -> bool:
+    return any(why[judge]["blessed"] is False for judge in ("evaluator", "infra_validator"))
 
 
 def _metrics_table(metrics: Mapping[str, float], settings: Settings | None) -> Table:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lineage.answers.models.versions import PushedVersion, pushed_versions
+from lineage.facts.models import Push
 from lineage.graph.graph import Graph
 from serving.versions.decisions import Withheld, read_decisions
 from serving.versions.publish import list_versions
@@ -33,6 +34,13 @@ class Published:
     live: bool
     withheld: Withheld | None = None
     pinned: bool = False
+
+    @property
+    def push(self) -> Push | None:
+        """How it came there, with the verdicts that it was pushed under; None if it is unknown."""
+        model = self.recorded.model if self.recorded else None
+        pushes = model.facts.pushes if model else ()
+        return next((p for p in pushes if p.artifact.id == self.recorded.artifact.id), None)
 
     @property
     def origin(self) -> int:

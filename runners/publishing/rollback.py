@@ -5,6 +5,7 @@ a new one. Refused, with nothing changed, whatever is not what was pushed. Calle
 `cli.models`. Imports no TensorFlow.
 """
 
+import contextlib
 import dataclasses
 import datetime
 import os
@@ -29,7 +30,8 @@ from runners.publishing.published import (
 )
 from runners.workspace import Workspace
 from serving.versions.decisions import Withheld, model_digest
-from serving.versions.publish import Return, Version, bring_back
+from serving.versions.notes import Pushing
+from serving.versions.publish import PublishError, Return, Version, bring_back, forget_note
 
 _LISTED = "`fareline models` lists the versions"
 _NEAR = 3
@@ -113,7 +115,8 @@ def change_live_version(store: metadata_store.MetadataStore, workspace: Workspac
     try:
         shutil.copytree(source, copy)
         withheld = _withhold(change, live, place) if wish.kind == ROLLBACK else None
-        back = Return(wanted.number, str(source), digest, live.number, withheld)
+        pushing = Pushing(change.kind, str(copy))
+        back = Return(wanted.number, str(source), digest, live.number, withheld, pushing)
         version = bring_back(place.base, back)
     except BaseException:
         shutil.rmtree(copy, ignore_errors=True)
@@ -126,8 +129,10 @@ def change_live_version(store: metadata_store.MetadataStore, workspace: Workspac
             version.path,
             f"is live, and could not be recorded ({error})",
             "expected a store that can be written",
-            "mend the store; `fareline models` shows the version as unknown until then",
+            "mend the store; then the next command, such as `fareline models`, records the version",
         ) from error
+    with contextlib.suppress(PublishError):  # the next command removes it
+        forget_note(place.base, version.number)
     return Done(
         change,
         version,

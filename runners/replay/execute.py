@@ -7,10 +7,12 @@ thread; of one workspace, one run at a time.
 import dataclasses
 import datetime
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ml_metadata.metadata_store import metadata_store
 
+from lineage.facts.models import BLESSINGS, is_blessed
+from lineage.facts.pushes import PUSHED_MODEL
 from lineage.facts.runs import outputs_of_run
 from lineage.graph.graph import Graph
 from lineage.store.open import connect, connect_for_run
@@ -18,7 +20,7 @@ from runners.abandoned import fail_abandoned_executions
 from runners.passwords import store_passwords
 from runners.progress import NodeResult
 from runners.replay.plan import SpecRun
-from runners.replay.schedule import CANCELLED, SUCCEEDED, Execution
+from runners.replay.schedule import CANCELLED, FAILED, SUCCEEDED, Execution
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,23 +76,25 @@ def run_spec(
     except BaseException:
         execution.recorder.end("interrupted")
         raise
-    execution.recorder.end(_outcome(state, store, run.run_id))
+    if state == FAILED:  # for want of room, maybe
+        run.workspace.give_back_reserve()
+        fail_abandoned_executions(connection, [run.run_id])
+    execution.recorder.end(_outcome(state, store, run.run_id, list(results.values())))
     run.workspace.forget_runs()
     return SpecResult(run.run_id, state, list(results.values()))
 
 
-def _outcome(state: str, store: metadata_store.MetadataStore, run_id: str) -> str:
+def _outcome(
+    state: str, store: metadata_store.MetadataStore, run_id: str, nodes: Sequence[NodeResult]
+) -> str:
     """The run's end by the names of `fareline.recorded.OUTCOME`."""
     if state != SUCCEEDED:
         return "interrupted" if state == CANCELLED else "failed"
     outputs = outputs_of_run(Graph(store), run_id)
-    pushed = [
-        artifact
-        for keys in outputs.values()
-        for artifacts in keys.values()
-        for artifact in artifacts
-        if artifact.type == "PushedModel"
-    ]
+    made = [a for keys in outputs.values() for artifacts in keys.values() for a in artifacts]
+    pushed = [artifact for artifact in made if artifact.type == PUSHED_MODEL]
     if not pushed:
-        return "completed"
+        held_back = any(node.held_back for node in nodes)
+        refused = any(a.type in BLESSINGS and is_blessed(a) is False for a in made)
+        return "refused" if held_back and refused else "completed"
     return "pushed" if any(a.properties.get("pushed") for a in pushed) else "refused"

@@ -4,7 +4,9 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lineage.facts.pushes import PUSHED_MODEL
 from runners.progress import NodeResult
+from runners.replay.artifacts import artifact_type
 from runners.replay.processes import PRELOADABLE, is_preloadable
 from runners.replay.reading.document import Document, SpecError
 from runners.replay.reading.graph import Task, order_tasks
@@ -76,7 +78,9 @@ class SpecRun:
 
     def results(self) -> dict[str, NodeResult]:
         """One per task, in order, none of which has begun: what `run_spec` fills."""
-        return {task.name: NodeResult(task.name) for task in self.plan.tasks}
+        return {
+            task.name: NodeResult(task.name, publishes=_publishes(task)) for task in self.plan.tasks
+        }
 
 
 def make_plan(
@@ -124,6 +128,12 @@ def make_plan(
             uri_map.require_local(f"{task.name}: its command", word)
         uri_map.require_local(task.name, task.executor.importer.artifact_uri.constant.string_value)
     return Plan(document, tasks, values, uri_map, root.rstrip("/"))
+
+
+def _publishes(task: Task) -> bool:
+    """Whether it puts out a PushedModel, as a Pusher does."""
+    defined = task.component.output_definitions.artifacts.values()
+    return any(artifact_type(each.artifact_type).name == PUSHED_MODEL for each in defined)
 
 
 def _has(task: Task, name: str) -> bool:

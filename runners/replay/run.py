@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from fareline.errors import Interrupted
+from lineage.facts.pushes import PUSH_DESTINATION, local_destination
 from lineage.store.open import open_store_in_place
 from pipeline.settings.load import load_settings
 from pipeline.settings.settings import Settings
@@ -20,6 +21,7 @@ from runners.outcome.summary import Outcome, read_outcome
 from runners.passwords import store_passwords
 from runners.progress import ProgressTable, output_to
 from runners.provenance import Provenance, collect_provenance
+from runners.publishing.interrupted import settle
 from runners.replay.execute import CANCELLED, SpecResult, new_run_id, run_spec
 from runners.replay.plan import Plan, SpecRun, make_plan
 from runners.replay.reading.document import SpecError, load_document
@@ -125,6 +127,8 @@ def run_request(request: SpecRequest) -> tuple[Outcome, Console]:
             if document.ignored:
                 names = ", ".join(document.ignored)
                 console.print(f"Without meaning on one machine: {names}", highlight=False)
+            for line in settle(workspace, _push_folders(request.plan)):
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
             result = _run(request, run_id, console)
             if result.state == CANCELLED:
                 raise Interrupted(
@@ -134,7 +138,19 @@ def run_request(request: SpecRequest) -> tuple[Outcome, Console]:
             seconds = time.monotonic() - start
             outcome = read_outcome(run_id, result.nodes, store, workspace, log_path, seconds)
             page = write_page(store, run_id, workspace)
+            settle(workspace, _push_folders(request.plan))  # it is recorded: no note is needed
     return dataclasses.replace(outcome, page=page), console
+
+
+def _push_folders(plan: Plan) -> list[Path]:
+    """The folders of this machine that its Pusher, if there is one, pushes to."""
+    told = [
+        task.spec.inputs.parameters[PUSH_DESTINATION].runtime_value.constant.string_value
+        for task in plan.tasks
+        if PUSH_DESTINATION in task.spec.inputs.parameters
+    ]
+    found = {local_destination(plan.uri_map.apply(text)) for text in told}
+    return sorted(found - {None})
 
 
 def _run(request: SpecRequest, run_id: str, console: Console) -> SpecResult:

@@ -7,6 +7,7 @@ platforms; an exit handler runs in any case.
 import concurrent.futures
 import datetime
 import json
+import tempfile
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from ml_metadata.metadata_store import metadata_store
 
 from fareline import recorded
+from fareline.disk import disk_error
 from fareline.errors import FarelineError
 from fareline.recorded.texts import text_of
 from runners.progress import NodeResult, NodeState
@@ -122,6 +124,11 @@ class Execution:
         except Cancelled as error:
             self._results[name].error = error
             return NodeState.SKIPPED
+        except Exception as error:
+            known = disk_error(error, [self._root, tempfile.gettempdir()])
+            if known is None:
+                raise
+            raise known from error
 
     def _do(self, task: Task) -> NodeState:
         job = Job(

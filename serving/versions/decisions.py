@@ -11,8 +11,8 @@ import os
 from fareline.digests import sha256_of_folder
 from fareline.files import sync_folder, written_beside
 from serving.versions.files import PublishError
+from serving.versions.notes import DECISIONS_FILE
 
-_FILE = ".decisions.json"
 # Requests for a server's start. The same model with others in it is still the same model.
 _WARM_UP_FILE = "assets.extra/tf_serving_warmup_requests"
 
@@ -67,7 +67,7 @@ def read_decisions(base: str) -> Decisions:
     Raises:
         PublishError: The file cannot be read, so that nobody knows what it said.
     """
-    path = os.path.join(base, _FILE)
+    path = os.path.join(base, DECISIONS_FILE)
     try:
         with open(path, encoding="utf-8") as reader:
             content = json.load(reader)
@@ -86,7 +86,7 @@ def read_decisions(base: str) -> Decisions:
 
 def write_decisions(base: str, decisions: Decisions) -> None:
     """Writes what was decided, in one rename; the caller holds the folder."""
-    path = os.path.join(base, _FILE)
+    path = os.path.join(base, DECISIONS_FILE)
     content = {
         "withheld": [dataclasses.asdict(each) for each in decisions.withheld],
         "pinned": sorted(decisions.pinned),

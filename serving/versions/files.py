@@ -15,13 +15,16 @@ from collections.abc import Iterable, Iterator
 import filelock
 
 from fareline.digests import sha256_of_folder
+from fareline.disk import bytes_of, with_room
 from fareline.errors import FarelineError
 from fareline.files import sync_folder
 from serving.versions.cards import remove_card
+from serving.versions.notes import remove_note, settle_notes
 
 SAVED_MODEL_FILE = "saved_model.pb"
 _INCOMING_PREFIX = ".incoming-"
 _OUTGOING_PREFIX = ".outgoing-"
+_PART = ".part-"  # of a file that `fareline.files` was writing
 _LOCK_FILE = ".publish.lock"
 _LOCK_SECONDS = 600
 
@@ -56,7 +59,7 @@ def version_numbers(names: Iterable[str]) -> list[int]:
 
 
 @contextlib.contextmanager
-def hold(base: str, what: str) -> Iterator[None]:
+def hold(base: str, what: str, source: str | None = None) -> Iterator[None]:
     """Holds `base`, which is made if missing, and removes what interrupted holders left.
 
     The lock is the kernel's, so that a killed publisher leaves none behind.
@@ -64,6 +67,7 @@ def hold(base: str, what: str) -> Iterator[None]:
     Args:
         base: The serving folder.
         what: What is about to be done, for the message if the disk fails.
+        source: What is to be copied there, whose size is told if there is no room for it.
 
     Raises:
         PublishError: Another publisher held it for ten minutes, or the disk failed.
@@ -85,7 +89,7 @@ def hold(base: str, what: str) -> Iterator[None]:
     except OSError as err:
         raise PublishError.explain(
             base,
-            f"{what} failed ({err})",
+            f"{what} failed ({err}){with_room(err, base, bytes_of(source) if source else None)}",
             "expected a writable folder with room for the model",
             "check the disk and the permissions, then push again; no version was added",
         ) from err
@@ -93,6 +97,7 @@ def hold(base: str, what: str) -> Iterator[None]:
 
 def remove_version(base: str, number: int) -> None:
     """Removes a version in one step for those who look at the folder; the caller holds it."""
+    remove_note(base, number)
     outgoing = os.path.join(base, f"{_OUTGOING_PREFIX}{number}-{uuid.uuid4().hex[:8]}")
     os.rename(os.path.join(base, str(number)), outgoing)
     remove_card(os.path.join(base, str(number)))
@@ -105,6 +110,10 @@ def _sweep(base: str) -> None:
     for name in os.listdir(base):
         if name.startswith((_INCOMING_PREFIX, _OUTGOING_PREFIX)):
             shutil.rmtree(os.path.join(base, name), ignore_errors=True)
+        elif name.startswith(".") and _PART in name:
+            with contextlib.suppress(OSError):
+                os.unlink(os.path.join(base, name))
+    settle_notes(base)
 
 
 def copy_in(model_dir: str, base: str, number: int, digest: str) -> str:

@@ -28,6 +28,7 @@ from serving.versions.files import (
     numbered_folders,
     remove_version,
 )
+from serving.versions.notes import DECISIONS_FILE, Note, Pushing, remove_note, write_note
 
 FEWEST_KEPT = 2  # the live version, and the one before it, which servers answer with until then
 
@@ -67,6 +68,7 @@ class Return:
         digest: `sha256_of_folder` of the content as it was recorded.
         live: The version that is live now, as the decision knew it.
         withhold: The decision against the live one; None if it may come back by a push.
+        pushing: Who brings it back, for the note beside the version; None: no note.
     """
 
     number: int
@@ -74,6 +76,7 @@ class Return:
     digest: str
     live: int
     withhold: Withheld | None = None
+    pushing: Pushing | None = None
 
 
 def latest_version(base: str) -> int | None:
@@ -86,7 +89,9 @@ def is_newest(model_dir: str, base: str) -> bool:
     return _newest_with(sha256_of_folder(model_dir), base) is not None
 
 
-def publish(model_dir: str, base: str, *, version: int | None = None) -> Version:
+def publish(
+    model_dir: str, base: str, *, version: int | None = None, pushing: Pushing | None = None
+) -> Version:
     """Publishes a SavedModel as the next version under `base`, in one atomic step.
 
     The model is copied beside the versions, written through to the disk, and renamed; whoever
@@ -99,6 +104,8 @@ def publish(model_dir: str, base: str, *, version: int | None = None) -> Version
         base: Local serving folder of this model; made if missing.
         version: Number to publish under. By default the time in seconds, or one more than the
             largest existing version where that is not larger.
+        pushing: Who pushes, for a note beside the version, which `forget_note` removes as soon as
+            the version is recorded. None: nobody is to record it.
 
     Returns:
         The new version, or the newest existing one with `created=False` if its content is equal.
@@ -115,14 +122,20 @@ def publish(model_dir: str, base: str, *, version: int | None = None) -> Version
             "expected a SavedModel",
             "pass the folder that tf.saved_model.save wrote",
         )
-    with hold(base, f"copying {model_dir}"):
+    with hold(base, f"copying {model_dir}", model_dir):
         digest = sha256_of_folder(model_dir)
         newest = _newest_with(digest, base)
         if newest is not None:
             return Version(newest, os.path.join(base, str(newest)), created=False)
         _refuse_withheld(model_dir, base)
         number = _next_number(base, version)
-        return Version(number, copy_in(model_dir, base, number, digest), created=True)
+        if pushing is not None:
+            write_note(base, Note(number, digest, pushing))
+        try:
+            return Version(number, copy_in(model_dir, base, number, digest), created=True)
+        except BaseException:
+            remove_note(base, number)
+            raise
 
 
 def bring_back(base: str, wanted: Return) -> Version:
@@ -142,7 +155,7 @@ def bring_back(base: str, wanted: Return) -> Version:
         PublishError: The live version is another one by now, the content is not the one that was
             recorded, or the disk failed. Nothing has changed then.
     """
-    with hold(base, f"copying {wanted.source}"):
+    with hold(base, f"copying {wanted.source}", wanted.source):
         if latest_version(base) != wanted.live:
             raise PublishError.explain(
                 base,
@@ -155,14 +168,17 @@ def bring_back(base: str, wanted: Return) -> Version:
         if wanted.withhold is not None:
             kept = [each for each in kept if each.digest != wanted.withhold.digest]
             kept.append(wanted.withhold)
+        number = _next_number(base, None)
+        if wanted.pushing is not None:
+            write_note(base, _note_with_decisions(base, number, wanted))
         # Before the version: a push that comes after a kill in between must find it.
         write_decisions(base, Decisions(tuple(kept), before.pinned | {wanted.number}))
         try:
-            number = _next_number(base, None)
             path = copy_in(wanted.source, base, number, wanted.digest)
             copy_card(os.path.join(base, str(wanted.number)), path)
         except BaseException:
             write_decisions(base, before)
+            remove_note(base, number)
             raise
         return Version(number, path, created=True)
 
@@ -192,6 +208,25 @@ def remove_old(base: str, keep: int) -> list[int]:
                 remove_version(base, number)
                 removed.append(number)
         return removed
+
+
+def forget_note(base: str, version: int) -> None:
+    """Removes the note of a version that is recorded by now, or that no record will know.
+
+    Raises:
+        PublishError: The disk failed.
+    """
+    with hold(base, "removing a note"):
+        remove_note(base, version)
+
+
+def _note_with_decisions(base: str, number: int, wanted: Return) -> Note:
+    path = os.path.join(base, DECISIONS_FILE)
+    before = None
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as reader:
+            before = reader.read()
+    return Note(number, wanted.digest, wanted.pushing, before, decided=True)
 
 
 def _refuse_withheld(model_dir: str, base: str) -> None:

@@ -124,6 +124,7 @@ def _model_as_json(model: AffectedModel, facts: ModelFacts) -> dict[str, Any]:
         "live": bool(model.live_at),
         "blessed": facts.blessed,
         "was_blessed": facts.was_blessed,
+        "later_verdicts": [{"by": b.execution.key, "blessed": b.blessed} for b in facts.later],
         "blessings": [
             {"id": b.artifact.key, "by": b.execution.key, "blessed": b.blessed}
             for b in facts.blessings

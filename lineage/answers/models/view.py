@@ -20,7 +20,9 @@ def models_as_json(rows: Sequence[ModelRow], sorted_by: str) -> dict[str, Any]:
 
     `sorted_by`; `metrics`: names of all metrics; `models`: in order, each with `model`, `pipeline`,
     `run` (that made it), `runs`, `created`, `spans`, `examples`, `hyperparameters` and `metrics`
-    (null if not recorded), `blessed`, `was_blessed`, `pushed_versions`, `live`.
+    (null if not recorded), `blessed` (as it was last pushed; else the latest verdicts),
+    `was_blessed`, `later_verdicts` (after that push, each `by` and `blessed`), `pushed_versions`,
+    `live`.
     """
     return {
         "sorted_by": sorted_by,
@@ -79,6 +81,7 @@ def _row_as_json(row: ModelRow) -> dict[str, Any]:
         "metrics": {name: number(value) for name, value in row.metrics.items()} or None,
         "blessed": facts.blessed,
         "was_blessed": facts.was_blessed,
+        "later_verdicts": [{"by": b.execution.key, "blessed": b.blessed} for b in facts.later],
         "pushed_versions": list(dict.fromkeys(push.version for push in facts.pushes)),
         "live": facts.live,
     }

@@ -7,7 +7,7 @@ from fareline import recorded
 from fareline.recorded.data import spans_of
 from fareline.recorded.evaluation import metrics_of
 from fareline.recorded.tuning import hyperparameters_of
-from lineage.facts.models import facts_of_models, is_blessed, source_examples
+from lineage.facts.models import all_blessed, facts_of_models, is_blessed, source_examples
 from lineage.facts.payload import look_at
 from lineage.facts.payload_contents import Unreadable, schema_of, statistics_of
 from lineage.facts.pushes import live_pushes, pushed_to
@@ -91,6 +91,11 @@ def _model(graph: Graph, model: Artifact) -> dict[str, Any]:
                 "destination": push.destination,
                 "version": push.version or None,
                 "live": push.live,
+                "blessed": all_blessed(push.judged),
+                "later": [
+                    {"by": b.execution.key, "blessed": b.blessed}
+                    for b in push.later(facts.blessings)
+                ],
             }
             for push in facts.pushes
         ],

@@ -62,7 +62,14 @@ def _model(model: Mapping[str, Any]) -> dict[str, Any]:
         shown[name] = latest
         if earlier := len(model[name]) - len(latest):
             shown[f"earlier {name}"] = f"{earlier:,} (--json)"
+    shown["pushes"] = [push | {"later": _latest(push["later"])} for push in model["pushes"]]
     return shown
+
+
+def _latest(verdicts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The last of each judge, in one line each."""
+    last = {verdict["by"].partition("@")[0]: verdict for verdict in verdicts}
+    return [f"{line_of(verdict['blessed'])}, by {verdict['by']}" for verdict in last.values()]
 
 
 def _users(users: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:

@@ -3,7 +3,8 @@
 Called by `lineage.answers.verify.verify`.
 """
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterator, Sequence
 
 from fareline import recorded
 from fareline.digests import sha256_of_folder
@@ -25,13 +26,28 @@ from lineage.facts.payload import (
     look_at,
     measure,
 )
-from lineage.facts.pushes import live_pushes
+from lineage.facts.pushes import live_pushes, pushed_to
 from lineage.graph.elements import Artifact
 from lineage.graph.graph import Graph
 
 # Of these an empty folder is no payload; of others, such as the logs of a training, it may be.
 _NEVER_EMPTY = frozenset({"Examples", "ExampleStatistics", "Model", "Schema", "TransformGraph"})
 _RUN_AGAIN = "restore it from a backup, or run the pipeline again, which executes what is missing"
+
+
+@dataclasses.dataclass(frozen=True)
+class ServingFolder:
+    """A folder that models are pushed to, as it is on the disk.
+
+    Attributes:
+        base: Path, above the versions.
+        versions: Numbers of those that are there.
+        is_own: Whether nobody else pushes there: it is of the workspace.
+    """
+
+    base: str
+    versions: Sequence[int]
+    is_own: bool
 
 
 class Checker:
@@ -143,6 +159,22 @@ def check_pushes(graph: Graph, checker: Checker) -> Iterator[Finding]:
                 yield Finding(NOTE, "version_gone", pushed.key, what, do)
         elif found.status == THERE and checker.hashing:
             yield from _check_version(pushed, destination, checker)
+
+
+def check_published(graph: Graph, folders: Sequence[ServingFolder]) -> Iterator[Finding]:
+    """Looks for versions in serving folders that no record knows."""
+    known = set(map(pushed_to, graph.artifacts_of_type("PushedModel")))
+    for folder in folders:
+        for number in folder.versions:
+            if (folder.base, number) in known:
+                continue
+            what = "is published, and no record says what it is"
+            do = "look at `fareline models`, which records what a killed run has pushed; else "
+            do += "remove it, or keep it if another workspace pushes there"
+            live = folder.is_own and number == max(folder.versions)
+            severity = ERROR if live else WARNING
+            path = f"{folder.base}/{number}"
+            yield Finding(severity, "version_not_recorded", path, what, do)
 
 
 def _check_version(pushed: Artifact, destination: str, checker: Checker) -> Iterator[Finding]:

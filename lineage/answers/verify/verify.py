@@ -5,9 +5,16 @@ Called by `cli.lineage.inputs`. Writes nothing; what to do is said, not done.
 
 import dataclasses
 import datetime
+from collections.abc import Sequence
 
 from lineage.answers.verify.findings import ERROR, NOTE, SEVERITIES, WARNING, Finding
-from lineage.answers.verify.payloads import Checker, check_pushes, check_sources
+from lineage.answers.verify.payloads import (
+    Checker,
+    ServingFolder,
+    check_published,
+    check_pushes,
+    check_sources,
+)
 from lineage.graph.elements import Artifact, Execution
 from lineage.graph.graph import Graph
 
@@ -40,7 +47,13 @@ class Verification:
         return sum(finding.severity == severity for finding in self.findings)
 
 
-def verify(graph: Graph, now: int, hashing: bool = True, stale_hours: float = 24) -> Verification:
+def verify(
+    graph: Graph,
+    now: int,
+    hashing: bool = True,
+    stale_hours: float = 24,
+    folders: Sequence[ServingFolder] = (),
+) -> Verification:
     """Checks a whole store.
 
     Args:
@@ -49,6 +62,7 @@ def verify(graph: Graph, now: int, hashing: bool = True, stale_hours: float = 24
         hashing: Whether contents are compared where a digest is recorded.
         stale_hours: From when on an execution that is marked as running cannot be; 0 if it is
             known that none is.
+        folders: Serving folders whose versions are to be in the store.
     """
     graph.read_all()
     graph.all_executions()  # reads all their places at once, not one after the other
@@ -59,6 +73,7 @@ def verify(graph: Graph, now: int, hashing: bool = True, stale_hours: float = 24
         findings += _check_state(graph, artifact, now, stale_hours)
     findings += check_sources(graph, checker)
     findings += check_pushes(graph, checker)
+    findings += check_published(graph, folders)
     findings += _check_running(graph, now, stale_hours)
     findings += _check_events(graph)
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))

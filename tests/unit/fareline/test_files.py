@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from fareline.errors import UserMistake
+from fareline.disk import room_at
 from fareline.files import NotWritten, write_bytes, write_json, write_text, written_beside
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -86,7 +87,7 @@ FAILURES = {
     "a file in place of the folder": ("file/one", None, None, "Not a directory", OURS),
     "a folder in its place": ("folder", None, None, "Is a directory", "expected a file"),
     "folder not writable": ("one", "pathlib.Path.write_bytes", refused, "Permission denied", OURS),
-    "no room at the end": ("one", "os.fsync", no_room, "No space left on device", OURS),
+    "no room at the end": ("one", "os.fsync", no_room, "No space left on device", "expected room for it"),
     "not to be renamed": ("one", "os.replace", refused, "Permission denied", OURS),
 }
 
@@ -103,7 +104,12 @@ def test_a_failure_is_one_line_and_leaves_everything_as_it_was(tmp_path, monkeyp
     with pytest.raises(NotWritten) as error:
         write_text(path, "new", hint="name another")
     monkeypatch.undo()
-    said = f"{path}: cannot be written ({found}); {expected}. Hint: name another."
+    room, hint = "", "name another"
+    if function == "os.fsync":
+        about = room_at(str(path))
+        room = f", with {about} and 3 bytes needed on {about.mount}"
+        hint = f"make room there; or {hint}"
+    said = f"{path}: cannot be written ({found}){room}; {expected}. Hint: {hint}."
     assert str(error.value) == said
     assert isinstance(error.value, UserMistake) and isinstance(error.value, OSError)
     assert (tmp_path / "one").read_text() == (tmp_path / "file").read_text() == "old"

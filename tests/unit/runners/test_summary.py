@@ -138,6 +138,18 @@ def test_status_and_exit_code(changes, status, exit_code):
     assert EXIT_CODES[status] == exit_code
 
 
+@pytest.mark.parametrize("publishes", [True, False])
+@pytest.mark.parametrize("blessed", [True, False])
+def test_a_condition_that_keeps_a_refused_model_from_its_pusher_is_a_refusal(blessed, publishes):
+    why = told(blessed, pushed_to=None)
+    why["pusher"] |= {"execution": None, "state": None, "pushed": None}
+    pusher = NodeResult("Pusher", NodeState.NOT_TRIGGERED, publishes=publishes)
+    found = outcome(nodes=[pusher], pushed_to=None, why=why)
+    refused = publishes and not blessed  # of a blessed model the condition was another one
+    assert found.status == ("refused" if refused else "completed")
+    assert EXIT_CODES[found.status] == (3 if refused else 0)
+
+
 @pytest.mark.parametrize("state", ["FAILED", "SKIPPED", "RUNNING", "WAITING"])
 def test_a_node_that_did_not_end_well_is_a_failed_run_even_if_something_was_pushed(state):
     assert outcome(nodes=[NodeResult("Pusher", NodeState[state])]).status == "failed"

@@ -12,7 +12,9 @@ from fareline.errors import UserMistake
 from lineage.answers.models.models import best_by, list_models, metric_names, sort_by
 from lineage.answers.models.view import models_as_json, models_as_table
 from lineage.graph.graph import Graph
+from lineage.ids import find_model
 from lineage.store.open import open_store
+from tests.stores.published import make_workspace
 from tests.stores.writer import CACHED, StoreWriter, artifact
 
 METRICS = {
@@ -158,3 +160,54 @@ def test_a_model_that_a_later_run_refused_was_blessed_before(path):
     shown = models_as_json(listed(path), "created")["models"]
     entries = {entry["run"]: entry for entry in shown}
     assert [entries[run]["was_blessed"] for run in ("r4", "r1")] == [True, False]
+
+
+def test_a_question_that_was_asked_of_a_pushed_model_later_takes_nothing_back(tmp_path):
+    place = make_workspace(tmp_path / "workspace")
+    model = find_model(place.graph(), "live")
+    refusal = {"evaluation": [artifact("/e9")], "blessing": [artifact("/b9", blessed=0)]}
+    inputs = [("model", model.id)]
+    place.writer.add_execution("taxi", "what-if", "Evaluator", outputs=refusal, inputs=inputs)
+    [row] = [row for row in list_models(place.graph()) if row.facts.live]
+    assert (row.facts.blessed, row.facts.blessed_words) == (True, "yes (later no: Evaluator)")
+    later = [{"by": "Evaluator@what-if", "blessed": False}]
+    [shown] = models_as_json([row], "created")["models"]
+    assert (shown["blessed"], shown["later_verdicts"]) == (True, later)
+
+    def ask(*words):
+        ran = CliRunner().invoke(cli.app, [*words, "--workspace", str(place.root)])
+        assert ran.exit_code == 0, ran.output
+        return ran.stdout
+
+    # Every answer about what is published says the same, also of a copy that a person made.
+    for _ in ("pushed", "brought back"):
+        top = json.loads(ask("models", "--json"))["destinations"][0]["versions"][0]
+        assert (top["state"], top["blessed"], top["later_verdicts"]) == ("live", True, later)
+        assert top["verdicts"] == {"Evaluator": True, "InfraValidator": True}
+        assert f"  {top['version']}: later refused by Evaluator@what-if" in ask("models")
+        described = json.loads(ask("lineage", "show", model.key, "--json"))["model"]
+        assert (described["pushes"][-1]["blessed"], described["pushes"][-1]["later"]) == (
+            True,
+            later,
+        )
+        assert "yes (later no: Evaluator)" in ask("lineage", "models")
+        ask("rollback", "--reason", "planted")
+        ask("promote", "--to", "3")
+
+
+def test_the_verdict_of_a_push_is_the_one_that_its_pusher_read(path):
+    writer = StoreWriter(path)
+    writer.add_execution("taxi", "r6", "Trainer", outputs={"model": [artifact("/m6")]})
+    made = [("model", writer.artifact_ids[0])]
+    verdicts = []
+    for uri, blessed in (("/yes", 1), ("/no", 0)):
+        output = {"blessing": [artifact(uri, blessed=blessed)]}
+        writer.add_execution("taxi", f"r6{uri}", "Evaluator", outputs=output, inputs=made)
+        verdicts.append(("model_blessing", writer.artifact_ids[0]))
+    pushed = artifact("/p6", pushed=1, pushed_destination="/serving/x/6", pushed_version="6")
+    # Two at once: the one that pushes read the first verdict, though a second is there by then.
+    writer.add_execution(
+        "taxi", "r6", "Pusher", outputs={"pushed_model": [pushed]}, inputs=[*made, verdicts[0]]
+    )
+    [row] = [row for row in listed(path) if row.facts.run_id == "r6"]
+    assert row.facts.blessed_words == "yes (later no: Evaluator)"

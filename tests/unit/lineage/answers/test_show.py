@@ -102,6 +102,8 @@ def test_of_many_evaluations_the_latest_is_drawn_and_the_others_are_counted(reco
     assert "    earlier evaluations: 9 (--json)" in lines
     assert "    earlier blessings: 9 (--json)" in lines
     assert "    schema:" in lines
+    assert "        blessed: no" in lines
+    assert "        later: no, by Evaluator@run-11" in lines
     assert not [line for line in lines if "… and more" in line]
 
 
@@ -163,6 +165,8 @@ def test_a_model_with_all_that_belongs_to_it(recorded, tmp_path):
                 "destination": "/serving",
                 "version": "7",
                 "live": True,
+                "blessed": False,
+                "later": [],
             }
         ],
     }

@@ -106,6 +106,40 @@ def test_a_condition_decides_and_what_depends_on_it_follows(runner, value, state
     assert result.state == "SUCCEEDED"
 
 
+OUTPUT_FILE = "{{$.outputs.output_file}}"
+
+
+@pytest.mark.parametrize(("blessed", "outcome"), [(0, "refused"), (1, "pushed")])
+@pytest.mark.parametrize("judge", ["ModelBlessing", "InfraBlessing"])
+def test_a_refused_model_is_refused_though_a_condition_holds_the_pusher_back(
+    runner, graph, judge, blessed, outcome
+):
+    def titled(name, key, title):
+        definitions = spec.spec["components"][name]["outputDefinitions"]["artifacts"]
+        definitions[key]["artifactType"] = {"instanceSchema": f"title: tfx.{title}\ntype: object"}
+
+    def said(key, **values):
+        content = {"artifacts": {key: {"artifacts": [{"metadata": values}]}}}
+        return shell("printf %s \"$1\" > $0", OUTPUT_FILE, json.dumps(content))
+
+    spec = SpecBuilder()
+    spec.add("Judge", said("model", blessed=blessed), outputs=["model"])
+    titled("Judge", "model", judge)
+    condition = "inputs.artifacts['model'].artifacts[0].metadata['blessed'] == 1.0"
+    spec.add(
+        "Push",
+        said("pushed", pushed=1),
+        {"model": from_task("Judge", "model")},
+        outputs=["pushed"],
+        triggerPolicy={"condition": condition},
+    )
+    titled("Push", "pushed", "PushedModel")
+    result = runner.run(spec)
+    assert result.state == "SUCCEEDED", [str(node.error) for node in result.nodes]
+    assert [run.outcome for run in list_runs(graph())] == [outcome]
+    assert {node.name: node.publishes for node in result.nodes} == {"Judge": False, "Push": True}
+
+
 def with_exit_handler(script):
     """As TFX compiles it: the tasks in a pipeline of their own, the handler after that."""
     spec = SpecBuilder()
