@@ -16,6 +16,7 @@ from cli import (
     compile,
     data,
     doctor,
+    help,
     init,
     lineage,
     logs,
@@ -28,27 +29,36 @@ from cli import (
     schema,
     serve,
     settings,
+    status,
     submit,
     version,
     why,
 )
+from cli.lineage import runs
+from cli.parser import PANELS, App, MistypedError, explain
 from fareline.disk import disk_error
-from fareline.errors import FarelineError, Interrupted
+from fareline.errors import FarelineError, Interrupted, UserMistake
 from fareline.start import what_is_in_the_way
 from runners import stopping
 
-app = typer.Typer(
-    help="From raw trips to a published model: run a TFX pipeline and ask where models came from.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
+app = App(
+    help="From raw rows to a published model: run a TFX pipeline, and ask where models came from.",
+    add_completion=True,
 )
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _global_options(
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show tracebacks; anywhere in the line.")
+    ] = False,
+    shows_version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True)
+    ] = False,
 ) -> None:
+    if shows_version:
+        version.version()
+        raise typer.Exit
     _Debug.on = debug
     # Before it is imported: ML Metadata announces every connection to PostgreSQL on stderr.
     os.environ.setdefault("GLOG_minloglevel", "2")
@@ -60,26 +70,30 @@ class _Debug:
     on = False
 
 
-app.command()(init.init)
-app.command()(run.run)
-app.command("compile")(compile.compile_)
-app.command()(check.check)
-app.command()(settings.settings)
-app.command()(submit.submit)
-app.command()(why.why)
-app.command()(logs.logs)
-app.command()(report.report)
-app.command()(models.models)
-app.command()(rollback.rollback)
-app.command()(promote.promote)
-app.command()(predict.predict)
-app.command()(serve.serve)
-app.add_typer(baseline.app, name="baseline")
-app.add_typer(data.app, name="data")
-app.add_typer(lineage.app, name="lineage")
-app.add_typer(schema.app, name="schema")
-app.command()(doctor.doctor)
-app.command()(version.version)
+RUN, DATA, MODELS, LINEAGE, DEPLOY, INSPECT = PANELS
+app.command(rich_help_panel=RUN)(check.check)
+app.command(rich_help_panel=RUN)(init.init)
+app.command(rich_help_panel=RUN)(run.run)
+app.command(rich_help_panel=RUN)(settings.settings)
+app.add_typer(data.app, name="data", rich_help_panel=DATA)
+app.add_typer(schema.app, name="schema", rich_help_panel=DATA)
+app.add_typer(baseline.app, name="baseline", rich_help_panel=MODELS)
+app.command(rich_help_panel=MODELS)(models.models)
+app.command(rich_help_panel=MODELS)(predict.predict)
+app.command(rich_help_panel=MODELS)(promote.promote)
+app.command(rich_help_panel=MODELS)(rollback.rollback)
+app.command(rich_help_panel=MODELS)(serve.serve)
+app.add_typer(lineage.app, name="lineage", rich_help_panel=LINEAGE)
+app.command(rich_help_panel=LINEAGE)(runs.runs)
+app.command(rich_help_panel=LINEAGE)(why.why)
+app.command("compile", rich_help_panel=DEPLOY)(compile.compile_)
+app.command(rich_help_panel=DEPLOY)(submit.submit)
+app.command(rich_help_panel=INSPECT)(doctor.doctor)
+app.command("help", rich_help_panel=INSPECT)(help.help_)
+app.command(rich_help_panel=INSPECT)(logs.logs)
+app.command(rich_help_panel=INSPECT)(report.report)
+app.command(rich_help_panel=INSPECT)(status.status)
+app.command(rich_help_panel=INSPECT)(version.version)
 
 
 def main() -> None:
@@ -93,11 +107,16 @@ _TYPER_INTERRUPTED = 130  # what typer ends with where a command lets a Keyboard
 def _run_app() -> int:
     stopping.heed_signals()
     try:
-        app(prog_name="fareline")
+        words = _with_debug_first(sys.argv[1:])
+        ended = app(args=words, prog_name="fareline", standalone_mode=False)
+        return _interrupted() if ended == _TYPER_INTERRUPTED else ended or 0
     except SystemExit as error:
-        if error.code == _TYPER_INTERRUPTED:
-            return _interrupted()
         return error.code if isinstance(error.code, int) else int(bool(error.code))
+    except MistypedError as error:
+        known = explain(error)
+        if known is not None:
+            print(f"fareline: {known}", file=sys.stderr)
+        return UserMistake.exit_code
     except FarelineError as error:
         if _Debug.on:
             traceback.print_exc()
@@ -118,6 +137,14 @@ def _run_app() -> int:
         )
         return 1
     return 0
+
+
+def _with_debug_first(words: list[str]) -> list[str]:
+    """The line with `--debug`, wherever it stands before `--`, where the parser expects it."""
+    end = words.index("--") if "--" in words else len(words)
+    if "--debug" not in words[:end]:
+        return words
+    return ["--debug", *(word for word in words[:end] if word != "--debug"), *words[end:]]
 
 
 def _interrupted() -> int:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def check(
     runner: Annotated[
         str | None,
-        typer.Argument(metavar="[kubeflow|vertex]", help="Where. [default: this machine]"),
+        typer.Argument(metavar="[kubeflow|vertex]", help="Where.", show_default="this machine"),
     ] = None,
     old_runner: Annotated[
         str | None, typer.Option("--runner", metavar="kubeflow|vertex", hidden=True)

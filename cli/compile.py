@@ -16,7 +16,7 @@ def compile_(
     runner: RunnerArgument,
     output: Annotated[
         Path | None,
-        output_option("FILE", "File to write. [default: NAME.yaml or NAME.json]"),
+        output_option("FILE", "File to write.", "NAME.yaml or NAME.json"),
     ] = None,
     config: ConfigOption = None,
     overrides: SetOption = None,

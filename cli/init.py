@@ -28,7 +28,8 @@ def init(
         str | None, typer.Option(metavar="COLUMN", help="What is to be predicted.")
     ] = None,
     name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of the pipeline. [default: of the data]")
+        str | None,
+        typer.Option(metavar="NAME", help="Of the pipeline.", show_default="that of the data"),
     ] = None,
     output: Annotated[Path, output_option("DIR", "Where the two files go.")] = Path(),
     sql: Annotated[

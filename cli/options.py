@@ -9,7 +9,14 @@ DEFAULT_WORKSPACE = Path("workspace")
 EXIT_FOUND = 3  # the answer is that something differs, is missing or was refused; nothing failed
 
 WorkspaceOption = Annotated[
-    Path, typer.Option("--workspace", help="Folder of metadata, artifacts and pushed models.")
+    Path,
+    typer.Option(
+        "--workspace",
+        "-w",
+        metavar="DIR",
+        envvar="FARELINE_WORKSPACE",
+        help="Folder of metadata, artifacts and pushed models.",
+    ),
 ]
 StoreOption = Annotated[
     str | None,
@@ -22,7 +29,15 @@ StoreOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 ConfigOption = Annotated[
-    Path | None, typer.Option("--config", help="Settings file. [default: the taxi pipeline]")
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="FILE",
+        envvar="FARELINE_CONFIG",
+        help="Settings file.",
+        show_default="the taxi pipeline",
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,
@@ -108,11 +123,13 @@ def format_option() -> Any:
     return typer.Option("--format", help="Of what is written.")
 
 
-def output_option(metavar: str, help_text: str) -> Any:
+def output_option(metavar: str, help_text: str, default: str | None = None) -> Any:
     """`--output`, which is a file or a folder.
 
     Args:
         metavar: FILE or DIR.
         help_text: What goes there.
+        default: What help says of it where the value does not.
     """
-    return typer.Option("--output", "-o", metavar=metavar, help=help_text)
+    shown = True if default is None else default
+    return typer.Option("--output", "-o", metavar=metavar, help=help_text, show_default=shown)

@@ -26,7 +26,7 @@ def report(
     ] = "latest",
     output: Annotated[
         Path | None,
-        output_option("FILE", "Where to. [default: reports/RUN.html in the workspace]"),
+        output_option("FILE", "Where to.", "reports/RUN.html in the workspace"),
     ] = None,
     open_browser: OpenOption = False,
     compare: Annotated[

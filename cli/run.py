@@ -25,7 +25,9 @@ def run(
     overrides: SetOption = None,
     span: Annotated[
         int | None,
-        typer.Option("--span", min=0, metavar="N", help="Newest span to read. [default: latest]"),
+        typer.Option(
+            "--span", min=0, metavar="N", help="Newest span to read.", show_default="latest"
+        ),
     ] = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Execute every node.")] = False,

@@ -33,7 +33,7 @@ def serve(
     config: ConfigOption = None,
     name: Annotated[
         str | None,
-        typer.Option("--name", help="Model name. [default: the pipeline's, or the folder's]"),
+        typer.Option("--name", help="Model name.", show_default="the pipeline's, or the folder's"),
     ] = None,
     host: HostOption = "127.0.0.1",
     grpc_port: Annotated[

@@ -28,7 +28,9 @@ _TEXTS = {
     "file name too long": _TOO_LONG,
 }
 _ERRNO = re.compile(r"\berrno:? ?(?:= )?(\d+)\b", re.I)  # HDF5: `errno = 28`; Python: `[Errno 28]`
-_FILE = re.compile(r"filename = '([^']+)'|(?:'|\")(/[^'\"\n]+)(?:'|\")|(?:^|(?<=[\s=:]))(/[^\s:;,'\"]+)")
+_FILE = re.compile(
+    r"filename = '([^']+)'|(?:'|\")(/[^'\"\n]+)(?:'|\")|(?:^|(?<=[\s=:]))(/[^\s:;,'\"]+)"
+)
 _NAME_BYTES = 255
 _WORDS = {
     _FULL: ("is full", "expected room for what is written", "make room there, or use another disk"),

@@ -1,12 +1,10 @@
 """`fareline baseline …`: which model new ones are compared with."""
 
-import typer
-
 from cli.baseline import pin, reset, show, unpin
+from cli.parser import App
 
-app = typer.Typer(
+app = App(
     help="Which model new ones are compared with: the latest blessed one, unless it is decided.",
-    no_args_is_help=True,
 )
 app.command()(pin.pin)
 app.command()(reset.reset)

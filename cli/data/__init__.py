@@ -1,12 +1,10 @@
 """`fareline data …`: generated rows, spans, questions to examples."""
 
-import typer
-
 from cli.data import generate, query, spans
+from cli.parser import App
 
-app = typer.Typer(
+app = App(
     help="Generate taxi-like data; cut data into spans; ask examples.",
-    no_args_is_help=True,
 )
 app.command()(query.query)
 app.command()(generate.generate)

@@ -28,11 +28,13 @@ def query(
         str, typer.Argument(help="SQL, such as: payment_type = 'Cash' and trip_miles > 10")
     ],
     split: Annotated[
-        str | None, typer.Option("--split", help="Ask this one alone. [default: all]")
+        str | None, typer.Option("--split", help="Ask this one alone.", show_default="all")
     ] = None,
     run: Annotated[
         str | None,
-        typer.Option("--run", help="Run whose Examples are asked. [default: the latest with some]"),
+        typer.Option(
+            "--run", help="Run whose Examples are asked.", show_default="the latest with some"
+        ),
     ] = None,
     artifact: Annotated[
         str | None, typer.Option("--artifact", help="Examples to ask, such as Examples:12.")

@@ -33,7 +33,9 @@ def spans(
     by: Annotated[Period, typer.Option("--by", help="Length of a span.")],
     source: Annotated[
         Path | None,
-        typer.Option("--from", metavar="PATH", help="CSV file or folder. [default: the taxi data]"),
+        typer.Option(
+            "--from", metavar="PATH", help="CSV file or folder.", show_default="the taxi data"
+        ),
     ] = None,
     column: Annotated[
         str, typer.Option("--column", help="Seconds since 1970, cut as UTC.")

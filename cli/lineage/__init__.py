@@ -1,7 +1,5 @@
 """`fareline lineage …`: a module a question. Light: no TFX, no TensorFlow."""
 
-import typer
-
 from cli.lineage import (
     diff,
     downstream,
@@ -19,8 +17,9 @@ from cli.lineage import (
     upstream,
     verify,
 )
+from cli.parser import App
 
-app = typer.Typer(help="Questions to the metadata store.", no_args_is_help=True)
+app = App(help="Questions to the metadata store.")
 app.command()(diff.diff)
 app.command()(downstream.downstream)
 app.command()(explain_cache.explain_cache)

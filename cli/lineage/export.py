@@ -42,13 +42,14 @@ def export(
         typer.Argument(
             metavar="ID",
             help="A run or pipeline: all of it. An artifact or execution: its upstream and "
-            "downstream. [default: the last run]",
+            "downstream.",
+            show_default="the last run",
         ),
     ] = None,
     kind: Annotated[Format, format_option()] = Format.JSON,
     output: Annotated[
         Path | None,
-        output_option("FILE", "Where to. [default: stdout]"),
+        output_option("FILE", "Where to.", "stdout"),
     ] = None,
     everything: ShowAllOption = False,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,

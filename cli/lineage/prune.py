@@ -34,7 +34,7 @@ def prune(
     ] = False,
     root: Annotated[
         list[Path] | None,
-        typer.Option(help="Folder below which payloads may go. [default: the workspace's]"),
+        typer.Option(help="Folder below which payloads may go.", show_default="the workspace's"),
     ] = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     store: StoreOption = None,

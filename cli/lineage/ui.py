@@ -22,7 +22,7 @@ DEFAULT_PORT = 8787
 def ui(
     target: Annotated[
         str | None,
-        typer.Argument(metavar="ID", help="What to open on. [default: the last run]"),
+        typer.Argument(metavar="ID", help="What to open on.", show_default="the last run"),
     ] = None,
     port: Annotated[
         int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes any free one.")

@@ -1,12 +1,10 @@
 """`fareline schema …`: the review of the schema, the contract for the data."""
 
-import typer
-
+from cli.parser import App
 from cli.schema import accept, check, diff, infer, log, propose
 
-app = typer.Typer(
+app = App(
     help="Review the schema: the contract for the data.",
-    no_args_is_help=True,
 )
 app.command()(infer.infer)
 app.command()(diff.diff)

@@ -22,7 +22,7 @@ def accept(
     proposal: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[PROPOSAL]", help="From `schema propose`. [default: what diff says]"
+            metavar="[PROPOSAL]", help="From `schema propose`.", show_default="what diff says"
         ),
     ] = None,
     only: Annotated[

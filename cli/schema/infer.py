@@ -17,7 +17,7 @@ def infer(
     output: Annotated[Path, output_option("FILE", "A new file.")] = Path("schema.pbtxt"),
     label: Annotated[
         str | None,
-        typer.Option(metavar="COLUMN", help="Not in SERVING. [default: that of the settings]"),
+        typer.Option(metavar="COLUMN", help="Not in SERVING.", show_default="that of the settings"),
     ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,

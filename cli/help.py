@@ -1,0 +1,32 @@
+"""`fareline help`: what `--help` of a command says."""
+
+import difflib
+from typing import Annotated
+
+import typer
+
+from cli.answer import say
+from fareline.errors import UserMistake
+
+
+def help_(
+    context: typer.Context,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[COMMAND]...", help="Such as run, or lineage show."),
+    ] = None,
+) -> None:
+    """Show the help of a command; without one, all commands."""
+    found = context.find_root()
+    for word in words or ():
+        commands = getattr(found.command, "commands", {})
+        if word not in commands:
+            near = difflib.get_close_matches(word, commands, 1) or list(commands)[:3]
+            raise UserMistake.explain(
+                word,
+                f"`{found.command_path}` has no such command",
+                f"expected such as {', '.join(near)}" if near else "expected nothing after it",
+                f"`{found.command_path} --help` lists them",
+            )
+        found = type(context)(commands[word], info_name=word, parent=found)
+    say(found.get_help())

@@ -1,0 +1,103 @@
+"""The parser of the command line: Typer's, with our help, order of commands and errors."""
+
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from cli.examples import EXAMPLES
+from fareline.errors import UserMistake
+
+# What the parser raises for a line that it cannot take; Typer has no public name for it.
+MistypedError = typer.BadParameter.__base__
+_HELP = ("-h", "--help")
+PANELS = ("Run", "Data", "Models", "Lineage", "Deploy", "Inspect")
+_TYPES = {
+    "<path>": "PATH", "<str>": "TEXT", "<list[str]>": "TEXT", "<int>": "N", "<int range>": "N",
+    "<float>": "NUMBER", "<float range>": "NUMBER",
+}  # fmt: skip
+
+
+class _Help:
+    """What commands and groups have in common."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """As Typer's, where help names values in capitals and says nothing of a flag's type."""
+        params = super().get_params(ctx)
+        for param in params:
+            if param.param_type_name == "argument":
+                param.display_type_rich = lambda ctx: None  # its name is shown already
+            elif param.metavar is None:
+                shown = "" if param.is_flag else param.display_type(ctx)
+                param.metavar = _TYPES.get(shown, shown.strip("<>"))
+        return params
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """As Typer's, with the example of the command below."""
+        words = ctx.command_path.split()[1:]
+        example = EXAMPLES.get(" ".join(words))
+        if example is not None:
+            self.epilog = f"Example: {example}".replace("[", r"\[")
+        super().format_help(ctx, formatter)
+
+
+class Command(_Help, TyperCommand):
+    """A command."""
+
+
+class Group(_Help, TyperGroup):
+    """A group of commands, which its help lists by panel and alphabet."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """By panel, in the order of `PANELS`; in a panel by name."""
+
+        def place(name: str) -> tuple[int, str]:
+            panel = self.commands[name].rich_help_panel
+            return (PANELS.index(panel) if panel in PANELS else 0), name
+
+        return sorted(self.commands, key=place)
+
+
+class App(typer.Typer):
+    """`typer.Typer` with our help, for the whole command line or a group of it.
+
+    Args:
+        **settings: As Typer takes them.
+    """
+
+    def __init__(self, **settings: Any):
+        super().__init__(
+            cls=Group,
+            no_args_is_help=True,
+            context_settings={"help_option_names": _HELP},
+            pretty_exceptions_enable=False,
+            **settings,
+        )
+
+    def command(self, *arguments: Any, **settings: Any) -> Any:
+        """As Typer's."""
+        return super().command(*arguments, cls=Command, **settings)
+
+
+def explain(error: Any) -> UserMistake | None:
+    """What the parser did not understand, in our words; None where the help was all it had to say.
+
+    Args:
+        error: A `MistypedError`.
+    """
+    path = error.ctx.command_path if error.ctx is not None else "fareline"
+    if type(error).__name__ == "NoArgsIsHelpError":
+        sys.stderr.write(error.format_message())
+        return None
+    said, _, guess = error.format_message().partition(" Did you mean ")
+    said = said.partition(" (Possible options: ")[0]
+    near = " or ".join(getattr(error, "possibilities", None) or ())
+    near = near or guess.strip("() ?").replace("'", "")
+    hint = f"did you mean {near}? " if near else ""
+    return UserMistake.explain(
+        path.partition(" ")[2] or "the command line",
+        said.strip().rstrip("."),
+        "expected what its help lists",
+        f"{hint}type `{path} --help`",
+    )

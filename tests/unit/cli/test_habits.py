@@ -1,0 +1,218 @@
+"""What people type without thinking, since other command lines take it."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+import typer.main
+from typer.testing import CliRunner
+
+import fareline
+from cli import app as cli
+from cli.examples import EXAMPLES
+from cli.parser import PANELS
+from fareline.packages import CHECKOUT
+from tests.stores.writer import COMPLETE, StoreWriter
+
+USAGE = "Usage: fareline"
+NO_STORE = "no such file; expected a metadata store"
+
+
+@pytest.fixture
+def type_line(monkeypatch, capsys, tmp_path):
+    """Types a line in an empty folder; returns exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words):
+        monkeypatch.setattr(cli._Debug, "on", False)
+        monkeypatch.setattr(sys, "argv", ["fareline", *words])
+        code = cli._run_app()
+        return (code, *capsys.readouterr())
+
+    return run
+
+
+# The line, the exit code, and what is said where.
+HABITS = [
+    ("--version", 0, f"^{re.escape(fareline.__version__)}$", ""),
+    ("version", 0, f"^{re.escape(fareline.__version__)}$", ""),
+    ("-h", 0, USAGE, ""),
+    ("--help", 0, USAGE, ""),
+    ("help", 0, USAGE, ""),
+    ("help run", 0, f"{USAGE} run", ""),
+    ("help lineage show", 0, f"{USAGE} lineage show", ""),
+    ("help lineage", 0, f"{USAGE} lineage", ""),
+    ("help runn", 2, "", "runn: .* expected such as run"),
+    ("help run more", 2, "", "more: `fareline run` has no such command"),
+    ("run -h", 0, f"{USAGE} run", ""),
+    ("lineage show -h", 0, f"{USAGE} lineage show", ""),
+    ("", 2, USAGE, ""),
+    ("lineage", 2, f"{USAGE} lineage", ""),
+    ("runn", 2, "", "^fareline: .*No such command 'runn'.*did you mean run"),
+    ("lineage shwo", 2, "", "^fareline: lineage: No such command 'shwo'.*did you mean show"),
+    ("run --sett a=1", 2, "", "^fareline: run: No such option: --sett;.*did you mean --set"),
+    ("run --set", 2, "", "^fareline: .*'--set' requires an argument"),
+    ("run surplus", 2, "", r"^fareline: run: .*extra argument.*surplus"),
+    ("run --span soon", 2, "", "^fareline: run: .*'--span'.*integer"),
+    ("lineage runs --limit 0", 2, "", "^fareline: lineage runs: .*'--limit'"),
+    ("compile", 2, "", "^fareline: compile: Missing argument 'kubeflow|vertex'"),
+    ("lineage path A:1", 2, "", "^fareline: lineage path: Missing argument 'B'"),
+    ("data generate", 2, "", "^fareline: data generate: Missing option '--output'"),
+    ("runs -w nowhere", 2, "", f"nowhere/metadata.db: {NO_STORE}"),
+    ("runs --workspace nowhere", 2, "", f"nowhere/metadata.db: {NO_STORE}"),
+    ("status -w nowhere", 2, "", f"nowhere/metadata.db: {NO_STORE}"),
+    ("settings -c none.yaml", 2, "", "none.yaml: "),
+    ("settings --config=none.yaml", 2, "", "none.yaml: "),
+    ("--debug runs", 2, "", "Traceback"),
+    ("runs --debug", 2, "", "Traceback"),
+    ("runs --json --debug -w nowhere", 2, "", "Traceback"),
+    ("help -- --debug", 2, "", "--debug: `fareline` has no such command"),
+]
+
+
+@pytest.mark.parametrize(("line", "code", "out", "err"), HABITS, ids=[h[0] for h in HABITS])
+def test_a_line_that_other_tools_take(type_line, line, code, out, err):
+    ended, said, complained = type_line(*shlex.split(line))
+    assert ended == code, said + complained
+    assert re.search(out, said, re.MULTILINE), said
+    assert bool(out) == bool(said.strip())
+    assert re.search(err, complained, re.MULTILINE), complained
+    assert bool(err) == bool(complained.strip())
+    if code == 2 and not re.search("Traceback|Usage", err):
+        assert complained.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "said"),
+    [
+        ("FARELINE_WORKSPACE", "runs", f"elsewhere/metadata.db: {NO_STORE}"),
+        ("FARELINE_CONFIG", "settings", "elsewhere: "),
+    ],
+)
+def test_what_is_always_the_same_stands_in_the_environment(
+    type_line, monkeypatch, name, line, said
+):
+    monkeypatch.setenv(name, "elsewhere")
+    assert said in type_line(line)[2]
+    # The command line goes first.
+    option = "-w" if name == "FARELINE_WORKSPACE" else "-c"
+    assert "elsewhere" not in type_line(line, option, "here")[2]
+
+
+def commands(group, words=()):
+    """Each command with its words."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*words, name))
+        else:
+            yield " ".join((*words, name)), command
+
+
+COMMANDS = dict(commands(typer.main.get_command(cli.app)))
+
+
+def test_every_command_has_an_example_and_no_other():
+    assert set(EXAMPLES) == set(COMMANDS)
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_the_example_in_the_help_of_a_command_can_be_typed(words, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    program, *typed = shlex.split(EXAMPLES[words])
+    count = len(words.split())
+    assert (program, typed[:count]) == ("fareline", words.split())
+    COMMANDS[words].make_context(words, typed[count:])  # raises what the parser does not take
+    shown = CliRunner().invoke(cli.app, [*words.split(), "--help"], prog_name="fareline").output
+    assert f"Example: {EXAMPLES[words]}" in " ".join(shown.split())
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_help_has_no_names_of_python_types_and_no_line_beyond_80(words, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = CliRunner().invoke(cli.app, [*words.split(), "--help"], prog_name="fareline").output
+    assert not re.search(r"<\w+.*?>", shown)
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_commands_stand_in_panels_by_the_alphabet():
+    shown = CliRunner().invoke(cli.app, ["--help"], prog_name="fareline").output
+    panels = re.findall(r"╭─ (\w+) ", shown)
+    assert panels == ["Options", *PANELS]
+    rows = re.findall(r"╭─ (\w+) |│ (\w+)  ", shown)
+    names = {}
+    for panel, name in rows:
+        if panel:
+            names[panel] = []
+        else:
+            names[next(reversed(names))].append(name)
+    assert names["Models"] == ["baseline", "models", "predict", "promote", "rollback", "serve"]
+    for panel in PANELS:
+        assert names[panel] == sorted(names[panel])
+
+
+def test_defaults_that_no_value_says_are_in_the_help():
+    shown = " ".join(CliRunner().invoke(cli.app, ["run", "--help"]).output.split())
+    assert "[default: (latest)]" in shown
+    assert "the taxi pipeline" in shown
+
+
+COMPLETED = [
+    ("fareline lin", ["lineage"]),
+    ("fareline lineage sh", ["show"]),
+    ("fareline run --sp", ["--span", "--spec"]),
+]
+
+
+@pytest.mark.parametrize(("line", "expected"), COMPLETED)
+def test_bash_completes(line, expected, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    program = tmp_path / "fareline"
+    program.write_text(
+        f"#!/bin/sh\nexec {sys.executable} -c 'from cli.app import main; main()' \"$@\"\n"
+    )
+    program.chmod(0o755)
+    environment["PATH"] = f"{tmp_path}{os.pathsep}{environment['PATH']}"
+    words = line.split()
+    script = (
+        'eval "$(_FARELINE_COMPLETE=source_bash fareline)"\n'
+        f"COMP_WORDS=({line})\nCOMP_CWORD={len(words) - 1}\n_fareline_completion fareline\n"
+        'printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    done = subprocess.run(
+        ["bash", "-c", script], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split() == expected
+
+
+@pytest.mark.parametrize(
+    ("shell", "variables"),
+    [("zsh", {}), ("fish", {"_TYPER_COMPLETE_FISH_ACTION": "get-args"})],
+)
+@pytest.mark.parametrize(("line", "expected"), COMPLETED)
+def test_other_shells_are_told_what_they_ask_for(
+    type_line, monkeypatch, shell, variables, line, expected
+):
+    variables = {**variables, "_FARELINE_COMPLETE": f"complete_{shell}"}
+    for name, value in (*variables.items(), ("_TYPER_COMPLETE_ARGS", line)):
+        monkeypatch.setenv(name, value)
+    _, said, _ = type_line()
+    assert all(word in said for word in expected)
+    assert "--json" not in said
+
+
+def test_status_says_what_is_live_what_ran_and_what_drifted(type_line, tmp_path):
+    (tmp_path / "workspace").mkdir()
+    writer = StoreWriter(tmp_path / "workspace" / "metadata.db")
+    writer.add_run("taxi", "run-1", 1_767_268_800_000, {"ExampleGen": (COMPLETE, 3)})
+    code, said, err = type_line("status")
+    assert (code, err) == (0, "")
+    assert [line.split() for line in said.splitlines()] == [
+        ["live", "none"],
+        ["last", "run", "run-1", "complete", "after", "3.0", "s"],
+        ["running", "nothing"],
+        ["alarm", "none"],
+    ]
