@@ -23,6 +23,7 @@ from data.reading.values import FLOAT, INT, STRING
 LIST, OTHER = "list", "other"  # types of which no feature can be made
 MOST_VALUES = 1_000  # whose counts are kept
 _LOOKED_AT = 1_000  # distinct texts
+_EXACT = 2**53  # below it a float is the whole number that was written
 
 
 @dataclasses.dataclass
@@ -78,7 +79,9 @@ class Facts:
         """Whether they are whole numbers, be they written as floats."""
         if self.type == INT:
             return True
-        return self.type == FLOAT and bool(self.counts) and _all_whole(self.array)
+        if self.type != FLOAT or not self.counts or max(-self.low, self.high) >= _EXACT:
+            return False
+        return _all_whole(self.array)
 
     @property
     def examples(self) -> list[str]:

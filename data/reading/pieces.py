@@ -23,14 +23,16 @@ from data.reading.csv_blocks import Block, iter_blocks, read_header, unpacked
 from data.reading.csv_header import COMMAS, CsvFormat
 from data.reading.kinds import kind_of_cells
 from data.reading.missing import Missing, spellings_of, without_spelled
+from data.reading.rows_json import kinds_of_objects, read_objects
 from data.reading.values import STRING
 from fareline.errors import DataError
 
 PIECE_BYTES = 30 << 20  # of a file: enough for some seconds of work
 CSV, PARQUET, ARROW, EXAMPLES = "csv", "parquet", "arrow", "tfrecord"
+JSON_LINES = "json lines"
 FORMATS = {
     ".csv": CSV, ".csv.gz": CSV, ".parquet": PARQUET, ".arrow": ARROW, ".feather": ARROW,
-    ".tfrecord": EXAMPLES, ".tfrecord.gz": EXAMPLES,
+    ".tfrecord": EXAMPLES, ".tfrecord.gz": EXAMPLES, ".jsonl": JSON_LINES, ".jsonl.gz": JSON_LINES,
 }  # fmt: skip
 Open = Callable[[str], BinaryIO]
 
@@ -192,6 +194,8 @@ def _read_piece(piece: Piece, kinds: Mapping[str, str], open_file: Open) -> Iter
                     yield read_block(block, piece.path, piece.names, kinds, piece.csv_format)
         elif piece.format == EXAMPLES:
             yield from example_records.read(piece.path, kinds)
+        elif piece.format == JSON_LINES:
+            yield from read_objects(piece.path, kinds, open_file)
         else:
             yield from columnar_files.read(
                 piece.path, piece.format, (piece.start, piece.stop), piece.first_line, kinds,
@@ -216,6 +220,9 @@ def kinds_in(piece: Piece, known: Mapping[str, str], open_file: Open) -> dict[st
     found: dict[str, str] = {}
     if piece.format == EXAMPLES:
         return example_records.kinds(piece.path, known)
+    if piece.format == JSON_LINES:
+        with reading(piece.path):
+            return kinds_of_objects(piece.path, known, open_file)
     if piece.format != CSV:
         return columnar_files.kinds(
             piece.path, piece.format, known, open_file, (piece.start, piece.stop)

@@ -602,6 +602,17 @@ def test_set_of_a_csv_replaces_the_dataset(tmp_path):
 # Paths: those of the file start at the file, those of --set where it was typed.
 
 
+def test_set_of_another_file_keeps_how_files_are_written(tmp_path):
+    source = "source: {csv: trips, csv_format: {separator: ;}, missing: {'?': all}}"
+    path = write(tmp_path, MINIMAL.replace("source: {csv: trips}", source))
+    for override in ("data.source.csv=other", "data.source.csv_format.decimal=','"):
+        found = load_settings(path, [override]).data.source
+        assert (found.csv_format.separator, found.missing) == (";", {"?": "all"})
+        assert found.csv is not None
+    other = load_settings(path, ["data.source.files=x.parquet"]).data.source
+    assert (other.csv, other.csv_format, other.missing) == (None, None, {})
+
+
 @pytest.mark.parametrize("value", ["trips", "trips.csv", "./a/trips.csv", "../trips"])
 def test_paths_in_the_file_start_at_its_folder(tmp_path, monkeypatch, value):
     (tmp_path / "there").mkdir()
