@@ -199,6 +199,8 @@ def _why_code(facts: Facts, families: Mapping[str, int]) -> Judgement | None:
         return None
     if count <= 10 and facts.low >= 1 and facts.high <= 12 and _is_dense(values):
         return Judgement(CODED, MEDIUM, f"{told}, from {facts.low:g} to {facts.high:g}")
+    if count <= 12 and facts.low == 0 and _is_dense(values) and not _look_counted(facts, values):
+        return Judgement(CODED, MEDIUM, f"{told}, from 0, as frequent as no counts are")
     if count == 2:
         return Judgement(CODED, MEDIUM, f"two whole numbers: {_listed(facts)}")
     if count <= 60 and facts.present >= 20 * count and _are_scattered(values):
@@ -216,6 +218,16 @@ def _digits(facts: Facts) -> int:
 
 def _is_dense(values: np.ndarray) -> bool:
     return len(values) >= 0.6 * (values[-1] - values[0] + 1)
+
+
+def _look_counted(facts: Facts, values: np.ndarray) -> bool:
+    """Whether whole numbers from 0 are as frequent as counts: one peak, and few large ones."""
+    rows = np.array([facts.counts[int(value)] for value in values], float)
+    noise = 3 * np.sqrt(rows.max())
+    peak = int(rows.argmax())
+    rises = np.diff(rows[: peak + 1]) >= -noise
+    falls = np.diff(rows[peak:]) <= noise
+    return bool(rises.all() and falls.all() and rows[-1] < 0.5 * rows.max())
 
 
 def _are_scattered(values: np.ndarray) -> bool:

@@ -16,7 +16,7 @@ from pipeline.settings.load import load_settings
 from pipeline.settings.settings import DEFAULT_PATH, Settings
 from schema.curated import column_types, columns_in_environment, load_schema, schema_path
 
-OTHER_SOURCES = dict.fromkeys(("csv", "files", "sql", "bigquery", "csv_format"))
+OTHER_SOURCES = dict.fromkeys(("csv", "files", "sql", "bigquery", "csv_format")) | {"missing": {}}
 MINIMAL = """\
 name: trips
 task: binary
@@ -710,7 +710,7 @@ def test_shares_of_the_splits_keep_their_order():
 
 def test_every_value_of_the_default_file_is_read():
     in_file = yaml.safe_load(DEFAULT_PATH.read_text(encoding="utf-8"))
-    in_file["data"]["source"] |= OTHER_SOURCES | {"missing": {}}
+    in_file["data"]["source"] |= OTHER_SOURCES
     read = load_settings().model_dump(mode="json", by_alias=True)
     for bounds in read["evaluation"]["thresholds"].values():
         if bounds:
