@@ -13,7 +13,13 @@ import pyarrow.compute as pc
 from data.profile.spellings import KNOWN, candidates, spelled_dates, spelled_numbers, spelled_texts
 from data.profile.times import share_of_times
 from data.reading.batches import UNKNOWN
-from data.reading.column_types import held_kind, is_list, plain_array, stored_type
+from data.reading.column_types import (
+    held_kind,
+    is_beyond_int64,
+    is_list,
+    plain_array,
+    stored_type,
+)
 from data.reading.csv_batches import convert_cells
 from data.reading.csv_header import CsvFormat
 from data.reading.missing import number_spelling
@@ -165,9 +171,17 @@ def facts_of_cells(name: str, column: pa.ChunkedArray, csv_format: CsvFormat) ->
         cells = texts.array.cast(pa.string()).cast(pa.binary())
     if kind == UNKNOWN:
         return Facts(name, UNKNOWN, len(cells), len(cells), spellings=spellings)
-    facts = _of_numbers(name, convert_cells(cells, kind, csv_format)[0], kind, spellings)
+    facts = _of_numbers(name, _to_numbers(cells, kind, csv_format), kind, spellings)
     padded = _count_padded(cells) if kind == INT else 0
     return dataclasses.replace(facts, padded=padded)
+
+
+def _to_numbers(cells: pa.Array, kind: str, csv_format: CsvFormat) -> pa.Array:
+    """Cells of which all are numbers."""
+    try:
+        return cells.cast(pa.string()).cast(pa.int64() if kind == INT else pa.float64())
+    except pa.ArrowInvalid:  # with blanks around it, a comma within, or digits of another script
+        return convert_cells(cells, kind, csv_format)[0]
 
 
 def _count_padded(cells: pa.Array) -> int:
@@ -198,7 +212,10 @@ def facts_of_values(name: str, column: pa.ChunkedArray) -> Facts:
         return _of_single_lists(name, array.cast(_large(found)))
     if kind == UNKNOWN or column.null_count == rows:
         return Facts(name, UNKNOWN, rows, rows)
-    array = plain_array(_whole(column), kind)
+    array = _whole(column)
+    if is_beyond_int64(array):  # a number, as the reader has it
+        kind = FLOAT
+    array = plain_array(array, kind)
     facts = _of_plain(name, array, kind)
     is_time = pa.types.is_timestamp(found) or pa.types.is_date(found)
     return dataclasses.replace(facts, is_time=is_time)
