@@ -52,6 +52,7 @@ class Facts:
         padded: Rows of numbers that begin with a 0 that says nothing.
         words: Words of a text, on average.
         length: Characters of a text, on average.
+        held: Of lists: what they are of.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Facts:
     padded: int = 0
     words: float = 0.0
     length: float = 0.0
+    held: str | None = None
 
     @property
     def present(self) -> int:
@@ -208,7 +210,7 @@ def facts_of_values(name: str, column: pa.ChunkedArray) -> Facts:
         array = _whole(column)
         lengths = pc.fill_null(pc.list_value_length(array.cast(_large(found))), 0)
         if not len(lengths) or pc.max(lengths).as_py() > 1:
-            return Facts(name, LIST, rows)
+            return Facts(name, LIST, rows, held=kind)
         return _of_single_lists(name, array.cast(_large(found)))
     if kind == UNKNOWN or column.null_count == rows:
         return Facts(name, UNKNOWN, rows, rows)
