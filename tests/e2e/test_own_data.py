@@ -48,7 +48,7 @@ def done(tmp_path_factory):
         ran = run_forked(**fareline_command(*words[1:], *more) | {"cwd": folder})
         assert ran.returncode == code, (command, ran.stderr)
         assert "Traceback" not in ran.stderr
-        said.setdefault(words[1], []).append(ran.stdout)
+        said.setdefault(words[1], []).append(ran.stdout + ran.stderr)  # the table of a run
     return folder, said
 
 
