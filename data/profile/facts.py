@@ -21,8 +21,7 @@ from data.reading.column_types import (
     stored_type,
 )
 from data.reading.csv_batches import convert_cells
-from data.reading.csv_header import CsvFormat
-from data.reading.missing import number_spelling
+from data.reading.csv_header import CsvFormat, number_spelling
 from data.reading.pieces import kind_of_column
 from data.reading.values import FLOAT, INT, STRING
 

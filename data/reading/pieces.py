@@ -20,9 +20,9 @@ from data.reading import examples as example_records
 from data.reading.batches import Batch
 from data.reading.csv_batches import read_block, read_cells, with_point
 from data.reading.csv_blocks import Block, iter_blocks, read_header, unpacked
-from data.reading.csv_header import COMMAS, CsvFormat
+from data.reading.csv_header import COMMAS, CsvFormat, spellings_of
 from data.reading.kinds import kind_of_cells
-from data.reading.missing import Missing, spellings_of, without_spelled
+from data.reading.missing import without_spelled
 from data.reading.rows_json import kinds_of_objects, read_objects
 from data.reading.values import STRING
 from fareline.errors import DataError
@@ -171,15 +171,15 @@ def read_piece(piece: Piece, kinds: Mapping[str, str], open_file: Open) -> Itera
         DataError: The file cannot be read on, or is not as long any more as when it was divided.
     """
     for batch in _read_piece(piece, kinds, open_file):
-        yield without_spellings(batch, piece.csv_format.missing)
+        yield without_spellings(batch, piece.csv_format)
 
 
-def without_spellings(batch: Batch, missing: Missing) -> Batch:
+def without_spellings(batch: Batch, csv_format: CsvFormat) -> Batch:
     """The batch, with null for what is spelled as missing."""
-    if not missing:
+    if not csv_format.missing:
         return batch
     columns = {
-        name: without_spelled(array, spellings_of(missing, name))
+        name: without_spelled(array, spellings_of(csv_format, name))
         for name, array in batch.columns.items()
     }
     return dataclasses.replace(batch, columns=columns)
@@ -234,7 +234,7 @@ def kinds_in(piece: Piece, known: Mapping[str, str], open_file: Open) -> dict[st
         if block.data.strip(b"\r\n"):
             cells = read_cells(block.data, piece.names, piece.csv_format)
             for name in unknown:
-                spelled = spellings_of(piece.csv_format.missing, name)
+                spelled = spellings_of(piece.csv_format, name)
                 filled = without_spelled(cells[name], spelled)
                 found[name] = kind_of_column(filled, found.get(name, "unknown"), piece.csv_format)
     return {name: found.get(name, "unknown") for name in unknown}

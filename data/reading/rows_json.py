@@ -16,7 +16,8 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 
 from data.reading.batches import UNKNOWN, Batch
-from data.reading.missing import Missing, are_spelled, spellings_of
+from data.reading.csv_header import COMMAS, CsvFormat, spellings_of
+from data.reading.missing import are_spelled
 from data.reading.rows import MISSING, BadRow, Rows, Wanted, require_columns
 from data.reading.values import FLOAT, INT, STRING, TYPES, Fault, check_value, decode
 
@@ -25,7 +26,7 @@ _WIDER = (UNKNOWN, INT, FLOAT, STRING)
 _LINES = 8192  # in a batch
 
 
-def read_json_lines(path: Path, wanted: Wanted, missing: Missing = ()) -> Iterator[Rows]:
+def read_json_lines(path: Path, wanted: Wanted, csv_format: CsvFormat = COMMAS) -> Iterator[Rows]:
     """Reads a file of JSON lines in batches; see `data.reading.rows_file.open_rows`."""
     names: list[str] = []
     with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
@@ -36,7 +37,7 @@ def read_json_lines(path: Path, wanted: Wanted, missing: Missing = ()) -> Iterat
             if records and not names:
                 names = list(dict.fromkeys(name for record in records for name in record))
                 require_columns(path, names, wanted)
-            yield _make_rows((records, numbers, bad), wanted, names, blank, missing)
+            yield _make_rows((records, numbers, bad), wanted, names, blank, csv_format)
 
 
 def read_objects(path: str, kinds: Mapping[str, str], open_file: Open) -> Iterator[Batch]:
@@ -155,12 +156,14 @@ def _make_rows(
     wanted: Wanted,
     names: Sequence[str],
     blank: int,
-    missing: Missing,
+    csv_format: CsvFormat,
 ) -> Rows:
     records, numbers, bad = parsed
     faults: dict[int, Fault] = {}
     columns = {
-        name: _column(name, kind, records, wanted, faults, are_spelled(spellings_of(missing, name)))
+        name: _column(
+            name, kind, records, wanted, faults, are_spelled(spellings_of(csv_format, name))
+        )
         for name, kind in wanted.kinds.items()
     }
     bad += [BadRow(numbers[i], fault, records[i]) for i, fault in faults.items()]

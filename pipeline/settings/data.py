@@ -11,8 +11,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import Field
 
-from data.reading.csv_header import COMMAS, CsvFormat
-from data.reading.missing import as_missing, number_spelling
+from data.reading.csv_header import COMMAS, CsvFormat, as_missing, number_spelling
 from data.sources.span_patterns import has_span
 from pipeline.settings.values import Count, Number, Section, Share
 

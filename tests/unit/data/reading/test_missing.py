@@ -8,9 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from data.reading.csv_header import CsvFormat
+from data.reading.csv_header import CsvFormat, as_missing
 from data.reading.kinds import merge_kinds
-from data.reading.missing import as_missing
 from data.reading.pieces import kinds_in, plan_file, read_piece
 from data.reading.rows import Wanted
 from data.reading.rows_file import open_rows
