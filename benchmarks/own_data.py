@@ -81,7 +81,7 @@ def measure(table: OwnTable, seeds: int, say) -> dict:
         metric = MAIN[table.task]
         rows.append(
             {
-                "status": told["status"],
+                "status": told["status"] + (f": {told['error']}" if told.get("error") else ""),
                 "model": told.get("metrics", {}).get(metric),
                 "boosting": reference.get(metric),
             }

@@ -53,7 +53,7 @@ def init(
 
     asked = own_data.Asked(data, name, output, sql, _tables(data, sql, table or ()))
     found, facts = own_data.read_asked(asked)
-    asks = sys.stdin.isatty() and sys.stderr.isatty() and not (yes or as_json)
+    asks = _is_terminal() and not (yes or as_json)
     if label is None and asks:
         label = _ask_label(facts)
     label = require_label(facts, label, data or "the query")
@@ -75,6 +75,10 @@ def init(
     answer(as_json, content, lambda console: _draw(console, proposal, differences))
     if differences:
         raise typer.Exit(EXIT_FOUND)
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def _tables(data: str | None, sql: str | None, named: Sequence[str]) -> dict[str, str]:

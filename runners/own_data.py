@@ -25,6 +25,7 @@ from pipeline.proposal.text import Source, write_schema, write_settings
 from pipeline.settings.load import load_settings
 from pipeline.source.check import check_request
 from runners.pii_key import read_pii_key
+from runners.publishing.live_model import quieten_tensorflow
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,6 +97,7 @@ def read_asked(asked: Asked) -> tuple[Table, list[Facts]]:
             "expected lower-case letters, digits and hyphens, not first a hyphen",
             "name it for example my-table",
         )
+    quieten_tensorflow()  # which reads TFRecords
     if asked.sql is None:
         if asked.data is None:
             raise UserMistake.explain(

@@ -185,6 +185,14 @@ def churn() -> OwnTable:
     return OwnTable("churn", frame, "churned", "binary", kinds, positive="yes")
 
 
+def second_week(frame: pd.DataFrame) -> pd.DataFrame:
+    """What comes a week after `churn`: another plan, and more calls."""
+    newer = frame.sample(frac=2 / 3, random_state=1)
+    newer["plan"] = newer["plan"].replace("pro", "max")
+    newer["support_calls"] += 1
+    return newer
+
+
 def housing() -> OwnTable:
     """Prices with a long tail, districts as numbers, years, a listing text."""
     random, n = np.random.default_rng(12), 2_500

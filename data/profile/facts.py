@@ -13,16 +13,22 @@ import pyarrow.compute as pc
 from data.profile.spellings import KNOWN, candidates, spelled_dates, spelled_numbers, spelled_texts
 from data.profile.times import share_of_times
 from data.reading.batches import UNKNOWN
-from data.reading.column_types import held_kind, is_list, plain_array, stored_type
+from data.reading.column_types import (
+    held_kind,
+    is_beyond_int64,
+    is_list,
+    plain_array,
+    stored_type,
+)
 from data.reading.csv_batches import convert_cells
-from data.reading.csv_header import CsvFormat
-from data.reading.missing import number_spelling
+from data.reading.csv_header import CsvFormat, number_spelling
 from data.reading.pieces import kind_of_column
 from data.reading.values import FLOAT, INT, STRING
 
 LIST, OTHER = "list", "other"  # types of which no feature can be made
 MOST_VALUES = 1_000  # whose counts are kept
 _LOOKED_AT = 1_000  # distinct texts
+_EXACT = 2**53  # below it a float is the whole number that was written
 
 
 @dataclasses.dataclass
@@ -45,6 +51,7 @@ class Facts:
         padded: Rows of numbers that begin with a 0 that says nothing.
         words: Words of a text, on average.
         length: Characters of a text, on average.
+        held: Of lists: what they are of.
     """
 
     name: str
@@ -62,6 +69,7 @@ class Facts:
     padded: int = 0
     words: float = 0.0
     length: float = 0.0
+    held: str | None = None
 
     @property
     def present(self) -> int:
@@ -78,7 +86,9 @@ class Facts:
         """Whether they are whole numbers, be they written as floats."""
         if self.type == INT:
             return True
-        return self.type == FLOAT and bool(self.counts) and _all_whole(self.array)
+        if self.type != FLOAT or not self.counts or max(-self.low, self.high) >= _EXACT:
+            return False
+        return _all_whole(self.array)
 
     @property
     def examples(self) -> list[str]:
@@ -162,9 +172,17 @@ def facts_of_cells(name: str, column: pa.ChunkedArray, csv_format: CsvFormat) ->
         cells = texts.array.cast(pa.string()).cast(pa.binary())
     if kind == UNKNOWN:
         return Facts(name, UNKNOWN, len(cells), len(cells), spellings=spellings)
-    facts = _of_numbers(name, convert_cells(cells, kind, csv_format)[0], kind, spellings)
+    facts = _of_numbers(name, _to_numbers(cells, kind, csv_format), kind, spellings)
     padded = _count_padded(cells) if kind == INT else 0
     return dataclasses.replace(facts, padded=padded)
+
+
+def _to_numbers(cells: pa.Array, kind: str, csv_format: CsvFormat) -> pa.Array:
+    """Cells of which all are numbers."""
+    try:
+        return cells.cast(pa.string()).cast(pa.int64() if kind == INT else pa.float64())
+    except pa.ArrowInvalid:  # with blanks around it, a comma within, or digits of another script
+        return convert_cells(cells, kind, csv_format)[0]
 
 
 def _count_padded(cells: pa.Array) -> int:
@@ -191,11 +209,14 @@ def facts_of_values(name: str, column: pa.ChunkedArray) -> Facts:
         array = _whole(column)
         lengths = pc.fill_null(pc.list_value_length(array.cast(_large(found))), 0)
         if not len(lengths) or pc.max(lengths).as_py() > 1:
-            return Facts(name, LIST, rows)
+            return Facts(name, LIST, rows, held=kind)
         return _of_single_lists(name, array.cast(_large(found)))
     if kind == UNKNOWN or column.null_count == rows:
         return Facts(name, UNKNOWN, rows, rows)
-    array = plain_array(_whole(column), kind)
+    array = _whole(column)
+    if is_beyond_int64(array):  # a number, as the reader has it
+        kind = FLOAT
+    array = plain_array(array, kind)
     facts = _of_plain(name, array, kind)
     is_time = pa.types.is_timestamp(found) or pa.types.is_date(found)
     return dataclasses.replace(facts, is_time=is_time)

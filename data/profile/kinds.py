@@ -4,6 +4,7 @@ The first that is sure wins. Called by `data.profile.profile`.
 """
 
 import dataclasses
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
@@ -27,6 +28,7 @@ _BOOLEANS = (
     {"j", "n"}, {"oui", "non"}, {"si", "no"}, {"sí", "no"}, {"0", "1"}, {"wahr", "falsch"},
     {"present", "absent"}, {"with", "without"},
 )  # fmt: skip
+_DEVICE = re.compile(r"\d{1,3}(\.\d{1,3}){3}|([0-9a-f]{2}:){5}[0-9a-f]{2}", re.IGNORECASE)
 _FAMILY = 6  # columns that differ by a number alone
 
 
@@ -89,9 +91,12 @@ def _personal(facts: Facts, _: Mapping[str, int]) -> Judgement | None:
     said = names.sounds_personal(facts.name)
     if said is not None and facts.distinct > 2:
         return Judgement(PERSONAL, HIGH, f"by its name {said}")
-    if facts.type != STRING:
+    has_cards = facts.type == INT and facts.low >= 10**12
+    if facts.type != STRING and not has_cards:
         return None
     looked = [str(value) for value in list(facts.counts)[:500]]
+    if sum(map(bool, map(_DEVICE.fullmatch, looked))) > 0.8 * len(looked):
+        return Judgement(PERSONAL, HIGH, "its values are addresses of devices")
     looks = find_personal_columns({facts.name: looked}).get(facts.name)
     if looks == "names":
         many = facts.distinct > max(20, 0.1 * facts.present)
@@ -195,13 +200,15 @@ def _why_code(facts: Facts, families: Mapping[str, int]) -> Judgement | None:
         return None
     if families.get(names.stem_of(facts.name), 0) >= _FAMILY:
         return None  # one measurement of many
-    if facts.present < 5 * count or count > 100:
+    if facts.present < 5 * count:
         return None
     if count <= 10 and facts.low >= 1 and facts.high <= 12 and _is_dense(values):
         return Judgement(CODED, MEDIUM, f"{told}, from {facts.low:g} to {facts.high:g}")
+    if count <= 12 and facts.low == 0 and _is_dense(values) and not _look_counted(facts, values):
+        return Judgement(CODED, MEDIUM, f"{told}, from 0, as frequent as no counts are")
     if count == 2:
         return Judgement(CODED, MEDIUM, f"two whole numbers: {_listed(facts)}")
-    if count <= 60 and facts.present >= 20 * count and _are_scattered(values):
+    if count <= 300 and facts.present >= 10 * count and _are_scattered(values):
         return Judgement(CODED, MEDIUM, f"{told}, scattered from {facts.low:g} to {facts.high:g}")
     return None
 
@@ -216,6 +223,16 @@ def _digits(facts: Facts) -> int:
 
 def _is_dense(values: np.ndarray) -> bool:
     return len(values) >= 0.6 * (values[-1] - values[0] + 1)
+
+
+def _look_counted(facts: Facts, values: np.ndarray) -> bool:
+    """Whether whole numbers from 0 are as frequent as counts: one peak, and few large ones."""
+    rows = np.array([facts.counts[int(value)] for value in values], float)
+    noise = 3 * np.sqrt(rows.max())
+    peak = int(rows.argmax())
+    rises = np.diff(rows[: peak + 1]) >= -noise
+    falls = np.diff(rows[peak:]) <= noise
+    return bool(rises.all() and falls.all() and rows[-1] < 0.5 * rows.max())
 
 
 def _are_scattered(values: np.ndarray) -> bool:

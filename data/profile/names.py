@@ -56,12 +56,12 @@ _THINGS = {
     "street", "hotel", "campaign", "department", "region", "state", "carrier", "host",
 }  # fmt: skip
 _AFTER = {
-    "churned", "cancelled", "canceled", "cancellation", "cancel", "closed", "closing", "closure",
+    "churned", "cancelled", "canceled", "cancellation", "cancel", "closed", "closure",
     "outcome", "resolution", "resolved", "refund", "refunded", "refunds", "chargeback", "settled",
     "settlement", "returned", "discharge", "discharged", "death", "died", "terminated",
-    "termination", "exit", "exited", "left", "final", "recovery", "recoveries", "collected",
-    "collection", "repaid", "survey", "writeoff", "followup", "kuendigung", "gekuendigt",
-    "deactivated", "deactivation", "offboarding", "offboarded", "winback",
+    "termination", "exited", "final", "recovery", "recoveries", "repaid", "writeoff",
+    "followup", "kuendigung", "gekuendigt", "deactivated", "deactivation",
+    "offboarding", "offboarded", "winback",
 }  # fmt: skip
 _LABELS = {
     "label", "target", "y", "class", "outcome", "response", "churn", "churned", "default",

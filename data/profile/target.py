@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.profile.facts import Facts
-from data.profile.names import sounds_like_amount, sounds_like_label
+from data.profile.names import sounds_like_amount, sounds_like_label, words_of
 from fareline.errors import DataError
 
 BINARY, MULTICLASS, REGRESSION = "binary", "multiclass", "regression"
@@ -20,6 +20,7 @@ _YES = {
     "yes", "true", "y", "t", "positive", "pos", "ja", "oui", "si", "on", "churned", "churn",
     "fraud", "default", "bad", "malignant", "spam", "sick", "died", "left", "bought", "m",
 }  # fmt: skip
+_ANY_NUMBER = {"num", "number", "nr", "n", "value", "level"}  # an amount, or a class
 _NO = {"no", "false", "n", "f", "negative", "neg", "nein", "non", "off", "none", "stayed"}
 
 
@@ -118,7 +119,8 @@ def _is_scale(facts: Facts) -> bool:
     """Whether few whole numbers are amounts: by their name, or with gaps as no classes have."""
     spread = facts.high - facts.low + 1
     few_rows = facts.present < 10 * facts.distinct
-    return sounds_like_amount(facts.name) or few_rows or spread > 3 * facts.distinct + 5
+    by_name = sounds_like_amount(facts.name) and words_of(facts.name)[-1] not in _ANY_NUMBER
+    return by_name or few_rows or spread > 3 * facts.distinct + 5
 
 
 def _of_classes(facts: Facts, task: str, why: str) -> Target:

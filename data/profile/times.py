@@ -9,11 +9,14 @@ from collections.abc import Sequence
 _DAY = r"(0?[1-9]|[12]\d|3[01])"
 _MONTH = r"(0?[1-9]|1[0-2])"
 _YEAR = r"(0000|0001|1[789]\d\d|20\d\d|2999|9999)"
+_NAMED = r"(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*"
+_TWO_DAY, _TWO_MONTH = r"(0[1-9]|[12]\d|3[01])", r"(0[1-9]|1[0-2])"
 _CLOCK = r"([T ]\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?\s?([AaPp][Mm])?\s?(Z|[+-]\d{2}:?\d{2}|UTC)?)?"
 _TIMES = re.compile(
     rf"({_YEAR}[-/.](0?\d|1[0-2])[-/.](0?\d|[12]\d|3[01])|{_DAY}\.{_MONTH}\.{_YEAR}|"
     rf"{_DAY}[/-]{_MONTH}[/-]{_YEAR}|{_MONTH}[/-]{_DAY}[/-]{_YEAR}|"
-    rf"{_DAY}[- ](Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*[- ]{_YEAR}){_CLOCK}",
+    rf"{_DAY}[-. ]{_NAMED}[-, ]+{_YEAR}|{_NAMED} {_DAY},? {_YEAR}|{_YEAR}-{_TWO_MONTH}|"
+    rf"{_TWO_DAY}[./-]{_TWO_MONTH}[./-]\d\d|{_TWO_MONTH}/{_TWO_DAY}/\d\d){_CLOCK}",
     re.IGNORECASE,
 )
 

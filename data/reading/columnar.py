@@ -22,7 +22,8 @@ from data.reading.column_types import (
     kind_of_type,
     plain_array,
 )
-from data.reading.missing import Missing, spellings_of, without_spelled
+from data.reading.csv_header import COMMAS, CsvFormat, spellings_of
+from data.reading.missing import without_spelled
 from data.reading.rows import BadRow, Rows, Wanted, require_columns, sort_out
 from data.reading.values import FLOAT, INT, STRING, TYPES, Fault, convert, decode
 from fareline.errors import DataError
@@ -175,7 +176,7 @@ def to_batch(path: str, batch: pa.RecordBatch, first_row: int, kinds: Mapping[st
 
 
 def read_rows(
-    path: Path, file_format: str, wanted: Wanted, missing: Missing = ()
+    path: Path, file_format: str, wanted: Wanted, csv_format: CsvFormat = COMMAS
 ) -> Iterator[Rows]:
     """Reads rows to predict; see `data.reading.rows_file.open_rows`."""
     with open(path, "rb") as stream:
@@ -185,7 +186,7 @@ def read_rows(
         for batch in _batches(file, (0, None), sizes, names):
             if batch.num_rows:
                 _require_wanted_types(str(path), batch, wanted)
-                yield _to_rows(batch, wanted, first, missing)
+                yield _to_rows(batch, wanted, first, csv_format)
             first += batch.num_rows
 
 
@@ -204,7 +205,7 @@ def _require_wanted_types(path: str, batch: pa.RecordBatch, wanted: Wanted) -> N
             )
 
 
-def _to_rows(batch: pa.RecordBatch, wanted: Wanted, first: int, missing: Missing) -> Rows:
+def _to_rows(batch: pa.RecordBatch, wanted: Wanted, first: int, csv_format: CsvFormat) -> Rows:
     columns = {
         name: array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
         for name, array in zip(batch.schema.names, batch.columns, strict=True)
@@ -215,7 +216,7 @@ def _to_rows(batch: pa.RecordBatch, wanted: Wanted, first: int, missing: Missing
         if name not in wanted.kinds and is_text(array.type):
             for index, (reason, message) in convert(array.cast(pa.binary()), "text")[1].items():
                 faults.setdefault(index, Fault(reason, f"{name}: {message}"))
-    filled = {n: without_spelled(a, spellings_of(missing, n)) for n, a in columns.items()}
+    filled = {n: without_spelled(a, spellings_of(csv_format, n)) for n, a in columns.items()}
     features = sort_out(filled, wanted, faults, convert_column)
     good = np.ones(batch.num_rows, bool)
     good[list(faults)] = False

@@ -18,8 +18,8 @@ import pyarrow.csv
 
 from data.reading.batches import UNKNOWN, Batch
 from data.reading.csv_blocks import Block, count_lines, record_ends
-from data.reading.csv_header import COMMAS, CsvFormat, long_cells
-from data.reading.missing import spellings_of, without_spelled
+from data.reading.csv_header import COMMAS, CsvFormat, long_cells, spellings_of
+from data.reading.missing import without_spelled
 from data.reading.rows import BadRow
 from data.reading.values import FLOAT, FLOAT32_MAX, INT, STRING, Fault, convert, decode
 
@@ -133,7 +133,7 @@ def _parse_typed(
     if INT in kinds.values() and _HEXADECIMAL.search(data):
         return None  # Arrow would read 0x10
     invalid = []
-    spelled = {name: spellings_of(csv_format.missing, name) for name in names}
+    spelled = {name: spellings_of(csv_format, name) for name in names}
     types = {name: pa.binary() if spelled[name] else _AS_PARSED[kinds[name]] for name in names}
     try:
         table = _parse(
@@ -207,7 +207,7 @@ def _parse_cells(
     faults: dict[int, Fault] = {}
     for name, array in cells.items():
         kind = STRING if kinds[name] == UNKNOWN else kinds[name]
-        array = without_spelled(array, spellings_of(csv_format.missing, name))
+        array = without_spelled(array, spellings_of(csv_format, name))
         columns[name], found = convert_cells(array, kind, csv_format)
         for row, (reason, message) in found.items():
             faults.setdefault(row, Fault(reason, f"{name}: {message}"))

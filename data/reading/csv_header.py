@@ -26,6 +26,9 @@ _MARKS = (
 )
 
 
+Missing = tuple[tuple[str, tuple[str, ...]], ...]  # column to its spellings
+
+
 @dataclasses.dataclass(frozen=True)
 class CsvFormat:
     """How a CSV file is written.
@@ -41,7 +44,7 @@ class CsvFormat:
     separator: str = ","
     decimal: str = "."
     encoding: str = UTF_8
-    missing: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    missing: Missing = ()
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> "CsvFormat":
@@ -56,6 +59,27 @@ class CsvFormat:
 
 
 COMMAS = CsvFormat()
+EVERY = ""  # in place of a column: all of them
+
+
+def spellings_of(csv_format: CsvFormat, column: str) -> tuple[str, ...]:
+    """What says in a column that a value is missing."""
+    named = csv_format.missing
+    return tuple(text for name, texts in named for text in texts if name in (EVERY, column))
+
+
+def number_spelling(number: float) -> str:
+    """A number as a spelling: without a fraction that says nothing."""
+    return str(int(number)) if float(number).is_integer() else repr(float(number))
+
+
+def as_missing(named: Mapping[str, Sequence[str] | str]) -> Missing:
+    """From the settings: spelling to the columns that it is one in, or `all`."""
+    by_column: dict[str, list[str]] = {}
+    for spelling, columns in named.items():
+        for column in [EVERY] if columns == "all" else columns:
+            by_column.setdefault(column, []).append(spelling)
+    return tuple((name, tuple(texts)) for name, texts in sorted(by_column.items()))
 
 
 @contextlib.contextmanager

@@ -4,26 +4,12 @@ A cell is compared as text, without blanks around it, and a number as a number, 
 -999.0 are the same. Called by all readers of this folder. Imports pyarrow alone.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-
-# Column to its spellings; the empty name stands for all columns.
-Missing = tuple[tuple[str, tuple[str, ...]], ...]
-EVERY = ""
-
-
-def spellings_of(missing: Missing, column: str) -> tuple[str, ...]:
-    """The spellings of one column."""
-    return tuple(text for name, texts in missing for text in texts if name in (EVERY, column))
-
-
-def number_spelling(number: float) -> str:
-    """A number as a spelling: without a fraction that says nothing."""
-    return str(int(number)) if float(number).is_integer() else repr(float(number))
 
 
 def without_spelled(array: pa.Array, spellings: Sequence[str]) -> pa.Array:
@@ -108,12 +94,3 @@ def _numbers(spellings: Sequence[str]) -> list[float]:
         except ValueError:
             continue
     return found
-
-
-def as_missing(named: Mapping[str, Sequence[str] | str]) -> Missing:
-    """From the settings: spelling to the columns that it is one in, or `all`."""
-    by_column: dict[str, list[str]] = {}
-    for spelling, columns in named.items():
-        for column in [EVERY] if columns == "all" else columns:
-            by_column.setdefault(column, []).append(spelling)
-    return tuple((name, tuple(texts)) for name, texts in sorted(by_column.items()))

@@ -20,17 +20,19 @@ from data.reading import examples as example_records
 from data.reading.batches import Batch
 from data.reading.csv_batches import read_block, read_cells, with_point
 from data.reading.csv_blocks import Block, iter_blocks, read_header, unpacked
-from data.reading.csv_header import COMMAS, CsvFormat
+from data.reading.csv_header import COMMAS, CsvFormat, spellings_of
 from data.reading.kinds import kind_of_cells
-from data.reading.missing import Missing, spellings_of, without_spelled
+from data.reading.missing import without_spelled
+from data.reading.rows_json import kinds_of_objects, read_objects
 from data.reading.values import STRING
 from fareline.errors import DataError
 
 PIECE_BYTES = 30 << 20  # of a file: enough for some seconds of work
 CSV, PARQUET, ARROW, EXAMPLES = "csv", "parquet", "arrow", "tfrecord"
+JSON_LINES = "json lines"
 FORMATS = {
     ".csv": CSV, ".csv.gz": CSV, ".parquet": PARQUET, ".arrow": ARROW, ".feather": ARROW,
-    ".tfrecord": EXAMPLES, ".tfrecord.gz": EXAMPLES,
+    ".tfrecord": EXAMPLES, ".tfrecord.gz": EXAMPLES, ".jsonl": JSON_LINES, ".jsonl.gz": JSON_LINES,
 }  # fmt: skip
 Open = Callable[[str], BinaryIO]
 
@@ -169,15 +171,15 @@ def read_piece(piece: Piece, kinds: Mapping[str, str], open_file: Open) -> Itera
         DataError: The file cannot be read on, or is not as long any more as when it was divided.
     """
     for batch in _read_piece(piece, kinds, open_file):
-        yield without_spellings(batch, piece.csv_format.missing)
+        yield without_spellings(batch, piece.csv_format)
 
 
-def without_spellings(batch: Batch, missing: Missing) -> Batch:
+def without_spellings(batch: Batch, csv_format: CsvFormat) -> Batch:
     """The batch, with null for what is spelled as missing."""
-    if not missing:
+    if not csv_format.missing:
         return batch
     columns = {
-        name: without_spelled(array, spellings_of(missing, name))
+        name: without_spelled(array, spellings_of(csv_format, name))
         for name, array in batch.columns.items()
     }
     return dataclasses.replace(batch, columns=columns)
@@ -192,6 +194,8 @@ def _read_piece(piece: Piece, kinds: Mapping[str, str], open_file: Open) -> Iter
                     yield read_block(block, piece.path, piece.names, kinds, piece.csv_format)
         elif piece.format == EXAMPLES:
             yield from example_records.read(piece.path, kinds)
+        elif piece.format == JSON_LINES:
+            yield from read_objects(piece.path, kinds, open_file)
         else:
             yield from columnar_files.read(
                 piece.path, piece.format, (piece.start, piece.stop), piece.first_line, kinds,
@@ -216,6 +220,9 @@ def kinds_in(piece: Piece, known: Mapping[str, str], open_file: Open) -> dict[st
     found: dict[str, str] = {}
     if piece.format == EXAMPLES:
         return example_records.kinds(piece.path, known)
+    if piece.format == JSON_LINES:
+        with reading(piece.path):
+            return kinds_of_objects(piece.path, known, open_file)
     if piece.format != CSV:
         return columnar_files.kinds(
             piece.path, piece.format, known, open_file, (piece.start, piece.stop)
@@ -227,7 +234,7 @@ def kinds_in(piece: Piece, known: Mapping[str, str], open_file: Open) -> dict[st
         if block.data.strip(b"\r\n"):
             cells = read_cells(block.data, piece.names, piece.csv_format)
             for name in unknown:
-                spelled = spellings_of(piece.csv_format.missing, name)
+                spelled = spellings_of(piece.csv_format, name)
                 filled = without_spelled(cells[name], spelled)
                 found[name] = kind_of_column(filled, found.get(name, "unknown"), piece.csv_format)
     return {name: found.get(name, "unknown") for name in unknown}

@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from data.reading.csv_batches import convert_cells, parse_records, unclosed_rows
 from data.reading.csv_blocks import BLOCK_BYTES, Block, iter_blocks, read_header, unpacked
-from data.reading.csv_header import CsvFormat
-from data.reading.missing import spellings_of, without_spelled
+from data.reading.csv_header import CsvFormat, spellings_of
+from data.reading.missing import without_spelled
 from data.reading.rows import BadRow, Rows, Wanted, require_columns, sort_out
 from data.reading.values import Fault, convert
 
@@ -47,10 +47,9 @@ def _read_block(
         for index, (reason, message) in found.items():
             faults.setdefault(index, Fault(reason, f"{name}: {message}"))
     blank = np.all([array.is_null() for array in cells.values()], axis=0)
-    missing = csv_format.missing
-    filled = {n: without_spelled(a, spellings_of(missing, n)) for n, a in columns.items()}
+    filled = {n: without_spelled(a, spellings_of(csv_format, n)) for n, a in columns.items()}
     features = sort_out(filled, wanted, faults, partial(convert_cells, csv_format=csv_format))
-    features = {n: without_spelled(a, spellings_of(missing, n)) for n, a in features.items()}
+    features = {n: without_spelled(a, spellings_of(csv_format, n)) for n, a in features.items()}
     for index in np.flatnonzero(blank):
         faults.pop(int(index), None)
     for index, fault in faults.items():

@@ -46,9 +46,9 @@ def open_rows(path: Path, wanted: Wanted, csv_format: CsvFormat = COMMAS) -> Ite
         if ending in _CSV:
             yield from read_csv(path, wanted, csv_format)
         elif ending in _JSON:
-            yield from read_json_lines(path, wanted, csv_format.missing)
+            yield from read_json_lines(path, wanted, csv_format)
         else:
-            yield from read_rows(path, _TYPED[ending], wanted, csv_format.missing)
+            yield from read_rows(path, _TYPED[ending], wanted, csv_format)
     except (OSError, EOFError, pa.ArrowException) as error:
         if isinstance(error, DataError):
             raise

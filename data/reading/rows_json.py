@@ -1,8 +1,8 @@
 """Reads JSON lines: one object per line, with Python's parser, so that a bad line costs a row.
 
-Which columns a table of them has is said by the first batch; the objects themselves keep all keys.
-Called by `data.reading.rows_file`. Not Arrow's JSON reader, which gives up a whole block for one
-line.
+Which columns a table of them has is said, for rows to predict, by the first batch; the objects
+themselves keep all keys. Of a source all objects say it. Called by `data.reading.rows_file` and
+`data.reading.pieces`. Not Arrow's JSON reader, which gives up a whole block for one line.
 """
 
 import gzip
@@ -11,18 +11,22 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 
-from data.reading.missing import Missing, are_spelled, spellings_of
+from data.reading.batches import UNKNOWN, Batch
+from data.reading.csv_header import COMMAS, CsvFormat, spellings_of
+from data.reading.missing import are_spelled
 from data.reading.rows import MISSING, BadRow, Rows, Wanted, require_columns
-from data.reading.values import STRING, TYPES, Fault, check_value, decode
+from data.reading.values import FLOAT, INT, STRING, TYPES, Fault, check_value, decode
 
+Open = Callable[[str], BinaryIO]
+_WIDER = (UNKNOWN, INT, FLOAT, STRING)
 _LINES = 8192  # in a batch
 
 
-def read_json_lines(path: Path, wanted: Wanted, missing: Missing = ()) -> Iterator[Rows]:
+def read_json_lines(path: Path, wanted: Wanted, csv_format: CsvFormat = COMMAS) -> Iterator[Rows]:
     """Reads a file of JSON lines in batches; see `data.reading.rows_file.open_rows`."""
     names: list[str] = []
     with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
@@ -33,7 +37,75 @@ def read_json_lines(path: Path, wanted: Wanted, missing: Missing = ()) -> Iterat
             if records and not names:
                 names = list(dict.fromkeys(name for record in records for name in record))
                 require_columns(path, names, wanted)
-            yield _make_rows((records, numbers, bad), wanted, names, blank, missing)
+            yield _make_rows((records, numbers, bad), wanted, names, blank, csv_format)
+
+
+def read_objects(path: str, kinds: Mapping[str, str], open_file: Open) -> Iterator[Batch]:
+    """Reads a source; see `data.reading.pieces.read_piece`. A blank line is no row."""
+    for records, numbers, bad in _parsed(path, open_file):
+        faults: dict[int, Fault] = {}
+        columns = {
+            name: [_converted(record.get(name), kind) for record in records]
+            for name, kind in kinds.items()
+        }
+        for name, found in columns.items():
+            for index, (_, fault) in enumerate(found):
+                if fault is not None:
+                    told = Fault(fault.reason, f"{name}: {fault.message}")
+                    faults.setdefault(index, told)
+        bad = [*bad, *(BadRow(numbers[i], fault, records[i]) for i, fault in faults.items())]
+        good = [index for index in range(len(records)) if index not in faults]
+        arrays = {
+            name: pa.array([found[i][0] for i in good], TYPES.get(kinds[name], pa.null()))
+            for name, found in columns.items()
+        }
+        yield Batch(path, arrays, len(good), sorted(bad, key=lambda row: row.line))
+
+
+def kinds_of_objects(path: str, known: Mapping[str, str], open_file: Open) -> dict[str, str]:
+    """What the keys are that `known` lacks, by all objects; UNKNOWN where all values are null."""
+    found: dict[str, str] = {}
+    for records, _, _ in _parsed(path, open_file):
+        for record in records:
+            for name, value in record.items():
+                if name not in known:
+                    kind = _kind(value)
+                    before = found.get(name, UNKNOWN)
+                    found[name] = max(kind, before, key=_WIDER.index)
+    return found
+
+
+def _parsed(path: str, open_file: Open) -> Iterator[tuple[list[dict], list[int], list[BadRow]]]:
+    with open_file(path) as raw:
+        stream = gzip.GzipFile(fileobj=raw) if path.endswith(".gz") else raw
+        first = 1
+        while lines := list(itertools.islice(stream, _LINES)):
+            records, numbers, bad, _ = _parse(lines, first)
+            first += len(lines)
+            yield records, numbers, bad
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return UNKNOWN
+    if isinstance(value, int):  # a boolean is 0 or 1
+        return INT if -(2**63) <= value < 2**63 else FLOAT
+    return FLOAT if isinstance(value, float) else STRING
+
+
+def _converted(value: Any, kind: str) -> tuple[Any, Fault | None]:
+    """As an example has it; a list or an object as its JSON."""
+    if value is None or kind == UNKNOWN:
+        return None, None
+    if kind == STRING:
+        return _as_text(value).encode(errors="replace"), None
+    if isinstance(value, bool):
+        value = int(value)
+    elif isinstance(value, str):
+        return None, Fault("wrong_type", f"{value!r:.40}: expected a number")
+    elif isinstance(value, list | dict):
+        return None, Fault("wrong_type", f"{type(value).__name__}: expected a number")
+    return check_value(value, kind)
 
 
 def _parse(lines: Sequence[bytes], first: int) -> tuple[list[dict], list[int], list[BadRow], int]:
@@ -84,12 +156,14 @@ def _make_rows(
     wanted: Wanted,
     names: Sequence[str],
     blank: int,
-    missing: Missing,
+    csv_format: CsvFormat,
 ) -> Rows:
     records, numbers, bad = parsed
     faults: dict[int, Fault] = {}
     columns = {
-        name: _column(name, kind, records, wanted, faults, are_spelled(spellings_of(missing, name)))
+        name: _column(
+            name, kind, records, wanted, faults, are_spelled(spellings_of(csv_format, name))
+        )
         for name, kind in wanted.kinds.items()
     }
     bad += [BadRow(numbers[i], fault, records[i]) for i, fault in faults.items()]

@@ -17,7 +17,16 @@ from data.reading.column_types import (
 )
 from data.reading.csv_blocks import read_header, unpacked
 from data.reading.csv_header import COMMAS, CsvFormat
-from data.reading.pieces import ARROW, CSV, EXAMPLES, FORMATS, PARQUET, format_of, reading
+from data.reading.pieces import (
+    ARROW,
+    CSV,
+    EXAMPLES,
+    FORMATS,
+    JSON_LINES,
+    PARQUET,
+    format_of,
+    reading,
+)
 from data.sources.csv import CsvSource, data_files, require_columns_of_source, with_spans
 from data.sources.spans import SpanSource
 from fareline.errors import DataError
@@ -112,6 +121,6 @@ def _names(path: str, csv_format: CsvFormat) -> tuple[str, ...] | None:
     with reading(path), open(path, "rb") as stream:
         if file_format == CSV:
             return read_header(unpacked(stream, path, csv_format), path, csv_format).names
-        if file_format == EXAMPLES:
+        if file_format in (EXAMPLES, JSON_LINES):
             return None
         return columnar_files.plan(path, file_format, _open)[0][0]

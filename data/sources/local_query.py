@@ -88,7 +88,7 @@ def read_query(query: LocalQuery, kinds: Mapping[str, str]) -> Iterator[Batch]:
         kinds = {**kinds_of_answer(reader.schema), **kinds}
         first = 1
         for batch in reader:
-            yield without_spellings(to_batch(QUERY, batch, first, kinds), query.csv_format.missing)
+            yield without_spellings(to_batch(QUERY, batch, first, kinds), query.csv_format)
             first += batch.num_rows
 
 

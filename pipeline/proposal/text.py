@@ -10,11 +10,13 @@ from typing import Any
 
 import yaml
 
+from data.profile.facts import LIST, OTHER
 from data.profile.kinds import LABEL, PERSONAL, TIME
 from data.profile.profile import Column, Profile, spellings_of
 from data.profile.target import BINARY, MULTICLASS, REGRESSION
+from data.reading.batches import UNKNOWN
 from data.reading.csv_header import COMMAS
-from data.reading.values import FLOAT, INT, STRING
+from data.reading.values import STRING
 from fareline.errors import DataError
 from pipeline.proposal.features import (
     CATEGORICAL,
@@ -89,7 +91,8 @@ def write_schema(profile: Profile, source: Source) -> str:
 
 
 def _is_read(column: Column) -> bool:
-    return column.judgement.kind != PERSONAL and column.facts.type in (INT, FLOAT, STRING)
+    """Whether examples have it: all but what is personal, and structs and the like."""
+    return column.judgement.kind != PERSONAL and column.facts.type != OTHER
 
 
 def _shape(column: Column) -> Shape:
@@ -98,6 +101,10 @@ def _shape(column: Column) -> Shape:
     is_domain = kind == STRING and facts.distinct <= _MOST_TEXTS and facts.length <= 60
     is_domain = is_domain and (column.judgement.is_feature or column.judgement.kind == LABEL)
     texts = [str(value) for value in facts.counts] if is_domain else None
+    if kind == LIST:
+        return Shape(facts.name, facts.held, None, None, None, None, 0, False)
+    if kind == UNKNOWN:  # of what type the nothing is says nothing
+        return Shape(facts.name, STRING, 0.0, None, None, None, 0, False)
     return Shape(
         facts.name, kind, facts.present / facts.rows, texts, facts.low, facts.high,
         facts.distinct, served,

@@ -11,11 +11,11 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import Field
 
-from data.reading.csv_header import COMMAS, CsvFormat
-from data.reading.missing import as_missing, number_spelling
+from data.reading.csv_header import COMMAS, CsvFormat, as_missing, number_spelling
 from data.sources.span_patterns import has_span
 from pipeline.settings.values import Count, Number, Section, Share
 
+SOURCE_KINDS = ("dataset", "csv", "files", "sql", "bigquery")  # of which a source is one
 SPLIT_NAMES = ("train", "validate", "eval")
 COLUMNAR, CSV_EXAMPLE_GEN = "columnar", "csv_example_gen"
 _SplitName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -179,9 +179,8 @@ class Source(Section):
 
     @pydantic.model_validator(mode="after")
     def _exactly_one(self) -> "Source":
-        places = [name for name in type(self).model_fields if name not in ("csv_format", "missing")]
-        if sum(getattr(self, name) is not None for name in places) != 1:
-            raise ValueError(f"expected exactly one of {_listed(places)}")
+        if sum(getattr(self, name) is not None for name in SOURCE_KINDS) != 1:
+            raise ValueError(f"expected exactly one of {_listed(SOURCE_KINDS)}")
         return self
 
     @pydantic.model_validator(mode="after")

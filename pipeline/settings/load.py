@@ -15,6 +15,7 @@ import yaml
 
 from fareline.errors import SettingsError
 from lineage.store.address import without_password
+from pipeline.settings.data import SOURCE_KINDS
 from pipeline.settings.settings import DEFAULT_PATH, Settings
 from schema.curated import is_packaged_name
 
@@ -122,10 +123,10 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
 
 
 def _replace_source(data: dict[str, Any], kind: str) -> None:
-    """A source is one of several kinds: naming one replaces another."""
+    """A source is one of several kinds: naming another one replaces it, and how it is written."""
     source = data.get("source")
-    same = isinstance(source, dict) and kind in source
-    data["source"] = {kind: source[kind]} if same else {}
+    if not isinstance(source, dict) or (kind in SOURCE_KINDS and source.get(kind) is None):
+        data["source"] = {}
 
 
 def _start_paths_here(key: str, value: Any) -> Any:

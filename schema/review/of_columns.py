@@ -40,7 +40,7 @@ class Shape:
     Attributes:
         name: Of the column.
         kind: `int`, `float` or `string`.
-        share: Of the rows that have a value.
+        share: Of the rows that have a value; None: they have any number of them.
         texts: All that may be there; None: any.
         low: The least number.
         high: The greatest.
@@ -50,7 +50,7 @@ class Shape:
 
     name: str
     kind: str
-    share: float
+    share: float | None
     texts: Sequence[str] | None
     low: float | None
     high: float | None
@@ -70,11 +70,14 @@ def write_schema_of(columns: Sequence[Shape], rows: int, name: str) -> str:
     blocks = [header]
     for column in columns:
         feature = schema_pb2.Feature(name=column.name, type=_TYPES[column.kind])
-        feature.presence.min_count = 1
+        if column.share:
+            feature.presence.min_count = 1
         if column.share == 1:
             feature.presence.min_fraction = 1.0
-        feature.value_count.min = 1 if column.share == 1 else 0  # an empty cell is a list of none
-        feature.value_count.max = 1
+        if column.share is not None:
+            # An empty cell is a list of none.
+            feature.value_count.min = 1 if column.share == 1 else 0
+            feature.value_count.max = 1
         if column.texts is not None:
             feature.string_domain.value.extend(sorted(column.texts))
         if not column.is_served:
@@ -86,6 +89,8 @@ def write_schema_of(columns: Sequence[Shape], rows: int, name: str) -> str:
 
 
 def _say_seen(column: Shape) -> str:
+    if column.share is None:
+        return "Several values in a row."
     parts = [f"Seen in {column.share * 100:.4g} % of the rows"]
     if column.low is not None and column.high is not None:
         parts.append(f"from {say_number(column.low)} to {say_number(column.high)}")

@@ -3,6 +3,7 @@
 import csv
 import shutil
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -55,6 +56,7 @@ def _tables(draw):
     return names, list(zip(*columns, strict=True))
 
 
+@pytest.mark.timeout(3600)  # of `make fuzz`
 @settings(**examples(40))
 @given(
     _tables(),

@@ -87,9 +87,8 @@ def test_the_settings_load_and_a_run_would_take_them(answers, name):
     assert len(lines) <= 60 + len(answer["columns"])
     contract = load_schema(folder / f"{name}.schema.pbtxt")
     types, served = column_types(contract), columns_in_environment(contract, "SERVING")
-    out = {c["name"] for c in answer["columns"] if c["kind"] in ("personal", "of no use")}
-    empty = {c["name"] for c in answer["columns"] if c["type"] == "unknown"}
-    assert set(types) == {c["name"] for c in answer["columns"]} - out - empty
+    personal = {c["name"] for c in answer["columns"] if c["kind"] == "personal"}
+    assert set(types) == {c["name"] for c in answer["columns"]} - personal
     assert own_tables()[name].label not in served
     assert kept <= set(served)
 
@@ -203,6 +202,26 @@ def test_the_table_and_what_to_type_next_are_printed(answers, tmp_path):
         "wrote fraud.yaml and fraud.schema.pbtxt",
         "Next: fareline run --config fraud.yaml --workspace fraud-workspace",
     ]
+
+
+def test_on_a_terminal_it_asks_for_the_label_and_for_what_is_known_in_time(
+    answers, tmp_path, monkeypatch
+):
+    shutil.copy(answers["churn"][0] / "churn.csv", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("cli.init._is_terminal", lambda: True)
+    done = CliRunner().invoke(app, ["init", "churn.csv"], input="\ny\n")
+    assert done.exit_code == 0, done.output
+    assert "Which is to be predicted? [churned]" in done.output
+    assert "cancel_reason: whether it is empty tells the label" in done.output
+    columns = {column for _, column in load_settings(tmp_path / "churn.yaml").features.columns()}
+    assert "cancel_reason" in columns  # as was answered
+    (tmp_path / "churn.yaml").unlink()
+    (tmp_path / "churn.schema.pbtxt").unlink()
+    done = CliRunner().invoke(app, ["init", "churn.csv", "--label", "churned", "--yes"])
+    assert "Which is" not in done.output
+    columns = {column for _, column in load_settings(tmp_path / "churn.yaml").features.columns()}
+    assert "cancel_reason" not in columns
 
 
 def _write(folder, **columns):

@@ -16,7 +16,7 @@ from pipeline.settings.load import load_settings
 from pipeline.settings.settings import DEFAULT_PATH, Settings
 from schema.curated import column_types, columns_in_environment, load_schema, schema_path
 
-OTHER_SOURCES = dict.fromkeys(("csv", "files", "sql", "bigquery", "csv_format"))
+OTHER_SOURCES = dict.fromkeys(("csv", "files", "sql", "bigquery", "csv_format")) | {"missing": {}}
 MINIMAL = """\
 name: trips
 task: binary
@@ -607,6 +607,17 @@ def test_set_of_a_csv_replaces_the_dataset(tmp_path):
 # Paths: those of the file start at the file, those of --set where it was typed.
 
 
+def test_set_of_another_file_keeps_how_files_are_written(tmp_path):
+    source = "source: {csv: trips, csv_format: {separator: ;}, missing: {'?': all}}"
+    path = write(tmp_path, MINIMAL.replace("source: {csv: trips}", source))
+    for override in ("data.source.csv=other", "data.source.csv_format.decimal=','"):
+        found = load_settings(path, [override]).data.source
+        assert (found.csv_format.separator, found.missing) == (";", {"?": "all"})
+        assert found.csv is not None
+    other = load_settings(path, ["data.source.files=x.parquet"]).data.source
+    assert (other.csv, other.csv_format, other.missing) == (None, None, {})
+
+
 @pytest.mark.parametrize("value", ["trips", "trips.csv", "./a/trips.csv", "../trips"])
 def test_paths_in_the_file_start_at_its_folder(tmp_path, monkeypatch, value):
     (tmp_path / "there").mkdir()
@@ -704,7 +715,7 @@ def test_shares_of_the_splits_keep_their_order():
 
 def test_every_value_of_the_default_file_is_read():
     in_file = yaml.safe_load(DEFAULT_PATH.read_text(encoding="utf-8"))
-    in_file["data"]["source"] |= OTHER_SOURCES | {"missing": {}}
+    in_file["data"]["source"] |= OTHER_SOURCES
     read = load_settings().model_dump(mode="json", by_alias=True)
     for bounds in read["evaluation"]["thresholds"].values():
         if bounds:
