@@ -13,6 +13,7 @@ from lineage.store.open import open_store
 from pipeline.settings.card import Card
 from report.run.compare import compare_runs
 from report.run.gather import gather
+from report.run.page import report_page
 from report.run.sections.card import HEADINGS, to_markdown
 from tests.stores.of_report import anomalies_of, write_run
 from tests.stores.writer import StoreWriter, artifact
@@ -235,6 +236,52 @@ def test_payloads_that_are_gone_are_said(tmp_path):
     assert document.evaluation.candidate is None
     assert document.evaluation.notes[0].startswith("Curves were not recorded: ")
     assert document.training.curves == {}
+
+
+PAYLOADS = (
+    "examples/quarantine.jsonl",
+    "statistics/Split-train/FeatureStats.pb",
+    "drift/drift.json",
+    "transform_graph/transform_fn/assets/payment",
+    "transform_graph/transform_fn/saved_model.pb",
+    "results/tuner_results.json",
+    "model_run/training.json",
+    "evaluation/curves.json",
+    "infra/infra_validation.json",
+)
+STRANGE = (
+    b"",
+    b"\xff\x00\x08\x96",
+    b"null",
+    b"[]",
+    b"[1, null]",
+    b'"text"',
+    b"{",
+    b'{"previous": 3, "evaluations": [], "latency_ms": 3, "candidate": [], "memory_mb": {}}',
+    b'{"previous": {"columns": [{}]}, "evaluations": {"auc": 3}, "latency_ms": {"batch_1": 2}}',
+    b'{"candidate": {"scores": [{"positives": ["a"], "negatives": [], "bins": 0}]}}',
+    b'[{"trial_id": [], "score": {}}, {"score": null}]',
+)
+
+
+@pytest.fixture(scope="module")
+def damaged(tmp_path_factory):
+    """A folder with a run whose payloads are written over."""
+    folder = tmp_path_factory.mktemp("damaged")
+    write_run(folder)
+    return folder
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_payloads_of_any_content_have_a_page(damaged, payload):
+    path = damaged / "run-1" / payload
+    before = path.read_bytes() if path.exists() else None
+    for content in STRANGE:
+        path.write_bytes(content)
+        document = document_of(damaged / "metadata.db")
+        assert report_page(document).startswith("<!doctype html>")
+        json.dumps(document.as_json(), allow_nan=False)
+    path.unlink() if before is None else path.write_bytes(before)
 
 
 def test_what_a_stock_validator_found(tmp_path):
