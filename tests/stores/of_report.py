@@ -7,7 +7,14 @@ from pathlib import Path
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 
-from fareline.recorded.curves import Amounts, Curves, ModelCurves, Scores
+from fareline.recorded.curves import (
+    Amounts,
+    BesideMetrics,
+    Curves,
+    ModelCurves,
+    Scores,
+    slices_text,
+)
 from tests.stores.writer import COMPLETE, FAILED, StoreWriter, artifact
 
 PIPELINE = "taxi"
@@ -192,8 +199,16 @@ class _RunWriter:
         self.add(node, {"model": [model], "model_run": [run]}, ["examples"])
 
     def evaluator(self, node):
-        evaluation = self.place("evaluation", {"curves.json": curves_of(self.task).to_text()})
         slice_name = f"payment={self.name}"
+        beside = {
+            "overall": BesideMetrics({"auc": 0.85}, {"auc": (0.88, 0.92)}),
+            slice_name: BesideMetrics({"auc": 0.7}),
+        }
+        files = {
+            "curves.json": curves_of(self.task).to_text(),
+            "slices.json": slices_text(beside),
+        }
+        evaluation = self.place("evaluation", files)
         metrics = {
             "overall": {"auc": 0.9, "example_count": 10},
             "slices": {slice_name: {"auc": None, "example_count": 4}},

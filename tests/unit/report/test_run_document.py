@@ -133,7 +133,8 @@ def test_the_evaluation_and_what_it_was_held_to(document):
     evaluation = document.evaluation
     assert evaluation.overall.metrics == {"auc": 0.9, "example_count": 10}
     assert evaluation.overall.intervals == {"auc": (0.88, 0.92)}
-    assert [s.name for s in evaluation.slices] == ["payment=Cash"]
+    assert evaluation.overall.baseline == {"auc": 0.85}
+    assert [(s.name, s.baseline) for s in evaluation.slices] == [("payment=Cash", {"auc": 0.7})]
     assert [check["passed"] for check in evaluation.checks] == [True, None]
     assert evaluation.worst == ["payment=Cash"]
     assert evaluation.gaps[0]["gap"] == 0.1
@@ -247,6 +248,7 @@ PAYLOADS = (
     "results/tuner_results.json",
     "model_run/training.json",
     "evaluation/curves.json",
+    "evaluation/slices.json",
     "infra/infra_validation.json",
 )
 STRANGE = (
