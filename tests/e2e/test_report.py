@@ -243,5 +243,10 @@ def test_the_page_of_a_real_run(show, small_workspace, small_run):
     page = show(text, 390, "dark")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert page.locator("#data article").count() == 18
+    page.set_viewport_size({"width": 794, "height": 1123})  # A4
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 794
+    assert page.locator("details:not([open], [data-long])").count() == 0
     data = json.loads(page.locator("script[type='application/json']").first.text_content())
     assert len(data["tp"]) == len(data["thresholds"]) == 201
