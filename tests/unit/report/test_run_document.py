@@ -5,6 +5,7 @@ import re
 import shutil
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from cli import app as cli
@@ -15,7 +16,7 @@ from report.run.compare import compare_runs
 from report.run.gather import gather
 from report.run.page import report_page
 from report.run.sections.card import HEADINGS, to_markdown
-from tests.stores.of_report import anomalies_of, write_run
+from tests.stores.of_report import LABELS, SETTINGS, anomalies_of, write_run
 from tests.stores.writer import StoreWriter, artifact
 
 SECTIONS = ("data", "features", "training", "evaluation", "serving", "card")
@@ -300,6 +301,42 @@ def test_what_a_stock_validator_found(tmp_path):
         "holds Cash",
         ["train"],
     )
+
+
+def with_settings(folder, **settings):
+    """A run whose recorded settings have these sections."""
+    store = write_run(folder)
+    told = yaml.safe_load(SETTINGS.format(task="binary", label=LABELS["binary"], use="x"))
+    StoreWriter(store).record_run("run-1", settings=yaml.safe_dump({**told, **settings}))
+    return document_of(store)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"data": {"columns": {"payment": {"pii": True, "pseudonymize": True}}}},
+        {"serving": {"log_exclude": ["payment"]}},
+        {"features": {"numeric": {"miles": {}}}},  # nobody uses the other one
+    ],
+)
+def test_values_that_may_be_of_a_person_are_not_shown(tmp_path, settings):
+    document = with_settings(tmp_path, **settings)
+    columns = {column.name: column for column in document.data.columns}
+    assert columns["payment"].splits["train"].top == []
+    assert columns["payment"].splits["train"].distinct == 2
+    assert columns["miles"].splits["train"].high == 10.0
+    assert all(feature.head == [] for feature in document.features.features)
+
+
+def test_of_a_private_number_only_the_mean_is_shown(tmp_path):
+    document = with_settings(tmp_path, serving={"log_exclude": ["miles"]})
+    [miles] = [column for column in document.data.columns if column.name == "miles"]
+    found = miles.splits["train"]
+    assert (found.low, found.median, found.high, found.bins, found.quantiles) == (
+        None, None, None, [], [],
+    )  # fmt: skip
+    assert (found.mean, found.missing) == (2.5, 0.25)
+    assert "Statistics of miles" in report_page(document)
 
 
 def test_the_document_is_json(document):
