@@ -62,6 +62,14 @@ def test_the_verdict_of_a_push_and_of_a_refusal(folder, document):
     assert refused.changes["blessings"] == [("Evaluator", "yes", "no")]
 
 
+def test_the_run_before_is_of_the_same_pipeline(tmp_path):
+    store = write_run(tmp_path)
+    StoreWriter(store).add_execution("another", "run-between", "ExampleGen")
+    write_run(tmp_path, "run-2")
+    assert document_of(store, "run-2").verdict.previous == "run-1"
+    assert document_of(store, "run-between").verdict.previous is None
+
+
 def test_the_columns_of_every_split(document):
     data = document.data
     assert (data.rows, data.splits, data.quarantined) == (
