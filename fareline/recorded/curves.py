@@ -1,16 +1,18 @@
-"""What Evaluator keeps of the predictions, so that curves can be drawn without predicting again.
+"""What Evaluator keeps for pictures: of the predictions for curves, and of slices beside metrics.
 
-It is a file in the folder of a ModelEvaluation, since a store's text is no place for some thousand
-numbers. Written by `pipeline.evaluation.curves`, read by the page of a run.
+They are files in the folder of a ModelEvaluation, since a store's text is no place for some
+thousand numbers. Written by `pipeline.components.evaluator`, read by the page of a run.
 """
 
 import dataclasses
 import json
+from collections.abc import Mapping
 
-from fareline.recorded.evaluation import finite
+from fareline.recorded.evaluation import Number, Values, finite
 from fareline.recorded.texts import parse
 
 CURVES_FILE = "curves.json"
+SLICES_FILE = "slices.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +77,36 @@ class Curves:
         """Writes the file: JSON without spaces, whole weights as whole numbers."""
         content = _shorten(finite(dataclasses.asdict(self)))
         return json.dumps(content, separators=(",", ":"), allow_nan=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class BesideMetrics:
+    """Of a slice, what was measured beside the model's own metrics.
+
+    Attributes:
+        baseline: Metric to the value of the model that it was compared with.
+        intervals: Metric to the ends of its 95 % interval.
+    """
+
+    baseline: Values = dataclasses.field(default_factory=dict)
+    intervals: dict[str, tuple[Number | None, Number | None]] = dataclasses.field(
+        default_factory=dict
+    )
+
+
+def slices_text(slices: Mapping[str, BesideMetrics]) -> str:
+    """Writes the file of slices: JSON, by name."""
+    content = {name: dataclasses.asdict(each) for name, each in slices.items()}
+    return json.dumps(finite(content), ensure_ascii=False, allow_nan=False)
+
+
+def parse_slices(text: str) -> dict[str, BesideMetrics]:
+    """Reads the file of slices.
+
+    Raises:
+        ValueError: It is none.
+    """
+    return parse(dict[str, BesideMetrics], text)
 
 
 def parse_curves(text: str) -> Curves:

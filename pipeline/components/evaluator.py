@@ -36,7 +36,13 @@ from tfx.utils import io_utils, json_utils
 
 from fareline.errors import UserMistake
 from fareline.recorded import METRIC_PREFIX, METRICS, NO_MODEL, VERDICT
-from fareline.recorded.curves import CURVES_FILE, Curves
+from fareline.recorded.curves import (
+    CURVES_FILE,
+    SLICES_FILE,
+    BesideMetrics,
+    Curves,
+    slices_text,
+)
 from fareline.recorded.evaluation import Metrics, Reference, finite
 from pipeline.evaluation import numpy_confusion_matrices, tfma_internals
 from pipeline.evaluation.eval_config import read_metrics, read_refusals
@@ -106,6 +112,7 @@ class Executor(tfx_executor.Executor):
         record_metrics(evaluation)
         baselines = input_dict.get(BASELINE_MODEL_KEY)
         slices = read_metrics(evaluation.uri)
+        write_slices(slices, evaluation)
         verdict = judge(
             slices,
             demands,
@@ -199,6 +206,18 @@ def write_curves(
     curves = Curves(found.curves.result(task), *others)
     io_utils.write_string_file(os.path.join(evaluation.uri, CURVES_FILE), curves.to_text())
     return found
+
+
+def write_slices(slices: list[SliceMetrics], evaluation: types.Artifact) -> None:
+    """Writes what was measured of each slice beside the model's own metrics; nothing if nothing."""
+    found = {
+        each.name: BesideMetrics(dict(each.baseline), dict(each.intervals))
+        for each in slices
+        if each.baseline or each.intervals
+    }
+    if found:
+        path = os.path.join(evaluation.uri, SLICES_FILE)
+        io_utils.write_string_file(path, slices_text(found))
 
 
 def unserved_columns(exec_properties: Mapping[str, Any]) -> list[str]:

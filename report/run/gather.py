@@ -24,6 +24,8 @@ _SECTIONS: dict[str, Callable[[Sources], Any]] = {
     "evaluation": gather_evaluation,
     "serving": gather_serving,
 }
+# What reading raises of JSON in other shapes: files may be of another version, or of anyone.
+_NOT_AS_EXPECTED = (AttributeError, KeyError, IndexError, TypeError, ValueError)
 
 
 def gather(graph: Graph, run_id: str) -> Document:
@@ -41,6 +43,11 @@ def gather(graph: Graph, run_id: str) -> Document:
             sections[name] = gather_section(sources)
         except Unreadable as reason:
             absent[name] = str(reason)
+        except _NOT_AS_EXPECTED as error:
+            what = type(error).__name__
+            absent[name] = (
+                f"What was recorded is not as expected, and is not shown ({what}: {error})."
+            )
     run = sources.run
     document = Document(
         run_id=run.run_id,

@@ -85,6 +85,18 @@ class Sources:
         section = self.settings.get(name)
         return section if isinstance(section, dict) else {}
 
+    @functools.cached_property
+    def private_columns(self) -> frozenset[str]:
+        """Columns of which no value is shown: those of persons, and those that no log may hold."""
+        columns = self.section("data").get("columns")
+        personal = (
+            name
+            for name, how in (columns.items() if isinstance(columns, dict) else ())
+            if isinstance(how, dict) and how.get("pii")
+        )
+        unlogged = self.section("serving").get("log_exclude")
+        return frozenset([*personal, *(unlogged if isinstance(unlogged, list) else ())])
+
     def why_absent(self, what: str, kind: str) -> str:
         """Why there is no artifact of a type, in a sentence.
 

@@ -7,7 +7,14 @@ from pathlib import Path
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 
-from fareline.recorded.curves import Amounts, Curves, ModelCurves, Scores
+from fareline.recorded.curves import (
+    Amounts,
+    BesideMetrics,
+    Curves,
+    ModelCurves,
+    Scores,
+    slices_text,
+)
 from tests.stores.writer import COMPLETE, FAILED, StoreWriter, artifact
 
 PIPELINE = "taxi"
@@ -28,7 +35,15 @@ LABELS = {
 }
 
 
-def write_run(folder: Path, run="run-1", name="Cash", task="binary", pushed=True, stop=None):
+def write_run(
+    folder: Path,
+    run="run-1",
+    name="Cash",
+    task="binary",
+    pushed=True,
+    stop=None,
+    destination="/serving/taxi/7",
+):
     """Writes a run into `folder/metadata.db`, with its payloads in the same folder.
 
     Args:
@@ -38,9 +53,10 @@ def write_run(folder: Path, run="run-1", name="Cash", task="binary", pushed=True
         task: Of the settings.
         pushed: Whether the model was pushed; else it was refused.
         stop: Node that fails, after which nothing is there.
+        destination: Folder of the pushed version.
     """
     writer = StoreWriter(folder / "metadata.db")
-    run_writer = _RunWriter(writer, folder / run, run, name, task, pushed)
+    run_writer = _RunWriter(writer, folder / run, run, name, task, pushed, destination)
     for node, write in run_writer.nodes.items():
         if node == stop:
             text = f"Traceback (most recent call last):\n  …\nValueError: {name} is bad"
@@ -61,9 +77,10 @@ def write_run(folder: Path, run="run-1", name="Cash", task="binary", pushed=True
 
 
 class _RunWriter:
-    def __init__(self, writer, folder, run, name, task, pushed):
+    def __init__(self, writer, folder, run, name, task, pushed, destination):
         self.writer, self.folder, self.run = writer, folder, run
         self.name, self.task, self.pushed = name, task, pushed
+        self.destination = str(destination)
         self.ids = {}
         self.nodes = {
             "ExampleGen": self.examples,
@@ -192,8 +209,16 @@ class _RunWriter:
         self.add(node, {"model": [model], "model_run": [run]}, ["examples"])
 
     def evaluator(self, node):
-        evaluation = self.place("evaluation", {"curves.json": curves_of(self.task).to_text()})
         slice_name = f"payment={self.name}"
+        beside = {
+            "overall": BesideMetrics({"auc": 0.85}, {"auc": (0.88, 0.92)}),
+            slice_name: BesideMetrics({"auc": 0.7}),
+        }
+        files = {
+            "curves.json": curves_of(self.task).to_text(),
+            "slices.json": slices_text(beside),
+        }
+        evaluation = self.place("evaluation", files)
         metrics = {
             "overall": {"auc": 0.9, "example_count": 10},
             "slices": {slice_name: {"auc": None, "example_count": 4}},
@@ -231,7 +256,7 @@ class _RunWriter:
         self.add(node, {"blessing": [blessing]}, ["model"], budgets=budgets)
 
     def pusher(self, node):
-        place = "/serving/taxi/7"
+        place = self.destination
         properties = {"pushed": 1, "pushed_destination": place, "pushed_version": "7"}
         because = {"pushed": 0, "not_pushed_because": "model_blessing: refused"}
         pushed = artifact(place, **(properties if self.pushed else because))

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from fareline.recorded import QUARANTINE_FILE, REFERENCE
@@ -141,6 +141,8 @@ def _columns(
     previous: Mapping[str, ColumnStats],
 ) -> list[Column]:
     roles = _roles(sources)
+    # A column that nobody uses may be anything, where it is known what is used.
+    unnamed = {*previous, *_names(datasets)} - set(roles) if roles else set()
     label = next((name for name, its in roles.items() if "label" in its), None)
     columns: dict[str, Column] = {}
     for split, dataset in _training_first(datasets).items():
@@ -152,14 +154,32 @@ def _columns(
                     name,
                     kind_of(feature),
                     {},
-                    previous.get(name),
+                    _without_values(previous.get(name), name, sources, unnamed),
                     [*drift.get(name, []), *(drift.get(LABEL, []) if name == label else [])],
                     roles.get(name, []),
                 ),
             )
-            column.splits[split] = column_stats(feature, dataset)
+            stats = column_stats(feature, dataset)
+            column.splits[split] = _without_values(stats, name, sources, unnamed) or stats
     # What needs a look comes first, then what the model uses.
     return sorted(columns.values(), key=_rank)
+
+
+def _names(datasets: Mapping[str, Any]) -> set[str]:
+    return {name_of(feature) for dataset in datasets.values() for feature in dataset.features}
+
+
+def _without_values(
+    stats: ColumnStats | None, name: str, sources: Sources, unnamed: Collection[str]
+) -> ColumnStats | None:
+    """The same, but no value is named that may be of a person; as DriftMonitor has it."""
+    if stats is None:
+        return None
+    if name in sources.private_columns:
+        stats = dataclasses.replace(stats, low=None, median=None, high=None, quantiles=[], bins=[])
+    if name in sources.private_columns or name in unnamed:
+        stats = dataclasses.replace(stats, top=[])
+    return stats
 
 
 def _rank(column: Column) -> tuple[bool, bool, bool, str]:

@@ -5,13 +5,18 @@ which takes six seconds to import where the process has not.
 """
 
 import dataclasses
-import math
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from fareline.recorded.curves import CURVES_FILE, parse_curves
-from fareline.recorded.evaluation import VerdictRecord, finite, read_metrics, verdict_of
+from fareline.recorded.curves import (
+    CURVES_FILE,
+    SLICES_FILE,
+    BesideMetrics,
+    parse_curves,
+    parse_slices,
+)
+from fareline.recorded.evaluation import Metrics, VerdictRecord, finite, read_metrics, verdict_of
 from lineage.facts.payload_contents import Unreadable
 from lineage.graph.elements import Artifact
 from preprocessing.labels import parse_label
@@ -42,7 +47,7 @@ def gather_evaluation(sources: Sources) -> Evaluation:
         overall, slices, candidate, stock_notes = read_stock(evaluation)
         notes, baseline, refusals = stock_notes, None, []
     else:
-        overall, slices = _recorded_slices(evaluation, verdict)
+        overall, slices = _recorded_slices(evaluation)
         candidate, baseline = _pictures(evaluation, classes, notes)
         refusals = [*verdict.refusals, *verdict.tfma_refusals, *verdict.warnings]
     return Evaluation(
@@ -70,21 +75,18 @@ def _classes(sources: Sources, task: str) -> list[str]:
         return []
 
 
-def _recorded_slices(evaluation: Artifact, verdict: VerdictRecord) -> tuple[Slice, list[Slice]]:
-    """What was recorded; of the baseline and of intervals, what a demand looked at."""
-    metrics = read_metrics(evaluation)
-    baselines: dict[str, dict[str, Any]] = {}
-    intervals: dict[str, dict[str, Any]] = {}
-    for check in verdict.checks:
-        if check.baseline is not None:
-            baselines.setdefault(check.slice, {})[check.metric] = check.baseline
-        of_value = check.kind in ("at_least", "at_most")
-        if check.interval and of_value and None not in check.interval:
-            intervals.setdefault(check.slice, {})[check.metric] = tuple(check.interval)
+def _recorded_slices(evaluation: Artifact) -> tuple[Slice, list[Slice]]:
+    """What was recorded, the baseline's values and intervals with it."""
+    metrics = read_metrics(evaluation) or Metrics()
+    try:
+        beside = parse_slices(read_payload(evaluation, SLICES_FILE))
+    except (Unreadable, ValueError):
+        beside = {}
 
     def make(name: str, values: Mapping[str, Any]) -> Slice:
-        rounded = {k: v if v is None or math.isfinite(v) else None for k, v in values.items()}
-        return Slice(name, rounded, baselines.get(name, {}), intervals.get(name, {}))
+        found = beside.get(name, BesideMetrics())
+        intervals = {k: tuple(ends) for k, ends in found.intervals.items() if None not in ends}
+        return Slice(name, finite(values), finite(found.baseline), intervals)
 
     slices = [make(name, metrics.slices[name]) for name in sorted(metrics.slices, key=_natural)]
     return make(OVERALL, metrics.overall), slices

@@ -48,7 +48,9 @@ def gather_features(sources: Sources) -> document.Features:
                 settings={"size": feature.size, "oov_buckets": feature.oov_buckets},
                 boundaries=boundaries.get(feature.column, []) if feature.kind == "bucket" else [],
                 vocabulary=len(entries) if entries is not None else None,
-                head=[entry[:_LONGEST] for entry in (entries or [])[:_HEAD]],
+                head=[entry[:_LONGEST] for entry in (entries or [])[:_HEAD]]
+                if feature.column not in sources.private_columns
+                else [],
             )
         )
     return document.Features(found, notes)

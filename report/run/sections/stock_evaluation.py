@@ -1,6 +1,10 @@
 """An evaluation as stock TFX leaves it, read by TFMA's own readers: metrics and plots."""
 
+import contextlib
 import math
+import os
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 from lineage.facts.payload_contents import Unreadable, folder_of
@@ -22,20 +26,43 @@ def read_stock(
     Raises:
         Unreadable: TFMA cannot read it, or is not installed.
     """
-    folder = str(folder_of(evaluation))
-    try:
-        import tensorflow_model_analysis as tfma
-    except ImportError as error:
-        raise Unreadable(f"{evaluation.key}: TFMA, which reads it, is not installed") from error
-    try:
-        slices = [_slice(record) for record in tfma.load_metrics(folder)]
-        plots = list(tfma.load_plots(folder))
-    except (OSError, ValueError, RuntimeError) as error:
-        raise Unreadable(f"{evaluation.key}: TFMA cannot read {folder}") from error
+    records, plots = _load(evaluation)
+    slices = [_slice(record) for record in records]
     overall = next((s for s in slices if s.name == OVERALL), Slice(OVERALL, {}))
     others = sorted((s for s in slices if s is not overall), key=lambda s: s.name)
     picture = _picture(plots)
     return overall, others, picture, [] if picture else [_NO_PLOTS]
+
+
+def _load(evaluation: Artifact) -> tuple[list[Any], list[Any]]:
+    """Metrics and plots, as TFMA's messages."""
+    folder = str(folder_of(evaluation))
+    loaded = "tensorflow_model_analysis" in sys.modules
+    with contextlib.nullcontext() if loaded else _silence():
+        try:
+            import tensorflow_model_analysis as tfma
+        except ImportError as error:
+            raise Unreadable(f"{evaluation.key}: TFMA, which reads it, is not installed") from error
+        try:
+            return list(tfma.load_metrics(folder)), list(tfma.load_plots(folder))
+        except (OSError, ValueError, RuntimeError) as error:
+            raise Unreadable(f"{evaluation.key}: TFMA cannot read {folder}") from error
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Keeps off the screen what TensorFlow says while it loads: it writes to the descriptors."""
+    kept = [(target, os.dup(target)) for target in (1, 2)]
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        for target, _ in kept:
+            os.dup2(nowhere, target)
+        yield
+    finally:
+        for target, copy in kept:
+            os.dup2(copy, target)
+            os.close(copy)
+        os.close(nowhere)
 
 
 def _slice(record: Any) -> Slice:

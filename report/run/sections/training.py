@@ -1,7 +1,8 @@
 """The section about search and training: trials, learning curves, what was chosen."""
 
+import math
 import re
-from typing import Any
+from typing import Any, TypeVar
 
 from fareline.recorded.tuning import hyperparameters_of, tuning_of
 from lineage.facts.payload_contents import Unreadable, folder_of
@@ -9,6 +10,7 @@ from report.run.document import Training
 from report.run.sources import Sources, read_json
 
 REPORT_FILE, RESULTS_FILE = "training.json", "tuner_results.json"
+Kind = TypeVar("Kind")
 _NODES = re.compile(r"Tuner|Trainer")
 
 
@@ -23,17 +25,22 @@ def gather_training(sources: Sources) -> Training:
     if model is None and best is None:
         raise Unreadable(sources.why_absent("model", "Model"))
     report, log_dir = _report(sources)
-    evaluations = report.get("evaluations")
     return Training(
         decision=tuning_of(best) if best else None,
         trials=_trials(sources),
-        chosen=(hyperparameters_of(model) if model else {}) or report.get("hyperparameters", {}),
-        curves=evaluations if isinstance(evaluations, dict) else {},
-        monitor=report.get("monitor"),
-        best=report.get("best"),
-        planned=report.get("planned"),
-        steps_per_evaluation=report.get("steps_per_evaluation"),
-        labels=report.get("labels", {}),
+        chosen=(hyperparameters_of(model) if model else {})
+        or _of_kind(report.get("hyperparameters"), dict)
+        or {},
+        curves=_curves(report.get("evaluations")),
+        monitor=_of_kind(report.get("monitor"), str),
+        best=_of_kind(report.get("best"), int),
+        planned=_of_kind(report.get("planned"), int),
+        steps_per_evaluation=_of_kind(report.get("steps_per_evaluation"), int),
+        labels={
+            split: {name: seen.get(name) for name in ("rows", "without_label")}
+            for split, seen in (_of_kind(report.get("labels"), dict) or {}).items()
+            if isinstance(seen, dict)
+        },
         seconds={
             e.place.node: e.seconds
             for e in sources.executions
@@ -64,4 +71,29 @@ def _trials(sources: Sources) -> list[dict[str, Any]]:
         trials = read_json(results, RESULTS_FILE)
     except Unreadable:
         return []
-    return [t for t in trials if isinstance(t, dict)] if isinstance(trials, list) else []
+    if not isinstance(trials, list):
+        return []
+    # TFX's own Tuner writes what KerasTuner's oracle has: an id, a score, the values.
+    return [
+        {**trial, "trial_id": str(trial["trial_id"])}
+        for trial in trials
+        if isinstance(trial, dict) and "trial_id" in trial and _is_number(trial.get("score"))
+    ]
+
+
+def _curves(evaluations: Any) -> dict[str, list[float | None]]:
+    """The metrics that have a number at each evaluation, or none that is finite."""
+    return {
+        name: [v if math.isfinite(v) else None for v in values]
+        for name, values in (_of_kind(evaluations, dict) or {}).items()
+        if isinstance(values, list) and all(map(_is_number, values))
+    }
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _of_kind(value: Any, kind: type[Kind]) -> Kind | None:
+    """The value, unless it is of another kind: the file may be of any version."""
+    return value if isinstance(value, kind) else None

@@ -7,11 +7,11 @@ from fareline.recorded.data import rows_read, spans_in_words
 from lineage.answers.diff.diff import find_diff
 from lineage.answers.why.view import judgement_lines, refusals
 from lineage.answers.why.why import why_run
-from lineage.facts.runs import list_runs
 from report.run.document import Verdict
 from report.run.sources import Sources
 
 _MOST_CHANGES = 8  # of a group
+_MOST_RUNS = 100  # in which the one before is looked for
 # What follows from other groups, or is another in every run.
 _NOT_SHOWN = ("statistics", "slices", "runner")
 
@@ -69,10 +69,15 @@ def _headline(outcome: str, why: dict[str, Any]) -> str:
 
 
 def _previous(sources: Sources) -> str | None:
-    runs = list_runs(sources.graph, pipeline=sources.run.pipeline or None)
-    names = [run.run_id for run in runs]
-    earlier = names[names.index(sources.run_id) + 1 :] if sources.run_id in names else []
-    return earlier[0] if earlier else None
+    """The run before of the same pipeline: of many runs, only the few before are looked at."""
+    graph = sources.graph
+    names = list(graph.places.run_contexts())
+    earlier = names[: names.index(sources.run_id)]
+    for name in reversed(earlier[-_MOST_RUNS:]):
+        for execution in graph.executions(sorted(graph.places.members(name))[:1]):
+            if execution.place.pipeline == sources.run.pipeline:
+                return name
+    return None
 
 
 def _changes(sources: Sources, previous: str) -> dict[str, list[tuple[str, Any, Any]]]:

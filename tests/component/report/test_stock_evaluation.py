@@ -32,7 +32,8 @@ ROWS = 400
 def rows():
     random = np.random.default_rng(6)
     labels = random.integers(0, 2, ROWS)
-    scores = np.clip(random.normal(0.3 + 0.4 * labels, 0.2), 0.002, 0.998).astype(np.float32)
+    scores = np.clip(random.normal(0.3 + 0.4 * labels, 0.2), 0.002, 0.998)
+    scores = ((scores * 1000 + 0.5).astype(int) + 0.5) / 1000  # on no threshold
     payment = random.choice(["Cash", "<b>"], ROWS)
     return pd.DataFrame({"label": labels.astype(float), "score": scores, "payment": payment})
 

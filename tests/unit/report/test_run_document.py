@@ -5,6 +5,7 @@ import re
 import shutil
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from cli import app as cli
@@ -13,8 +14,9 @@ from lineage.store.open import open_store
 from pipeline.settings.card import Card
 from report.run.compare import compare_runs
 from report.run.gather import gather
+from report.run.page import report_page
 from report.run.sections.card import HEADINGS, to_markdown
-from tests.stores.of_report import anomalies_of, write_run
+from tests.stores.of_report import LABELS, SETTINGS, anomalies_of, write_run
 from tests.stores.writer import StoreWriter, artifact
 
 SECTIONS = ("data", "features", "training", "evaluation", "serving", "card")
@@ -58,6 +60,14 @@ def test_the_verdict_of_a_push_and_of_a_refusal(folder, document):
     ]
     assert refused.previous == "run-1"
     assert refused.changes["blessings"] == [("Evaluator", "yes", "no")]
+
+
+def test_the_run_before_is_of_the_same_pipeline(tmp_path):
+    store = write_run(tmp_path)
+    StoreWriter(store).add_execution("another", "run-between", "ExampleGen")
+    write_run(tmp_path, "run-2")
+    assert document_of(store, "run-2").verdict.previous == "run-1"
+    assert document_of(store, "run-between").verdict.previous is None
 
 
 def test_the_columns_of_every_split(document):
@@ -132,7 +142,8 @@ def test_the_evaluation_and_what_it_was_held_to(document):
     evaluation = document.evaluation
     assert evaluation.overall.metrics == {"auc": 0.9, "example_count": 10}
     assert evaluation.overall.intervals == {"auc": (0.88, 0.92)}
-    assert [s.name for s in evaluation.slices] == ["payment=Cash"]
+    assert evaluation.overall.baseline == {"auc": 0.85}
+    assert [(s.name, s.baseline) for s in evaluation.slices] == [("payment=Cash", {"auc": 0.7})]
     assert [check["passed"] for check in evaluation.checks] == [True, None]
     assert evaluation.worst == ["payment=Cash"]
     assert evaluation.gaps[0]["gap"] == 0.1
@@ -237,6 +248,53 @@ def test_payloads_that_are_gone_are_said(tmp_path):
     assert document.training.curves == {}
 
 
+PAYLOADS = (
+    "examples/quarantine.jsonl",
+    "statistics/Split-train/FeatureStats.pb",
+    "drift/drift.json",
+    "transform_graph/transform_fn/assets/payment",
+    "transform_graph/transform_fn/saved_model.pb",
+    "results/tuner_results.json",
+    "model_run/training.json",
+    "evaluation/curves.json",
+    "evaluation/slices.json",
+    "infra/infra_validation.json",
+)
+STRANGE = (
+    b"",
+    b"\xff\x00\x08\x96",
+    b"null",
+    b"[]",
+    b"[1, null]",
+    b'"text"',
+    b"{",
+    b'{"previous": 3, "evaluations": [], "latency_ms": 3, "candidate": [], "memory_mb": {}}',
+    b'{"previous": {"columns": [{}]}, "evaluations": {"auc": 3}, "latency_ms": {"batch_1": 2}}',
+    b'{"candidate": {"scores": [{"positives": ["a"], "negatives": [], "bins": 0}]}}',
+    b'[{"trial_id": [], "score": {}}, {"score": null}]',
+)
+
+
+@pytest.fixture(scope="module")
+def damaged(tmp_path_factory):
+    """A folder with a run whose payloads are written over."""
+    folder = tmp_path_factory.mktemp("damaged")
+    write_run(folder)
+    return folder
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_payloads_of_any_content_have_a_page(damaged, payload):
+    path = damaged / "run-1" / payload
+    before = path.read_bytes() if path.exists() else None
+    for content in STRANGE:
+        path.write_bytes(content)
+        document = document_of(damaged / "metadata.db")
+        assert report_page(document).startswith("<!doctype html>")
+        json.dumps(document.as_json(), allow_nan=False)
+    path.unlink() if before is None else path.write_bytes(before)
+
+
 def test_what_a_stock_validator_found(tmp_path):
     anomalies = tmp_path / "anomalies" / "Split-train"
     anomalies.mkdir(parents=True)
@@ -251,6 +309,42 @@ def test_what_a_stock_validator_found(tmp_path):
         "holds Cash",
         ["train"],
     )
+
+
+def with_settings(folder, **settings):
+    """A run whose recorded settings have these sections."""
+    store = write_run(folder)
+    told = yaml.safe_load(SETTINGS.format(task="binary", label=LABELS["binary"], use="x"))
+    StoreWriter(store).record_run("run-1", settings=yaml.safe_dump({**told, **settings}))
+    return document_of(store)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"data": {"columns": {"payment": {"pii": True, "pseudonymize": True}}}},
+        {"serving": {"log_exclude": ["payment"]}},
+        {"features": {"numeric": {"miles": {}}}},  # nobody uses the other one
+    ],
+)
+def test_values_that_may_be_of_a_person_are_not_shown(tmp_path, settings):
+    document = with_settings(tmp_path, **settings)
+    columns = {column.name: column for column in document.data.columns}
+    assert columns["payment"].splits["train"].top == []
+    assert columns["payment"].splits["train"].distinct == 2
+    assert columns["miles"].splits["train"].high == 10.0
+    assert all(feature.head == [] for feature in document.features.features)
+
+
+def test_of_a_private_number_only_the_mean_is_shown(tmp_path):
+    document = with_settings(tmp_path, serving={"log_exclude": ["miles"]})
+    [miles] = [column for column in document.data.columns if column.name == "miles"]
+    found = miles.splits["train"]
+    assert (found.low, found.median, found.high, found.bins, found.quantiles) == (
+        None, None, None, [], [],
+    )  # fmt: skip
+    assert (found.mean, found.missing) == (2.5, 0.25)
+    assert "Statistics of miles" in report_page(document)
 
 
 def test_the_document_is_json(document):

@@ -18,11 +18,11 @@ from tfx.utils import proto_utils
 
 from fareline.errors import UserMistake
 from fareline.recorded import VERDICT
-from fareline.recorded.curves import parse_curves
+from fareline.recorded.curves import parse_curves, parse_slices
 from pipeline.components import evaluator
 from pipeline.components.evaluator import SLICE_EXTRACTOR, Executor
 from pipeline.evaluation import batch_evaluation
-from pipeline.evaluation.eval_config import build_eval_config
+from pipeline.evaluation.eval_config import build_eval_config, read_metrics
 from pipeline.evaluation.tfma_internals import LeftToTfmaError
 from pipeline.settings.load import DEFAULT_PATH, load_settings
 from preprocessing.labels import parse_label
@@ -357,6 +357,9 @@ def test_intervals_are_left_to_tfma_and_the_log_says_so(tmp_path, inputs, monkey
     [scores] = kept_curves(tmp_path).candidate.scores
     assert sum(scores.positives) == sum(label for _, label, _, _ in TRIPS)
     assert sum(scores.negatives) == sum(not label for _, label, _, _ in TRIPS)
+    kept = parse_slices((tmp_path / "evaluation" / "slices.json").read_text())
+    assert list(kept["overall"].intervals["auc"]) == told["checks"][0]["interval"]
+    assert kept["overall"].baseline == {}
 
 
 def kept_curves(folder):
@@ -379,6 +382,18 @@ def test_curves_of_the_model_and_of_its_baseline(tmp_path, inputs):
             np.abs(found - np.cumsum(expected)).max()
             <= np.unique(answers, return_counts=True)[1].max()
         )
+
+
+def test_every_slice_is_kept_with_the_baselines_value(tmp_path, inputs):
+    evaluate(tmp_path, inputs, "evaluation.thresholds={auc: {at_least: 0.1}}")
+    kept = parse_slices((tmp_path / "evaluation" / "slices.json").read_text())
+    measured = {one.name: one for one in read_metrics(str(tmp_path / "evaluation"))}
+    assert set(kept) == set(measured)
+    for name, one in measured.items():
+        assert kept[name].baseline.keys() == one.baseline.keys()
+        # Nine tenths of every answer is nine tenths of their mean, and so of the calibration.
+        value, own = kept[name].baseline["calibration"], one.metrics["calibration"]
+        assert value is None or value == pytest.approx(0.9 * own, nan_ok=True)
 
 
 def test_a_model_that_is_its_own_baseline_is_drawn_once(tmp_path, inputs):
