@@ -14,7 +14,7 @@ import typer
 from cli.answer import answer
 from cli.options import ConfigOption, JsonOption, RunnerArgument, SetOption
 from cli.views.clusters import require_runner, warn_of_examples
-from fareline.errors import SettingsError, UserMistake
+from fareline.errors import UserMistake
 
 if TYPE_CHECKING:
     from pipeline.settings.runners import RunnerName
@@ -109,12 +109,10 @@ def _refuse_examples(settings: "Settings", name: "RunnerName") -> None:
 
     examples = find_example_values(settings, name)
     if examples:
-        raise SettingsError(
-            "\n".join(
-                f"{settings.path}: {key}: found {value}; expected yours, since this one is an "
-                "example. Hint: change it in the settings, or with --set."
-                for key, value in examples
-            )
+        raise settings.wrong(
+            f"{key}: found {value}; expected yours, since this one is an "
+            "example. Hint: change it in the settings, or with --set."
+            for key, value in examples
         )
 
 

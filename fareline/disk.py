@@ -28,8 +28,11 @@ _TEXTS = {
     "file name too long": _TOO_LONG,
 }
 _ERRNO = re.compile(r"\berrno:? ?(?:= )?(\d+)\b", re.I)  # HDF5: `errno = 28`; Python: `[Errno 28]`
-_FILE = re.compile(r"filename = '([^']+)'|(?:'|\")(/[^'\"\n]+)(?:'|\")|(?:^|(?<=[\s=:]))(/[^\s:;,'\"]+)")
+_FILE = re.compile(
+    r"filename = '([^']+)'|(?:'|\")(/[^'\"\n]+)(?:'|\")|(?:^|(?<=[\s=:]))(/[^\s:;,'\"]+)"
+)
 _NAME_BYTES = 255
+_UNITS = ("KiB", "MiB", "GiB", "TiB")
 _WORDS = {
     _FULL: ("is full", "expected room for what is written", "make room there, or use another disk"),
     _QUOTA: (
@@ -69,14 +72,10 @@ class Room:
 
 def size(count: int) -> str:
     """Bytes for a reader."""
-    value = float(count)
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if value < 1024:
-            break
-        value /= 1024
-    else:
-        unit = "TiB"
-    return f"{value:,.0f} {unit}" if unit == "bytes" else f"{value:,.1f} {unit}"
+    if count < 1024:
+        return f"{count} bytes"
+    power = min((count.bit_length() - 1) // 10, len(_UNITS))
+    return f"{count / 1024**power:,.1f} {_UNITS[power - 1]}"
 
 
 def room_at(path: str) -> Room | None:

@@ -57,9 +57,10 @@ def snapshot(path: Path) -> Iterator[Path]:
                 raise
             _copy_after_a_crash(path, copy)
         except OSError as error:
+            room = with_room(error, parent, bytes_of(str(path)))
             raise UserMistake.explain(
                 str(path),
-                f"cannot be copied to {parent} ({error.strerror}){with_room(error, parent, bytes_of(str(path)))}",
+                f"cannot be copied to {parent} ({error.strerror}){room}",
                 "expected room for a copy, since reading the store itself would hold up a pipeline",
                 "make room, or set TMPDIR to another folder",
             ) from error

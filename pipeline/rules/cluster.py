@@ -8,7 +8,6 @@ import difflib
 import re
 from collections.abc import Iterator
 
-from fareline.errors import SettingsError
 from pipeline.rules.bigquery import find_project_mistakes, find_span_mistakes
 from pipeline.rules.drift import find_local_sample
 from pipeline.settings.runners import BUCKET_NAME, BUCKET_RULE, Cluster, RunnerName, Vertex
@@ -55,7 +54,7 @@ def check_runner(settings: Settings, runner: RunnerName, section: Cluster) -> No
         *(find_unusable_jobs(settings, section, where) if isinstance(section, Vertex) else ()),
     ]
     if problems:
-        raise SettingsError("\n".join(f"{settings.path}: {line}" for line in problems))
+        raise settings.wrong(problems)
 
 
 def find_illegal_name(settings: Settings) -> Iterator[str]:

@@ -70,7 +70,9 @@ def test_a_name_that_is_too_long_is_told_with_its_length(tmp_path):
     with pytest.raises(OSError, match="too long") as raised:
         path.write_text("x")
     told = str(disk_error(raised.value))
-    assert told.startswith(f"{path}: a name of 400 bytes is too long; expected names of at most 255")
+    assert told.startswith(
+        f"{path}: a name of 400 bytes is too long; expected names of at most 255"
+    )
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from fareline.errors import UserMistake
 from fareline.disk import room_at
+from fareline.errors import UserMistake
 from fareline.files import NotWritten, write_bytes, write_json, write_text, written_beside
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -87,7 +87,13 @@ FAILURES = {
     "a file in place of the folder": ("file/one", None, None, "Not a directory", OURS),
     "a folder in its place": ("folder", None, None, "Is a directory", "expected a file"),
     "folder not writable": ("one", "pathlib.Path.write_bytes", refused, "Permission denied", OURS),
-    "no room at the end": ("one", "os.fsync", no_room, "No space left on device", "expected room for it"),
+    "no room at the end": (
+        "one",
+        "os.fsync",
+        no_room,
+        "No space left on device",
+        "expected room for it",
+    ),
     "not to be renamed": ("one", "os.replace", refused, "Permission denied", OURS),
 }
 

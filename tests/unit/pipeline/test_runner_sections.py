@@ -5,12 +5,13 @@ import pytest
 from fareline.errors import SettingsError
 from pipeline.settings.load import load_settings
 from pipeline.settings.settings import DEFAULT_PATH
+from tests.told import without_origin
 
 
 def refusal(*overrides):
     with pytest.raises(SettingsError) as caught:
         load_settings(DEFAULT_PATH, overrides)
-    return str(caught.value).replace(f"{DEFAULT_PATH}: ", "")
+    return without_origin(caught.value)
 
 
 @pytest.mark.parametrize(

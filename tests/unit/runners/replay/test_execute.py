@@ -120,7 +120,7 @@ def test_a_refused_model_is_refused_though_a_condition_holds_the_pusher_back(
 
     def said(key, **values):
         content = {"artifacts": {key: {"artifacts": [{"metadata": values}]}}}
-        return shell("printf %s \"$1\" > $0", OUTPUT_FILE, json.dumps(content))
+        return shell('printf %s "$1" > $0', OUTPUT_FILE, json.dumps(content))
 
     spec = SpecBuilder()
     spec.add("Judge", said("model", blessed=blessed), outputs=["model"])
