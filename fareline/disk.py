@@ -157,7 +157,7 @@ def _explain(kind: str, path: str | None, places: list[str], needed: int | None)
             path or "a file",
             f"a name of {len(os.fsencode(longest))} bytes is too long",
             f"expected names of at most {_NAME_BYTES} bytes, and short paths",
-            "choose shorter names, or a --workspace with a shorter path",
+            "choose shorter names, or a folder with a shorter path",
         )
     asked = [path] if path else places
     rooms = [room for place in asked if (room := room_at(place)) is not None]

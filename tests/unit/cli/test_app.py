@@ -367,7 +367,7 @@ def test_a_span_that_is_not_there_starts_nothing(fake_run, tmp_path, monkeypatch
     assert isinstance(ran.exception, UserMistake)
     assert str(ran.exception) == (
         f"{tmp_path}/span-{{SPAN}}/*.csv, span 3: is not there; expected one of 1. Hint: name one "
-        "of these with --span, or leave it out for the latest."
+        "of these with data.span, or leave it out for the latest."
     )
     assert CliRunner().invoke(cli.app, [*words, "-1"]).exit_code == 2
     assert requests == []
