@@ -123,11 +123,14 @@ def find_unknown_accelerators(section: Cluster, where: str) -> Iterator[str]:
 
     Source: AcceleratorType and MachineSpec of Vertex AI; extended resources of Kubernetes.
     """
-    for node, wanted in section.resources.items():
-        accelerator = wanted.accelerator
+    asked_for = {f"resources.{node}": wanted for node, wanted in section.resources.items()}
+    if isinstance(section, Vertex):
+        asked_for |= {"training_job": section.training_job, "tuning_job": section.tuning_job}
+    for name, wanted in asked_for.items():
+        accelerator = wanted.accelerator if wanted is not None else None
         if accelerator is None:
             continue
-        setting = f"{where}.resources.{node}.accelerator"
+        setting = f"{where}.{name}.accelerator"
         if not isinstance(section, Vertex):
             if not re.fullmatch(_KUBERNETES_RESOURCE, accelerator.type):
                 yield (

@@ -94,7 +94,7 @@ def refusal(*overrides):
         (
             "kubeflow.namespace=My_Team",
             "kubeflow.namespace: found 'My_Team'; expected a Kubernetes name: lower-case letters, "
-            "digits, hyphens.",
+            "digits, hyphens, at most 63.",
         ),
     ],
 )
