@@ -77,7 +77,7 @@ def predict(
         base = model_dir.resolve()
     else:
         base = push_folder(settings, Workspace(workspace.resolve()), settings.name)
-    require_model(base)
+    require_model(base, "--workspace", "--config", "--model-dir")
     require_writable(output)
     if output.exists() and input_path.exists() and output.samefile(input_path):
         expected = "expected a file of its own"

@@ -71,7 +71,7 @@ def serve(
         base = push_folder(settings, Workspace(workspace.resolve()), name)
         required = _required_columns(settings) if name == settings.name else frozenset()
         _settle(base, Workspace(workspace.resolve()))
-    require_model(base)
+    require_model(base, "--workspace", "--name", "--model-dir")
 
     quieten_tensorflow()
     leave_out_optional_packages()

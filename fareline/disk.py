@@ -32,6 +32,7 @@ _FILE = re.compile(
     r"filename = '([^']+)'|(?:'|\")(/[^'\"\n]+)(?:'|\")|(?:^|(?<=[\s=:]))(/[^\s:;,'\"]+)"
 )
 _NAME_BYTES = 255
+_UNITS = ("KiB", "MiB", "GiB", "TiB")
 _WORDS = {
     _FULL: ("is full", "expected room for what is written", "make room there, or use another disk"),
     _QUOTA: (
@@ -71,14 +72,10 @@ class Room:
 
 def size(count: int) -> str:
     """Bytes for a reader."""
-    value = float(count)
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if value < 1024:
-            break
-        value /= 1024
-    else:
-        unit = "TiB"
-    return f"{value:,.0f} {unit}" if unit == "bytes" else f"{value:,.1f} {unit}"
+    if count < 1024:
+        return f"{count} bytes"
+    power = min((count.bit_length() - 1) // 10, len(_UNITS))
+    return f"{count / 1024**power:,.1f} {_UNITS[power - 1]}"
 
 
 def room_at(path: str) -> Room | None:
@@ -160,7 +157,7 @@ def _explain(kind: str, path: str | None, places: list[str], needed: int | None)
             path or "a file",
             f"a name of {len(os.fsencode(longest))} bytes is too long",
             f"expected names of at most {_NAME_BYTES} bytes, and short paths",
-            "choose shorter names, or a --workspace with a shorter path",
+            "choose shorter names, or a folder with a shorter path",
         )
     asked = [path] if path else places
     rooms = [room for place in asked if (room := room_at(place)) is not None]

@@ -15,46 +15,72 @@ from collections.abc import Iterator
 import filelock
 
 # A hidden name of ours beside what the caller puts there.
+_OURS = "fareline-"
 _LOCK_FILE = ".in-use"
 # Between a folder and its lock there is a moment without.
 _NEW_SECONDS = 60
 
 
 @contextlib.contextmanager
-def scratch_folder(kind: str) -> Iterator[str]:
+def scratch_folder(kind: str, parent: str | None = None) -> Iterator[str]:
     """Makes a folder in the temporary directory and removes it at the end of the block.
 
     Args:
-        kind: Its name begins so, `fareline-check-`. Folders of this kind that ended processes of
-            the same user left are removed first.
+        kind: Its name begins so, `fareline-check-`. Folders of this kind, and of our other kinds,
+            that ended processes of the same user left are removed first.
+        parent: Where it is made; None: in the temporary directory.
     """
-    _sweep(kind)
-    folder = tempfile.mkdtemp(prefix=kind)
+    parent = parent or tempfile.gettempdir()
+    _sweep(kind, parent)
+    folder = tempfile.mkdtemp(prefix=kind, dir=parent)
+    lock = os.path.join(folder, _LOCK_FILE)
+    kept = False
     try:
         # The kernel's lock: it is free as soon as this process is gone.
-        with filelock.FileLock(os.path.join(folder, _LOCK_FILE)):
+        with filelock.FileLock(lock):
             yield folder
+            kept = not os.path.exists(lock)
+    except BaseException:
+        kept = not os.path.exists(lock)
+        raise
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if not kept:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
-def _sweep(kind: str) -> None:
+def keep(folder: str) -> None:
+    """Has a folder stay where it is when its block ends, for a person to look at."""
+    os.unlink(os.path.join(folder, _LOCK_FILE))
+
+
+def _sweep(kind: str, parent: str) -> None:
     before = time.time() - _NEW_SECONDS
-    with contextlib.suppress(OSError), os.scandir(tempfile.gettempdir()) as entries:
+    with contextlib.suppress(OSError), os.scandir(parent) as entries:
         for entry in entries:
-            if entry.name.startswith(kind) and _is_left(entry, before):
-                shutil.rmtree(entry.path, ignore_errors=True)
+            if not entry.name.startswith((_OURS, kind)):
+                continue
+            if os.path.exists(os.path.join(entry.path, _LOCK_FILE)):
+                if _is_left(entry, before):
+                    shutil.rmtree(entry.path, ignore_errors=True)
+            elif entry.name.startswith(kind) and _is_ours(entry, before):
+                # Kept for a person; or empty, of a process that was killed while it made it.
+                with contextlib.suppress(OSError):
+                    os.rmdir(entry.path)
 
 
 def _is_left(entry: os.DirEntry, before: float) -> bool:
     """Whether a folder is one of ours, not new, and nobody holds its lock."""
     try:
-        about = entry.stat(follow_symlinks=False)
-        ours = entry.is_dir(follow_symlinks=False) and about.st_uid == os.getuid()
-        if not ours or about.st_mtime > before:
+        if not _is_ours(entry, before):
             return False
         lock = filelock.FileLock(os.path.join(entry.path, _LOCK_FILE))
         with lock.acquire(timeout=0):
             return True
     except (OSError, filelock.Timeout):
         return False
+
+
+def _is_ours(entry: os.DirEntry, before: float) -> bool:
+    about = entry.stat(follow_symlinks=False)
+    is_folder = entry.is_dir(follow_symlinks=False)
+    return is_folder and about.st_uid == os.getuid() and about.st_mtime <= before

@@ -71,10 +71,13 @@ class Workspace:
         return self.root / "serving" / name
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, with_reserve: bool = False) -> Iterator[None]:
         """Creates the workspace and holds it for one run.
 
         The lock is the kernel's, so that a killed run leaves none behind.
+
+        Args:
+            with_reserve: Whether a little room is kept meanwhile: by runs, not by who makes room.
 
         Raises:
             WorkspaceError: If it cannot be written, or another run holds it.
@@ -94,7 +97,8 @@ class Workspace:
             ) from None
         try:
             owner.write_text(str(os.getpid()))
-            self._reserve()
+            if with_reserve:
+                self._reserve()
             yield
         finally:
             self.give_back_reserve()

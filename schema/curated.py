@@ -166,11 +166,13 @@ def columns_in_environment(schema: schema_pb2.Schema, env: str) -> list[str]:
     for feature in schema.feature:
         known.update(feature.in_environment, feature.not_in_environment)
     if env not in known:
+        near = difflib.get_close_matches(env.upper(), known, 1)
+        hint = f'add `default_environment: "{env}"` to the schema'
         raise UserMistake.explain(
             f"schema environment {env!r}",
             "the schema does not name it",
             f"expected {' or '.join(sorted(known)) or 'a schema with environments'}",
-            f'add `default_environment: "{env}"` to the schema',
+            f"did you mean {near[0]}" if near else hint,
         )
     by_default = env in schema.default_environment
     return [

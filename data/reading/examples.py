@@ -51,7 +51,7 @@ def read_columns(
                     path,
                     f"{len(faults)} of its records are no tf.Example",
                     "expected tf.Examples, as ExampleGen writes them",
-                    "run again with --no-cache",
+                    "if they are an artifact of a run, `fareline run --no-cache` makes them again",
                 )
             yield dict(zip(batch.schema.names, batch.columns, strict=True))
 

@@ -9,7 +9,6 @@ Called by `data.sources.query` and `pipeline.ingest.beam_query`. Imports DuckDB 
 import contextlib
 import dataclasses
 import re
-import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -23,6 +22,7 @@ from data.reading.csv_header import COMMAS, CsvFormat
 from data.reading.pieces import PARQUET, format_of, without_spellings
 from data.sources import locked_duckdb
 from fareline.errors import DataError
+from fareline.scratch import scratch_folder
 
 QUERY = "query"  # the source of its rows, where others have the path of a file
 _ROWS_OF_A_BATCH = 65_536
@@ -113,7 +113,7 @@ def count_rows(query: LocalQuery) -> dict[str, int]:
 @contextlib.contextmanager
 def _connected(query: LocalQuery) -> Iterator[Any]:
     """A database that holds the tables and can reach nothing else, and cannot be told to."""
-    with tempfile.TemporaryDirectory(prefix="fareline-query-") as folder:
+    with scratch_folder("fareline-query-") as folder:
         limits = {"memory_limit": _text(_MEMORY), "temp_directory": _text(folder)}
         with locked_duckdb.connected(limits) as connection:
             connection.execute("SELECT setseed(0)")  # random() is the same every time

@@ -194,7 +194,7 @@ def choose(
             f"{where}, span {number}",
             "is not there",
             f"expected one of {describe(numbers, pattern)}",
-            "name one of these with --span, or leave it out for the latest",
+            "name one of these with data.span, or leave it out for the latest",
         )
     end = numbers.index(number) + 1
     return list(spans[max(end - window, 0) : end])

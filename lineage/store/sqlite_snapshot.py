@@ -20,6 +20,7 @@ from urllib.parse import quote
 
 from fareline.disk import bytes_of, with_room
 from fareline.errors import UserMistake
+from fareline.scratch import scratch_folder
 
 BUSY_SECONDS = 10  # how long a writer may take for one transaction
 # Files in memory, on Linux: a large store is copied in a tenth of a second, whatever the disk does.
@@ -41,7 +42,7 @@ def snapshot(path: Path) -> Iterator[Path]:
         sqlite3.DatabaseError: It is no database, or cannot be read.
     """
     parent = _folder_with_room(path)
-    with tempfile.TemporaryDirectory(prefix="fareline-snapshot-", dir=parent) as folder:
+    with scratch_folder("fareline-snapshot-", parent) as folder:
         copy = Path(folder) / "metadata.db"
         try:
             _copy_locked(path, copy)
@@ -57,9 +58,10 @@ def snapshot(path: Path) -> Iterator[Path]:
                 raise
             _copy_after_a_crash(path, copy)
         except OSError as error:
+            room = with_room(error, parent, bytes_of(str(path)))
             raise UserMistake.explain(
                 str(path),
-                f"cannot be copied to {parent} ({error.strerror}){with_room(error, parent, bytes_of(str(path)))}",
+                f"cannot be copied to {parent} ({error.strerror}){room}",
                 "expected room for a copy, since reading the store itself would hold up a pipeline",
                 "make room, or set TMPDIR to another folder",
             ) from error

@@ -9,7 +9,6 @@ Used by `pipeline.dag`. No `from __future__ import annotations`: TFX reads raw a
 import contextlib
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from fareline.digests import sha256_of_stream
 from fareline.errors import DataError
 from fareline.recorded import DATA_SHA256, SOURCE_FILES
 from fareline.recorded.data import source_files_text
+from fareline.scratch import scratch_folder
 from pipeline.components.lookup import mark_examples
 from pipeline.ingest.span_driver import SpanDriver
 
@@ -86,7 +86,7 @@ def _as_one_split(base: str, config: example_gen_pb2.Input) -> Iterator[dict[str
     ):
         yield {}
         return
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder("fareline-files-") as folder:
         for number, path in enumerate(paths):
             os.symlink(os.path.abspath(path), f"{folder}/{number:09}.csv")
         split = example_gen_pb2.Input.Split(name="all", pattern="*.csv")

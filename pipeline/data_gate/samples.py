@@ -6,7 +6,6 @@ Called by `pipeline.components.drift_monitor`. Imports no TensorFlow until rows 
 import dataclasses
 import json
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from tfx.dsl.io import fileio
 from data.reading.rows import Rows, Wanted
 from data.reading.rows_file import open_rows
 from fareline.errors import DataError
+from fareline.scratch import scratch_folder
 from monitoring.drift.compare import RECORD, RETUNE, WARN, Rule, Rules
 from monitoring.drift.report import LABEL, Comparison
 from monitoring.drift.samples import Sample, Sampler, take_sample
@@ -129,7 +129,7 @@ def sample_requests(task: Task, contract: schema_pb2.Schema) -> Sample:
     assert task.serving_sample is not None
     kinds = column_kinds(contract)
     wanted = Wanted({c: kinds[c] for c in task.features if c in kinds and c not in task.unlogged})
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder("fareline-requests-") as folder:
         # Where it lies may be a bucket, and readers want a file.
         local = Path(folder, os.path.basename(task.serving_sample))
         if not fileio.exists(task.serving_sample):

@@ -5,7 +5,6 @@ Called by `pipeline.components.columnar_example_gen`.
 
 import dataclasses
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from tfx.dsl.io import fileio
 
 from data.sources.local_query import QUERY, LocalQuery, count_rows, read_query
 from fareline.digests import sha256_of_stream
+from fareline.scratch import scratch_folder
 from pipeline.ingest.beam_files import Reading, open_source, write_batches, write_report
 
 
@@ -36,7 +36,7 @@ def _read(query: LocalQuery, reading: Reading) -> None:
     # A personal column is whatever DuckDB says; of a CSV file text.
     personal = reading.protection.privacy.columns
     kinds = {name: kind for name, kind in reading.kinds.items() if name not in personal}
-    with tempfile.TemporaryDirectory(prefix="fareline-tables-") as folder:
+    with scratch_folder("fareline-tables-") as folder:
         places = _bring_here([file["path"] for file in files], folder)
         tables = {name: [places[p] for p in paths] for name, paths in query.tables.items()}
         here = dataclasses.replace(query, tables=tables)

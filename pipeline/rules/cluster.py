@@ -8,7 +8,6 @@ import difflib
 import re
 from collections.abc import Iterator
 
-from fareline.errors import SettingsError
 from pipeline.rules.bigquery import find_project_mistakes, find_span_mistakes
 from pipeline.rules.drift import find_local_sample
 from pipeline.settings.runners import BUCKET_NAME, BUCKET_RULE, Cluster, RunnerName, Vertex
@@ -55,7 +54,7 @@ def check_runner(settings: Settings, runner: RunnerName, section: Cluster) -> No
         *(find_unusable_jobs(settings, section, where) if isinstance(section, Vertex) else ()),
     ]
     if problems:
-        raise SettingsError("\n".join(f"{settings.path}: {line}" for line in problems))
+        raise settings.wrong(problems)
 
 
 def find_illegal_name(settings: Settings) -> Iterator[str]:
@@ -124,11 +123,14 @@ def find_unknown_accelerators(section: Cluster, where: str) -> Iterator[str]:
 
     Source: AcceleratorType and MachineSpec of Vertex AI; extended resources of Kubernetes.
     """
-    for node, wanted in section.resources.items():
-        accelerator = wanted.accelerator
+    asked_for = {f"resources.{node}": wanted for node, wanted in section.resources.items()}
+    if isinstance(section, Vertex):
+        asked_for |= {"training_job": section.training_job, "tuning_job": section.tuning_job}
+    for name, wanted in asked_for.items():
+        accelerator = wanted.accelerator if wanted is not None else None
         if accelerator is None:
             continue
-        setting = f"{where}.resources.{node}.accelerator"
+        setting = f"{where}.{name}.accelerator"
         if not isinstance(section, Vertex):
             if not re.fullmatch(_KUBERNETES_RESOURCE, accelerator.type):
                 yield (

@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from fareline.errors import SettingsError
 from pipeline.settings.settings import Settings
 
 # What the compiler takes for a type of our own; TFX's own types have schemas of their own.
@@ -28,7 +27,7 @@ def check_graph(settings: Settings, components: Sequence[Any]) -> None:
         *find_unnamed_types(components),
     ]
     if problems:
-        raise SettingsError("\n".join(f"{settings.path}: {line}" for line in problems))
+        raise settings.wrong(problems)
 
 
 def find_uncompilable_nodes(components: Sequence[Any]) -> Iterator[str]:

@@ -8,7 +8,6 @@ import difflib
 from collections.abc import Collection, Iterator, Mapping
 
 from data.sources.span_patterns import has_span
-from fareline.errors import SettingsError
 from pipeline.rules.bigquery import names_span
 from pipeline.rules.drift import find_drift_mistakes
 from pipeline.rules.evaluation import find_bucketed_texts, find_evaluation_mistakes
@@ -93,7 +92,7 @@ def require_no_label_leak(settings: Settings) -> None:
 
 def _refuse(settings: Settings, problems: list[str]) -> None:
     if problems:
-        raise SettingsError("\n".join(f"{settings.path}: {line}" for line in problems))
+        raise settings.wrong(problems)
 
 
 def find_impossible_names(settings: Settings) -> Iterator[str]:

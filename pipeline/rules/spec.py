@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fareline.errors import SettingsError
 from pipeline.settings.runners import DEFAULT_NODE, Cluster, RunnerName
 from pipeline.settings.settings import Settings
 from pipeline.user_code import IMAGE_PACKAGES
@@ -42,7 +41,7 @@ def check_spec(settings: Settings, runner: RunnerName, spec: Spec) -> None:
         *find_oversize(section, spec),
     ]
     if problems:
-        raise SettingsError("\n".join(f"{settings.path}: {line}" for line in problems))
+        raise settings.wrong(problems)
 
 
 def executors(spec: Spec) -> dict[str, Mapping[str, Any]]:

@@ -4,6 +4,7 @@ One YAML file is one pipeline. A wrong one gives every problem at once. Called b
 imports no TFX and no TensorFlow, so that a typing mistake is answered at once.
 """
 
+import copy
 import difflib
 import os
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ import yaml
 
 from fareline.errors import SettingsError
 from lineage.store.address import without_password
+from pipeline.settings.blame import headed_by, is_within
 from pipeline.settings.data import SOURCE_KINDS
 from pipeline.settings.settings import DEFAULT_PATH, Settings
 from schema.curated import is_packaged_name
@@ -55,17 +57,59 @@ def load_settings(path: Path | None = None, overrides: Sequence[str] = ()) -> Se
         SettingsError: With one line per problem.
     """
     path = path or DEFAULT_PATH
-    values = _read_yaml(path)
+    read = _read_yaml(path)
+    values = copy.deepcopy(read)
     for override in overrides:
         _apply_override(values, override)
     try:
         settings = Settings.model_validate(values)
     except pydantic.ValidationError as error:
         problems = sorted(error.errors(), key=lambda problem: _place(problem["loc"], values))
-        problems = [_describe(problem) for problem in problems]
-        raise SettingsError("\n".join(f"{path}: {line}" for line in problems)) from error
+        lines = []
+        for problem in problems:
+            where, _, rest = _describe(problem).partition(": ")
+            lines.append(headed_by(_culprit(problem, read, overrides), path, where, rest))
+        raise SettingsError("\n".join(lines)) from error
     settings._path = path.resolve()
+    settings._overridden = tuple(map(_key_of, overrides))
     return settings
+
+
+def _key_of(override: str) -> str:
+    return override.partition("=")[0]
+
+
+def _culprit(
+    problem: Mapping[str, Any], read: Mapping[str, Any], overrides: Sequence[str]
+) -> str | None:
+    """The key of the `--set` that a problem came with; None if the file alone has it.
+
+    A value in what was set came from there. Of a problem that several settings make together it is
+    the first `--set` after which the problem is there.
+    """
+    where = ".".join(map(str, problem["loc"]))
+    inside = [key for key in map(_key_of, overrides) if is_within(where, key)]
+    if inside:
+        return inside[-1]
+    values = copy.deepcopy(read)
+    for override in (None, *overrides):
+        if override is not None:
+            _apply_override(values, override)
+        if any(_same(problem, each) for each in _problems_of(values)):
+            return None if override is None else _key_of(override)
+    return None
+
+
+def _problems_of(values: Mapping[str, Any]) -> list[Any]:
+    try:
+        Settings.model_validate(values)
+    except pydantic.ValidationError as error:
+        return error.errors()
+    return []
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return (one["loc"], one["msg"]) == (other["loc"], other["msg"])
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

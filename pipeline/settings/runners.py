@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Literal
 import pydantic
 from pydantic import Field
 
+from pipeline.settings.cron import ZONE, names_sunday_7, require_cron
 from pipeline.settings.values import Count, Positive, Section
 
 RunnerName = Literal["kubeflow", "vertex"]
@@ -29,6 +30,7 @@ def _pattern(expression: str, expected: str):
     return Annotated[str, pydantic.AfterValidator(require_match)]
 
 
+_MOST_LABELS = 60  # of 64 that a job takes, with those that TFX adds
 Label = _pattern(
     r"[a-z0-9_-]{0,63}", "at most 63 lower-case letters, digits, hyphens and underscores"
 )
@@ -36,19 +38,36 @@ LabelKey = _pattern(
     r"[a-z][a-z0-9_-]{0,62}",
     "at most 63 lower-case letters, digits, hyphens and underscores, first a letter",
 )
+# Source: https://cloud.google.com/iam/docs/service-accounts-create; default accounts of services.
 ServiceAccount = _pattern(
-    r"[^@\s]+@[^@\s]+\.gserviceaccount\.com", "NAME@PROJECT.iam.gserviceaccount.com"
+    r"[a-z][a-z0-9-]{4,28}[a-z0-9]@[a-z][a-z0-9-]{4,28}[a-z0-9](\.[a-z0-9.-]+)?"
+    r"\.iam\.gserviceaccount\.com"
+    r"|\d+-compute@developer\.gserviceaccount\.com"
+    r"|\d+@(cloudbuild|cloudservices)\.gserviceaccount\.com"
+    r"|[a-z][a-z0-9.-]*@appspot\.gserviceaccount\.com",
+    "NAME@PROJECT.iam.gserviceaccount.com",
 )
+# Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/names
+_KUBERNETES = "a Kubernetes name: lower-case letters, digits, hyphens"
 KubernetesName = _pattern(
-    r"[a-z0-9]([a-z0-9-]{0,251}[a-z0-9])?", "a Kubernetes name: lower-case letters, digits, hyphens"
+    r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*", _KUBERNETES
 )
+Namespace = _pattern(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", f"{_KUBERNETES}, at most 63")
 Project = _pattern(
     r"[a-z][a-z0-9-]{4,28}[a-z0-9]", "a project id: 6 to 30 lower-case letters, digits, hyphens"
 )
 Region = _pattern(r"[a-z]+-[a-z]+[0-9]+", "a region, such as europe-west4")
-Network = _pattern(r"projects/[^/]+/global/networks/[^/]+", "projects/NUMBER/global/networks/NAME")
+_NETWORK_NAME = r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
+Network = _pattern(
+    rf"projects/\d+/global/networks/{_NETWORK_NAME}", "projects/NUMBER/global/networks/NAME"
+)
+Subnetwork = _pattern(
+    rf"(https://www\.googleapis\.com/compute/v1/projects/[^/\s]+/)?regions/[a-z0-9-]+/subnetworks/"
+    rf"{_NETWORK_NAME}",
+    "regions/REGION/subnetworks/NAME, or the whole address of one",
+)
 EncryptionKey = _pattern(
-    r"projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+",
+    r"projects/[^/\s]+/locations/[a-z0-9-]+/keyRings/[\w-]{1,63}/cryptoKeys/[\w-]{1,63}",
     "projects/P/locations/L/keyRings/R/cryptoKeys/K",
 )
 # Source: https://cloud.google.com/storage/docs/buckets#naming
@@ -58,10 +77,15 @@ BUCKET_RULE = (
     "or digit"
 )
 Bucket = _pattern(f"gs://{BUCKET_NAME}", f"gs://NAME, without a folder; a name has {BUCKET_RULE}")
-Cron = _pattern(
-    r"(TZ=\S+ )?\S+( \S+){4}",
-    "five cron fields, such as 0 6 * * 1, with TZ=ZONE before them or not",
+Cron = Annotated[str, pydantic.AfterValidator(require_cron)]
+# Source: github.com/distribution/reference, which every registry goes by.
+_IMAGE_PART = r"[a-z0-9]+((\.|__?|-+)[a-z0-9]+)*"
+Image = _pattern(
+    rf"([A-Za-z0-9.-]+(:\d+)?/)?{_IMAGE_PART}(/{_IMAGE_PART})*(:\w[\w.-]{{0,127}})?"
+    r"(@sha256:[0-9a-f]{64})?",
+    "an image: [HOST[:PORT]/]NAME:TAG, the name in lower-case letters",
 )
+Experiment = _pattern(r"\S(.*\S)?", "a name")
 Url = _pattern(
     r"https?://[^/\s]+(/\S*)?", "an address, such as https://HOST or http://127.0.0.1:PORT"
 )
@@ -97,7 +121,7 @@ class Cluster(Section):
     SPEC_BYTES: ClassVar[int]
     EXECUTES_RESOLVERS: ClassVar[bool] = True
 
-    image: str
+    image: Image
     bucket: Bucket
     pipeline_root: str | None = None
     data_path: str | None = None
@@ -125,9 +149,19 @@ class Kubeflow(Cluster):
     EXECUTES_RESOLVERS = False
 
     host: Url | None = None
-    namespace: KubernetesName | None = None
-    experiment: str = "fareline"
+    namespace: Namespace | None = None
+    experiment: Experiment = "fareline"
     service_account: KubernetesName | None = None
+
+    @pydantic.field_validator("schedule")
+    @classmethod
+    def _as_kubeflow_counts(cls, schedule: str | None):
+        """Kubeflow counts in the time zone of its controller, and the week from Sunday, 0."""
+        if schedule is not None and schedule.startswith(ZONE):
+            raise ValueError("expected no time zone: Kubeflow counts in that of its controller")
+        if schedule is not None and names_sunday_7(schedule):
+            raise ValueError("expected 0 to 6 for the day of the week: Sunday is 0")
+        return schedule
 
 
 class Dataflow(Section):
@@ -135,7 +169,7 @@ class Dataflow(Section):
 
     max_workers: Count = 4
     machine_type: MachineType | None = None
-    subnetwork: str | None = None
+    subnetwork: Subnetwork | None = None
 
 
 class CustomJob(Section):
@@ -161,6 +195,13 @@ class Vertex(Cluster):
     dataflow: Dataflow = Dataflow()
     training_job: CustomJob | None = None
     tuning_job: CustomJob | None = None
+
+    @pydantic.field_validator("labels")
+    @classmethod
+    def _not_too_many(cls, labels: dict[str, str]):
+        if len(labels) > _MOST_LABELS:
+            raise ValueError(f"expected at most {_MOST_LABELS} labels: a job takes 64, with TFX's")
+        return labels
 
     @pydantic.field_validator("encryption_key")
     @classmethod

@@ -7,13 +7,15 @@ Called by pipeline.settings.load. Imports no TFX and no TensorFlow.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pydantic
 from pydantic import Field
 
+from fareline.errors import SettingsError
+from pipeline.settings.blame import wrong_settings
 from pipeline.settings.card import Card
 from pipeline.settings.data import Data
 from pipeline.settings.defaults import with_defaults
@@ -211,6 +213,7 @@ class Settings(Section):
     runners: Runners = Runners()
 
     _path: Path = pydantic.PrivateAttr(default=DEFAULT_PATH)
+    _overridden: tuple[str, ...] = pydantic.PrivateAttr(default=())
 
     @pydantic.model_validator(mode="before")
     @classmethod
@@ -228,6 +231,10 @@ class Settings(Section):
     def path(self) -> Path:
         """The file that these settings came from; relative paths in it start at its folder."""
         return self._path
+
+    def wrong(self, problems: Iterable[str]) -> SettingsError:
+        """The error that tells these problems, each a line that begins with a dotted key."""
+        return wrong_settings(self._path, self._overridden, problems)
 
     @property
     def unserved_columns(self) -> list[str]:

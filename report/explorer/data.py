@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from lineage.facts.failures import failure_of
 from lineage.facts.pushes import live_pushes
 from lineage.graph.elements import Artifact, Execution, Link
 from lineage.graph.graph import Graph
@@ -122,8 +123,15 @@ def _execution_columns(executions: Sequence[Execution], values: _Values) -> dict
         "state": values.add_all(e.state for e in executions),
         "created": _steps(e.created for e in executions),
         "updated": [e.updated - e.created for e in executions],
+        "failure": values.add_all(_failure(e) for e in executions),
         "set": [values.add_set(e.properties) for e in executions],
     }
+
+
+def _failure(execution: Execution) -> dict[str, Any] | None:
+    """What a failed execution is known to have failed with; None of all others."""
+    failure = failure_of(execution)
+    return dataclasses.asdict(failure) if failure else None
 
 
 def _link_columns(links: Sequence[Link], values: _Values) -> dict[str, list[int]]:

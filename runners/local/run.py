@@ -74,7 +74,7 @@ def run_locally(request: RunRequest, source: CsvSource) -> tuple["Outcome", Cons
     start = time.monotonic()
     run_id = datetime.datetime.now(datetime.timezone.utc).strftime("run-%Y%m%d-%H%M%S-%f")
     workspace = request.workspace
-    with workspace.locked():
+    with workspace.locked(with_reserve=True):
         connection = _connect(request)
         log_path = workspace.logs_dir / f"{run_id}.log"
         with output_to(log_path) as console:

@@ -6,6 +6,8 @@ came. Called by `runners.local.run`, `runners.replay.run` and the commands about
 no TensorFlow.
 """
 
+import os
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -97,6 +99,7 @@ def _settle_version(workspace: Workspace, graph: Graph, base: Path, note: Note) 
         return None
     if sha256_of_folder(path) != note.sha256:
         return f"{path} is not what {plain(pusher.key)} pushed, and is not recorded"
+    _copy_again(path, note.pushing.pushed_model)
     complete = complete_push if note.pushing.by == PUSHER else complete_change
     try:
         copy = note.pushing.pushed_model
@@ -108,6 +111,12 @@ def _settle_version(workspace: Workspace, graph: Graph, base: Path, note: Note) 
         f"{path} was published by {plain(pusher.key)}, which was stopped before it was recorded; "
         f"it is recorded now, as PushedModel:{recorded}"
     )
+
+
+def _copy_again(version: Path, copy: str) -> None:
+    """Makes the artifact's copy of a version again, if somebody has cleared it away."""
+    if "://" not in copy and not os.path.isdir(copy):
+        shutil.copytree(version, copy)
 
 
 def _pusher_of(graph: Graph, base: Path, note: Note) -> Execution | None:

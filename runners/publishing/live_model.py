@@ -34,8 +34,12 @@ def push_folder(settings: "Settings", workspace: Workspace, name: str) -> Path:
     return settings.resolve(destination)
 
 
-def require_model(base: Path) -> None:
+def require_model(base: Path, *options: str) -> None:
     """Finds out at once, without loading TensorFlow, that there is no model.
+
+    Args:
+        base: Folder above the versions.
+        options: Of the command, that say where to look.
 
     Raises:
         UserMistake: There is none.
@@ -47,8 +51,8 @@ def require_model(base: Path) -> None:
             str(base),
             "holds no model version" if base.is_dir() else "no such folder",
             f"expected <number>/{SAVED_MODEL_FILE}",
-            "`fareline run` pushes a model there once one is blessed; --workspace, --name and "
-            "--model-dir say where to look",
+            "`fareline run` pushes a model there once one is blessed; "
+            f"{', '.join(options[:-1])} and {options[-1]} say where to look",
         )
 
 

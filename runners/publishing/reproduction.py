@@ -5,9 +5,7 @@ Called by `fareline lineage reproduce --check`. What to make is
 """
 
 import json
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import yaml
 from fareline import recorded
 from fareline.errors import FarelineError, Interrupted, UserMistake
 from fareline.packages import CHECKOUT, PACKAGES
+from fareline.scratch import keep, scratch_folder
 from fareline.start import command_for
 from lineage.answers.reproduce.reproduce import (
     SETTINGS_NAME,
@@ -121,7 +120,13 @@ def make_again(recipe: Recipe, keep_workspace: bool) -> tuple[Mapping[str, float
         ReproductionFailed: The run failed; the workspace is kept, and named.
         Interrupted: From the keyboard.
     """
-    workspace = Path(tempfile.mkdtemp(prefix="fareline-reproduce-"))
+    with scratch_folder("fareline-reproduce-") as folder:
+        return _make_again_in(Path(folder), recipe, keep_workspace)
+
+
+def _make_again_in(
+    workspace: Path, recipe: Recipe, keep_workspace: bool
+) -> tuple[Mapping[str, float], Path | None]:
     settings = workspace / SETTINGS_NAME
     settings.write_text(recipe.settings or "", encoding="utf-8")
     command = command_for("cli.app", "run", "--json")
@@ -133,17 +138,18 @@ def make_again(recipe: Recipe, keep_workspace: bool) -> tuple[Mapping[str, float
         answer, _ = process.communicate()
     except KeyboardInterrupt as error:
         process.wait()  # the terminal has interrupted it as well
+        keep(str(workspace))
         raise Interrupted(f"{recipe.model.key}: interrupted; see {workspace}") from error
     if process.returncode not in _COMPLETED:
+        keep(str(workspace))
         raise ReproductionFailed(
             f"{recipe.model.key}: the run that was to make it again ended with exit code "
             f"{process.returncode}; its workspace is kept: {workspace}"
         )
     metrics = _metrics_of_run(workspace, json.loads(answer)["run_id"])
     if keep_workspace:
-        return metrics, workspace
-    shutil.rmtree(workspace)
-    return metrics, None
+        keep(str(workspace))
+    return metrics, workspace if keep_workspace else None
 
 
 def _metrics_of_run(workspace: Path, run_id: str) -> Mapping[str, float]:

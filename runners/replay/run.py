@@ -121,7 +121,7 @@ def run_request(request: SpecRequest) -> tuple[Outcome, Console]:
     start = time.monotonic()
     run_id = new_run_id()
     workspace, document = request.workspace, request.plan.document
-    with workspace.locked():
+    with workspace.locked(with_reserve=True):
         log_path = workspace.logs_dir / f"{run_id}.log"
         with output_to(log_path) as console:
             if document.ignored:

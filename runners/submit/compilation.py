@@ -14,7 +14,6 @@ from typing import Any
 from data.sources.files import check_source_files
 from data.sources.span_patterns import has_span, split_pattern
 from data.taxi import taxi_csv_path
-from fareline.errors import SettingsError
 from pipeline.rules.cluster import check_runner
 from pipeline.rules.graph import check_graph
 from pipeline.rules.settings import check_settings
@@ -78,12 +77,11 @@ def require_section(settings: Settings, runner: RunnerName) -> Cluster:
     """
     section = getattr(settings.runners, runner)
     if section is None:
-        raise SettingsError.explain(
-            f"{settings.path}: runners.{runner}",
-            "missing",
-            "expected an image, a bucket and what else the runner needs",
-            f"copy the section runners.{runner} of pipeline/configs/taxi.yaml",
+        line = (
+            f"runners.{runner}: missing; expected an image, a bucket and what else the runner "
+            f"needs. Hint: copy the section runners.{runner} of pipeline/configs/taxi.yaml."
         )
+        raise settings.wrong([line])
     return section
 
 

@@ -1,9 +1,9 @@
 """Compiling without what TFX tells on stderr while it is imported."""
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fareline.scratch import scratch_folder
 from pipeline.settings.runners import RunnerName
 
 if TYPE_CHECKING:
@@ -16,5 +16,5 @@ def compile_quietly(settings: "Settings", runner: RunnerName) -> "CompiledSpec":
     from runners.progress import output_to
     from runners.submit.compilation import compile_spec
 
-    with tempfile.TemporaryDirectory() as folder, output_to(Path(folder) / "log"):
+    with scratch_folder("fareline-compile-") as folder, output_to(Path(folder) / "log"):
         return compile_spec(settings, runner)

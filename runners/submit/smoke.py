@@ -12,12 +12,12 @@ import importlib.metadata
 import itertools
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import yaml
 
+from fareline.scratch import scratch_folder
 from pipeline import user_code
 from pipeline.settings.load import load_settings
 from pipeline.settings.runners import RUNNER_NAMES
@@ -139,7 +139,7 @@ def _attempt(action: Callable[[str], object], path: str) -> str:
 
 def main() -> int:
     """Prints what was looked at, and returns 1 if anything is wrong."""
-    with tempfile.TemporaryDirectory() as folder, output_to(Path(folder) / "log"):
+    with scratch_folder("fareline-smoke-") as folder, output_to(Path(folder) / "log"):
         found = list(find_problems())
     for what, problem in found:
         sys.stdout.write(f"✗ {what}: {problem}\n" if problem else f"✓ {what}\n")

@@ -87,12 +87,10 @@ def require_no_examples(settings: Settings, runner: RunnerName) -> None:
     """
     examples = find_example_values(settings, runner)
     if examples:
-        raise SettingsError(
-            "\n".join(
-                f"{settings.path}: {key}: found {value}; expected yours, since this one is an "
-                "example. Hint: change it in the settings, or with --set."
-                for key, value in examples
-            )
+        raise settings.wrong(
+            f"{key}: found {value}; expected yours, since this one is an "
+            "example. Hint: change it in the settings, or with --set."
+            for key, value in examples
         )
 
 

@@ -100,6 +100,24 @@ def test_it_opens_on_the_last_run_and_says_how_it_went(show, four_runs):
     assert "1 cached" in details(page) and "1 failed" in details(page)
 
 
+def test_a_failed_node_says_what_it_failed_with_where_and_how_to_read_its_log(show, four_runs):
+    page = show(four_runs)
+    page.get_by_role("button", name="Trainer@run-4, failed").click()
+    until_heading(page, "Trainer@run-4")
+    said = details(page)
+    assert "ValueError: planted <b>here</b>" in said
+    assert "models/trainer.py:57, in run_fn" in said
+    assert "fareline logs run-4 Trainer" in said
+    assert page.locator("#details .traceback pre").is_hidden()
+    page.locator("#details .traceback summary").click()
+    lines = page.locator("#details .traceback pre").inner_text().splitlines()
+    assert (lines[0], lines[-1]) == (
+        "Traceback (most recent call last):",
+        "ValueError: planted <b>here</b>",
+    )
+    assert "    raise error" in lines
+
+
 def test_upstream_of_the_live_model_leads_click_by_click_to_the_csv(show, four_runs):
     page = show(four_runs, focus="live")
     assert heading(page) == "PushedModel:13"

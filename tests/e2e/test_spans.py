@@ -147,6 +147,6 @@ def test_a_span_that_is_not_there_starts_nothing(workspace, settings):
     done = run_fareline(workspace, *settings, arguments=("--span", "9"))
     assert done.exit_code == 2
     assert done.stderr.endswith(
-        ", span 9: is not there; expected one of 1 to 4. Hint: name one of these with --span, or "
-        "leave it out for the latest.\n"
+        ", span 9: is not there; expected one of 1 to 4. Hint: name one of these with "
+        "data.span, or leave it out for the latest.\n"
     )

@@ -2,11 +2,20 @@
 
 import json
 
+from fareline.packages import CHECKOUT
 from tests.stores.writer import CACHED, FAILED, StoreWriter, artifact
 
 CSV = "/data/trips.csv"
 LATER_CSV = "/data/later.csv"
 PIPELINE = "taxi"
+
+TRACEBACK = f"""Traceback (most recent call last):
+  File "/venv/lib/python3.10/site-packages/keras/fit.py", line 3, in fit
+    raise error
+  File "{CHECKOUT}/models/trainer.py", line 57, in run_fn
+    model.fit(rows)
+ValueError: planted <b>here</b>
+"""
 
 
 def write_four_runs(path):
@@ -24,7 +33,12 @@ def write_four_runs(path):
         PIPELINE, "run-4", "ExampleGen", CACHED, reused=[("examples", ids["examples-3"])]
     )
     writer.add_execution(
-        PIPELINE, "run-4", "Trainer", FAILED, inputs=[("examples", ids["examples-3"])]
+        PIPELINE,
+        "run-4",
+        "Trainer",
+        FAILED,
+        inputs=[("examples", ids["examples-3"])],
+        __execution_result__=json.dumps({"resultMessage": TRACEBACK, "code": 2}),
     )
     writer.record_run("run-3", git_commit="c0ffee" * 6 + "abcd", settings="name: taxi\nsteps: 30\n")
     writer.record_run("run-1", git_commit="beef00" * 6 + "abcd", settings="name: taxi\nsteps: 20\n")

@@ -4,6 +4,7 @@ Called by cli.lineage.models; drawn by lineage.answers.models.view.
 """
 
 import dataclasses
+import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -108,7 +109,9 @@ def sort_by(rows: Sequence[ModelRow], name: str) -> list[ModelRow]:
         if not names:
             found = "no metrics are recorded for these models"
         expected = f"expected one of: {', '.join([*names, CREATED])}"
-        raise UserMistake.explain(name, found, expected, "write it as it is there")
+        near = difflib.get_close_matches(name, [*names, CREATED], 1)
+        hint = f"did you mean {near[0]}" if near else "write it as it is there"
+        raise UserMistake.explain(name, found, expected, hint)
     better = _better(name)
 
     def rank(row: ModelRow) -> tuple[bool, float, int, int]:

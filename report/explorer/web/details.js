@@ -2,7 +2,7 @@
 // The panel at the right: everything that `lineage show` says of an artifact, execution, run or file.
 
 Explorer.details = (() => {
-  const { el, name, long, cut, some, button } = Explorer.dom;
+  const { el, name, long, cut, some, button, visible } = Explorer.dom;
   const { icon, kindOf, state, verdict } = Explorer.icons;
   const { saidSign, metricsOf, facts, section, nothing, table, links, runLink, propertiesOf } =
     Explorer.parts;
@@ -75,6 +75,7 @@ Explorer.details = (() => {
         ["Started", words.time(execution.created)],
         ["Took", words.duration(execution.updated - execution.created)],
       ]),
+      execution.state === "failed" ? failureOf(execution) : null,
       execution.sources.length
         ? section("Read from outside", links(execution.sources.map((source) => [source, []])))
         : null,
@@ -92,6 +93,28 @@ Explorer.details = (() => {
       ),
       propertiesOf(execution),
     ].filter(Boolean);
+  }
+
+  /** What a failed execution failed with, where, and the command that prints its log. */
+  function failureOf(execution) {
+    const { failure, run, node } = execution;
+    const command = run ? `fareline logs ${run} ${node}` : "";
+    return section(
+      "Failed with",
+      failure ? el("div", { class: "mono" }, long(failure.error)) : nothing("no reason was kept"),
+      facts([
+        failure?.place ? ["At", el("div", { class: "mono" }, long(failure.place))] : null,
+        command ? ["Its log", el("div", { class: "mono" }, long(command))] : null,
+      ]),
+      failure && failure.text !== failure.error
+        ? el(
+            "details",
+            { class: "traceback" },
+            el("summary", {}, "Traceback"),
+            el("pre", {}, failure.text.split("\n").map(visible).join("\n")),
+          )
+        : null,
+    );
   }
 
   function sourcePanel(source) {

@@ -125,6 +125,7 @@ Explorer.store = (() => {
           run,
           node,
           state: values[columns.state[i]],
+          failure: values[columns.failure[i]],
           created: created[i],
           updated: created[i] + columns.updated[i],
           set: columns.set[i],

@@ -12,7 +12,6 @@ import io
 import json
 import logging
 import os
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any
 import yaml
 
 from fareline.errors import FarelineError
+from fareline.scratch import scratch_folder
 from pipeline.settings.runners import Kubeflow
 from runners.platforms.errors import Advice, exists_already, explain_answer, no_answer, one_line
 from runners.platforms.jobs import (
@@ -178,7 +178,7 @@ class KubeflowPlatform:
         """Makes the spec a version of the pipeline, unless it is one already."""
         name, version = request.pipeline_name, _version_name(request.spec)
         namespace = self._settings.namespace
-        with tempfile.TemporaryDirectory() as folder:
+        with scratch_folder("fareline-spec-") as folder:
             package = Path(folder, "pipeline.yaml")
             package.write_text(yaml.safe_dump(dict(request.spec), sort_keys=False), "utf-8")
             found = client.list_pipelines(filter=_named(name), namespace=namespace).pipelines

@@ -13,14 +13,14 @@ from tfx.types.artifact import Artifact
 from fareline.errors import SettingsError
 from pipeline.rules.graph import check_graph
 from pipeline.settings.load import load_settings
-from pipeline.settings.settings import DEFAULT_PATH
+from tests.told import without_origin
 
 
 def problems(*components):
     try:
         check_graph(load_settings(), components)
     except SettingsError as error:
-        return [line.removeprefix(f"{DEFAULT_PATH}: ") for line in str(error).splitlines()]
+        return without_origin(error).splitlines()
     return []
 
 

@@ -9,8 +9,8 @@ import yaml
 
 from data.taxi import taxi_csv_path
 from fareline.packages import CHECKOUT
-from pipeline.settings.settings import DEFAULT_PATH
 from tests.forked import run_forked
+from tests.told import without_origin
 
 OURS = tuple(
     part
@@ -82,7 +82,7 @@ def test_check_gives_every_problem_and_writes_nothing(tmp_path):
     )  # fmt: skip
     assert ran.returncode == 2
     problems = json.loads(ran.stdout)["problems"]
-    assert [line.removeprefix(f"{DEFAULT_PATH}: ").partition(":")[0] for line in problems] == [
+    assert [without_origin(line).partition(":")[0] for line in problems] == [
         "runners.vertex.bucket",  # examples still
         "runners.vertex.project",
         "runners.vertex.data_path",

@@ -137,7 +137,7 @@ def test_a_span_that_is_not_there_is_answered_with_those_that_are():
         choose(spans(1, 2, 3, 5), "{SPAN}/*", 4, 1, "/d/{SPAN}/*")
     assert str(caught.value) == (
         "/d/{SPAN}/*, span 4: is not there; expected one of 1 to 3, 5. Hint: name one of these "
-        "with --span, or leave it out for the latest."
+        "with data.span, or leave it out for the latest."
     )
     with pytest.raises(DataError, match="^/d/{SPAN}: matches no file; expected at least one "):
         choose([], "{SPAN}", None, 1, "/d/{SPAN}")

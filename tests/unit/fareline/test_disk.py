@@ -11,6 +11,7 @@ from cli import app as cli
 from fareline.disk import disk_error, room_at, size, with_room
 from fareline.files import NotWritten, write_bytes
 from runners.workspace import Workspace
+from serving.versions.publish import PublishError, publish
 
 # As seen from these libraries on a file system of 1 MiB.
 HDF5 = (
@@ -123,17 +124,25 @@ def test_a_disk_that_is_really_full(tmp_path):
             write_bytes(disk / "large", bytes(2**21))
         assert os.listdir(disk) == []
         workspace = Workspace(disk / "ws")
-        with workspace.locked():
+        with workspace.locked(with_reserve=True):
             (disk / "filler").write_bytes(bytes(2**18))
             with pytest.raises(OSError, match="No space") as raised:
                 (disk / "more").write_bytes(bytes(2**20))
             assert str(disk_error(raised.value, [str(disk)])).startswith(
                 f"the disk at {disk}: is full (0 bytes of 1.0 MiB free)"
             )
+            model = tmp_path / "model"
+            model.mkdir()
+            (model / "saved_model.pb").write_bytes(bytes(2**21))
+            with pytest.raises(PublishError, match=rf"free and 2.0 MiB needed on {disk}; expected"):
+                publish(str(model), str(disk / "serving"))
             workspace.give_back_reserve()  # so that a failure can be recorded
             assert room_at(str(disk)).free >= 2**19
         (disk / "more").unlink()
         (disk / "filler").write_bytes(bytes(2**20 - 2**18))
-        with pytest.raises(OSError, match="expected room for a run"), workspace.locked():
+        with (
+            pytest.raises(OSError, match="expected room for a run"),
+            workspace.locked(with_reserve=True),
+        ):
             pass
         assert not (workspace.root / ".reserve").exists()

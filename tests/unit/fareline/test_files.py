@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from fareline.errors import UserMistake
 from fareline.disk import room_at
+from fareline.errors import UserMistake
 from fareline.files import NotWritten, write_bytes, write_json, write_text, written_beside
 
 REPOSITORY = Path(__file__).resolve().parents[2]

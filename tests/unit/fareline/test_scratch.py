@@ -1,6 +1,7 @@
 """fareline.scratch: a folder goes with its block; a killed process's with the next one."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import tempfile
 import pytest
 
 from fareline import scratch
-from fareline.packages import CHECKOUT
+from fareline.packages import CHECKOUT, PACKAGES
 
 _KIND = "fareline-test-"
 
@@ -72,3 +73,68 @@ def test_what_is_new_or_of_another_kind_or_no_folder_stays(temporary):
     with scratch.scratch_folder(_KIND):
         pass
     assert sorted(os.listdir(temporary)) == before
+
+
+def _left(temporary, name):
+    """What a killed process leaves, long ago."""
+    folder = temporary / name
+    folder.mkdir()
+    (folder / ".in-use").touch()
+    (folder / "rows").write_text("a")
+    _make_old(folder)
+
+
+def test_folders_of_our_other_kinds_go_too(temporary):
+    for name in ("fareline-reproduce-a", "fareline-query-b", f"{_KIND}c"):
+        _left(temporary, name)
+    _left(temporary, "others-d")
+    with scratch.scratch_folder(_KIND) as folder:
+        assert sorted(os.listdir(temporary)) == sorted([os.path.basename(folder), "others-d"])
+
+
+@pytest.mark.parametrize("error", [None, ValueError])
+def test_what_is_kept_stays_for_good(temporary, error):
+    try:
+        with scratch.scratch_folder(_KIND) as folder:
+            with open(os.path.join(folder, "log"), "w") as writer:
+                writer.write("why")
+            scratch.keep(folder)
+            if error:
+                raise error
+    except ValueError:
+        pass
+    assert os.listdir(folder) == ["log"]
+    _make_old(folder)
+    with scratch.scratch_folder(_KIND):
+        pass
+    assert os.listdir(folder) == ["log"]
+
+
+def test_an_empty_folder_without_a_lock_is_of_a_killed_process(temporary):
+    (temporary / f"{_KIND}a").mkdir()
+    _make_old(temporary / f"{_KIND}a")
+    with scratch.scratch_folder(_KIND):
+        pass
+    assert os.listdir(temporary) == []
+
+
+def test_a_folder_may_be_elsewhere(temporary, tmp_path_factory):
+    parent = tmp_path_factory.mktemp("parent")
+    _left(parent, f"{_KIND}a")
+    with scratch.scratch_folder(_KIND, str(parent)) as folder:
+        assert os.listdir(parent) == [os.path.basename(folder)]
+    assert os.listdir(parent) == []
+
+
+# Folders below one that is ours, or that a test or a set-up makes.
+_OWN_WAYS = {"fareline/scratch.py", "serving/validation/process.py", "runners/workspace.py"}
+
+
+def test_nobody_makes_temporary_folders_in_another_way():
+    makers = set()
+    for package in PACKAGES:
+        for path in (CHECKOUT / package).rglob("*.py"):
+            text = path.read_text(encoding="utf-8")
+            if re.search(r"tempfile\.(mk|Temporary|Named|Spooled)\w*\(", text):
+                makers.add(path.relative_to(CHECKOUT).as_posix())
+    assert makers == _OWN_WAYS

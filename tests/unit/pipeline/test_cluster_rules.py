@@ -6,6 +6,7 @@ from fareline.errors import SettingsError
 from pipeline.rules.cluster import check_runner, find_example_values
 from pipeline.settings.load import load_settings
 from pipeline.settings.settings import DEFAULT_PATH
+from tests.told import without_origin
 
 
 def problems(runner, *overrides):
@@ -13,7 +14,7 @@ def problems(runner, *overrides):
     try:
         check_runner(settings, runner, getattr(settings.runners, runner))
     except SettingsError as error:
-        return [line.removeprefix(f"{DEFAULT_PATH}: ") for line in str(error).splitlines()]
+        return without_origin(error).splitlines()
     return []
 
 

@@ -6,7 +6,7 @@ from fareline.errors import SettingsError
 from pipeline.rules.settings import require_no_label_leak, require_sound_settings
 from pipeline.settings.evaluation import Evaluation
 from pipeline.settings.load import load_settings
-from pipeline.settings.settings import DEFAULT_PATH
+from tests.told import without_origin
 
 BUCKETS = "{column: trip_miles, boundaries: [1, 5.5]}"
 
@@ -14,7 +14,7 @@ BUCKETS = "{column: trip_miles, boundaries: [1, 5.5]}"
 def refusal(*overrides):
     with pytest.raises(SettingsError) as error:
         load_settings(overrides=[f"evaluation.{override}" for override in overrides])
-    return str(error.value).replace(f"{DEFAULT_PATH}: ", "").splitlines()
+    return without_origin(error.value).splitlines()
 
 
 def test_slices_by_columns_buckets_and_both():
@@ -111,7 +111,7 @@ def mistakes(*overrides):
     )
     with pytest.raises(SettingsError) as error:
         require_sound_settings(settings, TYPES, TYPES)
-    return str(error.value).replace(f"{DEFAULT_PATH}: ", "").splitlines()
+    return without_origin(error.value).splitlines()
 
 
 def test_a_threshold_for_what_is_not_sliced_by():

@@ -5,12 +5,13 @@ import pytest
 from fareline.errors import SettingsError
 from pipeline.settings.load import load_settings
 from pipeline.settings.settings import DEFAULT_PATH
+from tests.told import without_origin
 
 
 def refusal(*overrides):
     with pytest.raises(SettingsError) as caught:
         load_settings(DEFAULT_PATH, overrides)
-    return str(caught.value).replace(f"{DEFAULT_PATH}: ", "")
+    return without_origin(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,7 @@ def refusal(*overrides):
         (
             "kubeflow.namespace=My_Team",
             "kubeflow.namespace: found 'My_Team'; expected a Kubernetes name: lower-case letters, "
-            "digits, hyphens.",
+            "digits, hyphens, at most 63.",
         ),
     ],
 )

@@ -8,6 +8,7 @@ from fareline.errors import SettingsError
 from pipeline.rules.spec import check_spec
 from pipeline.settings.load import load_settings
 from pipeline.settings.settings import DEFAULT_PATH
+from tests.told import without_origin
 
 SOUND = {
     "root": {
@@ -53,7 +54,7 @@ def problems(spec, runner="kubeflow", *overrides):
     try:
         check_spec(load_settings(DEFAULT_PATH, overrides), runner, spec)
     except SettingsError as error:
-        return [line.removeprefix(f"{DEFAULT_PATH}: ") for line in str(error).splitlines()]
+        return without_origin(error).splitlines()
     return []
 
 

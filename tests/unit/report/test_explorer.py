@@ -57,6 +57,10 @@ def test_everything_of_the_store_is_in_the_page(four_runs):
     shown = unpacked(explorer_page(graph))
     assert len(shown["artifacts"]["id"]) == len(graph.all_artifacts()) == 13
     assert len(shown["executions"]["id"]) == len(graph.all_executions()) == 13
+    failures = [shown["values"][i] for i in shown["executions"]["failure"]]
+    assert [each and (each["error"], each["place"]) for each in failures] == [None] * 12 + [
+        ("ValueError: planted <b>here</b>", "models/trainer.py:57, in run_fn")
+    ]
     at = graph.all_artifacts().index(graph.artifacts([ids["model-3"]])[0])
     assert sum(shown["artifacts"]["id"][: at + 1]) == ids["model-3"]
     values, [*pairs] = shown["values"], shown["sets"][shown["artifacts"]["set"][at]]

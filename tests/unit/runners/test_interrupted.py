@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -175,6 +176,14 @@ def test_a_folder_elsewhere_is_found_by_what_the_pusher_was_told(place, tmp_path
     _, said = listed(place)
     assert f"{elsewhere}/7 was published by Pusher@run-4" in said
     assert unrecorded(place) == []
+
+
+def test_a_copy_that_was_cleared_away_is_made_again(place):
+    copy, pushing = begin_push(place)
+    publish(str(copy), str(place.base), version=4, pushing=pushing)
+    shutil.rmtree(copy)
+    assert "is recorded now" in listed(place)[1]
+    assert sha256_of_folder(copy) == sha256_of_folder(place.base / "4")
 
 
 def test_whoever_holds_the_workspace_settles_as_well(place):

@@ -155,8 +155,12 @@ def test_unknown_environment_names_the_known():
         curated.columns_in_environment(schema, "serving")
     assert str(caught.value) == (
         "schema environment 'serving': the schema does not name it; expected SERVING or TRAINING. "
-        'Hint: add `default_environment: "serving"` to the schema.'
+        "Hint: did you mean SERVING."
     )
+    with pytest.raises(UserMistake, match="TRAINNG.*Hint: did you mean TRAINING"):
+        curated.columns_in_environment(schema, "TRAINNG")
+    with pytest.raises(UserMistake, match='Hint: add `default_environment: "STAGE"` to the schema'):
+        curated.columns_in_environment(schema, "STAGE")
 
 
 def test_inferred_schema_has_no_environments():

@@ -17,6 +17,7 @@ from pipeline.components import wanted_span
 from pipeline.settings.load import load_settings
 from pipeline.settings.settings import DEFAULT_PATH
 from runners.submit.compilation import compile_spec, require_section
+from tests.told import without_origin
 
 
 def compiled(runner, *overrides):
@@ -327,14 +328,14 @@ def test_two_processes_compile_the_same_bytes(tmp_path):
 def refusal(runner, *overrides):
     with pytest.raises(SettingsError) as caught:
         compile_spec(load_settings(DEFAULT_PATH, overrides), runner)
-    return str(caught.value).replace(f"{DEFAULT_PATH}: ", "")
+    return without_origin(caught.value)
 
 
 def test_a_runner_without_a_section_is_refused():
     with pytest.raises(SettingsError) as caught:
         require_section(load_settings(DEFAULT_PATH, ["runners={}"]), "vertex")
     assert str(caught.value) == (
-        f"{DEFAULT_PATH}: runners.vertex: missing; expected an image, a bucket and what else the "
+        "--set runners: runners.vertex: missing; expected an image, a bucket and what else the "
         "runner needs. Hint: copy the section runners.vertex of pipeline/configs/taxi.yaml."
     )
 

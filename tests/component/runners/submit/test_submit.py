@@ -209,7 +209,7 @@ def test_a_dry_run_of_a_schedule(submit, server):
 
 def test_what_the_settings_say_of_a_job_is_sent(submit, vertex):
     key = "projects/fare-project/locations/europe-west4/keyRings/rides/cryptoKeys/steps"
-    account = "steps@fare-project.iam.gserviceaccount.com"
+    account = "stepping@fare-project.iam.gserviceaccount.com"
     code, _, err = submit(
         vertex,
         f"--set=runners.vertex.service_account={account}",

@@ -86,7 +86,9 @@ def test_sorting_knows_the_direction_of_a_metric(path, metric, expected):
 
 
 def test_an_unknown_metric_says_which_there_are(path):
-    with pytest.raises(UserMistake, match="acu: is no metric.*one of: auc, calibration, loss"):
+    with pytest.raises(
+        UserMistake, match="acu: is no metric.*one of: auc, calibration, loss.*mean auc"
+    ):
         sort_by(listed(path), "acu")
 
 
