@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from data.reading.batches import UNKNOWN, Batch
+from data.reading.packed import require_whole
 from data.reading.rows import BadRow
 from data.reading.values import FLOAT, INT, STRING, Fault
 from fareline.errors import DataError
@@ -77,10 +78,11 @@ def read_records(path: str, count: int = _RECORDS) -> Iterator[list[bytes]]:
         count: Of the records of each batch but the last.
 
     Raises:
-        DataError: The file is damaged.
+        DataError: The file is damaged, or cut off.
     """
     import tensorflow as tf
 
+    require_whole(path, lambda path: tf.io.gfile.GFile(path, "rb"))
     packed = "GZIP" if path.endswith(".gz") else ""
     dataset = tf.data.TFRecordDataset(path, packed).batch(count).prefetch(1)
     done = 0

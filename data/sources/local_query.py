@@ -20,7 +20,8 @@ from data.reading.column_types import held_kinds
 from data.reading.columnar import require_distinct, to_batch
 from data.reading.csv_blocks import read_header, unpacked
 from data.reading.csv_header import COMMAS, CsvFormat
-from data.reading.pieces import PARQUET, format_of
+from data.reading.packed import require_whole
+from data.reading.pieces import PARQUET, format_of, reading
 from data.sources import locked_duckdb
 from fareline.errors import DataError
 
@@ -164,7 +165,8 @@ def _reader(connection: Any, paths: Sequence[str], query: LocalQuery, file_colum
 def _csv_names(paths: Sequence[str], csv_format: CsvFormat) -> tuple[str, ...]:
     found = []
     for path in paths:
-        with open(path, "rb") as stream:
+        with reading(path), open(path, "rb") as stream:
+            require_whole(path, _open)
             found.append(read_header(unpacked(stream, path), path, csv_format).names)
         if found[-1] != found[0]:
             raise DataError.explain(
@@ -174,6 +176,10 @@ def _csv_names(paths: Sequence[str], csv_format: CsvFormat) -> tuple[str, ...]:
                 "make tables of their own of them, and join these in the query",
             )
     return found[0]
+
+
+def _open(path: str):
+    return open(path, "rb")
 
 
 def _require_one_select(query: LocalQuery, connection: Any) -> None:

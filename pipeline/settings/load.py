@@ -148,8 +148,10 @@ def _place(location: Sequence[str | int], values: Any) -> list[int]:
             place.append(list(values).index(part) if part in values else len(values))
             values = values.get(part)
         else:
-            place.append(part if isinstance(part, int) else 0)
-            values = values[part] if isinstance(values, list) and part < len(values) else None
+            number = part if isinstance(part, int) else 0  # a text where pydantic wanted no list
+            place.append(number)
+            is_there = isinstance(values, list) and number < len(values)
+            values = values[number] if is_there else None
     return place
 
 
