@@ -219,8 +219,10 @@ def _read_header(file: Path, csv_format: CsvFormat) -> tuple[str, ...]:
     expected = EXPECTED
     try:
         with open_text(file, csv_format) as stream:
+            if stream.read(1) != "\ufeff":  # of an encoding whose codec leaves the mark in
+                stream.seek(0)
             rows = csv.reader(stream, delimiter=csv_format.separator)
-            header = [name.removeprefix("\ufeff") for name in next(rows, [])]
+            header = next(rows, [])
             row = _first_row(rows, file, csv_format)
         has_row = row is not None
         separator = csv_format.separator

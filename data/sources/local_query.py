@@ -9,6 +9,7 @@ Called by `data.sources.query` and `pipeline.ingest.beam_query`. Imports DuckDB 
 import contextlib
 import dataclasses
 import re
+import string
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
@@ -17,7 +18,7 @@ import pyarrow as pa
 
 from data.reading.batches import Batch
 from data.reading.column_types import held_kinds
-from data.reading.columnar import require_distinct, to_batch
+from data.reading.columnar import require_distinct, to_batch, types_of
 from data.reading.csv_blocks import read_header, unpacked
 from data.reading.csv_header import COMMAS, CsvFormat
 from data.reading.packed import require_whole
@@ -29,6 +30,7 @@ QUERY = "query"  # the source of its rows, where others have the path of a file
 _ROWS_OF_A_BATCH = 65_536
 _MEMORY = "1GB"
 _FILE_COLUMN = "fareline_source_file"
+_LOWER = {ord(upper): upper.lower() for upper in string.ascii_uppercase}
 _ORDER = "expected the same columns in the same order in all files of a table"
 
 
@@ -140,8 +142,13 @@ def _reader(connection: Any, paths: Sequence[str], query: LocalQuery, file_colum
     """The table function that reads some files."""
     more = f", filename = '{file_column}'" if file_column else ""
     if format_of(paths[0]) == PARQUET:
+        for path in paths:
+            with reading(path):
+                names = tuple(types_of(path, PARQUET, _open))
+            _require_distinct_in_sql(path, names)
         return f"read_parquet({_list(paths)}, hive_partitioning = false{more})"
     names = _csv_names(paths, query.csv_format)
+    _require_distinct_in_sql(paths[0], names)
     dialect = (
         f"{_list(paths)}, delim = {_text(query.csv_format.separator)}, quote = '\"', "
         f"escape = '\"', header = true, decimal_separator = {_text(query.csv_format.decimal)}"
@@ -180,6 +187,20 @@ def _csv_names(paths: Sequence[str], csv_format: CsvFormat) -> tuple[str, ...]:
 
 def _open(path: str):
     return open(path, "rb")
+
+
+def _require_distinct_in_sql(path: str, names: Sequence[str]) -> None:
+    """Refuses columns that are one to DuckDB, which passes over the case of A to Z."""
+    known: dict[str, str] = {}
+    for name in names:
+        other = known.setdefault(name.translate(_LOWER), name)
+        if other != name:
+            raise DataError.explain(
+                path,
+                f"has the columns {other!r} and {name!r}",
+                "expected names that differ by more than the case of letters, as SQL has it",
+                "rename one of them, or read the file with data.source.files",
+            )
 
 
 def _require_one_select(query: LocalQuery, connection: Any) -> None:

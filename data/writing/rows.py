@@ -77,7 +77,10 @@ class _CsvWriter:
     def write(self, rows: Rows, added: Mapping[str, pa.Array]) -> None:
         names = [*rows.source.schema.names, *added]
         if not self._begun:
-            self._writer.writerow(names)
+            # A name that begins with a byte order mark is one in quotes alone.
+            marked = names[0].startswith("\ufeff")
+            quoting = csv.QUOTE_ALL if marked else csv.QUOTE_MINIMAL
+            csv.writer(self._file, lineterminator="\n", quoting=quoting).writerow(names)
             self._begun = True
         arrays = [*rows.source.columns, *added.values()]
         texts = [_as_text(name, array) for name, array in zip(names, arrays, strict=True)]

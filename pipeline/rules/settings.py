@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from data.sources.span_patterns import has_span
 from fareline.errors import SettingsError
+from lineage.text.harmless import plain
 from pipeline.rules.bigquery import names_span
 from pipeline.rules.drift import find_drift_mistakes
 from pipeline.rules.evaluation import find_bucketed_texts, find_evaluation_mistakes
@@ -93,7 +94,8 @@ def require_no_label_leak(settings: Settings) -> None:
 
 def _refuse(settings: Settings, problems: list[str]) -> None:
     if problems:
-        raise SettingsError("\n".join(f"{settings.path}: {line}" for line in problems))
+        lines = [plain(line, limit=None) for line in problems]  # a name may have line ends
+        raise SettingsError("\n".join(f"{settings.path}: {line}" for line in lines))
 
 
 def find_impossible_names(settings: Settings) -> Iterator[str]:
@@ -101,18 +103,14 @@ def find_impossible_names(settings: Settings) -> Iterator[str]:
     everywhere = [(f"data.columns.{name}", name) for name in settings.data.columns]
     everywhere += [(f"drift.columns.{name}", name) for name in settings.drift.columns]
     for where, column in (*_named_columns(settings), *everywhere):
-        if not column or any(character in column for character in "\0\n\r"):
+        halves = any("\ud800" <= character <= "\udfff" for character in column)
+        if not column or halves or any(character in column for character in "\0\n\r"):
             found = repr(column) if column else "an empty name"
+            expected = "in Unicode" if halves else "without line ends and NUL"
             yield (
-                f"{_in_one_line(where)}: found {found}; expected the name of a column, without "
-                "line ends and NUL. Hint: rename the column in the data."
+                f"{where}: found {found}; expected the name of a column, {expected}. "
+                "Hint: rename the column in the data."
             )
-
-
-def _in_one_line(text: str) -> str:
-    for character in "\0\n\r":
-        text = text.replace(character, repr(character)[1:-1])
-    return text
 
 
 def find_unknown_columns(settings: Settings, types: Mapping[str, str]) -> Iterator[str]:

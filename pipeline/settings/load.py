@@ -15,6 +15,7 @@ import yaml
 
 from fareline.errors import SettingsError
 from lineage.store.address import without_password
+from lineage.text.harmless import plain
 from pipeline.settings.settings import DEFAULT_PATH, Settings
 from schema.curated import is_packaged_name
 
@@ -61,7 +62,7 @@ def load_settings(path: Path | None = None, overrides: Sequence[str] = ()) -> Se
         settings = Settings.model_validate(values)
     except pydantic.ValidationError as error:
         problems = sorted(error.errors(), key=lambda problem: _place(problem["loc"], values))
-        problems = [_describe(problem) for problem in problems]
+        problems = [plain(_describe(problem), limit=None) for problem in problems]
         raise SettingsError("\n".join(f"{path}: {line}" for line in problems)) from error
     settings._path = path.resolve()
     return settings
