@@ -8,7 +8,7 @@ import contextlib
 import csv
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from fareline.errors import DataError
 
@@ -56,6 +56,22 @@ def long_cells() -> Iterator[None]:
         yield
     finally:
         csv.field_size_limit(before)
+
+
+def require_no_keys(path: str, names: Sequence[str], keys: Mapping[str, str | None]) -> None:
+    """Refuses a column that is in the file and in the name of one of its folders.
+
+    Raises:
+        DataError: There is one.
+    """
+    for name in keys:
+        if name in names:
+            raise DataError.explain(
+                path,
+                f"has a column {name!r}, which the name of its folder says as well",
+                "expected it in one of the two places",
+                "leave it out of the file, or rename the folder or the column",
+            )
 
 
 def require_distinct_header(path: str, names: Sequence[str]) -> None:

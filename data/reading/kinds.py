@@ -52,6 +52,15 @@ def kind_of_cells(array: pa.Array, at_least: str = UNKNOWN) -> str:
     return _kind_by_python(text.unique().to_pylist(), at_least)
 
 
+def kind_of_key(value: str) -> str:
+    """What the value in a folder's name is: as pyarrow has it, int or text."""
+    try:
+        pa.array([value], pa.string()).cast(pa.int32())
+    except pa.ArrowInvalid:
+        return STRING
+    return INT
+
+
 def _is_plain(array: pa.Array) -> bool:
     """Whether all cells are of these characters alone, and those beside a slice as well."""
     cells = array.buffers()[2]

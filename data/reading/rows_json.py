@@ -1,37 +1,123 @@
 """Reads JSON lines: one object per line, with Python's parser, so that a bad line costs a row.
 
-Which columns a table of them has is said by the first batch; the objects themselves keep all keys.
-Called by `data.reading.rows_file`. Not Arrow's JSON reader, which gives up a whole block for one
-line.
+Which columns a table to predict has is said by the first batch; the objects themselves keep all
+keys. Of a table to learn from all lines are looked at first. Called by `data.reading.rows_file` and
+`data.reading.pieces`. Not Arrow's JSON reader, which gives up a whole block for one line.
 """
 
+import dataclasses
 import gzip
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from data.reading.batches import UNKNOWN, Batch
+from data.reading.kinds import merge_kinds
 from data.reading.rows import MISSING, BadRow, Rows, Wanted, require_columns
-from data.reading.values import STRING, TYPES, Fault, check_value, decode
+from data.reading.values import FLOAT, INT, STRING, TYPES, Fault, check_value, decode
+from fareline.errors import DataError
 
 _LINES = 8192  # in a batch
+_INT64 = 2**63
+_HALF = b"\\ud"  # an escape that may be half of a pair
+_NO_FORM = "no form"  # of a list, an object, a truth value
+
+
+def read_names(lines: Iterable[bytes], wanted: Collection[str]) -> tuple[str, ...]:
+    """The columns of a table, read until there are some and all that are wanted are among them."""
+    names: dict[str, None] = {}
+    for records, *_ in _parsed(lines):
+        names.update(dict.fromkeys(name for record in records for name in record))
+        if names and set(wanted) <= set(names):
+            break
+    return tuple(names)
+
+
+def find_kinds(lines: Iterable[bytes]) -> dict[str, str | None]:
+    """What the columns of a table hold by all its lines; None: a list, an object, a truth value."""
+    found: dict[str, set[str]] = {}
+    for records, *_ in _parsed(lines):
+        for record in records:
+            for name, value in record.items():
+                found.setdefault(name, set()).add(_kind_of(value))
+    return {
+        name: None if _NO_FORM in kinds else merge_kinds({name: kind} for kind in kinds)[name]
+        for name, kinds in found.items()
+    }
+
+
+def require_forms(path: str, lines: Iterable[bytes], used: Collection[str]) -> None:
+    """Refuses a column that is used and holds lists, objects or truth values in the first lines.
+
+    Raises:
+        DataError: With such a value.
+    """
+    for records, *_ in itertools.islice(_parsed(lines), 1):
+        for name, value in ((n, record.get(n)) for record in records for n in used):
+            if _kind_of(value) == _NO_FORM:
+                raise DataError.explain(
+                    path,
+                    f"column {name!r} holds {json.dumps(value, ensure_ascii=False):.40}",
+                    "expected numbers or texts",
+                    "write one value in each row, truth values as 0 and 1, or leave the column out",
+                )
+
+
+def _kind_of(value: Any) -> str:
+    if value is None:
+        return UNKNOWN
+    if isinstance(value, str):
+        return STRING
+    if isinstance(value, bool | list | dict):
+        return _NO_FORM
+    return INT if isinstance(value, int) and -_INT64 <= value < _INT64 else FLOAT
+
+
+def read_batches(
+    path: str, lines: Iterable[bytes], names: Sequence[str], kinds: Mapping[str, str]
+) -> Iterator[Batch]:
+    """Reads a table to learn from; see `data.reading.pieces.read_piece`.
+
+    Args:
+        path: The file.
+        lines: Of it.
+        names: Of its columns.
+        kinds: Of those that are to be read.
+    """
+    asked = {name: kinds[name] for name in names if name in kinds}
+    known = {name: kind for name, kind in asked.items() if kind != UNKNOWN}
+    for records, numbers, bad, _ in _parsed(lines):
+        columns, kept, wrong = _typed(records, numbers, Wanted(known))
+        arrays = {name: columns.get(name, pa.nulls(len(kept))) for name in asked}
+        bad = sorted([*bad, *wrong], key=lambda row: row.line)
+        yield Batch(path, arrays, len(kept), bad)
+
+
+def _parsed(
+    lines: Iterable[bytes],
+) -> Iterator[tuple[list[dict], list[int], list[BadRow], int]]:
+    """Records with the numbers of their lines, lines that are none, and how many are blank."""
+    lines, first = iter(lines), 1
+    while some := list(itertools.islice(lines, _LINES)):
+        yield _parse(some, first)
+        first += len(some)
 
 
 def read_json_lines(path: Path, wanted: Wanted) -> Iterator[Rows]:
     """Reads a file of JSON lines in batches; see `data.reading.rows_file.open_rows`."""
     names: list[str] = []
     with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
-        first = 1
-        while lines := list(itertools.islice(file, _LINES)):
-            records, numbers, bad, blank = _parse(lines, first)
-            first += len(lines)
+        for records, numbers, bad, blank in _parsed(file):
             if records and not names:
                 names = list(dict.fromkeys(name for record in records for name in record))
                 require_columns(path, names, wanted)
+                given = {name: text for name, text in wanted.given.items() if name not in names}
+                wanted = dataclasses.replace(wanted, given=given)
             yield _make_rows((records, numbers, bad), wanted, names, blank)
 
 
@@ -47,6 +133,10 @@ def _parse(lines: Sequence[bytes], first: int) -> tuple[list[dict], list[int], l
                 object_pairs_hook=_distinct,
                 parse_constant=_refuse_constant,
             )
+            if _HALF in line.lower():
+                json.dumps(record, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            fault = Fault("not_utf8", "half of a surrogate pair: expected Unicode text")
         except UnicodeDecodeError as error:
             fault = Fault("not_utf8", f"byte {error.start + 1}: expected UTF-8")
         except (ValueError, RecursionError) as error:
@@ -85,16 +175,7 @@ def _make_rows(
     blank: int,
 ) -> Rows:
     records, numbers, bad = parsed
-    faults: dict[int, Fault] = {}
-    columns = {
-        name: _column(name, kind, records, wanted, faults) for name, kind in wanted.kinds.items()
-    }
-    bad += [BadRow(numbers[i], fault, records[i]) for i, fault in faults.items()]
-    kept = [index for index in range(len(records)) if index not in faults]
-    features = {
-        name: pa.array([values[i] for i in kept], TYPES[wanted.kinds[name]])
-        for name, values in columns.items()
-    }
+    features, kept, wrong = _typed(records, numbers, wanted)
     good = [records[i] for i in kept]
     shown = {}
     for name in names:
@@ -106,7 +187,24 @@ def _make_rows(
         else:
             shown[name] = features[name]
     source = pa.RecordBatch.from_arrays(list(shown.values()), list(shown))
-    return Rows(source, features, good, sorted(bad, key=lambda row: row.line), blank)
+    return Rows(source, features, good, sorted([*bad, *wrong], key=lambda row: row.line), blank)
+
+
+def _typed(
+    records: Sequence[dict], numbers: Sequence[int], wanted: Wanted
+) -> tuple[dict[str, pa.Array], list[int], list[BadRow]]:
+    """Columns as the model takes them, of the records that can be taken, and the others."""
+    faults: dict[int, Fault] = {}
+    columns = {
+        name: _column(name, kind, records, wanted, faults) for name, kind in wanted.kinds.items()
+    }
+    bad = [BadRow(numbers[i], fault, records[i]) for i, fault in faults.items()]
+    kept = [index for index in range(len(records)) if index not in faults]
+    features = {
+        name: pa.array([values[i] for i in kept], TYPES[wanted.kinds[name]])
+        for name, values in columns.items()
+    }
+    return features, kept, bad
 
 
 def _column(
@@ -118,9 +216,10 @@ def _column(
 ) -> list[Any]:
     values = []
     for index, record in enumerate(records):
-        found = record.get(name)
+        given = wanted.given.get(name)
+        found = record.get(name) if given is None else given
         # A number in quotes is a text: so says the REST API, too.
-        if isinstance(found, str) and kind != STRING:
+        if isinstance(found, str) and kind != STRING and given is None:
             value, fault = None, Fault("wrong_type", f"{found!r:.40}: expected a number")
         else:
             value, fault = check_value(found, kind)
@@ -128,7 +227,7 @@ def _column(
             fault = Fault(MISSING, "no value; expected one in every row")
         if fault is not None:
             faults.setdefault(index, Fault(fault.reason, f"{name}: {fault.message}"))
-        values.append(value.encode(errors="replace") if isinstance(value, str) else value)
+        values.append(value.encode() if isinstance(value, str) else value)
     return values
 
 

@@ -16,9 +16,17 @@ from data.reading.column_types import (
     say_passed_over,
 )
 from data.reading.csv_blocks import read_header, unpacked
-from data.reading.csv_header import COMMAS, CsvFormat
-from data.reading.pieces import ARROW, CSV, EXAMPLES, FORMATS, PARQUET, format_of, reading
-from data.sources.csv import CsvSource, data_files, require_columns_of_source, with_spans
+from data.reading.csv_header import COMMAS, CsvFormat, require_no_keys
+from data.reading.pieces import ARROW, CSV, EXAMPLES, FORMATS, JSON, PARQUET, format_of, reading
+from data.reading.rows_json import read_names, require_forms
+from data.sources.csv import (
+    CsvSource,
+    base_of,
+    data_files,
+    require_columns_of_source,
+    with_spans,
+)
+from data.sources.hive import keys_of
 from data.sources.spans import SpanSource
 from fareline.errors import DataError
 
@@ -48,17 +56,23 @@ def check_source_files(
         DataError: Nothing is there to read; or a column is missing, or holds what no example can.
     """
     files, pattern = find_files(path) if spans is None else (spans.files, spans.pattern)
-    names = _names(str(files[0]), csv_format)
+    keys = keys_of(str(files[0]), pattern)
+    names = _names(str(files[0]), csv_format, [n for n in required_columns if n not in keys])
     if names is not None:
+        require_no_keys(str(files[0]), names, keys)
+        names = (*names, *keys)
         require_columns_of_source(path, names, required_columns)
     notes = _check_types(str(files[0]), [*required_columns, *used], single)
-    found = CsvSource(files[0].parent, pattern, files, names or (), notes=tuple(notes))
+    found = CsvSource(base_of(path, files), pattern, files, names or (), notes=tuple(notes))
     return found if spans is None else with_spans(found, spans)
 
 
 def _check_types(path: str, used: Sequence[str], single: Sequence[str]) -> list[str]:
     """Refuses what a typed file holds for a column that is used; says what is passed over."""
     file_format = format_of(path)
+    if file_format == JSON:
+        with reading(path), open(path, "rb") as stream:
+            require_forms(path, unpacked(stream, path), used)
     if file_format not in (PARQUET, ARROW):
         return []
     with reading(path):
@@ -86,7 +100,8 @@ def find_files(path: Path) -> tuple[tuple[Path, ...], str]:
                 str(path), "its name ends in nothing that is known", _EXPECTED, "rename the file"
             )
         return (path,), glob.escape(path.name)
-    found = [each for each in data_files(path, "*") if ending_of(each)] if path.is_dir() else []
+    every, pattern = data_files(path, "*") if path.is_dir() else ((), "*")
+    found = [each for each in every if ending_of(each)]
     if not found:
         what = "the folder holds no such file" if path.is_dir() else "there is no such file"
         raise DataError.explain(str(path), what, _EXPECTED, "check the source's path")
@@ -98,7 +113,7 @@ def find_files(path: Path) -> tuple[tuple[Path, ...], str]:
             _EXPECTED,
             "move one kind into a folder of its own",
         )
-    return tuple(found), f"*{endings[0]}"
+    return tuple(found), f"{pattern}{endings[0]}"
 
 
 def ending_of(path: Path) -> str:
@@ -107,11 +122,13 @@ def ending_of(path: Path) -> str:
     return max(fitting, key=len, default="")
 
 
-def _names(path: str, csv_format: CsvFormat) -> tuple[str, ...] | None:
+def _names(path: str, csv_format: CsvFormat, wanted: Sequence[str]) -> tuple[str, ...] | None:
     file_format = format_of(path)
     with reading(path), open(path, "rb") as stream:
         if file_format == CSV:
             return read_header(unpacked(stream, path, csv_format), path, csv_format).names
+        if file_format == JSON:
+            return read_names(unpacked(stream, path), wanted)
         if file_format == EXAMPLES:
             return None
         return columnar_files.plan(path, file_format, _open)[0][0]

@@ -52,7 +52,8 @@ ODD += [
 ]
 ODD += ["\x01\t", "\u202e🚕 ", "fare", "FARE", "é", "e\u0301"]
 NAMES = st.lists(
-    st.sampled_from(ODD) | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\n\r"), min_size=1),
+    st.sampled_from(ODD)
+    | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\n\r"), min_size=1),
     min_size=6,
     max_size=6,
     unique=True,
