@@ -27,6 +27,9 @@ KIND_TYPES = {
     "vocabulary": ("bytes", "int"),
     "categorical": ("int",),
 }
+# Whole numbers with gaps are floats in pandas, and so in files that it writes. DataGate looks at
+# the values, and takes 2.0 as 2.
+WHOLE = ("features.vocabulary.", "features.categorical.")
 
 
 def check_settings(settings: Settings) -> None:
@@ -128,7 +131,8 @@ def find_unknown_columns(settings: Settings, types: Mapping[str, str]) -> Iterat
 def find_unfit_types(settings: Settings, types: Mapping[str, str]) -> Iterator[str]:
     """A kind of feature gets a type that it can take; the label rule and weights get numbers."""
     for use in uses_of_types(settings):
-        if use.column in types and types[use.column] not in use.fit:
+        fit = (*use.fit, "float") if use.setting.startswith(WHOLE) else use.fit
+        if use.column in types and types[use.column] not in fit:
             yield (
                 f"{use.setting}: {use.column} is {types[use.column]} in the schema; expected "
                 f"{' or '.join(use.fit)}. Hint: {use.hint}."
@@ -270,6 +274,11 @@ def find_features_absent_in_serving(
                 f"{where}: {column} is not in the SERVING environment of the schema; expected "
                 "a column that requests carry. Hint: remove it, or correct the schema."
             )
+
+
+def curated_types(settings: Settings) -> dict[str, str]:
+    """Column to `int`, `float` or `bytes`, as the curated schema says; there is one."""
+    return column_types(load_schema(schema_path(settings.schema_, settings.path.parent)))
 
 
 def column_kinds(settings: Settings) -> dict[str, str]:
