@@ -32,7 +32,7 @@ class InferredUse:
 
 
 def inferred_uses(settings: Settings) -> list[dict[str, Any]]:
-    """Uses of columns, as plain JSON types; with a curated schema those of floats as whole alone."""
+    """Uses of columns, as plain JSON types; with a curated schema only those of floats as whole."""
     uses = [_of_inferred(use) for use in uses_of_types(settings)]
     if settings.schema_ is not None:
         types = curated_types(settings)
