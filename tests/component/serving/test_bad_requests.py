@@ -388,7 +388,7 @@ def test_a_large_request_is_read_where_it_keeps_no_other_waiting(served, monkeyp
 
 
 class _WithLabel(tf.Module):
-    """`y = 2 x`; another signature, as that of the transformed features, reads the label as well."""
+    """`y = 2 x`; another signature, as that of transformed features, reads the label as well."""
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def serve(self, examples):
