@@ -21,6 +21,7 @@ from data.reading.column_types import (
     is_text,
     kind_of_type,
     plain_array,
+    plain_form,
 )
 from data.reading.rows import BadRow, Rows, Wanted, require_columns, sort_out
 from data.reading.values import FLOAT, INT, STRING, TYPES, Fault, convert, decode
@@ -203,7 +204,7 @@ def _require_wanted_types(path: str, batch: pa.RecordBatch, wanted: Wanted) -> N
 
 def _to_rows(batch: pa.RecordBatch, wanted: Wanted, first: int) -> Rows:
     columns = {
-        name: array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
+        name: plain_form(array)
         for name, array in zip(batch.schema.names, batch.columns, strict=True)
     }
     faults: dict[int, Fault] = {}

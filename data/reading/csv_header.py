@@ -7,6 +7,7 @@ import codecs
 import contextlib
 import csv
 import dataclasses
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -46,6 +47,7 @@ class CsvFormat:
 
 
 COMMAS = CsvFormat()
+_QUOTED = re.compile(r'"[^"]*"')  # where a separator is none
 
 
 @contextlib.contextmanager
@@ -154,7 +156,7 @@ def require_separator(
     Args:
         path: The file.
         header: The names as they were read.
-        line: The header itself.
+        line: The header itself, as it is in the file.
         row: The line behind it.
         separator: That the file is said to have.
 
@@ -163,9 +165,10 @@ def require_separator(
     """
     if len(header) != 1:
         return
+    bare, bare_row = _QUOTED.sub('""', line), _QUOTED.sub('""', row)
     for other, name in _SEPARATORS.items():
-        count = line.count(other)
-        if count and other != separator and (count == row.count(other) or not row):
+        count = bare.count(other)
+        if count and other != separator and (count == bare_row.count(other) or not row):
             cells = row.split(other)
             decimals = other == ";" and any(_has_decimal_comma(cell) for cell in cells)
             written = f'separator: "{other}"'.replace("\t", "\\t")

@@ -245,13 +245,13 @@ def _read_header(file: Path, csv_format: CsvFormat) -> tuple[str, ...]:
         with open_text(file, csv_format) as stream:
             if stream.read(1) != "\ufeff":  # of an encoding whose codec leaves the mark in
                 stream.seek(0)
-            rows = csv.reader(stream, delimiter=csv_format.separator)
+            line = stream.readline()
+            rows = csv.reader(itertools.chain([line], stream), delimiter=csv_format.separator)
             header = next(rows, [])
             row = _first_row(rows, file, csv_format)
         has_row = row is not None
         separator = csv_format.separator
-        line, first = separator.join(header), separator.join(row or ())
-        require_separator(str(file), header, line, first, separator)
+        require_separator(str(file), header, line, separator.join(row or ()), separator)
     except UnicodeDecodeError as err:
         raise not_utf8(str(file), err.object, err) from err
     except csv.Error as err:

@@ -94,7 +94,7 @@ FEATURES = {
 def _in_many_roles(name, role):
     """Settings in which a column has one of the roles that exclude each other, and all others."""
     values = copy.deepcopy(VALUES)
-    values["label"] = {"column": "its label", "above": {"column": name, "times": 2}}
+    values["label"] = {"column": f"{name}3", "above": {"column": name, "times": 2}}
     values["data"]["split_by"] = {"hash": [name]}
     if role == "features":
         values["features"] = {kind: {name: each} for kind, each in FEATURES.items()}
@@ -102,9 +102,9 @@ def _in_many_roles(name, role):
         values["weighting"] = {"column": name}
         values["data"]["columns"] = {name: {"pii": True, "pseudonymize": True}}
     else:
-        values["label"] = {"column": name, "above": {"column": "other", "times": 2}}
+        values["label"] = {"column": name, "above": {"column": f"{name}2", "times": 2}}
         values["data"]["split_by"] = {"time": name}
-    values["evaluation"]["slices"] = [[name], [name, "other"]]
+    values["evaluation"]["slices"] = [[name], [name, f"{name}2"]]
     values["evaluation"]["slice_thresholds"] = {f"{name}=x": {"auc": {"at_least": 0.1}}}
     values["drift"] = {"columns": {name: {"policy": "stop"}}}
     return values
