@@ -74,10 +74,15 @@ def require_holdable(path: str, types: Mapping[str, pa.DataType], used: Iterable
 def say_passed_over(path: str, types: Mapping[str, pa.DataType]) -> list[str]:
     """A sentence on the columns that nothing uses and that examples can hold nothing of."""
     others = {name: kind for name, kind in types.items() if held_kind(kind) is None}
-    if not others:
+    return say_formless(path, {name: _short(kind) for name, kind in others.items()})
+
+
+def say_formless(path: str, columns: Mapping[str, str]) -> list[str]:
+    """The same of columns with what they hold; nothing if there are none."""
+    if not columns:
         return []
-    listed = ", ".join(f"{name!r} ({_short(kind)})" for name, kind in others.items())
-    noun = "column" if len(others) == 1 else "columns"
+    listed = ", ".join(f"{name!r} ({held})" for name, held in columns.items())
+    noun = "column" if len(columns) == 1 else "columns"
     return [f"{path}: {noun} {listed} passed over: examples have no form for such values"]
 
 

@@ -23,18 +23,37 @@ from data.reading.values import FLOAT, INT, STRING, TYPES, Fault, check_value, d
 from fareline.errors import DataError
 
 _LINES = 8192  # in a batch
+_SHOWN = 40  # characters of a value
 _INT64 = 2**63
 _HALF = b"\\ud"  # an escape that may be half of a pair
 _NO_FORM = "no form"  # of a list, an object, a truth value
 
 
-def read_names(lines: Iterable[bytes], wanted: Collection[str]) -> tuple[str, ...]:
-    """The columns of a table, read until there are some and all that are wanted are among them."""
+def read_names(path: str, lines: Iterable[bytes], wanted: Collection[str]) -> tuple[str, ...]:
+    """The columns of a table, read until there are some and all that are wanted are among them.
+
+    Raises:
+        DataError: There is none: no line is an object.
+    """
     names: dict[str, None] = {}
-    for records, *_ in _parsed(lines):
+    first: BadRow | None = None
+    for records, _, bad, _ in _parsed(lines):
         names.update(dict.fromkeys(name for record in records for name in record))
+        first = first or next(iter(bad), None)
         if names and set(wanted) <= set(names):
             break
+    if not names:
+        found = "it is empty"
+        if first is not None:
+            wide = isinstance(first.row, str) and first.row.startswith(("\\xff\\xfe", "\\xfe\\xff"))
+            said = "UTF-16 text" if wide else f"{first.fault.message:.80}"
+            found = f"no line is an object (line {first.line}: {said})"
+        raise DataError.explain(
+            path,
+            found,
+            "expected JSON lines in UTF-8",
+            "write each row as an object in a line of its own, not as a list of them",
+        )
     return tuple(names)
 
 
@@ -51,21 +70,31 @@ def find_kinds(lines: Iterable[bytes]) -> dict[str, str | None]:
     }
 
 
-def require_forms(path: str, lines: Iterable[bytes], used: Collection[str]) -> None:
-    """Refuses a column that is used and holds lists, objects or truth values in the first lines.
+def find_formless(lines: Iterable[bytes]) -> dict[str, str]:
+    """Columns that hold lists, objects or truth values in the first lines, each with such a one."""
+    found: dict[str, str] = {}
+    for records, *_ in itertools.islice(_parsed(lines), 1):
+        for name, value in (pair for record in records for pair in record.items()):
+            if name not in found and _kind_of(value) == _NO_FORM:
+                text = json.dumps(value, ensure_ascii=False)
+                found[name] = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    return found
+
+
+def require_forms(path: str, formless: Mapping[str, str], used: Collection[str]) -> None:
+    """Refuses a column that is used and that no example can hold.
 
     Raises:
         DataError: With such a value.
     """
-    for records, *_ in itertools.islice(_parsed(lines), 1):
-        for name, value in ((n, record.get(n)) for record in records for n in used):
-            if _kind_of(value) == _NO_FORM:
-                raise DataError.explain(
-                    path,
-                    f"column {name!r} holds {json.dumps(value, ensure_ascii=False):.40}",
-                    "expected numbers or texts",
-                    "write one value in each row, truth values as 0 and 1, or leave the column out",
-                )
+    for name in used:
+        if name in formless:
+            raise DataError.explain(
+                path,
+                f"column {name!r} holds {formless[name]}",
+                "expected numbers or texts",
+                "write one value in each row, truth values as 0 and 1, or leave the column out",
+            )
 
 
 def _kind_of(value: Any) -> str:

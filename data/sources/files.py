@@ -13,12 +13,13 @@ from data.reading.column_types import (
     is_list,
     require_holdable,
     require_single_values,
+    say_formless,
     say_passed_over,
 )
 from data.reading.csv_blocks import read_header, unpacked
 from data.reading.csv_header import COMMAS, CsvFormat, require_no_keys
 from data.reading.pieces import ARROW, CSV, EXAMPLES, FORMATS, JSON, PARQUET, format_of, reading
-from data.reading.rows_json import read_names, require_forms
+from data.reading.rows_json import find_formless, read_names, require_forms
 from data.sources.csv import (
     CsvSource,
     base_of,
@@ -57,7 +58,7 @@ def check_source_files(
     """
     files, pattern = find_files(path) if spans is None else (spans.files, spans.pattern)
     keys = keys_of(str(files[0]), pattern)
-    names = _names(str(files[0]), csv_format, [n for n in required_columns if n not in keys])
+    names = _names(files, csv_format, [n for n in required_columns if n not in keys])
     if names is not None:
         require_no_keys(str(files[0]), names, keys)
         names = (*names, *keys)
@@ -72,7 +73,9 @@ def _check_types(path: str, used: Sequence[str], single: Sequence[str]) -> list[
     file_format = format_of(path)
     if file_format == JSON:
         with reading(path), open(path, "rb") as stream:
-            require_forms(path, unpacked(stream, path), used)
+            formless = find_formless(unpacked(stream, path))
+        require_forms(path, formless, used)
+        return say_formless(path, formless)
     if file_format not in (PARQUET, ARROW):
         return []
     with reading(path):
@@ -122,13 +125,27 @@ def ending_of(path: Path) -> str:
     return max(fitting, key=len, default="")
 
 
-def _names(path: str, csv_format: CsvFormat, wanted: Sequence[str]) -> tuple[str, ...] | None:
+def _names(
+    files: Sequence[Path], csv_format: CsvFormat, wanted: Sequence[str]
+) -> tuple[str, ...] | None:
+    path = str(files[0])
     file_format = format_of(path)
+    if file_format == JSON:
+        return _names_of_objects(files, wanted)
     with reading(path), open(path, "rb") as stream:
         if file_format == CSV:
             return read_header(unpacked(stream, path, csv_format), path, csv_format).names
-        if file_format == JSON:
-            return read_names(unpacked(stream, path), wanted)
         if file_format == EXAMPLES:
             return None
         return columnar_files.plan(path, file_format, _open)[0][0]
+
+
+def _names_of_objects(files: Sequence[Path], wanted: Sequence[str]) -> tuple[str, ...]:
+    """Columns of files of JSON lines, of which one may lack what is missing in all its rows."""
+    names: dict[str, None] = {}
+    for path in map(str, files):
+        with reading(path), open(path, "rb") as stream:
+            names |= dict.fromkeys(read_names(path, unpacked(stream, path), wanted))
+        if set(wanted) <= set(names):
+            break
+    return tuple(names)

@@ -50,7 +50,20 @@ def keys_above(path: Path) -> dict[str, str | None]:
 
 def _keys(folders: Sequence[str]) -> dict[str, str | None]:
     pairs = [_FOLDER.fullmatch(folder).groups() for folder in folders]
-    return {unquote(key): None if text == _NO_VALUE else unquote(text) for key, text in pairs}
+    try:
+        return {
+            unquote(key, errors="strict"): None
+            if text == _NO_VALUE
+            else unquote(text, errors="strict")
+            for key, text in pairs
+        }
+    except UnicodeDecodeError as error:
+        raise DataError.explain(
+            "/".join(folders),
+            "what stands behind a % is no UTF-8",
+            "expected names of folders in which %20 is a blank",
+            "rename the folder",
+        ) from error
 
 
 def find_leaves(folder: Path) -> tuple[list[Path], str]:
@@ -69,18 +82,19 @@ def find_leaves(folder: Path) -> tuple[list[Path], str]:
     level, pattern, keys = [folder], "", []
     while children := [child for each in level for child in _parts_in(each)]:
         found = sorted({child.name.partition("=")[0] for child in children})
-        bare = next((each for each in level if _has_files(each)), None)
-        if len(found) > 1 or bare is not None or found[0] in keys:
-            what = f"holds folders of {found[0]}="
-            if len(found) > 1:
-                what += f" and of {found[1]}="
-            elif bare is not None:
-                what += f", and {bare} files beside such folders"
-            else:
-                what += " in such folders"
-            raise DataError.explain(
-                str(folder), what, _EXPECTED, "move what is no part of the table elsewhere"
-            )
+        bare = next((each for each in level if _has_files(each)), folder)
+        what = f"holds folders of {found[0]}="
+        if len(found) > 1:
+            what += f" and of {found[1]}="
+        elif _has_files(bare):
+            what = f"holds files, and there are folders of {found[0]}= at the level below"
+        elif found[0] in keys:
+            what += f" in folders of {found[0]}="
+        else:
+            what = ""
+        if what:
+            hint = "move what is no part of the table elsewhere"
+            raise DataError.explain(str(bare), what, _EXPECTED, hint)
         keys += found
         pattern += f"{glob.escape(found[0])}=*/"
         level = children

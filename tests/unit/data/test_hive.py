@@ -178,17 +178,24 @@ def test_a_pattern_of_spans_says_no_columns():
     [
         (["a=1", "b=1"], "holds folders of a= and of b="),
         (["a=1/b=1", "a=1/c=1"], "holds folders of b= and of c="),
-        (["a=1", "a=1/b=2"], "files beside such folders"),
-        (["a=1/a=2"], "holds folders of a= in such folders"),
-        (["a=1", "."], "files beside such folders"),
+        (["a=1", "a=1/b=2"], "a=1: holds files, and there are folders of b= at the level below"),
+        (["a=1", "a=2/b=2"], "a=1: holds files, and there are folders of b= at the level below"),
+        (["a=1/a=2"], "holds folders of a= in folders of a="),
+        (["a=1", "."], "holds files, and there are folders of a= at the level below"),
     ],
 )
 def test_folders_that_are_no_table_are_refused(tmp_path, folders, found):
     for folder in folders:
         (tmp_path / folder).mkdir(parents=True, exist_ok=True)
         pyarrow.parquet.write_table(pa.table({"x": [1]}), tmp_path / folder / "t.parquet")
-    with pytest.raises(DataError, match=f"{tmp_path}: .*{found}.*; expected folders of one key"):
+    with pytest.raises(DataError, match=f"{tmp_path}.*{found}.*; expected folders of one key"):
         check_source_files(tmp_path, ())
+
+
+def test_a_name_that_is_no_utf8_is_refused(tmp_path):
+    root = write(tmp_path, ["k=%FF"])
+    with pytest.raises(DataError, match="k=%FF: what stands behind a % is no UTF-8"):
+        check_source_files(root, ())
 
 
 @pytest.mark.parametrize("reader", [train, sample, query])
