@@ -23,6 +23,7 @@ from data.reading.column_types import (
     plain_array,
     plain_form,
 )
+from data.reading.csv_header import require_possible_names
 from data.reading.rows import BadRow, Rows, Wanted, require_columns, sort_out
 from data.reading.values import FLOAT, INT, STRING, TYPES, Fault, convert, decode
 from fareline.errors import DataError
@@ -59,7 +60,7 @@ def _open(stream: BinaryIO, file_format: str) -> tuple[Any, list[int]]:
 
 
 def require_distinct(path: str, names: tuple[str, ...]) -> None:
-    """Refuses two columns of one name.
+    """Refuses two columns of one name, and names that cannot be.
 
     Raises:
         DataError: There are.
@@ -69,6 +70,7 @@ def require_distinct(path: str, names: tuple[str, ...]) -> None:
         raise DataError.explain(
             path, f"has two columns {repeated[0]!r}", "expected each name once", "rename one"
         )
+    require_possible_names(path, names)
 
 
 def kinds(

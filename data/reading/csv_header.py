@@ -9,7 +9,7 @@ import csv
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from fareline.errors import DataError
 
@@ -58,6 +58,22 @@ def long_cells() -> Iterator[None]:
         yield
     finally:
         csv.field_size_limit(before)
+
+
+def require_possible_names(path: str, names: Iterable[str]) -> None:
+    """Refuses a name with a zero byte, which TensorFlow Transform loses, of whatever column.
+
+    Raises:
+        DataError: There is one.
+    """
+    for name in names:
+        if "\0" in name:
+            raise DataError.explain(
+                path,
+                f"has a column {name!r}",
+                "expected names without a zero byte",
+                "rename the column, or leave it out",
+            )
 
 
 def require_no_keys(path: str, names: Sequence[str], keys: Mapping[str, str | None]) -> None:

@@ -22,7 +22,12 @@ from data.reading import examples as example_records
 from data.reading.batches import UNKNOWN, Batch
 from data.reading.csv_batches import read_block, read_cells, with_point
 from data.reading.csv_blocks import Block, iter_blocks, read_header, unpacked
-from data.reading.csv_header import COMMAS, CsvFormat, require_no_keys
+from data.reading.csv_header import (
+    COMMAS,
+    CsvFormat,
+    require_no_keys,
+    require_possible_names,
+)
 from data.reading.kinds import kind_of_cells, kind_of_key
 from data.reading.rows_json import find_kinds, read_batches
 from data.reading.values import STRING, convert
@@ -245,7 +250,9 @@ def kinds_in(piece: Piece, known: Mapping[str, str], open_file: Open) -> dict[st
         for name, value in piece.keys
         if name not in known
     }
-    return found | _kinds_in_file(piece, known, open_file)
+    found |= _kinds_in_file(piece, known, open_file)
+    require_possible_names(piece.path, found)
+    return found
 
 
 def _kinds_in_file(piece: Piece, known: Mapping[str, str], open_file: Open) -> dict[str, str]:

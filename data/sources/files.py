@@ -17,7 +17,12 @@ from data.reading.column_types import (
     say_passed_over,
 )
 from data.reading.csv_blocks import read_header, unpacked
-from data.reading.csv_header import COMMAS, CsvFormat, require_no_keys
+from data.reading.csv_header import (
+    COMMAS,
+    CsvFormat,
+    require_no_keys,
+    require_possible_names,
+)
 from data.reading.pieces import ARROW, CSV, EXAMPLES, FORMATS, JSON, PARQUET, format_of, reading
 from data.reading.rows_json import find_formless, read_names, require_forms
 from data.sources.csv import (
@@ -148,4 +153,5 @@ def _names_of_objects(files: Sequence[Path], wanted: Sequence[str]) -> tuple[str
             names |= dict.fromkeys(read_names(path, unpacked(stream, path), wanted))
         if set(wanted) <= set(names):
             break
+    require_possible_names(str(files[0]), names)
     return tuple(names)
