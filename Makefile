@@ -54,7 +54,7 @@ test-all: test ## Runs `test`, replays and plants, where a program that is missi
 
 fuzz: export FUZZ_EXAMPLES ?= 10000
 fuzz: ready ## Tries 10,000 column names, rows, settings and requests of each kind (FUZZ_EXAMPLES=…)
-	$(PYTEST) tests/fuzz $(ARGS)
+	$(PYTEST) tests/fuzz --timeout 0 $(ARGS)
 
 # These two take ARGS from the environment, where make puts what its command line sets.
 test-current: ## Proves the current stack: run and test-all on a clean Debian 13 (root; ARGS for test)

@@ -49,7 +49,9 @@ SchemaOption = Annotated[
 ]
 DataArgument = Annotated[
     Path | None,
-    typer.Argument(metavar="[DATA]", help="CSV, Parquet, Arrow or TFRecord; or a folder of them."),
+    typer.Argument(
+        metavar="[DATA]", help="CSV, JSON lines, Parquet, Arrow or TFRecord; or a folder of them."
+    ),
 ]
 ModelDirOption = Annotated[
     Path | None,

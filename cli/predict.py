@@ -5,8 +5,9 @@ Registered in `cli.app`. The command decides what rows must be like and which mo
 other commands start at once; what is wrong with the input is said before TensorFlow is loaded.
 """
 
+import dataclasses
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,7 +27,7 @@ from fareline.errors import UserMistake
 from runners.publishing.live_model import push_folder, quieten_tensorflow, require_model
 
 if TYPE_CHECKING:
-    from data.reading.rows import Wanted
+    from data.reading.rows import Rows, Wanted
     from pipeline.settings.settings import Settings
     from runners.publishing.batch_prediction import Counts, Job
     from serving.model.batch import BatchPredictor
@@ -64,7 +65,6 @@ def predict(
     """Predict every row of a file with the live model; bad rows go to OUTPUT.quarantine.jsonl."""
     import time
 
-    from data.reading.rows_file import open_rows
     from data.writing.rows import require_writable
     from pipeline.rules.settings import require_no_features_that_are_pseudonyms
     from pipeline.settings.load import load_settings
@@ -86,7 +86,7 @@ def predict(
     wanted = None if model_dir is not None and config is None else _wanted_by_schema(settings)
     if wanted is not None:
         features = {column for _, column in settings.features.columns()}
-        next(open_rows(input_path, _only(wanted, features), settings.data.source.dialect), None)
+        next(_read(input_path, _only(wanted, features), settings), None)
 
     quieten_tensorflow()
     from runners.publishing.batch_prediction import Job, Progress, predict_file
@@ -108,7 +108,7 @@ def predict(
     try:
         counts = predict_file(
             job,
-            open_rows(input_path, wanted, settings.data.source.dialect),
+            _read(input_path, wanted, settings),
             predictor,
             progress.update,
         )
@@ -117,6 +117,16 @@ def predict(
     seconds = {"seconds": time.monotonic() - start, "predicting": time.monotonic() - began}
     content = _as_json(job, counts, predictor, seconds)
     answer(as_json, content, lambda console: _draw(console, content))
+
+
+def _read(path: Path, wanted: "Wanted", settings: "Settings") -> "Iterator[Rows]":
+    """The rows of the file; folders such as `year=2026` above it say columns that it lacks."""
+    from data.reading.rows_file import open_rows
+    from data.sources.hive import keys_above
+
+    given = {name: text for name, text in keys_above(path).items() if text is not None}
+    wanted = dataclasses.replace(wanted, given=given)
+    return open_rows(path, wanted, settings.data.source.dialect)
 
 
 def _tell(line: str) -> None:

@@ -74,10 +74,15 @@ def require_holdable(path: str, types: Mapping[str, pa.DataType], used: Iterable
 def say_passed_over(path: str, types: Mapping[str, pa.DataType]) -> list[str]:
     """A sentence on the columns that nothing uses and that examples can hold nothing of."""
     others = {name: kind for name, kind in types.items() if held_kind(kind) is None}
-    if not others:
+    return say_formless(path, {name: _short(kind) for name, kind in others.items()})
+
+
+def say_formless(path: str, columns: Mapping[str, str]) -> list[str]:
+    """The same of columns with what they hold; nothing if there are none."""
+    if not columns:
         return []
-    listed = ", ".join(f"{name!r} ({_short(kind)})" for name, kind in others.items())
-    noun = "column" if len(others) == 1 else "columns"
+    listed = ", ".join(f"{name!r} ({held})" for name, held in columns.items())
+    noun = "column" if len(columns) == 1 else "columns"
     return [f"{path}: {noun} {listed} passed over: examples have no form for such values"]
 
 
@@ -199,6 +204,28 @@ def plain_array(array: pa.Array, kind: str) -> pa.Array:
     return array.cast(pa.large_string()) if _is(found, "string_view") else array
 
 
+def plain_form(array: pa.Array) -> pa.Array:
+    """The same values in a type that every version of Arrow can filter, write and show."""
+    if pa.types.is_dictionary(array.type) or _is(array.type, "run_end_encoded"):
+        return plain_form(_stored_array(array))
+    if _is(array.type, "list_view") or _is(array.type, "large_list_view"):
+        return plain_form(_large_list(array))
+    if pa.types.is_float16(array.type) or _is_view(array.type):
+        return plain_array(array, FLOAT)
+    if is_list(array.type) and not pa.types.is_fixed_size_list(array.type):
+        inner = array.type.value_type
+        if pa.types.is_float16(inner) or _is_view(inner):
+            made = _large_list(array)
+            offsets = made.offsets.take(pa.array(np.arange(len(made) + 1)))
+            offsets = pc.if_else(pa.array([*made.is_valid().to_pylist(), True]), offsets, None)
+            return pa.LargeListArray.from_arrays(offsets, plain_array(made.values, FLOAT))
+    return array
+
+
+def _is_view(kind: pa.DataType) -> bool:
+    return _is(kind, "string_view") or _is(kind, "binary_view")
+
+
 def _stored_array(array: pa.Array) -> pa.Array:
     while True:
         if isinstance(array, pa.DictionaryArray):
@@ -212,6 +239,8 @@ def _stored_array(array: pa.Array) -> pa.Array:
 
 
 def _large_list(array: pa.Array) -> pa.Array:
+    if _is(array.type, "list_view") or _is(array.type, "large_list_view"):
+        return _of_list_view(array)
     if not pa.types.is_fixed_size_list(array.type):
         return array.cast(pa.large_list(array.type.value_type))
     # Some versions of Arrow cannot cast these, and keep what lies behind a null when they flatten.
@@ -221,6 +250,17 @@ def _large_list(array: pa.Array) -> pa.Array:
     ends = np.concatenate([[0], np.cumsum(there * size)]).astype(np.int64)
     offsets = pa.array(ends, mask=np.append(~there, False))
     return pa.LargeListArray.from_arrays(offsets, values)
+
+
+def _of_list_view(array: pa.Array) -> pa.Array:
+    """As lists, by hand: some versions of Arrow make empty lists of a slice when they cast it."""
+    there = ~array.is_null().to_numpy(zero_copy_only=False)
+    sizes = array.sizes.to_numpy(zero_copy_only=False).astype(np.int64) * there
+    starts = array.offsets.to_numpy(zero_copy_only=False).astype(np.int64)
+    ends = np.concatenate([[0], np.cumsum(sizes)])
+    places = np.arange(ends[-1]) + np.repeat(starts - ends[:-1], sizes)
+    offsets = pa.array(ends, mask=np.append(~there, False))
+    return pa.LargeListArray.from_arrays(offsets, array.values.take(pa.array(places)))
 
 
 def _seconds(array: pa.Array, kind: str) -> pa.Array:

@@ -21,8 +21,9 @@ from data.reading.column_types import (
     is_text,
     kind_of_type,
     plain_array,
+    plain_form,
 )
-from data.reading.csv_header import COMMAS, CsvFormat, spellings_of
+from data.reading.csv_header import COMMAS, CsvFormat, require_possible_names, spellings_of
 from data.reading.missing import without_spelled
 from data.reading.rows import BadRow, Rows, Wanted, require_columns, sort_out
 from data.reading.values import FLOAT, INT, STRING, TYPES, Fault, convert, decode
@@ -60,7 +61,7 @@ def _open(stream: BinaryIO, file_format: str) -> tuple[Any, list[int]]:
 
 
 def require_distinct(path: str, names: tuple[str, ...]) -> None:
-    """Refuses two columns of one name.
+    """Refuses two columns of one name, and names that cannot be.
 
     Raises:
         DataError: There are.
@@ -70,6 +71,7 @@ def require_distinct(path: str, names: tuple[str, ...]) -> None:
         raise DataError.explain(
             path, f"has two columns {repeated[0]!r}", "expected each name once", "rename one"
         )
+    require_possible_names(path, names)
 
 
 def kinds(
@@ -207,7 +209,7 @@ def _require_wanted_types(path: str, batch: pa.RecordBatch, wanted: Wanted) -> N
 
 def _to_rows(batch: pa.RecordBatch, wanted: Wanted, first: int, csv_format: CsvFormat) -> Rows:
     columns = {
-        name: array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
+        name: plain_form(array)
         for name, array in zip(batch.schema.names, batch.columns, strict=True)
     }
     faults: dict[int, Fault] = {}

@@ -7,8 +7,9 @@ import codecs
 import contextlib
 import csv
 import dataclasses
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from fareline.errors import DataError
@@ -60,6 +61,7 @@ class CsvFormat:
 
 COMMAS = CsvFormat()
 EVERY = ""  # in place of a column: all of them
+_QUOTED = re.compile(r'"[^"]*"')  # where a separator is none
 
 
 def spellings_of(csv_format: CsvFormat, column: str) -> tuple[str, ...]:
@@ -90,6 +92,38 @@ def long_cells() -> Iterator[None]:
         yield
     finally:
         csv.field_size_limit(before)
+
+
+def require_possible_names(path: str, names: Iterable[str]) -> None:
+    """Refuses a name with a zero byte, which TensorFlow Transform loses, of whatever column.
+
+    Raises:
+        DataError: There is one.
+    """
+    for name in names:
+        if "\0" in name:
+            raise DataError.explain(
+                path,
+                f"has a column {name!r}",
+                "expected names without a zero byte",
+                "rename the column, or leave it out",
+            )
+
+
+def require_no_keys(path: str, names: Sequence[str], keys: Mapping[str, str | None]) -> None:
+    """Refuses a column that is in the file and in the name of one of its folders.
+
+    Raises:
+        DataError: There is one.
+    """
+    for name in keys:
+        if name in names:
+            raise DataError.explain(
+                path,
+                f"has a column {name!r}, which the name of its folder says as well",
+                "expected it in one of the two places",
+                "leave it out of the file, or rename the folder or the column",
+            )
 
 
 def require_distinct_header(path: str, names: Sequence[str]) -> None:
@@ -172,7 +206,7 @@ def require_separator(
     Args:
         path: The file.
         header: The names as they were read.
-        line: The header itself.
+        line: The header itself, as it is in the file.
         row: The line behind it.
         separator: That the file is said to have.
 
@@ -181,9 +215,10 @@ def require_separator(
     """
     if len(header) != 1:
         return
+    bare, bare_row = _QUOTED.sub('""', line), _QUOTED.sub('""', row)
     for other, name in _SEPARATORS.items():
-        count = line.count(other)
-        if count and other != separator and (count == row.count(other) or not row):
+        count = bare.count(other)
+        if count and other != separator and (count == bare_row.count(other) or not row):
             cells = row.split(other)
             decimals = other == ";" and any(_has_decimal_comma(cell) for cell in cells)
             written = f'separator: "{other}"'.replace("\t", "\\t")

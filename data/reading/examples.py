@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from data.reading.batches import UNKNOWN, Batch
+from data.reading.columnar import convert_column
+from data.reading.packed import require_whole
 from data.reading.rows import BadRow
-from data.reading.values import FLOAT, INT, STRING, Fault
+from data.reading.values import FLOAT, INT, STRING, Fault, convert
 from fareline.errors import DataError
 
 NOT_AN_EXAMPLE, WRONG_KIND = "not_an_example", "wrong_kind"
@@ -77,10 +80,11 @@ def read_records(path: str, count: int = _RECORDS) -> Iterator[list[bytes]]:
         count: Of the records of each batch but the last.
 
     Raises:
-        DataError: The file is damaged.
+        DataError: The file is damaged, or cut off.
     """
     import tensorflow as tf
 
+    require_whole(path, lambda path: tf.io.gfile.GFile(path, "rb"))
     packed = "GZIP" if path.endswith(".gz") else ""
     dataset = tf.data.TFRecordDataset(path, packed).batch(count).prefetch(1)
     done = 0
@@ -132,8 +136,55 @@ def _kind_of(kind: pa.DataType) -> str:
     return FLOAT if pa.types.is_floating(inner) else STRING
 
 
+def _set_apart_infinite(
+    batch: pa.RecordBatch, faults: dict[int, Fault], count: int
+) -> tuple[pa.RecordBatch, dict[int, Fault]]:
+    """NaN is a missing value and an infinite number a fault, as in every other format.
+
+    Args:
+        batch: The examples that are none of the faults.
+        faults: By record.
+        count: Of the records.
+    """
+    places = np.setdiff1d(np.arange(count), np.fromiter(faults, np.int64, len(faults)))
+    made, found = [], dict(faults)
+    for name, array in zip(batch.schema.names, batch.columns, strict=True):
+        if _kind_of(array.type) == FLOAT and not np.isfinite(_floats(array)).all():
+            array, wrong = convert_column(array, FLOAT) if _is_long(array) else _without_nan(array)
+            for row, (reason, message) in wrong.items():
+                found.setdefault(int(places[row]), Fault(reason, f"{name}: {message}"))
+        made.append(array)
+    batch = pa.RecordBatch.from_arrays(made, batch.schema.names)
+    if len(found) == len(faults):
+        return batch, faults
+    keep = pa.array([place not in found for place in places.tolist()])
+    return batch.filter(keep), found
+
+
+def _floats(array: pa.Array) -> np.ndarray:
+    return array.flatten().to_numpy(zero_copy_only=False)
+
+
+def _is_long(array: pa.Array) -> bool:
+    """Whether some row holds several values."""
+    return (pc.max(pc.list_value_length(array)).as_py() or 0) > 1
+
+
+def _without_nan(array: pa.Array) -> tuple[pa.Array, dict[int, Fault]]:
+    """Rows of at most one value: of NaN none is left."""
+    there = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False) > 0
+    values = np.full(len(array), np.nan)
+    values[there] = _floats(array)
+    one, faults = convert(pa.array(values), FLOAT)
+    kept = one.is_valid().to_numpy(zero_copy_only=False)
+    ends = np.concatenate([[0], np.cumsum(kept)])
+    inner = one.drop_null().cast(pa.float32(), safe=False)
+    return pa.LargeListArray.from_arrays(pa.array(ends, pa.int64()), inner), faults
+
+
 def _to_batch(path: str, records: list[bytes], first: int, kinds: Mapping[str, str]) -> Batch:
     batch, faults = _decode(records)
+    batch, faults = _set_apart_infinite(batch, faults, len(records))
     columns: dict[str, pa.Array] = {}
     for name, array in zip(batch.schema.names, batch.columns, strict=True):
         own, kind = _kind_of(array.type), kinds[name]

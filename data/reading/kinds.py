@@ -59,6 +59,15 @@ def _texts(array: pa.Array) -> Iterator[str | None]:
         yield from array.slice(start, _AT_ONCE).to_pylist()
 
 
+def kind_of_key(value: str) -> str:
+    """What the value in a folder's name is: as pyarrow has it, int or text."""
+    try:
+        pa.array([value], pa.string()).cast(pa.int32())
+    except pa.ArrowInvalid:
+        return STRING
+    return INT
+
+
 def _is_plain(array: pa.Array) -> bool:
     """Whether all cells are of these characters alone, and those beside a slice as well."""
     cells = array.buffers()[2]

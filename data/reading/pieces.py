@@ -1,38 +1,45 @@
 """Divides source files into pieces that workers read one by one, and reads a piece in batches.
 
 Which rows a piece holds depends on the file alone, never on who reads it. A large CSV file is cut
-where records end, a Parquet file between row groups; a packed CSV file and one of examples can only
-be read from the start. Called by `pipeline.components.columnar_example_gen`, with a function that
-opens files wherever they are. Imports no TFX.
+where records end, a Parquet file between row groups; a packed CSV file, one of JSON lines and one
+of examples can only be read from the start. Called by `pipeline.components.columnar_example_gen`,
+with a function that opens files wherever they are. Imports no TFX.
 """
 
 import dataclasses
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.reading import columnar as columnar_files
 from data.reading import examples as example_records
-from data.reading.batches import Batch
+from data.reading.batches import UNKNOWN, Batch
 from data.reading.csv_batches import read_block, read_cells, with_point
 from data.reading.csv_blocks import Block, iter_blocks, read_header, unpacked
-from data.reading.csv_header import COMMAS, CsvFormat, spellings_of
-from data.reading.kinds import kind_of_cells
+from data.reading.csv_header import (
+    COMMAS,
+    CsvFormat,
+    require_no_keys,
+    require_possible_names,
+    spellings_of,
+)
+from data.reading.kinds import kind_of_cells, kind_of_key
 from data.reading.missing import without_spelled
-from data.reading.rows_json import kinds_of_objects, read_objects
-from data.reading.values import STRING
+from data.reading.rows_json import find_kinds, read_batches
+from data.reading.values import STRING, convert
 from fareline.errors import DataError
 
 PIECE_BYTES = 30 << 20  # of a file: enough for some seconds of work
-CSV, PARQUET, ARROW, EXAMPLES = "csv", "parquet", "arrow", "tfrecord"
-JSON_LINES = "json lines"
+CSV, JSON, PARQUET, ARROW, EXAMPLES = "csv", "jsonl", "parquet", "arrow", "tfrecord"
 FORMATS = {
-    ".csv": CSV, ".csv.gz": CSV, ".parquet": PARQUET, ".arrow": ARROW, ".feather": ARROW,
-    ".tfrecord": EXAMPLES, ".tfrecord.gz": EXAMPLES, ".jsonl": JSON_LINES, ".jsonl.gz": JSON_LINES,
+    ".csv": CSV, ".csv.gz": CSV, ".jsonl": JSON, ".jsonl.gz": JSON, ".parquet": PARQUET,
+    ".arrow": ARROW, ".feather": ARROW, ".tfrecord": EXAMPLES, ".tfrecord.gz": EXAMPLES,
 }  # fmt: skip
 Open = Callable[[str], BinaryIO]
 
@@ -51,6 +58,7 @@ class Piece:
         first_line: The line that it begins in, or the row, from 1.
         file_bytes: How long the file was when it was divided.
         csv_format: How a CSV file is written.
+        keys: Columns that the names of its folders say, each with its value in every row, as text.
     """
 
     path: str
@@ -62,6 +70,7 @@ class Piece:
     first_line: int = 1
     file_bytes: int = 0
     csv_format: CsvFormat = COMMAS
+    keys: tuple[tuple[str, str | None], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +95,11 @@ def format_of(path: str) -> str:
 
 
 def plan_file(
-    path: str, open_file: Open, file_format: str | None = None, csv_format: CsvFormat = COMMAS
+    path: str,
+    open_file: Open,
+    file_format: str | None = None,
+    csv_format: CsvFormat = COMMAS,
+    keys: Mapping[str, str | None] = types.MappingProxyType({}),
 ) -> tuple[SourceFile, list[Piece]]:
     """Reads a file once: its digest, and where it can be divided.
 
@@ -95,9 +108,10 @@ def plan_file(
         open_file: Opens a path for reading bytes.
         file_format: In place of the one that the name says.
         csv_format: How it is written, if it is CSV.
+        keys: Columns that the names of its folders say.
 
     Raises:
-        DataError: It cannot be read, or holds no columns.
+        DataError: It cannot be read, or holds no columns, or one that its folders say as well.
     """
     file_format = file_format or format_of(path)
     with reading(path), open_file(path) as stream:
@@ -118,13 +132,17 @@ def plan_file(
                 with open_file(path) as packed:
                     header = read_header(unpacked(packed, path, csv_format), path, csv_format)
                 names, start, first_line = header.names, header.end, 1 + header.lines
+            elif file_format == JSON:
+                with open_file(path) as packed:
+                    names = tuple(find_kinds(unpacked(packed, path)))
             pieces = [Piece(path, file_format, 0, names, start, None, first_line)]
         while hashed.read(1 << 20):
             pass
-    pieces = [
-        dataclasses.replace(piece, file_bytes=hashed.bytes, csv_format=csv_format)
-        for piece in pieces
-    ]
+        if path.endswith(".gz") and not hashed.bytes:
+            raise EOFError("it is empty, as no gzip file is")
+    require_no_keys(path, pieces[0].names, keys)
+    more = {"file_bytes": hashed.bytes, "csv_format": csv_format, "keys": tuple(keys.items())}
+    pieces = [dataclasses.replace(piece, **more) for piece in pieces]
     return SourceFile(path, hashed.bytes, hashed.digest.hexdigest()), pieces
 
 
@@ -188,19 +206,48 @@ def without_spellings(batch: Batch, csv_format: CsvFormat) -> Batch:
 def _read_piece(piece: Piece, kinds: Mapping[str, str], open_file: Open) -> Iterator[Batch]:
     with reading(piece.path):
         _require_same_length(piece, open_file)
-        if piece.format == CSV:
-            for block in _blocks(piece, open_file):
-                if block.data.strip(b"\r\n") or block.rest:
-                    yield read_block(block, piece.path, piece.names, kinds, piece.csv_format)
-        elif piece.format == EXAMPLES:
-            yield from example_records.read(piece.path, kinds)
-        elif piece.format == JSON_LINES:
-            yield from read_objects(piece.path, kinds, open_file)
-        else:
-            yield from columnar_files.read(
-                piece.path, piece.format, (piece.start, piece.stop), piece.first_line, kinds,
-                open_file,
-            )  # fmt: skip
+        for batch in _batches(piece, kinds, open_file):
+            yield _with_keys(batch, piece.keys, kinds)
+
+
+def _batches(piece: Piece, kinds: Mapping[str, str], open_file: Open) -> Iterator[Batch]:
+    if piece.format == CSV:
+        for block in _blocks(piece, open_file):
+            if block.data.strip(b"\r\n") or block.rest:
+                yield read_block(block, piece.path, piece.names, kinds, piece.csv_format)
+    elif piece.format == JSON:
+        with open_file(piece.path) as raw:
+            lines = unpacked(raw, piece.path)
+            yield from read_batches(piece.path, lines, piece.names, kinds, piece.csv_format)
+    elif piece.format == EXAMPLES:
+        yield from example_records.read(piece.path, kinds)
+    else:
+        yield from columnar_files.read(
+            piece.path, piece.format, (piece.start, piece.stop), piece.first_line, kinds, open_file
+        )
+
+
+def _with_keys(
+    batch: Batch, keys: Sequence[tuple[str, str | None]], kinds: Mapping[str, str]
+) -> Batch:
+    """The batch with a column for each key, of the same value in all rows."""
+    if not keys:
+        return batch
+    columns = dict(batch.columns)
+    for name, value in keys:
+        if kinds[name] == UNKNOWN:
+            columns[name] = pa.nulls(batch.rows)
+            continue
+        one, faults = convert(pa.array([value], pa.large_string()), kinds[name])
+        if faults:
+            raise DataError.explain(
+                batch.path,
+                f"its folder is named {name}={value}, and {faults[0].message}",
+                f"expected {kinds[name]}, as other folders or the schema have it",
+                "rename the folder, or correct the schema",
+            )
+        columns[name] = one.take(pa.array(np.zeros(batch.rows, np.int64)))
+    return dataclasses.replace(batch, columns=columns)
 
 
 def _require_same_length(piece: Piece, open_file: Open) -> None:
@@ -217,12 +264,24 @@ def _require_same_length(piece: Piece, open_file: Open) -> None:
 
 def kinds_in(piece: Piece, known: Mapping[str, str], open_file: Open) -> dict[str, str]:
     """What the columns that `known` lacks are, going by this piece alone."""
+    found = {
+        name: UNKNOWN if value is None else kind_of_key(value)
+        for name, value in piece.keys
+        if name not in known
+    }
+    found |= _kinds_in_file(piece, known, open_file)
+    require_possible_names(piece.path, found)
+    return found
+
+
+def _kinds_in_file(piece: Piece, known: Mapping[str, str], open_file: Open) -> dict[str, str]:
     found: dict[str, str] = {}
     if piece.format == EXAMPLES:
         return example_records.kinds(piece.path, known)
-    if piece.format == JSON_LINES:
-        with reading(piece.path):
-            return kinds_of_objects(piece.path, known, open_file)
+    if piece.format == JSON:
+        with open_file(piece.path) as raw:
+            kinds = find_kinds(unpacked(raw, piece.path), piece.csv_format)
+        return {name: kind for name, kind in kinds.items() if kind and name not in known}
     if piece.format != CSV:
         return columnar_files.kinds(
             piece.path, piece.format, known, open_file, (piece.start, piece.stop)
@@ -236,8 +295,8 @@ def kinds_in(piece: Piece, known: Mapping[str, str], open_file: Open) -> dict[st
             for name in unknown:
                 spelled = spellings_of(piece.csv_format, name)
                 filled = without_spelled(cells[name], spelled)
-                found[name] = kind_of_column(filled, found.get(name, "unknown"), piece.csv_format)
-    return {name: found.get(name, "unknown") for name in unknown}
+                found[name] = kind_of_column(filled, found.get(name, UNKNOWN), piece.csv_format)
+    return {name: found.get(name, UNKNOWN) for name in unknown}
 
 
 def kind_of_column(cells: pa.Array, at_least: str, csv_format: CsvFormat) -> str:

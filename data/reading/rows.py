@@ -29,11 +29,14 @@ class Wanted:
         kinds: Column that the model reads to `int`, `float` or `string`.
         required: Columns of these that must have a value in every row.
         ignored: Columns that may be there and are for no model, such as the label.
+        given: Columns that the file's folders say, with their value in every row, as text; what the
+            file itself says of them counts.
     """
 
     kinds: Mapping[str, str]
     required: frozenset[str] = frozenset()
     ignored: frozenset[str] = frozenset()
+    given: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,6 +105,7 @@ def require_columns(path: Path, names: Sequence[str], wanted: Wanted) -> None:
             "expected each name once",
             "rename one of them",
         )
+    names = [*names, *(name for name in wanted.given if name not in names)]
     missing = [name for name in wanted.kinds if name in wanted.required and name not in names]
     if missing:
         others = [name for name in names if name not in wanted.kinds]
@@ -154,9 +158,12 @@ def sort_out(
     length = len(next(iter(columns.values()))) if columns else 0
     features = {}
     for name, kind in wanted.kinds.items():
-        if name not in columns:
+        if name in columns:
+            features[name], found = convert(columns[name], kind)
+        elif name in wanted.given:
+            features[name], found = _given(wanted.given[name], kind, length)
+        else:
             continue
-        features[name], found = convert(columns[name], kind)
         for index, (reason, message) in found.items():
             faults.setdefault(index, Fault(reason, f"{name}: {message}"))
         if name in wanted.required:
@@ -165,6 +172,13 @@ def sort_out(
                 faults.setdefault(int(index), Fault(MISSING, message))
     assert all(len(array) == length for array in features.values())
     return features
+
+
+def _given(value: str, kind: str, rows: int) -> tuple[pa.Array, dict[int, Fault]]:
+    """A column of one value, which is wrong in every row if it is of another kind."""
+    one, faults = convert(pa.array([value], pa.large_string()), kind)
+    wrong = {row: fault for row in range(rows) for fault in faults.values()}
+    return one.take(pa.array(np.zeros(rows, np.int64))), wrong
 
 
 def _find_missing(array: pa.Array) -> np.ndarray:

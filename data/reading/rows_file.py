@@ -43,6 +43,8 @@ def open_rows(path: Path, wanted: Wanted, csv_format: CsvFormat = COMMAS) -> Ite
             "check the path",
         )
     try:
+        if ending.endswith(".gz") and not path.stat().st_size:
+            raise EOFError("it is empty, as no gzip file is")
         if ending in _CSV:
             yield from read_csv(path, wanted, csv_format)
         elif ending in _JSON:

@@ -1,111 +1,165 @@
 """Reads JSON lines: one object per line, with Python's parser, so that a bad line costs a row.
 
-Which columns a table of them has is said, for rows to predict, by the first batch; the objects
-themselves keep all keys. Of a source all objects say it. Called by `data.reading.rows_file` and
+Which columns a table to predict has is said by the first batch; the objects themselves keep all
+keys. Of a table to learn from all lines are looked at first. Called by `data.reading.rows_file` and
 `data.reading.pieces`. Not Arrow's JSON reader, which gives up a whole block for one line.
 """
 
+import dataclasses
 import gzip
 import itertools
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import pyarrow as pa
 
 from data.reading.batches import UNKNOWN, Batch
 from data.reading.csv_header import COMMAS, CsvFormat, spellings_of
+from data.reading.kinds import merge_kinds
 from data.reading.missing import are_spelled
 from data.reading.rows import MISSING, BadRow, Rows, Wanted, require_columns
 from data.reading.values import FLOAT, INT, STRING, TYPES, Fault, check_value, decode
+from fareline.errors import DataError
 
-Open = Callable[[str], BinaryIO]
-_WIDER = (UNKNOWN, INT, FLOAT, STRING)
 _LINES = 8192  # in a batch
+_SHOWN = 40  # characters of a value
+_INT64 = 2**63
+_HALF = b"\\ud"  # an escape that may be half of a pair
+_NO_FORM = "no form"  # of a list, an object, a truth value
+
+
+def read_names(path: str, lines: Iterable[bytes], wanted: Collection[str]) -> tuple[str, ...]:
+    """The columns of a table, read until there are some and all that are wanted are among them.
+
+    Raises:
+        DataError: There is none: no line is an object.
+    """
+    names: dict[str, None] = {}
+    first: BadRow | None = None
+    for records, _, bad, _ in _parsed(lines):
+        names.update(dict.fromkeys(name for record in records for name in record))
+        first = first or next(iter(bad), None)
+        if names and set(wanted) <= set(names):
+            break
+    if not names:
+        found = "it is empty"
+        if first is not None:
+            wide = isinstance(first.row, str) and first.row.startswith(("\\xff\\xfe", "\\xfe\\xff"))
+            said = "UTF-16 text" if wide else f"{first.fault.message:.80}"
+            found = f"no line is an object (line {first.line}: {said})"
+        raise DataError.explain(
+            path,
+            found,
+            "expected JSON lines in UTF-8",
+            "write each row as an object in a line of its own, not as a list of them",
+        )
+    return tuple(names)
+
+
+def find_kinds(lines: Iterable[bytes], csv_format: CsvFormat = COMMAS) -> dict[str, str | None]:
+    """What the columns of a table hold by all its lines; None: a list, an object, a truth value."""
+    found: dict[str, set[str]] = {}
+    tests: dict[str, Callable[[Any], bool]] = {}
+    for records, *_ in _parsed(lines):
+        for record in records:
+            for name, value in record.items():
+                is_missing = tests.get(name)
+                if is_missing is None:
+                    is_missing = tests[name] = are_spelled(spellings_of(csv_format, name))
+                kind = UNKNOWN if is_missing(value) else _kind_of(value)
+                found.setdefault(name, set()).add(kind)
+    return {
+        name: None if _NO_FORM in kinds else merge_kinds({name: kind} for kind in kinds)[name]
+        for name, kinds in found.items()
+    }
+
+
+def find_formless(lines: Iterable[bytes]) -> dict[str, str]:
+    """Columns that hold lists, objects or truth values in the first lines, each with such a one."""
+    found: dict[str, str] = {}
+    for records, *_ in itertools.islice(_parsed(lines), 1):
+        for name, value in (pair for record in records for pair in record.items()):
+            if name not in found and _kind_of(value) == _NO_FORM:
+                text = json.dumps(value, ensure_ascii=False)
+                found[name] = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    return found
+
+
+def require_forms(path: str, formless: Mapping[str, str], used: Collection[str]) -> None:
+    """Refuses a column that is used and that no example can hold.
+
+    Raises:
+        DataError: With such a value.
+    """
+    for name in used:
+        if name in formless:
+            raise DataError.explain(
+                path,
+                f"column {name!r} holds {formless[name]}",
+                "expected numbers or texts",
+                "write one value in each row, truth values as 0 and 1, or leave the column out",
+            )
+
+
+def _kind_of(value: Any) -> str:
+    if value is None:
+        return UNKNOWN
+    if isinstance(value, str):
+        return STRING
+    if isinstance(value, bool | list | dict):
+        return _NO_FORM
+    return INT if isinstance(value, int) and -_INT64 <= value < _INT64 else FLOAT
+
+
+def read_batches(
+    path: str,
+    lines: Iterable[bytes],
+    names: Sequence[str],
+    kinds: Mapping[str, str],
+    csv_format: CsvFormat = COMMAS,
+) -> Iterator[Batch]:
+    """Reads a table to learn from; see `data.reading.pieces.read_piece`.
+
+    Args:
+        path: The file.
+        lines: Of it.
+        names: Of its columns.
+        kinds: Of those that are to be read.
+        csv_format: Of which this takes how missing values are spelled.
+    """
+    asked = {name: kinds[name] for name in names if name in kinds}
+    known = {name: kind for name, kind in asked.items() if kind != UNKNOWN}
+    for records, numbers, bad, _ in _parsed(lines):
+        columns, kept, wrong = _typed(records, numbers, Wanted(known), csv_format)
+        arrays = {name: columns.get(name, pa.nulls(len(kept))) for name in asked}
+        bad = sorted([*bad, *wrong], key=lambda row: row.line)
+        yield Batch(path, arrays, len(kept), bad)
+
+
+def _parsed(
+    lines: Iterable[bytes],
+) -> Iterator[tuple[list[dict], list[int], list[BadRow], int]]:
+    """Records with the numbers of their lines, lines that are none, and how many are blank."""
+    lines, first = iter(lines), 1
+    while some := list(itertools.islice(lines, _LINES)):
+        yield _parse(some, first)
+        first += len(some)
 
 
 def read_json_lines(path: Path, wanted: Wanted, csv_format: CsvFormat = COMMAS) -> Iterator[Rows]:
     """Reads a file of JSON lines in batches; see `data.reading.rows_file.open_rows`."""
     names: list[str] = []
     with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
-        first = 1
-        while lines := list(itertools.islice(file, _LINES)):
-            records, numbers, bad, blank = _parse(lines, first)
-            first += len(lines)
+        for records, numbers, bad, blank in _parsed(file):
             if records and not names:
                 names = list(dict.fromkeys(name for record in records for name in record))
                 require_columns(path, names, wanted)
+                given = {name: text for name, text in wanted.given.items() if name not in names}
+                wanted = dataclasses.replace(wanted, given=given)
             yield _make_rows((records, numbers, bad), wanted, names, blank, csv_format)
-
-
-def read_objects(path: str, kinds: Mapping[str, str], open_file: Open) -> Iterator[Batch]:
-    """Reads a source; see `data.reading.pieces.read_piece`. A blank line is no row."""
-    for records, numbers, bad in _parsed(path, open_file):
-        faults: dict[int, Fault] = {}
-        columns = {
-            name: [_converted(record.get(name), kind) for record in records]
-            for name, kind in kinds.items()
-        }
-        for name, found in columns.items():
-            for index, (_, fault) in enumerate(found):
-                if fault is not None:
-                    told = Fault(fault.reason, f"{name}: {fault.message}")
-                    faults.setdefault(index, told)
-        bad = [*bad, *(BadRow(numbers[i], fault, records[i]) for i, fault in faults.items())]
-        good = [index for index in range(len(records)) if index not in faults]
-        arrays = {
-            name: pa.array([found[i][0] for i in good], TYPES.get(kinds[name], pa.null()))
-            for name, found in columns.items()
-        }
-        yield Batch(path, arrays, len(good), sorted(bad, key=lambda row: row.line))
-
-
-def kinds_of_objects(path: str, known: Mapping[str, str], open_file: Open) -> dict[str, str]:
-    """What the keys are that `known` lacks, by all objects; UNKNOWN where all values are null."""
-    found: dict[str, str] = {}
-    for records, _, _ in _parsed(path, open_file):
-        for record in records:
-            for name, value in record.items():
-                if name not in known:
-                    kind = _kind(value)
-                    before = found.get(name, UNKNOWN)
-                    found[name] = max(kind, before, key=_WIDER.index)
-    return found
-
-
-def _parsed(path: str, open_file: Open) -> Iterator[tuple[list[dict], list[int], list[BadRow]]]:
-    with open_file(path) as raw:
-        stream = gzip.GzipFile(fileobj=raw) if path.endswith(".gz") else raw
-        first = 1
-        while lines := list(itertools.islice(stream, _LINES)):
-            records, numbers, bad, _ = _parse(lines, first)
-            first += len(lines)
-            yield records, numbers, bad
-
-
-def _kind(value: Any) -> str:
-    if value is None:
-        return UNKNOWN
-    if isinstance(value, int):  # a boolean is 0 or 1
-        return INT if -(2**63) <= value < 2**63 else FLOAT
-    return FLOAT if isinstance(value, float) else STRING
-
-
-def _converted(value: Any, kind: str) -> tuple[Any, Fault | None]:
-    """As an example has it; a list or an object as its JSON."""
-    if value is None or kind == UNKNOWN:
-        return None, None
-    if kind == STRING:
-        return _as_text(value).encode(errors="replace"), None
-    if isinstance(value, bool):
-        value = int(value)
-    elif isinstance(value, str):
-        return None, Fault("wrong_type", f"{value!r:.40}: expected a number")
-    elif isinstance(value, list | dict):
-        return None, Fault("wrong_type", f"{type(value).__name__}: expected a number")
-    return check_value(value, kind)
 
 
 def _parse(lines: Sequence[bytes], first: int) -> tuple[list[dict], list[int], list[BadRow], int]:
@@ -120,6 +174,10 @@ def _parse(lines: Sequence[bytes], first: int) -> tuple[list[dict], list[int], l
                 object_pairs_hook=_distinct,
                 parse_constant=_refuse_constant,
             )
+            if _HALF in line.lower():
+                json.dumps(record, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            fault = Fault("not_utf8", "half of a surrogate pair: expected Unicode text")
         except UnicodeDecodeError as error:
             fault = Fault("not_utf8", f"byte {error.start + 1}: expected UTF-8")
         except (ValueError, RecursionError) as error:
@@ -159,19 +217,7 @@ def _make_rows(
     csv_format: CsvFormat,
 ) -> Rows:
     records, numbers, bad = parsed
-    faults: dict[int, Fault] = {}
-    columns = {
-        name: _column(
-            name, kind, records, wanted, faults, are_spelled(spellings_of(csv_format, name))
-        )
-        for name, kind in wanted.kinds.items()
-    }
-    bad += [BadRow(numbers[i], fault, records[i]) for i, fault in faults.items()]
-    kept = [index for index in range(len(records)) if index not in faults]
-    features = {
-        name: pa.array([values[i] for i in kept], TYPES[wanted.kinds[name]])
-        for name, values in columns.items()
-    }
+    features, kept, wrong = _typed(records, numbers, wanted, csv_format)
     good = [records[i] for i in kept]
     shown = {}
     for name in names:
@@ -183,7 +229,27 @@ def _make_rows(
         else:
             shown[name] = features[name]
     source = pa.RecordBatch.from_arrays(list(shown.values()), list(shown))
-    return Rows(source, features, good, sorted(bad, key=lambda row: row.line), blank)
+    return Rows(source, features, good, sorted([*bad, *wrong], key=lambda row: row.line), blank)
+
+
+def _typed(
+    records: Sequence[dict], numbers: Sequence[int], wanted: Wanted, csv_format: CsvFormat
+) -> tuple[dict[str, pa.Array], list[int], list[BadRow]]:
+    """Columns as the model takes them, of the records that can be taken, and the others."""
+    faults: dict[int, Fault] = {}
+    columns = {
+        name: _column(
+            name, kind, records, wanted, faults, are_spelled(spellings_of(csv_format, name))
+        )
+        for name, kind in wanted.kinds.items()
+    }
+    bad = [BadRow(numbers[i], fault, records[i]) for i, fault in faults.items()]
+    kept = [index for index in range(len(records)) if index not in faults]
+    features = {
+        name: pa.array([values[i] for i in kept], TYPES[wanted.kinds[name]])
+        for name, values in columns.items()
+    }
+    return features, kept, bad
 
 
 def _column(
@@ -196,10 +262,11 @@ def _column(
 ) -> list[Any]:
     values = []
     for index, record in enumerate(records):
-        found = record.get(name)
+        given = wanted.given.get(name)
+        found = record.get(name) if given is None else given
         found = None if is_missing(found) else found
         # A number in quotes is a text: so says the REST API, too.
-        if isinstance(found, str) and kind != STRING:
+        if isinstance(found, str) and kind != STRING and given is None:
             value, fault = None, Fault("wrong_type", f"{found!r:.40}: expected a number")
         else:
             value, fault = check_value(found, kind)
@@ -207,7 +274,7 @@ def _column(
             fault = Fault(MISSING, "no value; expected one in every row")
         if fault is not None:
             faults.setdefault(index, Fault(fault.reason, f"{name}: {fault.message}"))
-        values.append(value.encode(errors="replace") if isinstance(value, str) else value)
+        values.append(value.encode() if isinstance(value, str) else value)
     return values
 
 

@@ -26,9 +26,11 @@ from data.reading.csv_header import (
     CsvFormat,
     not_utf8,
     require_distinct_header,
+    require_no_keys,
     require_separator,
     require_text,
 )
+from data.sources.hive import find_leaves, keys_of
 from data.sources.spans import SpanSource
 from data.sources.visible import visible, with_content
 from fareline.errors import DataError
@@ -87,13 +89,21 @@ def check_csv_source(
     """
     files, pattern = _find_files(path) if spans is None else (spans.files, spans.pattern)
     headers = [_read_header(file, csv_format) for file in files]
+    keys = keys_of(str(files[0]), pattern)
+    require_no_keys(str(files[0]), headers[0], keys)
     for file, header in zip(files, headers, strict=True):
         require_distinct_header(str(file), header)
         if not (any_order and set(header) == set(headers[0])):
             _check_same_header(file, header, files[0], headers[0])
-    require_columns_of_source(path, headers[0], required_columns)
-    found = CsvSource(files[0].parent, pattern, files, headers[0])
+    header = (*headers[0], *keys)
+    require_columns_of_source(path, header, required_columns)
+    found = CsvSource(base_of(path, files), pattern, files, header)
     return found if spans is None else with_spans(found, spans)
+
+
+def base_of(path: Path, files: Sequence[Path]) -> Path:
+    """The folder that the pattern of a source is relative to."""
+    return path if path.is_dir() else files[0].parent
 
 
 def with_spans(source: CsvSource, spans: SpanSource) -> CsvSource:
@@ -126,6 +136,13 @@ def check_csv_example_gen_reads_alike(source: CsvSource) -> None:
             "its path holds one of * ? [",
             "expected a path that TFX does not read as a pattern",
             "rename the folder",
+        )
+    if keys := keys_of(str(source.files[0]), source.pattern):
+        raise DataError.explain(
+            str(source.input_base),
+            f"has folders that say the column {next(iter(keys))}",
+            "expected files that hold all columns",
+            "set data.reader=columnar, which reads them",
         )
     for file in source.files:
         if file.name.endswith(".gz"):
@@ -171,8 +188,9 @@ def _find_files(path: Path) -> tuple[tuple[Path, ...], str]:
     try:
         if path.is_dir():
             files, pattern = (), "*.csv"
-            for pattern in ("*.csv.gz", "*.csv"):
-                files = data_files(path, pattern) or files
+            for ending in ("*.csv.gz", "*.csv"):
+                found = data_files(path, ending)
+                files, pattern = found if found[0] else (files, pattern)
             # A folder that may not be listed looks empty to glob; only listing it tells.
             next(path.iterdir(), None)
         elif path.exists():
@@ -191,13 +209,19 @@ def _find_files(path: Path) -> tuple[tuple[Path, ...], str]:
             expected,
             "put the files directly into the folder, with names that end in .csv",
         )
-    return files, "*.csv" if files[0].name.endswith(".csv") else "*.csv.gz"
+    return files, pattern
 
 
-def data_files(folder: Path, pattern: str) -> tuple[Path, ...]:
-    """The files of a folder that match a pattern and are data, sorted."""
-    found = visible(sorted(map(str, folder.glob(pattern))), pattern)
-    return tuple(map(Path, with_content(found, os.path.getsize)))
+def data_files(folder: Path, pattern: str) -> tuple[tuple[Path, ...], str]:
+    """The files of a folder, or of a table in parts, that match a pattern and are data.
+
+    Returns:
+        The files, sorted, and the glob that matches them below the folder.
+    """
+    leaves, above = find_leaves(folder)
+    found = [str(file) for leaf in leaves for file in leaf.glob(pattern)]
+    there = with_content(visible(sorted(found), pattern), os.path.getsize)
+    return tuple(map(Path, there)), above + pattern
 
 
 def open_text(file: Path, csv_format: CsvFormat) -> TextIO:
@@ -219,13 +243,15 @@ def _read_header(file: Path, csv_format: CsvFormat) -> tuple[str, ...]:
     expected = EXPECTED
     try:
         with open_text(file, csv_format) as stream:
-            rows = csv.reader(stream, delimiter=csv_format.separator)
-            header = [name.removeprefix("\ufeff") for name in next(rows, [])]
+            if stream.read(1) != "\ufeff":  # of an encoding whose codec leaves the mark in
+                stream.seek(0)
+            line = stream.readline()
+            rows = csv.reader(itertools.chain([line], stream), delimiter=csv_format.separator)
+            header = next(rows, [])
             row = _first_row(rows, file, csv_format)
         has_row = row is not None
         separator = csv_format.separator
-        line, first = separator.join(header), separator.join(row or ())
-        require_separator(str(file), header, line, first, separator)
+        require_separator(str(file), header, line, separator.join(row or ()), separator)
     except UnicodeDecodeError as err:
         raise not_utf8(str(file), err.object, err) from err
     except csv.Error as err:

@@ -13,21 +13,26 @@ from data.reading.column_types import (
     is_list,
     require_holdable,
     require_single_values,
+    say_formless,
     say_passed_over,
 )
 from data.reading.csv_blocks import read_header, unpacked
-from data.reading.csv_header import COMMAS, CsvFormat
-from data.reading.pieces import (
-    ARROW,
-    CSV,
-    EXAMPLES,
-    FORMATS,
-    JSON_LINES,
-    PARQUET,
-    format_of,
-    reading,
+from data.reading.csv_header import (
+    COMMAS,
+    CsvFormat,
+    require_no_keys,
+    require_possible_names,
 )
-from data.sources.csv import CsvSource, data_files, require_columns_of_source, with_spans
+from data.reading.pieces import ARROW, CSV, EXAMPLES, FORMATS, JSON, PARQUET, format_of, reading
+from data.reading.rows_json import find_formless, read_names, require_forms
+from data.sources.csv import (
+    CsvSource,
+    base_of,
+    data_files,
+    require_columns_of_source,
+    with_spans,
+)
+from data.sources.hive import keys_of
 from data.sources.spans import SpanSource
 from fareline.errors import DataError
 
@@ -57,17 +62,25 @@ def check_source_files(
         DataError: Nothing is there to read; or a column is missing, or holds what no example can.
     """
     files, pattern = find_files(path) if spans is None else (spans.files, spans.pattern)
-    names = _names(str(files[0]), csv_format)
+    keys = keys_of(str(files[0]), pattern)
+    names = _names(files, csv_format, [n for n in required_columns if n not in keys])
     if names is not None:
+        require_no_keys(str(files[0]), names, keys)
+        names = (*names, *keys)
         require_columns_of_source(path, names, required_columns)
     notes = _check_types(str(files[0]), [*required_columns, *used], single)
-    found = CsvSource(files[0].parent, pattern, files, names or (), notes=tuple(notes))
+    found = CsvSource(base_of(path, files), pattern, files, names or (), notes=tuple(notes))
     return found if spans is None else with_spans(found, spans)
 
 
 def _check_types(path: str, used: Sequence[str], single: Sequence[str]) -> list[str]:
     """Refuses what a typed file holds for a column that is used; says what is passed over."""
     file_format = format_of(path)
+    if file_format == JSON:
+        with reading(path), open(path, "rb") as stream:
+            formless = find_formless(unpacked(stream, path))
+        require_forms(path, formless, used)
+        return say_formless(path, formless)
     if file_format not in (PARQUET, ARROW):
         return []
     with reading(path):
@@ -95,7 +108,8 @@ def find_files(path: Path) -> tuple[tuple[Path, ...], str]:
                 str(path), "its name ends in nothing that is known", _EXPECTED, "rename the file"
             )
         return (path,), glob.escape(path.name)
-    found = [each for each in data_files(path, "*") if ending_of(each)] if path.is_dir() else []
+    every, pattern = data_files(path, "*") if path.is_dir() else ((), "*")
+    found = [each for each in every if ending_of(each)]
     if not found:
         what = "the folder holds no such file" if path.is_dir() else "there is no such file"
         raise DataError.explain(str(path), what, _EXPECTED, "check the source's path")
@@ -107,7 +121,7 @@ def find_files(path: Path) -> tuple[tuple[Path, ...], str]:
             _EXPECTED,
             "move one kind into a folder of its own",
         )
-    return tuple(found), f"*{endings[0]}"
+    return tuple(found), f"{pattern}{endings[0]}"
 
 
 def ending_of(path: Path) -> str:
@@ -116,11 +130,28 @@ def ending_of(path: Path) -> str:
     return max(fitting, key=len, default="")
 
 
-def _names(path: str, csv_format: CsvFormat) -> tuple[str, ...] | None:
+def _names(
+    files: Sequence[Path], csv_format: CsvFormat, wanted: Sequence[str]
+) -> tuple[str, ...] | None:
+    path = str(files[0])
     file_format = format_of(path)
+    if file_format == JSON:
+        return _names_of_objects(files, wanted)
     with reading(path), open(path, "rb") as stream:
         if file_format == CSV:
             return read_header(unpacked(stream, path, csv_format), path, csv_format).names
-        if file_format in (EXAMPLES, JSON_LINES):
+        if file_format == EXAMPLES:
             return None
         return columnar_files.plan(path, file_format, _open)[0][0]
+
+
+def _names_of_objects(files: Sequence[Path], wanted: Sequence[str]) -> tuple[str, ...]:
+    """Columns of files of JSON lines, of which one may lack what is missing in all its rows."""
+    names: dict[str, None] = {}
+    for path in map(str, files):
+        with reading(path), open(path, "rb") as stream:
+            names |= dict.fromkeys(read_names(path, unpacked(stream, path), wanted))
+        if set(wanted) <= set(names):
+            break
+    require_possible_names(str(files[0]), names)
+    return tuple(names)

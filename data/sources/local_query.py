@@ -9,6 +9,7 @@ Called by `data.sources.query` and `pipeline.ingest.beam_query`. Imports DuckDB 
 import contextlib
 import dataclasses
 import re
+import string
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,11 +17,15 @@ import pyarrow as pa
 
 from data.reading.batches import Batch
 from data.reading.column_types import held_kinds
-from data.reading.columnar import require_distinct, to_batch
+from data.reading.columnar import require_distinct, to_batch, types_of
 from data.reading.csv_blocks import read_header, unpacked
-from data.reading.csv_header import COMMAS, CsvFormat
-from data.reading.pieces import PARQUET, format_of, without_spellings
+from data.reading.csv_header import COMMAS, CsvFormat, require_no_keys
+from data.reading.kinds import kind_of_key
+from data.reading.packed import require_whole
+from data.reading.pieces import PARQUET, format_of, reading, without_spellings
+from data.reading.values import INT
 from data.sources import locked_duckdb
+from data.sources.hive import Keys
 from fareline.errors import DataError
 from fareline.scratch import scratch_folder
 
@@ -28,6 +33,7 @@ QUERY = "query"  # the source of its rows, where others have the path of a file
 _ROWS_OF_A_BATCH = 65_536
 _MEMORY = "1GB"
 _FILE_COLUMN = "fareline_source_file"
+_LOWER = {ord(upper): upper.lower() for upper in string.ascii_uppercase}
 _ORDER = "expected the same columns in the same order in all files of a table"
 
 
@@ -41,6 +47,7 @@ class LocalQuery:
         text_columns: Columns of CSV files that are text, whatever they look like.
         where: The setting that the query stands in.
         csv_format: How CSV files are written.
+        keys: File to the columns that its folders say.
     """
 
     text: str
@@ -48,6 +55,7 @@ class LocalQuery:
     text_columns: Collection[str] = ()
     where: str = "data.source.sql.query"
     csv_format: CsvFormat = COMMAS
+    keys: Mapping[str, Keys] = dataclasses.field(default_factory=dict)
 
 
 @contextlib.contextmanager
@@ -131,16 +139,37 @@ def _add_table(query: LocalQuery, connection: Any, name: str, paths: Sequence[st
         connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
     named = f'"{schema}"."{table}"' if schema else f'"{table}"'
     with _explaining_files(name, paths):
-        reader = _reader(connection, paths, query)
-        connection.execute(f"CREATE VIEW {named} AS SELECT * FROM {reader}")
+        columns = _key_columns(query, paths)
+        reader = _reader(connection, paths, query, _FILE_COLUMN if columns else "")
+        chosen = f"* EXCLUDE ({_FILE_COLUMN}), {columns}" if columns else "*"
+        connection.execute(f"CREATE VIEW {named} AS SELECT {chosen} FROM {reader}")
+
+
+def _key_columns(query: LocalQuery, paths: Sequence[str]) -> str:
+    """SQL of the columns that folders say, by each row's file; empty if they say none."""
+    columns = []
+    for name in query.keys.get(paths[0], ()):
+        values = [query.keys[path].get(name) for path in paths]
+        kinds = {kind_of_key(value) for value in values if value is not None}
+        made = "BIGINT" if kinds == {INT} and name not in query.text_columns else "VARCHAR"
+        listed = ", ".join("NULL" if value is None else _text(value) for value in values)
+        texts = f"map_extract(map({_list(paths)}, [{listed}]), {_FILE_COLUMN})[1]"
+        quoted = name.replace('"', '""')
+        columns.append(f'CAST({texts} AS {made}) AS "{quoted}"')
+    return ", ".join(columns)
 
 
 def _reader(connection: Any, paths: Sequence[str], query: LocalQuery, file_column: str = "") -> str:
     """The table function that reads some files."""
     more = f", filename = '{file_column}'" if file_column else ""
     if format_of(paths[0]) == PARQUET:
+        for path in paths:
+            with reading(path):
+                names = tuple(types_of(path, PARQUET, _open))
+            _require_distinct_in_sql(path, names, query)
         return f"read_parquet({_list(paths)}, hive_partitioning = false{more})"
     names = _csv_names(paths, query.csv_format)
+    _require_distinct_in_sql(paths[0], names, query)
     dialect = (
         f"{_list(paths)}, delim = {_text(query.csv_format.separator)}, quote = '\"', "
         f"escape = '\"', header = true, decimal_separator = {_text(query.csv_format.decimal)}"
@@ -164,7 +193,8 @@ def _reader(connection: Any, paths: Sequence[str], query: LocalQuery, file_colum
 def _csv_names(paths: Sequence[str], csv_format: CsvFormat) -> tuple[str, ...]:
     found = []
     for path in paths:
-        with open(path, "rb") as stream:
+        with reading(path), open(path, "rb") as stream:
+            require_whole(path, _open)
             found.append(read_header(unpacked(stream, path), path, csv_format).names)
         if found[-1] != found[0]:
             raise DataError.explain(
@@ -174,6 +204,26 @@ def _csv_names(paths: Sequence[str], csv_format: CsvFormat) -> tuple[str, ...]:
                 "make tables of their own of them, and join these in the query",
             )
     return found[0]
+
+
+def _open(path: str):
+    return open(path, "rb")
+
+
+def _require_distinct_in_sql(path: str, names: Sequence[str], query: LocalQuery) -> None:
+    """Refuses columns that are one to DuckDB, which passes over the case of A to Z."""
+    known: dict[str, str] = {}
+    keys = query.keys.get(path, {})
+    require_no_keys(path, names, keys)
+    for name in (*names, *keys):
+        other = known.setdefault(name.translate(_LOWER), name)
+        if other != name:
+            raise DataError.explain(
+                path,
+                f"has the columns {other!r} and {name!r}",
+                "expected names that differ by more than the case of letters, as SQL has it",
+                "rename one of them, or read the file with data.source.files",
+            )
 
 
 def _require_one_select(query: LocalQuery, connection: Any) -> None:

@@ -9,13 +9,15 @@ Must not import TFX.
 import csv
 import gzip
 import itertools
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from data.reading.columnar import first_rows
+from data.reading.csv_blocks import unpacked
 from data.reading.csv_header import COMMAS, CsvFormat, long_cells
-from data.reading.pieces import ARROW, CSV, PARQUET, format_of
+from data.reading.pieces import ARROW, CSV, JSON, PARQUET, format_of
 
 _ROWS = 1_000  # that are looked at, of each file
 _FILES = 10
@@ -59,7 +61,7 @@ def sample_columns(files: Sequence[Path], csv_format: CsvFormat = COMMAS) -> dic
     """The first values of files, by column, as texts.
 
     Args:
-        files: CSV, also in gzip, Parquet or Arrow. Others, and what cannot be read, are passed
+        files: CSV, JSON lines, Parquet or Arrow. Others, and what cannot be read, are passed
             over: the reader will say.
         csv_format: How those of CSV are written.
     """
@@ -78,6 +80,11 @@ def _cells(file: Path, csv_format: CsvFormat) -> Iterator[tuple[str, str]]:
     if format_of(file.name) in (PARQUET, ARROW):
         for name, values in first_rows(str(file), format_of(file.name), _ROWS).items():
             yield from ((name, _text(value)) for value in values.to_pylist() if value is not None)
+    elif format_of(file.name) == JSON:
+        with file.open("rb") as raw:
+            for line in itertools.islice(unpacked(raw, file.name), _ROWS):
+                record = json.loads(line)
+                yield from ((n, str(value)) for n, value in record.items() if value is not None)
     elif format_of(file.name) == CSV:
         encoding = "utf-8-sig" if csv_format.is_utf8 else csv_format.encoding
         opener = gzip.open if file.suffix == ".gz" else open

@@ -20,6 +20,7 @@ from data.reading.pieces import CSV, EXAMPLES, Piece, kinds_in, plan_file, read_
 from data.reading.rows import BadRow
 from data.reading.values import FLOAT, INT, STRING, convert
 from data.sources.files import check_source_files
+from data.sources.hive import keys_of
 from fareline.errors import DataError
 
 MAX_ROWS = 1_000_000
@@ -93,7 +94,7 @@ def read_sample(
     """Reads a file, or the files of a folder.
 
     Args:
-        path: CSV, Parquet, Arrow or TFRecord of tf.Examples, as `data.sources.files` has them.
+        path: Of a format that `data.sources.files` knows.
         expected: Column to the kind that it should be; see `data.reading.batches`. Others are found
             out.
         max_rows: How many rows at most, roughly; the first ones.
@@ -106,7 +107,9 @@ def read_sample(
     pieces = [
         piece
         for file in source.files
-        for piece in plan_file(str(file), _open, csv_format=csv_format)[1]
+        for piece in plan_file(
+            str(file), _open, csv_format=csv_format, keys=keys_of(str(file), source.pattern)
+        )[1]
     ]
     found = merge_kinds(kinds_in(piece, {}, _open) for piece in pieces)
     kinds = {name: _kind_to_read(kind, expected.get(name), pieces) for name, kind in found.items()}

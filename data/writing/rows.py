@@ -77,7 +77,10 @@ class _CsvWriter:
     def write(self, rows: Rows, added: Mapping[str, pa.Array]) -> None:
         names = [*rows.source.schema.names, *added]
         if not self._begun:
-            self._writer.writerow(names)
+            # A name that begins with a byte order mark is one in quotes alone.
+            marked = names[0].startswith("\ufeff")
+            quoting = csv.QUOTE_ALL if marked else csv.QUOTE_MINIMAL
+            csv.writer(self._file, lineterminator="\n", quoting=quoting).writerow(names)
             self._begun = True
         arrays = [*rows.source.columns, *added.values()]
         texts = [_as_text(name, array) for name, array in zip(names, arrays, strict=True)]
@@ -117,9 +120,17 @@ class _ParquetWriter:
         typed = rows.typed()
         names = [*typed.schema.names, *added]
         table = pa.Table.from_arrays([*typed.columns, *added.values()], names)
-        if self._writer is None:
-            self._writer = pyarrow.parquet.ParquetWriter(self._path, table.schema)
-        self._writer.write_table(table)
+        try:
+            if self._writer is None:
+                self._writer = pyarrow.parquet.ParquetWriter(self._path, table.schema)
+            self._writer.write_table(table)
+        except pa.ArrowNotImplementedError as error:
+            raise DataError.explain(
+                "the output",
+                f"cannot be Parquet ({error})",
+                "expected columns of types that Parquet has",
+                "leave the column out, or name an --output that ends in .jsonl",
+            ) from error
 
     def close(self) -> None:
         if self._writer is not None:
@@ -134,8 +145,9 @@ def _as_text(name: str, array: pa.Array) -> Any:
         return [json.dumps(value, default=_plainly) for value in array.to_pylist()]
     if pa.types.is_decimal(array.type) or pa.types.is_duration(array.type):
         return ["" if value is None else str(value) for value in array.to_pylist()]
-    if is_bytes(array.type):  # what is no UTF-8 as an escape, as in the quarantine
-        texts = ("" if value is None else decode(value) for value in array.to_pylist())
+    if is_bytes(array.type) or isinstance(array, pa.ExtensionArray):
+        # What is no UTF-8 as an escape, as in the quarantine; a UUID as it is written.
+        texts = ("" if value is None else str(_plainly(value)) for value in array.to_pylist())
         return [text.replace("\0", "\\x00") for text in texts]  # which csv.writer refuses
     try:
         return pc.fill_null(array.cast(pa.string()), "").to_numpy(zero_copy_only=False)

@@ -36,6 +36,7 @@ from tfx.types.standard_component_specs import (
 from tfx.utils import proto_utils
 
 from data.reading.csv_header import CsvFormat
+from data.sources.hive import Keys, keys_of
 from data.sources.local_query import LocalQuery
 from data.sources.visible import visible, with_content
 from data.splitting.hash import Splitting
@@ -98,7 +99,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         examples = artifact_utils.get_single_instance(output_dict[EXAMPLES_KEY])
         options = unpack_options(exec_properties.get(CUSTOM_CONFIG_KEY))
         base = exec_properties[INPUT_BASE_KEY]
-        tables = _find_files(base, exec_properties[INPUT_CONFIG_KEY])
+        tables, keys = _find_files(base, exec_properties[INPUT_CONFIG_KEY])
         paths = sorted({path for found in tables.values() for path in found})
         sql = options.get("sql")
         splitting = _splitting(exec_properties, options)
@@ -117,13 +118,14 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             Protection.from_options(options.get("privacy")),
             options.get("single", ()),
             csv_format,
+            keys,
         )
         with self._make_beam_pipeline() as pipeline:
             if sql is None:
                 read_files(pipeline, paths, reading)
             else:
                 query = LocalQuery(
-                    sql["query"], tables, sql["text_columns"], sql["where"], csv_format
+                    sql["query"], tables, sql["text_columns"], sql["where"], csv_format, keys
                 )
                 read_answer(pipeline, query, reading)
         with fileio.open(os.path.join(tmp_dir, "report.json"), "r") as file:
@@ -141,8 +143,12 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         logging.info("Examples generated: %s", report["splits"])
 
 
-def _find_files(base: str, input_config: str) -> dict[str, list[str]]:
-    """The files of each input split: one or several spans of a source, or tables of a query."""
+def _find_files(base: str, input_config: str) -> tuple[dict[str, list[str]], dict[str, Keys]]:
+    """The files of each input split: one or several spans of a source, or tables of a query.
+
+    Returns:
+        Split to its files; and file to the columns that its folders say.
+    """
     config = example_gen_pb2.Input()
     proto_utils.json_to_proto(input_config, config)
     globs = {split.name: os.path.join(base, split.pattern) for split in config.splits}
@@ -155,7 +161,8 @@ def _find_files(base: str, input_config: str) -> dict[str, list[str]]:
         raise DataError.explain(
             ", ".join(missing), "no file", "expected files to read", "check the source's path"
         )
-    return paths
+    keys = {path: keys_of(path, globs[name]) for name, found in paths.items() for path in found}
+    return paths, keys
 
 
 def _size_of(path: str) -> int:
@@ -206,7 +213,7 @@ def _record(examples: types.Artifact, report: Mapping[str, Any], base: str) -> N
 
 
 class ColumnarExampleGen(tfx_component.FileBasedExampleGen):
-    """Reads CSV, Parquet, Arrow and TFRecord files into splits of tf.Examples."""
+    """Reads CSV, JSON lines, Parquet, Arrow and TFRecord files into splits of tf.Examples."""
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
     DRIVER_CLASS = SpanDriver

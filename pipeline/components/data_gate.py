@@ -46,7 +46,7 @@ def DataGate(  # noqa: N802 - TFX names the component after the function
         drift: From DriftMonitor.
         examples: The data.
         schema: That the data was held against.
-        uses: JSON of what the settings do with columns, where the schema was inferred.
+        uses: JSON of what the settings do with columns of which no schema said enough before.
         passed_data: Folder of the notes.
     """
     if uses_of_columns := json.loads(uses):

@@ -18,7 +18,8 @@ from data.reading.batches import UNKNOWN, Batch
 from data.reading.column_types import require_single_values
 from data.reading.csv_header import COMMAS, CsvFormat
 from data.reading.kinds import merge_kinds
-from data.reading.pieces import Piece, SourceFile, kinds_in, plan_file, read_piece
+from data.reading.pieces import JSON, Piece, SourceFile, kinds_in, plan_file, read_piece
+from data.sources.hive import Keys
 from data.splitting.hash import Splitting, assign, require_column
 from data.splitting.time import TimeCounts, count_times, find_starts, merge_times
 from data.writing.example_files import ROWS_AT_ONCE, SplitWriter, open_split_files
@@ -41,6 +42,7 @@ class Reading:
         protection: Of personal columns.
         single: Columns that are used as one value a row.
         csv_format: How CSV files are written.
+        keys: File to the columns that its folders say.
     """
 
     kinds: Mapping[str, str]
@@ -51,6 +53,7 @@ class Reading:
     protection: Protection = dataclasses.field(default_factory=Protection)
     single: Sequence[str] = ()
     csv_format: CsvFormat = COMMAS
+    keys: Mapping[str, Keys] = dataclasses.field(default_factory=dict)
 
     def kinds_of(self, piece: Piece, found: Mapping[str, str]) -> dict[str, str]:
         """What to read the columns of a piece as, by the schema and by what was found."""
@@ -79,10 +82,7 @@ def read_files(pipeline: beam.Pipeline, paths: Sequence[str], reading: Reading) 
         pipeline
         | "Files" >> beam.Create(list(paths))
         | "SpreadFiles" >> beam.Reshuffle()
-        | "Plan"
-        >> beam.ParDo(_Plan(reading.file_format, reading.csv_format)).with_outputs(
-            "files", main="pieces"
-        )
+        | "Plan" >> beam.ParDo(_Plan(reading)).with_outputs("files", main="pieces")
     )
     numbered = beam.pvalue.AsList(planned.pieces)
     pieces = (
@@ -117,11 +117,13 @@ def read_files(pipeline: beam.Pipeline, paths: Sequence[str], reading: Reading) 
 class _Plan(beam.DoFn):
     """Path to pieces, and to what the file is."""
 
-    def __init__(self, file_format: str | None, csv_format: CsvFormat):
-        self._format, self._csv_format = file_format, csv_format
+    def __init__(self, reading: Reading):
+        self._reading = reading
 
     def process(self, path: str) -> Iterator[Any]:
-        file, pieces = plan_file(path, open_source, self._format, self._csv_format)
+        reading = self._reading
+        keys = reading.keys.get(path, {})
+        file, pieces = plan_file(path, open_source, reading.file_format, reading.csv_format, keys)
         yield beam.pvalue.TaggedOutput("files", file)
         yield from pieces
 
@@ -129,7 +131,7 @@ class _Plan(beam.DoFn):
 def _number(_: None, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, int, int]]:
     """Numbers the pieces of all files; refuses files that differ in their columns."""
     ordered = sorted(pieces, key=lambda piece: (piece.path, piece.number))
-    named = [piece for piece in ordered if piece.names]
+    named = [piece for piece in ordered if piece.names and piece.format != JSON]
     for piece in named:
         if set(piece.names) != set(named[0].names):
             differ = sorted(set(piece.names) ^ set(named[0].names))

@@ -39,7 +39,8 @@ def _read(query: LocalQuery, reading: Reading) -> None:
     with scratch_folder("fareline-tables-") as folder:
         places = _bring_here([file["path"] for file in files], folder)
         tables = {name: [places[p] for p in paths] for name, paths in query.tables.items()}
-        here = dataclasses.replace(query, tables=tables)
+        keys = {places[path]: found for path, found in query.keys.items()}
+        here = dataclasses.replace(query, tables=tables, keys=keys)
         rows = count_rows(here)
         batches = read_query(here, kinds)
         written = write_batches(batches, (0, 1), QUERY, reading)

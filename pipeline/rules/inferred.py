@@ -1,18 +1,15 @@
 """What settings do with columns whose types are known only when the data has been read.
 
-With a curated schema `pipeline.rules.settings` compares before anything starts. Without one,
-DataGate compares with the inferred schema, before Transform; what it is told is made here. Imports
-neither TFX nor TensorFlow.
+With a curated schema `pipeline.rules.settings` compares before anything starts; whether floats that
+are categories are whole numbers only the data tells. Without one, DataGate compares with the
+inferred schema, before Transform; what it is told is made here. Imports neither TFX nor TensorFlow.
 """
 
 import dataclasses
 from typing import Any
 
-from pipeline.rules.settings import NUMBERS, Use, uses_of_types
+from pipeline.rules.settings import NUMBERS, WHOLE, Use, curated_types, uses_of_types
 from pipeline.settings.settings import Settings
-
-# Whole numbers with gaps are floats in pandas, and so in files that it writes.
-_WHOLE = ("features.vocabulary.", "features.categorical.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,10 +32,12 @@ class InferredUse:
 
 
 def inferred_uses(settings: Settings) -> list[dict[str, Any]]:
-    """Every use of a column, as plain JSON types; none where a schema says what columns are."""
-    if settings.schema_ is not None:
-        return []
+    """Uses of columns, as plain JSON types; with a curated schema only those of floats as whole."""
     uses = [_of_inferred(use) for use in uses_of_types(settings)]
+    if settings.schema_ is not None:
+        types = curated_types(settings)
+        floats = [use for use in uses if use.whole and types.get(use.column) == "float"]
+        return [dataclasses.asdict(use) for use in floats]
     uses += [
         InferredUse(f"evaluation.slices.{i}", column, NUMBERS, "slice by its values")
         for i, parts in enumerate(settings.evaluation.columns_of_slices())
@@ -50,7 +49,7 @@ def inferred_uses(settings: Settings) -> list[dict[str, Any]]:
 
 def _of_inferred(use: Use) -> InferredUse:
     """With floats beside whole numbers, and a hint about quotes for the values of a label."""
-    whole = use.setting.startswith(_WHOLE)
+    whole = use.setting.startswith(WHOLE)
     fit = (*use.fit, "float") if "int" in use.fit and "float" not in use.fit else use.fit
     hint = use.hint
     if use.setting.startswith("label.") and use.fit != NUMBERS:

@@ -8,6 +8,7 @@ import difflib
 from collections.abc import Collection, Iterator, Mapping
 
 from data.sources.span_patterns import has_span
+from lineage.text.harmless import plain
 from pipeline.rules.bigquery import names_span
 from pipeline.rules.drift import find_drift_mistakes
 from pipeline.rules.evaluation import find_bucketed_texts, find_evaluation_mistakes
@@ -25,6 +26,9 @@ KIND_TYPES = {
     "vocabulary": ("bytes", "int"),
     "categorical": ("int",),
 }
+# Whole numbers with gaps are floats in pandas, and so in files that it writes. DataGate looks at
+# the values, and takes 2.0 as 2.
+WHOLE = ("features.vocabulary.", "features.categorical.")
 
 
 def check_settings(settings: Settings) -> None:
@@ -92,7 +96,8 @@ def require_no_label_leak(settings: Settings) -> None:
 
 def _refuse(settings: Settings, problems: list[str]) -> None:
     if problems:
-        raise settings.wrong(problems)
+        # A name may have line ends.
+        raise settings.wrong(plain(line, limit=None) for line in problems)
 
 
 def find_impossible_names(settings: Settings) -> Iterator[str]:
@@ -100,18 +105,14 @@ def find_impossible_names(settings: Settings) -> Iterator[str]:
     everywhere = [(f"data.columns.{name}", name) for name in settings.data.columns]
     everywhere += [(f"drift.columns.{name}", name) for name in settings.drift.columns]
     for where, column in (*_named_columns(settings), *everywhere):
-        if not column or any(character in column for character in "\0\n\r"):
+        halves = any("\ud800" <= character <= "\udfff" for character in column)
+        if not column or halves or any(character in column for character in "\0\n\r"):
             found = repr(column) if column else "an empty name"
+            expected = "in Unicode" if halves else "without line ends and NUL"
             yield (
-                f"{_in_one_line(where)}: found {found}; expected the name of a column, without "
-                "line ends and NUL. Hint: rename the column in the data."
+                f"{where}: found {found}; expected the name of a column, {expected}. "
+                "Hint: rename the column in the data."
             )
-
-
-def _in_one_line(text: str) -> str:
-    for character in "\0\n\r":
-        text = text.replace(character, repr(character)[1:-1])
-    return text
 
 
 def find_unknown_columns(settings: Settings, types: Mapping[str, str]) -> Iterator[str]:
@@ -129,7 +130,8 @@ def find_unknown_columns(settings: Settings, types: Mapping[str, str]) -> Iterat
 def find_unfit_types(settings: Settings, types: Mapping[str, str]) -> Iterator[str]:
     """A kind of feature gets a type that it can take; the label rule and weights get numbers."""
     for use in uses_of_types(settings):
-        if use.column in types and types[use.column] not in use.fit:
+        fit = (*use.fit, "float") if use.setting.startswith(WHOLE) else use.fit
+        if use.column in types and types[use.column] not in fit:
             yield (
                 f"{use.setting}: {use.column} is {types[use.column]} in the schema; expected "
                 f"{' or '.join(use.fit)}. Hint: {use.hint}."
@@ -271,6 +273,11 @@ def find_features_absent_in_serving(
                 f"{where}: {column} is not in the SERVING environment of the schema; expected "
                 "a column that requests carry. Hint: remove it, or correct the schema."
             )
+
+
+def curated_types(settings: Settings) -> dict[str, str]:
+    """Column to `int`, `float` or `bytes`, as the curated schema says; there is one."""
+    return column_types(load_schema(schema_path(settings.schema_, settings.path.parent)))
 
 
 def column_kinds(settings: Settings) -> dict[str, str]:

@@ -16,6 +16,7 @@ import yaml
 
 from fareline.errors import SettingsError
 from lineage.store.address import without_password
+from lineage.text.harmless import plain
 from pipeline.settings.blame import headed_by, is_within
 from pipeline.settings.data import SOURCE_KINDS
 from pipeline.settings.settings import DEFAULT_PATH, Settings
@@ -67,7 +68,7 @@ def load_settings(path: Path | None = None, overrides: Sequence[str] = ()) -> Se
         problems = sorted(error.errors(), key=lambda problem: _place(problem["loc"], values))
         lines = []
         for problem in problems:
-            where, _, rest = _describe(problem).partition(": ")
+            where, _, rest = plain(_describe(problem), limit=None).partition(": ")
             lines.append(headed_by(_culprit(problem, read, overrides), path, where, rest))
         raise SettingsError("\n".join(lines)) from error
     settings._path = path.resolve()
@@ -193,8 +194,10 @@ def _place(location: Sequence[str | int], values: Any) -> list[int]:
             place.append(list(values).index(part) if part in values else len(values))
             values = values.get(part)
         else:
-            place.append(part if isinstance(part, int) else 0)
-            values = values[part] if isinstance(values, list) and part < len(values) else None
+            number = part if isinstance(part, int) else 0  # a text where pydantic wanted no list
+            place.append(number)
+            is_there = isinstance(values, list) and number < len(values)
+            values = values[number] if is_there else None
     return place
 
 

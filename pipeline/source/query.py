@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from data.sources.csv import CsvSource
+from data.sources.hive import keys_of
 from data.sources.local_query import LocalQuery
 from data.sources.personal_columns import find_personal_columns
 from data.sources.query import check_query, find_tables
@@ -48,7 +49,12 @@ def check_local_query(settings: Settings) -> CsvSource:
     kinds = {name: kind for name, kind in column_kinds(settings).items() if name not in personal}
     texts = [*personal, *(name for name, kind in kinds.items() if kind == "string")]
     files = {name: tuple(map(str, found)) for name, found in tables.files.items()}
-    asked = LocalQuery(query.query, files, texts, f"{where}.query", source.dialect)
+    keys = {
+        path: keys_of(path, tables.patterns[name])
+        for name, found in files.items()
+        for path in found
+    }
+    asked = LocalQuery(query.query, files, texts, f"{where}.query", source.dialect, keys)
     found = check_query(
         asked, tables, required_columns(settings), kinds, single_valued_columns(settings)
     )

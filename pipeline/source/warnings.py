@@ -48,5 +48,5 @@ def source_warnings(settings: Settings) -> list[str]:
         return [*personal_warnings(settings, files), *(f"warning: {gap}" for gap in gaps)]
     files = [path]
     if path.is_dir():
-        files = [file for file in data_files(path, "*") if file.name.endswith(tuple(FORMATS))]
+        files = [file for file in data_files(path, "*")[0] if file.name.endswith(tuple(FORMATS))]
     return personal_warnings(settings, files)

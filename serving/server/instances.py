@@ -158,6 +158,8 @@ def encode_row(
         column = columns.get(name)
         if column is None:
             if name in signature.unread:
+                if isinstance(value, float):
+                    _to_float(f"{where}.{name}", value)  # NaN is no JSON, wherever it stands
                 continue
             raise _no_column(where, name, columns)
         if value is None:
@@ -246,9 +248,13 @@ def _encode_nested(name: str, values: Any) -> Any:
 
 
 def _to_json(name: str, array: np.ndarray) -> Any:
-    if array.dtype == np.float32:
-        # As short as it can be: 0.1, not 0.10000000149.
-        return array.astype("U").astype(np.float64).tolist()
+    if np.issubdtype(array.dtype, np.floating):
+        finite = np.isfinite(array)
+        if array.dtype == np.float32:
+            # As short as it can be: 0.1, not 0.10000000149.
+            array = array.astype("U").astype(np.float64)
+        # JSON has neither NaN nor infinity (RFC 8259).
+        return array.tolist() if finite.all() else np.where(finite, array, None).tolist()
     values = array.tolist()
     if array.dtype != object:
         return values

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from serving.model.servable import RefusedError, Servable, Signature, explain_op_error
 from serving.server.batching import Batcher
+from serving.server.finite import require_finite
 from serving.server.live import LiveModel
 from serving.server.request_log import RequestLog
 from serving.server.required import RequiredColumns
@@ -128,6 +129,7 @@ class Predictor:
             raise RefusedError.malformed("the request is nested too deeply") from error
         if signature.examples_input is not None:
             required.check(signature.examples_input, arrays[signature.examples_input])
+        require_finite(arrays, signature)
         return arrays
 
     def _find_called(self, servable: Servable, signature: Signature) -> _Called:

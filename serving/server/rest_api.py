@@ -152,5 +152,7 @@ def _plain(message: Any) -> Any:
 
 def _json(content: Any, status: int = 200) -> web.Response:
     return web.Response(
-        body=json.dumps(content).encode(), status=status, content_type="application/json"
+        body=json.dumps(content, allow_nan=False).encode(),
+        status=status,
+        content_type="application/json",
     )

@@ -36,13 +36,13 @@ COLUMNAR = ["data.reader=columnar"]
 SHARES = (("train", 8), ("validate", 2), ("eval", 5))
 
 
-def read(folder, source, options=None, module=columnar_example_gen):
+def read(folder, source, options=None, module=columnar_example_gen, below=None):
     """Runs an executor; returns the Examples."""
     run_beam_in_process()
     examples = standard_artifacts.Examples()
     examples.uri = str(folder / "ExampleGen" / "examples" / "1")
     splits = [tfx.proto.SplitConfig.Split(name=n, hash_buckets=share) for n, share in SHARES]
-    base, pattern = (source, "*") if source.is_dir() else (source.parent, source.name)
+    base, pattern = (source, below or "*") if source.is_dir() else (source.parent, source.name)
     inputs = tfx.proto.Input(splits=[tfx.proto.Input.Split(name="all", pattern=pattern)])
     outputs = tfx.proto.Output(split_config=tfx.proto.SplitConfig(splits=splits))
     properties = {
@@ -100,6 +100,32 @@ def test_the_taxi_examples_are_those_of_the_stock_component(ours, stock):
         mine = ours.get_string_custom_property(name)
         assert mine == stock.get_string_custom_property(name) != ""
     assert ours.split_names == stock.split_names
+
+
+@pytest.mark.parametrize(
+    ("ending", "query"), [(".parquet", ""), (".jsonl", ""), (".parquet", 'SELECT * FROM "all"')]
+)
+def test_folders_that_say_columns(tmp_path, ending, query):
+    for number, folder in enumerate(["year=2025/city=Bonn", "year=2026/city=K%C3%B6ln"]):
+        (tmp_path / "t" / folder).mkdir(parents=True)
+        path = tmp_path / "t" / folder / f"part{ending}"
+        if ending == ".jsonl":
+            path.write_text(f'{{"x": {number}}}\n' + '{"x": null, "tip": 1.5}\n' * number)
+        else:
+            columns = {"x": pa.array([number, *[None] * number]), "tip": [1.5] * (1 + number)}
+            pyarrow.parquet.write_table(pa.table(columns), path)
+    options = {"sql": {"query": query, "text_columns": [], "where": "sql"}} if query else {}
+    examples = read(tmp_path, tmp_path / "t", options, below=f"year=*/city=*/*{ending}")
+    rows = [tf.train.Example.FromString(each) for each in total(contents(examples)).elements()]
+    found = sorted(
+        (
+            row.features.feature["year"].int64_list.value[0],
+            row.features.feature["city"].bytes_list.value[0].decode(),
+            *row.features.feature["x"].int64_list.value,
+        )
+        for row in rows
+    )
+    assert found == [(2025, "Bonn", 0), (2026, "Köln"), (2026, "Köln", 1)]
 
 
 def test_the_same_without_a_schema_in_many_pieces_and_from_many_files(ours, tmp_path, monkeypatch):

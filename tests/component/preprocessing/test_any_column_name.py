@@ -50,8 +50,10 @@ ODD += [
     "[1]",
     "/",
 ]
+ODD += ["\x01\t", "\u202e🚕 ", "fare", "FARE", "é", "e\u0301"]
 NAMES = st.lists(
-    st.sampled_from(ODD) | st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1),
+    st.sampled_from(ODD)
+    | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\n\r"), min_size=1),
     min_size=6,
     max_size=6,
     unique=True,
@@ -63,6 +65,7 @@ NAMES = st.lists(
 @example(ODD[6:12])
 @example(ODD[12:18])
 @example(ODD[18:24])
+@example(ODD[24:])
 @given(NAMES)
 def test_any_name_is_traced_and_gets_an_input_in_every_role(names):
     number, bucketed, text, category, label, weight = names

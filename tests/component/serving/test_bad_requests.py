@@ -6,16 +6,23 @@ Both APIs in this process, over sockets: bytes as they come, not what a client l
 import base64
 import gzip
 import json
+import math
 import socket
 import threading
 
 import grpc
+import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2
 from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2
+from typer.testing import CliRunner
 
+from cli import app as cli
+from serving.model.columns import Column
+from serving.model.servable import RefusedError, Signature
 from serving.server import rest_api
+from serving.server.finite import require_finite
 from serving.versions.publish import publish
 from tests.component.serving import models_for_tests
 from tests.component.serving.served_for_tests import LOOPBACK, NAME, read_answer, serve_here
@@ -26,6 +33,7 @@ _ANSWER = (200, {"predictions": [[10.0]]})
 _PREDICT = f"/v1/models/{NAME}:predict"
 _SERVICE = "/tensorflow.serving.PredictionService/"
 _DIGITS = "9" * 400
+_NAN = math.nan
 _DEEP = "[" * 900 + "]" * 900
 
 
@@ -53,8 +61,12 @@ def _rows(text):
     return f'{{"instances": [{text}]}}'.encode()
 
 
+def _quoted(data):
+    return f'"b64": "{base64.b64encode(data).decode()}"'
+
+
 def _b64(data):
-    return _rows(json.dumps({"b64": base64.b64encode(data).decode()}))
+    return _rows(f"{{{_quoted(data)}}}")
 
 
 def _example(kind, name, *values):
@@ -124,6 +136,15 @@ _BODIES = {
     "two values": (_b64(_example("float", "x", 1, 2)), "Number of float values != expected"),
     "no value": (_b64(_example("float", "x")), "examples[0]: without x; expected a value"),
     "an empty example": (_b64(b""), "examples[0]: without x; expected a value"),
+    "NaN in an example": (
+        _rows(f"{{{_quoted(_FIVE)}}}, {{{_quoted(models_for_tests.make_example(_NAN))}}}"),
+        "examples[1].x: nan; expected a finite number",
+    ),
+    "-Infinity in an example": (
+        _b64(models_for_tests.make_example(-math.inf)),
+        "examples[0].x: -inf; expected a finite number",
+    ),
+    "NaN in a column": (b'{"inputs": {"x": [1, NaN]}}', "inputs, row 1.x: nan; expected a finite"),
 }
 
 
@@ -282,6 +303,16 @@ _CALLS = {
     "bytes of texts": (_request(_tensor(_STRING, 1, tensor_content=b"a")), _WRONG, "not a tensor"),
     "no example": (_request(tf.make_tensor_proto([b"\xff\xfe"])), _WRONG, "Could not parse"),
     "no value": (_request(tf.make_tensor_proto([_FIVE, b""])), _WRONG, "examples[1]: without x"),
+    "NaN": (
+        _request(tf.make_tensor_proto([_FIVE, models_for_tests.make_example(_NAN)])),
+        _WRONG,
+        "examples[1].x: nan; expected a finite number",
+    ),
+    "Infinity": (
+        _request(tf.make_tensor_proto([models_for_tests.make_example(math.inf)])),
+        _WRONG,
+        "examples[0].x: inf; expected a finite number",
+    ),
 }
 
 
@@ -354,3 +385,100 @@ def test_a_large_request_is_read_where_it_keeps_no_other_waiting(served, monkeyp
     assert threads == ["served", "predict"]
     code, _ = served.call(_request(tf.make_tensor_proto([_FIVE] * 40_000)))
     assert code == grpc.StatusCode.OK
+
+
+class _WithLabel(tf.Module):
+    """`y = 2 x`; another signature, as that of transformed features, reads the label as well."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def serve(self, examples):
+        spec = {"x": tf.io.FixedLenFeature([1], tf.float32)}
+        return {"y": 2.0 * tf.io.parse_example(examples, spec)["x"]}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def transform(self, examples):
+        spec = {name: tf.io.FixedLenFeature([1], tf.float32) for name in ("x", "tips")}
+        return tf.io.parse_example(examples, spec)
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("labelled")
+    model = _WithLabel()
+    signatures = {"serving_default": model.serve, "transform_features": model.transform}
+    tf.saved_model.save(model, str(folder / "model"), signatures=signatures)
+    publish(str(folder / "model"), str(folder / "base"), version=1)
+    with serve_here(str(folder / "base")) as served:
+        yield served, folder
+
+
+def _ways(labelled, more):
+    """The answer, or the refusal, to a row with one more column, in every way of asking."""
+    served, folder = labelled
+    row = {"x": 5.0, **more}
+    found = []
+    for body in ({"instances": [row]}, {"inputs": {name: [each] for name, each in row.items()}}):
+        answer = served.post(json.dumps(body).encode())[1]
+        found.append(next(iter(answer.values())))
+    encoded = models_for_tests.make_example(**row)
+    found.append(served.post(_b64(encoded))[1].get("predictions"))
+    data = served.call(_request(tf.make_tensor_proto([encoded])))[1]
+    found.append(
+        tf.make_ndarray(predict_pb2.PredictResponse.FromString(data).outputs["y"]).tolist()
+    )
+    (folder / "t.jsonl").write_text(json.dumps(row))
+    words = ["predict", "--model-dir", folder / "base", "--input", folder / "t.jsonl"]
+    words += ["--output", folder / "out.jsonl"]
+    ran = CliRunner().invoke(cli.app, [str(word) for word in words])
+    assert ran.exit_code == 0, ran.output
+    answered = json.loads((folder / "out.jsonl").read_text())
+    assert answered.items() >= row.items()
+    return [*found, [[answered["prediction"]]]]
+
+
+def test_a_column_that_the_model_knows_and_does_not_read_is_ignored_whatever_way_it_comes(labelled):
+    assert _ways(labelled, {}) == _ways(labelled, {"tips": 1.0}) == [[[10.0]]] * 5
+
+
+def test_a_column_that_the_model_does_not_know_is_refused_in_plain_rows_alone(labelled):
+    """Where names are all that there is; examples may hold more, and files are passed through."""
+    plain, columns, *others = _ways(labelled, {"X": 1.0})
+    assert plain == "instances[0]: no column 'X'; expected some of ['x']"
+    assert columns == "inputs, row 0: no column 'X'; expected some of ['x']"
+    assert others == [[[10.0]]] * 3
+
+
+def test_nan_is_no_json_even_in_a_column_that_is_ignored(labelled):
+    status, answer = labelled[0].post(b'{"instances": [{"x": 1, "tips": NaN}]}')
+    assert (status, answer["error"]) == (400, "instances[0].tips: nan; expected a finite number")
+
+
+@pytest.mark.parametrize(("x", "y"), [(1.0, 2.0), (5.0, None)])
+def test_an_answer_that_is_nan_is_null_in_json(tmp_path, x, y):
+    model = models_for_tests.save_model(tmp_path / "model", "nan")
+    publish(model, str(tmp_path / "base"), version=1)
+    with serve_here(str(tmp_path / "base")) as served:
+        body = json.dumps({"instances": [{"x": x}, {"x": 0.5}]}).encode()
+        assert served.post(body) == (200, {"predictions": [[y], [1.0]]})
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_tensors_that_are_not_finite_are_refused_with_their_place(value):
+    signature = Signature("s", {}, (), None, {}, lambda: [])
+    arrays = {"ids": np.array([1, 2]), "x": np.array([[0.5, 1], [2, value]], np.float32)}
+    with pytest.raises(RefusedError) as refused:
+        require_finite(arrays, signature)
+    assert str(refused.value) == f"x[1][1]: {value}; expected a finite number"
+    require_finite({**arrays, "x": np.array([3.4e38], np.float32)}, signature)
+
+
+def test_every_float_that_is_not_finite_is_found_in_the_bytes_of_an_example():
+    columns = {"x": Column("x", "float", False)}
+    signature = Signature("s", {}, (), "examples", columns, lambda rows: [])
+    bits = [0x7F800000, 0xFF800000, 0x7F800001, 0x7FC00000, 0xFFFFFFFF, 0x7FFFFFFF]
+    for value in np.array(bits, np.uint32).view(np.float32):
+        row = models_for_tests.make_example(float(value), y=1.0)
+        with pytest.raises(RefusedError, match=r"examples\[1\].x: "):
+            require_finite({"examples": np.array([_FIVE, row], object)}, signature)
+        unread = models_for_tests.make_example(1.0, y=float(value))
+        require_finite({"examples": np.array([unread], object)}, signature)

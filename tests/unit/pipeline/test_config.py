@@ -416,6 +416,16 @@ def test_a_store_that_runs_cannot_have(uri, line):
 # Files.
 
 
+def test_a_key_that_is_no_text_with_a_list_behind_it():
+    with pytest.raises(SettingsError) as caught:
+        load_settings(DEFAULT_PATH, ["evaluation.slice_thresholds={no: []}"])
+    where = f"{DEFAULT_PATH}: evaluation.slice_thresholds.0"
+    assert str(caught.value).splitlines() == [
+        f"{where}: found []; {SECTION}.",
+        f"{where}.[key]: found False; expected a text.",
+    ]
+
+
 def test_several_problems_at_once_in_the_order_of_the_file(tmp_path):
     path = write(
         tmp_path,

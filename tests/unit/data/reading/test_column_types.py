@@ -74,6 +74,71 @@ ARROW_ALONE = {
 }
 
 
+class Celsius(pa.ExtensionType):
+    """A type of somebody else's, of numbers."""
+
+    def __init__(self):
+        super().__init__(pa.int16(), "tests.celsius")
+
+    def __arrow_ext_serialize__(self):
+        return b""
+
+    @classmethod
+    def __arrow_ext_deserialize__(cls, storage_type, serialized):
+        return cls()
+
+
+class Place(Celsius):
+    """Another, of structs."""
+
+    def __init__(self):
+        pa.ExtensionType.__init__(self, pa.struct({"a": pa.int64()}), "tests.place")
+
+
+def _of_this_version():
+    """Types that this version of Arrow has, where the oldest that we know has not."""
+    texts, numbers = ["a", None], [[1, 2], None]
+    if hasattr(pa, "string_view"):
+        yield "text_view", pa.array(texts, pa.string_view()), "string", [b"a", None]
+        yield "bytes_view", pa.array([b"\xff", None], pa.binary_view()), "string", [b"\xff", None]
+    if hasattr(pa, "list_view"):
+        for name, kind in (("view", pa.list_view), ("large_view", pa.large_list_view)):
+            yield f"list_{name}", pa.array(numbers, kind(pa.int64())), "int", [[1, 2], []]
+    if hasattr(pa, "RunEndEncodedArray"):
+        for name, values, kind, held in (
+            ("texts", pa.array(texts), "string", [b"a", None]),
+            ("times", pa.array([TIME, None], pa.timestamp("us")), "int", [SECONDS, None]),
+        ):
+            made = pa.RunEndEncodedArray.from_arrays(pa.array([1, 2], pa.int32()), values)
+            yield f"runs_of_{name}", made, kind, held
+    if hasattr(pa, "decimal32"):
+        numbers = [decimal.Decimal("1.25"), None]
+        yield "decimal32", pa.array(numbers, pa.decimal32(5, 2)), "float", [1.25, None]
+        yield "decimal64", pa.array(numbers, pa.decimal64(9, 2)), "float", [1.25, None]
+    if hasattr(pa, "uuid"):
+        made = pa.ExtensionArray.from_storage(pa.uuid(), pa.array([UUID, None], pa.binary(16)))
+        yield "uuid_type", made, "string", [UUID, None]
+    if hasattr(pa, "json_"):
+        made = pa.ExtensionArray.from_storage(pa.json_(), pa.array(['{"a": 1}', None]))
+        yield "json", made, "string", [b'{"a": 1}', None]
+    if hasattr(pa, "bool8"):
+        made = pa.ExtensionArray.from_storage(pa.bool8(), pa.array([1, None], pa.int8()))
+        yield "bool8", made, "int", [1, None]
+
+
+ARROW_ALONE |= {name: tuple(more) for name, *more in _of_this_version()}
+_DEGREES = pa.ExtensionArray.from_storage(Celsius(), pa.array([-3, None], pa.int16()))
+_PLACES = pa.ExtensionArray.from_storage(Place(), pa.array([{"a": 1}, None]))
+ARROW_ALONE |= {
+    "extension": (_DEGREES, "int", [-3, None]),
+    "dictionary_of_decimals": (
+        pa.array([decimal.Decimal("1.25"), None]).dictionary_encode(),
+        "float",
+        [1.25, None],
+    ),
+}
+
+
 def write(folder, ending, columns):
     path = folder / f"t{ending}"
     table = pa.table({"x": [1.0, 2.0], **columns})
@@ -89,6 +154,7 @@ def write_all(folder, ending):
     formless = dict(FORMLESS)
     if ending != ".parquet":
         held |= ARROW_ALONE
+        formless["extension_of_structs"] = _PLACES
         formless["interval"] = pa.array([(1, 2, 3), None], pa.month_day_nano_interval())
         formless["union"] = pa.UnionArray.from_sparse(
             pa.array([0, 0], pa.int8()), [pa.array([1, 2]), pa.array(["a", "b"])]
@@ -143,10 +209,26 @@ def test_several_values_in_a_row_are_refused_where_one_is_used(tmp_path, ending)
 
 def test_a_slice_of_a_column_is_what_the_column_is():
     for array, kind, values in [*HELD.values(), *ARROW_ALONE.values()]:
-        if kind != "unknown" and not pa.types.is_dictionary(array.type):
+        known = not isinstance(array, pa.ExtensionArray) and not pa.types.is_dictionary(array.type)
+        if kind != "unknown" and known:
             longer = pa.concat_arrays([array.slice(1), array, array])
             found, faults = convert_column(longer.slice(1, 2), kind)
-            assert (found.to_pylist(), faults) == (values, {})
+            assert (found.to_pylist(), faults) == (values, {}), array.type
+
+
+@pytest.mark.parametrize("name", ARROW_ALONE)
+def test_a_column_of_a_new_type_is_read_alike_for_training_and_for_predictions(tmp_path, name):
+    array, kind, values = ARROW_ALONE[name]
+    path = write(tmp_path, ".arrow", {name: array})
+    [piece] = plan_file(str(path), OPEN)[1]
+    [batch] = read_piece(piece, {"x": "float", name: kind}, OPEN)
+    [rows] = open_rows(path, Wanted({name: kind}))
+    assert batch.columns[name].to_pylist() == rows.features[name].to_pylist() == values
+    for output in (".csv", ".jsonl", ".parquet"):
+        with open_writer(tmp_path / f"out{output}") as writer:
+            for unread in open_rows(path, Wanted({"x": "float"})):
+                writer.write(unread, {"prediction": pa.array([0.5, 0.25])})
+        assert (tmp_path / f"out{output}").stat().st_size
 
 
 def test_seconds_have_fractions_where_they_are_wanted():
@@ -165,6 +247,17 @@ def test_predictions_are_written_beside_columns_of_every_type(tmp_path, output):
             assert rows.features["timestamp_ms"].to_pylist() == [SECONDS + 0.5, None]
             writer.write(rows, {"prediction": pa.array([0.5, 0.25])})
     assert (tmp_path / f"out{output}").stat().st_size
+
+
+def test_a_column_that_parquet_cannot_hold_is_refused_in_one_line(tmp_path):
+    intervals = pa.array([(1, 2, 3), None], pa.month_day_nano_interval())
+    path = write(tmp_path, ".arrow", {"interval": intervals})
+    [rows] = open_rows(path, Wanted({"x": "float"}))
+    with (
+        pytest.raises(DataError, match="cannot be Parquet .*interval.*an --output that ends in"),
+        open_writer(tmp_path / "out.parquet") as writer,
+    ):
+        writer.write(rows, {})
 
 
 def test_a_prediction_refuses_a_column_without_a_form_that_the_model_reads(tmp_path):

@@ -211,6 +211,17 @@ def test_another_separator_is_recognized(tmp_path, csv_format, said):
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", [";", "a;b", "x|y", "a\tb"])
+@pytest.mark.parametrize("rows", ["", '"1;2"\n', "7\n"])
+def test_another_separator_in_quotes_is_a_part_of_the_name(tmp_path, name, rows):
+    path = tmp_path / "t.csv"
+    path.write_text(f'"{name}"\n{rows}')
+    assert plan_file(str(path), OPEN)[1][0].names == (name,)
+    if rows:
+        assert check_csv_source(path, [name]).header == (name,)
+        assert check_source_files(path, [name]).header == (name,)
+
+
 def test_one_column_is_one_column(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("a;b\nx\ny;z;w\n")

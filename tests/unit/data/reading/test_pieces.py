@@ -3,6 +3,7 @@
 import csv
 import gzip
 import hashlib
+import math
 from functools import partial
 
 import numpy as np
@@ -99,6 +100,48 @@ def test_lines_count_on_from_piece_to_piece(tmp_path, monkeypatch):
     assert [row.line for row in bad] == [
         number for number, text in enumerate(in_file, 1) if text.endswith(",z,z")
     ]
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".arrow", ".jsonl"])
+def test_a_zero_byte_in_a_name_is_refused_whatever_the_column_is_for(tmp_path, ending):
+    """TensorFlow Transform would fail on it without a word about the column."""
+    path = tmp_path / f"t{ending}"
+    if ending == ".jsonl":
+        path.write_text('{"x": 1, "a\\u0000b": 2}\n')
+    else:
+        table = pa.table({"x": [1], "a\0b": [2]})
+        writer = (
+            pyarrow.parquet.write_table if ending == ".parquet" else pyarrow.feather.write_feather
+        )
+        writer(table, str(path))
+    said = r"has a column 'a\\x00b'; expected names without a zero byte"
+    with pytest.raises(DataError, match=said):
+        for piece in plan_file(str(path), open_file)[1]:
+            kinds_in(piece, {}, open_file)
+    with pytest.raises(DataError, match=said):
+        check_source_files(path, ["x"])
+
+
+def test_nan_in_an_example_is_missing_and_an_infinite_number_a_bad_row(tmp_path):
+    """As in Parquet."""
+    import tensorflow as tf
+
+    rows = [[0.5], [math.nan], [], [math.inf], [-math.inf], [1.5]]
+    path = str(tmp_path / "t.tfrecord")
+    with tf.io.TFRecordWriter(path) as writer:
+        for number, values in enumerate(rows):
+            made = tf.train.Example()
+            made.features.feature["n"].int64_list.value.append(number)
+            made.features.feature["x"].float_list.value.extend(values)
+            writer.write(made.SerializeToString())
+        writer.write(b"no example")
+    _, [piece] = plan_file(path, open_file)
+    [batch] = read_piece(piece, {"n": "int", "x": "float"}, open_file)
+    assert batch.columns["n"].to_pylist() == [[0], [1], [2], [5]]
+    assert batch.columns["x"].to_pylist() == [[0.5], [], [], [1.5]]
+    assert [(row.line, row.fault.reason) for row in batch.bad] == [
+        (4, "not_finite"), (5, "not_finite"), (7, "not_an_example")
+    ]  # fmt: skip
 
 
 def test_examples_are_read_back_as_they_were_written(tmp_path):

@@ -157,11 +157,11 @@ def contract():
 
 
 READERS = {
-    train: (*CSV, *TYPED, *EXAMPLES),
+    train: (*CSV, *JSON, *TYPED, *EXAMPLES),
     predict: (*CSV, *JSON, *TYPED),
-    sample: (*CSV, *TYPED, *EXAMPLES),
+    sample: (*CSV, *JSON, *TYPED, *EXAMPLES),
     query: (*CSV, ".parquet"),
-    check: (*CSV, *TYPED, *EXAMPLES),
+    check: (*CSV, *JSON, *TYPED, *EXAMPLES),
 }
 CASES = [(reader, ending) for reader, endings in READERS.items() for ending in endings]
 
@@ -259,7 +259,7 @@ def test_a_cell_is_read_alike_by_every_reader_of_csv(tmp_path, reader, cell, end
     assert rows_of(reader, path, KINDS) == [(1, 2.5, b"a", b"b", None), tuple(expected)]
 
 
-@pytest.mark.parametrize("ending", [".csv", ".parquet", ".tfrecord"])
+@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet", ".tfrecord"])
 def test_the_check_of_the_schema_counts_these_rows(files, ending):
     [found] = make_statistics(check(files[ending], KINDS)).datasets
     assert found.num_examples == len(ROWS)
@@ -276,7 +276,7 @@ def test_the_check_of_the_schema_counts_these_rows(files, ending):
         assert common[name].num_non_missing == there, name
 
 
-@pytest.mark.parametrize("ending", [*CSV, *TYPED, *EXAMPLES])
+@pytest.mark.parametrize("ending", [*CSV, *JSON, *TYPED, *EXAMPLES])
 def test_the_check_before_a_run_sees_the_same_columns(files, ending):
     names = check_source_files(files[ending], ()).header
     assert names == (() if ending in EXAMPLES else tuple(KINDS))

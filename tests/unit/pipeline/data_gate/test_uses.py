@@ -1,6 +1,7 @@
 """Settings against an inferred schema: one line for each column that is not what it is used as."""
 
 import json
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -10,6 +11,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from pipeline.data_gate.uses import UnfitColumnsError, require_fitting
 from pipeline.rules.inferred import inferred_uses
 from pipeline.settings.load import load_settings
+from schema.curated import load_schema, schema_path
 
 TEXTS = pa.large_list(pa.large_binary())
 FLOATS = pa.large_list(pa.float32())
@@ -117,5 +119,18 @@ def test_values_of_a_label_are_as_the_column_holds_them(label, kind, expected):
     assert all(line.startswith("label.") and " y is " in line for line in found)
 
 
-def test_a_curated_schema_is_compared_before_the_run():
+def test_a_curated_schema_is_compared_before_the_run_but_for_floats_that_are_categories():
     assert inferred_uses(load_settings()) == []
+    changed = load_settings(overrides=["features.vocabulary={fare: {size: 3, oov_buckets: 1}}"])
+    uses = inferred_uses(changed)
+    assert [(use["setting"], use["whole"]) for use in uses] == [("features.vocabulary.fare", True)]
+    contract = load_schema(schema_path("taxi", Path()))
+    rows = {"fare": pa.array([[2.0], None, [3.0]], pa.large_list(pa.float32()))}
+    require_fitting(uses, contract, [rows])
+    rows = {"fare": pa.array([[2.0], [2.5]], pa.large_list(pa.float32()))}
+    with pytest.raises(UnfitColumnsError) as refused:
+        require_fitting(uses, contract, [rows])
+    assert str(refused.value) == (
+        "features.vocabulary.fare: fare is float in the data, such as '2.5'; expected text or "
+        "whole numbers. Hint: use it under features.numeric or features.bucketized."
+    )
