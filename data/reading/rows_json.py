@@ -28,7 +28,7 @@ _LINES = 8192  # in a batch
 _SHOWN = 40  # characters of a value
 _INT64 = 2**63
 _HALF = b"\\ud"  # an escape that may be half of a pair
-_NO_FORM = "no form"  # of a list, an object, a truth value
+_NO_FORM = "no form"  # of a list or an object
 
 
 def read_names(path: str, lines: Iterable[bytes], wanted: Collection[str]) -> tuple[str, ...]:
@@ -60,7 +60,7 @@ def read_names(path: str, lines: Iterable[bytes], wanted: Collection[str]) -> tu
 
 
 def find_kinds(lines: Iterable[bytes], csv_format: CsvFormat = COMMAS) -> dict[str, str | None]:
-    """What the columns of a table hold by all its lines; None: a list, an object, a truth value."""
+    """What the columns of a table hold by all its lines; None: a list or an object."""
     found: dict[str, set[str]] = {}
     tests: dict[str, Callable[[Any], bool]] = {}
     for records, *_ in _parsed(lines):
@@ -78,7 +78,7 @@ def find_kinds(lines: Iterable[bytes], csv_format: CsvFormat = COMMAS) -> dict[s
 
 
 def find_formless(lines: Iterable[bytes]) -> dict[str, str]:
-    """Columns that hold lists, objects or truth values in the first lines, each with such a one."""
+    """Columns that hold lists or objects in the first lines, each with such a one."""
     found: dict[str, str] = {}
     for records, *_ in itertools.islice(_parsed(lines), 1):
         for name, value in (pair for record in records for pair in record.items()):
@@ -100,7 +100,7 @@ def require_forms(path: str, formless: Mapping[str, str], used: Collection[str])
                 path,
                 f"column {name!r} holds {formless[name]}",
                 "expected numbers or texts",
-                "write one value in each row, truth values as 0 and 1, or leave the column out",
+                "write one value in each row, or leave the column out",
             )
 
 
@@ -109,8 +109,9 @@ def _kind_of(value: Any) -> str:
         return UNKNOWN
     if isinstance(value, str):
         return STRING
-    if isinstance(value, bool | list | dict):
+    if isinstance(value, list | dict):
         return _NO_FORM
+    # A truth value is 0 or 1, as in Parquet.
     return INT if isinstance(value, int) and -_INT64 <= value < _INT64 else FLOAT
 
 
@@ -265,6 +266,8 @@ def _column(
         given = wanted.given.get(name)
         found = record.get(name) if given is None else given
         found = None if is_missing(found) else found
+        if isinstance(found, bool) and kind != STRING:
+            found = int(found)  # as in Parquet
         # A number in quotes is a text: so says the REST API, too.
         if isinstance(found, str) and kind != STRING and given is None:
             value, fault = None, Fault("wrong_type", f"{found!r:.40}: expected a number")
