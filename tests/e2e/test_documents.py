@@ -18,6 +18,7 @@ DOCUMENTS = (
     "README.md",
     "CONTRIBUTING.md",
     "docs/architecture.md",
+    "docs/command-line.md",
     "docs/data-sources.md",
     "docs/data.md",
     "docs/lineage.md",
