@@ -101,5 +101,5 @@ def test_fareline_commands_do_what_is_said(command, code, folder):
     assert "Traceback" not in done.stderr
     if code == 2:
         said = re.sub(r"[^ \n]*/taxi\.yaml: ", "…/taxi.yaml: ", done.stderr)
-        assert said.startswith("fareline: …/taxi.yaml: ")
+        assert said.startswith(("fareline: …/taxi.yaml: ", "fareline: --set "))
         assert said in (CHECKOUT / "README.md").read_text(encoding="utf-8")
