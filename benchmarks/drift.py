@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 
 from monitoring.drift.compare import Rules, compare
-from tests.drift_batches import CASES, Case, Taxi, _sample, draw, load_taxi, table
+from tests.tables.drift_batches import CASES, Case, Taxi, _sample, draw, load_taxi, table
 
 REFERENCE_ROWS = 10_000
 _TIMED = ((10_000, 1_000), (10_000, 10_000))  # rows of reference and batch

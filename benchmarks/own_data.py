@@ -1,4 +1,4 @@
-"""`fareline init` and `fareline run`, unedited, on the tables of tests/own_tables.py, by split.
+"""`fareline init` and `fareline run`, unedited, on the tables of tests/tables/own_tables.py, by split.
 
 Each table gets a column of random identifiers, by whose hash it is split, so that each seed is
 another split. Beside the model stands gradient boosting on the same split
@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy import stats
 
-from tests.own_tables import OwnTable, own_tables
+from tests.tables.own_tables import OwnTable, own_tables
 
 MAIN = {"binary": "auc", "multiclass": "accuracy", "regression": "rmse"}
 HASH_COLUMN = "split_uuid"

@@ -26,6 +26,7 @@ from cli import (
     report,
     rollback,
     run,
+    runs,
     schema,
     serve,
     settings,
@@ -34,7 +35,7 @@ from cli import (
     version,
     why,
 )
-from cli.lineage import runs
+from cli.options import VERSION
 from cli.parser import PANELS, App, MistypedError, explain
 from fareline.disk import disk_error
 from fareline.errors import FarelineError, Interrupted, UserMistake
@@ -53,7 +54,7 @@ def _global_options(
         bool, typer.Option("--debug", help="Show tracebacks; anywhere in the line.")
     ] = False,
     shows_version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", is_eager=True)
+        bool, typer.Option(VERSION, help="Print the version.", is_eager=True)
     ] = False,
 ) -> None:
     if shows_version:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 DEFAULT_WORKSPACE = Path("workspace")
+VERSION = "--version"  # of Fareline; of spans, in `data spans`
 EXIT_FOUND = 3  # the answer is that something differs, is missing or was refused; nothing failed
 
 WorkspaceOption = Annotated[

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.answer import answer
-from cli.options import JsonOption, output_option
+from cli.options import VERSION, JsonOption, output_option
 
 
 class Period(str, enum.Enum):
@@ -43,7 +43,7 @@ def spans(
     layout: Annotated[
         Layout, typer.Option("--layout", help="span-1, span-2, …, or folders named by a date.")
     ] = Layout.span,
-    version: Annotated[int, typer.Option("--version", min=1, help="Of the spans written.")] = 1,
+    version: Annotated[int, typer.Option(VERSION, min=1, help="Of the spans written.")] = 1,
     as_json: JsonOption = False,
 ) -> None:
     """Cut rows by time into span folders, every row into exactly one."""

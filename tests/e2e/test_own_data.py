@@ -10,7 +10,7 @@ import pytest
 from fareline.packages import CHECKOUT
 from tests.e2e.conftest import fareline_command
 from tests.forked import run_forked
-from tests.own_tables import own_tables, second_week
+from tests.tables.own_tables import own_tables, second_week
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 

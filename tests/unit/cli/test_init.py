@@ -20,7 +20,7 @@ from pipeline.settings.load import load_settings
 from pipeline.source.check import check_request
 from schema.curated import column_types, columns_in_environment, load_schema
 from tests.forked import run_forked
-from tests.own_tables import own_tables
+from tests.tables.own_tables import own_tables
 
 NAMES = sorted(own_tables())
 

@@ -1,4 +1,4 @@
-"""What `tests.drift_batches` plants is what its names say, and its batches share no row."""
+"""What `tests.tables.drift_batches` plants is what its names say, and its batches share no row."""
 
 import collections
 

@@ -1,0 +1,1 @@
+"""Tables that tests and benchmarks work on."""
