@@ -1,4 +1,4 @@
-"""`fareline init` and `fareline run`, unedited, on the tables of tests/tables/own_tables.py, by split.
+"""`fareline init` and `fareline run`, unedited, on the tables of tests/tables, by split.
 
 Each table gets a column of random identifiers, by whose hash it is split, so that each seed is
 another split. Beside the model stands gradient boosting on the same split
