@@ -52,7 +52,11 @@ def _top_values(column: Column, series: Sequence[ColumnStats]) -> Markup:
     names = list(dict.fromkeys(value for share in shares for value in share))[:_SHOWN_VALUES]
     rows = [(_shown(name), [share.get(name) for share in shares]) for name in names]
     highest = max((v for _, values in rows for v in values if v is not None), default=1.0)
-    return bars(f"Most frequent values of {column.name}", rows, highest, lambda v: f"{v:.1%}")
+    return bars(f"Most frequent values of {column.name}", rows, highest, _percent)
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}".replace("%", "\N{NO-BREAK SPACE}%")
 
 
 def _shown(value: str) -> str:

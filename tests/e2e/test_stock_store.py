@@ -152,6 +152,6 @@ def test_the_page_of_a_run(stock, dump, tmp_path):
         total = sum(split["mean"] * split["count"] for split in splits.values())
         assert total == pytest.approx(rows["fare"].sum(), rel=1e-6)
         assert sum(told["data"]["splits"].values()) == len(rows)
-        assert set(told["absent"]) == {"features", "evaluation", "serving", "card"}
+        assert set(told["absent"]) == {"features", "evaluation", "serving"}
         assert told["absent"]["evaluation"] == "The run has no evaluation (ModelEvaluation)."
         assert "Code, settings and packages were not recorded" in page.read_text()

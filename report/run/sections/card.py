@@ -27,7 +27,7 @@ def gather_card(document: Document, sources: Sources) -> Document:
     """Adds the card of the run's model; a run without a model has none."""
     model = document.verdict.model
     if model is None:
-        absent = {**document.absent, "card": "The run has no model that was judged."}
+        absent = {**document.absent, "card": "The run has no model."}
         return dataclasses.replace(document, absent=absent)
     texts = {
         heading: str(text)

@@ -24,13 +24,15 @@ def gather_verdict(sources: Sources) -> Verdict:
     read = rows_read(examples[0]) if examples else None
     previous = _previous(sources)
     pusher, evaluator = why["pusher"], why["evaluator"]
+    made = sources.last("Model", "model")
+    model = why["model"] or (made.key if made else None)
     reasons = [f"{each['node']} failed: {each['error']}" for each in why["failed"]]
     return Verdict(
         outcome=outcome,
-        headline=_headline(outcome, why),
+        headline=_headline(outcome, why, model),
         reasons=reasons or ([] if pusher["pushed"] else refusals(why)),
         judgement=judgement_lines(why),
-        model=why["model"],
+        model=model,
         baseline=evaluator["baseline"],
         version=str(pusher["version"]) if pusher["version"] else None,
         destination=pusher["destination"],
@@ -50,16 +52,16 @@ def _outcome(sources: Sources, why: dict[str, Any]) -> str:
     return "completed" if sources.run.status in ("complete", "unfinished") else sources.run.status
 
 
-def _headline(outcome: str, why: dict[str, Any]) -> str:
+def _headline(outcome: str, why: dict[str, Any], model: str | None) -> str:
     failed = [each["node"] for each in why["failed"]]
     if failed:
         stopped = failed[0] in ("DataGate", "ExampleGen")
         what = "stopped the run" if stopped else "failed"
         return f"{failed[0]} {what}. Nothing was pushed."
     if outcome == "pushed":
-        return f"{why['model'] or 'The model'} was pushed."
+        return f"{model or 'The model'} was pushed."
     if outcome == "refused":
-        return f"{why['model'] or 'The model'} was refused. Nothing was pushed."
+        return f"{model or 'The model'} was refused. Nothing was pushed."
     words = {
         "interrupted": "The run was interrupted. Nothing was pushed.",
         "completed": "The run is complete. This pipeline pushed nothing.",

@@ -219,7 +219,7 @@ def test_text_is_no_markup_in_the_markdown(tmp_path, text):
     [
         ("ExampleGen", set(SECTIONS)),
         ("Transform", {"features", "training", "evaluation", "serving", "card"}),
-        ("Evaluator", {"evaluation", "serving", "card"}),
+        ("Evaluator", {"evaluation", "serving"}),
         ("InfraValidator", {"serving"}),
     ],
 )
