@@ -57,13 +57,7 @@ def init(
     if label is None and asks:
         label = _ask_label(facts)
     label = require_label(facts, label, data or "the query")
-    known = {column.name for column in facts}
-    for column in keep or ():
-        if column not in known:
-            raise UserMistake.explain(
-                f"--keep {column}", "no such column", f"expected one of {', '.join(known)}",
-                "correct the name",
-            )  # fmt: skip
+    _require_columns([column.name for column in facts], keep or ())
     proposal = own_data.propose(asked, found, facts, label, keep or ())
     if asks and (kept := _ask_known_in_time(proposal)):
         proposal = own_data.propose(asked, found, facts, label, [*(keep or ()), *kept])
@@ -79,6 +73,17 @@ def init(
 
 def _is_terminal() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _require_columns(known: Sequence[str], keep: Sequence[str]) -> None:
+    for column in keep:
+        if column not in known:
+            raise UserMistake.explain(
+                f"--keep {column}",
+                "no such column",
+                f"expected one of {', '.join(known)}",
+                "correct the name",
+            )
 
 
 def _tables(data: str | None, sql: str | None, named: Sequence[str]) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Reads a whole table into columns, to be looked at: every cell, of all rows.
 
 CSV is read as text, by all cores, since what a column is can only be told from all its cells; the
-other formats have types. Called by `data.profile.profile`. TensorFlow is loaded for TFRecord alone.
+other formats have types. Called by `runners.own_data`. TensorFlow is loaded for TFRecord alone.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ import pyarrow.parquet
 from data.profile.dialect import find_csv_format
 from data.reading import columnar
 from data.reading.csv_blocks import Header, read_header, unpacked
-from data.reading.csv_header import COMMAS, CsvFormat
+from data.reading.csv_header import CsvFormat
 from data.reading.kinds import merge_kinds
 from data.reading.pieces import ARROW, CSV, PARQUET, format_of, kinds_in, plan_file, read_piece
 from data.reading.pieces import reading as explaining
@@ -196,8 +196,3 @@ def _require_rows(table: Table, path: str) -> Table:
 
 def _open(path: str):
     return open(path, "rb")
-
-
-def dialect_of(table: Table) -> CsvFormat:
-    """How the table is written; commas where it is no CSV."""
-    return table.csv_format or COMMAS

@@ -1,7 +1,8 @@
 """Spellings of missing, such as `?` or -999, that settings name: what is spelled so becomes null.
 
 A cell is compared as text, without blanks around it, and a number as a number, so that -999 and
--999.0 are the same. Called by all readers of this folder. Imports pyarrow alone.
+-999.0 are the same. Called by all readers of this folder. Imports numpy and
+pyarrow alone.
 """
 
 from collections.abc import Callable, Sequence

@@ -82,13 +82,7 @@ def measure_boosting(
     codes: dict[str, dict[Any, int]] = {}
     inputs, labels = _read(train_files, rule, codes, MOST_ROWS)
     asked, truth = _read(eval_files, rule, codes, None)
-    if len(np.unique(labels)) < 2 or not len(truth):
-        raise UserMistake.explain(
-            "evaluation.reference",
-            f"{len(labels):,} rows to learn from hold {len(np.unique(labels))} label",
-            "expected at least two",
-            "set evaluation.reference to null",
-        )
+    _require_labels(labels, truth)
     columns = len(rule.numbers)
     makers = {
         False: ensemble.HistGradientBoostingClassifier,
@@ -106,6 +100,18 @@ def measure_boosting(
     else:
         measured = _of_classes(truth, model.predict_proba(asked), model.classes_, rule.label)
     return len(labels), measured
+
+
+def _require_labels(labels: np.ndarray, truth: np.ndarray) -> None:
+    count = len(np.unique(labels))
+    if count < 2 or not len(truth):
+        raise UserMistake.explain(
+            "evaluation.reference",
+            f"{len(labels):,} rows to learn from hold {count} label{'s' * (count != 1)}, and "
+            f"{len(truth):,} are judged",
+            "expected two labels at least, and rows to judge",
+            "set evaluation.reference to null",
+        )
 
 
 def _read(

@@ -66,7 +66,7 @@ def test_the_published_model_answers_the_second_week_with_gaps_as_they_are_spell
     folder, _ = done
     asked, answers = (pd.read_csv(folder / n) for n in ("churn-week-2.csv", "answers.csv"))
     assert len(answers) == len(asked)
-    assert answers["probability"].between(0, 1).all()
+    assert answers["prediction"].between(0, 1).all()
     raw = (folder / "churn-week-2.csv").read_text()
     assert ",n/a," in raw  # which no number is
 
