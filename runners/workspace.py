@@ -72,7 +72,7 @@ class Workspace:
         The lock is the kernel's, so that a killed run leaves none behind.
 
         Args:
-            with_reserve: Whether a little room is kept meanwhile, as runs do; not by who makes room.
+            with_reserve: Whether a little room is kept meanwhile, as runs do, not who makes room.
 
         Raises:
             WorkspaceError: If it cannot be written, or another run holds it.

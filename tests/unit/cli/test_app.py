@@ -159,7 +159,7 @@ def test_debug_shows_where_a_mistake_was_found_before_the_line(tmp_path):
     lines = ran.stderr.splitlines()
     assert "Traceback (most recent call last):" in lines
     assert any(line.startswith("fareline.errors.SettingsError: ") for line in lines)
-    assert lines[-1] == f"fareline: {DEFAULT_PATH}: seed: found -1; expected at least 0."
+    assert lines[-1] == "fareline: --set seed: found -1; expected at least 0."
 
 
 @pytest.mark.parametrize(
