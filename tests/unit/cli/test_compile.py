@@ -63,8 +63,8 @@ def test_a_spec_that_cannot_be_written_is_one_line(tmp_path):
     ran = fareline("compile", "vertex", "-o", "no/p.json", folder=tmp_path)
     assert (ran.returncode, ran.stderr) == (
         2,
-        "fareline: no/p.json: cannot be written (No such file or directory); expected a folder "
-        "that is there, and is yours. Hint: name another file with --output.\n",
+        "fareline: no: no such folder; expected one. Hint: make it first; or name another file "
+        "with --output.\n",
     )
 
 
