@@ -25,7 +25,7 @@ from runners.passwords import store_passwords
 from runners.pii_key import read_pii_key
 from runners.progress import NodeResult, ProgressTable, output_to
 from runners.provenance import collect_provenance
-from runners.publishing.interrupted import settle
+from runners.publishing.interrupted import settle, settle_own
 from runners.workspace import Workspace
 
 
@@ -86,7 +86,7 @@ def run_locally(request: RunRequest, source: CsvSource) -> tuple["Outcome", Cons
                 with table.shown(), warm_servers(table.update) as on_change:
                     runner = _build_runner(request, source, connection, run_id, table, on_change)
                     outcome = _run_pipeline(runner, run_id, workspace, log_path, start)
-                settle(workspace, _push_folders(request))  # it is recorded: no note is needed
+                settle_own(workspace, _push_folders(request))
             except KeyboardInterrupt as error:
                 raise Interrupted(
                     f"{run_id}: interrupted; what is done is kept, and the next run resumes from it"

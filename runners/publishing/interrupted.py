@@ -6,6 +6,7 @@ came. Called by `runners.local.run`, `runners.replay.run` and the commands about
 no TensorFlow.
 """
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterable
@@ -67,6 +68,15 @@ def settle(workspace: Workspace, folders: Iterable[Path] = ()) -> list[str]:
             else:
                 forget_note(str(base), note.version)
     return lines
+
+
+def settle_own(workspace: Workspace, folders: Iterable[Path] = ()) -> None:
+    """Removes the note of the version that this run has recorded; what fails is left to the next.
+
+    The model is live, so nothing may fail any more.
+    """
+    with contextlib.suppress(FarelineError, errors.StatusError):
+        settle(workspace, folders)
 
 
 def folders_of_pushers(graph: Graph) -> list[Path]:

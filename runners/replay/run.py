@@ -21,7 +21,7 @@ from runners.outcome.summary import Outcome, read_outcome
 from runners.passwords import store_passwords
 from runners.progress import ProgressTable, output_to
 from runners.provenance import Provenance, collect_provenance
-from runners.publishing.interrupted import settle
+from runners.publishing.interrupted import settle, settle_own
 from runners.replay.execute import CANCELLED, SpecResult, new_run_id, run_spec
 from runners.replay.plan import Plan, SpecRun, make_plan
 from runners.replay.reading.document import SpecError, load_document
@@ -138,7 +138,7 @@ def run_request(request: SpecRequest) -> tuple[Outcome, Console]:
             seconds = time.monotonic() - start
             outcome = read_outcome(run_id, result.nodes, store, workspace, log_path, seconds)
             page = write_page(store, run_id, workspace)
-            settle(workspace, _push_folders(request.plan))  # it is recorded: no note is needed
+            settle_own(workspace, _push_folders(request.plan))
     return dataclasses.replace(outcome, page=page), console
 
 

@@ -32,6 +32,7 @@ from runners.provenance import write_settings
 from runners.submit.compilation import compile_spec
 from runners.submit.submission import needed_uploads
 from tests.component.pipeline.test_columnar_example_gen import contents, read, total
+from tests.told import without_origin
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:label\(\) is deprecated:DeprecationWarning")
 # One text for DuckDB and for BigQuery: names of two parts, functions that both have.
@@ -332,7 +333,7 @@ def test_what_bigquery_cannot_do_is_said_before_anything_is_compiled(
     settings = settings_of(tables, {"bigquery": {"query": QUERY, **more}}, *overrides)
     with pytest.raises(SettingsError) as caught:
         spec(settings, runner)
-    assert str(caught.value).partition(": ")[2] == said
+    assert without_origin(str(caught.value).removeprefix(f"{settings.path}: ")) == said
 
 
 def test_a_run_here_does_not_ask_bigquery(tables):

@@ -3,16 +3,20 @@
 The pipeline is one node that needs no data.
 """
 
+import errno
 import logging
 import time
 
 import pytest
+from ml_metadata import errors
 from tfx import v1 as tfx
+from tfx.orchestration.portable import launcher
 from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.types.standard_artifacts import Examples, Schema
 
 from fareline import recorded
 from fareline.digests import sha256_of_file
+from fareline.disk import DiskError
 from fareline.recorded.run import RunRecord
 from lineage.facts.failures import failure_of
 from lineage.graph.graph import Graph
@@ -186,3 +190,38 @@ def test_what_a_node_failed_with_is_kept_with_its_execution(build, store):
     # As TFX itself reads it.
     kept = execution_lib.get_execution_result(execution.proto)
     assert (kept.code, kept.result_message) == (2, failure.text)
+
+
+def test_a_full_disk_is_recorded_as_soon_as_there_is_room_again(build, store, monkeypatch):
+    full = OSError(errno.ENOSPC, "Can't close file (file write failed: time = now, errno = 28)")
+
+    def fail(self, info):
+        raise full
+
+    def no_room(*_, **__):
+        raise errors.ResourceExhaustedError("database or disk is full")
+
+    runner = build("run-1", ONE)
+    with monkeypatch.context() as patched:
+        patched.setattr(launcher.Launcher, "_run_executor", fail)
+        patched.setattr(launcher.Launcher, "_publish_failed_execution", no_room)
+        patched.setattr("runners.local.runner.record_failure", no_room)
+        [result] = runner.run()
+    assert result.state is NodeState.FAILED
+    assert isinstance(result.error, DiskError)
+    assert str(result.error).startswith("the disk at /")
+    assert "is full (" in str(result.error) and "time =" not in str(result.error)
+    graph = Graph(store())
+    [execution] = graph.executions_of_run("run-1")
+    assert execution.state == "running"  # as TFX leaves it on a full disk
+
+    runner.record_failures()  # room was made
+    graph = Graph(store())
+    [execution] = graph.executions_of_run("run-1")
+    assert execution.state == "failed"
+    failure = failure_of(execution)
+    assert failure.error.startswith("fareline.disk.DiskError: the disk at /")
+    assert "Can't close file" in failure.text
+    runner.record_failures()  # twice is once
+    [again] = Graph(store()).executions_of_run("run-1")
+    assert failure_of(again) == failure

@@ -17,7 +17,8 @@ from fareline.digests import sha256_of_folder
 from fareline.packages import CHECKOUT
 from fareline.recorded import PUSHER
 from lineage.store.open import open_store_to_write
-from runners.publishing.interrupted import settle
+from runners.publishing import interrupted
+from runners.publishing.interrupted import settle, settle_own
 from runners.workspace import Workspace
 from serving.versions import files as version_files
 from serving.versions import publish as publishing
@@ -255,3 +256,16 @@ def test_a_rollback_that_is_killed_has_taken_place_or_not(place, module, name, w
         assert (top["copy_of"], top["reason"], top["state"]) == (2, "planted", "live")
         copy = Path(place.graph().artifacts_of_type("PushedModel")[-1].uri)
         assert sha256_of_folder(copy) == sha256_of_folder(place.base / str(top["version"]))
+
+
+def test_after_a_push_nothing_fails_any_more(place, monkeypatch):
+    copy, pushing = begin_push(place)
+    publish(str(copy), str(place.base), version=4, pushing=pushing)
+
+    def full(*_, **__):
+        raise publishing.PublishError("no room")
+
+    monkeypatch.setattr(interrupted, "hold", full)
+    settle_own(Workspace(place.root))
+    monkeypatch.undo()
+    assert "is recorded now" in listed(place)[1]

@@ -14,6 +14,7 @@ from pipeline.components.infra_validator import write_verdict, write_warm_model
 from pipeline.components.pusher import Executor, Pusher
 from serving.validation.verdict import CheckResult, Reason
 from serving.versions.decisions import Withheld, model_digest
+from serving.versions.notes import Pushing, read_notes
 from serving.versions.publish import PublishError, Return, bring_back, list_versions, publish
 from tests.component.pipeline.components import compiled_for_tests
 from tests.component.serving import models_for_tests
@@ -84,6 +85,10 @@ def test_a_blessed_model_is_published_and_kept_in_the_artifact(good, tmp_path):
     }
     assert "variables/variables.index" in _tree(good)
     assert _tree(base / str(number)) == _tree(tmp_path / "pushed") == _tree(good)
+    # Until the run has recorded it: whoever finds the version knows whose it is.
+    [note] = read_notes(str(base))
+    assert (note.version, note.sha256) == (number, sha256_of_folder(good))
+    assert note.pushing == Pushing("Pusher", str(tmp_path / "pushed"), str(tmp_path / "trained"))
 
 
 def test_what_is_pushed_is_the_copy_that_infra_validation_has_warmed(good, tmp_path):

@@ -106,6 +106,18 @@ def test_a_condition_decides_and_what_depends_on_it_follows(runner, value, state
     assert result.state == "SUCCEEDED"
 
 
+def test_a_full_disk_of_a_task_is_named(runner, graph):
+    said = "OSError: [Errno 28] Can't close file (time = now, errno = 28)"
+    spec = SpecBuilder()
+    spec.add("Trainer", shell(f'echo "{said}" >&2; exit 1'))
+    result = runner.run(spec)
+    assert result.state == "FAILED"
+    assert error_of(result, "Trainer").startswith("the disk at /")
+    assert "is full (" in error_of(result, "Trainer")
+    [trainer] = graph().executions_of_run("run-1")
+    assert trainer.state == "failed"
+
+
 OUTPUT_FILE = "{{$.outputs.output_file}}"
 
 
