@@ -108,7 +108,15 @@ def find_files(path: Path) -> tuple[tuple[Path, ...], str]:
                 str(path), "its name ends in nothing that is known", _EXPECTED, "rename the file"
             )
         return (path,), glob.escape(path.name)
-    every, pattern = data_files(path, "*") if path.is_dir() else ((), "*")
+    try:
+        every, pattern = data_files(path, "*") if path.is_dir() else ((), "*")
+    except OSError as error:
+        raise DataError.explain(
+            error.filename or str(path),
+            f"cannot be read ({error.strerror or error})",
+            _EXPECTED,
+            "check the permissions of the folder",
+        ) from error
     found = [each for each in every if ending_of(each)]
     if not found:
         what = "the folder holds no such file" if path.is_dir() else "there is no such file"

@@ -24,6 +24,7 @@ from tfx.utils import proto_utils
 
 from pipeline.components.live_baseline import find_live_version
 from pipeline.components.wanted_span import read_wanted_span
+from pipeline.ingest.span_driver import fingerprint_of_folders
 
 
 def look_up_source(input_base: str, input_config: str, wanted_span: str) -> dict[str, str]:
@@ -49,6 +50,7 @@ def look_up_source(input_base: str, input_config: str, wanted_span: str) -> dict
     fingerprint = processor.get_input_fingerprint(span, version)
     for split in config.splits:
         split.pattern = processor.get_pattern_for_span_version(split.pattern, span, version)
+    fingerprint += fingerprint_of_folders(input_base, config)
     return {
         "resolved_input_config": proto_utils.proto_to_json(config),
         FINGERPRINT_PROPERTY_NAME: fingerprint,

@@ -26,6 +26,7 @@ from lineage.graph.graph import Graph
 from lineage.store.open import open_store, sqlite_connection
 from pipeline.components import columnar_example_gen, example_gen
 from pipeline.components.columnar_example_gen import ColumnarExampleGen, pack_options
+from pipeline.components.lookup import look_up_source
 from pipeline.nodes.example_gen import build_example_gen, reading_options
 from pipeline.settings.load import load_settings
 from runners.beam.engine import run_beam_in_process
@@ -336,6 +337,25 @@ def test_tfx_driver_gives_span_version_and_a_cache_hit(tmp_path):
     assert examples.properties["input_fingerprint"].startswith("split:all,num_files:1")
     [file] = source_files(examples)
     assert file.path.endswith("span-02/v2/t.csv") and file.rows == 1
+
+
+def test_a_folder_that_is_renamed_makes_another_fingerprint(tmp_path):
+    """TFX's is of numbers, sizes and times of files, which stay as they are."""
+    for year in ("2024", "2025"):
+        (tmp_path / "data" / f"year={year}").mkdir(parents=True)
+        (tmp_path / "data" / f"year={year}" / "t.csv").write_text("a\n1\n")
+
+    def look_up(pattern):
+        config = tfx.proto.Input(splits=[tfx.proto.Input.Split(name="all", pattern=pattern)])
+        return look_up_source(str(tmp_path / "data"), proto_utils.proto_to_json(config), "")
+
+    before, flat = look_up("year=*/*.csv"), look_up("*/*.csv")
+    assert look_up("year=*/*.csv") == before
+    (tmp_path / "data" / "year=2025").rename(tmp_path / "data" / "year=2026")
+    after = look_up("year=*/*.csv")
+    assert after["input_fingerprint"] != before["input_fingerprint"]
+    first, folders = before["input_fingerprint"].split("\n")
+    assert first == flat["input_fingerprint"] and folders.startswith("folders:")
 
 
 @pytest.mark.parametrize("suffix", [".yaml", ".json"])

@@ -2,6 +2,7 @@
 
 import json
 from functools import partial
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.csv
@@ -190,6 +191,21 @@ def test_folders_that_are_no_table_are_refused(tmp_path, folders, found):
         pyarrow.parquet.write_table(pa.table({"x": [1]}), tmp_path / folder / "t.parquet")
     with pytest.raises(DataError, match=f"{tmp_path}.*{found}.*; expected folders of one key"):
         check_source_files(tmp_path, ())
+
+
+def test_a_folder_that_may_not_be_listed_is_named(tmp_path, monkeypatch):
+    root = write(tmp_path, ["k=1"])
+    listed = Path.iterdir
+
+    def refuse(path):
+        if path.name == "k=1":
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    for check in (check_source_files, check_csv_source):
+        with pytest.raises(DataError, match=r"cannot be read \(Permission denied\)"):
+            check(root, ())
 
 
 def test_a_name_that_is_no_utf8_is_refused(tmp_path):
