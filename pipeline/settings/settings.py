@@ -16,7 +16,6 @@ from pydantic import Field
 
 from fareline.errors import SettingsError
 from pipeline.settings.blame import wrong_settings
-from pipeline.settings.card import Card
 from pipeline.settings.data import Data
 from pipeline.settings.defaults import with_defaults
 from pipeline.settings.drift import Drift
@@ -38,6 +37,24 @@ from pipeline.settings.values import (
 from pipeline.settings.weighting import Weighting
 
 DEFAULT_PATH = Path(__file__).parents[1] / "configs" / "taxi.yaml"
+
+
+Text = Annotated[str, Field(min_length=1, max_length=10_000)]
+
+
+class Card(Section):
+    """Free text of the model card, in the words of its makers; what is null is left out.
+
+    What the store knows (data, metrics, slices, limits) is not written here: docs/report.md.
+    """
+
+    title: Text | None = None
+    owner: Text | None = None
+    intended_use: Text | None = None
+    out_of_scope: Text | None = None
+    data: Text | None = None
+    considerations: Text | None = None
+    license: Text | None = None
 
 
 class Numeric(Section):

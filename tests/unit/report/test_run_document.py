@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from cli import app as cli
 from lineage.graph.graph import Graph
 from lineage.store.open import open_store
-from pipeline.settings.card import Card
+from pipeline.settings.settings import Card
 from report.run.compare import compare_runs
 from report.run.gather import gather
 from report.run.page import report_page
