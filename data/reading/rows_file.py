@@ -1,21 +1,28 @@
 """Opens a file of rows to predict, whatever its format, and reads it in batches.
 
-Called by `runners.publishing.batch_prediction`. Nothing is held but one batch; the order of rows is
-kept.
+A CSV file is read in the blocks and by the rules of training; every cell is kept as it is written,
+for the output, and converted as the model takes it; a line without any value is no row. Called by
+`runners.publishing.batch_prediction`. Nothing is held but one batch; the order of rows is kept.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from data.reading.columnar import read_rows
-from data.reading.csv_header import COMMAS, CsvFormat
-from data.reading.rows import Rows, Wanted
-from data.reading.rows_csv import read_csv
+from data.reading.csv_batches import convert_cells, parse_records, unclosed_rows
+from data.reading.csv_blocks import BLOCK_BYTES, Block, iter_blocks, read_header, unpacked
+from data.reading.csv_header import COMMAS, CsvFormat, spellings_of
+from data.reading.missing import without_spelled
+from data.reading.rows import BadRow, Rows, Wanted, require_columns, sort_out
 from data.reading.rows_json import read_json_lines
+from data.reading.values import Fault, convert
 from fareline.errors import DataError
 
+_BLOCK_BYTES = BLOCK_BYTES
 _CSV, _JSON = (".csv", ".csv.gz"), (".jsonl", ".jsonl.gz")
 _TYPED = {".parquet": "parquet", ".arrow": "arrow", ".feather": "arrow"}
 _ENDINGS = (".csv", ".jsonl", ".parquet", ".arrow", ".feather", ".csv.gz", ".jsonl.gz")
@@ -46,7 +53,7 @@ def open_rows(path: Path, wanted: Wanted, csv_format: CsvFormat = COMMAS) -> Ite
         if ending.endswith(".gz") and not path.stat().st_size:
             raise EOFError("it is empty, as no gzip file is")
         if ending in _CSV:
-            yield from read_csv(path, wanted, csv_format)
+            yield from _read_csv(path, wanted, csv_format)
         elif ending in _JSON:
             yield from read_json_lines(path, wanted, csv_format)
         else:
@@ -61,3 +68,50 @@ def open_rows(path: Path, wanted: Wanted, csv_format: CsvFormat = COMMAS) -> Ite
             f"expected a {ending} file",
             "check the file and its permissions",
         ) from error
+
+
+def _read_csv(path: Path, wanted: Wanted, csv_format: CsvFormat) -> Iterator[Rows]:
+    """Reads a CSV file in batches; see `open_rows`."""
+    with open(path, "rb") as raw:
+        header = read_header(unpacked(raw, str(path), csv_format), str(path), csv_format)
+    require_columns(path, header.names, wanted)
+    with open(path, "rb") as raw:
+        stream = unpacked(raw, str(path), csv_format)
+        stream.seek(header.end)
+        first, separator = 1 + header.lines, csv_format.separator
+        for block in iter_blocks(
+            stream, str(path), header.end, None, first, _BLOCK_BYTES, separator
+        ):
+            yield _read_block(block, header.names, wanted, csv_format)
+
+
+def _read_block(
+    block: Block, names: tuple[str, ...], wanted: Wanted, csv_format: CsvFormat
+) -> Rows:
+    cells, records, right, bad = parse_records(block, names, csv_format)
+    faults: dict[int, Fault] = {}
+    columns = {}
+    for name, array in cells.items():
+        columns[name], found = convert(array, "text")
+        for index, (reason, message) in found.items():
+            faults.setdefault(index, Fault(reason, f"{name}: {message}"))
+    blank = np.all([array.is_null() for array in cells.values()], axis=0)
+    filled = {n: without_spelled(a, spellings_of(csv_format, n)) for n, a in columns.items()}
+    features = sort_out(filled, wanted, faults, partial(convert_cells, csv_format=csv_format))
+    features = {n: without_spelled(a, spellings_of(csv_format, n)) for n, a in features.items()}
+    for index in np.flatnonzero(blank):
+        faults.pop(int(index), None)
+    for index, fault in faults.items():
+        record = int(right[index])
+        row = {name: text or None for name, text in records.by_name(record, names).items()}
+        bad.append(BadRow(records.line(record), fault, row))
+    good = ~blank
+    good[list(faults)] = False
+    keep = pa.array(good)
+    source = pa.RecordBatch.from_arrays(list(columns.values()), list(columns)).filter(keep)
+    return Rows(
+        source,
+        {name: array.filter(keep) for name, array in features.items()},
+        bad=sorted([*bad, *unclosed_rows(block)], key=lambda row: row.line),
+        blank=int(blank.sum()) + records.blank,
+    )

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.reading import rows_csv
+from data.reading import rows_file
 from data.reading import values as row_values
 from data.reading.pieces import plan_file, read_piece
 from data.reading.rows import Wanted
@@ -101,7 +101,7 @@ def test_the_quarantined_row_is_readable(tmp_path):
 def test_lines_and_order_hold_across_blocks_and_equal_pythons_csv_module(
     tmp_path, monkeypatch, block
 ):
-    monkeypatch.setattr(rows_csv, "_BLOCK_BYTES", block)
+    monkeypatch.setattr(rows_file, "_BLOCK_BYTES", block)
     generator = np.random.default_rng(5)
     text, expected_good, expected_bad, line = io.StringIO(), [], [], 2
     text.write("fare,hour,company\n")
@@ -132,7 +132,7 @@ def test_a_large_cell_is_read_and_what_an_open_quote_takes_in_is_no_row(tmp_path
     cell = "x" * 10_000_000
     good, bad, _ = read(tmp_path / "t.csv", f"fare,hour,company\n1,2,{cell}\n3,4,y\n".encode())
     assert [len(row[2]) for row in good] == [10_000_000, 1] and bad == []
-    monkeypatch.setattr(rows_csv, "_BLOCK_BYTES", 1000)
+    monkeypatch.setattr(rows_file, "_BLOCK_BYTES", 1000)
     rest = "5,6,z\n" * 500
     # As in training: which lines behind it are rows, nobody can know.
     good, bad, _ = read(tmp_path / "t.csv", f'fare,hour,company\n1,2,a\n1,2,"open\n{rest}'.encode())
