@@ -1,6 +1,6 @@
 """Breaks lines of a CSV file in the ways that real files are broken.
 
-The reasons are named as `data.reading.values` and `data.reading.rows_csv` name them. Must not
+The reasons are named as `data.reading.values` and `data.reading.rows_file` name them. Must not
 import TFX.
 """
 

@@ -2,7 +2,7 @@
 
 Arrow parses and converts a block in one go where nothing is wrong with it. Where something is, the
 cells are read as bytes and converted column by column, which finds the ones at fault; both ways
-give the same values. Called by `data.reading.pieces` and `data.reading.rows_csv`.
+give the same values. Called by `data.reading.pieces` and `data.reading.rows_file`.
 """
 
 import csv
