@@ -193,7 +193,7 @@ def test_with_nothing_to_compare_no_row_is_read(pipeline):
     _, content = pipeline.compare(examples)
     assert "previous" not in content
     pipeline.run(pipeline.examples("second", trips(2, rows=10)))
-    with pytest.raises(DataError, match="damaged behind record 0"):
+    with pytest.raises(DataError, match="damaged behind 0 unpacked bytes"):
         pipeline.compare(examples)
 
 
