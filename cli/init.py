@@ -170,11 +170,11 @@ def _draw(console, proposal: "Proposal", differences: Sequence[str] | None) -> N
         f"{profile.rows:,} rows; leaks were looked for in {profile.sampled:,} of them",
         f"task: {profile.target.task}, of {profile.target.column} ({profile.target.why})",
     ]
-    config = f"--config {asked.settings_path}"
     if differences is None:
         lines += [
             f"wrote {asked.settings_path} and {asked.schema_path}",
-            f"Next: fareline run {config} --workspace {asked.pipeline}-workspace",
+            f"Next: fareline run --config {asked.settings_path} "
+            f"--workspace {asked.pipeline}-workspace",
         ]
     elif differences:
         lines += [f"{asked.settings_path} is there and stays; what would differ:", *differences]

@@ -88,8 +88,13 @@ def _prepare(
     """Compiles; refuses what is an example still, unless nothing is sent anyway."""
     from runners.platforms.registry import PLATFORMS
     from runners.submit.compilation import require_section
-    from runners.submit.submission import compile_submission, require_no_examples
+    from runners.submit.submission import (
+        compile_submission,
+        require_no_examples,
+        require_request,
+    )
 
+    require_request(settings, name, job_id, schedule)
     if dry_run:
         warn_of_examples(settings, name)
     else:

@@ -70,13 +70,31 @@ def compile_submission(
     Raises:
         UserMistake: It cannot be sent as it is.
     """
+    section = require_request(settings, runner, job_id, scheduled)
+    compiled = compile_quietly(settings, runner)
+    return prepare(settings, section, compiled, job_id, scheduled)
+
+
+def require_request(
+    settings: Settings, runner: RunnerName, job_id: str | None, scheduled: bool
+) -> Cluster:
+    """Looks at what was asked for on the command line; returns the section of the runner.
+
+    Args:
+        settings: Of the pipeline.
+        runner: For which kind of cluster.
+        job_id: As given by the user, or None.
+        scheduled: Whether the job is to run by the schedule of the section, and not now.
+
+    Raises:
+        UserMistake: The section is not there, or has no schedule, or the id is illegal.
+    """
     section = require_section(settings, runner)
     if job_id is not None:
         require_job_id(job_id)
     if scheduled:
         require_schedule(runner, section)
-    compiled = compile_quietly(settings, runner)
-    return prepare(settings, section, compiled, job_id, scheduled)
+    return section
 
 
 def require_no_examples(settings: Settings, runner: RunnerName) -> None:

@@ -43,10 +43,15 @@ WHERE_GIVEN = {
     ("pipeline.rules.bigquery", "--set"): "run, check, compile, submit",
     ("pipeline.settings.blame", "--set"): "after --set was given",
     ("pipeline.settings.load", "--set"): "after --set was given",
+    ("report.run.sections.record", "--no-cache"): "what the run was told",
+    ("runners.platforms.errors", "--dry-run"): "submit",
+    ("runners.platforms.errors", "--job-id"): "submit",
     ("runners.publishing.live_model", "--model-dir"): "predict and serve",
     ("runners.publishing.reproduction", "--config"): "of the run that it starts",
     ("runners.publishing.reproduction", "--set"): "of the run that it starts",
     ("runners.stores", "--store"): "after --store was given",
+    ("runners.submit.submission", "--job-id"): "after submit --job-id was given",
+    ("runners.submit.submission", "--schedule"): "after submit --schedule was given",
     ("runners.workspace", "--workspace"): "commands with a workspace",
 }
 
