@@ -181,7 +181,7 @@ def test_a_distribution_over_ours_is_named(installed, name):
     (installed / name / "__init__.py").write_text("" if name == "fareline" else "import missing_1")
     program = f"""
 import importlib, sys
-from fareline import __version__, start
+from fareline import start
 sys.argv[1:] = ["version"]
 start._start(lambda: importlib.import_module("{name}").__version__)
 """

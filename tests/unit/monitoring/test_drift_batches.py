@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from monitoring.drift.compare import LABEL
-from tests import drift_batches as drift
+from tests.tables import drift_batches as drift
 
 
 @pytest.fixture(scope="module")
