@@ -15,12 +15,12 @@ import pydantic
 import yaml
 
 from fareline.errors import SettingsError
+from fareline.yaml_text import RepeatedKey, load_yaml
 from lineage.store.address import without_password
 from lineage.text.harmless import plain
 from pipeline.settings.blame import headed_by, is_within
 from pipeline.settings.data import SOURCE_KINDS
 from pipeline.settings.settings import DEFAULT_PATH, Settings
-from pipeline.settings.yaml_text import RepeatedKey, load_yaml
 from schema.curated import is_packaged_name
 
 PATH_SETTINGS = (

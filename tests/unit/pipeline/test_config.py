@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from fareline.errors import SettingsError
+from fareline.yaml_text import load_yaml
 from pipeline.rules.settings import require_sound_settings
 from pipeline.settings.load import load_settings
 from pipeline.settings.settings import DEFAULT_PATH, Settings
-from pipeline.settings.yaml_text import load_yaml
 from schema.curated import column_types, columns_in_environment, load_schema, schema_path
 from tests.told import without_origin
 
