@@ -1,5 +1,6 @@
 """`fareline init`: settings and a schema for a table of your own."""
 
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -131,6 +132,7 @@ def _content(proposal: "Proposal", differences: Sequence[str] | None) -> dict[st
     return {
         "name": asked.pipeline,
         "rows": profile.rows,
+        "unreadable_rows": profile.table.bad,
         "label": profile.target.column,
         "task": profile.target.task,
         "values": list(profile.target.values),
@@ -166,14 +168,20 @@ def _draw(console, proposal: "Proposal", differences: Sequence[str] | None) -> N
         )
         table.add_row(*map(one_line, cells))
     console.print(table)
-    lines = [
+    lines = []
+    if bad := profile.table.bad:
+        lines.append(
+            f"{bad:,} more rows cannot be read, {bad / (profile.rows + bad):.2%} of all: "
+            "a run stops where that is more than `data.max_bad_share`"
+        )
+    lines += [
         f"{profile.rows:,} rows; leaks were looked for in {profile.sampled:,} of them",
         f"task: {profile.target.task}, of {profile.target.column} ({profile.target.why})",
     ]
     if differences is None:
         lines += [
             f"wrote {asked.settings_path} and {asked.schema_path}",
-            f"Next: fareline run --config {asked.settings_path} "
+            f"Next: fareline run --config {shlex.quote(str(asked.settings_path))} "
             f"--workspace {asked.pipeline}-workspace",
         ]
     elif differences:

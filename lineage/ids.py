@@ -195,7 +195,7 @@ def _near(graph: Graph, text: str) -> list[str]:
         names = difflib.get_close_matches(node, sorted(nodes), 1) or sorted(nodes)[:1]
         return [f"{name}@{run_id}" for run_id in run_ids for name in names]
     # The name of a node or a type alone: with what makes it an id.
-    ids = dict.fromkeys([*runs, *graph.places.pipelines()], "")
+    ids = dict.fromkeys([LATEST, LIVE, *runs, *graph.places.pipelines()], "")
     for execution in graph.executions_of_run(runs[-1]) if runs else ():
         ids[execution.place.node] = f"@{LATEST}"
     close = difflib.get_close_matches(text, [*ids, *graph.artifact_types()], _SHOWN, 0.5)

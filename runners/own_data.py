@@ -117,6 +117,10 @@ def read_asked(asked: Asked) -> tuple[Table, list[Facts]]:
 
 
 def _place(data: str) -> Path:
+    if "://" in data:
+        raise UserMistake.explain(
+            data, "is an address", "expected a file or folder of this machine", "copy it here first"
+        )
     path = os.path.expanduser(data)
     return Path(os.path.abspath(path) if has_span(path) else path)
 

@@ -136,6 +136,25 @@ def column_types(schema: schema_pb2.Schema) -> dict[str, str]:
     return types
 
 
+def column_values(schema: schema_pb2.Schema) -> dict[str, tuple[str, ...]]:
+    """Column to the only texts that it may hold; columns that may hold others are not there.
+
+    Args:
+        schema: The contract.
+    """
+    shared = {domain.name: domain for domain in schema.string_domain}
+    values = {}
+    for feature in schema.feature:
+        named = shared.get(feature.domain) if feature.HasField("domain") else None
+        domain = feature.string_domain if feature.HasField("string_domain") else named
+        if domain is None or not domain.value:
+            continue
+        limits = feature.distribution_constraints
+        if not limits.HasField("min_domain_mass") or limits.min_domain_mass >= 1:
+            values[feature.name] = tuple(domain.value)
+    return values
+
+
 def column_kinds(schema: schema_pb2.Schema) -> dict[str, str]:
     """Column to what a tf.Example holds of it: `'int'`, `'float'` or `'string'`.
 

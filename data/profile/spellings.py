@@ -76,7 +76,7 @@ def spelled_numbers(values: np.ndarray, counts: np.ndarray) -> list[float]:
     """
     found: list[float] = []
     rows = counts.sum()
-    while len(values) > 5:
+    while len(values) > 2:
         low, high = (values[0], counts[0]), (values[-1], counts[-1])
         if _stands_apart(*low, values[1:], rows):
             found.append(float(values[0]))
@@ -96,4 +96,7 @@ def _stands_apart(value: float, count: int, others: np.ndarray, rows: int) -> bo
     if value in (-1, -9):
         return low >= 0 and len(others) > 20 and count > 5 * rows / len(others)
     gap = low - value if value < low else value - high
-    return gap > 0.5 * max(high - low, 1.0) and count > 2 * rows / len(others)
+    spread = max(high - low, 1.0)
+    if abs(value) >= 999 and gap > 10 * spread:
+        return True  # too far to be one of them, however few values there are
+    return len(others) >= 5 and gap > 0.5 * spread and count > 2 * rows / len(others)

@@ -14,6 +14,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from data.profile.dialect import find_csv_format
+from data.profile.no_table import require_table
 from data.reading import columnar
 from data.reading.csv_blocks import Header, read_header, unpacked
 from data.reading.csv_header import CsvFormat
@@ -39,7 +40,7 @@ class Table:
         csv_format: How the CSV files are written; None: it is no CSV.
         types: Of a typed file: what it says its columns are.
         files: That were read.
-        bad: Rows that have not as many cells as the header.
+        bad: Rows beside them that cannot be read: of CSV, with more or fewer cells than the header.
     """
 
     columns: Mapping[str, pa.ChunkedArray]
@@ -79,6 +80,9 @@ def read_answer(query: LocalQuery) -> Table:
 
 
 def _read_csv(files: Sequence[Path]) -> Table:
+    for file in files:
+        if not file.name.endswith(".gz"):
+            require_table(file)
     csv_format = find_csv_format(files[0])
     tables, bad = [], [0]
     for file in files:

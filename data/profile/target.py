@@ -85,9 +85,10 @@ def find_target(facts: Facts) -> Target:
         DataError: Nothing can be predicted of it.
     """
     if facts.array is None or facts.distinct < 2:
+        values = "one value" if facts.distinct == 1 else "no value"
         raise DataError.explain(
             f"column {facts.name!r}, the label",
-            f"holds {'one value' if facts.distinct == 1 else 'no value'} in {facts.rows:,} rows",
+            f"holds {values} in {facts.rows:,} row{'s' * (facts.rows != 1)}",
             "expected at least two values to tell apart",
             "name another column with --label",
         )

@@ -16,7 +16,7 @@ _TIMES = re.compile(
     rf"({_YEAR}[-/.](0?\d|1[0-2])[-/.](0?\d|[12]\d|3[01])|{_DAY}\.{_MONTH}\.{_YEAR}|"
     rf"{_DAY}[/-]{_MONTH}[/-]{_YEAR}|{_MONTH}[/-]{_DAY}[/-]{_YEAR}|"
     rf"{_DAY}[-. ]{_NAMED}[-, ]+{_YEAR}|{_NAMED} {_DAY},? {_YEAR}|{_YEAR}-{_TWO_MONTH}|"
-    rf"{_TWO_DAY}[./-]{_TWO_MONTH}[./-]\d\d|{_TWO_MONTH}/{_TWO_DAY}/\d\d){_CLOCK}",
+    rf"{_TWO_DAY}[.-]{_TWO_MONTH}[.-]\d\d|{_DAY}/{_MONTH}/\d\d|{_MONTH}/{_DAY}/\d\d){_CLOCK}",
     re.IGNORECASE,
 )
 

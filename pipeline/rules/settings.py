@@ -42,11 +42,15 @@ def check_settings(settings: Settings) -> None:
         return
     contract = load_schema(schema_path(settings.schema_, settings.path.parent))
     types = column_types(contract)
-    require_sound_settings(settings, types, columns_in_environment(contract, "SERVING"))
+    serving_columns = columns_in_environment(contract, "SERVING")
+    require_sound_settings(settings, types, serving_columns, curated.column_values(contract))
 
 
 def require_sound_settings(
-    settings: Settings, types: Mapping[str, str], serving_columns: Collection[str]
+    settings: Settings,
+    types: Mapping[str, str],
+    serving_columns: Collection[str],
+    values: Mapping[str, Collection[str]] | None = None,
 ) -> None:
     """Applies every rule about settings and schema.
 
@@ -54,6 +58,7 @@ def require_sound_settings(
         settings: Valid in themselves.
         types: Column to `int`, `float` or `bytes`, as the schema says.
         serving_columns: Columns that the schema expects in the SERVING environment.
+        values: Column to the only texts that the schema allows, where it names them.
 
     Raises:
         SettingsError: With one line per problem.
@@ -62,6 +67,7 @@ def require_sound_settings(
         *find_impossible_names(settings),
         *find_unknown_columns(settings, types),
         *find_unfit_types(settings, types),
+        *find_unknown_label_values(settings, values or {}),
         *find_label_leaks(settings),
         *find_spans_without_pattern(settings),
         *find_uses_of_dropped_columns(settings),
@@ -183,6 +189,24 @@ def _label_uses(settings: Settings) -> list[tuple[str, str, tuple[str, ...]]]:
         (where, label.column, ("bytes",) if isinstance(value, str) else ("int",))
         for where, value in values[:1]  # they are all of one kind
     ]
+
+
+def find_unknown_label_values(
+    settings: Settings, values: Mapping[str, Collection[str]]
+) -> Iterator[str]:
+    """A value of the label that the schema does not allow is one that no row has."""
+    column = settings.label.column
+    if column not in values:
+        return
+    known = values[column]
+    for where, value in settings.label.values():
+        if isinstance(value, str) and value not in known:
+            near = difflib.get_close_matches(value, known, n=1)
+            hint = f"did you mean {near[0]}" if near else "correct the value, or the schema"
+            yield (
+                f"{where}: found {value!r}, which the schema does not allow in {column}; expected "
+                f"one of {', '.join(known)}. Hint: {hint}."
+            )
 
 
 def find_label_leaks(settings: Settings) -> Iterator[str]:

@@ -15,6 +15,7 @@ import pydantic
 import yaml
 
 from fareline.errors import SettingsError
+from fareline.yaml_text import RepeatedKey, load_yaml
 from lineage.store.address import without_password
 from lineage.text.harmless import plain
 from pipeline.settings.blame import headed_by, is_within
@@ -116,11 +117,13 @@ def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 def _read_yaml(path: Path) -> dict[str, Any]:
     hint = "copy pipeline/configs/taxi.yaml and change that"
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = load_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError.explain(
             str(path), f"cannot be read ({error.strerror})", "expected a settings file", hint
         ) from error
+    except RepeatedKey as error:
+        raise _repeated(str(path), error, f" in line {error.problem_mark.line + 1}") from error
     except _NOT_YAML as error:
         mark = getattr(error, "problem_mark", None)
         said = str(error).partition("\n")[0] or type(error).__name__
@@ -130,6 +133,12 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         found = "the file is empty" if values is None else f"found {_name_kind(values)}"
         raise SettingsError.explain(str(path), found, "expected sections of settings", hint)
     return values
+
+
+def _repeated(where: str, error: RepeatedKey, place: str = "") -> SettingsError:
+    return SettingsError.explain(
+        where, f"found {error.problem}{place}", "expected each setting once", "join the two"
+    )
 
 
 def _apply_override(values: dict[str, Any], override: str) -> None:
@@ -143,7 +152,9 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
             "write for example --set training.steps=50",
         )
     try:
-        value = yaml.safe_load(text)
+        value = load_yaml(text)
+    except RepeatedKey as error:
+        raise _repeated(where, error) from error
     except _NOT_YAML as error:
         raise SettingsError.explain(
             where, f"found {text!r}", "expected a YAML value", "quote the value"

@@ -248,6 +248,49 @@ def test_a_mistake_is_one_line(tmp_path, columns, options, said):
     assert [file.name for file in tmp_path.iterdir()] == ["t.csv"]
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("t.json", b'[{"a": 1, "y": 0}]', "is a JSON document; expected a CSV file"),
+        ("t.xlsx", b"PK\x03\x04...", "is a spreadsheet or a zip file"),
+        ("t.csv", b"PK\x03\x04...", "is a spreadsheet or a zip file"),
+        ("t.xls", b"\xd0\xcf\x11\xe0...", "is a spreadsheet;"),
+        ("t.csv", b"\x1f\x8b\x08...", "is a packed file; expected a CSV file. Hint: name it"),
+        ("t.csv.zst", b"\x28\xb5\x2f\xfd...", "is a packed file"),
+        ("t.csv", b"PAR1...", "is a Parquet file; expected a CSV file. Hint: name it with"),
+        ("t.db", b"SQLite format 3\0...", "is an SQLite database"),
+    ],
+)
+def test_a_file_of_another_kind_is_told(tmp_path, name, content, said):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserMistake) as caught:
+        init(tmp_path, name, "--label", "y")
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("address", ["gs://bucket/t.csv", "https://example.org/t.csv"])
+def test_an_address_is_no_file(tmp_path, address):
+    with pytest.raises(UserMistake, match=f"{address}: is an address; expected a file or folder"):
+        init(tmp_path, address, "--label", "y")
+
+
+def test_rows_that_cannot_be_read_are_told(tmp_path, monkeypatch):
+    (tmp_path / "t.csv").write_text("a,y\n" + "1.5,0\n2.5,1\n1.5,1\n2.5,0\n" * 10 + "1\n1,2,3\n")
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["init", "t.csv", "--label", "y", "--output", str(tmp_path)])
+    assert "2 more rows cannot be read, 4.76% of all: a run stops where" in done.output
+    answer = init(tmp_path, "t.csv", "--label", "y")
+    assert (answer["rows"], answer["unreadable_rows"]) == (40, 2)
+
+
+def test_what_to_type_next_quotes_a_folder(tmp_path, monkeypatch):
+    _write(tmp_path, a=np.arange(40) * 1.5, y=[0, 1] * 20)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my dir").mkdir()
+    done = CliRunner().invoke(app, ["init", "t.csv", "--label", "y", "--output", "my dir"])
+    assert "Next: fareline run --config 'my dir/t.yaml' --workspace t-workspace\n" in done.output
+
+
 def test_a_query_over_files(answers, tmp_path):
     shutil.copy(answers["fraud"][0] / "fraud.parquet", tmp_path)
     answer = init(

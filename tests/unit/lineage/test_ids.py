@@ -74,6 +74,8 @@ def mistake(find, graph, text):
         ("Trianer@run", f"did you mean Trainer@{RUN_1}"),
         ("Trainer@nun-20260101", f"did you mean Trainer@{RUN_1}"),
         ("texi", "did you mean taxi"),
+        ("lates", "did you mean latest"),
+        ("liv", "did you mean live"),
         ("Trainer", "did you mean Trainer@latest"),
         ("trainr@latest", "did you mean Trainer@"),
         ("models", "did you mean Model:2"),

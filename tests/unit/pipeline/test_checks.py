@@ -11,13 +11,20 @@ from pipeline.rules.settings import (
     find_spans_without_pattern,
     find_unfit_types,
     find_unknown_columns,
+    find_unknown_label_values,
     require_no_label_leak,
     require_sound_settings,
     required_columns,
 )
 from pipeline.settings.load import load_settings
 from pipeline.settings.settings import DEFAULT_PATH
-from schema.curated import column_types, columns_in_environment, load_schema, schema_path
+from schema.curated import (
+    column_types,
+    column_values,
+    columns_in_environment,
+    load_schema,
+    schema_path,
+)
 from tests.told import without_origin
 
 TYPES = {"fare": "float", "miles": "float", "hour": "int", "company": "bytes", "tips": "float"}
@@ -173,6 +180,52 @@ def test_the_values_of_a_label_are_of_the_columns_type(task, label, line):
     assert list(find_unfit_types(changed, TYPES)) == [
         f"{line}Hint: name values as the column holds them, or another column."
     ]
+
+
+# Rule: the values of a label are such as the schema allows.
+
+
+@pytest.mark.parametrize(
+    ("task", "label", "values", "lines"),
+    [
+        ("binary", "{column: company, positive: yess}", ["no", "yes"],
+         ["label.positive: found 'yess', which the schema does not allow in company; expected one "
+          "of no, yes. Hint: did you mean yes."]),
+        ("binary", "{column: company, positive: 'yes', negative: q}", ["no", "yes"],
+         ["label.negative: found 'q', which the schema does not allow in company; expected one "
+          "of no, yes. Hint: correct the value, or the schema."]),
+        ("multiclass", "{column: company, classes: [a, B]}", ["a", "b"],
+         ["label.classes.1: found 'B', which the schema does not allow in company; expected one "
+          "of a, b. Hint: correct the value, or the schema."]),
+        ("multiclass", "{column: company, classes: [a, b]}", ["a", "b", "c"], []),
+        ("binary", "{column: company, positive: x}", None, []),  # the schema names no values
+        ("binary", "{column: hour, positive: 1}", ["no"], []),
+    ],
+)  # fmt: skip
+def test_the_values_of_a_label_are_such_as_the_schema_allows(task, label, values, lines):
+    changed = settings(f"task={task}", f"label={label}", numeric="{miles: {}}")
+    known = {} if values is None else {"company": values}
+    assert list(find_unknown_label_values(changed, known)) == lines
+
+
+@pytest.mark.parametrize(
+    ("feature", "values"),
+    [
+        ('string_domain {value: "a" value: "b"}', ("a", "b")),
+        ('domain: "shared"', ("s",)),
+        ('string_domain {value: "a"} distribution_constraints {min_domain_mass: 1}', ("a",)),
+        ('string_domain {value: "a"} distribution_constraints {min_domain_mass: 0.9}', None),
+        ("string_domain {}", None),
+        ('domain: "none"', None),
+        ("", None),
+    ],
+)
+def test_the_only_values_of_a_column(tmp_path, feature, values):
+    path = tmp_path / "schema.pbtxt"
+    path.write_text(
+        f'string_domain {{name: "shared" value: "s"}} feature {{name: "x" type: BYTES {feature}}}'
+    )
+    assert column_values(load_schema(path)).get("x") == values
 
 
 # Rule: the column that makes the label is no feature.

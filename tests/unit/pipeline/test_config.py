@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from fareline.errors import SettingsError
+from fareline.yaml_text import load_yaml
 from pipeline.rules.settings import require_sound_settings
 from pipeline.settings.load import load_settings
 from pipeline.settings.settings import DEFAULT_PATH, Settings
@@ -419,7 +420,7 @@ def test_a_store_that_runs_cannot_have(uri, line):
 def test_a_key_that_is_no_text_with_a_list_behind_it():
     with pytest.raises(SettingsError) as caught:
         load_settings(DEFAULT_PATH, ["evaluation.slice_thresholds={no: []}"])
-    where = f"{DEFAULT_PATH}: evaluation.slice_thresholds.0"
+    where = "--set evaluation.slice_thresholds: evaluation.slice_thresholds.0"
     assert str(caught.value).splitlines() == [
         f"{where}: found []; {SECTION}.",
         f"{where}.[key]: found False; expected a text.",
@@ -503,6 +504,32 @@ def test_a_missing_end_of_a_range(tmp_path):
 )
 def test_a_file_that_is_no_settings_file(tmp_path, content, found, expected):
     assert refusal(write(tmp_path, content)) == f"FILE: {found}; {expected}. {COPY}."
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ("name: a\nname: b\n", "'name' again in line 2"),
+        ("features:\n  numeric: {a: {}}\n  numeric: {b: {}}\n", "'numeric' again in line 3"),
+        ("features: {numeric: {a: {}, b: {}, a: {}}}\n", "'a' again in line 1"),
+        ('name: a\n"name": b\n', "'name' again in line 2"),
+        ("data:\n- {a: 1, a: 2}\n", "'a' again in line 2"),
+    ],
+)
+def test_a_key_that_stands_twice(tmp_path, content, found):
+    said = f"FILE: found {found}; expected each setting once. Hint: join the two."
+    assert refusal(write(tmp_path, content)) == said
+
+
+def test_a_key_that_stands_twice_in_a_set():
+    with pytest.raises(SettingsError, match="--set training.*: found 'steps' again; expected each"):
+        load_settings(overrides=["training={steps: 1, steps: 2}"])
+
+
+def test_a_merge_may_repeat_what_it_brings():
+    assert load_yaml("a: &a {x: 1, y: 1}\nb: {<<: *a, x: 2}\nc: {<<: *a, x: 3}\nd: *a") == {
+        "a": {"x": 1, "y": 1}, "b": {"x": 2, "y": 1}, "c": {"x": 3, "y": 1}, "d": {"x": 1, "y": 1}
+    }  # fmt: skip
 
 
 def test_a_key_that_is_no_text(tmp_path):

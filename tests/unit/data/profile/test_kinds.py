@@ -79,6 +79,12 @@ def test_columns_of_a_family_are_measurements():
         ([-1, *range(90)], ["-1"]),
         ([-1, *range(-5, 90)], []),
         ([0, *range(1, 90)], []),
+        ([-999, 1, 2, 3], ["-999"]),  # too far to be one of few
+        ([9999, 0, 1], ["9999"]),
+        ([99, 1, 2, 3], []),  # may be one of the answers
+        ([-9, 1, 2, 3], []),
+        ([999, 500, 700], []),
+        ([-999, 5], []),
     ],
 )
 def test_numbers_that_spell_missing_stand_apart_and_are_frequent(values, spelled):
@@ -195,5 +201,6 @@ def test_dialects(tmp_path, separator, encoding):
 
 def test_times_are_told_from_numbers():
     days = ["2024-01-31", "31.01.24", "01/31/24", "Jan 5, 2024", "31/12/2024 10:05", "2024-01"]
+    days += ["1/2/24", "12/5/24", "31/1/24 9:05"]
     assert share_of_times(days) == 1
     assert share_of_times(["1.2.34", "12-2024", "2024", "99.99.99", "2024-13-01"]) == 0
