@@ -9,6 +9,7 @@ import signal
 import sys
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.servers import PACKAGES, SERVERS
 
@@ -20,6 +21,12 @@ pytest_plugins = [
 # A shell that starts the tests in the background has them ignore interrupts, and so would every
 # command that they start; several are about to be interrupted.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long an example takes is that of a machine that others use, too.
+settings.register_profile(
+    "unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
+settings.load_profile("unhurried")
 
 # Every Beam executor of TFX hands sys.argv to absl, which takes pytest's -v for its own. Pytest has
 # read its arguments by now.
