@@ -93,13 +93,15 @@ def _environment() -> jinja2.Environment:
 
 
 def number(value: Any) -> str:
-    """A number with four digits that count; whole ones whole, with commas."""
+    """A number with four digits that count or all before the point; whole ones with commas."""
     if value is None:
         return _NOTHING
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         value = int(value)
     if isinstance(value, int):
         return f"{value:,}"
+    if abs(value) >= 1e6:
+        return f"{value:,.0f}"
     return f"{value:,.4g}" if isinstance(value, float) and abs(value) < 1e4 else f"{value:,.1f}"
 
 

@@ -36,7 +36,7 @@ def column_stats(feature: Any, dataset: Any) -> ColumnStats:
         "missing": missing_share(feature, rows),
         "count": int(stats.common_stats.tot_num_values or stats.common_stats.num_non_missing),
     }
-    if kind == "num_stats":
+    if kind == "num_stats" and common["missing"] < 1:  # without a value TFDV has 0 for all figures
         return _numbers(stats, rows, common)
     if kind == "string_stats":
         return _texts(stats, common)

@@ -142,12 +142,13 @@ def test_json_in_a_script_cannot_end_it():
 
 
 def test_numbers_and_values_in_words():
-    assert [number(v) for v in (None, 3, 1234567, 0.123456, 12345.678, 2.0)] == [
+    assert [number(v) for v in (None, 3, 1234567, 0.123456, 12345.678, 1e9 + 0.5, 2.0)] == [
         "\N{EN DASH}",
         "3",
         "1,234,567",
         "0.1235",
         "12,345.7",
+        "1,000,000,000",
         "2",
     ]
     assert value_in_words("ab" * 32) == "abababababab…"
