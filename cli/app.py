@@ -48,18 +48,22 @@ app = App(
 )
 
 
-@app.callback(invoke_without_command=True)
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        version.version()
+        raise typer.Exit
+
+
+@app.callback()
 def _global_options(
     debug: Annotated[
         bool, typer.Option("--debug", help="Show tracebacks; anywhere in the line.")
     ] = False,
     shows_version: Annotated[
-        bool, typer.Option(VERSION, help="Print the version.", is_eager=True)
+        bool,
+        typer.Option(VERSION, help="Print the version.", is_eager=True, callback=_show_version),
     ] = False,
 ) -> None:
-    if shows_version:
-        version.version()
-        raise typer.Exit
     _Debug.on = debug
     # Before it is imported: ML Metadata announces every connection to PostgreSQL on stderr.
     os.environ.setdefault("GLOG_minloglevel", "2")

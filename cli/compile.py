@@ -1,15 +1,17 @@
 """`fareline compile`: the spec for a cluster."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cli.answer import answer
 from cli.options import ConfigOption, JsonOption, RunnerArgument, SetOption, output_option
 from cli.views.clusters import require_runner, warn_of_examples
 from fareline.errors import SettingsError
 from fareline.files import require_place, write_text
-from pipeline.settings.runners import RunnerName
 from runners.submit.quietly import compile_quietly
+
+if TYPE_CHECKING:
+    from pipeline.settings.runners import RunnerName
 
 
 def compile_(
@@ -46,7 +48,7 @@ def compile_(
     answer(as_json, content, f"{path}: {settings.name} for {name}, {len(compiled.text):,} bytes")
 
 
-def require_suffix(path: Path, runner: RunnerName) -> None:
+def require_suffix(path: Path, runner: "RunnerName") -> None:
     """Refuses a name that says another format than the file would have.
 
     Raises:

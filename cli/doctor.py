@@ -16,7 +16,6 @@ from rich.table import Table
 
 from cli.answer import answer
 from cli.options import JsonOption
-from runners.provenance import STACKS
 
 PACKAGES = (
     "tfx",
@@ -83,6 +82,8 @@ def examine(folder: Path | None = None) -> Report:
     Args:
         folder: Whose disk is looked at; the current one by default.
     """
+    from runners.provenance import STACKS
+
     tfx_version = _version("tfx") or ""
     stack = STACKS.get(".".join(tfx_version.split(".")[:2]), "unknown")
     findings = [

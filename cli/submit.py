@@ -88,18 +88,10 @@ def _prepare(
     """Compiles; refuses what is an example still, unless nothing is sent anyway."""
     from runners.platforms.registry import PLATFORMS
     from runners.submit.compilation import require_section
-    from runners.submit.submission import (
-        compile_submission,
-        require_no_examples,
-        require_request,
-    )
+    from runners.submit.submission import compile_submission, require_no_examples
 
-    require_request(settings, name, job_id, schedule)
-    if dry_run:
-        warn_of_examples(settings, name)
-    else:
-        require_no_examples(settings, name)
-    submission = compile_submission(settings, name, job_id, schedule)
+    look = warn_of_examples if dry_run else require_no_examples
+    submission = compile_submission(settings, name, job_id, schedule, look)
     return PLATFORMS[name].connect(require_section(settings, name)), submission
 
 

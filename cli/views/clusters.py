@@ -1,17 +1,23 @@
 """What `compile`, `check` and `submit` share: the runner's name, and examples in the settings."""
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from fareline.errors import SettingsError
-from pipeline.settings.runners import RUNNER_NAMES, RunnerName
+
+if TYPE_CHECKING:
+    from pipeline.settings.runners import RunnerName
 
 
-def require_runner(runner: str, command: str) -> RunnerName:
+def require_runner(runner: str, command: str) -> "RunnerName":
     """Returns the name of a runner.
 
     Raises:
         SettingsError: It is none.
     """
+    from pipeline.settings.runners import RUNNER_NAMES
+
     for name in RUNNER_NAMES:
         if runner == name:
             return name
@@ -23,7 +29,7 @@ def require_runner(runner: str, command: str) -> RunnerName:
     )
 
 
-def warn_of_examples(settings, runner: RunnerName) -> list[tuple[str, str]]:
+def warn_of_examples(settings, runner: "RunnerName") -> list[tuple[str, str]]:
     """Names the settings that are examples still, in one line on stderr; returns them.
 
     `submit` refuses them.

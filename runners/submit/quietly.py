@@ -4,14 +4,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fareline.scratch import scratch_folder
-from pipeline.settings.runners import RunnerName
 
 if TYPE_CHECKING:
+    from pipeline.settings.runners import RunnerName
     from pipeline.settings.settings import Settings
     from runners.submit.compilation import CompiledSpec
 
 
-def compile_quietly(settings: "Settings", runner: RunnerName) -> "CompiledSpec":
+def compile_quietly(settings: "Settings", runner: "RunnerName") -> "CompiledSpec":
     """Compiles; what TFX tells on stderr while it is imported is left out."""
     from runners.progress import output_to
     from runners.submit.compilation import compile_spec

@@ -7,7 +7,7 @@ import dataclasses
 import datetime
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import yaml
@@ -57,7 +57,11 @@ class Submission:
 
 
 def compile_submission(
-    settings: Settings, runner: RunnerName, job_id: str | None = None, scheduled: bool = False
+    settings: Settings,
+    runner: RunnerName,
+    job_id: str | None = None,
+    scheduled: bool = False,
+    look_at_examples: Callable[[Settings, RunnerName], object] | None = None,
 ) -> Submission:
     """Checks and compiles everything that `submit` would send; imports TFX.
 
@@ -66,35 +70,20 @@ def compile_submission(
         runner: For which kind of cluster.
         job_id: As given by the user, or None.
         scheduled: Whether the job is to run by the schedule of the section, and not now.
+        look_at_examples: What refuses, or tells, settings that are examples still.
 
     Raises:
         UserMistake: It cannot be sent as it is.
-    """
-    section = require_request(settings, runner, job_id, scheduled)
-    compiled = compile_quietly(settings, runner)
-    return prepare(settings, section, compiled, job_id, scheduled)
-
-
-def require_request(
-    settings: Settings, runner: RunnerName, job_id: str | None, scheduled: bool
-) -> Cluster:
-    """Looks at what was asked for on the command line; returns the section of the runner.
-
-    Args:
-        settings: Of the pipeline.
-        runner: For which kind of cluster.
-        job_id: As given by the user, or None.
-        scheduled: Whether the job is to run by the schedule of the section, and not now.
-
-    Raises:
-        UserMistake: The section is not there, or has no schedule, or the id is illegal.
     """
     section = require_section(settings, runner)
     if job_id is not None:
         require_job_id(job_id)
     if scheduled:
         require_schedule(runner, section)
-    return section
+    if look_at_examples is not None:
+        look_at_examples(settings, runner)
+    compiled = compile_quietly(settings, runner)
+    return prepare(settings, section, compiled, job_id, scheduled)
 
 
 def require_no_examples(settings: Settings, runner: RunnerName) -> None:

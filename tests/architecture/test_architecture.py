@@ -393,6 +393,14 @@ def test_the_command_line_and_lineage_start_light(small_workspace):
     assert [run["run_id"] for run in json.loads(answer)] == ["run-1"]
 
 
+def test_the_command_line_loads_no_settings_before_a_command_asks_for_them():
+    code = "import sys, cli.app; print({'pydantic', 'yaml', 'pipeline'} & set(sys.modules))"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == "set()\n"
+
+
 def test_a_wrong_setting_is_answered_before_anything_heavy_is_loaded():
     statements = "from cli import app as cli; assert cli._run_app() == 2, 'no mistake found'"
     code_and_answer = heavy_packages_after(

@@ -68,6 +68,7 @@ HABITS = [
     ("settings --config=none.yaml", 2, "", "none.yaml: "),
     ("--debug runs", 2, "", "Traceback"),
     ("runs --debug", 2, "", "Traceback"),
+    ("--debug", 2, "", "Missing command"),
     ("runs --json --debug -w nowhere", 2, "", "Traceback"),
     ("help -- --debug", 2, "", "--debug: `fareline` has no such command"),
 ]
