@@ -49,11 +49,6 @@ def answer(
     draw(console)
 
 
-def one_line(text: str) -> str:
-    """A text of others, without what a terminal would obey."""
-    return "".join(character if character.isprintable() else "?" for character in text)
-
-
 def say(line: str) -> None:
     """Prints a line on stdout, at once."""
     sys.stdout.write(f"{line}\n")

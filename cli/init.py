@@ -11,6 +11,7 @@ import typer
 from cli.answer import answer
 from cli.options import EXIT_FOUND, JsonOption, output_option
 from fareline.errors import UserMistake
+from fareline.printable import printable
 
 if TYPE_CHECKING:
     from data.profile.facts import Facts
@@ -148,8 +149,6 @@ def _content(proposal: "Proposal", differences: Sequence[str] | None) -> dict[st
 def _draw(console, proposal: "Proposal", differences: Sequence[str] | None) -> None:
     from rich.table import Table
 
-    from cli.answer import one_line
-
     profile, asked = proposal.profile, proposal.asked
     table = Table(box=None, pad_edge=False, header_style="")
     for title in ("column", "kind", "sure", "distinct", "missing", "examples", "why"):
@@ -166,7 +165,7 @@ def _draw(console, proposal: "Proposal", differences: Sequence[str] | None) -> N
             ", ".join(text[:16] for text in facts.examples),
             judged.evidence,
         )
-        table.add_row(*map(one_line, cells))
+        table.add_row(*map(printable, cells))
     console.print(table)
     lines = []
     if bad := profile.table.bad:
@@ -189,4 +188,4 @@ def _draw(console, proposal: "Proposal", differences: Sequence[str] | None) -> N
     else:
         lines.append(f"{asked.settings_path} and {asked.schema_path} are there, and still fit")
     for line in lines:
-        console.print(one_line(line), markup=False, soft_wrap=True)
+        console.print(printable(line), markup=False, soft_wrap=True)

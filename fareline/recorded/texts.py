@@ -15,6 +15,8 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
 
+from fareline.printable import printable
+
 Kind = TypeVar("Kind")
 _LOG = logging.getLogger("fareline.recorded")
 _MOST_SAID = 300
@@ -103,5 +105,5 @@ def _reason(error: ValueError) -> str:
 @functools.lru_cache(maxsize=1024)  # once, however often an answer looks at it
 def _say_unreadable(of: str, name: str, reason: str) -> None:
     said = f"the record {name!r} of {of} cannot be read ({reason}); it is left out"
-    harmless = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in said)
+    harmless = printable(said, "\N{REPLACEMENT CHARACTER}")
     _LOG.warning("%s", harmless[:_MOST_SAID])

@@ -9,6 +9,8 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from fareline.printable import printable
+
 LABEL = "(label)"  # the column that stands for the label
 _MOST_WHERE = 40  # characters of a value in a sentence
 
@@ -46,7 +48,7 @@ class Measure:
         """Such as `share of Cash 66.1 % -> 59.4 %`."""
         where = self.where
         text = f"{where:.6g}" if isinstance(where, float) else str(where)
-        text = "a value" if where is None else "".join(c if c.isprintable() else "?" for c in text)
+        text = "a value" if where is None else printable(text)
         text = text if len(text) <= _MOST_WHERE else f"{text[: _MOST_WHERE - 1]}…"
         about = {
             "jensen_shannon": f"share up to {text}",

@@ -18,6 +18,7 @@ from data.reading.batches import UNKNOWN
 from data.reading.csv_header import COMMAS
 from data.reading.values import STRING
 from fareline.errors import DataError
+from fareline.printable import printable
 from pipeline.proposal.features import (
     CATEGORICAL,
     NUMERIC,
@@ -120,7 +121,7 @@ def quoted(value: Any) -> str:
 
 
 def _comment(text: str) -> str:
-    text = "".join(character if character.isprintable() else "?" for character in text)
+    text = printable(text)
     return text if len(text) <= _EVIDENCE else f"{text[: _EVIDENCE - 3]}..."
 
 

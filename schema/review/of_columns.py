@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from fareline.printable import printable
 from schema.review.bounds import say_number
 from schema.review.statistics import SERVING, TRAINING
 from schema.review.text_edit import print_block
@@ -66,7 +67,7 @@ def write_schema_of(columns: Sequence[Shape], rows: int, name: str) -> str:
         rows: That were looked at.
         name: Of the data, for the reader.
     """
-    header = _HEADER.format(rows=rows, name=_flat(name), training=TRAINING, serving=SERVING)
+    header = _HEADER.format(rows=rows, name=printable(name), training=TRAINING, serving=SERVING)
     blocks = [header]
     for column in columns:
         feature = schema_pb2.Feature(name=column.name, type=_TYPES[column.kind])
@@ -97,7 +98,3 @@ def _say_seen(column: Shape) -> str:
     if column.kind == "string":
         parts.append(f"{column.distinct:,} different texts")
     return ", ".join(parts) + "."
-
-
-def _flat(text: str) -> str:
-    return "".join(character if character.isprintable() else "?" for character in text)
