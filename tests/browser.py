@@ -1,6 +1,7 @@
 """Pages in the Chromium of the system (`apt install chromium`); none is downloaded.
 
-Tests take the fixture `chromium`, which tests/e2e/conftest.py makes known, and name what they need:
+Tests take the fixture `chromium` or `watch`, which tests/e2e/conftest.py makes known, and name what
+they need:
 `@pytest.mark.needs("chromium")`.
 """
 
@@ -51,6 +52,22 @@ class Watched:
         """Nothing was said on the console, nothing was asked of any network."""
         assert self.said == []
         assert {url for url in self.requests if not url.startswith("data:")} == {self.address}
+
+
+@pytest.fixture
+def watch(chromium):
+    """Opens an address, and looks at its console and requests when the test ends."""
+    watched = []
+
+    def open_page(address, width=1280, height=900, theme="light"):
+        page = chromium.new_page(viewport={"width": width, "height": height}, color_scheme=theme)
+        watched.append(Watched(page, address))
+        return page
+
+    yield open_page
+    for one in watched:
+        one.verify()
+        one.page.close()
 
 
 def until(page, expression, arg=None):

@@ -28,14 +28,12 @@ class Wanted:
     Attributes:
         kinds: Column that the model reads to `int`, `float` or `string`.
         required: Columns of these that must have a value in every row.
-        ignored: Columns that may be there and are for no model, such as the label.
         given: Columns that the file's folders say, with their value in every row, as text; what the
             file itself says of them counts.
     """
 
     kinds: Mapping[str, str]
     required: frozenset[str] = frozenset()
-    ignored: frozenset[str] = frozenset()
     given: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from data.taxi import taxi_csv_path
 from fareline.packages import CHECKOUT, PACKAGES
-from tests.browser import chromium  # noqa: F401 - a fixture
+from tests.browser import chromium, watch  # noqa: F401 - fixtures
 from tests.forked import run_forked
 
 # A pipeline of seconds per node: a column of each kind, a model of 30 steps on 1,500 rows that need

@@ -4,6 +4,7 @@ Drives the Chromium of the system (`apt install chromium`); none is downloaded.
 """
 
 import contextlib
+import itertools
 import json
 import re
 import socket
@@ -30,22 +31,17 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300), pytest.mark.needs("chro
 
 
 @pytest.fixture
-def show(chromium, tmp_path):
+def show(watch, tmp_path):
     """Writes the page of a store and opens it."""
-    watched = []
+    numbers = itertools.count()
 
-    def open_page(store, focus=None, address="", width=1280, height=800, theme="light"):
+    def open_page(store, focus=None, address="", height=800, **window):
         graph = Graph(open_store(store))
-        path = tmp_path / f"page-{len(watched)}.html"
+        path = tmp_path / f"page-{next(numbers)}.html"
         write_explorer(graph, path, find(graph, focus) if focus else None)
-        page = chromium.new_page(viewport={"width": width, "height": height}, color_scheme=theme)
-        watched.append(Watched(page, path.as_uri() + address))
-        return page
+        return watch(path.as_uri() + address, height=height, **window)
 
-    yield open_page
-    for one in watched:
-        one.verify()
-        one.page.close()
+    return open_page
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from lineage.store.open import open_store
 from report.run.compare import compare_runs
 from report.run.gather import gather
 from report.run.page import SECTIONS, report_page
-from tests.browser import CONTRASTS, WCAG_AA, Watched, until
+from tests.browser import CONTRASTS, WCAG_AA, until
 from tests.e2e.conftest import run_fareline
 from tests.stores.of_explorer import HOSTILE
 from tests.stores.of_report import write_run
@@ -115,21 +115,16 @@ def test_the_card_is_beside_the_pushed_version_and_goes_with_it(small_workspace,
 
 
 @pytest.fixture
-def show(chromium, tmp_path):
-    """Opens a page from a file, and looks at its console and requests when the test ends."""
-    watched = []
+def show(watch, tmp_path):
+    """Opens a page from a file."""
+    numbers = itertools.count()
 
     def open_page(text, width=1280, theme="light"):
-        path = tmp_path / f"page-{len(watched)}.html"
+        path = tmp_path / f"page-{next(numbers)}.html"
         path.write_text(text, encoding="utf-8")
-        page = chromium.new_page(viewport={"width": width, "height": 900}, color_scheme=theme)
-        watched.append(Watched(page, path.as_uri()))
-        return page
+        return watch(path.as_uri(), width=width, theme=theme)
 
-    yield open_page
-    for one in watched:
-        one.verify()
-        one.page.close()
+    return open_page
 
 
 @pytest.fixture(scope="module")
