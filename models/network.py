@@ -7,6 +7,7 @@ Source: H.-T. Cheng et al., "Wide & Deep Learning for Recommender Systems", 2016
 Must not import pipeline, runners or an orchestrator.
 """
 
+import random
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +23,7 @@ def build_model(
     hyperparameters: Mapping[str, Any],
     steps_per_epoch: int = 1,
     head: Head | None = None,
+    seed: int | None = None,
 ) -> keras.Model:
     """Builds and compiles the network.
 
@@ -31,11 +33,18 @@ def build_model(
             KerasTuner `HyperParameters` reads the same way.
         steps_per_epoch: Batches between evaluations, as it will be trained.
         head: What depends on the task; by default a probability.
+        seed: Of the first weights and of dropout. Without one, layers draw theirs from Python's one
+            stream, which threads of other nodes draw from in the meantime.
 
     Returns:
         A compiled model from {transformed name: [batch, 1]} to scores, float32 [batch, units].
     """
     head = head or BinaryHead()
+    seeds = random if seed is None else random.Random(seed)
+
+    def draw() -> int:
+        return seeds.randint(1, 10**9)  # as Keras does
+
     inputs = {f.output: keras.Input((1,), name=f.output) for f in features.numeric}
     inputs |= {
         f.output: keras.Input((1,), name=f.output, dtype="int64") for f in features.categories
@@ -47,7 +56,10 @@ def build_model(
         indices = _shared_indices([inputs[f.output] for f in features.categories], features)
         count = sum(f.index_count for f in features.categories)
         embedding = keras.layers.Embedding(
-            count, hyperparameters["embedding_size"], name="embeddings"
+            count,
+            hyperparameters["embedding_size"],
+            embeddings_initializer=keras.initializers.RandomUniform(seed=draw()),
+            name="embeddings",
         )
         deep.append(keras.layers.Flatten()(embedding(indices)))
         weights = keras.layers.Embedding(
@@ -57,9 +69,16 @@ def build_model(
     hidden = keras.layers.Concatenate(name="deep_inputs")(deep) if len(deep) > 1 else deep[0]
     width = hyperparameters["width"]
     for depth in range(hyperparameters["depth"]):
-        hidden = keras.layers.Dense(max(width >> depth, 1), activation="relu")(hidden)
-        hidden = keras.layers.Dropout(hyperparameters["dropout"])(hidden)
-    logits.append(keras.layers.Dense(head.units, name="deep_logit")(hidden))
+        weights_of = keras.initializers.GlorotUniform(seed=draw())
+        dense = keras.layers.Dense(
+            max(width >> depth, 1), activation="relu", kernel_initializer=weights_of
+        )
+        rate = hyperparameters["dropout"]
+        hidden = keras.layers.Dropout(rate, seed=draw() if rate else None)(dense(hidden))
+    last = keras.initializers.GlorotUniform(seed=draw())
+    logits.append(
+        keras.layers.Dense(head.units, kernel_initializer=last, name="deep_logit")(hidden)
+    )
     logit = keras.layers.Add(name="logit")(logits) if len(logits) > 1 else logits[0]
     scores = keras.layers.Activation(head.activation, name=head.output_name)(logit)
 

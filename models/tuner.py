@@ -37,7 +37,9 @@ def tuner_fn(fn_args) -> TunerFnResult:
     head, _ = prepare_head(fn_args, transform_output, label)
     train, validate = read_for_fit(fn_args, transform_output, label, head)
     tuner = keras_tuner.BayesianOptimization(
-        lambda hyperparameters: build_model(features, hyperparameters, fn_args.train_steps, head),
+        lambda hyperparameters: build_model(
+            features, hyperparameters, fn_args.train_steps, head, config["seed"]
+        ),
         objective=keras_tuner.Objective(head.monitor, head.mode),
         max_trials=config["tuning"]["trials"],
         hyperparameters=search_space(config["tuning"]["search"]),

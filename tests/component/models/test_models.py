@@ -4,6 +4,7 @@ The transform graph and the transformed examples are made once by the real prepr
 """
 
 import json
+import random
 import shutil
 import types
 
@@ -169,6 +170,27 @@ def test_one_training_step_changes_all_weights_and_the_seed_repeats_it(config, t
         np.testing.assert_allclose(one, other, atol=1e-6)  # sums of threads may differ in order
     _, otherwise = train_once(4)
     assert any((one != other).any() for one, other in zip(after, otherwise, strict=True))
+
+
+def test_with_a_seed_of_its_own_nothing_is_drawn_that_others_draw_from(config, transformed):
+    graph = tft.TFTransformOutput(transformed.graph)
+    data = read_batches([transformed.examples], graph, "tips_xf", 64)
+    trained = []
+    for others in (1, 2):  # as where a thread of another node has drawn something
+        random.seed(others)
+        before = random.getstate()
+        model = build_model(parse_features(config["features"]), HYPERPARAMETERS, seed=7)
+        assert random.getstate() == before
+        model.fit(data.take(3), verbose=0)
+        trained.append([w.numpy() for w in model.trainable_variables])
+    for one, other in zip(*trained, strict=True):
+        assert one.tobytes() == other.tobytes()
+    another = build_model(parse_features(config["features"]), HYPERPARAMETERS, seed=8)
+    first = build_model(parse_features(config["features"]), HYPERPARAMETERS, seed=7)
+    kernels = [[w.numpy() for w in m.trainable_variables if w.path.endswith("kernel")]
+               for m in (first, another)]  # fmt: skip
+    assert len(kernels[0]) > 1
+    assert not any(np.array_equal(*pair) for pair in zip(*kernels, strict=True))
 
 
 def test_shuffling_keeps_every_row_and_changes_the_order(transformed):
