@@ -40,7 +40,11 @@ class LabelSurvey:
 
 
 def read_for_fit(
-    fn_args, transform_output: tft.TFTransformOutput, label: Label, head: Head
+    fn_args,
+    transform_output: tft.TFTransformOutput,
+    label: Label,
+    head: Head,
+    passes: int | None = 1,
 ) -> tuple[tf.data.Dataset, tf.data.Dataset]:
     """Reads the two splits as Trainer and Tuner feed them to Keras.
 
@@ -50,11 +54,13 @@ def read_for_fit(
         transform_output: Knows the feature spec of the transformed examples.
         label: The rule.
         head: Says what the network learns from a label.
+        passes: Over the training data; None for passes without end.
 
     Returns:
-        One shuffled pass over the training data, with weights where the settings weigh examples;
-        and the validation data in order, never weighed: what early stopping and the search watch
-        is measured on the data as it is, as the Evaluator does.
+        The passes over the training data, each in another order, with weights where the settings
+        weigh examples. The orders depend on `seed` alone: whoever iterates again gets the same
+        ones. And the validation data in order, never weighed: what early stopping and the search
+        watch is measured on the data as it is, as the Evaluator does.
     """
     config = fn_args.custom_config
     names = {"label": label.output, "weight": label.weight_output}
@@ -63,18 +69,26 @@ def read_for_fit(
     def to_target(inputs: dict[str, tf.Tensor], value: tf.Tensor, *weights: tf.Tensor):
         return inputs, head.to_target(value), *weights
 
-    train = read_batches(
-        fn_args.train_files,
-        transform_output,
-        batch_size=config["training"]["batch_size"],
-        shuffle_seed=config["seed"],
-        example_weight=_example_weight(fn_args),
-        **names,
-    )
+    @tf.autograph.experimental.do_not_convert
+    def read_pass(seed: tf.Tensor) -> tf.data.Dataset:
+        batches = read_batches(
+            fn_args.train_files,
+            transform_output,
+            batch_size=config["training"]["batch_size"],
+            shuffle_seed=seed,
+            example_weight=_example_weight(fn_args),
+            **names,
+        )
+        return batches.map(to_target)
+
+    # TensorFlow's own reshuffling goes on where the iterator before has stopped, and how far that one
+    # had read ahead is a matter of threads: a trial would depend on the one before it.
+    first = config["seed"]
+    seeds = tf.data.Dataset.range(first, tf.int64.max if passes is None else first + passes)
     validate = read_batches(
         fn_args.eval_files, transform_output, batch_size=EVAL_BATCH_SIZE, **names
     )
-    return train.map(to_target), validate.map(to_target).cache()
+    return seeds.flat_map(read_pass).prefetch(2), validate.map(to_target).cache()
 
 
 def prepare_head(
@@ -116,7 +130,7 @@ def read_batches(
     transform_output: tft.TFTransformOutput,
     label: str,
     batch_size: int,
-    shuffle_seed: int | None = None,
+    shuffle_seed: int | tf.Tensor | None = None,
     weight: str | None = None,
     example_weight: str | None = None,
 ) -> tf.data.Dataset:
@@ -127,7 +141,7 @@ def read_batches(
         transform_output: Knows the feature spec of the transformed examples.
         label: Transformed name of the label.
         batch_size: Rows per batch; the last batch may be smaller.
-        shuffle_seed: Shuffles with this seed, in another order on each pass; None keeps the order.
+        shuffle_seed: Shuffles with this seed, the same order each time; None keeps the order.
         weight: Transformed name of the weight, if there is one: rows of weight 0 have no label and
             are left out.
         example_weight: Transformed name of the weight that an example has in training, if it is to
@@ -156,7 +170,7 @@ def read_batches(
 
     rows = _read_records(file_patterns)
     if shuffle_seed is not None:
-        rows = rows.shuffle(SHUFFLE_ROWS, seed=shuffle_seed, reshuffle_each_iteration=True)
+        rows = rows.shuffle(SHUFFLE_ROWS, seed=shuffle_seed, reshuffle_each_iteration=False)
     batches = rows.batch(batch_size).map(parse, num_parallel_calls=2)
     if weights:
         # Whole batches again: one might have lost all its rows, and the loss of none is NaN.

@@ -45,7 +45,7 @@ def run_fn(fn_args) -> None:
     head, labels = prepare_head(fn_args, transform_output, label)
     features = parse_features(config["features"])
     model = build_model(features, hyperparameters, every, head, config["seed"])
-    data = read_for_fit(fn_args, transform_output, label, head)
+    data = read_for_fit(fn_args, transform_output, label, head, passes=None)
     stopping = head.early_stopping(training["patience"])
     history = fit(model, data, epochs, every, stopping, fn_args.model_run_dir)
 
@@ -92,7 +92,7 @@ def fit(
 
     Args:
         model: Compiled.
-        data: One pass over the training data, repeated as needed, and the validation data, in
+        data: Passes over the training data, repeated as needed, and the validation data, in
             batches.
         epochs: Evaluations at most.
         steps_per_epoch: Batches between evaluations.

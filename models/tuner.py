@@ -35,7 +35,7 @@ def tuner_fn(fn_args) -> TunerFnResult:
     label = parse_label(config["label"], config["task"])
     transform_output = tft.TFTransformOutput(fn_args.transform_graph_path)
     head, _ = prepare_head(fn_args, transform_output, label)
-    train, validate = read_for_fit(fn_args, transform_output, label, head)
+    train, validate = read_for_fit(fn_args, transform_output, label, head, passes=None)
     tuner = keras_tuner.BayesianOptimization(
         lambda hyperparameters: build_model(
             features, hyperparameters, fn_args.train_steps, head, config["seed"]
@@ -50,7 +50,7 @@ def tuner_fn(fn_args) -> TunerFnResult:
         overwrite=True,
     )
     fit_kwargs = {
-        "x": train.repeat(),
+        "x": train,
         "steps_per_epoch": fn_args.train_steps,
         "epochs": 1,
         "validation_data": validate,

@@ -130,7 +130,7 @@ def test_served_is_the_offline_transform_and_the_network(trained):
     head, _ = prepare_head(trained.args, trained.graph, trained.label)
     features = parse_features(trained.args.custom_config["features"])
     model = build_model(features, search_space(SEARCH), 4, head)
-    data = read_for_fit(trained.args, trained.graph, trained.label, head)
+    data = read_for_fit(trained.args, trained.graph, trained.label, head, passes=None)
     trainer.fit(model, data, 2, 4, head.early_stopping(3))
     names = [tensor.name for tensor in model.inputs]
     scores = model.predict(
@@ -164,6 +164,24 @@ def test_rows_without_a_label_are_left_out_and_counted(trained):
         "regression": [row["fare"][0] for row in ROWS if row["fare"]],
     }[trained.task]
     assert labels.tolist() == expected
+
+
+def test_passes_have_orders_of_their_own_and_whoever_reads_again_gets_the_same(trained):
+    head, _ = prepare_head(trained.args, trained.graph, trained.label)
+    data, _ = read_for_fit(trained.args, trained.graph, trained.label, head, passes=None)
+
+    def read(batches):
+        [name, *_] = sorted(data.element_spec[0])
+        return [batch[0][name].numpy().ravel().tolist() for batch in data.take(batches)]
+
+    # 30 rows with a label in batches of 8: a pass has four.
+    first, second = read(8)[:4], read(8)[4:]
+    assert first != second
+    assert sorted(sum(first, [])) == sorted(sum(second, []))
+    for stopped_at in (1, 3, 4, 5, 8):  # an iterator before, and what it had read ahead
+        assert read(stopped_at) == (first + second)[:stopped_at]
+    once, _ = read_for_fit(trained.args, trained.graph, trained.label, head)
+    assert len(list(once)) == 4
 
 
 def test_one_training_step_changes_all_weights(trained):
