@@ -81,8 +81,8 @@ def read_for_fit(
         )
         return batches.map(to_target)
 
-    # TensorFlow's own reshuffling goes on where the iterator before has stopped, and how far that one
-    # had read ahead is a matter of threads: a trial would depend on the one before it.
+    # TensorFlow's own reshuffling goes on where the iterator before has stopped, and how far that
+    # one had read ahead is a matter of threads: a trial would depend on the one before it.
     first = config["seed"]
     seeds = tf.data.Dataset.range(first, tf.int64.max if passes is None else first + passes)
     validate = read_batches(

@@ -1,5 +1,6 @@
 """A network per task, on forty literal rows: it learns, and what is served is what was trained."""
 
+import itertools
 import json
 import types
 
@@ -177,7 +178,7 @@ def test_passes_have_orders_of_their_own_and_whoever_reads_again_gets_the_same(t
     # 30 rows with a label in batches of 8: a pass has four.
     first, second = read(8)[:4], read(8)[4:]
     assert first != second
-    assert sorted(sum(first, [])) == sorted(sum(second, []))
+    assert sorted(itertools.chain(*first)) == sorted(itertools.chain(*second))
     for stopped_at in (1, 3, 4, 5, 8):  # an iterator before, and what it had read ahead
         assert read(stopped_at) == (first + second)[:stopped_at]
     once, _ = read_for_fit(trained.args, trained.graph, trained.label, head)
