@@ -31,6 +31,9 @@ def run(
     ] = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Execute every node.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Print all metrics, checks and slices at the end.")
+    ] = False,
     as_json: JsonOption = False,
     spec: SpecOption = None,
     maps: MapOption = None,
@@ -51,7 +54,7 @@ def run(
         if config is not None or overrides:
             request = request.compiled_from(config, tuple(overrides or ()))
         outcome, console = run_request(request)
-        _answer(outcome, console, request.settings, as_json)
+        _answer(outcome, console, request.settings, as_json, verbose)
     from pipeline.settings.load import load_settings
     from pipeline.source.check import check_request
     from runners.local.run import RunRequest, run_locally
@@ -68,14 +71,16 @@ def run(
         overrides=tuple(overrides),
     )
     outcome, console = run_locally(request, source)
-    _answer(outcome, console, settings, as_json)
+    _answer(outcome, console, settings, as_json, verbose)
 
 
-def _answer(outcome, console, settings, as_json: bool) -> None:
+def _answer(outcome, console, settings, as_json: bool, verbose: bool) -> None:
     """Prints what came of a run, and ends with its exit code."""
+    from runners.outcome.brief import print_brief
     from runners.outcome.summary import EXIT_CODES, print_summary
 
-    answer(as_json, outcome.as_json(), lambda _: print_summary(console, outcome, settings))
+    show = print_summary if verbose else print_brief
+    answer(as_json, outcome.as_json(), lambda _: show(console, outcome, settings))
     raise typer.Exit(EXIT_CODES[outcome.status])
 
 

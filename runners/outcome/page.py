@@ -4,8 +4,11 @@ Called by `runners.local` and `runners.replay`. TFX, TFDV and the rest are loade
 the page costs its own work only. A page that cannot be made is said in the log, and fails no run.
 """
 
+import dataclasses
 import logging
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ml_metadata.metadata_store import metadata_store
 
@@ -18,9 +21,28 @@ _LOG = logging.getLogger(__name__)
 _RESOLVER = "Resolver"  # its type's last word; it only looks, in every run
 
 
+@dataclasses.dataclass(frozen=True)
+class Page:
+    """A page, and what it says that a summary repeats.
+
+    Attributes:
+        path: Of the page.
+        same_as: The run whose page it is, where this run took everything from the cache.
+        previous: The run before of the same pipeline; None if there is none.
+        changes: What differs from it, by group: path, before, now.
+        baseline: Metrics over all examples of the model that was compared with.
+    """
+
+    path: Path
+    same_as: str | None = None
+    previous: str | None = None
+    changes: Mapping[str, list[tuple[str, Any, Any]]] = dataclasses.field(default_factory=dict)
+    baseline: Mapping[str, float | None] = dataclasses.field(default_factory=dict)
+
+
 def write_page(
     store: metadata_store.MetadataStore, run_id: str, workspace: Workspace
-) -> Path | None:
+) -> Page | None:
     """Writes the page of a run that has ended, and its model's card beside what was pushed.
 
     Of a run that took everything from the cache nothing is written: the page of the run that made
@@ -32,7 +54,7 @@ def write_page(
         workspace: Where the page goes.
 
     Returns:
-        Path of the page that shows this run's results; None if there is none.
+        The page that shows this run's results; None if there is none.
     """
     try:
         graph = Graph(store)
@@ -40,14 +62,14 @@ def write_page(
         if made_it is not None:
             page = workspace.report_path(made_it)
             if page.is_file():
-                return page
+                return Page(page, same_as=made_it)
         return _write(graph, run_id, workspace)
     except Exception:  # noqa: BLE001 - the model may be live by now; its page is no reason to fail
         _LOG.exception("the page of %s was not written", run_id)
         return None
 
 
-def _write(graph: Graph, run_id: str, workspace: Workspace) -> Path:
+def _write(graph: Graph, run_id: str, workspace: Workspace) -> Page:
     from fareline.files import write_text
     from report.run.gather import gather
     from report.run.page import report_page
@@ -60,7 +82,9 @@ def _write(graph: Graph, run_id: str, workspace: Workspace) -> Path:
     destination = document.verdict.destination
     if destination and "://" not in destination and document.card:
         write_card(destination, to_markdown(document.card))
-    return path
+    evaluation = document.evaluation
+    baseline = evaluation.overall.baseline if evaluation else {}
+    return Page(path, None, document.verdict.previous, document.verdict.changes, baseline)
 
 
 def _run_that_made_it(graph: Graph, run_id: str) -> str | None:

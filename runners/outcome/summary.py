@@ -32,6 +32,7 @@ from pipeline.settings.settings import Settings
 from pipeline.settings.slicing import OVERALL
 from runners.outcome.anomalies import anomalies_table, decisions_of
 from runners.outcome.drift import drift_of, show_drift
+from runners.outcome.page import Page
 from runners.outcome.tuning import tuning_line
 from runners.progress import NodeResult
 from runners.workspace import Workspace
@@ -65,7 +66,7 @@ class Outcome:
     anomalies: Sequence[Mapping[str, Any]] = ()
     drift: Mapping[str, Any] | None = None
     tuning: Mapping[str, Any] | None = None
-    page: Path | None = None
+    page: Page | None = None
 
     @property
     def status(self) -> str:
@@ -110,7 +111,12 @@ class Outcome:
             "workspace": str(self.workspace.root),
             "metadata": self.workspace.store_location,
             "log": str(self.log_path),
-            "report": str(self.page) if self.page else None,
+            "report": str(self.page.path) if self.page else None,
+            "previous": self.page.previous if self.page else None,
+            "changes": {
+                group: [path for path, _, _ in changes]
+                for group, changes in (self.page.changes if self.page else {}).items()
+            },
             "error": f"{failed.name}: {describe_error(failed.error)}" if failed else None,
             "failed_at": place_of(failed.error) if failed else None,
             "wall_seconds": round(self.wall_seconds, 3),
@@ -179,7 +185,7 @@ def _slices(evaluation: Artifact) -> Sequence[SliceMetrics]:
 
 
 def print_summary(console: Console, outcome: Outcome, settings: Settings | None) -> None:
-    """Prints metrics, the verdict with its reasons, and what to type next.
+    """Prints all of it: metrics, the verdict with its reasons, and what to type next.
 
     Args:
         console: Where to.
@@ -197,18 +203,23 @@ def print_summary(console: Console, outcome: Outcome, settings: Settings | None)
         console.print(tuned, markup=False, highlight=False, soft_wrap=True)
     if outcome.slices:
         console.print(_metrics_table(outcome.metrics, settings))
+    print_failures(console, outcome)
+    _print_verdict(console, outcome)
+    if outcome.page:
+        console.print(f"Report: {outcome.page.path}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"Log: {outcome.log_path}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"{outcome.run_id} took {outcome.wall_seconds:.0f} s.", highlight=False)
+    console.print(next_step(outcome), markup=False, highlight=False, soft_wrap=True)
+
+
+def print_failures(console: Console, outcome: Outcome) -> None:
+    """Prints each node that failed, why, and where in our code or the user's."""
     for node in outcome.nodes:
         if node.error:
             console.print(f"[bold red]✗ {node.name} failed[/]: ", end="")
             console.print(describe_error(node.error), markup=False, highlight=False, soft_wrap=True)
             if place := place_of(node.error):
                 console.print(f"  at {place}", markup=False, highlight=False, soft_wrap=True)
-    _print_verdict(console, outcome)
-    if outcome.page:
-        console.print(f"Report: {outcome.page}", markup=False, highlight=False, soft_wrap=True)
-    console.print(f"Log: {outcome.log_path}", markup=False, highlight=False, soft_wrap=True)
-    console.print(f"{outcome.run_id} took {outcome.wall_seconds:.0f} s.", highlight=False)
-    console.print(_next_step(outcome), markup=False, highlight=False, soft_wrap=True)
 
 
 def describe_error(error: BaseException) -> str:
@@ -282,7 +293,8 @@ def _print_verdict(console: Console, outcome: Outcome) -> None:
         console.print(Text(line, style), soft_wrap=True, highlight=False)
 
 
-def _next_step(outcome: Outcome) -> str:
+def next_step(outcome: Outcome) -> str:
+    """What to type next, in a line."""
     if outcome.status == FAILED:
         failed = next((node.name for node in outcome.nodes if node.error), None)
         logs = f"; `fareline logs {outcome.run_id} {failed}` has its log" if failed else ""
@@ -309,13 +321,16 @@ def _metrics_table(metrics: Mapping[str, float], settings: Settings | None) -> T
     table.add_column("metric")
     table.add_column("value", justify="right")
     table.add_column("threshold" if settings else "")
-    thresholds = settings.evaluation.thresholds if settings else None
     for name, value in metrics.items():
-        threshold = getattr(thresholds, name, None)
-        bounds = threshold.model_dump(exclude_none=True) if threshold else {}
-        said = ", ".join(f"{key.replace('_', ' ')} {bound:g}" for key, bound in bounds.items())
-        table.add_row(name, _number(name, value), said)
+        table.add_row(name, number(name, value), bounds_of(name, settings))
     return table
+
+
+def bounds_of(metric: str, settings: Settings | None) -> str:
+    """The threshold of a metric in words; empty if it has none."""
+    threshold = getattr(settings.evaluation.thresholds, metric, None) if settings else None
+    bounds = threshold.model_dump(exclude_none=True) if threshold else {}
+    return ", ".join(f"{key.replace('_', ' ')} {bound:g}" for key, bound in bounds.items())
 
 
 def _baseline(blessing: Mapping[str, Any]) -> str | None:
@@ -331,7 +346,8 @@ def _finite(metrics: Mapping[str, float]) -> dict[str, float | None]:
     return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
 
 
-def _number(name: str, value: float) -> str:
+def number(name: str, value: float) -> str:
+    """A metric as it is printed."""
     return f"{value:.0f}" if name == "example_count" else f"{value:.4f}"
 
 
@@ -342,5 +358,6 @@ def data_line(data: Mapping[str, Any]) -> str:
     splits = ", ".join(f"{name} {n:,}{since.get(name, '')}" for name, n in data["splits"].items())
     reasons = ", ".join(f"{reason} {rows:,}" for reason, rows in data["quarantined"].items())
     bad = sum(data["quarantined"].values())
-    set_apart = f"{bad:,} quarantined ({reasons}): {data['quarantine']}" if bad else "none was bad"
+    unread = f"{bad:,} quarantined ({reasons}): {data['quarantine']}"
+    set_apart = unread if bad else "every row could be read"
     return f"Data: {data['rows']:,} rows ({splits}); {set_apart}"

@@ -146,7 +146,7 @@ def test_unreachable_threshold_is_refused_and_nothing_is_pushed(refused, first, 
 
 
 def test_summary_for_people(third, workspace):
-    done = run_forked(**fareline_command("run", "--workspace", workspace))
+    done = run_forked(**fareline_command("run", "--verbose", "--workspace", workspace))
     assert done.returncode == 0
     assert done.stdout == ""
     text = " ".join(done.stderr.split())

@@ -84,12 +84,12 @@ def _evaluator(told: Mapping[str, Any]) -> Iterator[str]:
         yield from _few_examples(passed, verdict["min_slice_examples"])
     of_slices = [c for c in passed if c["group"] and c["kind"] != "max_gap"]
     yield from _passed_slices(of_slices, told["baseline"])
-    yield from _reference(verdict)
+    yield from reference_lines(verdict)
     yield from _not_counted([c for c in verdict["checks"] if not c["counted"]])
     yield from _hard_spots(verdict)
 
 
-def _reference(verdict: Mapping[str, Any]) -> Iterator[str]:
+def reference_lines(verdict: Mapping[str, Any]) -> Iterator[str]:
     """What gradient boosting reached, beside the model, by each metric that both have."""
     found = verdict.get("reference")
     if not found:

@@ -229,7 +229,7 @@ def test_rows_so_far_are_those_of_all_pieces_of_the_read_that_goes_on(tmp_path):
 def test_the_line_about_the_data():
     data = {"rows": 15002, "splits": {"train": 8000, "eval": 7000}, "quarantined": {}}
     assert data_line(data | {"quarantine": None}) == (
-        "Data: 15,002 rows (train 8,000, eval 7,000); none was bad"
+        "Data: 15,002 rows (train 8,000, eval 7,000); every row could be read"
     )
     bad = {"quarantined": {"not_utf8": 2}, "quarantine": "/ws/q.jsonl"}
     assert data_line(data | bad) == (
@@ -237,7 +237,7 @@ def test_the_line_about_the_data():
     )
     by_time = {"starts": {"eval": 1467331200}, "quarantine": None}
     assert data_line(data | by_time) == (
-        "Data: 15,002 rows (train 8,000, eval 7,000 from 1467331200); none was bad"
+        "Data: 15,002 rows (train 8,000, eval 7,000 from 1467331200); every row could be read"
     )
 
 

@@ -16,6 +16,7 @@ from pipeline.evaluation.eval_config import SliceMetrics
 from pipeline.settings.load import load_settings
 from runners.local.runner import NodeResult
 from runners.outcome import summary
+from runners.outcome.page import Page
 from runners.outcome.summary import EXIT_CODES, Outcome, describe_error, print_summary, read_outcome
 from runners.progress import NodeState
 from runners.workspace import Workspace
@@ -90,7 +91,7 @@ def outcome(**changes):
             "log_path": Path("/runs/[ws]/logs/run-1.log"),
             "wall_seconds": 61.23456,
             "why": told(),
-            "page": Path("/runs/[ws]/reports/run-1.html"),
+            "page": Page(Path("/runs/[ws]/reports/run-1.html")),
         }
         | changes
     )
@@ -189,6 +190,8 @@ def test_the_json_answer():
         "metadata": "/runs/[ws]/metadata.db",
         "log": "/runs/[ws]/logs/run-1.log",
         "report": "/runs/[ws]/reports/run-1.html",
+        "previous": None,
+        "changes": {},
         "error": None,
         "failed_at": None,
         "wall_seconds": 61.235,
@@ -337,7 +340,7 @@ def test_summary_of_a_pushed_run():
 def test_summary_says_first_what_was_read():
     data = {"rows": 7, "splits": {"train": 7}, "quarantined": {}, "quarantine": None}
     lines = printed({"data": data, "why": told()}).splitlines()
-    assert lines[0] == "Data: 7 rows (train 7); none was bad"
+    assert lines[0] == "Data: 7 rows (train 7); every row could be read"
 
 
 def test_summary_of_a_refused_first_run():

@@ -1,0 +1,126 @@
+"""What came of a run in about ten lines."""
+
+import dataclasses
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from pipeline.settings.load import load_settings
+from runners.outcome.brief import print_brief
+from runners.outcome.page import Page
+from runners.progress import NodeResult, NodeState
+from schema.gate.anomalies import DataAnomalies
+from tests.unit.runners.test_summary import ANOMALY, FAILURE, MISSED, REFUSED, outcome, told
+
+PAGE = Page(
+    Path("/runs/[ws]/reports/run-1.html"),
+    previous="run-0",
+    changes={
+        "settings": [("training.steps", 1, 2), ("seed", 1, 2), ("task", 1, 2)],
+        "code": [("commit", "a", "b")],
+        "metrics": [("auc", 1, 2)],
+    },
+    baseline={"auc": 0.95, "pr_auc": None, "accuracy": 0.91},
+)
+WORST = {"name": "hour=7", "metrics": {"auc": 0.5, "example_count": 1234.0}}
+END = [
+    "Report: /runs/[ws]/reports/run-1.html",
+    "Explorer: fareline lineage ui --workspace /runs/[ws]",
+]
+LOG = "Log: /runs/[ws]/logs/run-1.log"
+
+
+def lines(settings=True, **changes):
+    console = Console(file=io.StringIO(), width=80, color_system=None)
+    print_brief(console, outcome(**changes), load_settings() if settings else None)
+    return console.file.getvalue().splitlines()
+
+
+def test_a_pushed_run_in_ten_lines():
+    why = told(baseline="Model:7")
+    why["evaluator"]["verdict"]["worst"] = [WORST, WORST]
+    data = {"rows": 7, "splits": {"train": 7}, "quarantined": {}, "quarantine": None}
+    assert lines(baseline="Model:7", why=why, page=PAGE, data=data) == [
+        "Data: 7 rows (train 7); every row could be read",
+        "auc       0.9551  (at least 0.94, at most below baseline 0.005; 0.9500 of Model:7)",
+        "pr_auc    0.8400",
+        "accuracy  0.9000  (0.9100 of Model:7)",
+        "Worst slice: auc 0.5000 on hour=7 (1,234 examples)",
+        "Pushed to /runs/[ws]/serving/taxi/1 (compared with Model:7)",
+        *END,
+        "run-1 took 61 s; changed since run-0: settings (training.steps, seed, …), code (commit).",
+        "Next: fareline lineage runs --workspace /runs/[ws]",
+    ]
+
+
+def test_the_first_run_and_one_of_a_specification():
+    found = lines(settings=False)
+    assert found[0] == "auc       0.9551"
+    assert found[3:] == [
+        "Pushed to /runs/[ws]/serving/taxi/1 (the first one)",
+        *END,
+        "run-1 took 61 s.",
+        "Next: fareline lineage runs --workspace /runs/[ws]",
+    ]
+
+
+def test_what_only_follows_from_a_change_is_no_change():
+    page = dataclasses.replace(PAGE, changes={"metrics": PAGE.changes["metrics"]})
+    assert "run-1 took 61 s; changed since run-0: nothing." in lines(page=page)
+
+
+@pytest.mark.parametrize("pushed_to", ["/runs/[ws]/serving/taxi/1", None])
+def test_an_unchanged_run_says_so_in_two_lines(pushed_to):
+    why = told(bool(pushed_to), pushed_to=pushed_to)
+    page = Page(PAGE.path, same_as="run-0")
+    ended = f"pushed to {pushed_to}" if pushed_to else "refused"
+    assert lines(page=page, pushed_to=pushed_to, why=why) == [
+        f"Nothing changed since run-0, and nothing was executed: {ended}",
+        "Report: /runs/[ws]/reports/run-1.html",
+    ]
+
+
+@pytest.mark.parametrize("count", [1, 5, 6, 9])
+def test_a_refused_run_says_why_in_few_lines(count):
+    reasons = [f"reason {n}" for n in range(count)]
+    found = lines(**REFUSED | {"reasons": reasons, "why": told(False, "Model:7", None, [MISSED])})
+    start = found.index("Refused: nothing was pushed.")
+    more = [f"  and {count - 5} more; --verbose prints all"] if count > 5 else []
+    assert found[start + 1 :] == [
+        *(f"  ✗ {reason}" for reason in reasons[:5]),
+        *more,
+        *END,
+        LOG,
+        "run-1 took 61 s.",
+        "Next: look at the slices above, change the settings or the model, run again.",
+    ]
+
+
+def test_a_failed_run_names_node_cause_and_log():
+    found = lines(**FAILURE)
+    assert found[:2] == [
+        "✗ Trainer failed: RuntimeError: out of [memory]",
+        "Nothing was pushed: the run failed.",
+    ]
+    assert LOG in found
+    assert found[-1].startswith("Next: mend the cause and run again;")
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_what_stops_at_the_gate_is_said_once(stopped):
+    stopping = ANOMALY | {"column": "fare", "action": "stop"}
+    error = DataAnomalies("the data breaks the schema: 1 anomaly\n  fare: is missing")
+    nodes = [NodeResult("DataGate", NodeState.FAILED, 1.0, error)] if stopped else []
+    text = "\n".join(lines(**FAILURE | {"nodes": nodes, "anomalies": [ANOMALY, stopping]}))
+    assert text.count("fare") == 1 + text.count("fareline")
+    assert text.count("company") == 1
+
+
+def test_drift_is_shown_where_something_drifted():
+    drift = {"reference": "/runs/examples/1", "reference_span": 2, "drifted": []}
+    assert not any("Drift" in line for line in lines(drift=drift))
+    said = {"against": "previous", "column": "fare", "policy": "warn", "said": "zeros 1 % -> 20 %"}
+    found = lines(drift=drift | {"drifted": [said]})
+    assert found[0].startswith("Drift: 1 column against span 2")
