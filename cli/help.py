@@ -9,11 +9,23 @@ from cli.answer import say
 from fareline.errors import UserMistake
 
 
+def _commands(context: typer.Context, incomplete: str) -> list[str]:
+    """The commands that a shell completes to, after the words before."""
+    found = context.find_root().command
+    for word in context.params.get("words") or ():
+        found = getattr(found, "commands", {}).get(word)
+    return [name for name in getattr(found, "commands", {}) if name.startswith(incomplete)]
+
+
 def help_(
     context: typer.Context,
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[COMMAND]...", help="Such as run, or lineage show."),
+        typer.Argument(
+            metavar="[COMMAND]...",
+            help="Such as run, or lineage show.",
+            autocompletion=_commands,
+        ),
     ] = None,
 ) -> None:
     """Show the help of a command; without one, all commands."""

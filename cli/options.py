@@ -1,5 +1,6 @@
 """The options that several commands have, each defined once."""
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -58,11 +59,24 @@ ModelDirOption = Annotated[
     Path | None,
     typer.Option("--model-dir", help="Use the versions in this folder, not the workspace's."),
 ]
-RunnerArgument = Annotated[str, typer.Argument(metavar="kubeflow|vertex")]
+_RUNNERS = ("kubeflow", "vertex")
+_NAMED_IDS = ("latest", "live")  # what does not take the store to know
+
+
+def _starting(words: Iterable[str]) -> Callable[[str], list[str]]:
+    """What a shell completes an argument to."""
+    return lambda incomplete: [word for word in words if word.startswith(incomplete)]
+
+
+RunnerArgument = Annotated[
+    str, typer.Argument(metavar="kubeflow|vertex", autocompletion=_starting(_RUNNERS))
+]
 IdArgument = Annotated[
     str,
     typer.Argument(
-        metavar="ID", help="Such as Model:12, Trainer@RUN, a run, a pipeline, latest or live."
+        metavar="ID",
+        help="Such as Model:12, Trainer@RUN, a run, a pipeline, latest or live.",
+        autocompletion=_starting(_NAMED_IDS),
     ),
 ]
 ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; recorded.")]
