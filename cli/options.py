@@ -59,7 +59,7 @@ ModelDirOption = Annotated[
     Path | None,
     typer.Option("--model-dir", help="Use the versions in this folder, not the workspace's."),
 ]
-_RUNNERS = ("kubeflow", "vertex")
+_RUNNERS = "kubeflow|vertex"
 _NAMED_IDS = ("latest", "live")  # what does not take the store to know
 
 
@@ -69,7 +69,7 @@ def _starting(words: Iterable[str]) -> Callable[[str], list[str]]:
 
 
 RunnerArgument = Annotated[
-    str, typer.Argument(metavar="kubeflow|vertex", autocompletion=_starting(_RUNNERS))
+    str, typer.Argument(metavar=_RUNNERS, autocompletion=_starting(_RUNNERS.split("|")))
 ]
 IdArgument = Annotated[
     str,

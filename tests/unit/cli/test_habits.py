@@ -216,7 +216,11 @@ def program(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "shell",
-    ["bash", *(pytest.param(name, marks=pytest.mark.needs(name)) for name in ("fish", "zsh"))],
+    [
+        "bash",
+        pytest.param("fish", marks=pytest.mark.needs("fish")),
+        pytest.param("zsh", marks=pytest.mark.needs("zsh")),
+    ],
 )
 @pytest.mark.parametrize(("line", "expected"), COMPLETED)
 def test_a_shell_completes(program, shell, line, expected):
