@@ -144,7 +144,7 @@ def parse_outcome(content: Any, expected: Expected) -> Outcome:
         entity=_entity(entity, expected),
         event_ms=arrival if event is None else event,
         arrival_ms=arrival,
-        value=_value(content.get("value"), expected.kind),
+        value=value_text(content.get("value"), expected.kind),
         source=source,
     )
 
@@ -188,8 +188,16 @@ def _number(value: Any) -> int | float | None:
     return value if is_number and math.isfinite(value) else None
 
 
-def _value(value: Any, kind: str) -> str:
-    """A value as the JSON text by which two of them are compared."""
+def value_text(value: Any, kind: str) -> str:
+    """A value as the JSON text by which two of them are compared.
+
+    Args:
+        value: As JSON or CSV has it.
+        kind: `int`, `float`, `string` or `any`.
+
+    Raises:
+        RefusedOutcome: It is of another kind.
+    """
     number = _number(value)
     if kind == ANY:
         kind = STRING if isinstance(value, str) else FLOAT if isinstance(value, float) else INT
