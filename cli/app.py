@@ -16,6 +16,7 @@ from cli import (
     compile,
     data,
     doctor,
+    feedback,
     help,
     init,
     lineage,
@@ -83,6 +84,7 @@ app.command(rich_help_panel=RUN)(settings.settings)
 app.add_typer(data.app, name="data", rich_help_panel=DATA)
 app.add_typer(schema.app, name="schema", rich_help_panel=DATA)
 app.add_typer(baseline.app, name="baseline", rich_help_panel=MODELS)
+app.add_typer(feedback.app, name="feedback", rich_help_panel=MODELS)
 app.command(rich_help_panel=MODELS)(models.models)
 app.command(rich_help_panel=MODELS)(predict.predict)
 app.command(rich_help_panel=MODELS)(promote.promote)

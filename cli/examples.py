@@ -33,6 +33,8 @@ EXAMPLES = {
     "baseline reset": "fareline baseline reset --reason 'the label has changed'",
     "baseline unpin": "fareline baseline unpin --reason 'the audit has ended'",
     "baseline show": "fareline baseline show",
+    "feedback add": "fareline feedback add tips-of-monday.jsonl",
+    "feedback build": "fareline feedback build --as-of 2026-11-30T12:00:00Z",
     "lineage diff": "fareline lineage diff Model:12 Model:31",
     "lineage downstream": "fareline lineage downstream Examples:4 --type Model",
     "lineage explain-cache": "fareline lineage explain-cache latest Trainer",

@@ -115,6 +115,15 @@ ParamOption = Annotated[
     list[str] | None,
     typer.Option("--param", metavar="NAME=VALUE", help="With --spec: a runtime parameter."),
 ]
+LogShareOption = Annotated[
+    float,
+    typer.Option(
+        "--log-share",
+        min=0.0,
+        max=1.0,
+        help="Share of the rows to write to WORKSPACE/serving_logs, each with an id.",
+    ),
+]
 OpenOption = Annotated[bool, typer.Option("--open", help="Open it in a browser.")]
 HostOption = Annotated[
     str,

@@ -18,6 +18,7 @@ from cli.options import (
     DEFAULT_WORKSPACE,
     ConfigOption,
     JsonOption,
+    LogShareOption,
     ModelDirOption,
     WorkspaceOption,
     output_option,
@@ -25,6 +26,7 @@ from cli.options import (
 from fareline import collector
 from fareline.errors import UserMistake
 from runners.publishing.live_model import push_folder, quieten_tensorflow, require_model
+from runners.publishing.prediction_log import closing, noting, open_log
 
 if TYPE_CHECKING:
     from data.reading.rows import Rows, Wanted
@@ -60,6 +62,7 @@ def predict(
             "--max-bad-share", min=0.0, max=1.0, help="Share of bad rows above which it fails."
         ),
     ] = MAX_BAD_SHARE,
+    log_share: LogShareOption = 0.0,
     as_json: JsonOption = False,
 ) -> None:
     """Predict every row of a file with the live model; bad rows go to OUTPUT.quarantine.jsonl."""
@@ -99,19 +102,19 @@ def predict(
     predictor = BatchPredictor(str(base))
     wanted = _agree(wanted, predictor)
     columns = frozenset(predictor.columns)
-    job = Job(input_path, output, columns, batch_size, max_bad_share)
+    log = open_log(workspace.resolve(), log_share, settings, base, _tell, is_job=True)
+    entity = settings.feedback.entity
+    note = log and noting(log, predictor)
+    job = Job(input_path, output, columns, batch_size, max_bad_share, note, entity)
     terminal = sys.stderr.isatty()
     progress = Progress(_tell, _TELL_SECONDS)
     if terminal:
         progress = Progress(_tell_over, _TELL_SECONDS_TERMINAL)
     began = time.monotonic()
     try:
-        counts = predict_file(
-            job,
-            _read(input_path, wanted, settings),
-            predictor,
-            progress.update,
-        )
+        rows = _read(input_path, wanted, settings)
+        with closing(log):
+            counts = predict_file(job, rows, predictor, progress.update)
     finally:
         sys.stderr.write("\r\x1b[2K" if terminal else "")
     seconds = {"seconds": time.monotonic() - start, "predicting": time.monotonic() - began}

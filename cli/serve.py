@@ -10,17 +10,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import DEFAULT_WORKSPACE, ConfigOption, HostOption, ModelDirOption, WorkspaceOption
+from cli.options import (
+    DEFAULT_WORKSPACE,
+    ConfigOption,
+    HostOption,
+    LogShareOption,
+    ModelDirOption,
+    WorkspaceOption,
+)
 from fareline import collector
-from fareline.disk import with_room
-from fareline.errors import UserMistake
 from runners.publishing.live_model import push_folder, quieten_tensorflow, require_model
+from runners.publishing.prediction_log import open_log
 
 if TYPE_CHECKING:
     from pipeline.settings.settings import Settings
     from runners.workspace import Workspace
 
-LOG_FOLDER = "serving_logs"
 GRPC_PORT, REST_PORT = 8500, 8501  # TensorFlow Serving's own
 POLL_SECONDS = 1.0
 DRAIN_SECONDS = 10.0
@@ -42,15 +47,7 @@ def serve(
     rest_port: Annotated[
         int, typer.Option("--rest-port", help="0 lets the system choose.", **_PORT_RANGE)
     ] = REST_PORT,
-    log_share: Annotated[
-        float,
-        typer.Option(
-            "--log-share",
-            min=0.0,
-            max=1.0,
-            help="Share of the requests to write to WORKSPACE/serving_logs.",
-        ),
-    ] = 0.0,
+    log_share: LogShareOption = 0.0,
 ) -> None:
     """Serve the live model over gRPC and REST until Ctrl-C; takes up new versions by itself."""
     from pipeline.rules.settings import require_no_features_that_are_pseudonyms
@@ -79,7 +76,7 @@ def serve(
         load_parts()
         from serving.server.server import ServeOptions, run_server
 
-    log = _open_log(workspace.resolve() / LOG_FOLDER, log_share, _kept_out_of_the_log(settings))
+    log = open_log(workspace.resolve(), log_share, settings, base, _tell)
     options = ServeOptions(
         name=name,
         base=str(base),
@@ -110,11 +107,6 @@ def _tell(line: str) -> None:
     sys.stderr.write(f"fareline: {line}\n")
 
 
-def _kept_out_of_the_log(settings: "Settings") -> list[str]:
-    """Columns that no request log holds: those that the settings name, and personal ones."""
-    return [*settings.serving.log_exclude, *settings.data.personal_columns()]
-
-
 def _required_columns(settings: "Settings") -> frozenset[str]:
     """The columns that a row must have when a prediction is asked for, by the curated schema."""
     from schema.curated import columns_in_environment, load_schema, schema_path
@@ -124,20 +116,3 @@ def _required_columns(settings: "Settings") -> frozenset[str]:
     contract = load_schema(schema_path(settings.schema_, settings.path.parent))
     always = {each.name for each in contract.feature if each.presence.min_fraction >= 1.0}
     return frozenset(always.intersection(columns_in_environment(contract, "SERVING")))
-
-
-def _open_log(folder: Path, share: float, exclude: list[str]):
-    """Opens the request log; None for a share of 0."""
-    if not share:
-        return None
-    from serving.server.request_log import RequestLog
-
-    try:
-        return RequestLog(str(folder), share, exclude, _tell)
-    except OSError as error:
-        raise UserMistake.explain(
-            str(folder),
-            f"cannot be written ({error.strerror}){with_room(error, folder)}",
-            "expected a folder for the request log",
-            "name another --workspace, or leave --log-share out",
-        ) from error

@@ -244,7 +244,8 @@ def find_spans_without_pattern(settings: Settings) -> Iterator[str]:
 def find_uses_of_dropped_columns(settings: Settings) -> Iterator[str]:
     """What is personal and left out is used for nothing."""
     dropped = settings.data.personal_columns(pseudonymize=False)
-    for where, column in _named_columns(settings):
+    entity = [("feedback.entity", settings.feedback.entity)] if settings.feedback.entity else []
+    for where, column in (*_named_columns(settings), *entity):
         if column in dropped:
             more = f", or set data.columns.{column}.pseudonymize"
             yield (

@@ -21,7 +21,7 @@ from pipeline.settings.defaults import with_defaults
 from pipeline.settings.drift import Drift
 from pipeline.settings.evaluation import Evaluation
 from pipeline.settings.gate import Gate
-from pipeline.settings.label import Label, require_rule_of
+from pipeline.settings.label import ColumnValue, Label, require_rule_of
 from pipeline.settings.runners import Runners
 from pipeline.settings.values import (
     Choices,
@@ -190,6 +190,20 @@ class Serving(Section):
         return self.model_dump(mode="json", exclude={"examples", "log_exclude"}, exclude_none=True)
 
 
+class Feedback(Section):
+    """How logged predictions and their outcomes become data to train on.
+
+    Attributes:
+        entity: Column of the requests that says whom or what a row is about; None: none does.
+        wait_hours: How long after a prediction its outcome may take.
+        expired: What the label's column gets where none has come; None: such rows are left out.
+    """
+
+    entity: str | None = None
+    wait_hours: Positive = 168
+    expired: ColumnValue | None = None
+
+
 class Metadata(Section):
     """Where runs are recorded."""
 
@@ -224,6 +238,7 @@ class Settings(Section):
     training: Training = Training()
     evaluation: Evaluation
     serving: Serving = Serving()
+    feedback: Feedback = Feedback()
     push: Push = Push()
     card: Card = Card()
     metadata: Metadata = Metadata()

@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,14 +16,18 @@ import numpy as np
 import pyarrow as pa
 
 from data.reading.rows import BadRow, Rows
+from data.reading.values import decode
 from data.writing.encode import encode_examples
 from data.writing.rows import RowWriter, open_writer
 from fareline.errors import DataError, UserMistake
 from fareline.files import written_beside
 
-PREDICTION, MODEL_VERSION = "prediction", "model_version"
+PREDICTION, MODEL_VERSION, PREDICTION_ID = "prediction", "model_version", "prediction_id"
 QUARANTINE_SUFFIX = ".quarantine.jsonl"
 _SHOWN = 5
+# Takes examples, outputs and, if it is known, whom or what each row is about; returns the id of
+# each row in the prediction log, None where it is not logged.
+Note = Callable[[np.ndarray, Mapping[str, np.ndarray], Sequence[Any] | None], list[str | None]]
 # A file of which half is bad after so many rows is the wrong file; it need not be read to its end,
 # unless so many bad rows were said to be bearable.
 _HOPELESS_ROWS, _HOPELESS_SHARE = 10_000, 0.5
@@ -52,6 +56,8 @@ class Job:
         columns: That the model reads.
         batch_size: Rows that the model gets at once, at most.
         max_bad_share: Of the rows, above which nothing is written.
+        note: Has answers logged; None: there is no log.
+        entity: Column that says whom or what a row is about, for the log.
     """
 
     input: Path
@@ -59,6 +65,8 @@ class Job:
     columns: frozenset[str]
     batch_size: int
     max_bad_share: float
+    note: Note | None = None
+    entity: str | None = None
 
     @property
     def quarantine(self) -> Path:
@@ -140,9 +148,13 @@ def _is_hopeless(job: Job, counts: Counts) -> bool:
 
 def _predict(job: Job, rows: Rows, predictor: Predictor, writer: RowWriter) -> None:
     read = {name: array for name, array in rows.features.items() if name in job.columns}
-    outputs = predictor.predict(encode_examples(read, len(rows)))
+    examples = encode_examples(read, len(rows))
+    outputs = predictor.predict(examples)
     added = _name_outputs(outputs)
     added[MODEL_VERSION] = pa.array(np.full(len(rows), predictor.version, np.int64))
+    if job.note is not None:
+        ids = job.note(examples, outputs, _entities(job, rows))
+        added[PREDICTION_ID] = pa.array(ids, pa.string())
     taken = sorted(set(added).intersection(rows.source.schema.names))
     if taken:
         raise UserMistake.explain(
@@ -152,6 +164,15 @@ def _predict(job: Job, rows: Rows, predictor: Predictor, writer: RowWriter) -> N
             "rename the column",
         )
     writer.write(rows, added)
+
+
+def _entities(job: Job, rows: Rows) -> list[Any] | None:
+    """Whom or what the rows are about, as their file says it; an empty cell says nothing."""
+    if job.entity not in rows.source.schema.names:
+        return None
+    values = rows.source.column(rows.source.schema.names.index(job.entity)).to_pylist()
+    texts = (decode(value) if isinstance(value, bytes) else value for value in values)
+    return [None if text == "" else text for text in texts]
 
 
 def _name_outputs(outputs: Mapping[str, np.ndarray]) -> dict[str, pa.Array]:

@@ -15,8 +15,6 @@ from serving.model.columns import Column
 from serving.model.servable import RefusedError, Servable, explain_op_error
 from serving.versions.publish import SAVED_MODEL_FILE, latest_version
 
-_NAME = "batch"
-
 
 class PredictionError(FarelineError, RuntimeError):
     """The model cannot be loaded, or does not answer."""
@@ -28,6 +26,8 @@ class BatchPredictor:
     Attributes:
         version: Its number.
         path: Its folder.
+        servable: It, loaded.
+        signature: The way in which it is called.
     """
 
     def __init__(self, base: str):
@@ -52,8 +52,8 @@ class BatchPredictor:
         self.version = version
         self.path = os.path.join(base, str(version))
         try:
-            self._servable = Servable(_NAME, version, self.path)
-            self._signature = self._servable.find_signature("")
+            self.servable = Servable(os.path.basename(os.path.abspath(base)), version, self.path)
+            self.signature = self.servable.find_signature("")
         except Exception as error:
             telling = isinstance(error, tf.errors.OpError)
             found = explain_op_error(error) if telling else str(error).partition("\n")[0]
@@ -63,10 +63,10 @@ class BatchPredictor:
                 "expected a SavedModel that infra validation has passed",
                 "`fareline rollback` makes the version before it live again",
             ) from error
-        if self._signature.examples_input is None or not self._signature.columns:
+        if self.signature.examples_input is None or not self.signature.columns:
             raise UserMistake.explain(
                 self.path,
-                f"its signature takes {sorted(self._signature.inputs)}, not rows of known columns",
+                f"its signature takes {sorted(self.signature.inputs)}, not rows of known columns",
                 "expected one input of serialized tf.Examples",
                 "send it requests through `fareline serve` instead",
             )
@@ -74,7 +74,7 @@ class BatchPredictor:
     @property
     def columns(self) -> Mapping[str, Column]:
         """The columns that the model reads."""
-        return self._signature.columns
+        return self.signature.columns
 
     def predict(self, examples: np.ndarray) -> dict[str, np.ndarray]:
         """Answers a batch.
@@ -89,7 +89,7 @@ class BatchPredictor:
             PredictionError: The model fails, or gives another number of answers.
         """
         try:
-            outputs = self._signature.run({self._signature.examples_input: examples})
+            outputs = self.signature.run({self.signature.examples_input: examples})
         except (tf.errors.OpError, RefusedError) as error:
             telling = isinstance(error, tf.errors.OpError)
             raise PredictionError.explain(
@@ -110,4 +110,4 @@ class BatchPredictor:
 
     def close(self) -> None:
         """Frees what it holds."""
-        self._servable.close()
+        self.servable.close()

@@ -26,6 +26,7 @@ from serving.model.servable import RefusedError, read_tensors, wanted_outputs
 from serving.server.predictor import Predictor
 
 SIGNATURE_FIELD = "signature_def"
+PREDICTION_ID = "fareline-prediction-id"  # trailing metadata; REST has it as a header
 MOST_REQUEST_BYTES = 64 << 20
 _OPTIONS = (
     ("grpc.max_receive_message_length", MOST_REQUEST_BYTES),
@@ -56,6 +57,8 @@ class _PredictionService:
             response.model_spec.name = answer.servable.name
             response.model_spec.version.value = answer.servable.version
             response.model_spec.signature_name = answer.signature.name
+            if answer.prediction_id is not None:
+                context.set_trailing_metadata(((PREDICTION_ID, answer.prediction_id),))
             for key in wanted_outputs(request.output_filter, answer.signature):
                 response.outputs[key].CopyFrom(tf.make_tensor_proto(answer.outputs[key]))
             return response

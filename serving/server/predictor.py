@@ -18,7 +18,7 @@ from serving.model.servable import RefusedError, Servable, Signature, explain_op
 from serving.server.batching import Batcher
 from serving.server.finite import require_finite
 from serving.server.live import LiveModel
-from serving.server.request_log import RequestLog
+from serving.server.request_log import Asked, RequestLog
 from serving.server.required import RequiredColumns
 
 _THREADS = 8
@@ -36,11 +36,13 @@ class Answer:
         servable: The version that answered.
         signature: The signature that was called.
         outputs: Name -> array.
+        prediction_id: Of the request in the log; None if no row of it is logged.
     """
 
     servable: Servable
     signature: Signature
     outputs: dict[str, np.ndarray]
+    prediction_id: str | None = None
 
 
 class _Called(NamedTuple):
@@ -106,9 +108,12 @@ class Predictor:
                 raise RefusedError.malformed(explain_op_error(error)) from error
             except tf.errors.OpError as error:
                 raise RefusedError(grpc.StatusCode.INTERNAL, explain_op_error(error)) from error
-            if self._request_log is not None:
-                self._request_log.note(servable, signature, arrays, protocol)
-            return Answer(servable, signature, outputs)
+            noted = None
+            if self._request_log is not None and signature.examples_input is not None:
+                rows = arrays[signature.examples_input]
+                asked = Asked(servable.version, rows, outputs, protocol)
+                noted = self._request_log.note(servable, signature, asked)
+            return Answer(servable, signature, outputs, noted and noted.request_id)
 
     async def work(self, size: int, function: Callable[..., _Result], *arguments: Any) -> _Result:
         """Calls a function; in a thread if the request that it is about is a large one."""

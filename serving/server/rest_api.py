@@ -22,7 +22,12 @@ from google.protobuf import json_format
 from tensorflow_serving.apis import get_model_metadata_pb2, model_pb2
 
 from serving.model.servable import RefusedError
-from serving.server.grpc_api import SIGNATURE_FIELD, describe_signatures, model_status
+from serving.server.grpc_api import (
+    PREDICTION_ID,
+    SIGNATURE_FIELD,
+    describe_signatures,
+    model_status,
+)
 from serving.server.instances import encode_text, format_outputs, read_body
 from serving.server.predictor import Predictor
 
@@ -54,7 +59,10 @@ class _RestApi:
         answer = await self._predictor.predict(
             spec, lambda signature: read_body(body, signature, required), "rest", size
         )
-        return await work(size, lambda: _json(format_outputs(answer.outputs, by_row)))
+        response = await work(size, lambda: _json(format_outputs(answer.outputs, by_row)))
+        if answer.prediction_id is not None:
+            response.headers[PREDICTION_ID] = answer.prediction_id
+        return response
 
     async def metadata(self, request: web.Request) -> web.Response:
         with self._predictor.live.lease(_model_spec(request)) as servable:

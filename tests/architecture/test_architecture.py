@@ -263,6 +263,7 @@ REPLACE_THEMSELVES = {
     "data/writing/folders.py": "whole folders, which are refused where there is something already",
     "data/generate/cut_spans.py": "within a folder that nobody sees yet",
     "serving/versions/files.py": "versions: whole folders, written through and compared first",
+    "serving/server/log_files.py": "a log that is closed by its rename",
     "pipeline/data_gate/passed_data.py": "may be in a bucket, which TFX's fileio knows",
     "lineage/answers/prune/payloads.py": "moves what is to be removed out of the way",
 }

@@ -16,6 +16,7 @@ from fareline.errors import DataError, FarelineError, UserMistake
 from runners.publishing import batch_prediction
 from runners.publishing.batch_prediction import TooManyBadRows
 from serving.model.batch import PredictionError
+from serving.server.log_files import closed_files
 from serving.versions.publish import publish
 from tests.component.serving import models_for_tests
 
@@ -180,6 +181,33 @@ def test_too_many_bad_rows_leave_the_output_of_before_and_show_the_first_five(ba
     assert len((tmp_path / "out.csv.quarantine.jsonl").read_text().splitlines()) == 7
     found = predict(base, source, tmp_path / "out.csv", "--max-bad-share", 0.1)
     assert found["predicted"] == 100
+
+
+def test_what_is_logged_is_what_was_written_with_its_id(base, tmp_path):
+    source = write_csv(tmp_path / "in.csv", numbers())
+    log = ("--log-share", 0.5, "--workspace", tmp_path / "ws")
+    predict(base, source, tmp_path / "out.jsonl", "--batch-size", 1000, *log)
+    written = [json.loads(line) for line in (tmp_path / "out.jsonl").open()]
+    [file] = closed_files(tmp_path / "ws" / "serving_logs")
+    logged = [json.loads(line) for line in file.open()]
+    assert 0.45 * ROWS < len(logged) < 0.55 * ROWS
+    assert [(e["id"], e["score"], e["features"]["x"]) for e in logged] == [
+        (row["prediction_id"], row["prediction"], pytest.approx(row["x"], rel=1e-7))
+        for row in written
+        if row["prediction_id"] is not None
+    ]
+    assert {(e["model"], e["version"], e["protocol"], e["weight"]) for e in logged} == {
+        (base.name, 7, "batch", 2.0)
+    }
+
+
+def test_a_job_that_fails_leaves_no_log(base, tmp_path):
+    source = write_csv(tmp_path / "in.csv", [1.0] * 100 + ["x"] * 7)
+    with pytest.raises(TooManyBadRows):
+        predict(
+            base, source, tmp_path / "out.csv", "--log-share", 1, "--workspace", tmp_path / "ws"
+        )
+    assert list((tmp_path / "ws" / "serving_logs").iterdir()) == []
 
 
 def test_the_wrong_file_is_not_read_to_its_end(base, tmp_path, monkeypatch):

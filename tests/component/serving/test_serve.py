@@ -25,6 +25,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
+from fareline.digests import sha256_of_folder
 from serving.validation.process import open_channel
 from serving.versions.publish import publish
 from tests.component.serving import models_for_tests
@@ -116,9 +117,13 @@ def served(models, tmp_path_factory):
         folder, "--model-dir", folder / "base", "--name", "taxi", "--config", config,
         "--log-share", 1, "--workspace", folder,
     ) as server:  # fmt: skip
-        server.request_log = folder / "serving_logs" / "requests.jsonl"
+        server.logs = folder / "serving_logs"
         yield server
         assert server.stop() == 0
+
+
+def logged_lines(server):
+    return [line for path in sorted(server.logs.iterdir()) for line in path.open()]
 
 
 def b64(data):
@@ -250,22 +255,48 @@ def test_a_bad_request_does_not_harm_those_that_are_answered_with_it(served):
 
 
 def test_the_request_log_holds_the_columns_less_those_excluded(served):
-    served.ask(":predict", {"instances": [{"x": 0.7, "name": "Ada", "count": 4242}]})
+    body = {"instances": [{"x": 0.7, "name": "Ada", "count": 4242}]}
+    with urllib.request.urlopen(served.url + ":predict", json.dumps(body).encode()) as response:
+        told = response.headers["Fareline-Prediction-Id"]
     entries = []
     end = time.monotonic() + 10
     while not entries and time.monotonic() < end:
-        lines = served.request_log.read_text().splitlines()
-        entries = [json.loads(line) for line in lines if "4242" in line]
+        entries = [json.loads(line) for line in logged_lines(served) if '"count": 4242' in line]
         time.sleep(0.05)
     (entry,) = entries
     assert entry.pop("time").endswith("+00:00")
     assert entry == {
+        "id": told,
         "model": "taxi",
         "version": 1,
+        "sha256": sha256_of_folder(served.logs.parent / "base" / "1"),
         "protocol": "rest",
+        "weight": 1.0,
+        "score": 1.4,
         "features": {"count": 4242, "x": 0.7},
     }
-    assert "Ada" not in served.request_log.read_text()
+    assert "Ada" not in "".join(logged_lines(served))
+
+
+def test_a_grpc_caller_gets_the_id_of_each_row(served):
+    with open_channel(served.grpc) as channel:
+        request = predict_pb2.PredictRequest()
+        request.model_spec.name = "taxi"
+        rows = [models_for_tests.make_example(x) for x in (71.5, 72.5)]
+        request.inputs["examples"].CopyFrom(tf.make_tensor_proto(rows))
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        _, call = stub.Predict.with_call(request, timeout=30)
+    told = dict(call.trailing_metadata())["fareline-prediction-id"]
+    end = time.monotonic() + 10
+    while (
+        lines := [m for m in logged_lines(served) if told in m]
+    ) == [] and time.monotonic() < end:
+        time.sleep(0.05)
+    entries = [json.loads(line) for line in lines]
+    assert [(e["id"], e["features"]["x"], e["score"]) for e in entries] == [
+        (f"{told}-0", 71.5, 143.0),
+        (f"{told}-1", 72.5, 145.0),
+    ]
 
 
 # --- From one version to another ---------------------------------------------------------------

@@ -8,7 +8,6 @@ import yaml
 from typer.testing import CliRunner
 
 from cli.app import app
-from cli.serve import _kept_out_of_the_log
 from data.privacy import WITHHELD, Privacy, key_id, protect, pseudonym, require_key
 from data.reading.batches import Batch
 from data.reading.rows import BadRow
@@ -21,6 +20,7 @@ from pipeline.rules.settings import (
 )
 from pipeline.settings.load import load_settings
 from runners import pii_key
+from runners.publishing.prediction_log import kept_out_of_the_log
 
 KEY = b"0123456789abcdef0123456789abcdef"
 COLUMNAR = "data.reader=columnar"
@@ -191,4 +191,4 @@ def test_no_request_log_holds_a_personal_column():
         "serving.log_exclude=[tips]",
         "data.columns={company: {pii: true, pseudonymize: true}, mail: {pii: true}}",
     )
-    assert _kept_out_of_the_log(found) == ["tips", "company", "mail"]
+    assert kept_out_of_the_log(found) == ["tips", "company", "mail"]

@@ -47,7 +47,7 @@ evaluation:
 """
 TOP = (
     "name, task, seed, data, schema, gate, drift, features, label, weighting, transform, "
-    "tuning, training, evaluation, serving, push, card, metadata, runners"
+    "tuning, training, evaluation, serving, feedback, push, card, metadata, runners"
 )
 TASKS = "expected 'binary', 'multiclass' or 'regression'"
 SECTION = "expected a section with settings of its own"

@@ -1,0 +1,10 @@
+"""`fareline feedback …`: outcomes of logged predictions, and the spans that are made of both."""
+
+from cli.feedback import add, build
+from cli.parser import App
+
+app = App(
+    help="Join logged predictions with their outcomes, and seal spans to train on.",
+)
+app.command()(add.add)
+app.command()(build.build)

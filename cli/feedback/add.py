@@ -1,0 +1,70 @@
+"""`fareline feedback add`: outcomes of predictions are handed in."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.answer import answer
+from cli.options import DEFAULT_WORKSPACE, ConfigOption, JsonOption, SetOption, WorkspaceOption
+from fareline.errors import DataError, UserMistake
+
+if TYPE_CHECKING:
+    from monitoring.feedback.outcomes import Added
+
+
+def add(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="JSON lines or CSV of outcomes.")
+    ] = None,
+    stdin: Annotated[
+        bool, typer.Option("--stdin", help="Read JSON lines from stdin instead.")
+    ] = False,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Hand in outcomes: what is none is set apart, with its line and its reason."""
+    if stdin == (file is not None):
+        found = "a file and --stdin were named" if stdin else "nothing was named"
+        raise UserMistake.explain(
+            "feedback add", found, "expected a file or --stdin", "name one of both"
+        )
+    from pipeline.settings.load import load_settings
+    from runners.feedback.handing_in import hand_in
+
+    settings = load_settings(config, overrides or ())
+    added = hand_in(workspace.resolve(), settings, file, sys.stdin)
+    if not added.kept and not added.refused:
+        raise DataError.explain(
+            str(file or "stdin"), "holds no record", "expected one a line", "check the file"
+        )
+    content = _as_json(added)
+    answer(as_json, content, lambda console: _draw(console, content, added.first))
+    raise typer.Exit(0 if added.kept else UserMistake.exit_code)
+
+
+def _as_json(added: "Added") -> dict[str, Any]:
+    """Keys: kept, file, refused, reasons, set_apart."""
+    return {
+        "kept": added.kept,
+        "file": str(added.file) if added.file else None,
+        "refused": sum(added.refused.values()),
+        "reasons": dict(added.refused),
+        "set_apart": str(added.set_apart) if added.set_apart else None,
+    }
+
+
+def _draw(console, content: Mapping[str, Any], first: tuple[str, ...]) -> None:
+    lines = [
+        f"{content['kept']:,} outcomes kept" + (f": {content['file']}" * bool(content["file"]))
+    ]
+    if content["refused"]:
+        reasons = ", ".join(f"{count:,} {name}" for name, count in content["reasons"].items())
+        lines.append(f"{content['refused']:,} set apart ({reasons}): {content['set_apart']}")
+        lines += [f"  {line}" for line in first]
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)

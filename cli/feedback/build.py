@@ -1,0 +1,131 @@
+"""`fareline feedback build`: predictions and outcomes are joined, and spans sealed."""
+
+import datetime
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.answer import answer
+from cli.options import DEFAULT_WORKSPACE, ConfigOption, JsonOption, SetOption, WorkspaceOption
+from fareline.errors import UserMistake
+from lineage.text.times import iso, now
+
+if TYPE_CHECKING:
+    from fareline.recorded.feedback import SealedSpan
+    from runners.feedback.sealing import Sealing
+
+
+def build(
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            "--as-of",
+            metavar="TIME",
+            help="ISO 8601: only what had arrived by then counts.",
+            show_default="now",
+        ),
+    ] = None,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say of every logged prediction what became of it, and seal the spans that are complete."""
+    as_of_ms = _parse_time(as_of)
+    from pipeline.settings.load import load_settings
+    from runners.feedback.sealing import seal
+
+    settings = load_settings(config, overrides or ())
+    sealing = seal(workspace.resolve(), settings, as_of_ms)
+    content = _as_json(sealing, as_of_ms)
+    answer(as_json, content, lambda console: _draw(console, content))
+
+
+def _parse_time(text: str | None) -> int:
+    """Milliseconds since 1970.
+
+    Raises:
+        UserMistake: It is no time, or one that is yet to come.
+    """
+    current = now()
+    if text is None:
+        return current
+    where = f"--as-of {text}"
+    try:
+        when = datetime.datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+    except ValueError as error:
+        raise UserMistake.explain(
+            where, "is no time", "expected ISO 8601, UTC", "write 2026-11-30T12:00:00Z"
+        ) from error
+    when = when if when.tzinfo else when.replace(tzinfo=datetime.timezone.utc)
+    milliseconds = round(when.timestamp() * 1000)
+    if milliseconds > current:
+        raise UserMistake.explain(
+            where,
+            "is yet to come",
+            f"expected at most {iso(current)}",
+            "what arrives until then would be missing for good",
+        )
+    return milliseconds
+
+
+def _as_json(sealing: "Sealing", as_of_ms: int) -> dict[str, Any]:
+    """Keys: as_of, states, in_span, outcomes, counted, broken, open_rows, pattern, sealed."""
+    built = sealing.built
+    return {
+        "as_of": iso(as_of_ms),
+        "states": dict(built.joined.states),
+        "in_span": dict(built.in_span),
+        "outcomes": built.joined.outcomes,
+        "counted": dict(built.joined.counted),
+        "broken": dict(built.joined.broken),
+        "open_rows": built.open_rows,
+        "pattern": sealing.pattern,
+        "sealed": [_span_as_json(sealing, span) for span in built.sealed],
+    }
+
+
+def _span_as_json(sealing: "Sealing", span: "SealedSpan") -> dict[str, Any]:
+    return {
+        "span": span.span,
+        "version": span.version,
+        "predictions": span.predictions,
+        "rows": span.rows,
+        "after": iso(span.after_ms) if span.after_ms >= 0 else None,
+        "until": iso(span.until_ms),
+        "delays": [vars(delay) for delay in span.delays],
+        "folder": str(sealing.folder.place(span.span, span.version)),
+    }
+
+
+def _draw(console, content: Mapping[str, Any]) -> None:
+    from rich.table import Table
+
+    def say(line: str) -> None:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    fresh = [span for span in content["sealed"] if span["version"] == 1]
+    names = ["state", "predictions", *(f"in span {span['span']}" for span in fresh)]
+    table = Table(*names, box=None, pad_edge=False)
+    for state, count in content["states"].items():
+        inside = [f"{content['in_span'].get(state, 0):,}"] if fresh else []
+        table.add_row(state, f"{count:,}", *inside)
+    console.print(table)
+    for name, count in content["counted"].items():
+        say(f"{count:,} {name}")
+    for file, count in content["broken"].items():
+        say(f"  {file}: {count:,}")
+    for span in content["sealed"]:
+        say(
+            f"span {span['span']}, version {span['version']}: {span['rows']:,} rows of "
+            f"{span['predictions']:,} predictions until {span['until']}: {span['folder']}"
+        )
+        shares = [f"{d['of_predictions']:.0%} after {d['hours']:g} h" for d in span["delays"]]
+        say(f"  outcomes had arrived of {', '.join(shares)}")
+    if content["sealed"]:
+        say(f"data.source.files: {content['pattern']}")
+    elif content["open_rows"]:
+        say(f"no span: none of {content['open_rows']:,} predictions has a label yet")
+    else:
+        say("no span: nothing has changed")

@@ -1,0 +1,149 @@
+"""What the feedback loop writes down: a prediction that was logged, an outcome, a sealed span.
+
+`serving` writes the first, `monitoring.feedback` the other two; `lineage` reads the last.
+"""
+
+import dataclasses
+import json
+from typing import Any
+
+PROCESS, HUMAN, CORRECTION = "process", "human", "correction"
+SOURCES = (PROCESS, HUMAN, CORRECTION)
+
+
+@dataclasses.dataclass(frozen=True)
+class LoggedPrediction:
+    """A row that was answered, as a line of the prediction log.
+
+    Attributes:
+        id: Of the prediction; sorts by time.
+        time: Of the answer, UTC, ISO 8601 with milliseconds.
+        model: Name under which it was served.
+        version: Its number.
+        sha256: Of the version's folder, as of a PushedModel; empty if it is not known.
+        protocol: `grpc`, `rest`, `batch`, or `tensorflow_serving` of its own logs.
+        weight: For how many rows this one stands: 1 / the share that is logged.
+        score: What was answered: a value, a list, or an object of several outputs.
+        features: As they were served.
+        entity: Whom or what the row is about, as the settings name it; None if they do not.
+    """
+
+    id: str
+    time: str
+    model: str
+    version: int
+    sha256: str
+    protocol: str
+    weight: float
+    score: Any
+    features: dict[str, Any]
+    entity: str | None = None
+
+    def line(self) -> str:
+        """One line of JSON, with its end; without an entity where there is none."""
+        content = dict(vars(self))
+        if self.entity is None:
+            del content["entity"]
+        return json.dumps(content, allow_nan=False) + "\n"
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What was found to be true of a prediction.
+
+    Attributes:
+        prediction_id: Of the prediction; None where `entity` and `event_ms` say which one is meant.
+        entity: Whom or what it is about, as the log has it.
+        event_ms: When it happened, milliseconds since 1970, UTC.
+        arrival_ms: When it became known here.
+        value: Of the label's column, as JSON text.
+        source: One of `SOURCES`.
+    """
+
+    prediction_id: str | None
+    entity: str | None
+    event_ms: int
+    arrival_ms: int
+    value: str
+    source: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Delay:
+    """How many of a span's outcomes had arrived so long after their predictions.
+
+    Attributes:
+        hours: Since the prediction.
+        arrived: Outcomes.
+        of_labels: As a share of those that have arrived by now; 0 if none has.
+        of_predictions: As a share of all predictions of the span.
+    """
+
+    hours: float
+    arrived: int
+    of_labels: float
+    of_predictions: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Answered:
+    """A version of a model that answered predictions of a span.
+
+    Attributes:
+        model: Name under which it was served.
+        version: Its number.
+        sha256: Of the version's folder; empty if it is not known.
+        predictions: How many of the span.
+    """
+
+    model: str
+    version: int
+    sha256: str
+    predictions: int
+
+
+@dataclasses.dataclass(frozen=True)
+class SealedSpan:
+    """What the file `span.json` of a sealed span says; no version of a span ever changes.
+
+    Attributes:
+        span: Its number, from 1.
+        version: Of it, from 1.
+        as_of_ms: What had arrived by then counts; milliseconds since 1970.
+        after_ms: Its predictions were made after this time,
+        until_ms: and not after this one.
+        wait_hours: How long an outcome might take.
+        label: Column that the outcomes are values of.
+        expired: What that column has where no outcome came, as JSON text; None: no such row.
+        predictions: How many there are.
+        states: State to number of predictions.
+        rows: How many have a label, which `rows.parquet` holds.
+        delays: The delay curve.
+        answered: Versions that answered.
+        first_id: The lowest prediction id,
+        last_id: and the highest.
+        sha256: File to its SHA-256.
+        log_files: Names of the files of the log that its predictions are from.
+    """
+
+    span: int
+    version: int
+    as_of_ms: int
+    after_ms: int
+    until_ms: int
+    wait_hours: float
+    label: str
+    expired: str | None
+    predictions: int
+    states: dict[str, int]
+    rows: int
+    delays: list[Delay]
+    answered: list[Answered]
+    first_id: str
+    last_id: str
+    sha256: dict[str, str]
+    log_files: list[str]
+
+    def text(self) -> str:
+        """The content of the file."""
+        return json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False) + "\n"

@@ -1,0 +1,1 @@
+"""Logged predictions joined with their outcomes, and sealed as spans that a pipeline reads."""

@@ -1,0 +1,112 @@
+"""Where the feedback of a workspace lies, and which spans have been sealed there.
+
+    feedback/outcomes/<id>.parquet        outcomes, a file for each time that some were added
+    feedback/set_apart/<id>.jsonl         records that were no outcomes
+    feedback/spans/span-N/version-V/      rows.parquet, states.parquet, span.json
+
+Imports no DuckDB.
+"""
+
+import contextlib
+import dataclasses
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import filelock
+
+from fareline.errors import DataError, WorkspaceError
+from fareline.recorded.feedback import SealedSpan
+from fareline.recorded.texts import parse
+
+ROWS, STATES, MANIFEST = "rows.parquet", "states.parquet", "span.json"
+PATTERN = f"span-{{SPAN}}/version-{{VERSION}}/{ROWS}"  # what data.source takes, below `spans`
+_VERSION = re.compile(r"span-(\d+)/version-(\d+)")
+
+
+@dataclasses.dataclass(frozen=True)
+class FeedbackFolder:
+    """The folder.
+
+    Attributes:
+        root: Of it.
+        logs: Of the prediction log.
+    """
+
+    root: Path
+    logs: Path
+
+    @property
+    def outcomes(self) -> Path:
+        """Files of outcomes."""
+        return self.root / "outcomes"
+
+    @property
+    def set_apart(self) -> Path:
+        """Files of records that were no outcomes."""
+        return self.root / "set_apart"
+
+    @property
+    def spans(self) -> Path:
+        """Sealed spans."""
+        return self.root / "spans"
+
+    def outcome_files(self) -> list[Path]:
+        """All files of outcomes, the oldest first."""
+        return sorted(self.outcomes.glob("*.parquet"))
+
+    def place(self, span: int, version: int) -> Path:
+        """The folder of a version of a span."""
+        return self.spans / f"span-{span}" / f"version-{version}"
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Holds the folder for one who seals or erases, and removes what a killed one has left.
+
+        Raises:
+            WorkspaceError: Somebody else holds it.
+        """
+        self.spans.mkdir(parents=True, exist_ok=True)
+        try:
+            with filelock.FileLock(self.root / ".lock", timeout=0):
+                for part in self.spans.glob("span-*/.*.part-*"):
+                    shutil.rmtree(part)
+                yield
+        except filelock.Timeout:
+            raise WorkspaceError.explain(
+                str(self.root),
+                "another `fareline feedback` is sealing or erasing here",
+                "expected one at a time",
+                "wait for it to end",
+            ) from None
+
+    def sealed(self) -> dict[int, list[SealedSpan]]:
+        """Every span with its versions that are there, ascending.
+
+        Raises:
+            DataError: One of them cannot be read.
+        """
+        found: dict[int, list[SealedSpan]] = {}
+        for path in self.spans.glob(f"span-*/version-*/{MANIFEST}"):
+            if _VERSION.fullmatch(path.parent.relative_to(self.spans).as_posix()):
+                span = read_manifest(path)
+                found.setdefault(span.span, []).append(span)
+        return {n: sorted(found[n], key=lambda span: span.version) for n in sorted(found)}
+
+
+def read_manifest(path: Path) -> SealedSpan:
+    """Reads the manifest of a sealed span.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    try:
+        return parse(SealedSpan, path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError.explain(
+            str(path),
+            f"cannot be read ({str(error).splitlines()[0]})",
+            "expected what `fareline feedback build` wrote",
+            "restore it, or remove the version's folder: the next build seals it again",
+        ) from error

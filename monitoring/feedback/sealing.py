@@ -1,0 +1,294 @@
+"""Spans sealed from joined predictions: a new one up to the wait, new versions of those before.
+
+A span holds the predictions of a stretch of time, up to so long before the time of the question as
+an outcome may take: by then it is known of each what became of it. What changes later (outcomes
+that come late, corrections, files of the log that close) makes another version of the span, with
+the same stretch of time. A version is a folder that appears at once and never changes, and the same
+logs, outcomes and time give the same bytes.
+
+Called by `cli.feedback.build`, `monitoring.feedback.erasing` and `benchmarks`.
+"""
+
+import dataclasses
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data.sources.locked_duckdb import connected
+from data.writing.folders import folder_written_beside
+from fareline.digests import sha256_of_file
+from fareline.errors import UserMistake
+from fareline.recorded.feedback import Answered, Delay, SealedSpan
+from monitoring.feedback.folders import MANIFEST, ROWS, STATES, FeedbackFolder
+from monitoring.feedback.join import EXPIRED, LABELLED, LATE, Asked, Joined, join
+
+HOUR_MS = 3_600_000
+CURVE_HOURS = (1.0, 24.0, 168.0)
+_ROW_GROUP = 65_536
+_TYPES = {"int": "BIGINT", "float": "FLOAT", "string": "VARCHAR"}
+# Of what DuckDB says of JSON values: what a tf.Example holds of it.
+_OF_JSON = {"UBIGINT": "BIGINT", "HUGEINT": "DOUBLE", "DOUBLE": "FLOAT", "BOOLEAN": "BIGINT"}
+_STATES = """
+SELECT id, ms, state, value, event_ms, arrival_ms, source, model, version, sha256, weight,
+       score::VARCHAR AS score, entity
+FROM states WHERE ms > $after AND ms <= $until ORDER BY id
+"""
+_CHOSEN = """
+CREATE OR REPLACE TABLE chosen AS
+SELECT s.id, s.value, s.weight, p.features FROM states s JOIN predictions p USING (id)
+WHERE s.ms > $after AND s.ms <= $until AND list_contains($wanted, s.state)
+"""
+_COUNTS = "SELECT state, count(*) FROM states WHERE ms > $after AND ms <= $until GROUP BY state"
+
+
+@dataclasses.dataclass(frozen=True)
+class Rules:
+    """What the settings say.
+
+    Attributes:
+        label: Column that outcomes are values of.
+        kinds: Column to `int`, `float` or `string`, where the schema knows it.
+        wait_hours: How long an outcome may take.
+        expired: What the label's column has where none came, as JSON text; None: no such row.
+        weight: Column that gets the sampling weight; None: none does.
+    """
+
+    label: str
+    kinds: Mapping[str, str]
+    wait_hours: float
+    expired: str | None = None
+    weight: str | None = None
+
+    @property
+    def wait_ms(self) -> int:
+        """The wait in milliseconds."""
+        return round(self.wait_hours * HOUR_MS)
+
+
+@dataclasses.dataclass(frozen=True)
+class Built:
+    """What a build has done.
+
+    Attributes:
+        joined: Every prediction in its state.
+        in_span: State to its number in the newest span that was sealed; empty if none was.
+        sealed: The versions of spans that were sealed now, ascending.
+        open_rows: Predictions whose wait is over and that are in no span, since none has a label.
+    """
+
+    joined: Joined
+    in_span: Mapping[str, int]
+    sealed: tuple[SealedSpan, ...]
+    open_rows: int
+
+
+def build(folder: FeedbackFolder, rules: Rules, as_of_ms: int, logs: Sequence[Path]) -> Built:
+    """Joins all there is, and seals; the caller holds the folder.
+
+    Args:
+        folder: Of the workspace.
+        rules: What the settings say.
+        as_of_ms: What had arrived by then counts; milliseconds since 1970.
+        logs: Closed files of the prediction log.
+
+    Raises:
+        UserMistake: Something was sealed as of a later time.
+    """
+    known = folder.sealed()
+    newest = [versions[-1] for versions in known.values()]
+    require_later(newest, as_of_ms)
+    with connected({"threads": "2"}) as connection:
+        joined = join(connection, Asked(logs, folder.outcome_files(), as_of_ms, rules.wait_ms))
+        sealed = [seal_again(connection, folder, rules, span, as_of_ms) for span in newest]
+        after = max((span.until_ms for span in newest), default=-1)
+        until = as_of_ms - rules.wait_ms
+        span = Window(max(known, default=0) + 1, 1, after, until, as_of_ms)
+        fresh = seal(connection, folder, rules, span) if until > after else None
+        waiting = f"SELECT count(*) FROM states WHERE ms > {after} AND ms <= {until}"
+        open_rows = 0 if fresh else connection.execute(waiting).fetchone()[0]
+    done = tuple(each for each in (*sealed, fresh) if each is not None)
+    return Built(joined, fresh.states if fresh else {}, done, open_rows)
+
+
+def require_later(newest: Sequence[SealedSpan], as_of_ms: int) -> None:
+    """Refuses a time before that of what is sealed: its outcomes would be forgotten again."""
+    for span in newest:
+        if span.as_of_ms > as_of_ms:
+            raise UserMistake.explain(
+                f"span {span.span}, version {span.version}",
+                "was sealed as of a later time",
+                "expected --as-of to go forward",
+                "name a later time; a sealed version never changes",
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Window:
+    """What a version of a span is made of.
+
+    Attributes:
+        span: Its number.
+        version: Of it.
+        after_ms: Predictions after this time,
+        until_ms: and not after this one.
+        as_of_ms: What had arrived by then counts.
+    """
+
+    span: int
+    version: int
+    after_ms: int
+    until_ms: int
+    as_of_ms: int
+
+    @property
+    def bounds(self) -> dict[str, int]:
+        """For a query."""
+        return {"after": self.after_ms, "until": self.until_ms}
+
+
+def seal_again(
+    connection: Any, folder: FeedbackFolder, rules: Rules, span: SealedSpan, as_of_ms: int
+) -> SealedSpan | None:
+    """Seals another version of a span if what is known of its predictions has changed."""
+    window = Window(span.span, span.version + 1, span.after_ms, span.until_ms, as_of_ms)
+    states = connection.execute(_STATES, window.bounds).to_arrow_table()
+    content = io.BytesIO()
+    _write(states, content)
+    there = folder.place(span.span, span.version) / STATES
+    if there.is_file() and there.read_bytes() == content.getvalue():
+        return None
+    return seal(connection, folder, rules, window, allow_empty=True)
+
+
+def seal(
+    connection: Any,
+    folder: FeedbackFolder,
+    rules: Rules,
+    window: Window,
+    allow_empty: bool = False,
+) -> SealedSpan | None:
+    """Seals a version of a span.
+
+    Args:
+        connection: After `join`.
+        folder: Of the workspace.
+        rules: What the settings say.
+        window: What it is made of.
+        allow_empty: Whether one without any row is sealed as well.
+
+    Returns:
+        What was sealed; None if there is no row.
+    """
+    states = connection.execute(_STATES, window.bounds).to_arrow_table()
+    rows = _rows(connection, rules, window)
+    if not rows.num_rows and not allow_empty:
+        return None
+    place = folder.place(window.span, window.version)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with folder_written_beside(place) as part:
+        _write(rows, part / ROWS)
+        _write(states, part / STATES)
+        sealed = _describe(connection, rules, window, (states, rows), part)
+        (part / MANIFEST).write_text(sealed.text(), encoding="utf-8")
+    return sealed
+
+
+def _write(table: pa.Table, where: Any) -> None:
+    pq.write_table(table.combine_chunks(), where, row_group_size=_ROW_GROUP, compression="zstd")
+
+
+def _rows(connection: Any, rules: Rules, window: Window) -> pa.Table:
+    """The features as they were served, and the label; in the order of the predictions."""
+    wanted = [LABELLED, LATE, *([EXPIRED] if rules.expired is not None else [])]
+    connection.execute(_CHOSEN, {**window.bounds, "wanted": wanted})
+    found = connection.execute("SELECT json_group_structure(features) FROM chosen").fetchone()[0]
+    types = _column_types(json.loads(found or "{}"), rules)
+    types.pop(rules.label, None)
+    label = _TYPES.get(rules.kinds.get(rules.label, ""), "FLOAT")
+    columns = [f"unnest(json_transform(features, {_text(json.dumps(types))}))"] if types else []
+    value = f"json_extract_string(coalesce(value, {_text(rules.expired)}), '$')"
+    columns.append(f"{value}::{label} AS {_quoted(rules.label)}")
+    columns += [f"weight AS {_quoted(rules.weight)}"] if rules.weight else []
+    query = f"SELECT {', '.join(columns)} FROM chosen ORDER BY id"
+    return connection.execute(query).to_arrow_table()
+
+
+def _column_types(found: Mapping[str, Any], rules: Rules) -> dict[str, Any]:
+    """Column to its type in DuckDB, by the schema or by its values; none for one without any."""
+    types = {}
+    for name in sorted(found):
+        structure = found[name]
+        inner = structure[0] if isinstance(structure, list) else structure
+        kind = _TYPES.get(rules.kinds.get(name, "")) or _OF_JSON.get(str(inner), inner)
+        if kind not in ("NULL", None):
+            kind = "VARCHAR" if kind == "JSON" or isinstance(kind, dict) else kind
+            types[name] = [kind] if isinstance(structure, list) else kind
+    return types
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _text(value: str | None) -> str:
+    return "NULL" if value is None else "'" + value.replace("'", "''") + "'"
+
+
+def _describe(
+    connection: Any,
+    rules: Rules,
+    window: Window,
+    tables: tuple[pa.Table, pa.Table],
+    part: Path,
+) -> SealedSpan:
+    states, rows = tables
+    bounds = "ms > $after AND ms <= $until"
+
+    def ask(query: str) -> list[tuple]:
+        return connection.execute(query, window.bounds).fetchall()
+
+    answered = ask(
+        f"SELECT model, version, sha256, count(*) FROM states WHERE {bounds} "
+        "GROUP BY ALL ORDER BY ALL"
+    )
+    files = ask(f"SELECT DISTINCT file FROM states WHERE {bounds} ORDER BY file")
+    first, last = ask(f"SELECT min(id), max(id) FROM states WHERE {bounds}")[0]
+    return SealedSpan(
+        span=window.span,
+        version=window.version,
+        as_of_ms=window.as_of_ms,
+        after_ms=window.after_ms,
+        until_ms=window.until_ms,
+        wait_hours=rules.wait_hours,
+        label=rules.label,
+        expired=rules.expired,
+        predictions=states.num_rows,
+        states=dict(sorted(ask(_COUNTS))),
+        rows=rows.num_rows,
+        delays=_curve(ask, bounds, rules, states.num_rows),
+        answered=[Answered(*each) for each in answered],
+        first_id=first or "",
+        last_id=last or "",
+        sha256={name: sha256_of_file(part / name) for name in (ROWS, STATES)},
+        log_files=[name for (name,) in files],
+    )
+
+
+def _curve(ask: Any, bounds: str, rules: Rules, predictions: int) -> list[Delay]:
+    """How many first outcomes had arrived after an hour, a day, a week, and the wait."""
+    hours = sorted({*CURVE_HOURS, rules.wait_hours})
+    counts = ", ".join(
+        f"count(*) FILTER (first_arrival_ms - ms <= {round(each * HOUR_MS)})" for each in hours
+    )
+    *arrived, labels = ask(f"SELECT {counts}, count(first_arrival_ms) FROM states WHERE {bounds}")[
+        0
+    ]
+    return [
+        Delay(each, n, round(n / labels, 6) if labels else 0.0, round(n / max(predictions, 1), 6))
+        for each, n in zip(hours, arrived, strict=True)
+    ]

@@ -1,0 +1,76 @@
+"""Outcomes are handed in to a workspace. Called by `cli.feedback.add`. Imports no TensorFlow."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fareline.errors import DataError
+from lineage.text.times import now
+from monitoring.feedback import outcomes
+from monitoring.feedback.folders import FeedbackFolder
+from monitoring.feedback.outcomes import Added, Expected, add_outcomes
+from runners.publishing.prediction_log import LOG_FOLDER, pseudonym_of_entities
+
+if TYPE_CHECKING:
+    from pipeline.settings.settings import Settings
+
+FOLDER = "feedback"
+
+
+def folder_of(workspace: Path) -> FeedbackFolder:
+    """Where the feedback of a workspace lies."""
+    return FeedbackFolder(workspace / FOLDER, workspace / LOG_FOLDER)
+
+
+def hand_in(
+    workspace: Path, settings: "Settings", file: Path | None, stdin: Iterable[str]
+) -> Added:
+    """Keeps outcomes from a file of JSON lines or CSV, or from stdin.
+
+    Args:
+        workspace: Whose predictions they are about.
+        settings: Which say what kind of value the label has.
+        file: By its name a CSV or not; None: stdin.
+        stdin: JSON lines.
+
+    Raises:
+        DataError: The file cannot be read.
+        SettingsError: The label has no kind of its own.
+    """
+    expected = Expected(label_kind(settings), now(), pseudonym_of_entities(settings))
+    folder = folder_of(workspace)
+    if file is None:
+        return add_outcomes(outcomes.read_json_lines(stdin), expected, folder)
+    read = outcomes.read_csv if file.suffix == ".csv" else outcomes.read_json_lines
+    try:
+        with file.open(encoding="utf-8-sig", errors="backslashreplace", newline="") as lines:
+            return add_outcomes(read(lines), expected, folder)
+    except OSError as error:
+        raise DataError.explain(
+            str(file),
+            f"cannot be read ({error.strerror})",
+            "expected a file of outcomes",
+            "check the path and its permissions",
+        ) from error
+
+
+def label_kind(settings: "Settings") -> str:
+    """What the label's column holds: by the schema, or else by the label rule."""
+    label = settings.label
+    kind = kinds_of(settings).get(label.column)
+    if kind is not None:
+        return kind
+    values = [value for _, value in label.values()]
+    if values:
+        return outcomes.STRING if isinstance(values[0], str) else outcomes.INT
+    plain = settings.task == "binary" and label.above is None
+    return outcomes.INT if plain else outcomes.FLOAT
+
+
+def kinds_of(settings: "Settings") -> dict[str, str]:
+    """Column to its kind, where a curated schema knows it."""
+    from schema.curated import load_schema, schema_path
+
+    if settings.schema_ is None:
+        return {}
+    return column_kinds(load_schema(schema_path(settings.schema_, settings.path.parent)))

@@ -1,0 +1,73 @@
+"""Spans of a workspace are sealed, and recorded in ML Metadata.
+
+Called by `cli.feedback.build`. Imports no TensorFlow.
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from monitoring.feedback.folders import PATTERN, FeedbackFolder
+from monitoring.feedback.outcomes import RefusedOutcome, value_text
+from monitoring.feedback.sealing import Built, Rules, build
+from runners.feedback.handing_in import folder_of, kinds_of, label_kind
+from serving.server.log_files import close_left_files, closed_files
+
+if TYPE_CHECKING:
+    from pipeline.settings.settings import Settings
+
+
+@dataclasses.dataclass(frozen=True)
+class Sealing:
+    """What came of a build.
+
+    Attributes:
+        built: The states, and what was sealed.
+        folder: Where it lies.
+        pattern: What `data.source.files` takes to read the spans.
+    """
+
+    built: Built
+    folder: FeedbackFolder
+    pattern: str
+
+
+def rules_of(settings: "Settings") -> Rules:
+    """What the settings say of feedback.
+
+    Raises:
+        SettingsError: `feedback.expired` is no value of the label.
+    """
+    told, kind = settings.feedback, label_kind(settings)
+    expired = None
+    if told.expired is not None:
+        try:
+            expired = value_text(told.expired, kind)
+        except RefusedOutcome as error:
+            said = str(error).removeprefix("value: ")
+            raise settings.wrong(
+                [f"feedback.expired: {said}, as {settings.label.column} has it."]
+            ) from error
+    kinds = {**kinds_of(settings), settings.label.column: kind}
+    return Rules(settings.label.column, kinds, told.wait_hours, expired, settings.weighting.column)
+
+
+def seal(workspace: Path, settings: "Settings", as_of_ms: int) -> Sealing:
+    """Joins, seals what is complete, and records it.
+
+    Args:
+        workspace: Whose predictions are joined.
+        settings: What they say of feedback.
+        as_of_ms: What had arrived by then counts; milliseconds since 1970.
+
+    Raises:
+        UserMistake: Something was sealed as of a later time.
+        WorkspaceError: Somebody else is sealing.
+        DataError: What was sealed before cannot be read.
+    """
+    rules = rules_of(settings)
+    folder = folder_of(workspace)
+    with folder.locked():
+        close_left_files(folder.logs)
+        built = build(folder, rules, as_of_ms, closed_files(folder.logs))
+    return Sealing(built, folder, f"{folder.spans}/{PATTERN}")

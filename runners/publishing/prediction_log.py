@@ -1,0 +1,124 @@
+"""The prediction log of a workspace: opened as the settings say, for `serve` and `predict`.
+
+Imports what it needs inside the functions: the command line loads it at its start.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fareline.disk import with_room
+from fareline.errors import UserMistake
+
+if TYPE_CHECKING:
+    from pipeline.settings.settings import Settings
+    from serving.model.batch import BatchPredictor
+    from serving.server.request_log import RequestLog
+
+LOG_FOLDER = "serving_logs"
+_ENTITY = "feedback.entity: "
+
+
+def open_log(
+    workspace: Path,
+    share: float,
+    settings: "Settings",
+    base: Path,
+    tell: Callable[[str], None],
+    is_job: bool = False,
+) -> "RequestLog | None":
+    """Opens the log of what a model answers; imports TensorFlow.
+
+    Args:
+        workspace: Whose log it is.
+        share: Of the rows.
+        settings: Which say what is about persons, and what is never logged.
+        base: The folder above the model's versions.
+        tell: Gets a line when rows were lost.
+        is_job: Whether all rows are logged or none, as of a file that is predicted.
+
+    Returns:
+        None for a share of 0.
+
+    Raises:
+        UserMistake: The folder cannot be written.
+        DataError: The key of pseudonyms is needed, and is not there.
+    """
+    if not share:
+        return None
+    from serving.server.request_log import LogOptions, RequestLog
+
+    folder = workspace / LOG_FOLDER
+    options = LogOptions(
+        folder=str(folder),
+        share=share,
+        base=str(base),
+        exclude=kept_out_of_the_log(settings),
+        entity=settings.feedback.entity,
+        pseudonym=pseudonym_of_entities(settings),
+        tell=tell,
+        is_job=is_job,
+    )
+    try:
+        return RequestLog(options)
+    except OSError as error:
+        raise UserMistake.explain(
+            str(folder),
+            f"cannot be written ({error.strerror}){with_room(error, folder)}",
+            "expected a folder for the request log",
+            "name another --workspace, or leave --log-share out",
+        ) from error
+
+
+def noting(log: "RequestLog", predictor: "BatchPredictor") -> Callable[..., Any]:
+    """What has the answers of a batch predictor logged: a `batch_prediction.Note`."""
+    from serving.server.request_log import Asked
+
+    def note(examples, outputs, entities):
+        asked = Asked(predictor.version, examples, outputs, "batch", entities)
+        noted = log.note(predictor.servable, predictor.signature, asked)
+        return [None] * len(examples) if noted is None else noted.ids()
+
+    return note
+
+
+@contextlib.contextmanager
+def closing(log: "RequestLog | None") -> Iterator[None]:
+    """Closes the log of a job at the end of the block; if that fails, nothing of it stays."""
+    try:
+        yield
+    except BaseException:
+        if log is not None:
+            log.close(discard=True)
+        raise
+    if log is not None:
+        log.close()
+
+
+def kept_out_of_the_log(settings: "Settings") -> list[str]:
+    """Columns that no log of requests holds: those that the settings name, and personal ones."""
+    return [*settings.serving.log_exclude, *settings.data.personal_columns()]
+
+
+def pseudonym_of_entities(settings: "Settings") -> Callable[[bytes], bytes] | None:
+    """What a log, outcomes and sealed spans hold in place of an entity, as training does.
+
+    Returns:
+        None where they hold it itself.
+
+    Raises:
+        SettingsError: The settings leave it out.
+        DataError: The key is needed, and is not there.
+    """
+    from pipeline.rules.settings import find_uses_of_dropped_columns
+
+    if lost := [m for m in find_uses_of_dropped_columns(settings) if m.startswith(_ENTITY)]:
+        raise settings.wrong(lost)
+    if settings.feedback.entity not in settings.data.personal_columns(pseudonymize=True):
+        return None
+    from data.privacy import pseudonym
+    from runners.pii_key import read_pii_key
+
+    key = read_pii_key()
+    return lambda value: pseudonym(value, key)
