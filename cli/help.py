@@ -1,12 +1,12 @@
 """`fareline help`: what `--help` of a command says."""
 
-import difflib
 from typing import Annotated
 
 import typer
 
 from cli.answer import say
 from fareline.errors import UserMistake
+from fareline.near import near_names
 
 
 def _commands(context: typer.Context, incomplete: str) -> list[str]:
@@ -33,7 +33,7 @@ def help_(
     for word in words or ():
         commands = getattr(found.command, "commands", {})
         if word not in commands:
-            near = difflib.get_close_matches(word, commands, 1) or list(commands)[:3]
+            near = near_names(word, commands) or list(commands)[:3]
             raise UserMistake.explain(
                 word,
                 f"`{found.command_path}` has no such command",

@@ -1,6 +1,5 @@
 """`fareline logs`: what was said while a run, or one of its nodes, was at work."""
 
-import difflib
 import shutil
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ import typer
 from cli.answer import answer
 from cli.options import DEFAULT_WORKSPACE, JsonOption, WorkspaceOption
 from fareline.errors import UserMistake
+from fareline.near import near_names
 
 _SUFFIX = ".log"
 
@@ -56,7 +56,7 @@ def _find_run(folder: Path, asked: str) -> Path:
     begin_so = [run for run in logs_of_runs if run.startswith(asked)]
     if asked in logs_of_runs or len(begin_so) == 1:
         return logs_of_runs[asked if asked in logs_of_runs else begin_so[0]]
-    near = begin_so or difflib.get_close_matches(asked, logs_of_runs, 3) or list(logs_of_runs)[-3:]
+    near = begin_so or near_names(asked, logs_of_runs, 3) or list(logs_of_runs)[-3:]
     raise UserMistake.explain(
         asked,
         "several runs begin so" if begin_so else "no run of this workspace has that id",
@@ -69,7 +69,7 @@ def _find_node(log_of_run: Path, node: str) -> Path:
     found = {path.stem: path for path in sorted(log_of_run.with_suffix("").glob(f"*{_SUFFIX}"))}
     if node in found:
         return found[node]
-    near = difflib.get_close_matches(node, found, 1)
+    near = near_names(node, found)
     guess = f"did you mean {near[0]}? " if near else ""
     raise UserMistake.explain(
         node,

@@ -6,7 +6,6 @@ Imports DuckDB, and TensorFlow to read examples, when asked.
 """
 
 import dataclasses
-import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -17,6 +16,7 @@ import pyarrow.compute as pc
 from data.reading.examples import read_columns
 from data.sources import locked_duckdb
 from fareline.errors import UserMistake
+from fareline.near import near_names
 
 _WHERE = "the condition"
 _EXPECTED = "expected SQL over the features, such as: payment_type = 'Cash' and trip_miles > 10"
@@ -189,7 +189,7 @@ def _explain(text: str, names: Sequence[str]) -> UserMistake:
     found = text.partition("\n")[0].partition("Error: ")[2].rstrip("!.") or text
     hint = "DuckDB's documentation describes expressions"
     if unknown := re.match(r'Referenced column "(.*)" not found', found):
-        near = difflib.get_close_matches(unknown[1], names, 3, 0.5)
+        near = near_names(unknown[1], names, 3, 0.5)
         found = f"{unknown[1]!r} is no feature of these examples"
         hint = f"did you mean {' or '.join(near)}" if near else f"they have {', '.join(names)}"
     return UserMistake.explain(_WHERE, found, _EXPECTED, hint)

@@ -5,12 +5,12 @@ is near. Run ids are matched before `TYPE:NUMBER`, since TFX's own contain colon
 """
 
 import dataclasses
-import difflib
 import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar, Union
 
 from fareline.errors import UserMistake
+from fareline.near import near_names
 from lineage.facts.pushes import live_pushes
 from lineage.graph.elements import Artifact, Execution
 from lineage.graph.graph import Graph
@@ -113,7 +113,7 @@ def find_pipeline(graph: Graph, text: str) -> str:
     found = _matching(text, names)
     if len(found) == 1:
         return found[0]
-    near = plain(", ".join((found or difflib.get_close_matches(text, names, _SHOWN, 0.5))[:_SHOWN]))
+    near = plain(", ".join((found or near_names(text, names, _SHOWN, 0.5))[:_SHOWN]))
     said = f"is {len(found)} pipelines" if found else "is no pipeline of the store"
     hint = f"did you mean {near}" if near else _HINT
     raise UserMistake.explain(text, said, "expected one", hint)
@@ -181,7 +181,7 @@ def _near(graph: Graph, text: str) -> list[str]:
     """Ids that the user may have meant."""
     if match := _ARTIFACT.fullmatch(text):
         number = int(match["number"])
-        [*types] = difflib.get_close_matches(match["type"], graph.artifact_types(), n=1)
+        [*types] = near_names(match["type"], graph.artifact_types())
         if types:
             ids = [artifact.id for artifact in graph.artifacts_of_type(types[0])]
             nearest = sorted(ids, key=lambda i: (abs(i - number), i))[:_SHOWN]
@@ -190,15 +190,15 @@ def _near(graph: Graph, text: str) -> list[str]:
     node, at, run = text.partition("@")
     if at:
         run = _latest_run(graph) if run == LATEST else run
-        run_ids = _matching(run, runs)[-1:] or difflib.get_close_matches(run, runs, _SHOWN, 0.5)
+        run_ids = _matching(run, runs)[-1:] or near_names(run, runs, _SHOWN, 0.5)
         nodes = {e.place.node for run_id in run_ids for e in graph.executions_of_run(run_id)}
-        names = difflib.get_close_matches(node, sorted(nodes), 1) or sorted(nodes)[:1]
+        names = near_names(node, sorted(nodes)) or sorted(nodes)[:1]
         return [f"{name}@{run_id}" for run_id in run_ids for name in names]
     # The name of a node or a type alone: with what makes it an id.
     ids = dict.fromkeys([LATEST, LIVE, *runs, *graph.places.pipelines()], "")
     for execution in graph.executions_of_run(runs[-1]) if runs else ():
         ids[execution.place.node] = f"@{LATEST}"
-    close = difflib.get_close_matches(text, [*ids, *graph.artifact_types()], _SHOWN, 0.5)
+    close = near_names(text, [*ids, *graph.artifact_types()], _SHOWN, 0.5)
     return [name + ids[name] if name in ids else _newest_of(graph, name) for name in close]
 
 

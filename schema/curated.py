@@ -8,12 +8,12 @@ costs nothing.
 
 from __future__ import annotations
 
-import difflib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fareline.errors import SettingsError, UserMistake
+from fareline.near import near_names
 
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import schema_pb2
@@ -185,7 +185,7 @@ def columns_in_environment(schema: schema_pb2.Schema, env: str) -> list[str]:
     for feature in schema.feature:
         known.update(feature.in_environment, feature.not_in_environment)
     if env not in known:
-        near = difflib.get_close_matches(env.upper(), known, 1)
+        near = near_names(env.upper(), known)
         hint = f'add `default_environment: "{env}"` to the schema'
         raise UserMistake.explain(
             f"schema environment {env!r}",
@@ -210,7 +210,7 @@ def _known_names_text() -> str:
 
 
 def _nearest_name_hint(name: str) -> str:
-    nearest = difflib.get_close_matches(name, _known_names(), n=1)
+    nearest = near_names(name, _known_names())
     if nearest:
         return f"the nearest is {nearest[0]!r}"
     return "a file needs a slash or a suffix, such as ./schema.pbtxt"

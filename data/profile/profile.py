@@ -5,7 +5,6 @@ Called by `pipeline.proposal` and `cli.init`. No TensorFlow, save for TFRecord.
 
 import concurrent.futures
 import dataclasses
-import difflib
 import os
 from collections.abc import Mapping, Sequence
 
@@ -30,6 +29,7 @@ from data.profile.leaks import SAMPLE, power_of, power_of_gaps, sample_rows
 from data.profile.table import Table
 from data.profile.target import BINARY, REGRESSION, Target, find_candidates, find_target
 from fareline.errors import DataError
+from fareline.near import near_names
 
 _GAPS_LEAK = 0.9  # what emptiness alone tells of the label
 _FEW = 0.005  # of the rows without any value, that say nothing
@@ -101,7 +101,7 @@ def require_label(facts: Sequence[Facts], label: str | None, where: str) -> str:
             where, "no label was named", f"expected one of its columns; {likely}",
             f"--label {candidates[0] if candidates else 'COLUMN'}",
         )  # fmt: skip
-    near = difflib.get_close_matches(label, known, 1)
+    near = near_names(label, known)
     raise DataError.explain(
         where, f"has no column {label!r}, the label", f"expected one of its columns; {likely}",
         f"did you mean {near[0]}" if near else "name one with --label",

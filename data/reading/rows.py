@@ -5,7 +5,6 @@ file, for the output, and as the model takes them.
 """
 
 import dataclasses
-import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ import pyarrow.compute as pc
 
 from data.reading.values import Fault, convert
 from fareline.errors import DataError
+from fareline.near import near_names
 
 MISSING = "missing_value"
 
@@ -107,7 +107,7 @@ def require_columns(path: Path, names: Sequence[str], wanted: Wanted) -> None:
     missing = [name for name in wanted.kinds if name in wanted.required and name not in names]
     if missing:
         others = [name for name in names if name not in wanted.kinds]
-        near = [m for name in missing for m in difflib.get_close_matches(name, others, 1)]
+        near = [m for name in missing for m in near_names(name, others)]
         listed = ", ".join(repr(name) for name in missing)
         raise DataError.explain(
             str(path),
@@ -131,7 +131,7 @@ def _near_names(found: Sequence[str], wanted: Iterable[str]) -> dict[str, str]:
     plain = {_plain_name(name): name for name in wanted}
     near = {}
     for name in found:
-        close = difflib.get_close_matches(_plain_name(name), plain, 1, 0.7)
+        close = near_names(_plain_name(name), plain, 1, 0.7)
         if close:
             near[name] = plain[close[0]]
     return near

@@ -10,7 +10,6 @@ means it; `check_csv_example_gen_reads_alike` then says whether TFX will see the
 
 import csv
 import dataclasses
-import difflib
 import glob
 import gzip
 import itertools
@@ -34,6 +33,7 @@ from data.sources.hive import find_leaves, keys_of
 from data.sources.spans import SpanSource
 from data.sources.visible import visible, with_content
 from fareline.errors import DataError
+from fareline.near import near_names
 
 _LONGEST_HEADER_BYTES = 1_000_000
 _START_BYTES = 1 << 10
@@ -333,7 +333,7 @@ def require_columns_of_source(
 
 def _nearest_column(name: str, header: tuple[str, ...]) -> str:
     # cutoff 0: the nearest there is, however far, since the user must rename one or the other.
-    nearest = difflib.get_close_matches(name, header, n=1, cutoff=0.0)[0]
+    nearest = near_names(name, header, cutoff=0.0)[0]
     return f"nearest to {name!r} is {nearest!r}"
 
 

@@ -4,10 +4,10 @@ Each yields problems, worded so that a user knows what to do. What only the comp
 checked in pipeline.rules.spec. Called by runners. Imports neither TFX nor TensorFlow.
 """
 
-import difflib
 import re
 from collections.abc import Iterator
 
+from fareline.near import near_names
 from pipeline.rules.bigquery import find_project_mistakes, find_span_mistakes
 from pipeline.rules.drift import find_local_sample
 from pipeline.settings.runners import BUCKET_NAME, BUCKET_RULE, Cluster, RunnerName, Vertex
@@ -140,7 +140,7 @@ def find_unknown_accelerators(section: Cluster, where: str) -> Iterator[str]:
             continue
         if not re.fullmatch(_VERTEX_ACCELERATOR, accelerator.type):
             asked = re.sub(r"[^A-Z0-9]+", "_", accelerator.type.upper()).strip("_")
-            near = difflib.get_close_matches(asked, _VERTEX_KNOWN, n=1)
+            near = near_names(asked, _VERTEX_KNOWN)
             like = near[0] if near else _VERTEX_KNOWN[0]
             yield (
                 f"{setting}.type: found {accelerator.type}; expected a name of Vertex AI, in "

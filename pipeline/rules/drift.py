@@ -3,10 +3,10 @@
 Called by pipeline.rules.settings and pipeline.rules.cluster. Imports no TFX and no TensorFlow.
 """
 
-import difflib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from fareline.near import near_names
 from monitoring.drift.report import LABEL
 from pipeline.settings.settings import Settings
 from preprocessing.labels import REGRESSION
@@ -24,7 +24,7 @@ def find_drift_mistakes(settings: Settings, columns: Collection[str]) -> Iterato
     known = [*columns, *([] if settings.task == REGRESSION else [LABEL])]
     for column, rule in settings.drift.columns.items() if columns else ():
         if column not in known and rule.policy != "record":  # which is what becomes of it anyway
-            near = difflib.get_close_matches(column, known, n=1)
+            near = near_names(column, known)
             hint = f"did you mean {near[0]}" if near else f"the columns are {', '.join(columns)}"
             yield (
                 f"drift.columns.{column}: no column {column} in the schema; expected one of its "

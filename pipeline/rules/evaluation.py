@@ -3,9 +3,9 @@
 Imports neither TFX nor TensorFlow.
 """
 
-import difflib
 from collections.abc import Iterator, Mapping
 
+from fareline.near import near_names
 from pipeline.settings.evaluation import Evaluation
 from pipeline.settings.metrics import metrics_of_task
 from pipeline.settings.slicing import is_group_of, is_name_of
@@ -55,7 +55,7 @@ def find_unknown_slices(evaluation: Evaluation) -> Iterator[str]:
     expected = f"expected one of {', '.join(map(repr, groups))}" if groups else "expected none"
     for name in evaluation.slice_thresholds:
         if not any(is_name_of(name, columns) for columns in sliced):
-            near = difflib.get_close_matches(name.partition("=")[0], groups, n=1)
+            near = near_names(name.partition("=")[0], groups)
             hint = f"did you mean {near[0]}" if near else "add it to evaluation.slices"
             yield (
                 f"evaluation.slice_thresholds.{name}: no such slices; {expected}, or one slice of "

@@ -3,9 +3,9 @@
 Called by pipeline.rules.settings. Imports no TFX and no TensorFlow.
 """
 
-import difflib
 from collections.abc import Collection, Iterator
 
+from fareline.near import near_names
 from pipeline.settings.settings import Settings
 from preprocessing.labels import REGRESSION
 
@@ -18,7 +18,7 @@ def find_gate_mistakes(settings: Settings, columns: Collection[str] = ()) -> Ite
         columns: Of the schema. A rule may be about one that it lacks, or about a slice.
     """
     for index, rule in enumerate(settings.gate.rules):
-        near = difflib.get_close_matches(rule.column or "", columns, 1, 0.8)
+        near = near_names(rule.column or "", columns, 1, 0.8)
         if near and rule.column not in columns and "=" not in rule.column:
             yield (
                 f"gate.rules.{index}.column: no column {rule.column} in the schema; expected one "

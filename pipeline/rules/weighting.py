@@ -3,9 +3,9 @@
 Called by pipeline.rules.settings. Imports no TFX and no TensorFlow.
 """
 
-import difflib
 from collections.abc import Iterator, Sequence
 
+from fareline.near import near_names
 from pipeline.settings.settings import Settings
 from preprocessing.labels import MULTICLASS, REGRESSION, parse_label
 
@@ -30,7 +30,7 @@ def find_weighting_mistakes(settings: Settings) -> Iterator[str]:
         named = "1 is what the rule in label is true of, 0 is the rest"
     for name, given in by_label.items():
         for unknown in sorted(set(given if isinstance(given, dict) else ()) - set(label.names)):
-            near = difflib.get_close_matches(unknown, label.names, n=1)
+            near = near_names(unknown, label.names)
             hint = f"did you mean {near[0]}" if near else named
             yield (
                 f"weighting.{name}: no label {unknown}; expected some of "

@@ -4,13 +4,13 @@ Called by pipeline.settings.settings. Imports no TFX and no TensorFlow.
 """
 
 import datetime
-import difflib
 from collections.abc import Iterator
 from typing import Literal
 
 import pydantic
 from pydantic import Field
 
+from fareline.near import near_names
 from pipeline.settings.values import Count, Section
 
 _NEW_COLUMN = "SCHEMA_NEW_COLUMN"
@@ -47,7 +47,7 @@ class GateRule(Section):
         known = [*COVERAGE_ANOMALIES, *anomalies_pb2.AnomalyInfo.Type.keys()]
         if kind is None or kind in known:
             return kind
-        near = difflib.get_close_matches(kind, known, 3)
+        near = near_names(kind, known, 3)
         hint = f", such as {' or '.join(near)}" if near else ", such as SCHEMA_MISSING_COLUMN"
         raise ValueError(f"expected TFDV's name of an anomaly{hint}")
 

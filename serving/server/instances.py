@@ -8,13 +8,13 @@ that the model reads. Called by `serving.server.rest_api`. Must not import TFX.
 
 import base64
 import binascii
-import difflib
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from fareline.near import near_names
 from serving.model.columns import Column
 from serving.model.servable import RefusedError, Signature, check_arrays
 
@@ -181,7 +181,7 @@ def encode_row(
 
 
 def _no_column(where: str, name: str, columns: Mapping[str, Column]) -> RefusedError:
-    near = difflib.get_close_matches(name, columns, n=1) if len(name) <= _LONGEST_NAME else []
+    near = near_names(name, columns) if len(name) <= _LONGEST_NAME else []
     hint = f"did you mean {near[0]}" if near else f"expected some of {sorted(columns)}"
     return RefusedError.malformed(f"{where}: no column {name!r:.120}; {hint}")
 

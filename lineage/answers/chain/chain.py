@@ -4,11 +4,11 @@ Called by cli.views.chain; drawn by lineage.answers.chain.view.
 """
 
 import dataclasses
-import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fareline.errors import UserMistake
+from fareline.near import near_names
 from lineage.facts.sources import Source, sources_of
 from lineage.graph.elements import Artifact, Execution, Node
 from lineage.graph.graph import Graph
@@ -120,7 +120,7 @@ def find_type(graph: Graph, prefix: str) -> str:
     exact = [t for t in matching if t.casefold() == prefix.casefold()]
     if len(exact or matching) == 1:
         return (exact or matching)[0]
-    near = matching or difflib.get_close_matches(prefix, types, 3, 0.3) or types
+    near = matching or near_names(prefix, types, 3, 0.3) or types
     found = f"is {len(matching)} types" if matching else "is no artifact type of the store"
     hint = f"did you mean {plain(' or '.join(near))}" if near else "the store has no artifacts"
     raise UserMistake.explain(f"--type {prefix}", found, "expected one", hint)

@@ -3,12 +3,12 @@
 Called by cli.lineage.impact.
 """
 
-import difflib
 import os
 import re
 from collections.abc import Sequence
 
 from fareline.errors import UserMistake
+from fareline.near import near_names
 from fareline.recorded.data import spans_of
 from lineage import ids
 from lineage.answers.impact.files import (
@@ -150,10 +150,10 @@ def _not_found(
 ) -> UserMistake:
     patterns = {p for _, e in unrecorded_makers(graph, examples) for p in patterns_of(e.properties)}
     paths = sorted({file.path for file in files} | patterns)
-    close = difflib.get_close_matches(text, paths, _SHOWN, 0.5)
+    close = near_names(text, paths, _SHOWN, 0.5)
     by_name = {os.path.basename(path): path for path in paths}
-    close += [by_name[n] for n in difflib.get_close_matches(os.path.basename(text), by_name)]
-    close += difflib.get_close_matches(text, [*graph.places.run_contexts()], 1)
+    close += [by_name[n] for n in near_names(os.path.basename(text), by_name, 3)]
+    close += near_names(text, [*graph.places.run_contexts()])
     near = [plain(path) for path in dict.fromkeys(close)][:_SHOWN]
     hints = [f"did you mean {' or '.join(near)}"] if near else []
     if not near and patterns:

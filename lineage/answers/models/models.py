@@ -4,12 +4,12 @@ Called by cli.lineage.models; drawn by lineage.answers.models.view.
 """
 
 import dataclasses
-import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fareline.errors import UserMistake
+from fareline.near import near_names
 from fareline.recorded.data import spans_of
 from fareline.recorded.evaluation import metrics_of
 from fareline.recorded.tuning import hyperparameters_of
@@ -109,7 +109,7 @@ def sort_by(rows: Sequence[ModelRow], name: str) -> list[ModelRow]:
         if not names:
             found = "no metrics are recorded for these models"
         expected = f"expected one of: {', '.join([*names, CREATED])}"
-        near = difflib.get_close_matches(name, [*names, CREATED], 1)
+        near = near_names(name, [*names, CREATED])
         hint = f"did you mean {near[0]}" if near else "write it as it is there"
         raise UserMistake.explain(name, found, expected, hint)
     better = _better(name)
