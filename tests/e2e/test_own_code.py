@@ -76,7 +76,8 @@ def test_an_edit_executes_what_it_concerns_and_an_error_shows_its_line(tried):
     assert failed.states()["Tuner"] == failed.states()["Transform"] == "cached"
 
     model.write_text(sound)
-    assert tried.again().nodes_in("executed") == set()
+    # Since the first run there is a model to compare with.
+    assert tried.again().nodes_in("executed") == {"Evaluator", "Pusher"}
 
 
 def test_a_mistake_is_one_line_with_exit_code_2_before_anything_runs(tried):
