@@ -125,7 +125,7 @@ if __name__ == "__main__":
         package_dir={"": "."},
         package_data={
             "schema": ["taxi/schema.pbtxt"],
-            "pipeline": ["configs/*.yaml"],
+            "pipeline": ["configs/*.yaml", "configs/own_code/*"],
             "report": ["web/*"],
             "report.explorer": ["web/*"],
             "report.run": ["web/*"],

@@ -63,7 +63,12 @@ def _check_run(settings: "Settings") -> list[str]:
     from pipeline.source.check import check_request
     from runners.pii_key import read_pii_key
 
-    return list(check_request(settings, read_pii_key).notes)
+    notes = check_request(settings, read_pii_key).notes
+    if settings.code.packages:
+        from runners.own_code import check_own_code
+
+        check_own_code(settings)
+    return list(notes)
 
 
 def _check_submit(settings: "Settings", name: "RunnerName") -> list[str]:

@@ -46,10 +46,18 @@ def init(
         list[str] | None,
         typer.Option(metavar="COLUMN", help="It is known in time, whatever its name suggests."),
     ] = None,
+    code: Annotated[
+        bool,
+        typer.Option("--code", help="Write a package of your own functions to begin with."),
+    ] = False,
     yes: Annotated[bool, typer.Option(help="Ask nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Look at a table, and write settings and a schema for it. Exit code 3: they are there."""
+    if code:
+        _refuse_beside_code({"DATA": data, "--label": label, "--sql": sql, "--table": table})
+        _write_code(output, name, as_json)
+        return
     from data.profile.profile import require_label
     from runners import own_data
 
@@ -71,6 +79,31 @@ def init(
     answer(as_json, content, lambda console: _draw(console, proposal, differences))
     if differences:
         raise typer.Exit(EXIT_FOUND)
+
+
+def _refuse_beside_code(given: dict[str, Any]) -> None:
+    for option, value in given.items():
+        if value:
+            raise UserMistake.explain(
+                "--code",
+                f"found together with {option}",
+                "expected one of both: a package has nothing to do with a table",
+                "call `fareline init` once for each",
+            )
+
+
+def _write_code(folder: Path, name: str | None, as_json: bool) -> None:
+    from runners.own_package import settings_lines, write_own_package
+
+    package, paths = write_own_package(folder, name)
+    content = {"package": package, "settings": str(paths[0]), "written": list(map(str, paths))}
+    lines = [f"wrote {printable(str(path))}" for path in paths]
+    lines += [
+        "In other settings beside it:",
+        *(f"  {line}" for line in settings_lines(package).splitlines()),
+        f"Next: fareline run --config {shlex.quote(str(paths[0]))} --workspace {package}-workspace",
+    ]
+    answer(as_json, content, "\n".join(lines))
 
 
 def _is_terminal() -> bool:

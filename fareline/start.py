@@ -31,12 +31,38 @@ _ROOT = os.path.dirname(_FOLDER)
 class _OurPackages:
     """Finds our packages where this file is; the standard library is found as before."""
 
-    def __init__(self, names: tuple[str, ...]):
+    def __init__(self, names: tuple[str, ...], folder: str = _ROOT):
         self._names = names
+        self._folder = folder
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         """As an entry of `sys.meta_path` is asked for a module."""
-        return PathFinder.find_spec(name, [_ROOT]) if name in self._names else None
+        return PathFinder.find_spec(name, [self._folder]) if name in self._names else None
+
+
+class _UserPackages(_OurPackages):
+    """Finds the packages that the settings name in their folder, and nothing else of it."""
+
+
+def offer_packages(names: tuple[str, ...], folder: str) -> None:
+    """Makes packages of a user importable in this process, in place of those offered before.
+
+    The folder itself does not come onto the path: a file in it that is named as a module of the
+    standard library would be found in that one's place.
+
+    Args:
+        names: Of packages or modules, the part before the first dot.
+        folder: That holds them.
+    """
+    sys.meta_path[:] = [each for each in sys.meta_path if not isinstance(each, _UserPackages)]
+    root = os.path.realpath(folder)
+    for loaded, module in list(sys.modules.items()):
+        place = _place_of(module) if loaded.partition(".")[0] in names else None
+        if place and not os.path.realpath(place).startswith(root + os.sep):
+            del sys.modules[loaded]
+    if names:
+        sys.meta_path.insert(0, _UserPackages(names, folder))
+        importlib.invalidate_caches()
 
 
 def secure_names() -> None:

@@ -43,14 +43,7 @@ from pipeline.nodes.tuner import find_last_hyperparameters, inputs_to_decide_by,
 from pipeline.resolvers.baseline import BaselineStrategy
 from pipeline.rules.inferred import inferred_uses
 from pipeline.settings.settings import Settings
-from pipeline.user_code import (
-    MODEL_SOURCES,
-    PREPROCESSING_FN,
-    RUN_FN,
-    TRANSFORM_SOURCES,
-    TUNER_FN,
-    fingerprint_sources,
-)
+from pipeline.user_code import choose_function, fingerprint_sources
 from schema.curated import is_packaged_name, schema_path
 
 
@@ -106,16 +99,23 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
     Returns:
         The pipeline, for any TFX runner.
     """
+    code = settings.code
+    preprocessing_fn, transform_sources = choose_function("preprocessing_fn", code.preprocessing_fn)
+    run_fn, trainer_sources = choose_function("run_fn", code.run_fn)
+    tuner_fn, tuner_sources = choose_function("tuner_fn", code.tuner_fn)
     transform_config = settings.section("task", "features", "label")
-    transform_config["source_fingerprint"] = fingerprint_sources(TRANSFORM_SOURCES)
+    transform_config["source_fingerprint"] = fingerprint_sources(transform_sources)
     model_config = settings.section("task", "features", "label", "training", "seed")
-    model_config["source_fingerprint"] = fingerprint_sources(MODEL_SOURCES)
+    model_config["source_fingerprint"] = fingerprint_sources(trainer_sources)
     if settings.weighting.is_on:
         transform_config |= settings.section("weighting")
         model_config |= settings.section("weighting")
     if settings.weighting.down_sample:
         transform_config |= settings.section("seed")
-    tuner_config = model_config | {"tuning": tuning_config(settings)}
+    tuner_config = model_config | {
+        "tuning": tuning_config(settings),
+        "source_fingerprint": fingerprint_sources(tuner_sources),
+    }
     del model_config["training"]["steps"]  # a runtime parameter, which travels by itself
     tuner_job, tuner_job_config = placement.jobs.get("Tuner", (None, {}))
     trainer_job, trainer_job_config = placement.jobs.get("Trainer", (None, {}))
@@ -167,7 +167,7 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
     transform = Transform(
         examples=example_gen.outputs["examples"],
         schema=schema,
-        preprocessing_fn=PREPROCESSING_FN,
+        preprocessing_fn=preprocessing_fn,
         disable_statistics=not settings.transform.statistics,
         custom_config=transform_config,
     )
@@ -180,7 +180,7 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
     trials = placement.parameterize("tuning_trials", settings.tuning.trials)
     tuner = Tuner(
         inputs=transformed | inputs_to_decide_by(last, drift),
-        tuner_fn=TUNER_FN,
+        tuner_fn=tuner_fn,
         budget=(trials, settings.tuning.steps),
         splits=("train", "validate"),
         custom_config=tuner_config | tuner_job_config,
@@ -188,7 +188,7 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
     )
     trainer = Trainer(
         inputs=transformed | {"hyperparameters": tuner.outputs["best_hyperparameters"]},
-        run_fn=RUN_FN,
+        run_fn=run_fn,
         steps=placement.parameterize("training_steps", settings.training.steps),
         splits=("train", "validate"),
         custom_config=model_config | trainer_job_config,

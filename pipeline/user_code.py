@@ -38,8 +38,28 @@ TUNER_SOURCES = ("pipeline.components.tuner",)
 EVALUATOR_SOURCES = ("pipeline.components.evaluator", "pipeline.slice_extractor")
 INFRA_VALIDATOR_SOURCES = ("pipeline.components.infra_validator", "serving")
 
+# Of each setting of `code`: our function, and where our code of it begins.
+OURS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "preprocessing_fn": (PREPROCESSING_FN, TRANSFORM_SOURCES),
+    "run_fn": (RUN_FN, MODEL_SOURCES),
+    "tuner_fn": (TUNER_FN, MODEL_SOURCES),
+}
+
 # What an image for a cluster can import: our packages, and the library whose executors we extend.
 IMAGE_PACKAGES = (*PACKAGES, "tfx")
+
+
+def choose_function(name: str, own: str | None) -> tuple[str, tuple[str, ...]]:
+    """The function that a node calls: the user's, if the settings name one, or ours.
+
+    Args:
+        name: Of the setting, such as `run_fn`.
+        own: Dotted path in the settings.
+
+    Returns:
+        Its dotted path, and the modules that its code begins with, for `fingerprint_sources`.
+    """
+    return OURS[name] if own is None else (own, (own.rpartition(".")[0],))
 
 
 def fingerprint_packages(packages: Sequence[str]) -> str:

@@ -71,7 +71,7 @@ def collect_provenance(
         use_cache: Whether unchanged nodes may be skipped.
         runner: What executes it.
     """
-    fingerprint = fingerprint_packages(PACKAGES)
+    fingerprint = fingerprint_of_code(settings)
     packages = installed_packages()
     properties = {
         recorded.RUNNER: runner,
@@ -89,8 +89,19 @@ def collect_provenance(
     if git:
         properties[recorded.GIT_COMMIT] = git.commit
         properties[recorded.GIT_DIRTY] = int(git.dirty)
-    version = fingerprint if git is None or git.dirty else git.commit
+    stands_for_all = git is not None and not git.dirty and not own_packages(settings)
+    version = git.commit if stands_for_all else fingerprint
     return Provenance({name: _storable(value) for name, value in properties.items()}, version)
+
+
+def fingerprint_of_code(settings: Settings | None) -> str:
+    """SHA-256 of our sources, and of the packages that the settings name (`code`)."""
+    return fingerprint_packages((*PACKAGES, *own_packages(settings)))
+
+
+def own_packages(settings: Settings | None) -> tuple[str, ...]:
+    """The packages of the user that the settings name."""
+    return settings.code.packages if settings is not None else ()
 
 
 def _describe_settings(settings: Settings, overrides: Sequence[str]) -> dict[str, str]:
@@ -110,6 +121,8 @@ def write_settings(settings: Settings) -> str:
     Every setting is there, defaults as well, since those may change; local paths are absolute.
     """
     values = settings.model_dump(mode="json", by_alias=True)
+    if settings.code.packages:  # beside the file, unless it says where
+        values["code"]["folder"] = str(settings.code_folder)
     for name in PATH_SETTINGS:
         *parents, last = name.split(".")
         section = _section(values, parents)

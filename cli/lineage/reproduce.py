@@ -52,7 +52,7 @@ def reproduce(
     if check:
         _check(recipe, force, tolerance, keep_workspace, as_json)
         return
-    overrides, warning = overrides_for(recipe), code_warning(recipe, present_fingerprint())
+    overrides, warning = overrides_for(recipe), code_warning(recipe, present_fingerprint(recipe))
     content = recipe_as_json(recipe, overrides, warning)
     answer(as_json, content, lambda console: draw_recipe(console, recipe, overrides, warning))
 

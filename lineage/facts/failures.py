@@ -16,7 +16,9 @@ RESULT = "__execution_result__"  # Source: tfx.orchestration.portable.mlmd.execu
 _FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>\S+)', re.M)
 _HEAD = "Traceback (most recent call last):"
 # Code of others: what is installed, and Python's own.
-_OF_OTHERS = re.compile(r"[/\\](site-packages|dist-packages|lib[/\\]python3[^/\\]*)[/\\]|^<")
+_OF_OTHERS = re.compile(
+    r"[/\\](site-packages|dist-packages|lib[/\\]python3[^/\\]*)[/\\]|^<|__autograph_generated"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,12 +57,25 @@ def read_failure(text: str) -> Failure:
 
 def place_in(text: str) -> str | None:
     """The last frame of a traceback that is neither Python's nor of an installed package."""
-    frames = [frame for frame in _FRAME.finditer(text) if not _OF_OTHERS.search(frame["file"])]
-    if not frames:
-        return None
-    file, root = frames[-1]["file"], f"{CHECKOUT}/"
-    shown = file.removeprefix(root)
-    return f"{shown}:{frames[-1]['line']}, in {frames[-1]['function']}"
+    frames = _frames_in(text)
+    return _shown(frames[-1]) if frames else None
+
+
+def users_place_in(text: str) -> str | None:
+    """The last frame of a traceback that is in the user's own code (`code` in the settings)."""
+    root = f"{CHECKOUT}/"
+    frames = [frame for frame in _frames_in(text) if not frame["file"].startswith(root)]
+    frames = [frame for frame in frames if frame["function"] != "<module>"]  # starts of programs
+    return _shown(frames[-1]) if frames else None
+
+
+def _frames_in(text: str) -> list[re.Match]:
+    return [frame for frame in _FRAME.finditer(text) if not _OF_OTHERS.search(frame["file"])]
+
+
+def _shown(frame: re.Match) -> str:
+    file = frame["file"].removeprefix(f"{CHECKOUT}/")
+    return f"{file}:{frame['line']}, in {frame['function']}"
 
 
 def _error_line(text: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from data.sources.span_patterns import has_span
 from lineage.text.harmless import plain
 from pipeline.rules.bigquery import names_span
+from pipeline.rules.code import find_code_mistakes
 from pipeline.rules.drift import find_drift_mistakes
 from pipeline.rules.evaluation import find_bucketed_texts, find_evaluation_mistakes
 from pipeline.rules.gate import find_gate_mistakes
@@ -79,6 +80,7 @@ def require_sound_settings(
         *find_gate_mistakes(settings, types),
         *find_drift_mistakes(settings, types),
         *find_weighting_mistakes(settings),
+        *find_code_mistakes(settings),
     ]
     _refuse(settings, problems)
 
@@ -97,6 +99,7 @@ def require_no_label_leak(settings: Settings) -> None:
     ]
     others += [*find_gate_mistakes(settings), *find_drift_mistakes(settings, ())]
     others += [*find_weighting_mistakes(settings), *find_features_that_are_pseudonyms(settings)]
+    others += find_code_mistakes(settings)
     _refuse(settings, [*find_label_leaks(settings), *others, *mistakes])
 
 

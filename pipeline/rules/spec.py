@@ -7,7 +7,7 @@ Imports neither TFX nor TensorFlow: a spec is JSON.
 import difflib
 import importlib.util
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline.settings.runners import DEFAULT_NODE, Cluster, RunnerName
@@ -33,7 +33,7 @@ def check_spec(settings: Settings, runner: RunnerName, spec: Spec) -> None:
     section = getattr(settings.runners, runner)
     problems = [
         *find_unknown_nodes(settings, runner, spec),
-        *find_code_outside_the_image(spec),
+        *find_code_outside_the_image(spec, settings.code.packages),
         *(() if section.EXECUTES_RESOLVERS else find_resolvers(spec)),
         *find_paths_of_this_machine(spec),
         *find_missing_values(spec),
@@ -63,11 +63,18 @@ def find_unknown_nodes(settings: Settings, runner: RunnerName, spec: Spec) -> It
             )
 
 
-def find_code_outside_the_image(spec: Spec) -> Iterator[str]:
-    """The code that a node names can be imported in the image."""
+def find_code_outside_the_image(spec: Spec, own: Sequence[str] = ()) -> Iterator[str]:
+    """The code that a node names can be imported in the image.
+
+    Args:
+        spec: The spec.
+        own: The packages of the user (`code`), which have been imported here already.
+    """
     for node, key, path in _named_code(spec):
         module = path.rpartition(".")[0] if key != "module_path" else path
         package = path.partition(".")[0]
+        if package in own:
+            continue
         if package not in IMAGE_PACKAGES:
             yield (
                 f"{node}: its {key} {path} is in none of the packages of the image; expected one "

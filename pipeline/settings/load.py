@@ -27,6 +27,7 @@ PATH_SETTINGS = (
     "data.source.csv",
     "data.source.files",
     "schema",
+    "code.folder",
     "drift.serving_sample",
     "push.destination",
 )

@@ -22,6 +22,7 @@ from pipeline.settings.drift import Drift
 from pipeline.settings.evaluation import Evaluation
 from pipeline.settings.gate import Gate
 from pipeline.settings.label import ColumnValue, Label, require_rule_of
+from pipeline.settings.model.code import Code
 from pipeline.settings.runners import Runners
 from pipeline.settings.values import (
     Choices,
@@ -233,6 +234,7 @@ class Settings(Section):
     features: Features
     label: Label
     weighting: Weighting = Weighting()
+    code: Code = Code()
     transform: Transform = Transform()
     tuning: Tuning = Tuning()
     training: Training = Training()
@@ -277,6 +279,11 @@ class Settings(Section):
     def resolve(self, path: str) -> Path:
         """The absolute path of a local path in these settings."""
         return self._path.parent / os.path.expanduser(path)
+
+    @property
+    def code_folder(self) -> Path:
+        """The folder that the packages of `code` are in."""
+        return self._path.parent if self.code.folder is None else self.resolve(self.code.folder)
 
     def section(self, *names: str) -> dict[str, Any]:
         """The sections of these names in the file as plain JSON types, for `custom_config`."""

@@ -7,7 +7,6 @@ takes ten seconds.
 import dataclasses
 import datetime
 import functools
-import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from fareline.errors import Interrupted
 from pipeline.settings.settings import Settings
 from runners.local.reading_progress import describe_reading
 from runners.local.warming import warm_servers
+from runners.own_code import choose_keras_3, offer_own_code, require_own_code
 from runners.passwords import store_passwords
 from runners.pii_key import read_pii_key
 from runners.progress import NodeResult, ProgressTable, output_to
@@ -114,7 +114,8 @@ def _build_runner(
     table: ProgressTable,
     on_change: Callable[[NodeResult], None],
 ):
-    _choose_keras_3()
+    choose_keras_3()
+    offer_own_code(request.settings)
     # Before TFX is imported: the code of the run is what is here now.
     provenance = collect_provenance(request.settings, request.overrides, request.use_cache)
     # TFX is imported here, when its chatter goes to the log and the table is on the screen.
@@ -128,6 +129,7 @@ def _build_runner(
         from runners.local.publication import needs_new_verdict, needs_push
         from runners.local.runner import LocalRunner
 
+    require_own_code(request.settings)
     logging.set_verbosity(logging.INFO)
     run_beam_in_process()
     workspace, settings = request.workspace, request.settings
@@ -202,9 +204,3 @@ def _connect(request: RunRequest):
     if uri is not None:
         workspace.remember_store(uri)
     return connection
-
-
-def _choose_keras_3() -> None:
-    """Keras 3 on TensorFlow, whatever the shell says: the network is built for nothing else."""
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    os.environ.pop("TF_USE_LEGACY_KERAS", None)

@@ -23,7 +23,7 @@ from fareline.recorded.evaluation import read_metrics as recorded_metrics
 from fareline.recorded.tuning import tuning_of
 from lineage.answers.why.view import judgement_lines, refusals
 from lineage.answers.why.why import why_run
-from lineage.facts.failures import place_in
+from lineage.facts.failures import place_in, users_place_in
 from lineage.facts.runs import outputs_of_run
 from lineage.graph.elements import Artifact
 from lineage.graph.graph import Graph
@@ -248,7 +248,8 @@ def describe_error(error: BaseException) -> str:
 def place_of(error: BaseException) -> str | None:
     """Where the root of a failure was raised, in our code or the user's; None of our own errors.
 
-    Their message says it all; and an error without a frame of ours has none to name.
+    Their message says it all; and an error without a frame of ours has none to name. Where it was
+    raised in our code that the user's called, both are named.
     """
     chain = [error]
     while not isinstance(chain[-1], FarelineError) and (cause := _cause(chain[-1])):
@@ -260,7 +261,8 @@ def place_of(error: BaseException) -> str | None:
             traceback.format_exception(type(each), each, each.__traceback__, chain=False)
         )
         if place := place_in(text):
-            return place
+            caller = users_place_in(text)
+            return place if caller in (None, place) else f"{place}, called from {caller}"
     return None
 
 

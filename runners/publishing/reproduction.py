@@ -15,7 +15,7 @@ from fareline import recorded
 from fareline.errors import FarelineError, Interrupted, UserMistake
 from fareline.packages import CHECKOUT, PACKAGES
 from fareline.scratch import keep, scratch_folder
-from fareline.start import command_for
+from fareline.start import command_for, offer_packages
 from lineage.answers.reproduce.reproduce import (
     SETTINGS_NAME,
     Recipe,
@@ -42,9 +42,25 @@ class ReproductionFailed(FarelineError, ChildProcessError):
     """The run that was to make the model again did not get to the end."""
 
 
-def present_fingerprint() -> str:
-    """The fingerprint of the present code, as runs record theirs."""
-    return fingerprint_packages(PACKAGES)
+def present_fingerprint(recipe: Recipe | None = None) -> str:
+    """The fingerprint of the present code, as runs record theirs.
+
+    Args:
+        recipe: Whose settings may name packages of the user; those that are gone are left out.
+    """
+    own, folder = _own_packages(recipe)
+    offer_packages(own, folder)
+    return fingerprint_packages((*PACKAGES, *own))
+
+
+def _own_packages(recipe: Recipe | None) -> tuple[tuple[str, ...], str]:
+    """The packages of `code` in the recorded settings that are still there, and their folder."""
+    settings = yaml.safe_load((recipe and recipe.settings) or "") or {}
+    code = settings.get("code") or {}
+    folder = code.get("folder") or ""
+    paths = [path for name, path in code.items() if name != "folder" and path]
+    packages = dict.fromkeys(path.partition(".")[0] for path in paths)
+    return tuple(p for p in packages if (Path(folder) / p / "__init__.py").is_file()), folder
 
 
 def overrides_for(recipe: Recipe) -> list[str]:
@@ -79,7 +95,7 @@ def require_reproducible(recipe: Recipe, force: bool) -> None:
             )
     if force:
         return
-    warning = code_warning(recipe, present_fingerprint())
+    warning = code_warning(recipe, present_fingerprint(recipe))
     if warning:
         commands = "check out the recorded commit"
         raise UserMistake.explain(
@@ -101,7 +117,9 @@ def default_tolerance(recipe: Recipe) -> float:
         0 where code, data, packages, Python and kind of machine are as the model's run recorded
         them, since runs repeat bit for bit then; else `OTHERWISE`.
     """
-    present = collect_provenance(None).properties
+    present = dict(collect_provenance(None).properties)
+    if _own_packages(recipe)[0]:
+        present[recorded.CODE_FINGERPRINT] = present_fingerprint(recipe)
     same = all(present[name] == recipe.text(name) for name in _MUST_BE_SAME)
     return 0.0 if same and not recipe.changed_files else OTHERWISE
 

@@ -15,6 +15,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 from ml_metadata.proto import metadata_store_pb2
 
 from fareline.errors import FarelineError
+from lineage.facts.failures import users_place_in
 from runners.replay.artifacts import artifact_type, to_stored
 from runners.replay.inputs import (
     Finished,
@@ -255,17 +256,23 @@ def cache_key(pipeline: str, task: Task, given: Given, checked: Mapping[str, Any
 
 
 def last_words(log: Path) -> str:
-    """The last line of a log that names an exception, or else the last one."""
+    """The last line of a log that names an exception, or else the last one.
+
+    With the place, where it is in the user's own code.
+    """
     if not log.is_file():
         return ""
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
         lines = file.read().decode("utf-8", "replace").splitlines()
     _, found, frames = "\n".join(lines).rpartition("Traceback (most recent call last):")
+    place = None
     if found:
         named = [line for line in frames.splitlines() if line and not line.startswith(" ")]
         lines = named[:1] or lines
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+        place = users_place_in(frames)
+    said = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return f"{said} (at {place})" if place else said
 
 
 def _clear(message: pipeline_spec_pb2.ExecutorInput, checked: bytes | None) -> None:

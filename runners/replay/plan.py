@@ -1,7 +1,7 @@
 """A specification that can be executed here: checked, ordered, its values and folders in place."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lineage.facts.pushes import PUSHED_MODEL
@@ -48,12 +48,15 @@ class Plan:
                 if _EXECUTOR_FLAG in words[:-1]:
                     executor = words[words.index(_EXECUTOR_FLAG) + 1]
                     wanted[executor.rpartition(".")[0]] = None
-                for name in _USER_FUNCTIONS:
-                    value = task.spec.inputs.parameters[name] if _has(task, name) else None
-                    function = value.runtime_value.constant.string_value if value else ""
-                    if function and function.rpartition(".")[0].replace(".", "").isidentifier():
-                        wanted[function.rpartition(".")[0]] = None
+                for _, path in _functions_of(task):
+                    wanted[path.rpartition(".")[0]] = None
         return list(wanted)
+
+    def functions(self) -> Iterator[tuple[str, str, str]]:
+        """Triples of (task, name, dotted path) of the user functions that tasks call."""
+        for task in self.tasks:
+            for name, path in _functions_of(task):
+                yield task.name, name, path
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,8 +139,13 @@ def _publishes(task: Task) -> bool:
     return any(artifact_type(each.artifact_type).name == PUSHED_MODEL for each in defined)
 
 
-def _has(task: Task, name: str) -> bool:
-    return name in task.spec.inputs.parameters
+def _functions_of(task: Task) -> Iterator[tuple[str, str]]:
+    """Pairs of (name, dotted path)."""
+    for name in _USER_FUNCTIONS:
+        if name in task.spec.inputs.parameters:
+            path = task.spec.inputs.parameters[name].runtime_value.constant.string_value
+            if path.rpartition(".")[0].replace(".", "").isidentifier():
+                yield name, path
 
 
 def _require_local(uri_map: UriMap, where: str, value: Any) -> None:

@@ -257,7 +257,7 @@ def _own_environment() -> dict[str, str]:
     """
     known = os.environ.get("PYTHONPATH")
     if CHECKOUT.name in ("site-packages", "dist-packages"):
-        return KERAS
+        return {"PYTHONPATH": known, **KERAS} if known else KERAS
     return {"PYTHONPATH": f"{CHECKOUT}{os.pathsep}{known}" if known else str(CHECKOUT), **KERAS}
 
 

@@ -4,6 +4,7 @@ Imports no TFX, unless settings are given to compile again: the steps do that in
 """
 
 import dataclasses
+import importlib.util
 import threading
 import time
 from collections.abc import Sequence
@@ -14,10 +15,12 @@ from rich.console import Console
 from fareline.errors import Interrupted
 from lineage.facts.pushes import PUSH_DESTINATION, local_destination
 from lineage.store.open import open_store_in_place
+from pipeline.rules.settings import check_settings
 from pipeline.settings.load import load_settings
 from pipeline.settings.settings import Settings
 from runners.outcome.page import write_page
 from runners.outcome.summary import Outcome, read_outcome
+from runners.own_code import offer_own_code, on_python_path
 from runners.passwords import store_passwords
 from runners.progress import ProgressTable, output_to
 from runners.provenance import Provenance, collect_provenance
@@ -57,6 +60,23 @@ class SpecRequest:
         """What `fareline lineage` calls the runner."""
         return f"{self.plan.document.runner} spec"
 
+    def require_functions(self) -> None:
+        """Looks whether the packages of the user's functions are here, as they are in the image.
+
+        Raises:
+            SpecError: One is not.
+        """
+        for task, name, path in self.plan.functions():
+            package = path.partition(".")[0]
+            if importlib.util.find_spec(package) is None:
+                raise SpecError.explain(
+                    f"{self.plan.document.source}: {task}: its {name} {path}",
+                    f"there is no package {package} here",
+                    "expected what the image has",
+                    "name the settings, beside which it lies, with --config; or put the folder "
+                    "that holds it on PYTHONPATH",
+                )
+
     def compiled_from(self, config: Path | None, overrides: Sequence[str]) -> "SpecRequest":
         """Adds the settings that the specification was compiled from, for the run to record them.
 
@@ -68,6 +88,8 @@ class SpecRequest:
         """
         runner = self.plan.document.runner
         settings = load_settings(config, overrides)
+        check_settings(settings)
+        offer_own_code(settings)
         provenance = collect_provenance(settings, overrides, self.use_cache, self.runner)
         if compile_quietly(settings, runner).text != self.text:
             raise SpecError.explain(
@@ -119,6 +141,7 @@ def run_request(request: SpecRequest) -> tuple[Outcome, Console]:
         Interrupted: On an interrupt from the keyboard.
     """
     start = time.monotonic()
+    request.require_functions()
     run_id = new_run_id()
     workspace, document = request.workspace, request.plan.document
     with workspace.locked(with_reserve=True):
@@ -170,5 +193,10 @@ def _run(request: SpecRequest, run_id: str, console: Console) -> SpecResult:
     results = run.results()
     table.add_nodes(list(results.values()))
     cancel = threading.Event()
-    with told_of_signals(cancel.set), table.shown():
+    links = request.workspace.logs_dir / run_id / "code"
+    with (
+        told_of_signals(cancel.set),
+        table.shown(),
+        on_python_path(request.settings, links),
+    ):
         return run_spec(run, table.update, cancel, results)

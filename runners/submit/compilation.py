@@ -21,6 +21,7 @@ from pipeline.rules.spec import check_spec
 from pipeline.settings.runners import DEFAULT_NODE, Cluster, Resources, RunnerName
 from pipeline.settings.settings import Settings
 from pipeline.source.query import check_local_query
+from runners.own_code import choose_keras_3, require_own_code, require_whole_packages
 from runners.platforms.registry import PLATFORMS
 
 
@@ -62,6 +63,10 @@ def compile_spec(settings: Settings, runner: RunnerName) -> CompiledSpec:
     section = require_section(settings, runner)
     check_settings(settings)
     check_runner(settings, runner, section)
+    if settings.code.packages:
+        choose_keras_3()
+        require_own_code(settings)
+        require_whole_packages(settings)
     job, parameters = _compile_job(settings, runner, section)
     check_spec(settings, runner, job["pipelineSpec"])
     text = PLATFORMS[runner].adapter.as_text(job)

@@ -4,7 +4,8 @@ The Dockerfile ends with it, and whoever has built an image can ask it anew. Com
 pipeline for both kinds of cluster and resolves every dotted path in what comes of it, since in the
 cloud a missing one shows after minutes: the modules that the steps start with, the executor of
 every node, the user functions. Also looks at what a Beam worker needs, and whether buckets can be
-read. Imports TensorFlow and TFX, and starts nothing.
+read. Dotted paths given as arguments are resolved too. Imports TensorFlow and TFX, and starts
+nothing.
 """
 
 import importlib
@@ -12,7 +13,7 @@ import importlib.metadata
 import itertools
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -100,8 +101,12 @@ def require_callable(path: str) -> None:
         raise TypeError(f"{path} cannot be called")
 
 
-def find_problems() -> Iterator[tuple[str, str]]:
-    """Looks at everything, and yields pairs of what was looked at and what is wrong."""
+def find_problems(own: Sequence[str] = ()) -> Iterator[tuple[str, str]]:
+    """Looks at everything, and yields pairs of what was looked at and what is wrong.
+
+    Args:
+        own: Dotted paths of functions of the user that are to be there as well.
+    """
     for name, expected in VARIABLES.items():
         found = os.environ.get(name)
         words = "unset" if expected is None else expected
@@ -114,7 +119,7 @@ def find_problems() -> Iterator[tuple[str, str]]:
     modules, executors = find_paths_in_specs()
     for path in (*modules, *MODULES):
         yield path, _attempt(importlib.import_module, path)
-    for path in (*FUNCTIONS, *executors):
+    for path in (*FUNCTIONS, *executors, *own):
         yield path, _attempt(require_callable, path)
 
 
@@ -140,7 +145,7 @@ def _attempt(action: Callable[[str], object], path: str) -> str:
 def main() -> int:
     """Prints what was looked at, and returns 1 if anything is wrong."""
     with scratch_folder("fareline-smoke-") as folder, output_to(Path(folder) / "log"):
-        found = list(find_problems())
+        found = list(find_problems(sys.argv[1:]))
     for what, problem in found:
         sys.stdout.write(f"✗ {what}: {problem}\n" if problem else f"✓ {what}\n")
     return int(any(problem for _, problem in found))

@@ -46,7 +46,7 @@ evaluation:
   thresholds: {auc: {at_least: 0.5}}
 """
 TOP = (
-    "name, task, seed, data, schema, gate, drift, features, label, weighting, transform, "
+    "name, task, seed, data, schema, gate, drift, features, label, weighting, code, transform, "
     "tuning, training, evaluation, serving, feedback, push, card, metadata, runners"
 )
 TASKS = "expected 'binary', 'multiclass' or 'regression'"

@@ -1,0 +1,129 @@
+"""What must hold of the user's own functions before anything is imported: one function per rule.
+
+Reads sources, and imports nothing of them: what shows only then is found by `runners.own_code`.
+Called by pipeline.rules.settings.
+"""
+
+import ast
+import difflib
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from fareline.packages import PACKAGES
+from pipeline.settings.settings import Settings
+
+
+def find_code_mistakes(settings: Settings) -> Iterator[str]:
+    """The functions that `code` names are in a package of the user, whose sources can be read."""
+    folder = settings.code_folder
+    for name, path in settings.code.paths().items():
+        where, package = f"code.{name}", path.partition(".")[0]
+        problem = _taken(package, folder) or _missing(path, folder)
+        if problem is None:
+            problem = _wrong_source(path, folder)
+        if problem is not None:
+            yield f"{where}: {problem}"
+
+
+def source_of(module: str, folder: Path) -> Path | None:
+    """The file of a module or package below a folder; None if there is none."""
+    path = folder.joinpath(*module.split("."))
+    candidates = (path / "__init__.py", path.with_suffix(".py"))
+    return next((each for each in candidates if each.is_file()), None)
+
+
+def _taken(package: str, folder: Path) -> str | None:
+    """What else has the name of a package, if anything."""
+    if package in PACKAGES:
+        owner = "one of Fareline's packages"
+    elif package in sys.stdlib_module_names:
+        owner = "a module of Python"
+    else:
+        found = importlib.util.find_spec(package)
+        place = found.origin if found is not None else None
+        if place is None or _is_below(place, folder):
+            return None
+        owner = f"installed here already, as {place}"
+    return (
+        f"found the name {package}, which is {owner}; expected one of its own. "
+        f"Hint: rename {folder / package}."
+    )
+
+
+def _is_below(place: str, folder: Path) -> bool:
+    return os.path.realpath(place).startswith(os.path.realpath(folder) + os.sep)
+
+
+def _missing(path: str, folder: Path) -> str | None:
+    module = path.rpartition(".")[0]
+    parts = module.split(".")
+    for length in range(1, len(parts)):
+        package = folder.joinpath(*parts[:length])
+        if not (package / "__init__.py").is_file():
+            return _no_package(package)
+    if len(parts) == 1 and not (folder / module / "__init__.py").is_file():
+        return _no_package(folder / module)
+    if source_of(module, folder) is not None:
+        return None
+    parent = folder.joinpath(*parts[:-1])
+    known = sorted(each.stem for each in parent.glob("*.py") if each.stem != "__init__")
+    near = difflib.get_close_matches(parts[-1], known, n=1)
+    hint = f"did you mean {near[0]}" if near else "write it, or correct the dotted path"
+    return f"there is no {parent / parts[-1]}.py; expected a module {module}. Hint: {hint}."
+
+
+def _no_package(package: Path) -> str:
+    there = "it has no __init__.py" if package.is_dir() else "there is no such folder"
+    return (
+        f"{package}: {there}; expected a package. Hint: put it beside the settings file, with an "
+        "empty __init__.py, or name its folder in code.folder; `fareline init --code` writes one."
+    )
+
+
+def _wrong_source(path: str, folder: Path) -> str | None:
+    """What is wrong with the text of the module that has the function, if anything."""
+    module, _, function = path.rpartition(".")
+    file = source_of(module, folder)
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (OSError, ValueError, SyntaxError) as error:
+        return describe_unreadable(file, error)
+    if _binds_unseen_names(tree):
+        return None
+    names = sorted(_bound_names(tree))
+    if function in names:
+        return None
+    near = difflib.get_close_matches(function, names, n=1)
+    hint = f"did you mean {near[0]}" if near else "write it, or correct the dotted path"
+    return f"{file} has no {function}; expected a function of that name. Hint: {hint}."
+
+
+def describe_unreadable(file: Path | str, error: Exception) -> str:
+    """Says why a source is no Python, with the line."""
+    line = getattr(error, "lineno", None)
+    place = f"{file}:{line}" if line else str(file)
+    said = getattr(error, "msg", None) or getattr(error, "strerror", None) or str(error)
+    return f"{place}: {said}; expected Python. Hint: correct that line."
+
+
+def _binds_unseen_names(tree: ast.Module) -> bool:
+    """Whether names come from a star import, or from `__getattr__`."""
+    imports = (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
+    stars = any(alias.name == "*" for node in imports for alias in node.names)
+    return stars or "__getattr__" in _bound_names(tree)
+
+
+def _bound_names(tree: ast.Module) -> set[str]:
+    """Names that statements of a module bind, wherever in it."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names.update(alias.asname or alias.name for alias in node.names)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+    return names

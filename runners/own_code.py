@@ -1,0 +1,202 @@
+"""The user's own functions (`code` in the settings), made importable and looked at before a run.
+
+In this process a finder knows the packages; processes of steps get a folder on PYTHONPATH that
+holds nothing but links to them. Called by runners.local, runners.replay, runners.submit and
+`fareline check`. The functions are imported here, by their dotted paths, and nowhere called.
+"""
+
+import ast
+import contextlib
+import importlib
+import importlib.util
+import inspect
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from fareline import collector
+from fareline.scratch import scratch_folder
+from fareline.start import offer_packages
+from pipeline.settings.settings import Settings
+from runners.progress import output_to
+
+# How TFX calls each: names of what it must take, and of what it may take.
+_CALLS = {
+    "preprocessing_fn": (("inputs",), ("custom_config",)),
+    "run_fn": (("fn_args",), ()),
+    "tuner_fn": (("fn_args",), ()),
+}
+
+
+def choose_keras_3() -> None:
+    """Keras 3 on TensorFlow, whatever the shell says: the network is built for nothing else."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.pop("TF_USE_LEGACY_KERAS", None)
+
+
+def offer_own_code(settings: Settings) -> None:
+    """Makes the packages of `code` importable in this process, and those of other settings not."""
+    offer_packages(settings.code.packages, str(settings.code_folder))
+
+
+def require_own_code(settings: Settings) -> None:
+    """Imports the user's functions and looks at how they can be called.
+
+    Raises:
+        SettingsError: With one line per problem, each with the user's file and line.
+    """
+    offer_own_code(settings)
+    problems = []
+    for name, path in settings.code.paths().items():
+        with collector.paused():
+            problem = _try_import(name, path, settings.code_folder)
+        if problem is not None:
+            problems.append(f"code.{name}: {problem}")
+    if problems:
+        raise settings.wrong(dict.fromkeys(problems))
+
+
+def check_own_code(settings: Settings) -> None:
+    """`require_own_code` for a command that shows nothing of what libraries print.
+
+    Raises:
+        SettingsError: With one line per problem.
+    """
+    choose_keras_3()
+    with scratch_folder("fareline-check-code-") as folder, output_to(Path(folder) / "log"):
+        require_own_code(settings)
+
+
+def require_whole_packages(settings: Settings) -> None:
+    """Looks whether the packages import what lies beside them here: an image has only them.
+
+    Raises:
+        SettingsError: With one line per such import.
+    """
+    problems = []
+    folder = settings.code_folder
+    for package in settings.code.packages:
+        for file in sorted((folder / package).rglob("*.py")):
+            for line, name in _outside_imports(file, folder, settings.code.packages):
+                problems.append(
+                    f"code: {file}:{line} imports {name}, which is in {folder} and in no package "
+                    f"that code names; expected what the image has: Fareline, its libraries and "
+                    f"{package}. Hint: move {name} into {package}."
+                )
+    if problems:
+        raise settings.wrong(problems)
+
+
+@contextlib.contextmanager
+def on_python_path(settings: Settings | None, folder: Path) -> Iterator[None]:
+    """Puts the packages on PYTHONPATH for processes that are started in the block.
+
+    Args:
+        settings: That name them; None: there are none.
+        folder: Is made, and gets links to them.
+    """
+    if settings is None or not settings.code.packages:
+        yield
+        return
+    folder.mkdir(parents=True)
+    for package in settings.code.packages:
+        (folder / package).symlink_to(settings.code_folder.resolve() / package)
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = f"{folder}{os.pathsep}{before}" if before else str(folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
+
+
+def _try_import(name: str, path: str, folder: Path) -> str | None:
+    module, _, function = path.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), function, None)
+    except Exception as error:  # noqa: BLE001 - whatever the user's module raises is told
+        return _describe_import(error, folder)
+    except SystemExit as error:
+        return _describe_import(error, folder)
+    file = importlib.import_module(module).__file__
+    if found is None:
+        return (
+            f"{file} has no {function}; expected a function of that name. "
+            "Hint: correct the dotted path."
+        )
+    if not callable(found):
+        return (
+            f"{file}: {function} is a {type(found).__name__}; expected a function. "
+            "Hint: correct the dotted path."
+        )
+    return _wrong_signature(name, found, file)
+
+
+def _describe_import(error: BaseException, folder: Path) -> str:
+    root = os.path.realpath(folder) + os.sep
+    said = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}".rstrip(": ")
+    frames = traceback.extract_tb(error.__traceback__)
+    if isinstance(error, SyntaxError) and error.filename:
+        place = f"{error.filename}:{error.lineno}"
+    else:
+        own = [each for each in frames if os.path.realpath(each.filename).startswith(root)]
+        place = f"{own[-1].filename}:{own[-1].lineno}" if own else str(folder)
+    return f"{place}: {said}; expected a module that can be imported. Hint: correct that line."
+
+
+def _wrong_signature(name: str, function: Callable, file: str) -> str | None:
+    needed, possible = _CALLS[name]
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):  # of a function in C
+        return None
+    with contextlib.suppress(TypeError):
+        taken = {each: None for each in possible if each in parameters}
+        inspect.signature(function).bind(*needed, **taken)
+        return None
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    place = f"{code.co_filename}:{code.co_firstlineno}" if code else file
+    takes = f"{function.__name__}({', '.join(parameters)})"
+    expected = f"{name}({', '.join(needed)})"
+    also = "".join(f", or also with {each}" for each in possible)
+    return (
+        f"{place}: found {takes}; expected {expected}{also}, as TFX calls it. "
+        "Hint: give other parameters a default."
+    )
+
+
+def _outside_imports(file: Path, folder: Path, own: tuple[str, ...]) -> Iterator[tuple[int, str]]:
+    """Line and name of what a source imports that only lies in the folder."""
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (OSError, ValueError, SyntaxError):  # of a module that nothing imports
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names = [node.module or ""]
+        else:
+            continue
+        for top in dict.fromkeys(name.partition(".")[0] for name in names):
+            lies_there = (folder / f"{top}.py").is_file() or (folder / top).is_dir()
+            if lies_there and top not in own and not _is_known(top, folder):
+                yield node.lineno, top
+
+
+def _is_known(name: str, folder: Path) -> bool:
+    """Whether a name is that of an installed package, of Python or of Fareline."""
+    if name in sys.stdlib_module_names:
+        return True
+    try:
+        found = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return False
+    origin = found.origin if found is not None else None
+    return origin is not None and not os.path.realpath(origin).startswith(
+        os.path.realpath(folder) + os.sep
+    )

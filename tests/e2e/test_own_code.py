@@ -1,0 +1,91 @@
+"""docs/own-code.md as it is typed: a package of one's own runs, an edit, an error with its line."""
+
+import dataclasses
+import os
+import re
+import shlex
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from fareline.packages import CHECKOUT
+from tests.e2e.conftest import FEW, run_fareline
+from tests.forked import run_forked
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+DOCUMENT = (CHECKOUT / "docs" / "own-code.md").read_text(encoding="utf-8")
+COMMANDS = re.findall(r"```sh\n(.*?)```", DOCUMENT, re.DOTALL)[0].splitlines()
+QUICK = (FEW, "training.steps=32", "training.evaluate_every=16", "tuning.trials=1",
+         "tuning.steps=4")  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Tried:
+    """What the commands left: the folder, the first run, and how to run again."""
+
+    folder: Any
+    first: Any
+    again: Any
+
+
+@pytest.fixture(scope="module")
+def tried(tmp_path_factory, small_csv):
+    folder = tmp_path_factory.mktemp("own-code")
+    init, run, test = map(shlex.split, COMMANDS)
+    assert (init[0], run[0], test[:3]) == ("fareline", "fareline", ["python", "-m", "pytest"])
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    command = [sys.executable, "-m", "cli.app", *init[1:]]
+    done = run_forked(args=command, cwd=folder, env=environment)
+    assert done.returncode == 0, done.stderr
+    tests = subprocess.run(
+        [sys.executable, *test[1:], "-q", "-p", "no:cacheprovider"],
+        cwd=folder, env=environment, capture_output=True, text=True,
+    )  # fmt: skip
+    assert tests.returncode == 0, tests.stdout
+    config = ("--config", folder / run[run.index("--config") + 1])
+
+    def again():
+        settings = (*QUICK, f"data.source.csv={small_csv}")
+        return run_fareline(folder / "own", *settings, arguments=config)
+
+    return Tried(folder, again(), again)
+
+
+def test_the_written_package_runs_as_it_is(tried):
+    assert tried.first.exit_code == 0, tried.first.stderr
+    assert tried.first.nodes_in("executed") >= {"Transform", "Trainer", "Pusher"}
+
+
+def test_an_edit_executes_what_it_concerns_and_an_error_shows_its_line(tried):
+    unused = tried.folder / "taxi_code" / "unused.py"
+    unused.write_text("NOTHING = 0\n")
+    model = tried.folder / "taxi_code" / "model.py"
+    sound = model.read_text()
+    broken = sound.replace(
+        "    inputs, parts = {}, []\n", '    raise RuntimeError("no layers today")\n'
+    )
+    model.write_text(broken)
+    failed = tried.again()
+    line = broken.splitlines().index('    raise RuntimeError("no layers today")') + 1
+    assert failed.exit_code == 1
+    assert failed.answer["error"] == "Trainer: RuntimeError: no layers today"
+    assert failed.answer["failed_at"] == f"{model}:{line}, in build_model"
+    assert failed.states()["Tuner"] == failed.states()["Transform"] == "cached"
+
+    model.write_text(sound)
+    # Since the first run there is a model to compare with.
+    assert tried.again().nodes_in("executed") == {"Evaluator", "Pusher"}
+
+
+def test_a_mistake_is_one_line_with_exit_code_2_before_anything_runs(tried):
+    file = tried.folder / "taxi_code" / "preprocessing.py"
+    sound = file.read_text()
+    file.write_text("import no_such_thing\n" + sound)
+    refused = tried.again()
+    file.write_text(sound)
+    assert refused.exit_code == 2
+    assert f"code.preprocessing_fn: {file}:1: ModuleNotFoundError: " in refused.stderr
+    assert "Traceback" not in refused.stderr
