@@ -44,6 +44,7 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change one setting; repeatable."),
 ]
+NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Execute every node.")]
 SchemaOption = Annotated[
     str | None,
     typer.Option("--schema", metavar="NAME|FILE", help="Instead of the one in the settings."),
@@ -136,3 +137,17 @@ def output_option(metavar: str, help_text: str, default: str | None = None) -> A
     """
     shown = True if default is None else default
     return typer.Option("--output", "-o", metavar=metavar, help=help_text, show_default=shown)
+
+
+def run_option(help_text: str, default: str | None = None) -> Any:
+    """`--run`, an id of a run.
+
+    Args:
+        help_text: What is done with it.
+        default: What help says where it is left out.
+    """
+    shown = True if default is None else default
+    return typer.Option("--run", metavar="ID", help=help_text, show_default=shown)
+
+
+RunOption = Annotated[str, run_option("Of the run, as `step begin` was given it, or printed it.")]
