@@ -31,7 +31,8 @@ def begin(
 ) -> None:
     """Check, compile once, and freeze graph, settings, day, span and code of a run.
 
-    Prints one line of JSON, with --json several: run, whether it continues, and the nodes that each node waits for.
+    Prints one line of JSON, with --json several: the run, whether it goes on, its nodes and what
+    each waits for.
     """
     from pipeline.settings.load import load_settings
     from pipeline.source.check import check_request

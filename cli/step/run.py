@@ -17,7 +17,7 @@ def run(
 ) -> None:
     """Run one node. Exit code 0: done or cached; 1: failed; 3: refused; 10: blocked; 75: try later.
 
-    Prints one line of JSON, with --json several: how the node ended. A node that is done is not run again.
+    Prints one line of JSON, with --json several: how it ended. What is done is not run again.
     """
     from runners.steps.step import exit_code_of, run_step
     from runners.workspace import Workspace

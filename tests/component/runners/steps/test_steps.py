@@ -83,8 +83,8 @@ def begin(tmp_path, workspace):
         graph = compile_run(pipeline, RUN, Provenance({"runner": "steps"}, "a" * 40))
         run = FrozenRun(
             run_id=RUN, pipeline="tiny", upstream=upstream_of(graph), push_dir="",
-            settings_sha256="", serving_sample=None, code_fingerprint=fingerprint_packages(PACKAGES), use_cache=True,
-            began=time.time(),
+            settings_sha256="", serving_sample=None, use_cache=True, began=time.time(),
+            code_fingerprint=fingerprint_packages(PACKAGES),
         )  # fmt: skip
         StepFiles(workspace, RUN).freeze(run, graph.SerializeToString())
         return run
@@ -164,6 +164,7 @@ def test_a_killed_node_goes_on_with_its_execution_and_an_empty_folder(
     def die(self, info):
         folder = info.output_dict["schema"][0].uri
         left.append(Path(folder) / "half")
+        left[0].parent.mkdir(parents=True)
         left[0].write_text("half")
         raise KeyboardInterrupt  # which TFX lets through: the execution stays as it is
 
