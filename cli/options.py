@@ -85,7 +85,14 @@ BaselinesOption = Annotated[
     bool,
     typer.Option("--through-baselines", help="Follow models that were only compared with, too."),
 ]
-ToOption = Annotated[int | None, typer.Option("--to", metavar="VERSION", help="Which one.")]
+
+
+def to_option(metavar: str, help_text: str) -> Any:
+    """`--to`, a version or a node."""
+    return typer.Option("--to", metavar=metavar, help=help_text)
+
+
+ToOption = Annotated[int | None, to_option("VERSION", "Which one.")]
 DestinationOption = Annotated[
     str | None,
     typer.Option("--destination", metavar="DIR", help="The serving folder, if there are several."),

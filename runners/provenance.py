@@ -43,6 +43,12 @@ class Provenance:
     properties: Mapping[str, str | int]
     code_version: str
 
+    def with_words(self, note: str, tags: Sequence[str]) -> "Provenance":
+        """The same with what the user says of the run."""
+        words = {recorded.NOTE: note, recorded.TAGS: text_of(list(tags)) if tags else ""}
+        said = {name: _storable(text) for name, text in words.items() if text}
+        return dataclasses.replace(self, properties={**self.properties, **said})
+
 
 @dataclasses.dataclass(frozen=True)
 class GitState:

@@ -7,7 +7,7 @@ has a process of its own. Imports TFX.
 import contextlib
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Protocol
 
 from absl import logging
@@ -51,7 +51,7 @@ class Lock(Protocol):
     def __exit__(self, *exception: object) -> None: ...
 
 
-class _SerializedMetadata(metadata.Metadata):
+class SerializedMetadata(metadata.Metadata):
     """A connection that one thread at a time may hold: SQLite has one writer."""
 
     def __init__(self, connection: metadata_store_pb2.ConnectionConfig, lock: Lock):
@@ -90,13 +90,32 @@ def compile_run(
         compiled, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id}
     )
     if provenance is not None:
-        _add_provenance(nodes_of(compiled), provenance)
+        add_provenance(compiled, provenance)
     return compiled
 
 
 def nodes_of(compiled: pipeline_pb2.Pipeline) -> dict[str, pipeline_pb2.PipelineNode]:
     """The nodes by their ids, in DAG order."""
     return {n.pipeline_node.node_info.id: n.pipeline_node for n in compiled.nodes}
+
+
+def planned_nodes(compiled: pipeline_pb2.Pipeline) -> list[str]:
+    """The nodes that are to run, or whose artifacts are reused; all but in a partial run."""
+    never = pipeline_pb2.NodeExecutionOptions.Skip.NEVER
+    options = {name: node.execution_options for name, node in nodes_of(compiled).items()}
+    return [
+        n for n, o in options.items() if not _is_skipped(o) or o.skip.reuse_artifacts_mode != never
+    ]
+
+
+def reused_nodes(compiled: pipeline_pb2.Pipeline) -> list[str]:
+    """Those of them that do not run."""
+    nodes = nodes_of(compiled)
+    return [n for n in planned_nodes(compiled) if _is_skipped(nodes[n].execution_options)]
+
+
+def _is_skipped(options: pipeline_pb2.NodeExecutionOptions) -> bool:
+    return options.HasField("skip")
 
 
 class NodeLauncher:
@@ -165,7 +184,7 @@ class NodeLauncher:
         node = self.nodes[name]
         if self._must_execute(name):
             node.execution_options.caching_options.enable_cache = False
-        connection = _SerializedMetadata(self.connection, self.lock)
+        connection = SerializedMetadata(self.connection, self.lock)
         info = launcher.Launcher(
             pipeline_node=node,
             mlmd_connection=connection,
@@ -184,14 +203,15 @@ class NodeLauncher:
         return _FINAL_STATES[execution.last_known_state]
 
 
-def _add_provenance(nodes: Mapping[str, pipeline_pb2.PipelineNode], provenance: Provenance) -> None:
+def add_provenance(compiled: pipeline_pb2.Pipeline, provenance: Provenance) -> None:
     """Has TFX write what is known of a run together with the run's context.
 
     TFX creates that context when the first node starts, which is one that waits for no other; the
     rest are spared the text, since each node's specification is logged. Contexts are no part of the
     cache key.
     """
-    properties = {**provenance.properties, recorded.NODES: text_of(list(nodes))}
+    nodes = nodes_of(compiled)
+    properties = {**provenance.properties, recorded.NODES: text_of(planned_nodes(compiled))}
     for node in nodes.values():
         for context in node.contexts.contexts:
             if context.type.name == _RUN_CONTEXT_TYPE and not node.upstream_nodes:

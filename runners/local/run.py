@@ -19,6 +19,7 @@ from data.sources.csv import CsvSource
 from fareline import collector
 from fareline.errors import Interrupted
 from pipeline.settings.settings import Settings
+from runners.local.part import Part
 from runners.local.reading_progress import describe_reading
 from runners.local.warming import warm_servers
 from runners.passwords import store_passwords
@@ -38,12 +39,18 @@ class RunRequest:
         workspace: Where everything goes.
         use_cache: Whether unchanged nodes may be skipped.
         overrides: What `--set` said; the settings have it already.
+        part: What of the graph is to run; None: the whole.
+        note: What the user says of the run; recorded.
+        tags: Words to find it by; recorded.
     """
 
     settings: Settings
     workspace: Workspace
     use_cache: bool = True
     overrides: Sequence[str] = ()
+    part: Part | None = None
+    note: str = ""
+    tags: Sequence[str] = ()
 
     @property
     def push_destination(self) -> str:
@@ -123,6 +130,7 @@ def _build_runner(
     choose_keras_3()
     # Before TFX is imported: the code of the run is what is here now.
     provenance = collect_provenance(request.settings, request.overrides, request.use_cache)
+    provenance = provenance.with_words(request.note, request.tags)
     # TFX is imported here, when its chatter goes to the log and the table is on the screen.
     with collector.paused():
         from absl import logging
@@ -151,7 +159,14 @@ def _build_runner(
         unfinished = None  # the store is this workspace's alone, and older than the notes maybe
     node_logs = NodeLogs(workspace.logs_dir / run_id)
     runner = LocalRunner(
-        pipeline, run_id, on_change, is_not_cached, provenance, node_logs, unfinished
+        pipeline,
+        run_id,
+        on_change,
+        is_not_cached,
+        provenance,
+        node_logs,
+        unfinished,
+        request.part,
     )
     table.add_nodes(list(runner.results.values()))
     return runner

@@ -8,17 +8,30 @@ marked as running in the store. Imports TFX.
 """
 
 import concurrent.futures
+import dataclasses
 from collections.abc import Callable, Sequence
 
 from absl import logging
 from ml_metadata import errors
 from tfx.orchestration.pipeline import Pipeline
 
+from fareline import recorded
+from fareline.recorded.texts import text_of
+from lineage.graph.graph import Graph
 from lineage.store.open import connect
 from runners.abandoned import fail_abandoned_executions
 from runners.ending import record_end
-from runners.local.launching import NodeLauncher, compile_run
+from runners.local.launching import (
+    NodeLauncher,
+    SerializedMetadata,
+    add_provenance,
+    compile_run,
+    planned_nodes,
+    reused_nodes,
+)
 from runners.local.node_logs import NodeLogs
+from runners.local.part import Part
+from runners.local.partial_runs import mark_part, reuse
 from runners.progress import NodeResult, NodeState
 from runners.provenance import Provenance
 from runners.scheduling import PARALLEL_NODES, Schedule
@@ -37,6 +50,10 @@ class LocalRunner:
         node_logs: Where what each node says is written, if anywhere.
         unfinished_runs: This run and those of its workspace that were killed, in a store that
             others write to as well; None if the store is this workspace's alone.
+        part: What of the graph is to run; None: the whole.
+
+    Raises:
+        UserMistake: There is no such part, or no run that it can go on from.
     """
 
     def __init__(
@@ -48,16 +65,21 @@ class LocalRunner:
         provenance: Provenance | None = None,
         node_logs: NodeLogs | None = None,
         unfinished_runs: Sequence[str] | None = None,
+        part: Part | None = None,
     ):
         self._run_id = run_id
         self._connection = pipeline.metadata_connection_config
-        self._launcher = NodeLauncher(
-            compile_run(pipeline, run_id, provenance), self._connection, must_execute, node_logs
-        )
+        self._compiled = compile_run(pipeline, run_id)
+        if part is not None:
+            provenance = self._mark(part, provenance)
+        if provenance is not None:
+            add_provenance(self._compiled, provenance)
+        self._launcher = NodeLauncher(self._compiled, self._connection, must_execute, node_logs)
         self._metadata_lock = self._launcher.lock
         self._unfinished_runs = unfinished_runs
         self.node_logs = node_logs
-        self._nodes = self._launcher.nodes
+        planned = planned_nodes(self._compiled)
+        self._nodes = {name: self._launcher.nodes[name] for name in planned}
         self.results = {name: NodeResult(name) for name in self._nodes}
         self._schedule = Schedule(self.results, on_change)
 
@@ -68,6 +90,7 @@ class LocalRunner:
             One result per node, in DAG order. Failures are in there, not raised.
         """
         fail_abandoned_executions(self._connection, self._unfinished_runs)
+        self._reuse()
         pool = concurrent.futures.ThreadPoolExecutor(PARALLEL_NODES, "node")
         upstream = {name: node.upstream_nodes for name, node in self._nodes.items()}
         try:
@@ -83,6 +106,27 @@ class LocalRunner:
             if result.state is NodeState.WAITING:
                 self._schedule.set_state(name, NodeState.SKIPPED)
         return list(self.results.values())
+
+    def _mark(self, part: Part, provenance: Provenance | None) -> Provenance | None:
+        """Marks the part that is to run; returns the provenance with what was asked for."""
+        marked = mark_part(self._compiled, part, Graph(connect(self._connection)))
+        if provenance is None:
+            return None
+        said = {
+            recorded.FROM_NODES: text_of(list(part.from_nodes)),
+            recorded.TO_NODES: text_of(list(part.to_nodes)),
+            recorded.REUSED_RUN: marked.reused_run,
+        }
+        return dataclasses.replace(provenance, properties={**provenance.properties, **said})
+
+    def _reuse(self) -> None:
+        """Records what a partial run takes from an earlier one."""
+        reused = reused_nodes(self._compiled)
+        if reused:
+            with SerializedMetadata(self._connection, self._metadata_lock) as handle:
+                reuse(handle, self._compiled)
+        for name in reused:
+            self._schedule.set_state(name, NodeState.CACHED)
 
     def record_failures(self) -> None:
         """Records what could not be recorded when it failed, for want of room."""
