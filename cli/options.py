@@ -87,6 +87,16 @@ BaselinesOption = Annotated[
 ]
 
 
+def from_option(metavar: str, help_text: str, default: str | None = None) -> Any:
+    """`--from`, a place of files or a node; the default as help says it."""
+    return typer.Option("--from", metavar=metavar, help=help_text, show_default=default or True)
+
+
+def only_option(metavar: str, help_text: str) -> Any:
+    """`--only`, a column or a node."""
+    return typer.Option("--only", metavar=metavar, help=help_text)
+
+
 def to_option(metavar: str, help_text: str) -> Any:
     """`--to`, a version or a node."""
     return typer.Option("--to", metavar=metavar, help=help_text)

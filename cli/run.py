@@ -17,6 +17,8 @@ from cli.options import (
     SetOption,
     SpecOption,
     WorkspaceOption,
+    from_option,
+    only_option,
     to_option,
 )
 from fareline.errors import UserMistake
@@ -38,14 +40,12 @@ def run(
     no_cache: NoCacheOption = False,
     from_nodes: Annotated[
         list[str] | None,
-        typer.Option("--from", metavar="NODE", help="Run this node and what follows; repeatable."),
+        from_option("NODE", "Run this node and what follows; repeatable."),
     ] = None,
     to_nodes: Annotated[
         list[str] | None, to_option("NODE", "Run up to this node, which is the last; repeatable.")
     ] = None,
-    only: Annotated[
-        str | None, typer.Option("--only", metavar="NODE", help="Run this node alone.")
-    ] = None,
+    only: Annotated[str | None, only_option("NODE", "Run this node alone.")] = None,
     reused_run: Annotated[
         str | None,
         typer.Option(
