@@ -32,6 +32,7 @@ from cli import (
     serve,
     settings,
     status,
+    step,
     submit,
     version,
     why,
@@ -81,6 +82,7 @@ app.command(rich_help_panel=RUN)(check.check)
 app.command(rich_help_panel=RUN)(init.init)
 app.command(rich_help_panel=RUN)(run.run)
 app.command(rich_help_panel=RUN)(settings.settings)
+app.add_typer(step.app, name="step", rich_help_panel=RUN)
 app.add_typer(data.app, name="data", rich_help_panel=DATA)
 app.add_typer(schema.app, name="schema", rich_help_panel=DATA)
 app.add_typer(baseline.app, name="baseline", rich_help_panel=MODELS)

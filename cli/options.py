@@ -45,6 +45,7 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change one setting; repeatable."),
 ]
+NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Execute every node.")]
 SchemaOption = Annotated[
     str | None,
     typer.Option("--schema", metavar="NAME|FILE", help="Instead of the one in the settings."),
@@ -98,7 +99,24 @@ BaselinesOption = Annotated[
     bool,
     typer.Option("--through-baselines", help="Follow models that were only compared with, too."),
 ]
-ToOption = Annotated[int | None, typer.Option("--to", metavar="VERSION", help="Which one.")]
+
+
+def from_option(metavar: str, help_text: str, default: str | None = None) -> Any:
+    """`--from`, a place of files or a node; the default as help says it."""
+    return typer.Option("--from", metavar=metavar, help=help_text, show_default=default or True)
+
+
+def only_option(metavar: str, help_text: str) -> Any:
+    """`--only`, a column or a node."""
+    return typer.Option("--only", metavar=metavar, help=help_text)
+
+
+def to_option(metavar: str, help_text: str) -> Any:
+    """`--to`, a version or a node."""
+    return typer.Option("--to", metavar=metavar, help=help_text)
+
+
+ToOption = Annotated[int | None, to_option("VERSION", "Which one.")]
 DestinationOption = Annotated[
     str | None,
     typer.Option("--destination", metavar="DIR", help="The serving folder, if there are several."),
@@ -159,3 +177,17 @@ def output_option(metavar: str, help_text: str, default: str | None = None) -> A
     """
     shown = True if default is None else default
     return typer.Option("--output", "-o", metavar=metavar, help=help_text, show_default=shown)
+
+
+def run_option(help_text: str, default: str | None = None) -> Any:
+    """`--run`, an id of a run.
+
+    Args:
+        help_text: What is done with it.
+        default: What help says where it is left out.
+    """
+    shown = True if default is None else default
+    return typer.Option("--run", metavar="ID", help=help_text, show_default=shown)
+
+
+RunOption = Annotated[str, run_option("Of the run, as `step begin` was given it, or printed it.")]

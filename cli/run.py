@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,12 +12,19 @@ from cli.options import (
     ConfigOption,
     JsonOption,
     MapOption,
+    NoCacheOption,
     ParamOption,
     SetOption,
     SpecOption,
     WorkspaceOption,
+    from_option,
+    only_option,
+    to_option,
 )
 from fareline.errors import UserMistake
+
+if TYPE_CHECKING:
+    from runners.local.part import Part
 
 
 def run(
@@ -30,7 +37,26 @@ def run(
         ),
     ] = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Execute every node.")] = False,
+    no_cache: NoCacheOption = False,
+    from_nodes: Annotated[
+        list[str] | None,
+        from_option("NODE", "Run this node and what follows; repeatable."),
+    ] = None,
+    to_nodes: Annotated[
+        list[str] | None, to_option("NODE", "Run up to this node, which is the last; repeatable.")
+    ] = None,
+    only: Annotated[str | None, only_option("NODE", "Run this node alone.")] = None,
+    reused_run: Annotated[
+        str | None,
+        typer.Option(
+            "--reuse", metavar="RUN", help="Of a part: the rest.", show_default="the last good run"
+        ),
+    ] = None,
+    note: Annotated[str, typer.Option("--note", metavar="TEXT", help="Recorded.")] = "",
+    tags: Annotated[
+        list[str] | None,
+        typer.Option("--tag", metavar="WORD", help="Recorded; repeatable."),
+    ] = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Print all metrics, checks and slices at the end.")
     ] = False,
@@ -43,6 +69,7 @@ def run(
     from runners.workspace import Workspace
 
     here = Workspace(workspace.resolve())
+    part = _part(from_nodes or (), to_nodes or (), only, reused_run)
     overrides = [*(overrides or ()), *([f"data.span={span}"] if span is not None else ())]
     if spec is None:
         _refuse_spec_options(maps, parameters)
@@ -50,6 +77,7 @@ def run(
         from runners.replay.run import read_request, run_request
 
         _refuse_parameters_beside_settings(config, overrides, parameters)
+        _refuse_beside_spec(part, note, tags)
         request = read_request(spec, here, maps or (), parameters or (), not no_cache)
         if config is not None or overrides:
             request = request.compiled_from(config, tuple(overrides or ()))
@@ -69,6 +97,9 @@ def run(
         here,
         use_cache=not no_cache,
         overrides=tuple(overrides),
+        part=part,
+        note=note,
+        tags=tuple(tags or ()),
     )
     outcome, console = run_locally(request, source)
     _answer(outcome, console, settings, as_json, verbose)
@@ -82,6 +113,52 @@ def _answer(outcome, console, settings, as_json: bool, verbose: bool) -> None:
     show = print_summary if verbose else print_brief
     answer(as_json, outcome.as_json(), lambda _: show(console, outcome, settings))
     raise typer.Exit(EXIT_CODES[outcome.status])
+
+
+def _part(
+    from_nodes: Sequence[str], to_nodes: Sequence[str], only: str | None, reused_run: str | None
+) -> "Part | None":
+    """The part of the graph that was asked for; None for the whole.
+
+    Raises:
+        UserMistake: The options do not go together.
+    """
+    from runners.local.part import Part
+
+    if only is not None:
+        if from_nodes or to_nodes:
+            raise UserMistake.explain(
+                "--only",
+                "given together with --from or --to",
+                "expected one node, or where to begin and to end",
+                "leave out one of them",
+            )
+        from_nodes = to_nodes = (only,)
+    if from_nodes or to_nodes:
+        return Part(tuple(from_nodes), tuple(to_nodes), reused_run)
+    if reused_run is not None:
+        raise UserMistake.explain(
+            "--reuse",
+            "given without a part of the graph",
+            "expected --from, --to or --only beside it",
+            "leave it out: unchanged nodes are taken from the cache",
+        )
+    return None
+
+
+def _refuse_beside_spec(part: "Part | None", note: str, tags: Sequence[str] | None) -> None:
+    """Refuses what a compiled specification cannot be asked for.
+
+    Raises:
+        UserMistake: It was.
+    """
+    if part is not None or note or tags:
+        raise UserMistake.explain(
+            "--spec",
+            "given together with a part of the graph, --note or --tag",
+            "expected a compiled specification, which is executed whole and as it is",
+            "leave them out, or run from settings",
+        )
 
 
 def _refuse_spec_options(maps: Sequence[str] | None, parameters: Sequence[str] | None) -> None:

@@ -52,3 +52,9 @@ class DataError(UserMistake):
 
 class WorkspaceError(UserMistake, OSError):
     """The workspace cannot be written, or another run is using it."""
+
+
+class TryLater(FarelineError, BlockingIOError):
+    """Another process is at work on the same thing, and ends some time. Exit code 75."""
+
+    exit_code = 75  # EX_TEMPFAIL of sysexits.h

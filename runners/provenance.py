@@ -1,8 +1,8 @@
 """What a run records about itself, beside what TFX does: code, packages, settings, who, and where.
 
-Called by runners.local.run before TFX is imported; runners.local.runner has TFX write it into the
-run's context under the names of `fareline.recorded`. Nothing in here fails a run: what cannot be
-known is left out. Of the environment only the login name is read.
+Called by runners.local.run and runners.steps.begin before TFX is imported; runners.local.launching
+has TFX write it into the run's context under the names of `fareline.recorded`. Nothing in here
+fails a run: what cannot be known is left out. Of the environment only the login name is read.
 """
 
 import dataclasses
@@ -42,6 +42,12 @@ class Provenance:
 
     properties: Mapping[str, str | int]
     code_version: str
+
+    def with_words(self, note: str, tags: Sequence[str]) -> "Provenance":
+        """The same with what the user says of the run."""
+        words = {recorded.NOTE: note, recorded.TAGS: text_of(list(tags)) if tags else ""}
+        said = {name: _storable(text) for name, text in words.items() if text}
+        return dataclasses.replace(self, properties={**self.properties, **said})
 
 
 @dataclasses.dataclass(frozen=True)

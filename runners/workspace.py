@@ -13,7 +13,7 @@ from pathlib import Path
 import filelock
 
 from fareline.disk import with_room
-from fareline.errors import WorkspaceError
+from fareline.errors import TryLater, WorkspaceError
 from fareline.files import write_text
 
 _RESERVED_BYTES = 512 * 1024  # SQLite writes the pages that it changes twice
@@ -47,6 +47,28 @@ class Workspace:
     @property
     def _unfinished_path(self) -> Path:
         return self.root / ".unfinished-runs"
+
+    @property
+    def _lock_path(self) -> Path:
+        return self.root / ".lock"
+
+    @property
+    def _steps_path(self) -> Path:
+        """Held by every step while it works."""
+        return self.root / ".lock-steps"
+
+    @property
+    def _owner_path(self) -> Path:
+        return self.root / ".lock-owner"
+
+    @property
+    def store_lock_path(self) -> Path:
+        """Held whenever a step uses an SQLite store."""
+        return self.root / ".lock-store"
+
+    def steps_dir(self, run_id: str) -> Path:
+        """What a run of single steps has frozen, and how each step ended."""
+        return self.root / "runs" / run_id
 
     @property
     def _reserve_path(self) -> Path:
@@ -83,15 +105,13 @@ class Workspace:
             WorkspaceError: If it cannot be written, or another run holds it.
         """
         self._require_writable()
-        lock = filelock.FileLock(self.root / ".lock", timeout=0)
-        owner = self.root / ".lock-owner"
+        lock, owner = filelock.FileLock(self._lock_path, timeout=0), self._owner_path
         try:
             lock.acquire()
         except filelock.Timeout:
-            pid = owner.read_text().strip() if owner.is_file() else "unknown"
             raise WorkspaceError.explain(
                 str(self.root),
-                f"another run is using it (process {pid})",
+                f"another run is using it (process {self._owner()})",
                 "expected a workspace of its own for each run at a time",
                 "wait for it to end, or name another --workspace",
             ) from None
@@ -104,6 +124,31 @@ class Workspace:
             self.give_back_reserve()
             owner.unlink(missing_ok=True)
             lock.release()
+
+    @contextlib.contextmanager
+    def shared(self) -> Iterator[None]:
+        """Creates the workspace and holds it for a step of a run, beside other steps.
+
+        Raises:
+            WorkspaceError: It cannot be written.
+            TryLater: A whole run holds it.
+        """
+        self._require_writable()
+        with self._steps_path.open("a") as steps, self._lock_path.open("a") as lock:
+            fcntl.flock(steps, fcntl.LOCK_SH)  # only `is_idle` holds it otherwise, for a moment
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise TryLater.explain(
+                    str(self.root),
+                    f"a whole run is using it (process {self._owner()})",
+                    "expected steps of runs alone",
+                    "wait for it to end, or name another --workspace",
+                ) from error
+            yield
+
+    def _owner(self) -> str:
+        return self._owner_path.read_text().strip() if self._owner_path.is_file() else "unknown"
 
     def _reserve(self) -> None:
         """Keeps a little room, for what failed for want of room to be recorded all the same."""
@@ -127,9 +172,12 @@ class Workspace:
         if self._uri_path.is_file():
             return False
         try:
-            with (self.root / ".lock").open() as lock:
+            with self._lock_path.open() as lock:
                 # Shared and let go at once, for a run that starts now not to be kept from it.
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            if self._steps_path.is_file():
+                with self._steps_path.open() as steps:
+                    fcntl.flock(steps, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             return False
         return True

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.answer import answer
-from cli.options import DEFAULT_WORKSPACE, JsonOption, StoreOption, WorkspaceOption, limit_option
+from cli.options import (
+    DEFAULT_WORKSPACE,
+    JsonOption,
+    StoreOption,
+    WorkspaceOption,
+    limit_option,
+    run_option,
+)
 from fareline import collector
 from fareline.errors import UserMistake
 from runners.stores import open_graph
@@ -32,9 +39,7 @@ def query(
     ] = None,
     run: Annotated[
         str | None,
-        typer.Option(
-            "--run", help="Run whose Examples are asked.", show_default="the latest with some"
-        ),
+        run_option("Run whose Examples are asked.", "the latest with some"),
     ] = None,
     artifact: Annotated[
         str | None, typer.Option("--artifact", help="Examples to ask, such as Examples:12.")

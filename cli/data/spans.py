@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.answer import answer
-from cli.options import VERSION, JsonOption, output_option
+from cli.options import VERSION, JsonOption, from_option, output_option
 
 
 class Period(str, enum.Enum):
@@ -33,9 +33,7 @@ def spans(
     by: Annotated[Period, typer.Option("--by", help="Length of a span.")],
     source: Annotated[
         Path | None,
-        typer.Option(
-            "--from", metavar="PATH", help="CSV file or folder.", show_default="the taxi data"
-        ),
+        from_option("PATH", "CSV file or folder.", "the taxi data"),
     ] = None,
     column: Annotated[
         str, typer.Option("--column", help="Seconds since 1970, cut as UTC.")

@@ -14,6 +14,7 @@ from cli.options import (
     SchemaOption,
     StoreOption,
     WorkspaceOption,
+    only_option,
 )
 from fareline.errors import UserMistake
 
@@ -27,7 +28,7 @@ def accept(
     ] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option("--only", metavar="COLUMN", help="Only this column; repeatable."),
+        only_option("COLUMN", "Only this column; repeatable."),
     ] = None,
     reason: ReasonOption = "",
     config: ConfigOption = None,

@@ -17,6 +17,11 @@ SETTINGS = "settings"  # with all overrides applied and local paths absolute; `-
 SETTINGS_SHA256 = "settings_sha256"  # of that text
 SETTINGS_FILE = "settings_file"  # its absolute path, or the packaged file's name
 OVERRIDES = "overrides"  # JSON list of what --set said
+NOTE = "note"  # what the user says of it; absent if nothing
+TAGS = "tags"  # JSON list of words to find it by; absent without one
+# Of a run of a part of the graph alone.
+FROM_NODES, TO_NODES = "from_nodes", "to_nodes"  # JSON lists, as asked for
+REUSED_RUN = "reused_run"  # id of the run whose artifacts stand for the rest; empty if for nothing
 USE_CACHE = "use_cache"  # 0 after --no-cache, else 1
 USER = "user"  # login name
 HOST_KIND = "host_kind"  # such as "Linux x86_64, 2 cores"; never the machine's name

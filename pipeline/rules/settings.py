@@ -4,7 +4,7 @@ Called by runners. Imports neither TFX nor TensorFlow, so that a mistake is answ
 """
 
 import dataclasses
-import difflib
+from fareline.near import near_names
 from collections.abc import Collection, Iterator, Mapping
 
 from data.sources.span_patterns import has_span
@@ -128,7 +128,7 @@ def find_unknown_columns(settings: Settings, types: Mapping[str, str]) -> Iterat
     """Every column that the settings name is in the schema."""
     for where, column in _named_columns(settings):
         if column not in types:
-            near = difflib.get_close_matches(column, types, n=1)
+            near = near_names(column, types)
             hint = f"did you mean {near[0]}" if near else f"the schema has {', '.join(types)}"
             yield (
                 f"{where}: no column {column} in the schema; expected one of its columns. "
@@ -204,7 +204,7 @@ def find_unknown_label_values(
     known = values[column]
     for where, value in settings.label.values():
         if isinstance(value, str) and value not in known:
-            near = difflib.get_close_matches(value, known, n=1)
+            near = near_names(value, known)
             hint = f"did you mean {near[0]}" if near else "correct the value, or the schema"
             yield (
                 f"{where}: found {value!r}, which the schema does not allow in {column}; expected "

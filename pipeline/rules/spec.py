@@ -4,7 +4,7 @@ Each yields problems, worded so that a user knows what to do. Called by runners.
 Imports neither TFX nor TensorFlow: a spec is JSON.
 """
 
-import difflib
+from fareline.near import near_names
 import importlib.util
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -55,7 +55,7 @@ def find_unknown_nodes(settings: Settings, runner: RunnerName, spec: Spec) -> It
     nodes = [name for name, executor in executors(spec).items() if "container" in executor]
     for name in getattr(settings.runners, runner).resources:
         if name != DEFAULT_NODE and name not in nodes:
-            near = difflib.get_close_matches(name, nodes, n=1)
+            near = near_names(name, nodes)
             hint = f"did you mean {near[0]}" if near else f"there are {', '.join(sorted(nodes))}"
             yield (
                 f"runners.{runner}.resources.{name}: there is no such step in a container; "

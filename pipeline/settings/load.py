@@ -5,7 +5,7 @@ imports no TFX and no TensorFlow, so that a typing mistake is answered at once.
 """
 
 import copy
-import difflib
+from fareline.near import near_names
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -219,7 +219,7 @@ def _describe(problem: Mapping[str, Any]) -> str:
     where = ".".join(location)
     if problem["type"] == "extra_forbidden":
         known = _known_keys(location[:-1])
-        near = difflib.get_close_matches(location[-1], known, n=1)
+        near = near_names(location[-1], known)
         guess = f"did you mean {near[0]}? " if near else ""
         return f"{where}: unknown setting; {guess}expected one of {', '.join(known)}."
     if problem["type"] == "missing":

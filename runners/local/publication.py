@@ -7,6 +7,7 @@ another one is live. Nor
 at the machine: a model that was refused because no model server could run would stay refused.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 from ml_metadata.metadata_store import metadata_store
@@ -22,6 +23,29 @@ from serving.versions.publish import is_newest, latest_version
 MODEL_FOLDER = "Format-Serving"  # of a Model artifact
 WARM_MODEL_FOLDER = "stamped_model"  # of an InfraBlessing with the property has_model
 BLESSED_BY = ("Evaluator", "InfraValidator")
+
+
+def must_execute(
+    node: str,
+    open_now: Callable[[], metadata_store.MetadataStore],
+    run_id: str,
+    push_dir: str,
+    serving_sample: str | None,
+) -> bool:
+    """Whether a node must run again although its inputs are unchanged.
+
+    Args:
+        node: About to be launched, after all nodes before it have ended.
+        open_now: Opens the store as it is.
+        run_id: Of the run.
+        push_dir: Where it pushes to.
+        serving_sample: The requests that drift is looked for in, if any.
+    """
+    if node == "InfraValidator":
+        return needs_new_verdict(open_now())
+    if node == "DriftMonitor":  # the path does not say what lies there now
+        return "://" in (serving_sample or "")
+    return node == "Pusher" and needs_push(open_now(), run_id, push_dir)
 
 
 def needs_push(store: metadata_store.MetadataStore, run_id: str, push_dir: str) -> bool:

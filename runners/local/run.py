@@ -18,6 +18,7 @@ from data.sources.csv import CsvSource
 from fareline import collector
 from fareline.errors import Interrupted
 from pipeline.settings.settings import Settings
+from runners.local.part import Part
 from runners.local.reading_progress import describe_reading
 from runners.local.warming import warm_servers
 from runners.own_code import choose_keras_3, offer_own_code, require_own_code
@@ -38,12 +39,36 @@ class RunRequest:
         workspace: Where everything goes.
         use_cache: Whether unchanged nodes may be skipped.
         overrides: What `--set` said; the settings have it already.
+        part: What of the graph is to run; None: the whole.
+        note: What the user says of the run; recorded.
+        tags: Words to find it by; recorded.
     """
 
     settings: Settings
     workspace: Workspace
     use_cache: bool = True
     overrides: Sequence[str] = ()
+    part: Part | None = None
+    note: str = ""
+    tags: Sequence[str] = ()
+
+    @property
+    def push_destination(self) -> str:
+        """The serving folder, or a place elsewhere, that the run pushes to."""
+        place = self.settings.push.destination
+        place = place or str(self.workspace.serving_dir(self.settings.name))
+        return place if "://" in place else str(self.settings.resolve(place))
+
+    @property
+    def push_folders(self) -> list[Path]:
+        """The same where it is a folder; empty where it is elsewhere."""
+        place = self.push_destination
+        return [] if "://" in place else [Path(place)]
+
+
+def new_run_id() -> str:
+    """The id of a run that starts now."""
+    return datetime.datetime.now(datetime.timezone.utc).strftime("run-%Y%m%d-%H%M%S-%f")
 
 
 def _pii_key_id(settings: Settings) -> str | None:
@@ -72,38 +97,26 @@ def run_locally(request: RunRequest, source: CsvSource) -> tuple["Outcome", Cons
         Interrupted: On an interrupt from the keyboard.
     """
     start = time.monotonic()
-    run_id = datetime.datetime.now(datetime.timezone.utc).strftime("run-%Y%m%d-%H%M%S-%f")
+    run_id = new_run_id()
     workspace = request.workspace
     with workspace.locked(with_reserve=True):
-        connection = _connect(request)
+        connection = connect_workspace(request)
         log_path = workspace.logs_dir / f"{run_id}.log"
         with output_to(log_path) as console:
             details = {"ExampleGen": functools.partial(describe_reading, workspace.artifacts_dir)}
             table = ProgressTable(console, f"{request.settings.name} · {run_id}", details)
-            for line in settle(workspace, _push_folders(request)):
+            for line in settle(workspace, request.push_folders):
                 console.print(line, markup=False, highlight=False, soft_wrap=True)
             try:
                 with table.shown(), warm_servers(table.update) as on_change:
                     runner = _build_runner(request, source, connection, run_id, table, on_change)
                     outcome = _run_pipeline(runner, run_id, workspace, log_path, start)
-                settle_own(workspace, _push_folders(request))
+                settle_own(workspace, request.push_folders)
             except KeyboardInterrupt as error:
                 raise Interrupted(
                     f"{run_id}: interrupted; what is done is kept, and the next run resumes from it"
                 ) from error
     return outcome, console
-
-
-def _push_destination(request: RunRequest) -> str:
-    """The serving folder, or a place elsewhere, that the run pushes to."""
-    settings = request.settings
-    place = settings.push.destination or str(request.workspace.serving_dir(settings.name))
-    return place if "://" in place else str(settings.resolve(place))
-
-
-def _push_folders(request: RunRequest) -> list[Path]:
-    place = _push_destination(request)
-    return [] if "://" in place else [Path(place)]
 
 
 def _build_runner(
@@ -118,56 +131,75 @@ def _build_runner(
     offer_own_code(request.settings)
     # Before TFX is imported: the code of the run is what is here now.
     provenance = collect_provenance(request.settings, request.overrides, request.use_cache)
+    provenance = provenance.with_words(request.note, request.tags)
     # TFX is imported here, when its chatter goes to the log and the table is on the screen.
     with collector.paused():
         from absl import logging
 
         from lineage.store.open import open_store_in_place
-        from pipeline.dag import Placement, create_pipeline
         from runners.beam.engine import run_beam_in_process
         from runners.local.node_logs import NodeLogs
-        from runners.local.publication import needs_new_verdict, needs_push
+        from runners.local.publication import must_execute
         from runners.local.runner import LocalRunner
 
     require_own_code(request.settings)
     logging.set_verbosity(logging.INFO)
     run_beam_in_process()
     workspace, settings = request.workspace, request.settings
-    push_dir = _push_destination(request)
-    pipeline = create_pipeline(
-        settings,
-        Placement(
-            pipeline_root=str(workspace.artifacts_dir),
-            data_dir=str(source.input_base),
-            data_pattern=source.pattern,
-            span_range=source.span_range,
-            today=datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
-            pii_key_id=_pii_key_id(settings),
-            push_dir=push_dir,
-            metadata=connection,
-            enable_cache=request.use_cache,
-        ),
-    )
+    pipeline = build_pipeline(request, source, connection)
 
-    def open_now():
-        return open_store_in_place(workspace.store_location, store_passwords())
+    def is_not_cached(node: str) -> bool:
+        def open_now():
+            return open_store_in_place(workspace.store_location, store_passwords())
 
-    def must_execute(node: str) -> bool:
-        if node == "InfraValidator":
-            return needs_new_verdict(open_now())
-        if node == "DriftMonitor":  # the path does not say what lies there now
-            return "://" in (settings.drift.serving_sample or "")
-        return node == "Pusher" and needs_push(open_now(), run_id, push_dir)
+        return must_execute(
+            node, open_now, run_id, request.push_destination, settings.drift.serving_sample
+        )
 
     unfinished = workspace.note_run(run_id)
     if settings.metadata.store is None:
         unfinished = None  # the store is this workspace's alone, and older than the notes maybe
     node_logs = NodeLogs(workspace.logs_dir / run_id)
     runner = LocalRunner(
-        pipeline, run_id, on_change, must_execute, provenance, node_logs, unfinished
+        pipeline,
+        run_id,
+        on_change,
+        is_not_cached,
+        provenance,
+        node_logs,
+        unfinished,
+        request.part,
     )
     table.add_nodes(list(runner.results.values()))
     return runner
+
+
+def build_pipeline(request: RunRequest, source: CsvSource, connection=None):
+    """Builds the graph of a run on this machine. Imports TFX.
+
+    Args:
+        request: What to run, and where.
+        source: From `check_request`.
+        connection: To the store; None where each step brings its own.
+    """
+    with collector.paused():
+        from pipeline.dag import Placement, create_pipeline
+
+    settings = request.settings
+    return create_pipeline(
+        settings,
+        Placement(
+            pipeline_root=str(request.workspace.artifacts_dir),
+            data_dir=str(source.input_base),
+            data_pattern=source.pattern,
+            span_range=source.span_range,
+            today=datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
+            pii_key_id=_pii_key_id(settings),
+            push_dir=request.push_destination,
+            metadata=connection,
+            enable_cache=request.use_cache,
+        ),
+    )
 
 
 def _run_pipeline(runner, run_id: str, workspace: Workspace, log_path: Path, start: float):
@@ -194,7 +226,7 @@ def _run_pipeline(runner, run_id: str, workspace: Workspace, log_path: Path, sta
     return dataclasses.replace(outcome, page=write_page(store, run_id, workspace))
 
 
-def _connect(request: RunRequest):
+def connect_workspace(request: RunRequest):
     """Connects to the store that the workspace and the settings name."""
     from lineage.store.open import connect_for_run
 

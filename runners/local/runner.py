@@ -8,63 +8,33 @@ marked as running in the store. Imports TFX.
 """
 
 import concurrent.futures
-import contextlib
-import tempfile
-import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Sequence
 
 from absl import logging
 from ml_metadata import errors
-from ml_metadata.proto import metadata_store_pb2
-from tfx.dsl.compiler import compiler, constants
-from tfx.orchestration import data_types_utils, metadata
-from tfx.orchestration.local import runner_utils
 from tfx.orchestration.pipeline import Pipeline
-from tfx.orchestration.portable import launcher, runtime_parameter_utils
-from tfx.proto.orchestration import pipeline_pb2
 
 from fareline import recorded
-from fareline.disk import disk_error
 from fareline.recorded.texts import text_of
-from lineage.store.open import adapt, connect
+from lineage.graph.graph import Graph
+from lineage.store.open import connect
 from runners.abandoned import fail_abandoned_executions
-from runners.local.failures import record_failure
+from runners.ending import record_end
+from runners.local.launching import (
+    NodeLauncher,
+    SerializedMetadata,
+    add_provenance,
+    compile_run,
+    planned_nodes,
+    reused_nodes,
+)
 from runners.local.node_logs import NodeLogs
+from runners.local.part import Part
+from runners.local.partial_runs import mark_part, reuse
 from runners.progress import NodeResult, NodeState
 from runners.provenance import Provenance
 from runners.scheduling import PARALLEL_NODES, Schedule
-
-_RUN_CONTEXT_TYPE = constants.PIPELINE_RUN_CONTEXT_TYPE_NAME
-
-_FINAL_STATES = {
-    metadata_store_pb2.Execution.COMPLETE: NodeState.EXECUTED,
-    metadata_store_pb2.Execution.CACHED: NodeState.CACHED,
-}
-
-
-class _SerializedMetadata(metadata.Metadata):
-    """A connection that one thread at a time may hold: SQLite has one writer."""
-
-    def __init__(self, connection: metadata_store_pb2.ConnectionConfig, lock: threading.RLock):
-        super().__init__(connection)
-        self._lock = lock
-
-    def __enter__(self):
-        self._lock.acquire()
-        try:
-            super().__enter__()
-        except BaseException:
-            self._lock.release()
-            raise
-        adapt(self._store, self._connection_config)
-        return self
-
-    def __exit__(self, *exception):
-        try:
-            return super().__exit__(*exception)
-        finally:
-            self._lock.release()
 
 
 class LocalRunner:
@@ -80,6 +50,10 @@ class LocalRunner:
         node_logs: Where what each node says is written, if anywhere.
         unfinished_runs: This run and those of its workspace that were killed, in a store that
             others write to as well; None if the store is this workspace's alone.
+        part: What of the graph is to run; None: the whole.
+
+    Raises:
+        UserMistake: There is no such part, or no run that it can go on from.
     """
 
     def __init__(
@@ -91,23 +65,23 @@ class LocalRunner:
         provenance: Provenance | None = None,
         node_logs: NodeLogs | None = None,
         unfinished_runs: Sequence[str] | None = None,
+        part: Part | None = None,
     ):
         self._run_id = run_id
-        self._ir = compiler.Compiler().compile(pipeline)
-        runtime_parameter_utils.substitute_runtime_parameter(
-            self._ir, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id}
-        )
-        self._deployment = runner_utils.extract_local_deployment_config(self._ir)
         self._connection = pipeline.metadata_connection_config
-        self._metadata_lock = threading.RLock()
-        self._must_execute = must_execute
+        self._compiled = compile_run(pipeline, run_id)
+        if part is not None:
+            provenance = self._mark(part, provenance)
+        if provenance is not None:
+            add_provenance(self._compiled, provenance)
+        self._launcher = NodeLauncher(self._compiled, self._connection, must_execute, node_logs)
+        self._metadata_lock = self._launcher.lock
         self._unfinished_runs = unfinished_runs
         self.node_logs = node_logs
-        self._nodes = {n.pipeline_node.node_info.id: n.pipeline_node for n in self._ir.nodes}
+        planned = planned_nodes(self._compiled)
+        self._nodes = {name: self._launcher.nodes[name] for name in planned}
         self.results = {name: NodeResult(name) for name in self._nodes}
         self._schedule = Schedule(self.results, on_change)
-        if provenance is not None:
-            _add_provenance(self._nodes, provenance)
 
     def run(self) -> list[NodeResult]:
         """Runs all nodes; after a failure starts no further one.
@@ -116,10 +90,11 @@ class LocalRunner:
             One result per node, in DAG order. Failures are in there, not raised.
         """
         fail_abandoned_executions(self._connection, self._unfinished_runs)
+        self._reuse()
         pool = concurrent.futures.ThreadPoolExecutor(PARALLEL_NODES, "node")
         upstream = {name: node.upstream_nodes for name, node in self._nodes.items()}
         try:
-            self._schedule.run(pool, upstream, self._ready, self._launch_or_log)
+            self._schedule.run(pool, upstream, self._ready, self._launcher.launch)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             # Never released: a node that is still at work may not record anything any more.
@@ -132,11 +107,32 @@ class LocalRunner:
                 self._schedule.set_state(name, NodeState.SKIPPED)
         return list(self.results.values())
 
+    def _mark(self, part: Part, provenance: Provenance | None) -> Provenance | None:
+        """Marks the part that is to run; returns the provenance with what was asked for."""
+        marked = mark_part(self._compiled, part, Graph(connect(self._connection)))
+        if provenance is None:
+            return None
+        said = {
+            recorded.FROM_NODES: text_of(list(part.from_nodes)),
+            recorded.TO_NODES: text_of(list(part.to_nodes)),
+            recorded.REUSED_RUN: marked.reused_run,
+        }
+        return dataclasses.replace(provenance, properties={**provenance.properties, **said})
+
+    def _reuse(self) -> None:
+        """Records what a partial run takes from an earlier one."""
+        reused = reused_nodes(self._compiled)
+        if reused:
+            with SerializedMetadata(self._connection, self._metadata_lock) as handle:
+                reuse(handle, self._compiled)
+        for name in reused:
+            self._schedule.set_state(name, NodeState.CACHED)
+
     def record_failures(self) -> None:
         """Records what could not be recorded when it failed, for want of room."""
         for name, result in self.results.items():
             if isinstance(result.error, Exception):
-                self._record_failure(name, result.error)
+                self._launcher.record_failure(name, result.error)
 
     def record_end(self, outcome: str) -> None:
         """Adds to the run's context how it ended, and when; if it ever got one.
@@ -148,13 +144,7 @@ class LocalRunner:
         """
         with self._metadata_lock:
             try:
-                store = connect(self._connection)
-                context = store.get_context_by_type_and_name(_RUN_CONTEXT_TYPE, self._run_id)
-                if context is not None:
-                    context.custom_properties[recorded.OUTCOME].string_value = outcome
-                    now = str(round(time.time() * 1000))
-                    context.custom_properties[recorded.ENDED].string_value = now
-                    store.put_contexts([context])
+                record_end(connect(self._connection), self._run_id, outcome)
             except (errors.StatusError, RuntimeError) as error:  # the constructor's RuntimeError
                 # Too late to fail: the model may be live. The log has it, and readers see a run
                 # that does not say how it ended.
@@ -171,75 +161,3 @@ class LocalRunner:
             for name, node in self._nodes.items()
             if states[name] is NodeState.WAITING and done.issuperset(node.upstream_nodes)
         ]
-
-    def _launch_or_log(self, name: str) -> NodeState:
-        with self.node_logs.of(name) if self.node_logs else contextlib.nullcontext():
-            try:
-                return self._launch_or_explain(name)
-            except Exception as error:
-                logging.error("node %s failed", name, exc_info=error)
-                self._record_failure(name, error)
-                raise
-
-    def _launch_or_explain(self, name: str) -> NodeState:
-        try:
-            return self._launch(name)
-        except Exception as error:
-            places = [self._ir.runtime_spec.pipeline_root.field_value.string_value]
-            known = disk_error(error, [*places, tempfile.gettempdir()])
-            if known is None:
-                raise
-            raise known from error
-
-    def _record_failure(self, name: str, error: Exception) -> None:
-        pipeline = self._ir.pipeline_info.id
-        try:
-            with self._metadata_lock:
-                record_failure(connect(self._connection), pipeline, self._run_id, name, error)
-        except (errors.StatusError, RuntimeError) as unrecorded:
-            logging.error("why %s failed was not recorded: %s", name, unrecorded)
-
-    def _launch(self, name: str) -> NodeState:
-        node = self._nodes[name]
-        if self._must_execute(name):
-            node.execution_options.caching_options.enable_cache = False
-        connection = _SerializedMetadata(self._connection, self._metadata_lock)
-        info = launcher.Launcher(
-            pipeline_node=node,
-            mlmd_connection=connection,
-            pipeline_info=self._ir.pipeline_info,
-            pipeline_runtime_spec=self._ir.runtime_spec,
-            executor_spec=runner_utils.extract_executor_spec(self._deployment, name),
-            custom_driver_spec=runner_utils.extract_custom_driver_spec(self._deployment, name),
-        ).launch()
-        if info is None or not info.execution_id:
-            raise RuntimeError("its inputs were not there; expected outputs of the nodes before it")
-        with connection as handle:
-            [execution] = handle.store.get_executions_by_id([info.execution_id])
-        if execution.last_known_state not in _FINAL_STATES:
-            # A launcher that cannot resolve inputs records the failure and returns quietly.
-            raise RuntimeError(_recorded_error(execution))
-        return _FINAL_STATES[execution.last_known_state]
-
-
-def _add_provenance(nodes: Mapping[str, pipeline_pb2.PipelineNode], provenance: Provenance) -> None:
-    """Has TFX write what is known of a run together with the run's context.
-
-    TFX creates that context when the first node starts, which is one that waits for no other; the
-    rest are spared the text, since each node's specification is logged. Contexts are no part of the
-    cache key.
-    """
-    properties = {**provenance.properties, recorded.NODES: text_of(list(nodes))}
-    for node in nodes.values():
-        for context in node.contexts.contexts:
-            if context.type.name == _RUN_CONTEXT_TYPE and not node.upstream_nodes:
-                for name, value in properties.items():
-                    data_types_utils.set_metadata_value(context.properties[name].field_value, value)
-        version = node.contexts.contexts.add()
-        version.type.name = recorded.CODE_CONTEXT_TYPE
-        version.name.field_value.string_value = provenance.code_version
-
-
-def _recorded_error(execution: metadata_store_pb2.Execution) -> str:
-    recorded = execution.custom_properties["__execution_result__"].string_value
-    return recorded or "TFX recorded no reason"

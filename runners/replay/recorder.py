@@ -15,6 +15,7 @@ from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
 from fareline import recorded
+from runners.ending import record_end
 from runners.replay.artifacts import put_value
 
 State = metadata_store_pb2.Execution
@@ -194,12 +195,7 @@ class Recorder:
     def end(self, outcome: str) -> None:
         """Records how the run ended, and when, as `fareline.recorded.OUTCOME` has it."""
         with self._lock:
-            context = self._store.get_context_by_type_and_name(_RUN, self._run_id)
-            if context is None:  # nothing was ever started
-                return
-            context.custom_properties[recorded.OUTCOME].string_value = outcome
-            context.custom_properties[recorded.ENDED].string_value = str(round(time.time() * 1000))
-            self._store.put_contexts([context])
+            record_end(self._store, self._run_id, outcome)
 
     def _outputs(self, execution_id: int) -> dict[str, list[metadata_store_pb2.Artifact]]:
         events = self._store.get_events_by_execution_ids([execution_id])

@@ -44,6 +44,8 @@ WHERE_GIVEN = {
     ("pipeline.settings.blame", "--set"): "after --set was given",
     ("pipeline.settings.load", "--set"): "after --set was given",
     ("report.run.sections.record", "--no-cache"): "what the run was told",
+    ("runners.local.partial_runs", "--from"): "of the run that it is part of",
+    ("runners.outcome.summary", "--no-cache"): "of the run that it sums up",
     ("runners.platforms.errors", "--dry-run"): "submit",
     ("runners.platforms.errors", "--job-id"): "submit",
     ("runners.publishing.live_model", "--model-dir"): "predict and serve",

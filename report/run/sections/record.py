@@ -14,6 +14,9 @@ _FACTS = {
     recorded.USER: "user",
     recorded.HOST_KIND: "machine",
     recorded.SETTINGS_FILE: "settings file",
+    recorded.NOTE: "note",
+    recorded.TAGS: "tags",
+    recorded.REUSED_RUN: "reuses artifacts of",
 }
 
 

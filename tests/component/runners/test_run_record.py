@@ -205,7 +205,7 @@ def test_a_full_disk_is_recorded_as_soon_as_there_is_room_again(build, store, mo
     with monkeypatch.context() as patched:
         patched.setattr(launcher.Launcher, "_run_executor", fail)
         patched.setattr(launcher.Launcher, "_publish_failed_execution", no_room)
-        patched.setattr("runners.local.runner.record_failure", no_room)
+        patched.setattr("runners.local.launching.record_failure", no_room)
         [result] = runner.run()
     assert result.state is NodeState.FAILED
     assert isinstance(result.error, DiskError)

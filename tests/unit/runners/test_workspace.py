@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fareline.errors import WorkspaceError
+from fareline.errors import TryLater, WorkspaceError
 from fareline.packages import CHECKOUT
 from runners.workspace import Workspace
 
@@ -183,3 +183,18 @@ def test_a_path_that_tfx_would_read_as_a_pattern_is_refused(tmp_path):
 )
 def test_the_page_of_a_run_is_in_the_folder_of_pages(tmp_path, run, name):
     assert Workspace(tmp_path).report_path(run) == tmp_path / "reports" / name
+
+
+def test_steps_share_a_workspace_and_keep_whole_runs_from_it(tmp_path):
+    workspace = Workspace(tmp_path / "ws")
+    with workspace.shared(), workspace.shared():
+        assert not workspace.is_idle()
+        with pytest.raises(WorkspaceError, match="another run is using it"), workspace.locked():
+            pass
+    assert workspace.is_idle()
+    with workspace.locked(), pytest.raises(TryLater) as later, workspace.shared():
+        pass
+    assert str(later.value) == (
+        f"{workspace.root}: a whole run is using it (process {os.getpid()}); expected "
+        "steps of runs alone. Hint: wait for it to end, or name another --workspace."
+    )

@@ -1,0 +1,10 @@
+"""`fareline step …`: a run whose steps are processes of their own, for an orchestrator."""
+
+from cli.parser import App
+from cli.step import begin, end, graph, run
+
+app = App(help="One step of the pipeline by itself, as an orchestrator starts it.")
+app.command()(begin.begin)
+app.command()(end.end)
+app.command()(graph.graph)
+app.command()(run.run)

@@ -1,0 +1,24 @@
+"""`fareline step end`: record what came of a run of single steps."""
+
+import typer
+
+from cli.answer import answer
+from cli.options import DEFAULT_WORKSPACE, JsonOption, RunOption, WorkspaceOption
+
+
+def end(
+    run: RunOption,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    as_json: JsonOption = False,
+) -> None:
+    """Record how a run ended. Exit code 0: pushed; 1: failed; 3: refused; 75: try later.
+
+    Prints one line of JSON, with --json several: what `fareline run --json` prints.
+    """
+    from runners.outcome.summary import EXIT_CODES
+    from runners.steps.end import end_run
+    from runners.workspace import Workspace
+
+    outcome = end_run(Workspace(workspace.resolve()), run)
+    answer(True, outcome.as_json(), "", indent=1 if as_json else None)
+    raise typer.Exit(EXIT_CODES[outcome.status])

@@ -1,0 +1,19 @@
+"""What of the graph a run was asked for. Imports nothing of TFX."""
+
+import dataclasses
+from collections.abc import Sequence
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """What of the graph is to run, as it was asked for.
+
+    Attributes:
+        from_nodes: Where it begins; empty: at the beginning.
+        to_nodes: Where it ends; empty: at the end.
+        reused_run: Id of the run whose artifacts are used; None: the last good one.
+    """
+
+    from_nodes: Sequence[str] = ()
+    to_nodes: Sequence[str] = ()
+    reused_run: str | None = None

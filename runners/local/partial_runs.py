@@ -1,0 +1,138 @@
+"""A part of the graph: what lies outside is taken from an earlier run, as TFX's partial runs do.
+
+TFX marks the nodes of a compiled pipeline, and records for each reused node a CACHED execution that
+puts out the artifacts of the earlier run, whose context is made a parent of the new run's. Imports
+TFX.
+"""
+
+import dataclasses
+import difflib
+from collections.abc import Collection, Iterable, Sequence
+
+from tfx.orchestration import metadata
+from tfx.orchestration.portable import partial_run_utils
+from tfx.orchestration.portable.mlmd import context_lib
+from tfx.proto.orchestration import pipeline_pb2
+
+from fareline.errors import UserMistake
+from lineage.facts.runs import COMPLETE, Run, list_runs
+from lineage.graph.graph import Graph
+from runners.local.launching import nodes_of
+from runners.local.part import Part
+
+_SUCCESSES = ("executed", "cached")
+
+
+@dataclasses.dataclass(frozen=True)
+class MarkedPart:
+    """What of the graph runs.
+
+    Attributes:
+        executed: Nodes that run, in DAG order.
+        reused: Nodes before or beside them, whose artifacts are those of the other run.
+        reused_run: Id of that run; empty if nothing is reused.
+    """
+
+    executed: Sequence[str]
+    reused: Sequence[str]
+    reused_run: str
+
+
+def mark_part(compiled: pipeline_pb2.Pipeline, part: Part, graph: Graph | None) -> MarkedPart:
+    """Marks a compiled pipeline for a partial run.
+
+    Args:
+        compiled: Changed in place.
+        part: What to run.
+        graph: Of the store; None if there is none yet.
+
+    Raises:
+        UserMistake: There is no such node, nothing between them, or no run to reuse.
+    """
+    nodes = nodes_of(compiled)
+    for name in (*part.from_nodes, *part.to_nodes):
+        _require_node(name, nodes)
+    partial_run_utils.mark_pipeline(
+        compiled, from_nodes=part.from_nodes or None, to_nodes=part.to_nodes or None
+    )
+    modes = pipeline_pb2.NodeExecutionOptions.Skip
+    executed = [name for name, node in nodes.items() if not node.execution_options.HasField("skip")]
+    if not executed:
+        raise UserMistake.explain(
+            "--from",
+            f"no way leads from {', '.join(part.from_nodes)} to {', '.join(part.to_nodes)}",
+            "expected nodes of which one waits for the other",
+            "`fareline step graph` shows what waits for what",
+        )
+    mode = {n: node.execution_options.skip.reuse_artifacts_mode for n, node in nodes.items()}
+    required = [n for n in nodes if n not in executed and mode[n] == modes.REQUIRED]
+    for name, node in nodes.items():  # what no node needs is left out
+        if name not in executed and name not in required:
+            node.execution_options.skip.reuse_artifacts_mode = modes.NEVER
+    reused_run = ""
+    if required:
+        reused_run = _find_run(graph, compiled.pipeline_info.id, required, part.reused_run)
+        settings = compiled.runtime_spec.snapshot_settings
+        partial_run_utils.set_base_pipeline_run_strategy(settings, reused_run)
+    return MarkedPart(executed, required, reused_run)
+
+
+def reuse(handle: metadata.Metadata, compiled: pipeline_pb2.Pipeline) -> None:
+    """Records what a marked pipeline reuses; what the run says about itself first.
+
+    TFX would make the context of the run without it.
+
+    Args:
+        handle: Held.
+        compiled: From `mark_part`.
+    """
+    for node in nodes_of(compiled).values():
+        if not node.upstream_nodes:
+            context_lib.prepare_contexts(metadata_handle=handle, node_contexts=node.contexts)
+    partial_run_utils.snapshot(handle, compiled)
+
+
+def _require_node(name: str, nodes: Collection[str]) -> None:
+    if name not in nodes:
+        near = difflib.get_close_matches(name, nodes, 1)
+        raise UserMistake.explain(
+            name,
+            "the pipeline has no such node",
+            f"expected one of {', '.join(nodes)}",
+            f"did you mean {near[0]}" if near else "`fareline step graph` lists them",
+        )
+
+
+def _find_run(graph: Graph | None, pipeline: str, nodes: Iterable[str], wanted: str | None) -> str:
+    """The run to reuse: the one that is named, or the last good one that has all the nodes."""
+    runs = list_runs(graph, pipeline=pipeline) if graph is not None else []
+    found = [run for run in runs if wanted in (None, run.run_id)]
+    if wanted is not None and not found:
+        near = difflib.get_close_matches(wanted, [run.run_id for run in runs], 1)
+        raise UserMistake.explain(
+            wanted,
+            f"{pipeline} has no such run",
+            "expected one whose artifacts can be used",
+            f"did you mean {near[0]}" if near else "`fareline runs` lists them",
+        )
+    for run in found:
+        if not _missing(run, nodes) and (wanted is not None or run.status == COMPLETE):
+            return run.run_id
+    if wanted is not None:
+        raise UserMistake.explain(
+            wanted,
+            f"{', '.join(_missing(found[0], nodes))} did not end well in it",
+            "expected a run with all nodes that are not to run now",
+            "name another run, or begin further up",
+        )
+    raise UserMistake.explain(
+        pipeline,
+        "no run of it has ended well that could be reused",
+        f"expected one with {', '.join(nodes)}",
+        "run the whole pipeline first, or begin further up",
+    )
+
+
+def _missing(run: Run, nodes: Iterable[str]) -> list[str]:
+    done = {node.node for node in run.nodes if node.state in _SUCCESSES}
+    return [name for name in nodes if name not in done]

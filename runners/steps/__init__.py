@@ -1,0 +1,1 @@
+"""A run whose steps are processes of their own, which an orchestrator starts."""

@@ -1,0 +1,224 @@
+"""What `step begin` freezes of a run, and how each of its steps ended: files in `runs/ID`.
+
+Every step reads the same graph, day, span, settings and code from here. Passwords of servers are
+not among them. Imports no TFX.
+"""
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from fareline.errors import UserMistake
+from fareline.files import write_bytes, write_json
+from fareline.near import near_names
+from fareline.packages import PACKAGES
+from fareline.start import offer_packages
+from pipeline.user_code import fingerprint_packages
+from runners.progress import NodeState
+from runners.workspace import Workspace
+
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_GRAPH, _RUN = "graph.pb", "run.json"
+GATES = ("DataGate",)  # nodes that stop a run for a reason that is nobody's failure
+
+
+@dataclasses.dataclass(frozen=True)
+class FrozenRun:
+    """A run that has begun.
+
+    Attributes:
+        run_id: Names the run.
+        pipeline: Its name.
+        upstream: By node, in DAG order, the nodes that it waits for.
+        push_dir: Folder or URI that it pushes to.
+        serving_sample: The requests that drift is looked for in, if any.
+        code_fingerprint: SHA-256 over our sources.
+        settings_sha256: Of the settings with all overrides applied.
+        use_cache: Whether unchanged nodes may be skipped.
+        began: Seconds since 1970.
+        own_packages: Packages of the user's functions (`code` in the settings).
+        code_folder: That holds them.
+    """
+
+    run_id: str
+    pipeline: str
+    upstream: Mapping[str, Sequence[str]]
+    push_dir: str
+    serving_sample: str | None
+    code_fingerprint: str
+    settings_sha256: str
+    use_cache: bool
+    began: float
+    own_packages: Sequence[str] = ()
+    code_folder: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class StepResult:
+    """How the last attempt of a node ended.
+
+    Attributes:
+        run_id: Of the run.
+        node: Its id.
+        state: Executed, cached, failed or skipped; `blocked` if a gate before it stopped the run.
+        seconds: Of the node alone, without imports.
+        gate: The gate that stopped the run, at this node or before it.
+        refused: Whether it was to push a model, and did not.
+        error: What it failed with.
+        place: Where that was raised, in our code or the user's.
+    """
+
+    run_id: str
+    node: str
+    state: str
+    seconds: float = 0.0
+    gate: str | None = None
+    refused: bool = False
+    error: str | None = None
+    place: str | None = None
+
+    @property
+    def is_success(self) -> bool:
+        """Whether nodes that depend on it may run."""
+        return self.state in (NodeState.EXECUTED.value, NodeState.CACHED.value)
+
+
+def require_run_id(run_id: str) -> str:
+    """Refuses an id that could not name a folder.
+
+    Raises:
+        UserMistake: It could not.
+    """
+    if not _RUN_ID.fullmatch(run_id):
+        raise UserMistake.explain(
+            "--run",
+            f"{run_id!r} is no id of a run",
+            "expected letters, digits, points, hyphens and underscores, 128 at most",
+            "leave it out of `fareline step begin`, which makes one",
+        )
+    return run_id
+
+
+class StepFiles:
+    """The files of one run of single steps.
+
+    Args:
+        workspace: Where it is.
+        run_id: Of the run.
+    """
+
+    def __init__(self, workspace: Workspace, run_id: str):
+        self.run_id = require_run_id(run_id)
+        self.folder = workspace.steps_dir(run_id)
+
+    def has_begun(self) -> bool:
+        """Whether everything of it is frozen."""
+        return (self.folder / _RUN).is_file()
+
+    def freeze(self, run: FrozenRun, graph: bytes) -> None:
+        """Writes a run; the file that says that it has begun is the last."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_bytes(self.folder / _GRAPH, graph)
+        write_json(self.folder / _RUN, dataclasses.asdict(run), indent=1)
+
+    def read(self) -> FrozenRun:
+        """What was frozen.
+
+        Raises:
+            UserMistake: The run has not begun here, or its file cannot be read.
+        """
+        if not self.has_begun():
+            begun = sorted(f.parent.name for f in self.folder.parent.glob(f"*/{_RUN}"))
+            near = near_names(self.run_id, begun)
+            guess = f"did you mean {near[0]}? " if near else ""
+            raise UserMistake.explain(
+                self.run_id,
+                f"no run of this id has begun in {self.folder.parent.parent}",
+                "expected that of a run of steps",
+                f"{guess}`fareline step begin --run {self.run_id}` begins it",
+            )
+        try:
+            return FrozenRun(**json.loads((self.folder / _RUN).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise self._damaged(_RUN, error) from error
+
+    def read_graph(self) -> bytes:
+        """The compiled graph, as bytes.
+
+        Raises:
+            UserMistake: It cannot be read.
+        """
+        try:
+            return (self.folder / _GRAPH).read_bytes()
+        except OSError as error:
+            raise self._damaged(_GRAPH, error) from error
+
+    def claim_path(self, node: str) -> Path:
+        """The file that is locked while a node is at work."""
+        return self.folder / "claims" / node
+
+    def result(self, node: str) -> StepResult | None:
+        """How the last attempt of a node ended; None before its end."""
+        path = self._result_path(node)
+        if not path.is_file():
+            return None
+        try:
+            return StepResult(**json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise self._damaged(f"results/{path.name}", error) from error
+
+    def forget_result(self, node: str) -> None:
+        """Takes a node for not run, as it is while it is at work again."""
+        self._result_path(node).unlink(missing_ok=True)
+
+    def note_result(self, result: StepResult) -> None:
+        """Writes how a node ended."""
+        path = self._result_path(result.node)
+        path.parent.mkdir(exist_ok=True)
+        write_json(path, dataclasses.asdict(result))
+
+    def _result_path(self, node: str) -> Path:
+        return self.folder / "results" / f"{node}.json"
+
+    def _damaged(self, name: str, error: Exception) -> UserMistake:
+        return UserMistake.explain(
+            str(self.folder / name),
+            f"cannot be read ({type(error).__name__})",
+            "expected what `fareline step begin` wrote",
+            "begin another run",
+        )
+
+
+def require_node(run: FrozenRun, node: str) -> None:
+    """Refuses a node that the graph has not.
+
+    Raises:
+        UserMistake: It has not.
+    """
+    if node not in run.upstream:
+        near = near_names(node, run.upstream)
+        guess = f"did you mean {near[0]}? " if near else ""
+        raise UserMistake.explain(
+            node,
+            f"{run.pipeline} has no such node",
+            f"expected one of {', '.join(run.upstream)}",
+            f"{guess}`fareline step graph` lists them",
+        )
+
+
+def require_same_code(run: FrozenRun) -> None:
+    """Makes the user's packages importable, and refuses other code than the run began with.
+
+    Raises:
+        UserMistake: A source has changed.
+    """
+    offer_packages(tuple(run.own_packages), run.code_folder)
+    if run.code_fingerprint != fingerprint_packages((*PACKAGES, *run.own_packages)):
+        raise UserMistake.explain(
+            run.run_id,
+            "the code has changed since it began",
+            f"expected that of fingerprint {run.code_fingerprint[:12]}",
+            "bring that code back, or begin another run; what is unchanged is cached",
+        )

@@ -1,0 +1,122 @@
+"""A part of the graph runs, and the rest is an earlier run's, as TFX records partial runs.
+
+The pipeline is three nodes that wait for one another, and one beside them.
+"""
+
+import pytest
+from tfx import v1 as tfx
+
+from fareline.digests import sha256_of_file
+from fareline.errors import UserMistake
+from fareline.recorded.run import RunRecord
+from lineage.facts.runs import list_runs
+from lineage.graph.graph import Graph
+from lineage.store.open import open_store, sqlite_connection
+from pipeline.components.curated_schema import CuratedSchema
+from runners.local.part import Part
+from runners.local.runner import LocalRunner
+from runners.progress import NodeState
+from runners.provenance import Provenance
+from schema.curated import schema_path
+
+pytestmark = pytest.mark.filterwarnings(r"ignore:label\(\) is deprecated:DeprecationWarning")
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Runs the pipeline, or a part of it; returns the states of its nodes."""
+
+    def run(run_id, part=None, fails=""):
+        digest = sha256_of_file(schema_path("taxi", tmp_path))
+        nodes = {
+            name: CuratedSchema(source="taxi", sha256="0" * 64 if name == fails else digest)
+            .with_id(name)
+            for name in ("First", "Second", "Third", "Beside")
+        }  # fmt: skip
+        nodes["Second"].add_upstream_node(nodes["First"])
+        nodes["Third"].add_upstream_node(nodes["Second"])
+        pipeline = tfx.dsl.Pipeline(
+            pipeline_name="tiny",
+            pipeline_root=str(tmp_path / "root"),
+            components=list(nodes.values()),
+            metadata_connection_config=sqlite_connection(tmp_path / "metadata.db"),
+        )
+        runner = LocalRunner(
+            pipeline, run_id, provenance=Provenance({"runner": "local"}, "a" * 40), part=part
+        )
+        return {result.name: result.state.value for result in runner.run()}
+
+    return run
+
+
+@pytest.fixture
+def graph(tmp_path):
+    return lambda: Graph(open_store(tmp_path / "metadata.db"))
+
+
+WHOLE = dict.fromkeys(("First", "Beside", "Second", "Third"), "executed")
+
+
+@pytest.mark.parametrize(
+    ("part", "states"),
+    [
+        (Part(["Second"]), {"First": "cached", "Second": "executed", "Third": "executed"}),
+        (Part(["Second"], ["Second"]), {"First": "cached", "Second": "executed"}),
+        (Part(["Third"]), {"First": "cached", "Second": "cached", "Third": "executed"}),
+        (Part([], ["Second"]), {"First": "executed", "Second": "executed"}),
+        (Part(["Beside"]), {"Beside": "executed"}),
+        (Part(["Second", "Beside"]), {**WHOLE, "First": "cached"}),
+    ],
+)
+def test_what_runs_and_what_is_reused(run, graph, part, states):
+    assert run("run-1") == WHOLE
+    assert run("run-2", part) == states
+    found = graph()
+    [record] = [c for c in found.store.get_contexts_by_type("pipeline_run") if c.name == "run-2"]
+    properties = {n: v.string_value for n, v in record.custom_properties.items()}
+    assert sorted(RunRecord(properties).nodes) == sorted(states)
+    assert properties["runner"] == "local"
+    reused = [name for name, state in states.items() if state == "cached"]
+    assert properties["reused_run"] == ("run-1" if reused else "")
+    parents = [c.name for c in found.store.get_parent_contexts_by_context(record.id)]
+    assert ("run-1" in parents) == bool(reused)
+    executions = {e.place.node: e for e in found.executions_of_run("run-2")}
+    assert {name: e.state for name, e in executions.items()} == states
+    first = {e.place.node: e for e in found.executions_of_run("run-1")}
+    for name in reused:  # the artifacts themselves, not copies
+        assert found.outputs(executions[name]) == found.outputs(first[name])
+    [latest] = [r for r in list_runs(found) if r.run_id == "run-2"]
+    assert (latest.status, latest.missing) == ("complete", ())
+
+
+def test_the_last_good_run_with_the_nodes_is_reused(run, graph):
+    run("run-1")
+    run("run-2", Part([], ["First"]))  # has no Second
+    run("run-3", fails="Second")
+    assert run("run-4", Part(["Third"]))["Third"] == "executed"
+    assert run("run-5", Part(["Second"], [], "run-3"))["First"] == "cached"
+    contexts = {c.name: c for c in graph().store.get_contexts_by_type("pipeline_run")}
+    reused = {n: c.custom_properties["reused_run"].string_value for n, c in contexts.items()}
+    assert (reused["run-4"], reused["run-5"]) == ("run-1", "run-3")
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        (Part(["Thrid"]), "Thrid: the pipeline has no such node; expected one of Beside, First, "
+            "Second, Third. Hint: did you mean Third."),
+        (Part(["Third"], ["First"]), "--from: no way leads from Third to First; expected nodes of "
+         "which one waits for the other. Hint: `fareline step graph` shows what waits for what."),
+        (Part(["Second"], [], "run-0"), "run-0: tiny has no such run; expected one whose artifacts "
+         "can be used. Hint: did you mean run-1."),
+        (Part(["Third"], [], "run-1"), "run-1: Second did not end well in it; expected a run with "
+         "all nodes that are not to run now. Hint: name another run, or begin further up."),
+        (Part(["Third"]), "tiny: no run of it has ended well that could be reused; expected one "
+         "with First, Second. Hint: run the whole pipeline first, or begin further up."),
+    ],
+)  # fmt: skip
+def test_a_part_that_cannot_run_is_one_line(run, part, said):
+    assert run("run-1", fails="Second")["Second"] == NodeState.FAILED.value
+    with pytest.raises(UserMistake) as mistake:
+        run("run-2", part)
+    assert str(mistake.value) == said
