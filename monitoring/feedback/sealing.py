@@ -127,7 +127,7 @@ def require_later(newest: Sequence[SealedSpan], as_of_ms: int) -> None:
             raise UserMistake.explain(
                 f"span {span.span}, version {span.version}",
                 "was sealed as of a later time",
-                "expected --as-of to go forward",
+                "expected times that go forward",
                 "name a later time; a sealed version never changes",
             )
 
