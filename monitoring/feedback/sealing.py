@@ -35,7 +35,7 @@ _TYPES = {"int": "BIGINT", "float": "FLOAT", "string": "VARCHAR"}
 _OF_JSON = {"UBIGINT": "BIGINT", "HUGEINT": "DOUBLE", "DOUBLE": "FLOAT", "BOOLEAN": "BIGINT"}
 _STATES = """
 SELECT id, ms, state, value, event_ms, arrival_ms, source, model, version, sha256, weight,
-       score::VARCHAR AS score, entity
+       score::VARCHAR AS score, entity, list_contains($wanted, state) AS taught
 FROM states WHERE ms > $after AND ms <= $until ORDER BY id
 """
 _CHOSEN = """
@@ -68,6 +68,11 @@ class Rules:
     def wait_ms(self) -> int:
         """The wait in milliseconds."""
         return round(self.wait_hours * HOUR_MS)
+
+    @property
+    def taught(self) -> list[str]:
+        """The states whose predictions are rows to train on."""
+        return [LABELLED, LATE, *([EXPIRED] if self.expired is not None else [])]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +127,7 @@ def require_later(newest: Sequence[SealedSpan], as_of_ms: int) -> None:
             raise UserMistake.explain(
                 f"span {span.span}, version {span.version}",
                 "was sealed as of a later time",
-                "expected --as-of to go forward",
+                "expected times that go forward",
                 "name a later time; a sealed version never changes",
             )
 
@@ -156,7 +161,7 @@ def seal_again(
 ) -> SealedSpan | None:
     """Seals another version of a span if what is known of its predictions has changed."""
     window = Window(span.span, span.version + 1, span.after_ms, span.until_ms, as_of_ms)
-    states = connection.execute(_STATES, window.bounds).to_arrow_table()
+    states = _states(connection, rules, window)
     content = io.BytesIO()
     _write(states, content)
     there = folder.place(span.span, span.version) / STATES
@@ -184,7 +189,7 @@ def seal(
     Returns:
         What was sealed; None if there is no row.
     """
-    states = connection.execute(_STATES, window.bounds).to_arrow_table()
+    states = _states(connection, rules, window)
     rows = _rows(connection, rules, window)
     if not rows.num_rows and not allow_empty:
         return None
@@ -202,10 +207,14 @@ def _write(table: pa.Table, where: Any) -> None:
     pq.write_table(table.combine_chunks(), where, row_group_size=_ROW_GROUP, compression="zstd")
 
 
+def _states(connection: Any, rules: Rules, window: Window) -> pa.Table:
+    """What is known of every prediction, by id."""
+    return connection.execute(_STATES, {**window.bounds, "wanted": rules.taught}).to_arrow_table()
+
+
 def _rows(connection: Any, rules: Rules, window: Window) -> pa.Table:
     """The features as they were served, and the label; in the order of the predictions."""
-    wanted = [LABELLED, LATE, *([EXPIRED] if rules.expired is not None else [])]
-    connection.execute(_CHOSEN, {**window.bounds, "wanted": wanted})
+    connection.execute(_CHOSEN, {**window.bounds, "wanted": rules.taught})
     found = connection.execute("SELECT json_group_structure(features) FROM chosen").fetchone()[0]
     types = _column_types(json.loads(found or "{}"), rules)
     types.pop(rules.label, None)

@@ -5,7 +5,7 @@ Called by pipeline.rules.settings.
 """
 
 import ast
-import difflib
+from fareline.near import near_names
 import importlib.util
 import os
 import sys
@@ -70,7 +70,7 @@ def _missing(path: str, folder: Path) -> str | None:
         return None
     parent = folder.joinpath(*parts[:-1])
     known = sorted(each.stem for each in parent.glob("*.py") if each.stem != "__init__")
-    near = difflib.get_close_matches(parts[-1], known, n=1)
+    near = near_names(parts[-1], known)
     hint = f"did you mean {near[0]}" if near else "write it, or correct the dotted path"
     return f"there is no {parent / parts[-1]}.py; expected a module {module}. Hint: {hint}."
 
@@ -96,7 +96,7 @@ def _wrong_source(path: str, folder: Path) -> str | None:
     names = sorted(_bound_names(tree))
     if function in names:
         return None
-    near = difflib.get_close_matches(function, names, n=1)
+    near = near_names(function, names)
     hint = f"did you mean {near[0]}" if near else "write it, or correct the dotted path"
     return f"{file} has no {function}; expected a function of that name. Hint: {hint}."
 

@@ -6,7 +6,7 @@ TFX.
 """
 
 import dataclasses
-import difflib
+from fareline.near import near_names
 from collections.abc import Collection, Iterable, Sequence
 
 from tfx.orchestration import metadata
@@ -94,7 +94,7 @@ def reuse(handle: metadata.Metadata, compiled: pipeline_pb2.Pipeline) -> None:
 
 def _require_node(name: str, nodes: Collection[str]) -> None:
     if name not in nodes:
-        near = difflib.get_close_matches(name, nodes, 1)
+        near = near_names(name, nodes)
         raise UserMistake.explain(
             name,
             "the pipeline has no such node",
@@ -108,7 +108,7 @@ def _find_run(graph: Graph | None, pipeline: str, nodes: Iterable[str], wanted: 
     runs = list_runs(graph, pipeline=pipeline) if graph is not None else []
     found = [run for run in runs if wanted in (None, run.run_id)]
     if wanted is not None and not found:
-        near = difflib.get_close_matches(wanted, [run.run_id for run in runs], 1)
+        near = near_names(wanted, [run.run_id for run in runs])
         raise UserMistake.explain(
             wanted,
             f"{pipeline} has no such run",

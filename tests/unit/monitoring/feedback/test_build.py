@@ -210,7 +210,7 @@ def test_two_builders_at_once_and_a_time_before_are_refused(tmp_path):
     with folder.locked(), pytest.raises(WorkspaceError, match="another `fareline feedback`"):
         build_at(folder, START + 60 * HOUR_MS)
     build_at(folder, START + 60 * HOUR_MS)
-    with pytest.raises(UserMistake, match="was sealed as of a later time; expected --as-of to go"):
+    with pytest.raises(UserMistake, match="was sealed as of a later time; expected times that go"):
         build_at(folder, START + 59 * HOUR_MS)
 
 
