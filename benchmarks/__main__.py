@@ -22,6 +22,7 @@ MODULES = {
             "own_data",
             "schema",
             "serve",
+            "ui",
         )
     },
 }

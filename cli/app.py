@@ -32,6 +32,7 @@ from cli import (
     settings,
     status,
     submit,
+    ui,
     version,
     why,
 )
@@ -98,6 +99,7 @@ app.command("help", rich_help_panel=INSPECT)(help.help_)
 app.command(rich_help_panel=INSPECT)(logs.logs)
 app.command(rich_help_panel=INSPECT)(report.report)
 app.command(rich_help_panel=INSPECT)(status.status)
+app.command(rich_help_panel=INSPECT)(ui.ui)
 app.command(rich_help_panel=INSPECT)(version.version)
 
 

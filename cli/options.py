@@ -101,6 +101,10 @@ ParamOption = Annotated[
     list[str] | None,
     typer.Option("--param", metavar="NAME=VALUE", help="With --spec: a runtime parameter."),
 ]
+DEFAULT_PORT = 8787  # of pages
+PagesPortOption = Annotated[
+    int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes any free one.")
+]
 OpenOption = Annotated[bool, typer.Option("--open", help="Open it in a browser.")]
 HostOption = Annotated[
     str,

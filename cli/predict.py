@@ -94,9 +94,9 @@ def predict(
 
     leave_out_optional_packages()
     with collector.paused():
-        from serving.model.batch import BatchPredictor
+        from serving.model.batch import live_predictor
 
-    predictor = BatchPredictor(str(base))
+    predictor = live_predictor(str(base))
     wanted = _agree(wanted, predictor)
     columns = frozenset(predictor.columns)
     job = Job(input_path, output, columns, batch_size, max_bad_share)

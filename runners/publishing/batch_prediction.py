@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,8 +20,9 @@ from data.writing.encode import encode_examples
 from data.writing.rows import RowWriter, open_writer
 from fareline.errors import DataError, UserMistake
 from fareline.files import written_beside
+from serving.model.outputs import name_outputs
 
-PREDICTION, MODEL_VERSION = "prediction", "model_version"
+MODEL_VERSION = "model_version"
 QUARANTINE_SUFFIX = ".quarantine.jsonl"
 _SHOWN = 5
 # A file of which half is bad after so many rows is the wrong file; it need not be read to its end,
@@ -141,7 +142,7 @@ def _is_hopeless(job: Job, counts: Counts) -> bool:
 def _predict(job: Job, rows: Rows, predictor: Predictor, writer: RowWriter) -> None:
     read = {name: array for name, array in rows.features.items() if name in job.columns}
     outputs = predictor.predict(encode_examples(read, len(rows)))
-    added = _name_outputs(outputs)
+    added = name_outputs(outputs)
     added[MODEL_VERSION] = pa.array(np.full(len(rows), predictor.version, np.int64))
     taken = sorted(set(added).intersection(rows.source.schema.names))
     if taken:
@@ -152,24 +153,6 @@ def _predict(job: Job, rows: Rows, predictor: Predictor, writer: RowWriter) -> N
             "rename the column",
         )
     writer.write(rows, added)
-
-
-def _name_outputs(outputs: Mapping[str, np.ndarray]) -> dict[str, pa.Array]:
-    """`prediction`, or `prediction_NAME` where the model has several outputs."""
-    if len(outputs) == 1:
-        return {PREDICTION: _column(next(iter(outputs.values())))}
-    return {f"{PREDICTION}_{name}": _column(array) for name, array in outputs.items()}
-
-
-def _column(array: np.ndarray) -> pa.Array:
-    """[rows] or [rows, 1] to a column of values, [rows, n] to one of lists."""
-    flat = array.reshape(len(array), -1)
-    if flat.dtype == object:  # bytes
-        flat = np.vectorize(lambda each: each.decode(errors="replace"), otypes=[object])(flat)
-    if flat.shape[1] == 1:
-        return pa.array(flat[:, 0])
-    offsets = pa.array(np.arange(len(flat) + 1) * flat.shape[1], pa.int32())
-    return pa.ListArray.from_arrays(offsets, pa.array(flat.reshape(-1)))
 
 
 def _slices(rows: Rows, size: int) -> Iterator[Rows]:
