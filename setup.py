@@ -129,6 +129,7 @@ if __name__ == "__main__":
             "report": ["web/*"],
             "report.explorer": ["web/*"],
             "report.run": ["web/*"],
+            "report.ui": ["web/*"],
         },
         include_package_data=False,
         install_requires=STEP_REQUIRES,

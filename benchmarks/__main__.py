@@ -23,6 +23,7 @@ MODULES = {
             "own_data",
             "schema",
             "serve",
+            "ui",
         )
     },
 }

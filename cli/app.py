@@ -34,6 +34,7 @@ from cli import (
     status,
     step,
     submit,
+    ui,
     version,
     why,
 )
@@ -102,6 +103,7 @@ app.command("help", rich_help_panel=INSPECT)(help.help_)
 app.command(rich_help_panel=INSPECT)(logs.logs)
 app.command(rich_help_panel=INSPECT)(report.report)
 app.command(rich_help_panel=INSPECT)(status.status)
+app.command(rich_help_panel=INSPECT)(ui.ui)
 app.command(rich_help_panel=INSPECT)(version.version)
 
 

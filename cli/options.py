@@ -142,6 +142,10 @@ LogShareOption = Annotated[
         help="Share of the rows to write to WORKSPACE/serving_logs, each with an id.",
     ),
 ]
+DEFAULT_PORT = 8787  # of pages
+PagesPortOption = Annotated[
+    int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes any free one.")
+]
 OpenOption = Annotated[bool, typer.Option("--open", help="Open it in a browser.")]
 HostOption = Annotated[
     str,

@@ -97,9 +97,9 @@ def predict(
 
     leave_out_optional_packages()
     with collector.paused():
-        from serving.model.batch import BatchPredictor
+        from serving.model.batch import live_predictor
 
-    predictor = BatchPredictor(str(base))
+    predictor = live_predictor(str(base))
     wanted = _agree(wanted, predictor)
     columns = frozenset(predictor.columns)
     log = open_log(workspace.resolve(), log_share, settings, base, _tell, is_job=True)

@@ -1,7 +1,8 @@
 """Which examples meet a condition, asked of DuckDB batch by batch.
 
-Called by `cli.data.query`. The condition is the WHERE of a query over one batch and can read
-nothing else: file system, extensions, settings and Python's variables are locked away from it.
+Called by `cli.data.query` and `report.api`. The condition is the WHERE of a query over one batch
+and can read nothing else: file system, extensions, settings and Python's variables are locked away
+from it.
 Imports DuckDB, and TensorFlow to read examples, when asked.
 """
 
@@ -90,6 +91,16 @@ class ExampleQuery:
                 layout = _layout(path for paths in splits.values() for path in paths)
             return self._ask(connection, splits, limit, layout)
 
+    def filter_all(self, batches: Sequence[pa.RecordBatch]) -> list[pa.Table]:
+        """Those rows of each batch that meet the condition.
+
+        Raises:
+            UserMistake: The condition is none, or not over these features.
+        """
+        with locked_duckdb.connected() as connection:
+            locked_duckdb.lock(connection)
+            return [self._filter(connection, batch) for batch in batches]
+
     def _ask(
         self, connection: Any, splits: Mapping[str, Sequence[str]], limit: int, layout: _Layout
     ) -> dict[str, Found]:
@@ -123,6 +134,42 @@ class ExampleQuery:
             return connection.from_arrow(scanner).filter(self._condition).to_arrow_table()
         except duckdb.Error as error:
             raise _explain(str(error), batch.schema.names) from error
+
+
+def read_table(paths: Sequence[str], query: ExampleQuery | None = None) -> pa.Table:
+    """Reads the examples of some files, each feature as one value, or as a list where it has more.
+
+    Args:
+        paths: TFRecord files.
+        query: Which of them; None: all.
+
+    Raises:
+        UserMistake: The condition is none, or not over these features.
+        DataError: A file is damaged.
+    """
+    layout = _layout(paths)
+    batches = [_flatten(columns, layout) for columns in read_columns(paths)]
+    if query is not None:
+        batches = query.filter_all(batches)
+    columns = {
+        name: [chunk for batch in batches for chunk in _chunks(batch[name])]
+        for name in layout.names
+    }
+    return pa.table({name: _joined(arrays) for name, arrays in columns.items()})
+
+
+def _chunks(column: pa.Array | pa.ChunkedArray) -> list[pa.Array]:
+    return column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+
+
+def _joined(arrays: Sequence[pa.Array]) -> pa.ChunkedArray:
+    """Of one type: what is no text in one batch is none in any; a batch without values has none."""
+    kinds = list(dict.fromkeys(a.type for a in arrays if not pa.types.is_null(a.type)))
+    if len(kinds) > 1:
+        several = pa.types.is_large_list(kinds[0])
+        kinds = [pa.large_list(pa.large_binary()) if several else pa.large_binary()]
+    kind = kinds[0] if kinds else pa.null()
+    return pa.chunked_array([a if a.type == kind else a.cast(kind) for a in arrays], kind)
 
 
 def _layout(paths: Iterable[str]) -> _Layout:

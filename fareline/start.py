@@ -83,8 +83,34 @@ def command_for(module: str, *arguments: str) -> list[str]:
     return [sys.executable, os.path.join(_FOLDER, "start.py"), "-m", module, *arguments]
 
 
-def require_ours() -> None:
+def import_ours(module: str) -> ModuleType:
+    """Imports a module of ours into somebody's program, whose own names stay what they are.
+
+    Args:
+        module: Its dotted name.
+
+    Raises:
+        UserMistake: A name of ours means another module there.
+    """
+    from fareline.packages import PACKAGES
+
+    hint = "rename that file or folder, or start Python elsewhere"
+    for name in PACKAGES:
+        if name not in ("cli", "runners"):  # which secure the names, and are not asked for
+            importlib.import_module(name)
+    require_ours("in this program", hint)
+    return importlib.import_module(module)
+
+
+def require_ours(
+    when: str = "before Fareline started",
+    hint: str = "look for what imports it when Python starts: a .pth file, sitecustomize",
+) -> None:
     """Looks at what has been imported before the names were secured.
+
+    Args:
+        when: They were imported, in words.
+        hint: What to do about it.
 
     Raises:
         UserMistake: One of our names is that of another module already.
@@ -97,9 +123,9 @@ def require_ours() -> None:
         if place and os.path.realpath(place) != os.path.realpath(os.path.join(_ROOT, name)):
             raise UserMistake.explain(
                 name,
-                f"imported from {place} before Fareline started",
+                f"imported from {place} {when}",
                 f"expected that of {_ROOT}",
-                "look for what imports it when Python starts: a .pth file, sitecustomize",
+                hint,
             )
 
 

@@ -6,7 +6,11 @@ their hashes, and nothing reach the network. Called by the explorer and by the p
 
 import base64
 import hashlib
+import json
 from importlib import resources
+from typing import Any
+
+from markupsafe import Markup
 
 THEME = ("report", "theme.css")  # colours and type of every page
 
@@ -17,11 +21,18 @@ def read_web(package: str, name: str) -> str:
     return path.read_text(encoding="utf-8").replace("\r\n", "\n")
 
 
-def content_security_policy(styles: list[str], scripts: list[str]) -> str:
-    """The policy that lets these inline styles and scripts work and forbids all else."""
+def content_security_policy(styles: list[str], scripts: list[str], served: bool = False) -> str:
+    """The policy that lets these inline styles and scripts work and forbids all else.
+
+    Args:
+        styles: Whole.
+        scripts: Whole.
+        served: Whether the page may ask the server that it came from, and show its pages in frames.
+    """
     return "; ".join(
         [
             "default-src 'none'",
+            *(["connect-src 'self'", "frame-src 'self'"] if served else []),
             "img-src data:",  # the icon in the tab
             "script-src " + " ".join(map(_hash, scripts)),
             "style-src " + " ".join(map(_hash, styles)),
@@ -29,6 +40,24 @@ def content_security_policy(styles: list[str], scripts: list[str]) -> str:
             "form-action 'none'",
         ]
     )
+
+
+def fill(template: str, parts: dict[str, str]) -> str:
+    """Puts parts where the template says `{{name}}`; what is in a part is left alone."""
+    pieces = template.split("{{")
+    filled = [pieces[0]]
+    for piece in pieces[1:]:
+        name, _, rest = piece.partition("}}")
+        filled += [parts[name], rest]
+    return "".join(filled)
+
+
+def as_data(content: Any) -> Markup:
+    """JSON for a script element: nothing in it can end the element, or begin another."""
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
 
 
 def _hash(text: str) -> str:

@@ -22,17 +22,22 @@ def open_graph(workspace: Path, store: str | None) -> "Graph":
     from lineage.graph.graph import Graph
     from lineage.store.open import open_store
 
-    return Graph(open_store(_store_of(workspace, store), store_passwords()))
+    return Graph(open_store(store_of(workspace, store), store_passwords()))
 
 
 def open_to_write(workspace: Path, store: str | None) -> "MetadataStore":
     """Opens the store that was asked for to mark artifacts in it, as `prune` alone does."""
     from lineage.store.open import open_store_to_write
 
-    return open_store_to_write(_store_of(workspace, store), store_passwords())
+    return open_store_to_write(store_of(workspace, store), store_passwords())
 
 
-def _store_of(workspace: Path, store: str | None) -> str:
+def store_of(workspace: Path, store: str | None) -> str:
+    """Where the store is that was asked for: a path, or a URI.
+
+    Raises:
+        UserMistake: Its URI is empty.
+    """
     if store is None:
         return Workspace(workspace.resolve()).store_location
     if not store.strip():  # as an unset variable of a script gives: not the workspace then

@@ -15,6 +15,7 @@ import filelock
 from fareline.disk import with_room
 from fareline.errors import TryLater, WorkspaceError
 from fareline.files import write_text
+from lineage.store.address import SQLITE_FILE, URI_FILE, store_of_workspace
 
 _RESERVED_BYTES = 512 * 1024  # SQLite writes the pages that it changes twice
 
@@ -32,17 +33,16 @@ class Workspace:
     @property
     def metadata_path(self) -> Path:
         """The SQLite store."""
-        return self.root / "metadata.db"
+        return self.root / SQLITE_FILE
 
     @property
     def store_location(self) -> str:
         """Where its runs are recorded: the URI of a server, or the path of the SQLite store."""
-        uri = self._uri_path
-        return uri.read_text().strip() if uri.is_file() else str(self.metadata_path)
+        return store_of_workspace(self.root)
 
     @property
     def _uri_path(self) -> Path:
-        return self.root / "metadata.uri"
+        return self.root / URI_FILE
 
     @property
     def _unfinished_path(self) -> Path:

@@ -12,15 +12,16 @@ from xdist.scheduler import LoadFileScheduling
 
 # They share session fixtures of tests/e2e/conftest.py, in the order in which these are cheapest.
 SHARING_RUNS = tuple(
-    f"tests/e2e/test_{name}.py"
+    f"tests/e2e/{name}.py"
     for name in (
-        "three_runs",
-        "recorded",
-        "why",
-        "report",
-        "documents",
-        "publishing",
-        "faults",
+        "test_three_runs",
+        "test_recorded",
+        "test_why",
+        "test_report",
+        "glance/test_python",
+        "test_documents",
+        "test_publishing",
+        "test_faults",
     )
 )
 LONGEST_FIRST = (*SHARING_RUNS, "tests/e2e/", "tests/component/", "")

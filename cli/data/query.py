@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from lineage.graph.elements import Artifact
     from lineage.graph.graph import Graph
 
-_HERE = "expected Examples with files on this machine"
-
 
 def query(
     condition: Annotated[
@@ -51,6 +49,7 @@ def query(
 ) -> None:
     """Count and show the examples that meet a condition on their features."""
     from data.example_query import ExampleQuery
+    from lineage.facts.splits import files_of_splits
     from runners.publishing.live_model import quieten_tensorflow
 
     if run is not None and artifact is not None:
@@ -59,7 +58,7 @@ def query(
         )
     graph = open_graph(workspace, store)
     asked = _choose(graph, run, artifact)
-    folders = [_split_folders(examples, split) for examples in asked]
+    folders = [files_of_splits(examples, split, "--split") for examples in asked]
     query = ExampleQuery(condition)
     quieten_tensorflow()
     with collector.paused():
@@ -99,47 +98,6 @@ def _choose(graph: "Graph", run: str | None, artifact: str | None) -> "Sequence[
     raise UserMistake.explain(
         "the store", "has no Examples", "expected a run that read data", "run `fareline run` first"
     )
-
-
-def _split_folders(examples: "Artifact", split: str | None) -> dict[str, list[str]]:
-    """Split to its files, in the order of their names.
-
-    Raises:
-        UserMistake: There is no such split, or the files cannot be read here.
-    """
-    from lineage.facts.payload import local_path
-    from lineage.text.outline import decoded
-
-    payload = examples.properties.get("payload_format", "FORMAT_TF_EXAMPLE")
-    if payload != "FORMAT_TF_EXAMPLE":
-        raise UserMistake.explain(
-            examples.key, f"holds {payload}", "expected tf.Examples", "ask other Examples"
-        )
-    splits = decoded(examples.properties.get("split_names"))
-    if not isinstance(splits, list):
-        splits = []
-    if split is not None and split not in splits:
-        raise UserMistake.explain(
-            "--split", f"{split} is none of {examples.key}",
-            f"expected {', '.join(splits)}", "name one of them, or leave it out",
-        )  # fmt: skip
-    root = local_path(examples.uri)
-    if root is None:
-        raise UserMistake.explain(
-            examples.key, f"is at {examples.uri}", _HERE, "copy it, and ask where it lies"
-        )
-    found = {}
-    for name in splits if split is None else [split]:
-        files = sorted(str(path) for path in (root / f"Split-{name}").glob("*") if path.is_file())
-        if not files:
-            raise UserMistake.explain(
-                examples.key,
-                f"has no file in {root / f'Split-{name}'}",
-                _HERE,
-                "`fareline lineage verify` says what else is gone; `fareline run` makes it anew",
-            )
-        found[name] = files
-    return found
 
 
 def _ask(

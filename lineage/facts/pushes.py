@@ -1,9 +1,11 @@
 """What was pushed where, and what is live there: the highest version, as model servers choose."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from fareline.recorded import VERSION_CREATED
 from lineage.graph.elements import Artifact, Execution
 from lineage.graph.graph import Graph
 
@@ -38,6 +40,12 @@ def pushed_to(pushed_model: Artifact) -> tuple[str, int] | None:
     if not properties.get("pushed") or not version.isdecimal():
         return None
     return base, int(version)
+
+
+def was_there_already(pushed: Iterable[Artifact]) -> bool:
+    """Whether a run found what it was to push published already, so that no version was made."""
+    created = [artifact.properties.get(VERSION_CREATED) for artifact in pushed]
+    return bool(created) and all(each in (0, "0") for each in created)
 
 
 def unfinished_pushes(graph: Graph) -> list[Execution]:

@@ -7,11 +7,14 @@ they are about.
 """
 
 import dataclasses
+import os
+import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fareline import recorded
 from fareline.recorded.data import spans_of
+from fareline.recorded.run import RunRecord
 from lineage.facts.models import is_blessed
 from lineage.facts.pushes import live_pushes, pushed_to
 from lineage.graph.elements import Artifact, Execution
@@ -22,7 +25,7 @@ COMPLETE, FAILED, RUNNING, UNFINISHED = "complete", "failed", "running", "unfini
 # From so many runs on, asking for all artifacts of a type is quicker than asking by id.
 _MANY_RUNS = 50
 _BLESSINGS = ("ModelBlessing", "InfraBlessing")
-_TYPES = ("Examples", "Model", *_BLESSINGS, "PushedModel")
+_TYPES = ("Examples", "Model", "ModelEvaluation", *_BLESSINGS, "PushedModel")
 _BAD_OUTCOMES = ("failed", "interrupted")
 
 
@@ -74,6 +77,7 @@ class Run:
         outcome: As recorded: `pushed`, `refused`, `failed`, `interrupted`; empty in a stock store.
         examples: The Examples that have a span; if none has, all that are called `examples`.
         models: The Models.
+        evaluations: The ModelEvaluations.
         verdicts: Node that judged the model to whether it blessed it; None if it does not say.
         pushed: What it pushed; empty if nothing.
     """
@@ -87,6 +91,7 @@ class Run:
     outcome: str = ""
     examples: tuple[Artifact, ...] = ()
     models: tuple[Artifact, ...] = ()
+    evaluations: tuple[Artifact, ...] = ()
     verdicts: Mapping[str, bool | None] = dataclasses.field(default_factory=dict)
     pushed: tuple[Pushed, ...] = ()
 
@@ -160,6 +165,20 @@ def outputs_of_run(graph: Graph, run_id: str) -> dict[str, dict[str, list[Artifa
     return found
 
 
+def command_of(record: RunRecord) -> str:
+    """What `fareline run` was asked for; a packaged settings file is what it takes by itself."""
+    if record.text(recorded.RUNNER) != "local" or record.overrides is None:
+        return ""
+    file = record.text(recorded.SETTINGS_FILE) or ""
+    return shlex.join(
+        [
+            *("fareline", "run"),
+            *(["--config", file] if os.path.isabs(file) else []),
+            *(part for said in record.overrides for part in ("--set", said)),
+        ]
+    )
+
+
 def _outputs(
     graph: Graph, ids: Mapping[str, Iterable[int]]
 ) -> dict[int, list[tuple[tuple[str, ...], Artifact]]]:
@@ -205,6 +224,7 @@ def _run(
         outcome=record.text(recorded.OUTCOME) or "",
         examples=_ingested(put_out),
         models=by_type["Model"],
+        evaluations=by_type["ModelEvaluation"],
         verdicts={e.place.node: is_blessed(a) for e, _, a in put_out if a.type in _BLESSINGS},
         pushed=tuple(p for a in by_type["PushedModel"] for p in _pushed(a, live)),
     )

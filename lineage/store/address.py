@@ -15,6 +15,7 @@ MYSQL, POSTGRESQL, SQLITE = "mysql", "postgresql", "sqlite"
 DEFAULT_PORTS = {MYSQL: 3306, POSTGRESQL: 5432}
 # The variables that the servers' own clients read; runners look there, and hand the values over.
 PASSWORD_VARIABLES = {MYSQL: "MYSQL_PWD", POSTGRESQL: "PGPASSWORD"}
+SQLITE_FILE, URI_FILE = "metadata.db", "metadata.uri"  # of a workspace
 _EXPECTED = (
     "expected sqlite:PATH, mysql://USER@HOST[:PORT]/DATABASE or "
     "postgresql://USER@HOST[:PORT]/DATABASE"
@@ -22,6 +23,12 @@ _EXPECTED = (
 _CHECK = "check for a typing mistake; docs/stores.md has examples"
 # What ML Metadata would put between quotes of its own, or end them with.
 _UNSAFE = re.compile(r"[\s'\"`\\;]")
+
+
+def store_of_workspace(root: Path) -> str:
+    """Where a workspace's runs are recorded: a server's URI, or the path of its SQLite file."""
+    uri = root / URI_FILE
+    return uri.read_text().strip() if uri.is_file() else str(root / SQLITE_FILE)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,13 +5,13 @@ Called by pipeline.rules.settings.
 """
 
 import ast
-from fareline.near import near_names
 import importlib.util
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from fareline.near import near_names
 from fareline.packages import PACKAGES
 from pipeline.settings.settings import Settings
 

@@ -4,10 +4,10 @@ Called by runners. Imports neither TFX nor TensorFlow, so that a mistake is answ
 """
 
 import dataclasses
-from fareline.near import near_names
 from collections.abc import Collection, Iterator, Mapping
 
 from data.sources.span_patterns import has_span
+from fareline.near import near_names
 from lineage.text.harmless import plain
 from pipeline.rules.bigquery import names_span
 from pipeline.rules.code import find_code_mistakes

@@ -4,12 +4,12 @@ Each yields problems, worded so that a user knows what to do. Called by runners.
 Imports neither TFX nor TensorFlow: a spec is JSON.
 """
 
-from fareline.near import near_names
 import importlib.util
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from fareline.near import near_names
 from pipeline.settings.runners import DEFAULT_NODE, Cluster, RunnerName
 from pipeline.settings.settings import Settings
 from pipeline.user_code import IMAGE_PACKAGES

@@ -5,7 +5,6 @@ imports no TFX and no TensorFlow, so that a typing mistake is answered at once.
 """
 
 import copy
-from fareline.near import near_names
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ import pydantic
 import yaml
 
 from fareline.errors import SettingsError
+from fareline.near import near_names
 from fareline.yaml_text import RepeatedKey, load_yaml
 from lineage.store.address import without_password
 from lineage.text.harmless import plain

@@ -159,6 +159,8 @@ def _run(facts: RunFacts, values: _Values) -> dict[str, Any]:
         "blessed": facts.blessed,
         "fit": facts.fit_to_serve,
         "pushed": facts.pushed,
+        "again": facts.pushed_again,
+        "command": facts.command,
         "set": values.add_set(facts.properties),
     }
 

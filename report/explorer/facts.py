@@ -11,6 +11,8 @@ from fareline import recorded
 from fareline.recorded.evaluation import metrics_of
 from fareline.recorded.run import RunRecord
 from lineage.facts.models import is_blessed
+from lineage.facts.pushes import was_there_already
+from lineage.facts.runs import command_of
 from lineage.graph.elements import Artifact, Execution
 from lineage.graph.graph import Graph
 
@@ -37,6 +39,8 @@ class RunFacts:
         blessed: What the Evaluator said; None if it said nothing.
         fit_to_serve: What the InfraValidator said; None if it said nothing.
         pushed: Ids of the PushedModels that were really pushed.
+        pushed_again: Whether the run found what it was to push published already.
+        command: That makes such a run again; empty if it was not recorded.
         properties: What the run recorded about itself.
     """
 
@@ -54,6 +58,8 @@ class RunFacts:
     blessed: bool | None
     fit_to_serve: bool | None
     pushed: list[int]
+    pushed_again: bool
+    command: str
     properties: dict[str, Any]
 
 
@@ -68,6 +74,7 @@ def facts_of_runs(graph: Graph) -> list[RunFacts]:
         for artifact, _ in outputs:
             by_type.setdefault(artifact.type, []).append(artifact)
         states = [e.state for e in executions]
+        pushed = [a for a in by_type.get("PushedModel", ()) if _was_pushed(a)]
         facts.append(
             RunFacts(
                 run_id=run_id,
@@ -83,7 +90,9 @@ def facts_of_runs(graph: Graph) -> list[RunFacts]:
                 metrics=_metrics(by_type.get("ModelEvaluation", ())),
                 blessed=_verdict(by_type.get("ModelBlessing", ())),
                 fit_to_serve=_verdict(by_type.get("InfraBlessing", ())),
-                pushed=_ids(a for a in by_type.get("PushedModel", ()) if _was_pushed(a)),
+                pushed=_ids(pushed),
+                pushed_again=was_there_already(pushed),
+                command=command_of(RunRecord(properties, run_id)),
                 properties=properties,
             )
         )

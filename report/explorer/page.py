@@ -12,7 +12,7 @@ from lineage.graph.graph import Graph
 from lineage.ids import Target
 from report.explorer.data import packed_content
 from report.explorer.library import NOTICE, LayoutLibrary, find_layout_library
-from report.page import THEME, content_security_policy, read_web
+from report.page import THEME, content_security_policy, fill, read_web
 
 _STYLES = (
     "controls.css",
@@ -47,6 +47,7 @@ _SCRIPTS = (
     "timeline_view.js",
     "app.js",
 )
+_SITE = '<a class="site" href="/runs">Runs</a>'
 _START = "Explorer.app.start();\n"
 
 
@@ -70,16 +71,24 @@ def write_explorer(
         destination.write(page)
 
 
-def explorer_page(graph: Graph, focus: Target | None = None) -> str:
-    """Returns the page of a store; see `write_explorer`."""
+def explorer_page(graph: Graph, focus: Target | None = None, mark: str = "") -> str:
+    """Returns the page of a store; see `write_explorer`.
+
+    Args:
+        graph: Of the store.
+        focus: What the page opens on.
+        mark: Of the store, where a server shows the page among others; empty of a file by itself.
+    """
     library = find_layout_library()
     styles = [read_web(*THEME), *(read_web("report.explorer", name) for name in _STYLES)]
     scripts = [read_web("report.explorer", name) for name in _SCRIPTS]
     modules = [_module(library), _START]
-    return _fill(
+    return fill(
         read_web("report.explorer", "page.html"),
         {
-            "policy": content_security_policy(styles, scripts + modules),
+            "policy": content_security_policy(styles, scripts + modules, bool(mark)),
+            "mark": html.escape(mark),
+            "site": _SITE if mark else "",
             "styles": "".join(f"<style>{style}</style>\n" for style in styles),
             "scripts": "".join(f"<script>{script}</script>\n" for script in scripts)
             + "".join(f'<script type="module">{module}</script>\n' for module in modules),
@@ -93,13 +102,3 @@ def explorer_page(graph: Graph, focus: Target | None = None) -> str:
 def _module(library: LayoutLibrary) -> str:
     """The library as an inline module that hands its one function to our scripts."""
     return f"{library.script}\nglobalThis.Explorer.layOut = layout;\n"
-
-
-def _fill(template: str, parts: dict[str, str]) -> str:
-    """Puts parts where the template says `{{name}}`; what is in a part is left alone."""
-    pieces = template.split("{{")
-    filled = [pieces[0]]
-    for piece in pieces[1:]:
-        name, _, rest = piece.partition("}}")
-        filled += [parts[name], rest]
-    return "".join(filled)

@@ -7,7 +7,7 @@ from lineage.answers.diff.diff import find_diff
 from lineage.graph.graph import Graph
 from report.run.document import Document
 from report.run.gather import gather
-from report.run.page import compare_page
+from report.run.page import Served, compare_page
 
 _MOST_CHANGES = 40  # of a group
 
@@ -30,9 +30,13 @@ class Comparison:
         """Plain JSON types."""
         return {"a": self.a.as_json(), "b": self.b.as_json(), "changes": self.changes}
 
-    def page(self) -> str:
-        """The page."""
-        return compare_page(self.a, self.b, self.changes)
+    def page(self, served: Served | None = None) -> str:
+        """The page.
+
+        Args:
+            served: Where a server shows it; None: a file by itself.
+        """
+        return compare_page(self.a, self.b, self.changes, served)
 
 
 def compare_runs(graph: Graph, a: str, b: str) -> Comparison:

@@ -402,6 +402,7 @@ class Record:
         digests: Of data, code and settings: label to text.
         settings: The text of the settings, with all that was changed; empty if not recorded.
         overrides: What `--set` said.
+        command: That makes such a run again; empty if it was not recorded.
         packages: Versions.
         artifacts: What each node put out: node, key, id, uri.
     """
@@ -412,6 +413,7 @@ class Record:
     digests: dict[str, str]
     settings: str
     overrides: list[str]
+    command: str
     packages: dict[str, str]
     artifacts: list[dict[str, str]]
 

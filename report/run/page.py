@@ -4,9 +4,10 @@ Jinja2 fills the templates in `web/`, with everything escaped that is not made h
 the page is that of `report.page`: no network, no script but its own.
 """
 
+import dataclasses
 import functools
-import json
 import re
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 from lineage.text.times import clock_of, duration, size
-from report.page import THEME, content_security_policy, read_web
+from report.page import THEME, as_data, content_security_policy, read_web
 from report.run import charts, figures
 from report.run.document import Document, Evaluation
 from report.run.gather import name_of_run
@@ -23,6 +24,7 @@ _PACKAGE = "report.run"
 _DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _DIGITS = 12
 _LONGEST = 160
+_MOST_COLUMNS = 6  # among the pictures of an artifact
 _NOTHING = "\N{EN DASH}"
 SECTIONS = {
     "verdict": "Verdict",
@@ -36,30 +38,72 @@ SECTIONS = {
 }
 
 
-def report_page(document: Document) -> str:
-    """The page of a run; the same document gives the same bytes."""
-    return _render("page.html", document=document, name=name_of_run(document), sections=SECTIONS)
+@dataclasses.dataclass(frozen=True)
+class Served:
+    """What a page has beside its content where a server shows it among others.
+
+    Attributes:
+        mark: Of the store as it was read; empty where the page cannot change any more.
+        logs: The end of the log of each node that failed.
+    """
+
+    mark: str = ""
+    logs: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
-def compare_page(a: Document, b: Document, changes: Mapping[str, list]) -> str:
+def report_page(document: Document, served: Served | None = None) -> str:
+    """The page of a run; the same document gives the same bytes.
+
+    Args:
+        document: Of the run.
+        served: Where a server shows it; None: a file by itself.
+    """
+    name = name_of_run(document)
+    return _render("page.html", served, document=document, name=name, sections=SECTIONS)
+
+
+def compare_page(
+    a: Document, b: Document, changes: Mapping[str, list], served: Served | None = None
+) -> str:
     """Two runs side by side.
 
     Args:
         a: The one.
         b: The other.
         changes: What differs, by group: path, in a, in b.
+        served: As of `report_page`.
     """
-    return _render("compare.html", a=a, b=b, changes=changes, name=f"{a.run_id} and {b.run_id}")
+    name = f"{a.run_id} and {b.run_id}"
+    return _render("compare.html", served, a=a, b=b, changes=changes, name=name)
 
 
-def _render(template: str, **values: Any) -> str:
+def picture_page(
+    document: Document, kind: str, section: str, name: str, served: Served | None = None
+) -> str:
+    """The pictures of one artifact of a run, by themselves.
+
+    Args:
+        document: Of the run.
+        kind: Type of the artifact.
+        section: Of the page, where its pictures are whole.
+        name: Of the artifact, for the title.
+        served: As of `report_page`.
+    """
+    return _render(
+        "pictures.html", served,
+        document=document, kind=kind, section=section, name=name, most=_MOST_COLUMNS,
+    )  # fmt: skip
+
+
+def _render(template: str, served: Served | None, **values: Any) -> str:
     styles = [read_web(*THEME), read_web(_PACKAGE, "run.css")]
     scripts = [read_web(_PACKAGE, "run.js")]
     return (
         _environment()
         .get_template(template)
         .render(
-            policy=content_security_policy(styles, scripts),
+            policy=content_security_policy(styles, scripts, served is not None),
+            served=served,
             # Ours, and hashed as they are.
             styles=[Markup(style) for style in styles],
             scripts=[Markup(script) for script in scripts],
@@ -86,6 +130,7 @@ def _environment() -> jinja2.Environment:
         "duration": duration,
         "size": size,
         "data": as_data,
+        "command": shlex.join,
         "words": lambda text: str(text).replace("_", " "),
     }
     environment.globals |= {"figures": figures, "charts": charts, "operating": operating_data}
@@ -122,14 +167,6 @@ def value_in_words(value: Any) -> str:
     if _DIGEST.fullmatch(text):
         return f"{text[:_DIGITS]}…"
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
-
-
-def as_data(content: Any) -> Markup:
-    """JSON for a script element: nothing in it can end the element, or begin another."""
-    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)
 
 
 def operating_data(evaluation: Evaluation, place: int) -> dict[str, Any]:

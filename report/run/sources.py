@@ -17,6 +17,7 @@ from lineage.facts.payload_contents import Unreadable, folder_of
 from lineage.facts.runs import Run, read_runs
 from lineage.graph.elements import Artifact, Execution
 from lineage.graph.graph import Graph
+from preprocessing.labels import Label, parse_label
 
 
 class Sources:
@@ -84,6 +85,14 @@ class Sources:
         """A section of the settings; empty if it is not recorded."""
         section = self.settings.get(name)
         return section if isinstance(section, dict) else {}
+
+    @functools.cached_property
+    def label(self) -> Label | None:
+        """The rule by which rows have a label; None if it is not recorded."""
+        try:
+            return parse_label(self.section("label"), str(self.settings.get("task", "")))
+        except (KeyError, TypeError, ValueError):
+            return None
 
     @functools.cached_property
     def private_columns(self) -> frozenset[str]:

@@ -6,7 +6,6 @@ TFX.
 """
 
 import dataclasses
-from fareline.near import near_names
 from collections.abc import Collection, Iterable, Sequence
 
 from tfx.orchestration import metadata
@@ -15,6 +14,7 @@ from tfx.orchestration.portable.mlmd import context_lib
 from tfx.proto.orchestration import pipeline_pb2
 
 from fareline.errors import UserMistake
+from fareline.near import near_names
 from lineage.facts.runs import COMPLETE, Run, list_runs
 from lineage.graph.graph import Graph
 from runners.local.launching import nodes_of

@@ -21,8 +21,9 @@ from data.writing.encode import encode_examples
 from data.writing.rows import RowWriter, open_writer
 from fareline.errors import DataError, UserMistake
 from fareline.files import written_beside
+from serving.model.outputs import name_outputs
 
-PREDICTION, MODEL_VERSION, PREDICTION_ID = "prediction", "model_version", "prediction_id"
+MODEL_VERSION, PREDICTION_ID = "model_version", "prediction_id"
 QUARANTINE_SUFFIX = ".quarantine.jsonl"
 _SHOWN = 5
 # Takes examples, outputs and, if it is known, whom or what each row is about; returns the id of
@@ -150,7 +151,7 @@ def _predict(job: Job, rows: Rows, predictor: Predictor, writer: RowWriter) -> N
     read = {name: array for name, array in rows.features.items() if name in job.columns}
     examples = encode_examples(read, len(rows))
     outputs = predictor.predict(examples)
-    added = _name_outputs(outputs)
+    added = name_outputs(outputs)
     added[MODEL_VERSION] = pa.array(np.full(len(rows), predictor.version, np.int64))
     if job.note is not None:
         ids = job.note(examples, outputs, _entities(job, rows))
@@ -173,24 +174,6 @@ def _entities(job: Job, rows: Rows) -> list[Any] | None:
     values = rows.source.column(rows.source.schema.names.index(job.entity)).to_pylist()
     texts = (decode(value) if isinstance(value, bytes) else value for value in values)
     return [None if text == "" else text for text in texts]
-
-
-def _name_outputs(outputs: Mapping[str, np.ndarray]) -> dict[str, pa.Array]:
-    """`prediction`, or `prediction_NAME` where the model has several outputs."""
-    if len(outputs) == 1:
-        return {PREDICTION: _column(next(iter(outputs.values())))}
-    return {f"{PREDICTION}_{name}": _column(array) for name, array in outputs.items()}
-
-
-def _column(array: np.ndarray) -> pa.Array:
-    """[rows] or [rows, 1] to a column of values, [rows, n] to one of lists."""
-    flat = array.reshape(len(array), -1)
-    if flat.dtype == object:  # bytes
-        flat = np.vectorize(lambda each: each.decode(errors="replace"), otypes=[object])(flat)
-    if flat.shape[1] == 1:
-        return pa.array(flat[:, 0])
-    offsets = pa.array(np.arange(len(flat) + 1) * flat.shape[1], pa.int32())
-    return pa.ListArray.from_arrays(offsets, pa.array(flat.reshape(-1)))
 
 
 def _slices(rows: Rows, size: int) -> Iterator[Rows]:

@@ -20,39 +20,54 @@ class PredictionError(FarelineError, RuntimeError):
     """The model cannot be loaded, or does not answer."""
 
 
+def live_predictor(base: str) -> "BatchPredictor":
+    """Loads the live version under a folder: the highest number, as servers choose.
+
+    Args:
+        base: The folder above the versions.
+
+    Raises:
+        UserMistake: There is no version, or its signature takes no tf.Examples.
+        PredictionError: It cannot be loaded.
+    """
+    version = latest_version(base)
+    if version is None:
+        raise UserMistake.explain(
+            base,
+            "holds no model version",
+            f"expected <number>/{SAVED_MODEL_FILE}",
+            "push a model first, and pass the folder above the version",
+        )
+    return BatchPredictor(os.path.join(base, str(version)), version)
+
+
 class BatchPredictor:
-    """The live version under a folder: the highest number, as servers choose.
+    """One model.
 
     Attributes:
-        version: Its number.
+        version: Its number; 0 of one that was never published.
         path: Its folder.
         servable: It, loaded.
         signature: The way in which it is called.
     """
 
-    def __init__(self, base: str):
+    def __init__(self, path: str, version: int = 0):
         """Loads it.
 
         Args:
-            base: The folder above the versions.
+            path: The folder of the SavedModel.
+            version: Its number.
 
         Raises:
-            UserMistake: There is no version, or its signature takes no tf.Examples.
+            UserMistake: Its signature takes no tf.Examples.
             PredictionError: It cannot be loaded.
         """
         tf.get_logger().setLevel("ERROR")  # or it tells that sessions are of another time
-        version = latest_version(base)
-        if version is None:
-            raise UserMistake.explain(
-                base,
-                "holds no model version",
-                f"expected <number>/{SAVED_MODEL_FILE}",
-                "push a model first, and pass the folder above the version",
-            )
         self.version = version
-        self.path = os.path.join(base, str(version))
+        self.path = path
         try:
-            self.servable = Servable(os.path.basename(os.path.abspath(base)), version, self.path)
+            folder = os.path.dirname(os.path.abspath(self.path))  # its name is the model's
+            self.servable = Servable(os.path.basename(folder), version, self.path)
             self.signature = self.servable.find_signature("")
         except Exception as error:
             telling = isinstance(error, tf.errors.OpError)

@@ -39,6 +39,8 @@ WHERE_GIVEN = {
     ("lineage.answers.reproduce.reproduce", "--config"): "of the run that it names",
     ("lineage.answers.reproduce.reproduce", "--set"): "of the run that it names",
     ("lineage.answers.reproduce.view", "--set"): "of the run that it names",
+    ("lineage.facts.runs", "--config"): "of the run that it names",
+    ("lineage.facts.runs", "--set"): "of the run that it names",
     ("lineage.store.open", "--workspace"): "commands with a store",
     ("pipeline.rules.bigquery", "--set"): "run, check, compile, submit",
     ("pipeline.settings.blame", "--set"): "after --set was given",

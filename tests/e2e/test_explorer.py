@@ -19,7 +19,7 @@ from lineage.graph.graph import Graph
 from lineage.ids import find
 from lineage.store.open import open_store, sqlite_connection
 from report.explorer.page import write_explorer
-from report.explorer.server import ExplorerServer
+from report.server import PageServer
 from tests.browser import CONTRASTS, WCAG_AA, Watched, until
 from tests.stores.big import write_store
 from tests.stores.of_explorer import CSV, HOSTILE, write_four_runs, write_hostile_store
@@ -555,5 +555,5 @@ def test_a_reload_of_the_served_page_shows_what_was_added(chromium, tmp_path):
         page.reload()
         page.wait_for_selector("html[data-ready]", state="attached")
         assert page.locator("#run-switch").inner_text() == "run-5"
-        assert isinstance(server, ExplorerServer)
+        assert isinstance(server, PageServer)
         watched.verify()

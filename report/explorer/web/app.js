@@ -7,6 +7,7 @@ Explorer.app = (() => {
   const { icon, state: stateSign } = Explorer.icons;
   const KEYS = ["view", "run", "at", "all", "a", "b", "sel", "hl", "metric", "from"];
 
+  const EVERY_MS = 3000;
   const app = { state: {}, start, go, select, remember, focusGraph };
   let drawn; // the key of what is drawn
 
@@ -36,6 +37,29 @@ Explorer.app = (() => {
     counts();
     render();
     document.documentElement.dataset.ready = "true";
+    if (Explorer.served()) setTimeout(follow, EVERY_MS);
+  }
+
+  /** Where a server shows the page: what a running pipeline has added is drawn when it is there. */
+  async function follow() {
+    const { body } = document;
+    try {
+      if (!document.hidden) {
+        const answer = await fetch(`/content?mark=${encodeURIComponent(body.dataset.mark)}`);
+        if (answer.status === 200) {
+          const { mark, content } = await answer.json();
+          document.getElementById("content").textContent = content;
+          Explorer.data = await Explorer.store.load();
+          body.dataset.mark = mark;
+          drawn = undefined;
+          counts();
+          if (!document.querySelector("dialog[open]")) render();
+        }
+      }
+    } catch {
+      // The server has ended: what is shown stays.
+    }
+    setTimeout(follow, EVERY_MS);
   }
 
   /** To a part of the page, without touching the address, which says what is shown. */
@@ -109,6 +133,7 @@ Explorer.app = (() => {
       if (tab.dataset.view === app.state.view) tab.setAttribute("aria-current", "page");
       else tab.removeAttribute("aria-current");
     }
+    document.body.dataset.view = app.state.view;
     document.title = `${titleOf(app.state)} · Lineage`;
     if (app.started) keepFocus(panel, inPanel);
     app.started = true;

@@ -9,6 +9,17 @@ Explorer.details = (() => {
   const words = Explorer.words;
   const SHOWN = 8;
   const LONG_TITLE = 120;
+  const PICTURED = [
+    "Examples",
+    "ExampleStatistics",
+    "DataDecision",
+    "DataDrift",
+    "TunerResults",
+    "ModelRun",
+    "ModelEvaluation",
+    "ModelBlessing",
+    "InfraBlessing",
+  ];
   const FATE = ["ModelBlessing", "InfraBlessing", "PushedModel"];
 
   /** Shows an element, or a run. */
@@ -31,17 +42,35 @@ Explorer.details = (() => {
             ),
           ]),
     );
+    panel.prepend(sheetButton(panel));
     panel.scrollTop = 0;
+  }
+
+  /** On a narrow page the panel is a sheet at the bottom, which can be put away. */
+  function sheetButton(panel) {
+    const label = () => (panel.classList.contains("is-away") ? "Show the details" : "Put away");
+    const toggle = button(
+      label(),
+      () => {
+        panel.classList.toggle("is-away");
+        toggle.textContent = label();
+        toggle.setAttribute("aria-expanded", String(!panel.classList.contains("is-away")));
+      },
+      { class: "sheet-toggle", "aria-expanded": String(!panel.classList.contains("is-away")) },
+    );
+    return toggle;
   }
 
   function artifactPanel(artifact) {
     return [
       head(artifact, artifact.type, artifact.key, [
-        el("span", { class: "tag" }, `state: ${artifact.state}`),
+        el("span", { class: "tag" }, `state: ${words.stateOf(artifact)}`),
         saidSign(artifact),
+        findingSign(artifact),
       ]),
       actions(artifact),
       ...special(artifact),
+      picturesOf(artifact),
       facts([
         artifact.name ? ["Name", long(artifact.name)] : null,
         ["URI", el("div", { class: "mono" }, long(artifact.uri || "none"))],
@@ -64,9 +93,43 @@ Explorer.details = (() => {
     ];
   }
 
+  /** What drift, the gate or the quarantine found, as sign and words. */
+  function findingSign(element) {
+    const found = Explorer.labels.findingOf(element);
+    if (!found) return null;
+    const mood = found.mood === "bad" ? "bad" : "running";
+    return el("span", { class: `state is-${mood}` }, icon("warning"), found.words);
+  }
+
+  /** The pictures that the page of the run has of an artifact; a server makes them. */
+  function picturesOf(artifact) {
+    if (!Explorer.served() || !PICTURED.includes(artifact.type.split(".").pop())) return "";
+    const frame = el("iframe", {
+      class: "pictures",
+      title: `Pictures of ${artifact.key}`,
+      src: `/pictures/${artifact.id}`,
+    });
+    const whole = section("Pictures", frame);
+    frame.addEventListener("load", () => {
+      const shown = frame.contentDocument;
+      if (!shown?.querySelector("main.pictures")) {
+        whole.remove();
+        return;
+      }
+      const { theme } = document.documentElement.dataset;
+      if (theme) shown.documentElement.dataset.theme = theme;
+      frame.style.height = `${shown.querySelector("main.pictures").scrollHeight + 4}px`;
+      frame.dataset.ready = "true";
+    });
+    return whole;
+  }
+
   function executionPanel(execution) {
     return [
-      head(execution, execution.node, execution.key, [state(execution.state)]),
+      head(execution, execution.node, execution.key, [
+        state(execution.state),
+        findingSign(execution),
+      ]),
       actions(execution),
       facts([
         ["Run", execution.run ? runLink(execution.run) : "not recorded"],
@@ -99,12 +162,14 @@ Explorer.details = (() => {
   function failureOf(execution) {
     const { failure, run, node } = execution;
     const command = run ? `fareline logs ${run} ${node}` : "";
+    const again = Explorer.data.run(run)?.command;
     return section(
       "Failed with",
       failure ? el("div", { class: "mono" }, long(failure.error)) : nothing("no reason was kept"),
       facts([
         failure?.place ? ["At", el("div", { class: "mono" }, long(failure.place))] : null,
         command ? ["Its log", el("div", { class: "mono" }, long(command))] : null,
+        again ? ["The run again", el("div", { class: "mono" }, long(again))] : null,
       ]),
       failure && failure.text !== failure.error
         ? el(
@@ -156,6 +221,13 @@ Explorer.details = (() => {
         run.outcome ? el("span", { class: "tag" }, run.outcome) : null,
       ]),
       comparison(run),
+      Explorer.served()
+        ? el(
+            "p",
+            { class: "panel-section" },
+            el("a", { href: `/run/${encodeURIComponent(run.id)}` }, "The page of the run"),
+          )
+        : "",
       facts([
         ["Started", words.time(run.started)],
         ["Took", run.ended ? words.duration(Math.max(0, run.ended - run.started)) : "not recorded"],
@@ -174,7 +246,15 @@ Explorer.details = (() => {
             ? "said nothing"
             : verdict(run.fit, run.fit ? "fit to serve" : "not fit to serve"),
         ],
-        ["Pushed", run.pushed.length ? artifacts(run.pushed) : "no"],
+        [
+          "Pushed",
+          run.pushed.length
+            ? [
+                artifacts(run.pushed),
+                run.again ? el("p", { class: "soft none" }, "it was published already") : null,
+              ]
+            : "no",
+        ],
       ]),
       Object.keys(run.metrics).length
         ? section("Metrics", table(Object.entries(run.metrics)))

@@ -4,6 +4,9 @@
 
 globalThis.Explorer = {};
 
+/** Whether a server shows the page among others, and answers what it asks. */
+Explorer.served = () => Boolean(document.body.dataset.mark);
+
 Explorer.dom = (() => {
   const SVG = "http://www.w3.org/2000/svg";
   const SHORT = 400; // characters of a long text that are shown at first

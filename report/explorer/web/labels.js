@@ -11,13 +11,38 @@ Explorer.labels = (() => {
     return element.type;
   }
 
-  /** What is to be seen of an artifact at once: refused, pushed and live, deleted. */
+  /** What drift, the gate or the quarantine found: how bad, and in words; null if nothing. */
+  function findingOf(element) {
+    if (element.kind === "execution") {
+      const found = element.outputs.map((link) => findingOf(link.artifact)).filter(Boolean);
+      return found.find((each) => each.mood === "bad") ?? found[0] ?? null;
+    }
+    if (element.kind !== "artifact") return null;
+    const count = (name) => Number(Explorer.data.property(element, name) ?? 0);
+    const kind = element.type.split(".").pop();
+    if (kind === "DataDrift") {
+      const [stops, others] = [count("stops"), count("retunes") + count("warns")];
+      if (stops) return { mood: "bad", words: "drift stops the run" };
+      return others ? { mood: "warn", words: "drift" } : null;
+    }
+    if (kind === "DataDecision") {
+      if (count("stops")) return { mood: "bad", words: "the gate stops the run" };
+      return count("anomalies") ? { mood: "warn", words: "anomalies" } : null;
+    }
+    const bad = Explorer.words.structure(Explorer.data.property(element, "quarantined"));
+    const rows = Object.values(bad ?? {}).reduce((sum, each) => sum + Number(each), 0);
+    return rows ? { mood: "warn", words: `${rows.toLocaleString("en")} rows in quarantine` } : null;
+  }
+
+  /** What is to be seen of an artifact at once: refused, pushed and live, deleted, a finding. */
   function signOf(artifact) {
     const sign = (shape, mood) => el("span", { class: `pill-sign is-${mood}` }, icon(shape));
     const said = Explorer.parts.verdictOf(artifact);
     if (said !== undefined) return sign(said ? "yes" : "no", said ? "good" : "bad");
     if (Explorer.data.live.has(artifact.ref)) return sign("live", "good");
-    return artifact.state.includes("delet") ? sign("gone", "bad") : null;
+    if (artifact.state.includes("delet")) return sign("gone", "bad");
+    const finding = findingOf(artifact);
+    return finding ? sign("warning", finding.mood) : null;
   }
 
   function spoken(element) {
@@ -25,12 +50,14 @@ Explorer.labels = (() => {
       visible(element.kind === "source" ? `File ${element.name}` : element.key),
       200,
     );
-    if (element.kind === "execution") return `${text}, ${element.state}`;
+    const finding = findingOf(element);
+    const found = finding ? `, ${finding.words}` : "";
+    if (element.kind === "execution") return `${text}, ${element.state}${found}`;
     if (element.kind === "source") return text;
     const said = Explorer.parts.verdictOf(element);
     const live = Explorer.data.live.has(element.ref) ? ", live now" : "";
-    return `${text}, ${element.state}${said === undefined ? "" : said ? ", says yes" : ", says no"}${live}`;
+    return `${text}, ${Explorer.words.stateOf(element)}${said === undefined ? "" : said ? ", says yes" : ", says no"}${live}${found}`;
   }
 
-  return { titleOf, signOf, spoken };
+  return { titleOf, signOf, spoken, findingOf };
 })();

@@ -5,7 +5,7 @@
 Explorer.Stage = (() => {
   const { el, svg, name, cut, visible } = Explorer.dom;
   const { icon, kindOf } = Explorer.icons;
-  const { titleOf, signOf, spoken } = Explorer.labels;
+  const { titleOf, signOf, spoken, findingOf } = Explorer.labels;
   const { along, beside, inReadingOrder } = Explorer.ways;
   const LEGIBLE = 0.7; // no smaller than this unless asked for
   const [SMALLEST, LARGEST] = [0.25, 1.6];
@@ -183,7 +183,9 @@ Explorer.Stage = (() => {
           : element.kind === "source"
             ? "is-source"
             : "is-loose";
-      const box = el("div", { class: `card ${kind}${note?.strong ? " is-different" : ""}` });
+      const found = findingOf(element);
+      const marks = `${note?.strong ? " is-different" : ""}${found ? ` has-${found.mood}` : ""}`;
+      const box = el("div", { class: `card ${kind}${marks}` });
       Object.assign(box.style, {
         left: `${x + this.margin}px`,
         top: `${y + this.margin}px`,

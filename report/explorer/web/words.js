@@ -67,6 +67,11 @@ Explorer.words = (() => {
     }
   }
 
+  /** The state of an artifact's record; MLMD calls live what is complete, served or not. */
+  function stateOf(artifact) {
+    return artifact.state === "live" ? "complete" : artifact.state;
+  }
+
   function count(amount, one, many = `${one}s`) {
     return `${amount.toLocaleString("en")} ${amount === 1 ? one : many}`;
   }
@@ -76,5 +81,5 @@ Explorer.words = (() => {
     return path.replace(/\/+$/, "").split("/").pop() || path;
   }
 
-  return { time, shortTime, duration, bytes, sizeOf, number, value, structure, count, base };
+  return { time, shortTime, duration, bytes, sizeOf, number, value, structure, stateOf, count, base };
 })();

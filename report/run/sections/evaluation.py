@@ -19,7 +19,7 @@ from fareline.recorded.curves import (
 from fareline.recorded.evaluation import Metrics, VerdictRecord, finite, read_metrics, verdict_of
 from lineage.facts.payload_contents import Unreadable
 from lineage.graph.elements import Artifact
-from preprocessing.labels import parse_label
+from preprocessing.labels import MULTICLASS
 from report.run.document import Evaluation, ModelPicture, Slice
 from report.run.sections.pictures import picture_of
 from report.run.sources import Sources, read_payload
@@ -40,7 +40,7 @@ def gather_evaluation(sources: Sources) -> Evaluation:
     verdict = (verdict_of(blessing) if blessing else None) or VerdictRecord()
     notes: list[str] = []
     task = str(sources.settings.get("task", ""))
-    classes = _classes(sources, task)
+    classes = list(sources.label.names) if sources.label and task == MULTICLASS else []
     if read_metrics(evaluation) is None:
         from report.run.sections.stock_evaluation import read_stock
 
@@ -64,15 +64,6 @@ def gather_evaluation(sources: Sources) -> Evaluation:
         baseline=baseline,
         notes=notes,
     )
-
-
-def _classes(sources: Sources, task: str) -> list[str]:
-    if task != "multiclass":
-        return []
-    try:
-        return list(parse_label(sources.section("label"), task).names)
-    except (KeyError, TypeError, ValueError):
-        return []
 
 
 def _recorded_slices(evaluation: Artifact) -> tuple[Slice, list[Slice]]:

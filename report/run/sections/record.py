@@ -3,6 +3,7 @@
 from fareline import recorded
 from fareline.recorded.data import source_files
 from lineage.facts.failures import as_json, failure_of
+from lineage.facts.runs import command_of
 from report.run.document import NodeTime, Record
 from report.run.sources import Sources
 
@@ -39,6 +40,7 @@ def gather_record(sources: Sources) -> Record:
         digests=_digests(sources),
         settings=record.text(recorded.SETTINGS) or "",
         overrides=record.overrides or [],
+        command=command_of(record),
         packages=record.packages,
         artifacts=[
             {"node": execution.place.node, "key": key, "id": artifact.key, "uri": artifact.uri}

@@ -107,9 +107,41 @@
     move();
   }
 
+  function revive() {
+    document.querySelectorAll("table[data-sortable]").forEach(sortable);
+    document.querySelectorAll("[data-operating]").forEach(operating);
+  }
+
+  // Of a run at work, where a server shows the page: what has come is drawn when it has.
+  async function follow() {
+    const mark = document.body.dataset.mark;
+    if (!mark) return;
+    try {
+      const asked = `${location.pathname}?mark=${encodeURIComponent(mark)}`;
+      const answer = await fetch(asked);
+      if (answer.status === 200) {
+        const anew = new DOMParser().parseFromString(await answer.text(), "text/html");
+        const opened = [...document.querySelectorAll("details[open] > summary")];
+        const names = new Set(opened.map((summary) => summary.textContent));
+        const top = scrollY;
+        document.querySelector("main").replaceWith(anew.querySelector("main"));
+        document.querySelector(".top p.soft").replaceWith(anew.querySelector(".top p.soft"));
+        for (const summary of document.querySelectorAll("details > summary"))
+          if (names.has(summary.textContent)) summary.parentElement.open = true;
+        scrollTo(0, top);
+        revive();
+        document.body.dataset.mark = anew.body.dataset.mark ?? "";
+        if (!document.body.dataset.mark) say("The run has ended.");
+      }
+    } catch {
+      say("The server does not answer.");
+    }
+    setTimeout(follow, 1500);
+  }
+
   theme();
-  document.querySelectorAll("table[data-sortable]").forEach(sortable);
-  document.querySelectorAll("[data-operating]").forEach(operating);
+  revive();
+  if (document.body.dataset.mark) setTimeout(follow, 1500);
   addEventListener("beforeprint", () => {
     for (const closed of document.querySelectorAll("details:not([open], [data-long])")) closed.open = true;
   });

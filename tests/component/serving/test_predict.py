@@ -15,6 +15,7 @@ from cli import app as cli
 from fareline.errors import DataError, FarelineError, UserMistake
 from runners.publishing import batch_prediction
 from runners.publishing.batch_prediction import TooManyBadRows
+from serving.model import outputs
 from serving.model.batch import PredictionError
 from serving.server.log_files import closed_files
 from serving.versions.publish import publish
@@ -319,7 +320,7 @@ def test_answers_of_other_shapes_and_types(tmp_path):
 
 
 def test_several_outputs_and_several_values_have_columns_of_their_own():
-    named = batch_prediction._name_outputs(
+    named = outputs.name_outputs(
         {"p": np.array([[0.25, 0.75], [1, 0]], np.float32), "c": np.array([b"x", b"y"], object)}
     )
     assert {name: array.to_pylist() for name, array in named.items()} == {

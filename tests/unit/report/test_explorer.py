@@ -24,7 +24,7 @@ from lineage.store.open import open_store
 from report.explorer import library
 from report.explorer.data import content
 from report.explorer.page import explorer_page, write_explorer
-from report.explorer.server import ExplorerServer
+from report.server import Page, PageServer
 from tests.stores.big import write_store
 from tests.stores.of_explorer import CSV, HOSTILE, LATER_CSV, write_four_runs, write_hostile_store
 from tests.stores.writer import StoreWriter, artifact
@@ -262,7 +262,10 @@ def server():
 
 @contextlib.contextmanager
 def running_server(make_page):
-    server = ExplorerServer("127.0.0.1", 0, make_page)
+    def find_page(path, parameters):
+        return Page(make_page()) if path == "/" else None
+
+    server = PageServer("127.0.0.1", 0, find_page)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -325,7 +328,7 @@ def test_a_store_that_has_gone_is_said_in_the_browser():
 
 def test_a_port_that_is_taken_is_a_mistake(server):
     with pytest.raises(UserMistake, match="cannot be bound.*name another --port"):
-        ExplorerServer("127.0.0.1", server.server_port, str)
+        PageServer("127.0.0.1", server.server_port, str)
 
 
 @pytest.mark.parametrize(("stop", "words"), [(signal.SIGINT, []), (signal.SIGTERM, ["--json"])])

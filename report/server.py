@@ -1,32 +1,53 @@
-"""Serves the explorer on this machine: the page is made anew from the store at every reload.
+"""Serves pages on this machine, made anew from the store whenever one is asked for.
 
-Called by cli.lineage (`lineage ui`). Whoever reaches the port reads the store, so it
+Called by `cli.ui` and `cli.lineage.ui`. Whoever reaches the port reads the store, so it
 is bound to the loopback address, and requests that name another host are refused: a page of some
-other site must not read it through a name that it has pointed here (DNS rebinding).
+other site must not read it through a name that it has pointed here (DNS rebinding). Nothing can be
+written through it.
 """
 
+import dataclasses
 import http.server
 import ipaddress
 import socket
 import socketserver
 import sys
 from collections.abc import Callable
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from fareline.errors import FarelineError, UserMistake
 
-# What only a server can say: no other page may show this one in a frame.
-_FRAME_POLICY = "frame-ancestors 'none'"
+# What only a server can say: which other pages may show this one in a frame.
+_FRAMED, _NOT_FRAMED = "frame-ancestors 'self'", "frame-ancestors 'none'"
 _NOT_HERE = "This server answers to its own address only.\n"
+_NO_PAGE = "There is no such page here; / is the first.\n"
 
 
-class ExplorerServer(http.server.ThreadingHTTPServer):
-    """A server of one page.
+@dataclasses.dataclass(frozen=True)
+class Page:
+    """What is sent for an address.
+
+    Attributes:
+        text: All of it; empty with status 204, which says that nothing has changed.
+        kind: Media type.
+        status: Of HTTP.
+        framed: Whether other pages of this server may show it in a frame; no others ever may.
+    """
+
+    text: str
+    kind: str = "text/html"
+    status: int = 200
+    framed: bool = False
+
+
+class PageServer(http.server.ThreadingHTTPServer):
+    """A server of pages.
 
     Args:
         host: To bind; its name or address, and loopback's, are what requests may ask for.
         port: To bind; 0 takes any that is free.
-        make_page: Returns the page; called for every request.
+        find_page: Returns what there is at a path with these parameters, or None; called for every
+            request.
 
     Raises:
         UserMistake: The host is none of this machine, or the port is taken.
@@ -34,8 +55,13 @@ class ExplorerServer(http.server.ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, host: str, port: int, make_page: Callable[[], str]):
-        self.make_page = make_page
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        find_page: Callable[[str, dict[str, str]], Page | None],
+    ):
+        self.find_page = find_page
         self._host = host
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
@@ -83,7 +109,7 @@ class ExplorerServer(http.server.ThreadingHTTPServer):
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
-    server: ExplorerServer
+    server: PageServer
     server_version = "fareline"
     sys_version = ""
 
@@ -95,26 +121,25 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _answer(self, with_body: bool) -> None:
         if not self.server.accepts(self.headers.get("Host")):
-            self._send(403, "text/plain", _NOT_HERE, with_body)
-        elif urlsplit(self.path).path != "/":
-            self._send(404, "text/plain", "There is one page here: /\n", with_body)
-        else:
-            try:
-                page = self.server.make_page()
-            except FarelineError as error:  # the store has gone, say, while this runs
-                self._send(503, "text/plain", f"{error}\n", with_body)
-            else:
-                self._send(200, "text/html", page, with_body)
+            self._send(Page(_NOT_HERE, "text/plain", 403), with_body)
+            return
+        try:
+            asked = urlsplit(self.path)
+            parameters = dict(parse_qsl(asked.query))
+            page = self.server.find_page(unquote(asked.path), parameters)
+        except FarelineError as error:  # the store has gone, say, while this runs
+            page = Page(f"{error}\n", "text/plain", 503)
+        self._send(page or Page(_NO_PAGE, "text/plain", 404), with_body)
 
-    def _send(self, status: int, kind: str, text: str, with_body: bool) -> None:
-        body = text.encode()
-        self.send_response(status)
+    def _send(self, page: Page, with_body: bool) -> None:
+        body = page.text.encode()
+        self.send_response(page.status)
         for name, value in (
-            ("Content-Type", f"{kind}; charset=utf-8"),
+            ("Content-Type", f"{page.kind}; charset=utf-8"),
             ("Content-Length", str(len(body))),
             ("Cache-Control", "no-store"),
             ("X-Content-Type-Options", "nosniff"),
-            ("Content-Security-Policy", _FRAME_POLICY),
+            ("Content-Security-Policy", _FRAMED if page.framed else _NOT_FRAMED),
             ("Cross-Origin-Resource-Policy", "same-origin"),
             ("Referrer-Policy", "no-referrer"),
         ):

@@ -1,0 +1,29 @@
+"""What a model answers as columns of a table. Imports no TensorFlow.
+
+Called by `runners.publishing.batch_prediction` and `report.api`.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+
+PREDICTION = "prediction"
+
+
+def name_outputs(outputs: Mapping[str, np.ndarray]) -> dict[str, pa.Array]:
+    """`prediction`, or `prediction_NAME` where the model has several outputs."""
+    if len(outputs) == 1:
+        return {PREDICTION: _column(next(iter(outputs.values())))}
+    return {f"{PREDICTION}_{name}": _column(array) for name, array in outputs.items()}
+
+
+def _column(array: np.ndarray) -> pa.Array:
+    """[rows] or [rows, 1] to a column of values, [rows, n] to one of lists."""
+    flat = array.reshape(len(array), -1)
+    if flat.dtype == object:  # bytes
+        flat = np.vectorize(lambda each: each.decode(errors="replace"), otypes=[object])(flat)
+    if flat.shape[1] == 1:
+        return pa.array(flat[:, 0])
+    offsets = pa.array(np.arange(len(flat) + 1) * flat.shape[1], pa.int32())
+    return pa.ListArray.from_arrays(offsets, pa.array(flat.reshape(-1)))
