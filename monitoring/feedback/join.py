@@ -42,13 +42,13 @@ CREATE TABLE lines (id VARCHAR, ms BIGINT, model VARCHAR, version BIGINT, sha256
                     weight DOUBLE, score JSON, features JSON, entity VARCHAR, file VARCHAR)
 """
 _IS_WHOLE = "id IS NOT NULL AND ms IS NOT NULL AND json_type(features) = 'OBJECT'"
-# A copy of a file of the log holds the same ids again.
 _PREDICTIONS = f"""
 CREATE TABLE predictions AS
 SELECT * FROM lines WHERE {_IS_WHOLE} AND ms <= $as_of
 """
 _TWICE = "SELECT count(*) - count(DISTINCT id) FROM predictions"
-_ONCE = """
+# A copy of a file of the log holds the same ids again.
+_ONLY_ONCE = """
 CREATE OR REPLACE TABLE predictions AS
 SELECT DISTINCT ON (id) * FROM predictions ORDER BY id, ms, file, features
 """
@@ -80,12 +80,14 @@ ASOF LEFT JOIN (SELECT entity, ms, max(id) AS id FROM predictions WHERE entity I
                 GROUP BY entity, ms) p
 ON a.entity = p.entity AND a.event_ms >= p.ms
 """
+_ONCE = """
+CREATE TABLE once AS
+SELECT id, value, source, event_ms, min(arrival_ms) AS arrival_ms
+FROM outcomes GROUP BY id, value, source, event_ms
+"""
 _SETTLED = f"""
 CREATE TABLE settled AS
-WITH once AS (
-    SELECT id, value, source, event_ms, min(arrival_ms) AS arrival_ms
-    FROM outcomes GROUP BY id, value, source, event_ms
-), newest AS (
+WITH newest AS (
     SELECT id, max(arrival_ms) FILTER (source = '{CORRECTION}') AS corrected,
            min(arrival_ms) AS first_arrival_ms
     FROM once GROUP BY id
@@ -166,24 +168,24 @@ def join(connection: Any, asked: Asked) -> Joined:
     lines = dict(connection.execute(f"{broken} ORDER BY file").fetchall())
     connection.execute("DROP TABLE lines")
     if twice := _one(connection, _TWICE):
-        connection.execute(_ONCE)
+        connection.execute(_ONLY_ONCE)
     connection.execute(
         _ARRIVED if outcomes else _NONE_ARRIVED, {"files": outcomes, **as_of} if outcomes else None
     )
     connection.execute(_NAMED)
+    connection.execute(_ONCE)
     connection.execute(_SETTLED)
     connection.execute(_STATES, {"wait": asked.wait_ms, **as_of})
     counts = dict(
         connection.execute("SELECT state, count(*) FROM states GROUP BY state").fetchall()
     )
     counts[ORPHAN] = _one(connection, _ORPHANS)
-    once = "SELECT count(*) FROM (SELECT DISTINCT id, value, source, event_ms FROM outcomes)"
     arrived = _one(connection, "SELECT count(*) FROM arrived")
     counted = {
         "lines that cannot be read": sum(lines.values()),
         "predictions logged twice": twice,
         "predictions whose clock was set back": _one(connection, _AHEAD),
-        "outcomes handed in again": arrived - _one(connection, once),
+        "outcomes handed in again": arrived - _one(connection, "SELECT count(*) FROM once"),
         "outcomes before their prediction or arrival": _one(connection, _EARLY),
     }
     return Joined(
