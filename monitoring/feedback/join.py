@@ -92,7 +92,7 @@ WITH newest AS (
            min(arrival_ms) AS first_arrival_ms
     FROM once GROUP BY id
 )
-SELECT o.id, count(DISTINCT o.value) AS answers, min(o.value) AS value,
+SELECT o.id, min(o.value) <> max(o.value) AS differ, min(o.value) AS value,
        min(o.arrival_ms) AS arrival_ms, min(o.event_ms) AS event_ms, min(o.source) AS source,
        any_value(n.first_arrival_ms) AS first_arrival_ms
 FROM once o JOIN newest n USING (id)
@@ -104,10 +104,10 @@ CREATE TABLE states AS
 SELECT p.id, p.ms, CASE
          WHEN s.id IS NULL AND p.ms + $wait > $as_of THEN '{PENDING}'
          WHEN s.id IS NULL THEN '{EXPIRED}'
-         WHEN s.answers > 1 THEN '{CONFLICTING}'
+         WHEN s.differ THEN '{CONFLICTING}'
          WHEN s.arrival_ms > p.ms + $wait THEN '{LATE}'
          ELSE '{LABELLED}' END AS state,
-       CASE WHEN s.answers = 1 THEN s.value END AS value, s.event_ms, s.arrival_ms,
+       CASE WHEN NOT s.differ THEN s.value END AS value, s.event_ms, s.arrival_ms,
        s.first_arrival_ms, s.source, p.model, p.version, p.sha256, p.weight, p.score, p.entity,
        p.file
 FROM predictions p LEFT JOIN settled s USING (id)
