@@ -2,7 +2,7 @@
 
 What is to go is written down first, in `erasing.json`, so that an erasure that was killed is
 carried on by the next one. The log and the outcomes are written anew without it, then each span
-that held it is sealed again as of its own time. Versions that held it are named to the caller, who
+that held it gets another version without it. Versions that held it are named to the caller, who
 has their folders removed once that is recorded. Called by `runners.feedback.erasure`.
 """
 
@@ -17,13 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from data.sources.locked_duckdb import connected
 from fareline.errors import DataError, UserMistake
 from fareline.files import write_json, written_beside
 from fareline.recorded.feedback import SealedSpan
 from monitoring.feedback.folders import MANIFEST, STATES, FeedbackFolder
-from monitoring.feedback.join import Asked, join
-from monitoring.feedback.sealing import Rules, seal_again
+from monitoring.feedback.sealing import seal_without
 from serving.server.log_files import closed_files
 
 _JOURNAL = "erasing.json"
@@ -122,12 +120,11 @@ def _read_journal(journal: Path, entity: str) -> list[str]:
     )
 
 
-def erase(folder: FeedbackFolder, rules: Rules, erasing: Erasing) -> Erased:
+def erase(folder: FeedbackFolder, erasing: Erasing) -> Erased:
     """Takes it out of the log, the outcomes and, by new versions, the sealed spans.
 
     Args:
         folder: That the caller holds.
-        rules: What the settings say.
         erasing: From `begin`.
     """
     ids = frozenset(erasing.ids)
@@ -139,10 +136,9 @@ def erase(folder: FeedbackFolder, rules: Rules, erasing: Erasing) -> Erased:
     for versions in folder.sealed().values():
         held = [span for span in versions if _holds(folder, span, ids)]
         if held and held[-1] == versions[-1]:
-            sealed.append(_seal_without(folder, rules, versions[-1]))
+            sealed.append(seal_without(folder, versions[-1], ids))
         replaced += held
-    done = [each for each in sealed if each is not None]
-    return Erased(len(ids), lines, outcomes, tuple(done), tuple(replaced))
+    return Erased(len(ids), lines, outcomes, tuple(sealed), tuple(replaced))
 
 
 def end(folder: FeedbackFolder, erased: Erased) -> None:
@@ -152,13 +148,6 @@ def end(folder: FeedbackFolder, erased: Erased) -> None:
         (place / MANIFEST).unlink()  # without it a folder is no version, and is swept
         shutil.rmtree(place)
     (folder.root / _JOURNAL).unlink(missing_ok=True)
-
-
-def _seal_without(folder: FeedbackFolder, rules: Rules, span: SealedSpan) -> SealedSpan | None:
-    with connected({"threads": "2"}) as connection:
-        logs, outcomes = closed_files(folder.logs), folder.outcome_files()
-        join(connection, Asked(logs, outcomes, span.as_of_ms, rules.wait_ms))
-        return seal_again(connection, folder, rules, span, span.as_of_ms)
 
 
 def _lines_about(folder: FeedbackFolder, entity: str) -> Iterator[tuple[Path, dict[str, Any]]]:

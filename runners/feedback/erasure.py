@@ -16,7 +16,6 @@ from lineage.graph.graph import Graph
 from monitoring.feedback.erasing import Erased, begin, end, erase
 from runners.feedback.handing_in import folder_of
 from runners.feedback.recording import join_of
-from runners.feedback.sealing import rules_of
 from runners.pii_key import pseudonym_of_entities
 from runners.stores import open_to_write
 from runners.workspace import Workspace
@@ -56,10 +55,10 @@ def erase_entity(root: Path, settings: "Settings", entity: str, reason: str) -> 
     """
     pseudonym = pseudonym_of_entities(settings)
     named = entity if pseudonym is None else pseudonym(entity.encode()).decode()
-    workspace, folder, rules = Workspace(root), folder_of(root), rules_of(settings)
+    workspace, folder = Workspace(root), folder_of(root)
     with workspace.locked(), folder.locked():
         close_left_files(folder.logs)
-        erased = erase(folder, rules, begin(folder, named))
+        erased = erase(folder, begin(folder, named))
         places = {
             str(folder.place(span.span, span.version)): span
             for versions in folder.sealed().values()

@@ -12,7 +12,7 @@ import yaml
 
 from fareline.packages import CHECKOUT
 from pipeline.settings.settings import DEFAULT_PATH
-from tests.e2e.conftest import FEW, fareline_command
+from tests.e2e.conftest import FEW, SMALL, fareline_command
 from tests.forked import run_forked
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -120,7 +120,7 @@ def ask(folder, command):
     return json.loads(done.stdout)
 
 
-def test_the_walk_through_of_feedback(tmp_path, small_workspace, small_csv, small_settings):
+def test_the_walk_through_of_feedback(tmp_path, small_workspace, small_csv):
     (tmp_path / "workspace").symlink_to(small_workspace)
     (tmp_path / "trips.csv").symlink_to(small_csv)
     text = (CHECKOUT / "docs" / "feedback.md").read_text(encoding="utf-8")
@@ -147,4 +147,5 @@ def test_the_walk_through_of_feedback(tmp_path, small_workspace, small_csv, smal
     found = ask(tmp_path, f"fareline lineage impact {taught}")
     assert {start["type"] for start in found["starts"]} == {"FeedbackSpan"}
     assert ask(tmp_path, "fareline lineage verify")["findings"] == []
-    ask(tmp_path, f"fareline check --set 'data.source={{files: \"{content['pattern']}\"}}'")
+    read = f'data.source={{files: "{content["pattern"]}"}}'
+    ask(tmp_path, shlex.join(["fareline", "check", "--set", read, "--set", SMALL[0]]))
