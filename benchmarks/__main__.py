@@ -18,6 +18,7 @@ MODULES = {
             "example_gen",
             "explorer",
             "infra_validation",
+            "kinds",
             "lineage",
             "own_data",
             "schema",
