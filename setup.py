@@ -49,6 +49,11 @@ EXTRAS = {
     ],
     # The compiler and the client. Not tfx[kfp]: that extra is empty on Python 3.12 and later.
     "kubeflow": ["kfp>=2.5,<2.17"],
+    # Of `model.kind: boosted_trees`: without CUDA, which is most of the other distribution's size.
+    "trees": [
+        "xgboost-cpu>=3.2,<4; sys_platform == 'linux'",
+        "xgboost>=3.2,<4; sys_platform != 'linux'",
+    ],
 }
 EXTRAS["all"] = EXTRAS["local"] + EXTRAS["kubeflow"]
 

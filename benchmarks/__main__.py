@@ -19,6 +19,7 @@ MODULES = {
             "explorer",
             "feedback",
             "infra_validation",
+            "kinds",
             "lineage",
             "own_data",
             "schema",

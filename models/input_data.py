@@ -76,7 +76,7 @@ def read_for_fit(
             transform_output,
             batch_size=config["training"]["batch_size"],
             shuffle_seed=seed,
-            example_weight=_example_weight(fn_args),
+            example_weight=example_weight_of(fn_args),
             **names,
         )
         return batches.map(to_target)
@@ -109,7 +109,7 @@ def prepare_head(
     Raises:
         ValueError: No row of a split has a label, or none of the training weighs more than 0.
     """
-    weight = _example_weight(fn_args)
+    weight = example_weight_of(fn_args)
     if label.weight_output is None and not isinstance(label, Amount) and weight is None:
         return choose_head(label), {}
     seen = {
@@ -119,7 +119,7 @@ def prepare_head(
     return choose_head(label, seen["train"].mean, seen["train"].deviation), seen
 
 
-def _example_weight(fn_args) -> str | None:
+def example_weight_of(fn_args) -> str | None:
     """Transformed name of the weight of examples, if the settings weigh any."""
     weighting = parse_weighting(fn_args.custom_config.get("weighting"))
     return None if weighting is None else EXAMPLE_WEIGHT

@@ -53,7 +53,7 @@ def build_model(
     deep = [inputs[f.output] for f in features.numeric]
     logits = []
     if features.categories:
-        indices = _shared_indices([inputs[f.output] for f in features.categories], features)
+        indices = shared_indices([inputs[f.output] for f in features.categories], features)
         count = sum(f.index_count for f in features.categories)
         embedding = keras.layers.Embedding(
             count,
@@ -87,14 +87,14 @@ def build_model(
         optimizer=keras.optimizers.Adam(hyperparameters["learning_rate"]),
         loss=head.loss,
         metrics=head.metrics(),
-        steps_per_execution=_batches_per_call(steps_per_epoch),
+        steps_per_execution=batches_per_call(steps_per_epoch),
     )
     # Before the training step is traced: variables made in there have it traced a second time.
     model.optimizer.build(model.trainable_variables)
     return model
 
 
-def _batches_per_call(steps_per_epoch: int) -> int:
+def batches_per_call(steps_per_epoch: int) -> int:
     """At most 10 batches per return to Python, which trains this model twice as fast as 1.
 
     A divisor of the epoch, since Keras rounds an epoch up to whole calls and would train longer.
@@ -102,7 +102,7 @@ def _batches_per_call(steps_per_epoch: int) -> int:
     return max(n for n in range(1, 11) if steps_per_epoch % n == 0)
 
 
-def _shared_indices(inputs, features: Features):
+def shared_indices(inputs, features: Features):
     """Moves each feature's indices to rows of its own in one shared table.
 
     One table instead of one per feature: the same weights, in 2 variables instead of 38, which

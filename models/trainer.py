@@ -1,4 +1,4 @@
-"""run_fn: trains the network with the best hyperparameters and exports it.
+"""run_fn: trains a model with the best hyperparameters and exports it.
 
 TFX's Trainer calls it by the dotted path `models.trainer.run_fn`. May import preprocessing.features
 and TensorFlow, never pipeline, runners or an orchestrator.
@@ -11,15 +11,19 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import keras_tuner
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from models.boosting import grow, read_matrices
+from models.forest import Forest
+from models.heads import Head
 from models.hyperparameters import read_hyperparameters
 from models.input_data import LabelSurvey, prepare_head, read_for_fit
-from models.network import build_model
+from models.kinds import BOOSTED_TREES, NETWORKS, kind_of
 from models.signatures import export_model
 from preprocessing.features import parse_features
-from preprocessing.labels import parse_label
+from preprocessing.labels import Label, parse_label
 from preprocessing.weighting import parse_weighting
 
 
@@ -29,8 +33,8 @@ def run_fn(fn_args) -> None:
     Args:
         fn_args: `tfx.components.FnArgs`. `train_files` is the training split, `eval_files` the
             split that early stopping watches; `train_steps` the most steps; `hyperparameters`
-            what Tuner found; `custom_config` has `task`, `features`, `label`, `training`, `seed`,
-            and `weighting` where examples are weighed.
+            what Tuner found; `custom_config` has `task`, `features`, `label`, `model`, `training`,
+            `seed`, and `weighting` where examples are weighed.
 
     Writes the SavedModel to `serving_model_dir`, and TensorBoard logs and `training.json` to
     `model_run_dir`.
@@ -39,19 +43,11 @@ def run_fn(fn_args) -> None:
     keras.utils.set_random_seed(config["seed"])
     transform_output = tft.TFTransformOutput(fn_args.transform_graph_path)
     hyperparameters = read_hyperparameters(fn_args.hyperparameters)
-    training = config["training"]
-    epochs, every = divide_steps(fn_args.train_steps, training["evaluate_every"])
     label = parse_label(config["label"], config["task"])
     head, labels = prepare_head(fn_args, transform_output, label)
-    features = parse_features(config["features"])
-    model = build_model(features, hyperparameters, every, head, config["seed"])
-    data = read_for_fit(fn_args, transform_output, label, head, passes=None)
-    stopping = head.early_stopping(training["patience"])
-    history = fit(model, data, epochs, every, stopping, fn_args.model_run_dir)
-
-    report = describe_training(history, stopping, (epochs, every)) | {
-        "hyperparameters": dict(hyperparameters.values)
-    }
+    train = grow_trees if kind_of(config) == BOOSTED_TREES else train_network
+    model, report = train(fn_args, transform_output, label, head, hyperparameters)
+    report |= {"hyperparameters": dict(hyperparameters.values)}
     _write_training_report(report, labels, fn_args.model_run_dir)
     weighting = parse_weighting(config.get("weighting"))
     export_model(
@@ -63,6 +59,62 @@ def run_fn(fn_args) -> None:
         weighting.column if weighting else None,
         label.some_value,
     )
+
+
+def train_network(
+    fn_args,
+    transform_output: tft.TFTransformOutput,
+    label: Label,
+    head: Head,
+    hyperparameters: keras_tuner.HyperParameters,
+) -> tuple[keras.Model, dict[str, Any]]:
+    """Fits a network of the kind that the settings name.
+
+    Returns:
+        The model with its best weights, and how the training went.
+    """
+    config = fn_args.custom_config
+    epochs, every = divide_steps(fn_args.train_steps, config["training"]["evaluate_every"])
+    build = NETWORKS[kind_of(config)]
+    features = parse_features(config["features"])
+    model = build(features, hyperparameters, every, head, config["seed"])
+    data = read_for_fit(fn_args, transform_output, label, head, passes=None)
+    stopping = head.early_stopping(config["training"]["patience"])
+    history = fit(model, data, epochs, every, stopping, fn_args.model_run_dir)
+    return model, describe_training(history, stopping, (epochs, every))
+
+
+def grow_trees(
+    fn_args,
+    transform_output: tft.TFTransformOutput,
+    label: Label,
+    head: Head,
+    hyperparameters: keras_tuner.HyperParameters,
+) -> tuple[Forest, dict[str, Any]]:
+    """Grows boosted trees; a step is a round, and each round is evaluated.
+
+    Returns:
+        The trees up to the best round, and how the training went.
+    """
+    config = fn_args.custom_config
+    features, training = parse_features(config["features"]), config["training"]
+    grown = grow(
+        read_matrices(fn_args, transform_output, label, head, features),
+        features,
+        head,
+        hyperparameters.values,
+        fn_args.train_steps,
+        training["patience"] * training["evaluate_every"],
+        config["seed"],
+    )
+    return grown.forest, {
+        "evaluations": dict(grown.evaluations),
+        "monitor": grown.monitor,
+        "mode": head.mode,
+        "planned": fn_args.train_steps,
+        "steps_per_evaluation": 1,
+        "best": grown.rounds - 1,
+    }
 
 
 def divide_steps(steps: int, evaluate_every: int) -> tuple[int, int]:
@@ -156,6 +208,7 @@ def _write_training_report(
             | ({} if seen.kept is None else {"learned_from": seen.kept})
             for split, seen in labels.items()
         }
+    tf.io.gfile.makedirs(model_run_dir)
     path = os.path.join(model_run_dir, "training.json")
     with tf.io.gfile.GFile(path, "w") as file:
         json.dump(report, file, indent=1, sort_keys=True)

@@ -106,6 +106,7 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
     transform_config = settings.section("task", "features", "label")
     transform_config["source_fingerprint"] = fingerprint_sources(transform_sources)
     model_config = settings.section("task", "features", "label", "training", "seed")
+    model_config["model"] = {"kind": settings.model.kind}
     model_config["source_fingerprint"] = fingerprint_sources(trainer_sources)
     if settings.weighting.is_on:
         transform_config |= settings.section("weighting")

@@ -19,6 +19,7 @@ from pathlib import Path
 from fareline import collector
 from fareline.scratch import scratch_folder
 from fareline.start import offer_packages
+from pipeline.rules.code import is_below
 from pipeline.settings.settings import Settings
 from runners.progress import output_to
 
@@ -118,9 +119,7 @@ def _try_import(name: str, path: str, folder: Path) -> str | None:
     module, _, function = path.rpartition(".")
     try:
         found = getattr(importlib.import_module(module), function, None)
-    except Exception as error:  # noqa: BLE001 - whatever the user's module raises is told
-        return _describe_import(error, folder)
-    except SystemExit as error:
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the user's module raises
         return _describe_import(error, folder)
     file = importlib.import_module(module).__file__
     if found is None:
@@ -137,13 +136,12 @@ def _try_import(name: str, path: str, folder: Path) -> str | None:
 
 
 def _describe_import(error: BaseException, folder: Path) -> str:
-    root = os.path.realpath(folder) + os.sep
     said = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}".rstrip(": ")
     frames = traceback.extract_tb(error.__traceback__)
     if isinstance(error, SyntaxError) and error.filename:
         place = f"{error.filename}:{error.lineno}"
     else:
-        own = [each for each in frames if os.path.realpath(each.filename).startswith(root)]
+        own = [each for each in frames if is_below(each.filename, folder)]
         place = f"{own[-1].filename}:{own[-1].lineno}" if own else str(folder)
     return f"{place}: {said}; expected a module that can be imported. Hint: correct that line."
 
@@ -197,6 +195,4 @@ def _is_known(name: str, folder: Path) -> bool:
     except (ImportError, ValueError):
         return False
     origin = found.origin if found is not None else None
-    return origin is not None and not os.path.realpath(origin).startswith(
-        os.path.realpath(folder) + os.sep
-    )
+    return origin is not None and not is_below(origin, folder)

@@ -41,7 +41,7 @@ def write_own_package(folder: Path, name: str | None) -> tuple[str, list[Path]]:
         folder / package / "__init__.py": "__init__.py.txt",
         folder / package / "preprocessing.py": "preprocessing.py.txt",
         folder / package / "model.py": "model.py.txt",
-        folder / f"test_{package}.py": "test_own_code.py.txt",
+        folder / f"test_{package}.py": "checks.py.txt",
     }
     for path in texts:
         if path.exists():

@@ -23,7 +23,7 @@ def tuning_config(settings: Settings) -> dict[str, Any]:
     It is part of the cache key: what has no effect by this policy is left out, so is the number of
     trials, a runtime parameter that travels by itself.
     """
-    config = settings.section("tuning")["tuning"]
+    config = settings.search_section()
     policy, given = config.pop("policy"), config.pop("hyperparameters")
     del config["trials"]
     if policy == NEVER:

@@ -44,7 +44,7 @@ def _taken(package: str, folder: Path) -> str | None:
     else:
         found = importlib.util.find_spec(package)
         place = found.origin if found is not None else None
-        if place is None or _is_below(place, folder):
+        if place is None or is_below(place, folder):
             return None
         owner = f"installed here already, as {place}"
     return (
@@ -53,7 +53,8 @@ def _taken(package: str, folder: Path) -> str | None:
     )
 
 
-def _is_below(place: str, folder: Path) -> bool:
+def is_below(place: str, folder: Path) -> bool:
+    """Whether a file is in a folder, links followed."""
     return os.path.realpath(place).startswith(os.path.realpath(folder) + os.sep)
 
 
@@ -90,7 +91,7 @@ def _wrong_source(path: str, folder: Path) -> str | None:
     try:
         tree = ast.parse(file.read_bytes())
     except (OSError, ValueError, SyntaxError) as error:
-        return describe_unreadable(file, error)
+        return _describe_unreadable(file, error)
     if _binds_unseen_names(tree):
         return None
     names = sorted(_bound_names(tree))
@@ -101,7 +102,7 @@ def _wrong_source(path: str, folder: Path) -> str | None:
     return f"{file} has no {function}; expected a function of that name. Hint: {hint}."
 
 
-def describe_unreadable(file: Path | str, error: Exception) -> str:
+def _describe_unreadable(file: Path | str, error: Exception) -> str:
     """Says why a source is no Python, with the line."""
     line = getattr(error, "lineno", None)
     place = f"{file}:{line}" if line else str(file)

@@ -14,6 +14,7 @@ from pipeline.rules.code import find_code_mistakes
 from pipeline.rules.drift import find_drift_mistakes
 from pipeline.rules.evaluation import find_bucketed_texts, find_evaluation_mistakes
 from pipeline.rules.gate import find_gate_mistakes
+from pipeline.rules.model import find_model_mistakes
 from pipeline.rules.weighting import find_weighting_mistakes
 from pipeline.settings.settings import Settings
 from schema import curated
@@ -81,6 +82,7 @@ def require_sound_settings(
         *find_drift_mistakes(settings, types),
         *find_weighting_mistakes(settings),
         *find_code_mistakes(settings),
+        *find_model_mistakes(settings),
     ]
     _refuse(settings, problems)
 
@@ -99,7 +101,7 @@ def require_no_label_leak(settings: Settings) -> None:
     ]
     others += [*find_gate_mistakes(settings), *find_drift_mistakes(settings, ())]
     others += [*find_weighting_mistakes(settings), *find_features_that_are_pseudonyms(settings)]
-    others += find_code_mistakes(settings)
+    others += [*find_code_mistakes(settings), *find_model_mistakes(settings)]
     _refuse(settings, [*find_label_leaks(settings), *others, *mistakes])
 
 

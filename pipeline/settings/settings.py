@@ -6,8 +6,9 @@ the columns of the schema, is checked in pipeline.rules.settings.
 Called by pipeline.settings.load. Imports no TFX and no TensorFlow.
 """
 
+import contextvars
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,6 +24,7 @@ from pipeline.settings.evaluation import Evaluation
 from pipeline.settings.gate import Gate
 from pipeline.settings.label import ColumnValue, Label, require_rule_of
 from pipeline.settings.model.code import Code
+from pipeline.settings.model.kinds import WIDE_DEEP, Model
 from pipeline.settings.runners import Runners
 from pipeline.settings.values import (
     Choices,
@@ -39,6 +41,9 @@ from pipeline.settings.weighting import Weighting
 
 DEFAULT_PATH = Path(__file__).parents[1] / "configs" / "taxi.yaml"
 
+
+# The kind of model of the settings under validation: what `tuning` needs depends on it.
+_KIND: contextvars.ContextVar[Any] = contextvars.ContextVar("kind", default=WIDE_DEEP)
 
 Text = Annotated[str, Field(min_length=1, max_length=10_000)]
 
@@ -128,7 +133,10 @@ class Hyperparameters(Section):
 
 
 class Tuning(Section):
-    """When hyperparameters are searched for, with what budget, in which space."""
+    """When hyperparameters are searched for, with what budget, in which space.
+
+    `search` and `hyperparameters` are those of the kind `wide_deep`; others have theirs in `model`.
+    """
 
     policy: Literal["always", "on_drift", "never"] = "always"
     trials: Count = 4
@@ -142,7 +150,7 @@ class Tuning(Section):
         cls, value: Hyperparameters | None, info: pydantic.ValidationInfo
     ):
         policy = info.data.get("policy")  # None: the policy is the mistake
-        if policy == "never" and value is None:
+        if policy == "never" and value is None and _KIND.get() == WIDE_DEEP:
             names = ", ".join(Hyperparameters.model_fields)
             raise ValueError(f"expected {names} with tuning.policy never")
         if policy in ("always", "on_drift") and value is not None:
@@ -235,6 +243,7 @@ class Settings(Section):
     label: Label
     weighting: Weighting = Weighting()
     code: Code = Code()
+    model: Model = Model()
     transform: Transform = Transform()
     tuning: Tuning = Tuning()
     training: Training = Training()
@@ -253,6 +262,17 @@ class Settings(Section):
     @classmethod
     def _fill_in(cls, values: Any) -> Any:
         return with_defaults(values)
+
+    @pydantic.model_validator(mode="wrap")
+    @classmethod
+    def _tell_kind(cls, values: Any, handler: Callable[[Any], "Settings"]) -> "Settings":
+        model = values.get("model") if isinstance(values, Mapping) else None
+        kind = model.get("kind", WIDE_DEEP) if isinstance(model, Mapping) else WIDE_DEEP
+        token = _KIND.set(kind)
+        try:
+            return handler(values)
+        finally:
+            _KIND.reset(token)
 
     @pydantic.field_validator("label")
     @classmethod
@@ -284,6 +304,13 @@ class Settings(Section):
     def code_folder(self) -> Path:
         """The folder that the packages of `code` are in."""
         return self._path.parent if self.code.folder is None else self.resolve(self.code.folder)
+
+    def search_section(self) -> dict[str, Any]:
+        """The section `tuning` as JSON types, with what is searched of the kind of model."""
+        section = self.section("tuning")["tuning"]
+        if self.model.chosen is None:
+            return section
+        return section | self.model.chosen.model_dump(mode="json")
 
     def section(self, *names: str) -> dict[str, Any]:
         """The sections of these names in the file as plain JSON types, for `custom_config`."""

@@ -3,6 +3,7 @@
 The transform graph and the transformed examples are made once by the real preprocessing_fn.
 """
 
+import importlib.util
 import json
 import random
 import shutil
@@ -82,9 +83,12 @@ def raw(settings):
 
 @pytest.fixture(scope="module")
 def transformed(raw, config, tmp_path_factory):
+    return transform(raw, config, tmp_path_factory.mktemp("transformed"))
+
+
+def transform(raw, config, folder):
     """Folders as TFX lays them out: `graph` and `examples`, a gzipped TFRecord."""
     spec, rows = raw
-    folder = tmp_path_factory.mktemp("transformed")
     metadata = dataset_metadata.DatasetMetadata(schema_utils.schema_from_feature_spec(spec))
     with tft_beam.Context(temp_dir=str(folder / "tmp")):
         (data, out), transform_fn = (rows, metadata) | tft_beam.AnalyzeAndTransformDataset(
@@ -316,6 +320,72 @@ def test_tuner_searches_the_declared_space_with_its_budget(config, transformed, 
     scores = {t.score: t.hyperparameters.values for t in trials}
     assert best.values == scores[max(scores)]
     assert read_hyperparameters(best.get_config()).values == best.values
+
+
+TREES = pytest.mark.skipif(
+    importlib.util.find_spec("xgboost") is None, reason="XGBoost is an extra"
+)
+LABELS = {
+    "binary": {"column": "tips", "above": {"column": "fare", "times": 0.2}},
+    "multiclass": {"column": "payment_type", "classes": ["Cash", "Credit Card"], "other": "class"},
+    "regression": {"column": "fare", "log": True},
+}
+
+
+@pytest.fixture(scope="module")
+def kinds_config(settings):
+    """For one transform graph: the numbers, a bucket and a vocabulary of many categories."""
+    config = settings.section("task", "features", "label", "training", "tuning", "seed")
+    features = {
+        "numeric": {"trip_miles": {"log": True}, "trip_seconds": {"log": True}},
+        "bucketized": {"trip_miles": 10},
+        "vocabulary": {"company": {"size": 60, "oov_buckets": 4}},
+        "categorical": {"trip_start_hour": 24},
+    }
+    return config | {"features": features}
+
+
+@pytest.mark.parametrize(
+    ("kind", "task"),
+    [
+        ("linear", "multiclass"),
+        *(pytest.param("boosted_trees", task, marks=TREES) for task in LABELS),
+    ],
+)
+def test_every_other_kind_is_searched_trained_and_exported(kind, task, kinds_config, raw, tmp_path):
+    spec, rows = raw
+    config = kinds_config | {"task": task, "label": LABELS[task], "model": {"kind": kind}}
+    here = transform(raw, config, tmp_path)
+    search = load_settings(overrides=[f"model.kind={kind}"]).search_section()
+    config = config | {"tuning": {"trials": 2, "search": search["search"]}}
+    result = tuner.tuner_fn(fn_args(config, here, tmp_path, train_steps=2))
+    result.tuner.search(**result.fit_kwargs)
+    trials = list(result.tuner.oracle.trials.values())
+    assert {frozenset(t.hyperparameters.values) for t in trials} == {frozenset(search["search"])}
+    assert trials[0].hyperparameters.values != trials[1].hyperparameters.values
+    best = result.tuner.get_best_hyperparameters()[0]
+
+    args = fn_args(config, here, tmp_path, train_steps=6, hyperparameters=best.get_config())
+    trainer.run_fn(args)
+    report = json.loads((tmp_path / "run" / "training.json").read_text())
+    assert report["hyperparameters"] == best.values
+    watched = report["evaluations"][report["monitor"]]
+    assert watched[report["best"]] == {"max": max, "min": min}[report["mode"]](watched)
+
+    serve = tf.saved_model.load(args.serving_model_dir).signatures["serving_default"]
+    column = LABELS[task]["column"]
+    requests = [encode(spec, row, without=[column]) for row in rows]
+    together = serve(examples=tf.constant(requests))
+    for name, answers in together.items():
+        alone = [serve(examples=tf.constant([each]))[name].numpy() for each in requests[:20]]
+        if answers.dtype == tf.string:
+            assert (np.concatenate(alone) == answers.numpy()[:20]).all()
+        else:
+            # Sums of a batch and of a row may differ in the last bits.
+            np.testing.assert_allclose(
+                np.concatenate(alone), answers.numpy()[:20], rtol=1e-5, atol=1e-6
+            )
+            assert np.ptp(answers.numpy()) > 1e-3
 
 
 @pytest.fixture

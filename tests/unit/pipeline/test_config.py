@@ -46,8 +46,8 @@ evaluation:
   thresholds: {auc: {at_least: 0.5}}
 """
 TOP = (
-    "name, task, seed, data, schema, gate, drift, features, label, weighting, code, transform, "
-    "tuning, training, evaluation, serving, feedback, push, card, metadata, runners"
+    "name, task, seed, data, schema, gate, drift, features, label, weighting, code, model, "
+    "transform, tuning, training, evaluation, serving, feedback, push, card, metadata, runners"
 )
 TASKS = "expected 'binary', 'multiclass' or 'regression'"
 SECTION = "expected a section with settings of its own"
