@@ -2,7 +2,7 @@
 # ARGS goes to the command: make run ARGS="--set training.steps=50"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ready run test test-replays test-plants test-all test-current test-newcomer test-stores test-image fuzz lint format bench golden requirements clean distclean
+.PHONY: help setup ready run test test-replays test-plants test-orchestrators test-all test-current test-newcomer test-stores test-image fuzz lint format bench golden requirements clean distclean
 
 # With it set, Python compiles TFX anew in every process, which takes twenty seconds each.
 unexport PYTHONDONTWRITEBYTECODE
@@ -37,7 +37,7 @@ run: ready ## Runs the pipeline on this machine
 
 # Two workers, no more than there are cores, a file at a time; ARGS="-n 0" runs all in one process.
 PYTEST = .venv/bin/python -m pytest -n logical --maxprocesses 2 --dist loadfile --no-loadscope-reorder
-CHOSEN = -m "not replay and not plants"
+CHOSEN = -m "not replay and not plants and not orchestrators"
 
 test: lint ## Runs the checks of `lint`, then tests that this machine has the programs for; no replays, few plants
 	$(PYTEST) $(CHOSEN) $(ARGS)
@@ -45,11 +45,14 @@ test: lint ## Runs the checks of `lint`, then tests that this machine has the pr
 test-replays: ready ## Runs whole compiled specs here, as Vertex and Kubeflow would, and compares them
 	$(PYTEST) -m replay tests/e2e $(ARGS)
 
+test-orchestrators: ready ## Runs the pipeline by Luigi, Celery and others, each installed in an environment of its own
+	.venv/bin/python -m pytest -n 0 -m orchestrators tests/orchestrators $(ARGS)
+
 test-plants: ready ## Checks every planted model that must not be published, with its reason
 	$(PYTEST) -m plants tests/component/serving $(ARGS)
 
 test-all: export CI = true
-test-all: CHOSEN =
+test-all: CHOSEN = -m "not orchestrators"
 test-all: test ## Runs `test`, replays and plants, where a program that is missing is a failure
 
 fuzz: export FUZZ_EXAMPLES ?= 10000
