@@ -37,7 +37,7 @@ run: ready ## Runs the pipeline on this machine
 
 # Two workers, no more than there are cores, a file at a time; ARGS="-n 0" runs all in one process.
 PYTEST = .venv/bin/python -m pytest -n logical --maxprocesses 2 --dist loadfile --no-loadscope-reorder
-CHOSEN = -m "not replay and not plants and not orchestrators"
+CHOSEN = -m "not replay and not plants"
 
 test: lint ## Runs the checks of `lint`, then tests that this machine has the programs for; no replays, few plants
 	$(PYTEST) $(CHOSEN) $(ARGS)
@@ -46,13 +46,13 @@ test-replays: ready ## Runs whole compiled specs here, as Vertex and Kubeflow wo
 	$(PYTEST) -m replay tests/e2e $(ARGS)
 
 test-orchestrators: ready ## Runs the pipeline by Luigi, Celery and others, each installed in an environment of its own
-	.venv/bin/python -m pytest -n 0 -m orchestrators tests/orchestrators $(ARGS)
+	.venv/bin/python -m pytest -n 0 tests/orchestrators $(ARGS)
 
 test-plants: ready ## Checks every planted model that must not be published, with its reason
 	$(PYTEST) -m plants tests/component/serving $(ARGS)
 
 test-all: export CI = true
-test-all: CHOSEN = -m "not orchestrators"
+test-all: CHOSEN =
 test-all: test ## Runs `test`, replays and plants, where a program that is missing is a failure
 
 fuzz: export FUZZ_EXAMPLES ?= 10000

@@ -17,6 +17,11 @@ OTHERS = {
     "cli.app",  # --debug itself
     "fareline.start",
     "pipeline.nodes.bigquery",
+    # Files that are written, with options of their own and of `step`.
+    "runners.orchestrators.airflow",
+    "runners.orchestrators.argo",
+    "runners.orchestrators.celery",
+    "runners.orchestrators.luigi",
     "runners.platforms.vertex.adapter",
     "runners.provenance",
     "runners.replay.reading.refusals",

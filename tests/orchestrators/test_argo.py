@@ -7,7 +7,7 @@ import pytest
 from tests.orchestrators.argo_interpreter import run_workflow
 from tests.orchestrators.conftest import FARELINE
 
-pytestmark = [pytest.mark.orchestrators, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 
 
 def test_the_workflow_runs_what_a_local_run_does(export, workspace, tmp_path, require_as_local):

@@ -11,7 +11,6 @@ import time
 import pytest
 
 pytestmark = [
-    pytest.mark.orchestrators,
     pytest.mark.timeout(900),
     pytest.mark.needs("redis-server"),
 ]
