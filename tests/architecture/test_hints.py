@@ -56,6 +56,8 @@ WHERE_GIVEN = {
     ("runners.publishing.live_model", "--model-dir"): "predict and serve",
     ("runners.publishing.reproduction", "--config"): "of the run that it starts",
     ("runners.publishing.reproduction", "--set"): "of the run that it starts",
+    ("runners.steps.begin", "--run"): "step begin",
+    ("runners.steps.frozen", "--run"): "step begin, end, graph, run",
     ("runners.stores", "--store"): "after --store was given",
     ("runners.submit.submission", "--job-id"): "after submit --job-id was given",
     ("runners.submit.submission", "--schedule"): "after submit --schedule was given",
