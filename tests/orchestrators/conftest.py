@@ -1,4 +1,4 @@
-"""An environment for each orchestrator, a workspace for all, and what each run is held to.
+"""An environment for each orchestrator, one workspace, and what each run is held to.
 
 `make test-orchestrators` alone runs these tests: they install what they need from pinned
 requirements, beside Fareline and never with it.

@@ -77,6 +77,57 @@ def test_a_killed_worker_is_resumed(export, celery, workspace, require_as_local)
     require_as_local("by-celery", "celery")
 
 
+# Writes down what it is called with; a node fails, another takes a minute the first time.
+STAND_IN = """#!/bin/sh
+echo "$2 $3" >> {folder}/calls
+[ "$3" = Transform ] && [ -f {folder}/fails ] && exit 1
+[ "$3" = Trainer ] && mkdir {folder}/once 2>/dev/null && sleep 60
+exit 0
+"""
+
+
+@pytest.fixture
+def stand_in(export, tmp_path):
+    """The exported file, where each step is a script that does nothing; returns its calls."""
+    file = export("celery", "taxi.py")
+    script = tmp_path / "fareline"
+    script.write_text(STAND_IN.format(folder=tmp_path))
+    script.chmod(0o755)
+    places = {"FARELINE": script, "WORKSPACE": tmp_path / "ws"}
+    lines = [line.partition(" = ") for line in file.read_text().splitlines(keepends=True)]
+    file.write_text(
+        "".join(
+            f"{name}{equals}{str(places[name])!r}\n" if name in places else name + equals + rest
+            for name, equals, rest in lines
+        )
+    )
+    return lambda: (tmp_path / "calls").read_text().splitlines()
+
+
+def test_only_what_was_lost_is_sent_again(stand_in, celery, tmp_path):
+    worker, ask = celery
+    first = worker("first")
+    assert ask("start", "--run", "r").returncode == 0
+    wait_for((tmp_path / "once").is_dir, 60)
+    os.killpg(first.pid, signal.SIGKILL)
+    worker("second"), worker("third")
+    assert ask("resume", "--run", "r").returncode == 0
+    assert ask("wait", "--run", "r").returncode == 0
+    calls = stand_in()
+    assert calls[-1] == "end --run"
+    assert sorted(c for c in set(calls) if calls.count(c) > 1) == ["run Trainer"]
+    assert len(set(calls)) == 17
+
+
+def test_after_a_failure_nothing_follows_but_the_end(stand_in, celery, tmp_path):
+    (tmp_path / "fails").touch()
+    worker, ask = celery
+    worker("first")
+    assert ask("start", "--run", "r").returncode == 0
+    assert ask("wait", "--run", "r").returncode == 0  # of the stand-in's end
+    assert stand_in()[-2:] == ["run Transform", "end --run"]
+
+
 def test_a_broker_that_is_gone_is_one_line(export, celery):
     export("celery", "taxi.py")
     _, ask = celery
