@@ -2,7 +2,7 @@
 # ARGS goes to the command: make run ARGS="--set training.steps=50"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ready run test test-replays test-plants test-all test-current test-newcomer test-stores test-image fuzz lint format bench golden requirements clean distclean
+.PHONY: help setup ready run test test-replays test-plants test-orchestrators test-all test-current test-newcomer test-stores test-image fuzz lint format bench golden requirements clean distclean
 
 # With it set, Python compiles TFX anew in every process, which takes twenty seconds each.
 unexport PYTHONDONTWRITEBYTECODE
@@ -44,6 +44,9 @@ test: lint ## Runs the checks of `lint`, then tests that this machine has the pr
 
 test-replays: ready ## Runs whole compiled specs here, as Vertex and Kubeflow would, and compares them
 	$(PYTEST) -m replay tests/e2e $(ARGS)
+
+test-orchestrators: ready ## Runs exported files by Luigi and Celery, each installed in an environment of its own
+	.venv/bin/python -m pytest -n 0 tests/orchestrators $(ARGS)
 
 test-plants: ready ## Checks every planted model that must not be published, with its reason
 	$(PYTEST) -m plants tests/component/serving $(ARGS)

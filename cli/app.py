@@ -16,6 +16,7 @@ from cli import (
     compile,
     data,
     doctor,
+    export,
     feedback,
     help,
     init,
@@ -97,6 +98,7 @@ app.add_typer(lineage.app, name="lineage", rich_help_panel=LINEAGE)
 app.command(rich_help_panel=LINEAGE)(runs.runs)
 app.command(rich_help_panel=LINEAGE)(why.why)
 app.command("compile", rich_help_panel=DEPLOY)(compile.compile_)
+app.command(rich_help_panel=DEPLOY)(export.export)
 app.command(rich_help_panel=DEPLOY)(submit.submit)
 app.command(rich_help_panel=INSPECT)(doctor.doctor)
 app.command("help", rich_help_panel=INSPECT)(help.help_)

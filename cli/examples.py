@@ -18,6 +18,7 @@ EXAMPLES = {
     "why": "fareline why latest",
     "status": "fareline status --workspace workspace",
     "compile": "fareline compile vertex --output pipeline.json",
+    "export": "fareline export airflow --config churn.yaml --output churn_dag.py",
     "submit": "fareline submit vertex --config prod.yaml --wait",
     "doctor": "fareline doctor",
     "help": "fareline help lineage show",

@@ -17,6 +17,11 @@ OTHERS = {
     "cli.app",  # --debug itself
     "fareline.start",
     "pipeline.nodes.bigquery",
+    # Files that are written, with options of their own and of `step`.
+    "runners.orchestrators.airflow",
+    "runners.orchestrators.argo",
+    "runners.orchestrators.celery",
+    "runners.orchestrators.luigi",
     "runners.platforms.vertex.adapter",
     "runners.provenance",
     "runners.replay.reading.refusals",
@@ -53,6 +58,8 @@ WHERE_GIVEN = {
     ("runners.publishing.live_model", "--model-dir"): "predict and serve",
     ("runners.publishing.reproduction", "--config"): "of the run that it starts",
     ("runners.publishing.reproduction", "--set"): "of the run that it starts",
+    ("runners.steps.begin", "--run"): "step begin",
+    ("runners.steps.frozen", "--run"): "step begin, end, graph, run",
     ("runners.stores", "--store"): "after --store was given",
     ("runners.submit.submission", "--job-id"): "after submit --job-id was given",
     ("runners.submit.submission", "--schedule"): "after submit --schedule was given",
