@@ -20,6 +20,7 @@ from fareline import collector
 from fareline.errors import Interrupted
 from pipeline.settings.settings import Settings
 from runners.local.reading_progress import describe_reading
+from runners.local.training_progress import describe_search, describe_training
 from runners.local.warming import warm_servers
 from runners.passwords import store_passwords
 from runners.pii_key import read_pii_key
@@ -78,7 +79,12 @@ def run_locally(request: RunRequest, source: CsvSource) -> tuple["Outcome", Cons
         connection = _connect(request)
         log_path = workspace.logs_dir / f"{run_id}.log"
         with output_to(log_path) as console:
-            details = {"ExampleGen": functools.partial(describe_reading, workspace.artifacts_dir)}
+            trials = request.settings.tuning.trials
+            details = {
+                "ExampleGen": functools.partial(describe_reading, workspace.artifacts_dir),
+                "Tuner": functools.partial(describe_search, log_path, trials),
+                "Trainer": functools.partial(describe_training, log_path),
+            }
             table = ProgressTable(console, f"{request.settings.name} · {run_id}", details)
             for line in settle(workspace, _push_folders(request)):
                 console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -121,9 +127,11 @@ def _build_runner(
     with collector.paused():
         from absl import logging
 
+        from lineage.graph.graph import Graph
         from lineage.store.open import open_store_in_place
         from pipeline.dag import Placement, create_pipeline
         from runners.beam.engine import run_beam_in_process
+        from runners.local.estimate import usual_seconds
         from runners.local.node_logs import NodeLogs
         from runners.local.publication import needs_new_verdict, needs_push
         from runners.local.runner import LocalRunner
@@ -157,6 +165,8 @@ def _build_runner(
             return "://" in (settings.drift.serving_sample or "")
         return node == "Pusher" and needs_push(open_now(), run_id, push_dir)
 
+    if workspace.metadata_path.is_file():  # a server's store is not asked for an estimate
+        table.usual = usual_seconds(Graph(open_now()), settings.name)
     unfinished = workspace.note_run(run_id)
     if settings.metadata.store is None:
         unfinished = None  # the store is this workspace's alone, and older than the notes maybe
