@@ -151,8 +151,8 @@ def _draw(console, content: Mapping[str, Any]) -> None:
             shown = split["examples"]
             if not shown:
                 continue
-            columns = [Column("feature"), *(Column(f"#{i + 1}", i) for i in range(len(shown)))]
-            rows = [[text(name), *(_cell(row[name]) for row in shown)] for name in shown[0]]
+            columns = [Column("  feature"), *(Column(f"#{i + 1}", i) for i in range(len(shown)))]
+            rows = [[text(f"  {name}"), *(_cell(row[name]) for row in shown)] for name in shown[0]]
             console.print(fitted(columns, rows, console.width))
 
 
