@@ -1,7 +1,8 @@
 """Measures `fareline ui` on a large store: from asking for the home until its table is painted.
 
-`open` is the first time, while the server reads all runs ahead; `again` a reload; `all` is when
-every row is in the table. The bar is 1.5 s for 1,000 runs.
+`open` is the first time, when the server reads the newest runs and then, asked by the page, all
+others; `again` is a reload; `all` is when every row is in the table. The bar is 1.5 s for 1,000
+runs.
 
     .venv/bin/python -m benchmarks ui --runs 1000
 """

@@ -88,6 +88,7 @@ class Node(Protocol):
     seconds: float
 
 
+_NOT_ENDED = (NodeState.WAITING, NodeState.RUNNING)
 DETAIL_SECONDS = 30.0  # between the lines about a node that is at work, where there is no table
 
 
@@ -107,6 +108,8 @@ class ProgressTable:
         details: Mapping[str, Callable[[float], str]] | None = None,
     ):
         self._details = details or {}
+        # By node, the seconds by which it brings a run nearer to its end, as an earlier one went.
+        self.usual: Mapping[str, float] = {}
         self._console = console
         self._title = title
         self._nodes: dict[str, Node] = {}
@@ -170,6 +173,8 @@ class ProgressTable:
             yield self
 
     def __rich__(self) -> Group:
+        if not self._nodes:
+            return Group(Text(self._title), Text("loading TFX, which takes some seconds", "dim"))
         table = Table(box=None, pad_edge=False)
         table.add_column("")
         table.add_column("node")
@@ -185,7 +190,20 @@ class ProgressTable:
             if node.state is NodeState.RUNNING and node.name in self._details:
                 state.append(f"  {self._details[node.name](seconds)}".rstrip(), "dim")
             table.add_row(Text(sign, style), node.name, state, shown)
-        return Group(Text(self._title), table)
+        return Group(Text(f"{self._title} · {self._how_far()}"), table)
+
+    def _how_far(self) -> str:
+        """How many nodes have ended; how long the others may take, if none is cached."""
+        ended = [n for n in self._nodes.values() if n.state not in _NOT_ENDED]
+        said = f"{len(ended)} of {len(self._nodes)} nodes"
+        left = 0.0
+        for node in self._nodes.values():
+            usual = self.usual.get(node.name, 0.0)
+            if node.state is NodeState.RUNNING and node.name in self._started:
+                left += max(0.0, usual - (time.monotonic() - self._started[node.name]))
+            elif node.state in _NOT_ENDED:
+                left += usual
+        return f"{said}, up to {left:.0f} s more" if left >= 1 else said
 
 
 @contextlib.contextmanager

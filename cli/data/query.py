@@ -140,7 +140,8 @@ def _plain(value: Any) -> Any:
 
 
 def _draw(console, content: Mapping[str, Any]) -> None:
-    from rich.table import Table
+    from lineage.text.harmless import text
+    from lineage.text.tables import Column, fitted
 
     for asked in content["artifacts"]:
         spans = f", span {asked['spans']}" if asked["spans"] else ""
@@ -155,15 +156,12 @@ def _draw(console, content: Mapping[str, Any]) -> None:
             shown = split["examples"]
             if not shown:
                 continue
-            table = Table(show_header=False, box=None, pad_edge=False)
-            for feature in shown[0]:
-                table.add_row(f"  {feature}", *(_cell(row[feature]) for row in shown))
-            console.print(table)
+            columns = [Column("  feature"), *(Column(f"#{i + 1}", i) for i in range(len(shown)))]
+            rows = [[text(f"  {name}"), *(_cell(row[name]) for row in shown)] for name in shown[0]]
+            console.print(fitted(columns, rows, console.width))
 
 
 def _cell(value: Any):
-    from rich.text import Text
+    from lineage.text.harmless import text
 
-    from lineage.text.harmless import plain
-
-    return Text("·" if value is None else plain(str(value)), style="dim" if value is None else "")
+    return text("·" if value is None else str(value), "dim" if value is None else "")

@@ -22,5 +22,6 @@ def inputs(
 
     graph = open_graph(workspace, store)
     found = read_inputs(graph, find_execution(graph, execution))
-    answer(as_json, inputs_as_json(found), lambda console: draw_inputs(console, found))
+    root = workspace.resolve() if store is None else None
+    answer(as_json, inputs_as_json(found), lambda console: draw_inputs(console, found, root))
     raise typer.Exit(EXIT_FOUND if found.changed else 0)

@@ -44,5 +44,5 @@ def models(
     answer(
         as_json,
         models_as_json(rows, by) if as_json else None,
-        lambda console: console.print(models_as_table(rows, by)),
+        lambda console: console.print(models_as_table(rows, console.width, by)),
     )

@@ -27,4 +27,8 @@ def runs(
     graph = open_graph(workspace, store)
     name = find_pipeline(graph, pipeline) if pipeline is not None else None
     found = list_runs(graph, limit, name)
-    answer(as_json, runs_as_json(found), lambda console: console.print(runs_as_table(found)))
+    answer(
+        as_json,
+        runs_as_json(found),
+        lambda console: console.print(runs_as_table(found, console.width)),
+    )

@@ -9,12 +9,13 @@ from fareline.recorded import REASON, USER
 from lineage.facts.models import all_blessed
 from lineage.text.flat import number
 from lineage.text.harmless import text
+from lineage.text.tables import Column, fitted
 from lineage.text.times import clock, iso
 from runners.publishing.published import Destination, Published
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
+    from rich.text import Text
 
 _SHOWN_METRICS = 3
 _BLESSED = {True: "yes", False: "no", None: "-"}
@@ -48,23 +49,22 @@ def draw_models(console: "Console", places: list[Destination]) -> None:
         console.print("Nothing was ever pushed.")
     for place in places:
         console.print(text(place.base), soft_wrap=True)
-        console.print(_table(place))
+        console.print(_table(place, console.width))
         for version in place.versions:
             for line in _notes(version):
                 console.print(text(f"  {version.number}: {line}"), soft_wrap=True)
 
 
-def _table(place: Destination) -> "Table":
-    from rich.table import Table
-
+def _table(place: Destination, width: int) -> "Text":
     rows = [_version_as_json(version) for version in place.versions]
     names = sorted({name for row in rows for name in row["metrics"] or ()})[:_SHOWN_METRICS]
-    table = Table(box=None, pad_edge=False)
-    for name in ("version", "", "model", "run", "pushed (UTC)", "span"):
-        table.add_column(name, overflow="fold")
-    for name in names:
-        table.add_column(text(name), justify="right")
-    table.add_column("blessed")
+    columns = [
+        *(Column("version"), Column(""), Column("model", 1), Column("run", 3)),
+        *(Column("pushed (UTC)", 4), Column("span", 5)),
+        *(Column(text(name).plain, 6 + i, right=True) for i, name in enumerate(names)),
+        Column("blessed", 2),
+    ]
+    lines = []
     for version, row in zip(place.versions, rows, strict=True):
         created = version.recorded.artifact.created if version.recorded else None
         values = [(row["metrics"] or {}).get(name) for name in names]
@@ -79,8 +79,8 @@ def _table(place: Destination) -> "Table":
             *("-" if value is None else f"{value:.4f}" for value in values),
             _BLESSED[row["blessed"]],
         ]
-        table.add_row(*map(text, cells))
-    return table
+        lines.append([*map(text, cells)])
+    return fitted(columns, lines, width)
 
 
 def _notes(version: Published) -> list[str]:

@@ -1,7 +1,6 @@
 """Serving pages until Ctrl-C: what `fareline ui` and `fareline lineage ui` do."""
 
 import dataclasses
-import threading
 import webbrowser
 from pathlib import Path
 
@@ -58,7 +57,6 @@ def serve(wish: Wish, focus: str | None = None, opens_on_explorer: bool = False)
     name = str(wish.workspace) if wish.store is None else location
     site = Site(name, current, logs, focus, opens_on_explorer)
     server = PageServer(wish.host, wish.port, site.find_page)
-    threading.Thread(target=site.read_ahead, daemon=True).start()
     answer(wish.as_json, {"url": server.url}, server.url, indent=None)
     typer.echo("Ctrl-C ends it.", err=True)
     if wish.open_browser:

@@ -20,6 +20,7 @@ from fareline.errors import Interrupted
 from pipeline.settings.settings import Settings
 from runners.local.part import Part
 from runners.local.reading_progress import describe_reading
+from runners.local.training_progress import describe_search, describe_training
 from runners.local.warming import warm_servers
 from runners.own_code import choose_keras_3, offer_own_code, require_own_code
 from runners.passwords import store_passwords
@@ -103,7 +104,12 @@ def run_locally(request: RunRequest, source: CsvSource) -> tuple["Outcome", Cons
         connection = connect_workspace(request)
         log_path = workspace.logs_dir / f"{run_id}.log"
         with output_to(log_path) as console:
-            details = {"ExampleGen": functools.partial(describe_reading, workspace.artifacts_dir)}
+            trials = request.settings.tuning.trials
+            details = {
+                "ExampleGen": functools.partial(describe_reading, workspace.artifacts_dir),
+                "Tuner": functools.partial(describe_search, log_path, trials),
+                "Trainer": functools.partial(describe_training, log_path),
+            }
             table = ProgressTable(console, f"{request.settings.name} · {run_id}", details)
             for line in settle(workspace, request.push_folders):
                 console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -136,8 +142,10 @@ def _build_runner(
     with collector.paused():
         from absl import logging
 
+        from lineage.graph.graph import Graph
         from lineage.store.open import open_store_in_place
         from runners.beam.engine import run_beam_in_process
+        from runners.local.estimate import usual_seconds
         from runners.local.node_logs import NodeLogs
         from runners.local.publication import must_execute
         from runners.local.runner import LocalRunner
@@ -156,6 +164,8 @@ def _build_runner(
             node, open_now, run_id, request.push_destination, settings.drift.serving_sample
         )
 
+    if workspace.metadata_path.is_file():  # a server's store is not asked for an estimate
+        table.usual = usual_seconds(Graph(open_now()), settings.name)
     unfinished = workspace.note_run(run_id)
     if settings.metadata.store is None:
         unfinished = None  # the store is this workspace's alone, and older than the notes maybe

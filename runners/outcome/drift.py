@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from fareline.recorded import DRIFTED, REFERENCE, REFERENCE_SPAN
 from fareline.recorded.drift import drifted_of
 from lineage.graph.elements import Artifact
-from lineage.text.harmless import plain
+from lineage.text.harmless import plain, text
+from lineage.text.tables import Column, fitted
 
 _STYLES = {"stop": "bold red", "retune": "yellow", "warn": "yellow", "record": "dim"}
 _WORDS = {"previous": "the data before", "serving": "training, of requests"}
@@ -31,8 +31,13 @@ def drift_of(drift: Artifact | None) -> dict[str, Any] | None:
     }
 
 
-def show_drift(drift: Mapping[str, Any]) -> Iterator[RenderableType]:
-    """One line, and a row of a table for each measure that has drifted, but those only recorded."""
+def show_drift(drift: Mapping[str, Any], width: int) -> Iterator[RenderableType]:
+    """One line, and a row of a table for each measure that has drifted, but those only recorded.
+
+    Args:
+        drift: From `drift_of`.
+        width: Of the terminal.
+    """
     shown = [each for each in drift[DRIFTED] if each["policy"] != "record"]
     recorded = len(drift[DRIFTED]) - len(shown)
     if drift[REFERENCE] is None:
@@ -48,11 +53,9 @@ def show_drift(drift: Mapping[str, Any]) -> Iterator[RenderableType]:
     yield Text(f"Drift: {said}")
     if not shown:
         return
-    table = Table(box=None)
-    for name in ("column", "against", "what has changed", "policy"):
-        table.add_column(name)
+    columns = (Column("column"), Column("against", 1), Column("what has changed"), Column("policy"))
+    lines = []
     for each in sorted(shown, key=lambda each: list(_STYLES).index(each["policy"])):
         cells = (each["column"], _WORDS[each["against"]], each["said"])
-        policy = Text(each["policy"], _STYLES[each["policy"]])
-        table.add_row(*(Text(plain(cell)) for cell in cells), policy)
-    yield table
+        lines.append([*map(text, cells), text(each["policy"], _STYLES[each["policy"]])])
+    yield fitted(columns, lines, width)

@@ -34,7 +34,7 @@ from runners.outcome.anomalies import anomalies_table, decisions_of
 from runners.outcome.drift import drift_of, show_drift
 from runners.outcome.page import Page
 from runners.outcome.tuning import tuning_line
-from runners.progress import NodeResult
+from runners.progress import NodeResult, NodeState
 from runners.workspace import Workspace
 
 PUSHED, REFUSED, FAILED = "pushed", "refused", "failed"
@@ -43,6 +43,7 @@ INTERRUPTED = "interrupted"  # recorded only: after an interrupt there is no sum
 EXIT_CODES = {PUSHED: 0, COMPLETED: 0, REFUSED: 3, FAILED: 1}
 _GRAPH_ERROR = "Graph execution error:"  # TensorFlow begins with it, whatever the error
 _BEAM_STEP = re.compile(r" \[while running '[^']*'\]$")  # Beam adds it to what a worker raised
+_RESOLVER = "Resolver"
 TRACEBACK = "Traceback (most recent call last):"
 
 
@@ -80,6 +81,12 @@ class Outcome:
         # A condition on a blessing keeps the Pusher from running at all.
         held_back = any(node.held_back for node in self.nodes) and _is_refused(self.why)
         return REFUSED if held_back else COMPLETED
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether every node was taken from the cache, but for those that only look."""
+        executed = [node for node in self.nodes if not node.name.endswith(_RESOLVER)]
+        return bool(executed) and all(node.state is NodeState.CACHED for node in executed)
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -192,12 +199,15 @@ def print_summary(console: Console, outcome: Outcome, settings: Settings | None)
         outcome: Of the run.
         settings: For the thresholds; None where a specification was run.
     """
+    if outcome.is_unchanged:
+        _print_unchanged(console, outcome)
+        return
     if outcome.data:
         console.print(data_line(outcome.data), markup=False, highlight=False, soft_wrap=True)
     if outcome.anomalies:
-        console.print(anomalies_table(outcome.anomalies))
+        console.print(anomalies_table(outcome.anomalies, console.width), soft_wrap=True)
     if outcome.drift:
-        for part in show_drift(outcome.drift):
+        for part in show_drift(outcome.drift, console.width):
             console.print(part, soft_wrap=True, highlight=False)
     if tuned := tuning_line(outcome.tuning, outcome.nodes):
         console.print(tuned, markup=False, highlight=False, soft_wrap=True)
@@ -220,6 +230,21 @@ def print_failures(console: Console, outcome: Outcome) -> None:
             console.print(describe_error(node.error), markup=False, highlight=False, soft_wrap=True)
             if place := place_of(node.error):
                 console.print(f"  at {place}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _print_unchanged(console: Console, outcome: Outcome) -> None:
+    """Two lines: that nothing has changed and what holds still, and where to read on."""
+    said = judgement_lines(outcome.why) if outcome.why else []
+    holds = next((line for line in said if line.startswith(("Pushed", "Refused"))), "")
+    console.print(
+        Text(f"Nothing has changed: all nodes are as an earlier run left them. {holds}".rstrip()),
+        soft_wrap=True, highlight=False,
+    )  # fmt: skip
+    page = f" Report: {outcome.page}" if outcome.page else ""
+    console.print(
+        Text(f"{outcome.run_id} took {outcome.wall_seconds:.0f} s.{page}"),
+        soft_wrap=True, highlight=False,
+    )  # fmt: skip
 
 
 def describe_error(error: BaseException) -> str:

@@ -8,11 +8,12 @@ from lineage.answers.impact.impact import AffectedModel, Impact
 from lineage.facts.models import ModelFacts
 from lineage.facts.relations import BASELINE, EVALUATED, ITSELF
 from lineage.text.harmless import plain, text
+from lineage.text.tables import Column, fitted
 from lineage.text.times import clock, iso
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
+    from rich.text import Text
 
 _SHOWN_STARTS = 5
 
@@ -89,7 +90,7 @@ def draw_impact(console: "Console", impact: Impact, facts: Mapping[int, ModelFac
     shown = shown_models(impact)
     listed = [model for model in shown if model.model.id in facts]
     if listed:
-        console.print(_table(listed, facts))
+        console.print(_table(listed, facts, console.width))
     if len(shown) > len(listed):
         rest = _counted(len(shown) - len(listed), "model")
         console.print(text(f"and {rest} more: --all shows them"))
@@ -144,26 +145,29 @@ def _model_as_json(model: AffectedModel, facts: ModelFacts) -> dict[str, Any]:
     }
 
 
-def _table(models: Sequence[AffectedModel], all_facts: Mapping[int, ModelFacts]) -> "Table":
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for name in ("model", "relation", "run", "created (UTC)", "blessed", "pushed", "live"):
-        table.add_column(name, overflow="fold")
+def _table(
+    models: Sequence[AffectedModel], all_facts: Mapping[int, ModelFacts], width: int
+) -> "Text":
+    columns = (
+        *(Column("model"), Column("relation"), Column("run", 3), Column("created (UTC)", 5)),
+        *(Column("blessed", 2), Column("pushed", 4, is_path=True), Column("live", 1)),
+    )
+    rows = []
     for model in models:
         facts = all_facts[model.model.id]
         more = f" and {len(facts.runs) - 1} more" if len(facts.runs) > 1 else ""
         latest = facts.pushes[-1] if facts.pushes else None
-        table.add_row(
-            text(facts.model.key),
-            text(model.relation),
-            text(f"{plain(facts.run_id) or 'not recorded'}{more}"),
-            text(clock(facts.model.created)),
-            text(facts.blessed_words),
-            text(f"{plain(latest.destination)}/{plain(latest.version)}" if latest else "no"),
-            text("LIVE" if model.live_at else "no"),
+        cells = (
+            facts.model.key,
+            model.relation,
+            f"{plain(facts.run_id) or 'not recorded'}{more}",
+            clock(facts.model.created),
+            facts.blessed_words,
+            f"{plain(latest.destination)}/{plain(latest.version)}" if latest else "no",
+            "LIVE" if model.live_at else "no",
         )
-    return table
+        rows.append([*map(text, cells)])
+    return fitted(columns, rows, width)
 
 
 def _counted(count: int, noun: str) -> str:

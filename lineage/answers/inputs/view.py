@@ -1,12 +1,15 @@
 """The answer of `inputs`, drawn for a reader."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lineage.answers.inputs.inputs import Inputs, parameter_text
-from lineage.text.harmless import never_cut, text
+from lineage.text.harmless import text
+from lineage.text.tables import Column, fitted
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 
 _WORDS = {
@@ -20,30 +23,21 @@ _WORDS = {
 }
 
 
-def draw_inputs(console: "Console", found: Inputs) -> None:
-    """Prints what an execution read, and whether it is still so."""
-    from rich.table import Table
+def draw_inputs(console: "Console", found: Inputs, root: Path | None = None) -> None:
+    """Prints what an execution read, and whether it is still so.
 
+    Args:
+        console: To print on.
+        found: What it read.
+        root: Folder of the workspace, which paths in it are shown without; None: whole paths.
+    """
     console.print(text(f"{found.execution.key}  {found.execution.state}", style="bold"))
     if found.reader != found.execution:
         console.print(text(f"  took over what {found.reader.key} made; that one read:"))
     if found.inputs:
-        table = Table("input", "id", "payload", "bytes", "SHA-256", "URI", box=None)
-        never_cut(table)
-        for entry in found.inputs:
-            words = _WORDS[entry.payload.status], _WORDS[entry.checksum]
-            size = f"{entry.payload.bytes:,}" if entry.payload.bytes else ""
-            cells = (entry.key, entry.artifact.key, words[0], size, words[1], entry.artifact.uri)
-            table.add_row(*(text(cell) for cell in cells), style="red" if entry.changed else "")
-        console.print(table)
+        console.print(_artifacts(found, console.width, root))
     if found.files:
-        table = Table("file", "bytes", "SHA-256", "now", box=None)
-        never_cut(table)
-        for file in found.files:
-            cells = (file.path, f"{file.bytes:,}", file.sha256[:12], _WORDS[file.status])
-            changed = file.status in ("differs", "missing")
-            table.add_row(*(text(cell) for cell in cells), style="red" if changed else "")
-        console.print(table)
+        console.print(_files(found, console.width))
     if found.fingerprint:
         status = _WORDS[found.fingerprint.status]
         console.print(text(f"  files: {status}; no SHA-256 of them was recorded"))
@@ -58,3 +52,32 @@ def draw_inputs(console: "Console", found: Inputs) -> None:
         console.print(text(f"  {name} = {parameter_text(value)}"))
     verdict = "something differs or is gone" if found.changed else "all is as it was"
     console.print(text(verdict, style="red" if found.changed else "green"))
+
+
+def _artifacts(found: Inputs, width: int, root: Path | None) -> "Text":
+    columns = (
+        *(Column("input"), Column("id"), Column("payload", 1), Column("bytes", 3, True)),
+        *(Column("SHA-256", 1), Column("place", 2, is_path=True)),
+    )
+    rows = []
+    for entry in found.inputs:
+        words = _WORDS[entry.payload.status], _WORDS[entry.checksum]
+        size = f"{entry.payload.bytes:,}" if entry.payload.bytes else ""
+        place = entry.artifact.uri.removeprefix(f"{root}/") if root else entry.artifact.uri
+        cells = (entry.key, entry.artifact.key, words[0], size, words[1], place)
+        style = "red" if entry.changed else ""
+        rows.append([text(cell, style) for cell in cells])
+    return fitted(columns, rows, width)
+
+
+def _files(found: Inputs, width: int) -> "Text":
+    columns = (
+        *(Column("file", is_path=True), Column("bytes", 2, True), Column("SHA-256", 1)),
+        Column("now"),
+    )
+    rows = []
+    for file in found.files:
+        style = "red" if file.status in ("differs", "missing") else ""
+        cells = (file.path, f"{file.bytes:,}", file.sha256[:12], _WORDS[file.status])
+        rows.append([text(cell, style) for cell in cells])
+    return fitted(columns, rows, width)

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 from lineage.answers.models.models import ModelRow, metric_names
 from lineage.text.flat import number
 from lineage.text.harmless import plain, text
+from lineage.text.tables import Column, fitted
 from lineage.text.times import clock, iso
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.text import Text
 
 NOT_RECORDED = "not recorded"
 _SHOWN_METRICS = 6
@@ -31,40 +32,45 @@ def models_as_json(rows: Sequence[ModelRow], sorted_by: str) -> dict[str, Any]:
     }
 
 
-def models_as_table(rows: Sequence[ModelRow], first_metric: str | None = None) -> "Table":
-    """A table, one line per model; of many metrics, the first few.
+def models_as_table(
+    rows: Sequence[ModelRow], width: int, first_metric: str | None = None
+) -> "Text":
+    """A table, a row for each model; of many metrics, the first few.
 
     Args:
         rows: In order.
-        first_metric: That stands first.
+        width: Of the terminal.
+        first_metric: That stands first, and has room in any case.
     """
-    from rich.table import Table
-
     names = metric_names(rows)
     names.sort(key=lambda name: name != first_metric)
     names = names[:_SHOWN_METRICS]
-    table = Table(box=None, pad_edge=False)
-    for name in ("model", "run", "created (UTC)", "span"):
-        table.add_column(name, no_wrap=name != "span", overflow="fold")
-    for name in names or ["metrics"]:
-        table.add_column(text(name), justify="right" if names else "left")
-    for name in ("blessed", "pushed", "live", "hyperparameters"):
-        table.add_column(name, overflow="fold")
+    first = names[:1]
+    columns = [
+        *(Column("model"), Column("run", 3), Column("created (UTC)", 6), Column("span", 5)),
+        *(Column(text(name).plain, 0 if name in first else 7 + i, True)
+          for i, name in enumerate(names)),
+        *([] if names else [Column("metrics", 7)]),
+        *(Column("blessed", 2), Column("pushed", 4), Column("live", 1)),
+        Column("hyperparameters", 1),
+    ]  # fmt: skip
+    cells = []
     for row in rows:
         pushes = row.facts.pushes
-        cells = [
-            row.model.key,
-            row.facts.run_id or NOT_RECORDED,
-            clock(row.model.created),
-            ", ".join(map(str, row.spans)) or "-",
-            *([_rounded(row.metrics.get(name)) for name in names] or [NOT_RECORDED]),
-            row.facts.blessed_words,
-            pushes[-1].version or "yes" if pushes else "no",
-            "LIVE" if row.facts.live else "no",
-            _compact(row.hyperparameters),
-        ]
-        table.add_row(*map(text, cells))
-    return table
+        cells.append(
+            [
+                row.model.key,
+                row.facts.run_id or NOT_RECORDED,
+                clock(row.model.created),
+                ", ".join(map(str, row.spans)) or "-",
+                *([_rounded(row.metrics.get(name)) for name in names] or [NOT_RECORDED]),
+                row.facts.blessed_words,
+                pushes[-1].version or "yes" if pushes else "no",
+                "LIVE" if row.facts.live else "no",
+                _compact(row.hyperparameters),
+            ]
+        )
+    return fitted(columns, [[*map(text, row)] for row in cells], width)
 
 
 def _row_as_json(row: ModelRow) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from fareline.recorded.data import spans_in_words, spans_of
 from lineage.facts.runs import Run, run_as_json
 from lineage.graph.elements import Artifact
 from lineage.text.harmless import text
+from lineage.text.tables import Column, fitted
 from lineage.text.times import clock, duration
 
 if TYPE_CHECKING:
@@ -20,10 +21,11 @@ _STYLES = {"failed": "red", "running": "cyan", "unfinished": "yellow", "complete
 _NONE = "-"
 _NAME_LIMIT = 60
 _COLUMNS = (
-    *("run", "pipeline", "started (UTC)", "took", "status", "executed", "cached", "failed"),
-    *("span", "model", "blessed", "pushed"),
+    *(Column("run"), Column("pipeline", 9), Column("started (UTC)", 6), Column("took", 5, True)),
+    *(Column("status", 1), Column("executed", 7, True), Column("cached", 7, True)),
+    *(Column("failed", 8, True), Column("span", 6), Column("model", 3), Column("blessed", 2)),
+    Column("pushed", 1),
 )
-_FIGURES = frozenset({"took", "executed", "cached", "failed"})
 
 
 def runs_as_json(runs: Sequence[Run]) -> list[dict[str, Any]]:
@@ -31,27 +33,14 @@ def runs_as_json(runs: Sequence[Run]) -> list[dict[str, Any]]:
     return [run_as_json(run) for run in runs]
 
 
-def runs_as_table(runs: Sequence[Run]) -> "Text":
-    """Aligned columns, one line per run.
+def runs_as_table(runs: Sequence[Run], width: int) -> "Text":
+    """Aligned columns, one line per run where there is room.
 
-    Not a rich Table, which takes a second for a thousand lines.
+    Args:
+        runs: In order.
+        width: Of the terminal.
     """
-    from rich.cells import cell_len
-    from rich.text import Text
-
-    rows = [[text(name, limit=None) for name in _COLUMNS], *map(_row, runs)]
-    widths = [max(cell_len(row[i].plain) for row in rows) for i in range(len(_COLUMNS))]
-    lines = []
-    for row in rows:
-        line = Text(overflow="fold")
-        for cell, width, name in zip(row, widths, _COLUMNS, strict=True):
-            gap = " " * (width - cell_len(cell.plain))
-            line.append_text(Text(gap) + cell if name in _FIGURES else cell + gap)
-            line.append("  ")
-        line.rstrip()
-        lines.append(line)
-    lines[0].stylize("bold")
-    return Text("\n").join(lines)
+    return fitted(_COLUMNS, [*map(_row, runs)], width)
 
 
 def _row(run: Run) -> list["Text"]:

@@ -445,7 +445,7 @@ def test_runs_as_json(three_runs):
 
 def table(runs, width=140):
     console = Console(width=width, record=True, file=io.StringIO())
-    console.print(runs_as_table(runs))
+    console.print(runs_as_table(runs, console.width))
     return [line.rstrip() for line in console.export_text().splitlines()]
 
 

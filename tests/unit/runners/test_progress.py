@@ -14,10 +14,15 @@ import pytest
 from rich.console import Console
 
 from fareline.packages import CHECKOUT
+from lineage.graph.graph import Graph
+from lineage.store.open import open_store
 from runners import progress
+from runners.local.estimate import usual_seconds
 from runners.local.reading_progress import describe_reading
+from runners.local.training_progress import describe_search, describe_training
 from runners.outcome.summary import data_line
 from runners.progress import NodeState, ProgressTable, output_to
+from tests.stores.writer import CACHED, COMPLETE, RUNNING, StoreWriter
 
 
 @dataclasses.dataclass
@@ -76,7 +81,7 @@ def test_the_table_of_a_terminal():
     table = ProgressTable(screen(True), "taxi · run-1")
     table.add_nodes(nodes())
     assert rendered(table) == [
-        ["taxi", "·", "run-1"],
+        ["taxi", "·", "run-1", "·", "4", "of", "5", "nodes"],
         ["node", "state", "seconds"],
         ["=", "ExampleGen", "cached", "0.0"],
         ["✓", "Transform", "executed", "12.3"],
@@ -265,3 +270,74 @@ def test_without_a_terminal_a_long_node_says_now_and_then_how_far_it_is(monkeypa
         "✓ ExampleGen         executed N s",
     ]
     assert "progress" not in [thread.name for thread in threading.enumerate()]
+
+
+# How far a run is, and how far its nodes are.
+
+
+def test_before_the_first_node_there_is_something_to_read():
+    title, waits = rendered(ProgressTable(screen(True), "taxi · run-1"))
+    assert (title, " ".join(waits)) == (
+        ["taxi", "·", "run-1"], "loading TFX, which takes some seconds",
+    )  # fmt: skip
+
+
+def test_the_title_says_how_many_nodes_have_ended_and_what_is_left_at_most():
+    table = ProgressTable(screen(True), "taxi · run-1")
+    table.add_nodes(nodes())
+    assert rendered(table)[0] == ["taxi", "·", "run-1", "·", "4", "of", "5", "nodes"]
+    table.usual = {"Transform": 9.0, "Pusher": 3.4, "Other": 100.0}
+    assert " ".join(rendered(table)[0]) == "taxi · run-1 · 4 of 5 nodes, up to 3 s more"
+
+
+def test_an_estimate_is_of_the_run_that_executed_most(tmp_path):
+    path = tmp_path / "metadata.db"
+    writer = StoreWriter(path)
+    assert usual_seconds(Graph(open_store(path)), "taxi") == {}
+    start = 1_767_268_800_000
+    writer.add_run("taxi", "run-1", start, {"A": (COMPLETE, 4.0), "B": (COMPLETE, 8.0)})
+    writer.add_run("taxi", "run-2", start + 60_000, {"A": (CACHED, 0.1), "B": (COMPLETE, 6.0)})
+    writer.add_run("bikes", "run-3", start + 90_000, {"A": (COMPLETE, 50.0)})
+    # Both began together: the run took eight seconds of the twelve.
+    found = usual_seconds(Graph(open_store(path)), "taxi")
+    assert found == pytest.approx({"A": 8 / 3, "B": 16 / 3})
+    writer.add_run("trucks", "run-4", start + 99_000, {"A": (RUNNING, 1.0)})
+    assert usual_seconds(Graph(open_store(path)), "trucks") == {}
+
+
+KERAS = """\
+Search: Running Trial #1
+Value |Best Value So Far |Hyperparameter
+120/120 - 2s - 20ms/step - auc: 0.9505 - loss: 0.2154 - val_auc: 0.9542 - val_loss: 0.1999
+Trial 1 Complete [00h 00m 03s]
+Best val_auc So Far: 0.9541643857955933
+Search: Running Trial #2
+"""
+FIT = """\
+Epoch 1/20
+32/32 - 5s - 154ms/step - auc: 0.8410 - loss: 0.3963 - val_auc: 0.9474 - val_loss: 0.2260
+Epoch 2/20
+32/32 - 0s - 4ms/step - auc: 0.9510 - loss: 2.061e-01 - val_auc: 0.9554 - val_loss: 0.2029
+Epoch 3/20
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "search", "training"),
+    [
+        ("", "", ""),
+        ("anything else\n", "", ""),
+        (KERAS[:25], "trial 1 of 4", ""),
+        (KERAS, "trial 2 of 4, best val_auc 0.9542", ""),
+        (KERAS + FIT[:11], "trial 2 of 4, best val_auc 0.9542", ""),
+        (KERAS + FIT, "trial 2 of 4, best val_auc 0.9542", "step 64 of 640, loss 0.2061"),
+        ("x" * 100_000 + "\n" + FIT, "", "step 64 of 640, loss 0.2061"),
+        ("Epoch 1/2\n3/3 - nonsense\n\xff\n", "", ""),
+    ],
+)
+def test_search_and_training_say_how_far_they_are(tmp_path, said, search, training):
+    log = tmp_path / "run.log"
+    assert describe_search(log, 4, 1.0) == describe_training(log, 1.0) == ""
+    log.write_text(said)
+    assert describe_search(log, 4, 1.0) == search
+    assert describe_training(log, 1.0) == training

@@ -121,7 +121,7 @@ def test_a_stock_store_has_no_metrics_and_says_so(tmp_path):
     with pytest.raises(UserMistake, match="no metrics are recorded"):
         best_by(rows, "auc")
     console = Console(file=io.StringIO(), width=200)
-    console.print(models_as_table(rows))
+    console.print(models_as_table(rows, console.width))
     assert console.file.getvalue().count("not recorded") == 2
     assert "[b]r1" in console.file.getvalue()
     with pytest.raises(UserMistake, match="bikes: is no pipeline of this store; .*one of: taxi"):

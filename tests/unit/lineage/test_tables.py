@@ -1,0 +1,91 @@
+"""Tables fit any width, cut no word, and name what they leave out."""
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from lineage.text.harmless import text
+from lineage.text.tables import Column, fitted
+
+COLUMNS = (
+    Column("model"),
+    Column("run", 3),
+    Column("auc", 2, right=True),
+    Column("place", 4, is_path=True),
+    Column("hyperparameters", 1),
+)
+ROWS = (
+    ("Model:7", "run-20261130-072425-630120", "0.9557", "artifacts/Trainer/model/7", "a=1 b=22"),
+    ("Model:12", "run-1", "-", "gs://bucket/x", "learning_rate=0.002382 width=64 depth=1"),
+)
+
+
+def drawn(width, columns=COLUMNS, rows=ROWS):
+    return fitted(columns, [[*map(text, row)] for row in rows], width).plain.splitlines()
+
+
+def test_with_room_for_all_a_row_is_a_line():
+    assert drawn(200)[:2] == [
+        "model     run                            auc  place                      hyperparameters",
+        "Model:7   run-20261130-072425-630120  0.9557  artifacts/Trainer/model/7  a=1 b=22",
+    ]
+    assert len(drawn(200)) == 3
+
+
+def test_cells_wrap_between_words_and_behind_slashes():
+    assert drawn(88) == [
+        "model     run                            auc  place               hyperparameters",
+        "Model:7   run-20261130-072425-630120  0.9557  artifacts/Trainer/  a=1 b=22",
+        "                                              model/7",
+        "Model:12  run-1                            -  gs://bucket/x       learning_rate=0.002382",
+        "                                                                  width=64 depth=1",
+    ]
+
+
+def test_what_has_no_room_is_left_out_by_rank_and_named():
+    lines = drawn(60)
+    assert lines[0].split() == ["model", "auc", "place", "hyperparameters"]
+    assert lines[-1] == "For want of width without run; --json has all."
+    lines = drawn(40)
+    assert lines[0].split() == ["model", "auc", "hyperparameters"]
+    assert lines[-2:] == ["For want of width without run, place;", "--json has all."]
+
+
+def test_a_word_that_is_too_long_for_the_terminal_goes_on_in_the_next_line():
+    lines = drawn(10, [Column("id")], [("Model:123456789",)])
+    assert lines == ["id", "Model:1234", "56789"]
+
+
+def test_no_rows_and_no_room():
+    assert drawn(80, COLUMNS, []) == ["model  run  auc  place  hyperparameters"]
+    assert drawn(1, [Column("a"), Column("b")], [("x", "y")])
+
+
+WORD = st.text("abcé0=./[-]<\x1b", min_size=1, max_size=9)
+CELL = st.lists(WORD, max_size=5).map(" ".join)
+
+
+@given(
+    rows=st.lists(st.lists(CELL, min_size=4, max_size=4), max_size=5),
+    ranks=st.lists(st.integers(0, 3), min_size=4, max_size=4),
+    width=st.integers(12, 120),
+)
+def test_any_table_fits_and_every_shown_word_is_whole(rows, ranks, width):
+    columns = [Column(f"c{i}", rank) for i, rank in enumerate(ranks)]
+    lines = drawn(width, columns, rows)
+    assert all(cell_len(line) <= width for line in lines)
+    note = " ".join(line for line in lines if line)
+    named = re.search(r"For want of width without (.*?);", note)
+    left_out = named[1].split(", ") if named else []
+    assert all(columns[int(name[1:])].rank for name in left_out)
+    kept = [i for i in range(4) if f"c{i}" not in left_out]
+    longest = {
+        i: max((cell_len(w) for row in rows for w in row[i].split()), default=2) for i in kept
+    }
+    if sum(max(2, longest[i]) for i in kept) + 2 * (len(kept) - 1) <= width:
+        shown = set(" ".join(lines).split())
+        for row in rows:
+            for i in kept:
+                assert set(text(row[i], limit=None).plain.split()) <= shown
