@@ -2,7 +2,7 @@
 # ARGS goes to the command: make run ARGS="--set training.steps=50"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ready run test test-replays test-plants test-orchestrators test-all test-current test-newcomer test-stores test-image fuzz lint format bench golden requirements clean distclean
+.PHONY: help setup ready run test test-replays test-plants test-orchestrators test-all test-current test-newcomer test-stores test-image fuzz lint format bench golden requirements docs pictures wheel licences clean distclean
 
 # With it set, Python compiles TFX anew in every process, which takes twenty seconds each.
 unexport PYTHONDONTWRITEBYTECODE
@@ -86,6 +86,33 @@ golden: ready ## Writes the golden specs in tests/golden anew; read the diff
 
 bench: ready ## Measures against stock TFX, side by side
 	.venv/bin/python -m benchmarks $(ARGS)
+
+# What `make docs` and `make wheel` need beside .venv, in a folder of its own: whoever only runs the
+# pipeline does not wait for it.
+TOOLS = .uv/tools
+$(TOOLS)/installed: requirements/tools.txt
+	@rm -rf $(TOOLS)
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+	  --target $(TOOLS) -r requirements/tools.txt
+	@touch $@
+
+# proselint looks at the words. Left out: repetitions, which tables and output have; curly quotes; hyphens in
+# names of commands; "3 more only" in output.
+docs: ready ## Builds the documentation site in build/site; fails on a dead link or a page outside its navigation
+	@$(MAKE) --no-print-directory $(TOOLS)/installed
+	@PYTHONPATH=$(TOOLS) .venv/bin/python -m proselint check --config docs/site/proselint.json \
+	  docs/*.md README.md CONTRIBUTING.md SECURITY.md
+	@PYTHONPATH=$(TOOLS) NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --strict
+
+pictures: ready ## Takes the pictures of the documentation anew from a run in workspace/ (Chromium)
+	@PYTHONPATH=. .venv/bin/python docs/site/pictures.py
+
+wheel: ready ## Builds sdist and wheel twice, compares them, and tries the wheel in an empty environment
+	@$(MAKE) --no-print-directory $(TOOLS)/installed
+	@.venv/bin/python requirements/wheel.py
+
+licences: ready ## Lists the licences of all installed packages; fails on one that does not allow our use
+	@.venv/bin/python requirements/licences.py
 
 requirements: ## Pins anew from requirements/*.in (ARGS=--upgrade for newer versions)
 	@$(call WITH_PYTHON,requirements/lock.py $(ARGS))

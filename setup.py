@@ -4,19 +4,26 @@ The pinned environment is made by `make setup` from requirements/; the ranges he
 versions the sources can live with. Imports nothing of ours, so that it builds anywhere.
 """
 
+import gzip
 import os
 import platform
 import re
 import runpy
 import sys
+import tarfile
 from pathlib import Path
 
 from setuptools import setup
+from setuptools.command.sdist import sdist
 
 HERE = Path(__file__).resolve().parent
 # By its path: what is to be installed cannot be imported. No folder of tests or scratch work ever
 # ends up in a wheel, since the list names ours.
 LISTED = runpy.run_path(str(HERE / "fareline" / "packages.py"))
+
+# Archives carry this time in place of that of the files, so that the same sources always give the
+# same bytes. 1980 is the first year that a zip file can state.
+os.environ.setdefault("SOURCE_DATE_EPOCH", "315532800")
 
 # What a step imports wherever it runs. Beam installs an sdist on its workers with its requirements
 # and with no way to ask for an extra. In a container that has one of the stacks all of these are
@@ -117,12 +124,40 @@ def refuse_unsupported():
             sys.exit(problem)
 
 
+class ReproducibleSdist(sdist):
+    """An sdist without times, owners and the order of the file system, which setuptools keeps."""
+
+    def make_archive(self, base_name, format, root_dir=None, base_dir=None, **options):
+        """Writes the folder as a gzip-compressed tar file; other formats stay with setuptools."""
+        if format != "gztar":
+            return super().make_archive(base_name, format, root_dir, base_dir, **options)
+        moment = int(os.environ["SOURCE_DATE_EPOCH"])
+
+        def without_traces(member):
+            member.mtime, member.uid, member.gid = moment, 0, 0
+            member.uname = member.gname = ""
+            member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
+            return member
+
+        name = base_name + ".tar.gz"
+        with (
+            open(name, "wb") as file,
+            gzip.GzipFile("", "wb", fileobj=file, mtime=moment) as packed,
+            tarfile.open(fileobj=packed, mode="w") as archive,
+        ):
+            for path in [Path(base_dir), *sorted(Path(base_dir).rglob("*"))]:
+                archive.add(str(path), recursive=False, filter=without_traces)
+        return name
+
+
 if __name__ == "__main__":
     refuse_unsupported()
     setup(
         name="fareline",
         version=read_version(),
-        description="An end-to-end TFX pipeline on real data, with lineage one can ask about",
+        description="A TFX pipeline with data checks, evaluation, publishing and lineage",
+        license="Apache-2.0",
+        license_files=["LICENSE"],
         python_requires=">=3.10,<3.14",
         packages=LISTED["find_packages"](),
         # Said although it is the default: it makes an editable install one path on sys.path, so
@@ -142,4 +177,5 @@ if __name__ == "__main__":
         py_modules=["fareline_script"],
         entry_points={"console_scripts": ["fareline = fareline_script:main"]},
         zip_safe=False,
+        cmdclass={"sdist": ReproducibleSdist},
     )

@@ -47,7 +47,7 @@ from fareline.start import what_is_in_the_way
 from runners import stopping
 
 app = App(
-    help="From raw rows to a published model: run a TFX pipeline, and ask where models came from.",
+    help="From a table to a published model: run a TFX pipeline, and query its lineage.",
     add_completion=True,
 )
 
@@ -61,7 +61,7 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _global_options(
     debug: Annotated[
-        bool, typer.Option("--debug", help="Show tracebacks; anywhere in the line.")
+        bool, typer.Option("--debug", help="Show tracebacks. May stand anywhere in the line.")
     ] = False,
     shows_version: Annotated[
         bool,

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 def check(
     runner: Annotated[
         str | None,
-        typer.Argument(metavar="[kubeflow|vertex]", help="Where.", show_default="this machine"),
+        typer.Argument(
+            metavar="[kubeflow|vertex]", help="Runner to check for.", show_default="this machine"
+        ),
     ] = None,
     old_runner: Annotated[
         str | None, typer.Option("--runner", metavar="kubeflow|vertex", hidden=True)
@@ -26,7 +28,7 @@ def check(
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what `run`, or `submit` to a runner, would refuse; writes nothing. Exit code 2: that."""
+    """Check what `run` or `submit` would refuse, and write nothing. Exit code 2: a problem."""
     from pipeline.settings.load import load_settings
 
     name = _which_runner(runner, old_runner)

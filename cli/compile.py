@@ -24,7 +24,7 @@ def compile_(
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the pipeline as a spec for Kubeflow or Vertex; no credentials, no network."""
+    """Write the pipeline as a specification for Kubeflow or Vertex. Needs no network."""
     from pipeline.settings.load import load_settings
     from runners.platforms.registry import PLATFORMS
 

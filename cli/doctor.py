@@ -33,7 +33,7 @@ NEEDED_MEMORY_GIB = 3.0  # peak of a cold run of the taxi pipeline, its model se
 
 
 def doctor(as_json: JsonOption = False) -> None:
-    """Say what this machine can do and what is missing."""
+    """Report what this machine supports and what is missing."""
     report = examine()
     answer(as_json, report.as_json(), lambda console: draw_report(console, report))
     raise typer.Exit(0 if report.can_run else 1)

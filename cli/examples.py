@@ -28,6 +28,7 @@ EXAMPLES = {
     "version": "fareline version",
     "data query": "fareline data query 'trip_miles > 100' --split eval",
     "data generate": "fareline data generate --output trips --rows 100000 --seed 1",
+    "data sample": "fareline data sample --output trips.csv",
     "data spans": "fareline data spans --output spans --by month",
     "schema infer": "fareline schema infer churn.csv --label churned",
     "schema diff": "fareline schema diff new.csv --config churn.yaml",

@@ -26,34 +26,34 @@ def init(
             help="A file or folder: CSV, Parquet, Arrow, TFRecord; or a path with {SPAN}.",
         ),
     ] = None,
-    label: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="What is to be predicted.")
-    ] = None,
+    label: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column to predict.")] = None,
     name: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Of the pipeline.", show_default="that of the data"),
+        typer.Option(metavar="NAME", help="Name of the pipeline.", show_default="that of the data"),
     ] = None,
-    output: Annotated[Path, output_option("DIR", "Where the two files go.")] = Path(),
+    output: Annotated[Path, output_option("DIR", "Folder for the two files.")] = Path(),
     sql: Annotated[
         str | None,
-        typer.Option("--sql", metavar="QUERY", help="Ask this; DATA is the table `data` then."),
+        typer.Option(
+            "--sql", metavar="QUERY", help="Query that selects the rows; DATA is its table `data`."
+        ),
     ] = None,
     table: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=PATH", help="With --sql: another table; repeatable."),
+        typer.Option(metavar="NAME=PATH", help="With --sql: one more table; repeatable."),
     ] = None,
     keep: Annotated[
         list[str] | None,
-        typer.Option(metavar="COLUMN", help="It is known in time, whatever its name suggests."),
+        typer.Option(metavar="COLUMN", help="Column that is known when a prediction is requested."),
     ] = None,
     code: Annotated[
         bool,
         typer.Option("--code", help="Write a package of your own functions to begin with."),
     ] = False,
-    yes: Annotated[bool, typer.Option(help="Ask nothing.")] = False,
+    yes: Annotated[bool, typer.Option(help="Ask no questions.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Look at a table, and write settings and a schema for it. Exit code 3: they are there."""
+    """Write settings and a schema for a table. Exit code 3: the files exist already."""
     if code:
         _refuse_beside_code({"DATA": data, "--label": label, "--sql": sql, "--table": table})
         _write_code(output, name, as_json)

@@ -17,15 +17,17 @@ _SUFFIX = ".log"
 
 def logs(
     run: Annotated[
-        str, typer.Argument(metavar="[RUN]", help="A run's id, or the beginning of it, or latest.")
+        str,
+        typer.Argument(metavar="[RUN]", help="Run id, a prefix of it, or latest; default: latest."),
     ] = "latest",
     node: Annotated[
-        str | None, typer.Argument(metavar="[NODE]", help="Only of this one, such as Trainer.")
+        str | None,
+        typer.Argument(metavar="[NODE]", help="Node to print, such as Trainer; default: all."),
     ] = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the log of a run of this workspace, or of one node of it. With --json, where it is."""
+    """Print the log of a run, or of one of its nodes. With --json: the path of the log."""
     folder = workspace.resolve() / "logs"
     found = _find_run(folder, run)
     path = found if node is None else _find_node(found, node)

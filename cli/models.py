@@ -12,7 +12,7 @@ def models(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the published versions: what each is worth, where it came from, which one is live."""
+    """List the published versions: metrics, run and verdicts of each, and which one is live."""
     from cli.views.models import draw_models, models_as_json
     from runners.publishing.interrupted import folders_of_pushers, settle_when_idle
     from runners.publishing.published import read_destinations, workspace_folders

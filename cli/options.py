@@ -25,7 +25,8 @@ StoreOption = Annotated[
     typer.Option(
         "--store",
         metavar="URI",
-        help="Instead of the workspace's store: sqlite:PATH, mysql://USER@HOST/DATABASE or "
+        help="Metadata store to use instead of the workspace's: sqlite:PATH, "
+        "mysql://USER@HOST/DATABASE or "
         "postgresql://USER@HOST/DATABASE.",
     ),
 ]
@@ -48,7 +49,9 @@ SetOption = Annotated[
 NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Execute every node.")]
 SchemaOption = Annotated[
     str | None,
-    typer.Option("--schema", metavar="NAME|FILE", help="Instead of the one in the settings."),
+    typer.Option(
+        "--schema", metavar="NAME|FILE", help="Schema to use instead of that of the settings."
+    ),
 ]
 DataArgument = Annotated[
     Path | None,
@@ -58,7 +61,7 @@ DataArgument = Annotated[
 ]
 ModelDirOption = Annotated[
     Path | None,
-    typer.Option("--model-dir", help="Use the versions in this folder, not the workspace's."),
+    typer.Option("--model-dir", help="Folder of versions to use instead of the workspace's."),
 ]
 _RUNNERS = "kubeflow|vertex"
 _NAMED_IDS = ("latest", "live")  # what does not take the store to know
@@ -76,28 +79,34 @@ IdArgument = Annotated[
     str,
     typer.Argument(
         metavar="ID",
-        help="Such as Model:12, Trainer@RUN, a run, a pipeline, latest or live.",
+        help="Id such as Model:12 or Trainer@RUN; a run, a pipeline, latest or live.",
         autocompletion=_starting(_NAMED_IDS),
     ),
 ]
-ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; recorded.")]
-PipelineOption = Annotated[
-    str | None, typer.Option("--pipeline", help="Only this pipeline, if there are several.")
+ReasonOption = Annotated[
+    str, typer.Option("--reason", metavar="TEXT", help="Reason, which is recorded.")
 ]
-ShowAllOption = Annotated[bool, typer.Option("--all", help="Leave nothing out.")]
+PipelineOption = Annotated[
+    str | None, typer.Option("--pipeline", help="Pipeline, if there are several.")
+]
+ShowAllOption = Annotated[bool, typer.Option("--all", help="Show everything.")]
 DepthOption = Annotated[
     int | None,
-    typer.Option("--depth", min=1, help="So many steps; from an artifact to its execution is one."),
+    typer.Option(
+        "--depth", min=1, help="Number of steps; from an artifact to its execution is one step."
+    ),
 ]
 TypeOption = Annotated[
     str | None,
     typer.Option(
-        "--type", metavar="TYPE", help="Only branches that lead to artifacts of this type."
+        "--type", metavar="TYPE", help="Show only branches that lead to artifacts of this type."
     ),
 ]
 BaselinesOption = Annotated[
     bool,
-    typer.Option("--through-baselines", help="Follow models that were only compared with, too."),
+    typer.Option(
+        "--through-baselines", help="Also follow models that were only used as a baseline."
+    ),
 ]
 
 
@@ -116,22 +125,30 @@ def to_option(metavar: str, help_text: str) -> Any:
     return typer.Option("--to", metavar=metavar, help=help_text)
 
 
-ToOption = Annotated[int | None, to_option("VERSION", "Which one.")]
+ToOption = Annotated[int | None, to_option("VERSION", "Version to make live.")]
 DestinationOption = Annotated[
     str | None,
-    typer.Option("--destination", metavar="DIR", help="The serving folder, if there are several."),
+    typer.Option("--destination", metavar="DIR", help="Serving folder, if there are several."),
 ]
 SpecOption = Annotated[
     Path | None,
-    typer.Option("--spec", help="Execute this compiled specification, and the commands in it."),
+    typer.Option("--spec", help="Execute the commands of this compiled specification."),
 ]
 MapOption = Annotated[
     list[str] | None,
-    typer.Option("--map", metavar="gs://BUCKET=DIR", help="With --spec: a folder for a bucket."),
+    typer.Option(
+        "--map",
+        metavar="gs://BUCKET=DIR",
+        help="With --spec: folder that replaces a bucket; repeatable.",
+    ),
 ]
 ParamOption = Annotated[
     list[str] | None,
-    typer.Option("--param", metavar="NAME=VALUE", help="With --spec: a runtime parameter."),
+    typer.Option(
+        "--param",
+        metavar="NAME=VALUE",
+        help="With --spec: value of a runtime parameter; repeatable.",
+    ),
 ]
 LogShareOption = Annotated[
     float,
@@ -139,17 +156,20 @@ LogShareOption = Annotated[
         "--log-share",
         min=0.0,
         max=1.0,
-        help="Share of the rows to write to WORKSPACE/serving_logs, each with an id.",
+        help="Share of rows to log in WORKSPACE/serving_logs, each with an id.",
     ),
 ]
 DEFAULT_PORT = 8787  # of pages
 PagesPortOption = Annotated[
-    int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes any free one.")
+    int, typer.Option("--port", min=0, max=65535, help="Port; 0 selects a free one.")
 ]
-OpenOption = Annotated[bool, typer.Option("--open", help="Open it in a browser.")]
+OpenOption = Annotated[bool, typer.Option("--open", help="Open the page in a browser.")]
 HostOption = Annotated[
     str,
-    typer.Option("--host", help="Address to listen on. Others than loopback let others ask."),
+    typer.Option(
+        "--host",
+        help="Address to listen on. The default accepts connections from this machine only.",
+    ),
 ]
 
 
@@ -163,12 +183,14 @@ def limit_option(least: int, help_text: str) -> Any:
     return typer.Option("--limit", min=least, help=help_text)
 
 
-LimitOption = Annotated[int | None, limit_option(1, "Show at most so many, the newest or best.")]
+LimitOption = Annotated[
+    int | None, limit_option(1, "Largest number of rows to show, newest or best first.")
+]
 
 
 def format_option() -> Any:
     """`--format`, of whatever formats the command has."""
-    return typer.Option("--format", help="Of what is written.")
+    return typer.Option("--format", help="Format of the output.")
 
 
 def output_option(metavar: str, help_text: str, default: str | None = None) -> Any:
@@ -194,4 +216,4 @@ def run_option(help_text: str, default: str | None = None) -> Any:
     return typer.Option("--run", metavar="ID", help=help_text, show_default=shown)
 
 
-RunOption = Annotated[str, run_option("Of the run, as `step begin` was given it, or printed it.")]
+RunOption = Annotated[str, run_option("Run id that `step begin` was given or printed.")]

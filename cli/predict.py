@@ -54,12 +54,15 @@ def predict(
     model_dir: ModelDirOption = None,
     config: ConfigOption = None,
     batch_size: Annotated[
-        int, typer.Option("--batch-size", min=1, help="Rows that the model gets at once.")
+        int, typer.Option("--batch-size", min=1, help="Rows per call of the model.")
     ] = BATCH_SIZE,
     max_bad_share: Annotated[
         float,
         typer.Option(
-            "--max-bad-share", min=0.0, max=1.0, help="Share of bad rows above which it fails."
+            "--max-bad-share",
+            min=0.0,
+            max=1.0,
+            help="Highest share of bad rows; above it the command fails.",
         ),
     ] = MAX_BAD_SHARE,
     log_share: LogShareOption = 0.0,

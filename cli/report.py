@@ -26,12 +26,12 @@ def report(
     ] = "latest",
     output: Annotated[
         Path | None,
-        output_option("FILE", "Where to.", "reports/RUN.html in the workspace"),
+        output_option("FILE", "File to write.", "reports/RUN.html in the workspace"),
     ] = None,
     open_browser: OpenOption = False,
     compare: Annotated[
         tuple[str, str] | None,
-        typer.Option("--compare", metavar="A B", help="Instead: two runs side by side."),
+        typer.Option("--compare", metavar="A B", help="Compare two runs side by side instead."),
     ] = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     store: StoreOption = None,

@@ -19,7 +19,7 @@ def rollback(
     destination: DestinationOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make an older version live again; by default the one before the live one."""
+    """Make an older version live again; by default the previous one."""
     from fareline.recorded import ROLLBACK
 
     said = " ".join(reason.split())

@@ -49,7 +49,10 @@ def run(
     reused_run: Annotated[
         str | None,
         typer.Option(
-            "--reuse", metavar="RUN", help="Of a part: the rest.", show_default="the last good run"
+            "--reuse",
+            metavar="RUN",
+            help="Run whose outputs a partial run reuses.",
+            show_default="the last good run",
         ),
     ] = None,
     note: Annotated[str, typer.Option("--note", metavar="TEXT", help="Recorded.")] = "",

@@ -42,14 +42,14 @@ def serve(
     ] = None,
     host: HostOption = "127.0.0.1",
     grpc_port: Annotated[
-        int, typer.Option("--grpc-port", help="0 lets the system choose.", **_PORT_RANGE)
+        int, typer.Option("--grpc-port", help="Port; 0 selects a free one.", **_PORT_RANGE)
     ] = GRPC_PORT,
     rest_port: Annotated[
-        int, typer.Option("--rest-port", help="0 lets the system choose.", **_PORT_RANGE)
+        int, typer.Option("--rest-port", help="Port; 0 selects a free one.", **_PORT_RANGE)
     ] = REST_PORT,
     log_share: LogShareOption = 0.0,
 ) -> None:
-    """Serve the live model over gRPC and REST until Ctrl-C; takes up new versions by itself."""
+    """Serve the live model over gRPC and REST until Ctrl-C. Loads new versions by itself."""
     from pipeline.rules.settings import require_no_features_that_are_pseudonyms
     from pipeline.settings.load import load_settings
     from runners.workspace import Workspace

@@ -32,23 +32,27 @@ def submit(
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Follow the job to its end.")] = False,
     poll_seconds: Annotated[
-        float, typer.Option("--poll-seconds", min=0.1, help="Pause between two looks at a job.")
+        float, typer.Option("--poll-seconds", min=0.1, help="Seconds between two status requests.")
     ] = 5.0,
     follow: Annotated[
-        str | None, typer.Option("--follow", metavar="JOB", help="Follow a job; send nothing.")
+        str | None,
+        typer.Option("--follow", metavar="JOB", help="Follow this job; send no new one."),
     ] = None,
     cancel: Annotated[
-        str | None, typer.Option("--cancel", metavar="JOB", help="Stop a job; send nothing.")
+        str | None, typer.Option("--cancel", metavar="JOB", help="Stop this job; send no new one.")
     ] = None,
     schedule: Annotated[
-        bool, typer.Option("--schedule", help="Run it by the schedule in the settings, not now.")
+        bool,
+        typer.Option(
+            "--schedule", help="Create the schedule of the settings instead of running now."
+        ),
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the request; send nothing.")
+        bool, typer.Option("--dry-run", help="Print the request without sending it.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Send the pipeline to Kubeflow or Vertex. Exit code 0: sent, or with --wait succeeded."""
+    """Send the pipeline to Kubeflow or Vertex. Exit code 0: sent; with --wait: succeeded."""
     from pipeline.settings.load import load_settings
     from runners.platforms.registry import PLATFORMS
     from runners.submit.compilation import require_section

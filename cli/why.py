@@ -20,7 +20,7 @@ def why(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say why a model was or was not blessed and pushed; by default that of the latest run."""
+    """Explain why a model was or was not published; default: that of the latest run."""
     from lineage.answers.why.view import why_lines
     from lineage.answers.why.why import why_model, why_run
     from lineage.ids import RunKey, find, find_model

@@ -1,12 +1,12 @@
-"""What every room of the project stands on: the version and the errors. Imports nothing of ours.
+"""The lowest package: version, errors, files. Imports no other package of the project.
 
-`fareline.open` is the way in from Python. It stands in `report.api`, above this package, and is
-found there by its dotted name when somebody asks for it.
+`fareline.open` is the entry point for Python programs. It is defined in `report.api`, a higher
+package, and is imported from there by its dotted name on first use.
 """
 
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 def __getattr__(name: str) -> Any:

@@ -18,7 +18,7 @@ def build_linear(
     hyperparameters: Mapping[str, Any],
     steps_per_epoch: int = 1,
     head: Head | None = None,
-    seed: int | None = None,  # noqa: ARG001 - it begins with zeros, and a network of any kind is built so
+    seed: int | None = None,
 ) -> keras.Model:
     """Builds and compiles the model.
 

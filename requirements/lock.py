@@ -13,6 +13,12 @@ from stacks import STACKS
 from uv_tool import SetupError, child_environment, get_uv, say
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
+# What every stack has. Beside it stands what `make docs` and `make wheel` add.
+IN_EVERY_STACK = (
+    ["certifi", "charset-normalizer", "click", "idna", "jinja2", "markdown", "markupsafe"]
+    + ["packaging", "pygments", "python-dateutil", "pyyaml", "requests", "six"]
+    + ["typing-extensions", "urllib3"]
+)
 OPTIONS = ["--generate-hashes", "--no-emit-index-url", "--no-annotate", "--no-header"]
 
 
@@ -31,7 +37,15 @@ def list_sets() -> List[PinSet]:
         PinSet("uv.txt", "uv.in", ["--python-version", "3.8", "--universal"]),
         PinSet("compat.txt", "compat.in", compat),
         PinSet("compat-dev.txt", "compat-dev.in", compat),
+        PinSet("tools.txt", "tools.in", _options_of_tools()),
     ] + _list_current_sets()
+
+
+def _options_of_tools() -> List[str]:
+    options = ["--python-version", "3.10", "--universal", "--constraints", "compat.txt"]
+    for name in IN_EVERY_STACK:
+        options += ["--no-emit-package", name]
+    return options
 
 
 def _list_current_sets() -> List[PinSet]:

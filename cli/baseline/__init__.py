@@ -4,7 +4,7 @@ from cli.baseline import pin, reset, show, unpin
 from cli.parser import App
 
 app = App(
-    help="Which model new ones are compared with: the latest blessed one, unless it is decided.",
+    help="Choose the model that new models are compared with. Default: the latest approved one.",
 )
 app.command()(pin.pin)
 app.command()(reset.reset)

@@ -12,7 +12,10 @@ from runners.stores import open_graph
 
 def pin(
     model: Annotated[
-        str, typer.Argument(metavar="VERSION|MODEL", help="A pushed version, or such as Model:12.")
+        str,
+        typer.Argument(
+            metavar="VERSION|MODEL", help="A published version, or an id such as Model:12."
+        ),
     ],
     reason: ReasonOption = "",
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,

@@ -19,7 +19,7 @@ def reset(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Judge the next model on floors alone; once blessed, it is the baseline."""
+    """Remove the baseline: the next model only has to meet the minimum thresholds."""
     from lineage.facts.baselines import RESET
 
     name = the_pipeline(open_graph(workspace, store), pipeline)

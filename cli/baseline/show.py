@@ -12,7 +12,7 @@ def show(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what the next model is compared with, and what was decided before."""
+    """Show the baseline of the next model, and earlier decisions about it."""
     from lineage.facts.baselines import PIN, decision_in_force, decisions
     from lineage.facts.withdrawn import withdrawn_models
 

@@ -19,7 +19,7 @@ def unpin(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare with the latest blessed model again."""
+    """Remove the pin: compare with the latest approved model again."""
     from lineage.facts.baselines import UNPIN
 
     name = the_pipeline(open_graph(workspace, store), pipeline)

@@ -25,23 +25,30 @@ class Format(str, enum.Enum):
 
 
 def generate(
-    output: Annotated[Path, output_option("DIR", "A new folder.")],
-    rows: Annotated[int, typer.Option("--rows", min=1, help="How many.")],
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same rows.")] = 0,
-    shards: Annotated[int, typer.Option("--shards", min=1, max=99_999, help="Files.")] = 1,
+    output: Annotated[Path, output_option("DIR", "New folder to write.")],
+    rows: Annotated[int, typer.Option("--rows", min=1, help="Number of rows to write.")],
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, help="Seed; the same seed gives the same rows.")
+    ] = 0,
+    shards: Annotated[
+        int, typer.Option("--shards", min=1, max=99_999, help="Number of files.")
+    ] = 1,
     file_format: Annotated[Format, format_option()] = Format.csv,
     drift: Annotated[
-        float, typer.Option("--drift", **_SHARE, help="Growth of fares and of card payments.")
+        float,
+        typer.Option(
+            "--drift", **_SHARE, help="Growth of fares and of card payments over the years."
+        ),
     ] = 0.0,
     missing: Annotated[
-        float, typer.Option("--missing", **_SHARE, help="Share of cells that are emptied.")
+        float, typer.Option("--missing", **_SHARE, help="Share of cells to empty.")
     ] = 0.0,
     new_categories: Annotated[
         float,
-        typer.Option("--new-categories", **_SHARE, help="Share of payment types never seen."),
+        typer.Option("--new-categories", **_SHARE, help="Share of rows with a new payment type."),
     ] = 0.0,
     broken_rows: Annotated[
-        float, typer.Option("--broken-rows", **_SHARE, help="Share of rows no reader can take.")
+        float, typer.Option("--broken-rows", **_SHARE, help="Share of rows that cannot be read.")
     ] = 0.0,
     imbalance: Annotated[
         float | None,

@@ -33,16 +33,17 @@ def query(
         str, typer.Argument(help="SQL, such as: payment_type = 'Cash' and trip_miles > 10")
     ],
     split: Annotated[
-        str | None, typer.Option("--split", help="Ask this one alone.", show_default="all")
+        str | None,
+        typer.Option("--split", help="Split to search; default: all.", show_default="all"),
     ] = None,
     run: Annotated[
         str | None,
-        run_option("Run whose Examples are asked.", "the latest with some"),
+        run_option("Run whose Examples are searched.", "the latest with some"),
     ] = None,
     artifact: Annotated[
-        str | None, typer.Option("--artifact", help="Examples to ask, such as Examples:12.")
+        str | None, typer.Option("--artifact", help="Examples to search, such as Examples:12.")
     ] = None,
-    limit: Annotated[int, limit_option(0, "How many examples of a split to show.")] = 5,
+    limit: Annotated[int, limit_option(0, "Number of examples to show per split.")] = 5,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     store: StoreOption = None,
     as_json: JsonOption = False,

@@ -28,7 +28,7 @@ class Layout(str, enum.Enum):
 def spans(
     output: Annotated[
         Path,
-        output_option("DIR", "A new folder, or one of such spans."),
+        output_option("DIR", "New folder, or a folder of such spans."),
     ],
     by: Annotated[Period, typer.Option("--by", help="Length of a span.")],
     source: Annotated[
@@ -36,12 +36,14 @@ def spans(
         from_option("PATH", "CSV file or folder.", "the taxi data"),
     ] = None,
     column: Annotated[
-        str, typer.Option("--column", help="Seconds since 1970, cut as UTC.")
+        str, typer.Option("--column", help="Column with seconds since 1970 (UTC).")
     ] = "trip_start_timestamp",
     layout: Annotated[
-        Layout, typer.Option("--layout", help="span-1, span-2, …, or folders named by a date.")
+        Layout, typer.Option("--layout", help="Names of the folders: span-1, span-2, …, or dates.")
     ] = Layout.span,
-    version: Annotated[int, typer.Option(VERSION, min=1, help="Of the spans written.")] = 1,
+    version: Annotated[
+        int, typer.Option(VERSION, min=1, help="Version number of the written spans.")
+    ] = 1,
     as_json: JsonOption = False,
 ) -> None:
     """Cut rows by time into span folders, every row into exactly one."""

@@ -10,14 +10,16 @@ from runners.stores import open_graph
 
 
 def diff(
-    a: Annotated[str, typer.Argument(metavar="A", help="A run, a model, or what leads to one.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="What it is compared with.")],
+    a: Annotated[
+        str, typer.Argument(metavar="A", help="A run, a model, or an id that leads to one.")
+    ],
+    b: Annotated[str, typer.Argument(metavar="B", help="Run or model to compare with.")],
     show_all: ShowAllOption = False,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what differs between two runs or models, and what is the same."""
+    """Show what differs between two runs or models, and what is the same."""
     from lineage.answers.diff.diff import find_diff
     from lineage.answers.diff.view import diff_as_json, draw_diff
 

@@ -24,6 +24,6 @@ def downstream(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show all that came from something."""
+    """Show everything derived from an artifact, execution or run."""
     wanted = (depth, kind, through_baselines)
     show_chain(asked, False, wanted, (workspace, store), (as_json, show_all))

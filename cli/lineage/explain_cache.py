@@ -16,7 +16,7 @@ def explain_cache(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say why a node executed instead of being cached, the root cause first."""
+    """Explain why a node executed instead of being cached, root cause first."""
     from lineage.answers.cache.explain import explain_cache as explain
     from lineage.answers.cache.view import draw_explanations, explanations_as_json
     from lineage.ids import find_execution, find_run

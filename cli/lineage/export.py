@@ -49,14 +49,14 @@ def export(
     kind: Annotated[Format, format_option()] = Format.JSON,
     output: Annotated[
         Path | None,
-        output_option("FILE", "Where to.", "stdout"),
+        output_option("FILE", "File to write.", "stdout"),
     ] = None,
     everything: ShowAllOption = False,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a run, a pipeline, or what belongs to an id, in a format of others.
+    """Export a run, a pipeline, or everything connected to an id, in a standard format.
 
     The same store gives the same bytes. JSON has everything that the store says, as documented in
     docs/lineage.md; OpenLineage is JSON lines, two events an execution. With -o, --json says what

@@ -28,18 +28,22 @@ def impact(
         ),
     ] = None,
     sha256: Annotated[
-        str | None, typer.Option(metavar="HEX", help="Of a source file, or its first digits.")
+        str | None,
+        typer.Option(metavar="HEX", help="SHA-256 of a source file, or its first digits."),
     ] = None,
     pipeline: PipelineOption = None,
     fail_if_live: Annotated[
-        bool, typer.Option("--fail-if-live", help="Exit code 3 if a live model learned from it.")
+        bool,
+        typer.Option(
+            "--fail-if-live", help="End with exit code 3 if a live model was trained on it."
+        ),
     ] = False,
     show_all: ShowAllOption = False,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say which models learned from a file, a span or an artifact, and which of them are live."""
+    """List the models trained on a file, a span or an artifact, and which of them are live."""
     from lineage.answers.impact.impact import find_impact
     from lineage.answers.impact.origin import find_origin
     from lineage.answers.impact.view import draw_impact, impact_as_json, shown_models

@@ -10,12 +10,14 @@ from runners.stores import open_graph
 
 
 def inputs(
-    execution: Annotated[str, typer.Argument(help="Such as Trainer@latest or Trainer@RUN.")],
+    execution: Annotated[
+        str, typer.Argument(help="Execution, such as Trainer@latest or Trainer@RUN.")
+    ],
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what an execution read, and whether it is still the same. Exit code 3: it is not."""
+    """Show what an execution read, and whether it is unchanged. Exit code 3: it has changed."""
     from lineage.answers.inputs.inputs import inputs_as_json, read_inputs
     from lineage.answers.inputs.view import draw_inputs
     from lineage.ids import find_execution

@@ -20,10 +20,10 @@ _MODELS_IN_TABLE = 50
 
 def models(
     sort: Annotated[
-        str, typer.Option(metavar="METRIC|created", help="The best, or the newest, first.")
+        str, typer.Option(metavar="METRIC|created", help="Order: best first, or newest first.")
     ] = "created",
     best: Annotated[
-        str | None, typer.Option(metavar="METRIC", help="Only the one that is best by it.")
+        str | None, typer.Option(metavar="METRIC", help="Show only the best model by this metric.")
     ] = None,
     limit: LimitOption = None,
     pipeline: PipelineOption = None,

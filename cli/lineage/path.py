@@ -10,13 +10,13 @@ from runners.stores import open_graph
 
 
 def path(
-    a: Annotated[str, typer.Argument(metavar="A", help="Any id.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="Any other.")],
+    a: Annotated[str, typer.Argument(metavar="A", help="First id.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Second id.")],
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show how A led to B, or B to A: the shortest ways. No path is an answer: exit code 0."""
+    """Show the shortest paths between A and B. Exit code 0 even if there is no path."""
     from lineage.answers.chain.path_view import draw_paths
     from lineage.answers.chain.paths import find_paths, paths_as_json
     from lineage.ids import find

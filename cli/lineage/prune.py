@@ -22,25 +22,32 @@ _LOCK = ".lock"  # of a workspace, see runners.workspace
 
 
 def prune(
-    keep: Annotated[int, typer.Option(min=1, help="Runs to keep of each pipeline, the newest.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do it; without, it is only shown.")] = False,
+    keep: Annotated[int, typer.Option(min=1, help="Number of newest runs to keep per pipeline.")],
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Delete; without it, the payloads are only listed.")
+    ] = False,
     pin: Annotated[
         list[str] | None,
-        typer.Option(help="Keep this artifact and all that it came from; repeatable."),
+        typer.Option(help="Keep this artifact and everything it was derived from; repeatable."),
     ] = None,
     withdrawn: Annotated[
         bool,
-        typer.Option("--withdrawn", help="Also what was pushed, once it left its destination."),
+        typer.Option(
+            "--withdrawn",
+            help="Include published versions that are no longer at their destination.",
+        ),
     ] = False,
     root: Annotated[
         list[Path] | None,
-        typer.Option(help="Folder below which payloads may go.", show_default="the workspace's"),
+        typer.Option(
+            help="Delete payloads below this folder only.", show_default="the workspace's"
+        ),
     ] = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Delete payloads of old runs that pushed nothing; shows it first."""
+    """Delete payloads of old runs that published no version. Without --yes: list them only."""
     from lineage.answers.prune.payloads import Boundary
     from lineage.answers.prune.prune import plan_prune
     from lineage.answers.prune.view import draw_plan, plan_as_json

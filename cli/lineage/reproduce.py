@@ -14,12 +14,15 @@ if TYPE_CHECKING:
 
 
 def reproduce(
-    model: Annotated[str, typer.Argument(help="Such as Model:12, a run, latest or live.")],
+    model: Annotated[str, typer.Argument(help="Model, such as Model:12, a run, latest or live.")],
     check: Annotated[
-        bool, typer.Option("--check", help="Make it again in a fresh workspace, compare metrics.")
+        bool,
+        typer.Option(
+            "--check", help="Make the model again in a new workspace and compare metrics."
+        ),
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="With other code or data all the same.")
+        bool, typer.Option("--force", help="Continue even if code or data differ.")
     ] = False,
     tolerance: Annotated[
         float | None,
@@ -30,7 +33,7 @@ def reproduce(
         ),
     ] = None,
     keep_workspace: Annotated[
-        bool, typer.Option("--keep-workspace", help="Leave the fresh workspace there.")
+        bool, typer.Option("--keep-workspace", help="Keep the new workspace.")
     ] = False,
     settings_out: Annotated[
         Path | None, typer.Option(help="Write the recorded settings to this file.")
@@ -39,7 +42,7 @@ def reproduce(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what makes a model again, or make it and compare. Exit code 3: other metrics."""
+    """Show how to make a model again, or make it and compare. Exit code 3: metrics differ."""
     from lineage.answers.reproduce.reproduce import code_warning, recipe_as_json, recipe_of
     from lineage.answers.reproduce.view import draw_recipe
     from lineage.ids import find_model

@@ -19,7 +19,11 @@ from cli.options import (
 def ui(
     target: Annotated[
         str | None,
-        typer.Argument(metavar="ID", help="What to open on.", show_default="the last run"),
+        typer.Argument(
+            metavar="ID",
+            help="Run, artifact or execution to show first.",
+            show_default="the last run",
+        ),
     ] = None,
     port: PagesPortOption = DEFAULT_PORT,
     host: HostOption = "127.0.0.1",

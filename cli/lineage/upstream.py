@@ -24,6 +24,6 @@ def upstream(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show all that something came from, down to the source files."""
+    """Show everything that an artifact, execution or run was derived from, down to source files."""
     wanted = (depth, kind, through_baselines)
     show_chain(asked, True, wanted, (workspace, store), (as_json, show_all))

@@ -12,16 +12,20 @@ from runners.stores import open_graph
 
 def verify(
     no_hash: Annotated[
-        bool, typer.Option("--no-hash", help="Look at existence and sizes, not at contents.")
+        bool, typer.Option("--no-hash", help="Check existence and size only, not content.")
     ] = False,
     stale_hours: Annotated[
-        float, typer.Option(min=0, help="From when on what is marked as running cannot be.")
+        float,
+        typer.Option(
+            min=0,
+            help="Treat executions marked as running as dead if they started this many hours ago.",
+        ),
     ] = 24,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check that store and disk agree, and what a crash left. Exit code 3: there are errors."""
+    """Check that store and disk agree, and find leftovers of a crash. Exit code 3: errors found."""
     from lineage.answers.verify.findings import ERROR
     from lineage.answers.verify.verify import verify as verify_store
     from lineage.answers.verify.view import draw_verification, verification_as_json

@@ -23,12 +23,12 @@ def accept(
     proposal: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[PROPOSAL]", help="From `schema propose`.", show_default="what diff says"
+            metavar="[PROPOSAL]", help="File from `schema propose`.", show_default="what diff says"
         ),
     ] = None,
     only: Annotated[
         list[str] | None,
-        only_option("COLUMN", "Only this column; repeatable."),
+        only_option("COLUMN", "Apply the change of this column only; repeatable."),
     ] = None,
     reason: ReasonOption = "",
     config: ConfigOption = None,
@@ -37,7 +37,7 @@ def accept(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Change the schema as proposed: its comments stay, and the change goes into its history."""
+    """Apply a proposal to the schema. Comments stay, and the change is recorded in the history."""
     from runners.contract import read_contract, review_data_of
     from schema.review.acceptance import accept_columns, choose_columns, columns_to_accept
     from schema.review.history import require_writable

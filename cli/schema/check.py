@@ -12,13 +12,13 @@ from cli.options import EXIT_FOUND, ConfigOption, JsonOption, SchemaOption
 def check(
     data: Annotated[Path, typer.Argument(metavar="DATA", help="A file, or a folder of them.")],
     environment: Annotated[
-        str, typer.Option("--environment", help="That the rows are of: TRAINING or SERVING.")
+        str, typer.Option("--environment", help="Environment of the rows: TRAINING or SERVING.")
     ] = "TRAINING",
     config: ConfigOption = None,
     schema: SchemaOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Hold rows against the schema, one line for each anomaly. Exit code 3: there is one."""
+    """Compare rows with the schema and print each anomaly. Exit code 3: there is an anomaly."""
     from runners.contract import read_contract, read_rows, statistics_of
     from schema.curated import columns_in_environment
 

@@ -25,7 +25,9 @@ def diff(
     data: DataArgument = None,
     at: Annotated[
         str | None,
-        typer.Option("--at", metavar="VERSION", help="Compare with this older version instead."),
+        typer.Option(
+            "--at", metavar="VERSION", help="Older version of the schema to compare with."
+        ),
     ] = None,
     config: ConfigOption = None,
     schema: SchemaOption = None,
@@ -33,7 +35,7 @@ def diff(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what the latest run's data, or DATA, would change in the schema.
+    """Show what the data of the latest run, or DATA, would change in the schema.
 
     Exit code 3: there is something to review.
     """

@@ -14,10 +14,14 @@ from fareline.files import require_place
 
 def infer(
     data: Annotated[Path, typer.Argument(metavar="DATA", help="A file, or a folder of them.")],
-    output: Annotated[Path, output_option("FILE", "A new file.")] = Path("schema.pbtxt"),
+    output: Annotated[Path, output_option("FILE", "New file to write.")] = Path("schema.pbtxt"),
     label: Annotated[
         str | None,
-        typer.Option(metavar="COLUMN", help="Not in SERVING.", show_default="that of the settings"),
+        typer.Option(
+            metavar="COLUMN",
+            help="Label column, which requests do not have.",
+            show_default="that of the settings",
+        ),
     ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,

@@ -7,7 +7,7 @@ from cli.options import ConfigOption, JsonOption, SchemaOption
 def log(
     config: ConfigOption = None, schema: SchemaOption = None, as_json: JsonOption = False
 ) -> None:
-    """List the versions of the schema: when each was accepted, which columns, and why."""
+    """List the versions of the schema with date, columns and reason."""
     from cli.views.schema import draw_log, log_as_json
     from runners.contract import read_contract
     from schema.review.history import read_history

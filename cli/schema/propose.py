@@ -19,7 +19,7 @@ from fareline.files import require_place
 
 def propose(
     data: DataArgument = None,
-    output: Annotated[Path, output_option("FILE", "Where the proposal goes.")] = Path(
+    output: Annotated[Path, output_option("FILE", "File for the proposal.")] = Path(
         "schema-proposal.yaml"
     ),
     config: ConfigOption = None,
@@ -28,7 +28,7 @@ def propose(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write what `schema diff` says as a file, to be read, corrected and accepted."""
+    """Write the changes of `schema diff` to a file that you can edit and accept."""
     from runners.contract import read_contract, review_data_of
 
     require_place(output, "name another --output")

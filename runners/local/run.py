@@ -156,10 +156,10 @@ def _build_runner(
     workspace, settings = request.workspace, request.settings
     pipeline = build_pipeline(request, source, connection)
 
-    def is_not_cached(node: str) -> bool:
-        def open_now():
-            return open_store_in_place(workspace.store_location, store_passwords())
+    def open_now():
+        return open_store_in_place(workspace.store_location, store_passwords())
 
+    def is_not_cached(node: str) -> bool:
         return must_execute(
             node, open_now, run_id, request.push_destination, settings.drift.serving_sample
         )

@@ -42,7 +42,7 @@ def done(tmp_path_factory):
     said = {}
     for command, code in documented():
         words = shlex.split(command)
-        assert words[0] == ".venv/bin/fareline", command
+        assert words[0] == "fareline", command
         quick = [part for setting in QUICK for part in ("--set", setting)]
         more = quick if words[1] == "run" else []
         ran = run_forked(**fareline_command(*words[1:], *more) | {"cwd": folder})

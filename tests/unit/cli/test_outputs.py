@@ -14,6 +14,7 @@ from runners import contract
 COMMANDS = {
     "compile kubeflow": ["-o", "{place}.yaml"],
     "compile vertex": ["-o", "{place}.json"],
+    "data sample": ["-o", "{place}"],
     "lineage export": ["-o", "{place}", "--workspace", "{folder}/ws"],
     "schema infer": ["-o", "{place}", "{folder}/rows.csv"],
     "schema propose": ["-o", "{place}", "{folder}/rows.csv"],

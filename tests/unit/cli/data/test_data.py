@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.app import app
+from data.taxi import taxi_csv_path
 
 
 @pytest.fixture
@@ -98,3 +99,16 @@ def test_mistakes_are_one_line(fareline, capsys):
     )
     assert fareline("generate", "--rows", "0", "-o", "rows").exit_code == 2
     assert fareline("generate", "--rows", "1", "--missing", "1.5", "-o", "rows").exit_code == 2
+
+
+def test_sample_writes_the_taxi_data_once(fareline, tmp_path):
+    ran = fareline("sample", "-o", "trips.csv")
+    assert ran.exit_code == 0, ran.output
+    assert ran.stdout == "15,002 rows, 1,922,812 bytes: trips.csv\n"
+    assert (tmp_path / "trips.csv").read_bytes() == taxi_csv_path().read_bytes()
+    again = fareline("sample", "-o", "trips.csv")
+    assert str(again.exception) == (
+        "trips.csv: is there already; expected a new file. Hint: name another place with -o."
+    )
+    as_json = json.loads(fareline("sample", "-o", "more.csv", "--json").stdout)
+    assert as_json == {"output": "more.csv", "rows": 15002, "bytes": 1922812}

@@ -1,0 +1,79 @@
+"""Finds habits that make text hard to read, in the pages and in the help of the command line.
+
+`make docs` and a test fail on a finding. Code, output and generated text are skipped. The rules are
+those of the project: subject, verb, object; a noun for each pronoun; the terms of the field.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+RULES = {
+    r"\b(rooms|floors|coats|the house)\b": "a private metaphor; use the term of the field",
+    r"\b[Nn]obody\b": "name who does not, or what does not happen",
+    r"(^|[.:] )(Nothing|None) (is|was|has|of|can|will)\b": "name the subject",
+    r"\b[Ww]ho(so)?ever\b": "name the person or the program",
+    r"\bwhat judges\b": "name the code or the component",
+    r"\b(tell|told) (the|it|them|nobody)\b": "programs report; they do not tell",
+    r"\bput out\b": "write 'outputs'",
+    r"\bcame of (it|this|that|all)\b": "write 'derived from'",
+}
+HELP_RULES = RULES | {
+    r"^(How many|Files|Which one|Where|Where to|Why; recorded)\.$": "name what the option holds",
+    r"^Of (the|what|a)\b": "begin with a noun",
+}
+# (page, words): why these words stay although a rule finds them.
+ALLOWED = {
+    ("lineage.md", "Nothing was done"): "output of a command",
+    ("python.md", "None, or"): "the Python value",
+    ("decisions", ""): "records of past decisions stay as they were written",
+}
+_CODE = re.compile(r"^ *```.*?^ *```", re.DOTALL | re.MULTILINE)
+
+
+def findings_in_page(name: str, text: str) -> Iterator[str]:
+    """`page:line: words: what to do` of each habit in a page.
+
+    Args:
+        name: Path of the page below docs/.
+        text: Its Markdown.
+    """
+    plain = _CODE.sub(lambda match: "\n" * match[0].count("\n"), text)
+    plain = re.sub(r"`[^`\n]*`", "CODE", plain)
+    for number, line in enumerate(plain.splitlines(), 1):
+        for pattern, advice in RULES.items():
+            for match in re.finditer(pattern, line):
+                if not _is_allowed(name, line):
+                    yield f"{name}:{number}: {match[0].strip()!r}: {advice}"
+
+
+def findings_in_help(where: str, text: str) -> Iterator[str]:
+    """The same of a help text.
+
+    Args:
+        where: The command and the option.
+        text: What its help says.
+    """
+    for pattern, advice in HELP_RULES.items():
+        if match := re.search(pattern, text):
+            yield f"{where}: {match[0].strip()!r}: {advice}"
+
+
+def _is_allowed(name: str, line: str) -> bool:
+    return any(name.startswith(page) and words in line for page, words in ALLOWED)
+
+
+def all_findings(docs: Path, helps: dict[str, str]) -> list[str]:
+    """Every finding in the pages below a folder and in help texts.
+
+    Args:
+        docs: The folder of the pages.
+        helps: Help texts by where they are.
+    """
+    found = []
+    for page in sorted(docs.rglob("*.md")):
+        name = page.relative_to(docs).as_posix()
+        found += findings_in_page(name, page.read_text(encoding="utf-8"))
+    for where, text in helps.items():
+        found += findings_in_help(where, text)
+    return found
