@@ -7,7 +7,7 @@ import pytest
 from tests.e2e.conftest import fareline_command, run_fareline
 from tests.forked import run_forked
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.replay, pytest.mark.timeout(900)]
 
 RUN = "nightly-1"
 

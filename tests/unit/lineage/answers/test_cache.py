@@ -15,7 +15,7 @@ from lineage.answers.cache.view import explanations_as_json
 from lineage.graph.graph import Graph
 from lineage.ids import find_execution
 from lineage.store.open import open_store
-from runners.local import run as run_module
+from runners.local.publication import must_execute
 from tests.stores.writer import CACHED, FAILED, StoreWriter, artifact
 
 FINGERPRINT = "split:all,num_files:{},total_bytes:{},xor_checksum:{},sum_checksum:{}"
@@ -272,7 +272,7 @@ def test_a_node_that_had_to_execute(nodes, node, why):
 
 
 def test_every_node_that_is_told_to_execute_can_be_explained():
-    asked = re.findall(r'node == "(\w+)"', inspect.getsource(run_module))
+    asked = re.findall(r'node == "(\w+)"', inspect.getsource(must_execute))
     assert sorted(asked) == sorted(caching._FORCED)
 
 
