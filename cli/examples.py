@@ -6,6 +6,7 @@ EXAMPLES = {
     "run": "fareline run --config churn.yaml --set training.steps=500",
     "settings": "fareline settings --config churn.yaml",
     "models": "fareline models --json",
+    "monitor": "fareline monitor --window 1d",
     "predict": "fareline predict --input new.csv --output predictions.csv",
     "promote": "fareline promote --to 1796005143 --reason 'checked by hand'",
     "rollback": "fareline rollback --reason 'wrong fares since Monday'",

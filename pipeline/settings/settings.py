@@ -22,6 +22,7 @@ from pipeline.settings.drift import Drift
 from pipeline.settings.evaluation import Evaluation
 from pipeline.settings.gate import Gate
 from pipeline.settings.label import ColumnValue, Label, require_rule_of
+from pipeline.settings.monitoring import Monitoring
 from pipeline.settings.runners import Runners
 from pipeline.settings.values import (
     Choices,
@@ -239,6 +240,7 @@ class Settings(Section):
     evaluation: Evaluation
     serving: Serving = Serving()
     feedback: Feedback = Feedback()
+    monitoring: Monitoring = Monitoring()
     push: Push = Push()
     card: Card = Card()
     metadata: Metadata = Metadata()

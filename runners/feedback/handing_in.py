@@ -69,7 +69,7 @@ def label_kind(settings: "Settings") -> str:
 
 def kinds_of(settings: "Settings") -> dict[str, str]:
     """Column to its kind, where a curated schema knows it."""
-    from schema.curated import load_schema, schema_path
+    from schema.curated import column_kinds, load_schema, schema_path
 
     if settings.schema_ is None:
         return {}
