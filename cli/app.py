@@ -23,6 +23,7 @@ from cli import (
     lineage,
     logs,
     models,
+    monitor,
     predict,
     promote,
     report,
@@ -90,6 +91,7 @@ app.add_typer(schema.app, name="schema", rich_help_panel=DATA)
 app.add_typer(baseline.app, name="baseline", rich_help_panel=MODELS)
 app.add_typer(feedback.app, name="feedback", rich_help_panel=MODELS)
 app.command(rich_help_panel=MODELS)(models.models)
+app.command(rich_help_panel=MODELS)(monitor.monitor)
 app.command(rich_help_panel=MODELS)(predict.predict)
 app.command(rich_help_panel=MODELS)(promote.promote)
 app.command(rich_help_panel=MODELS)(rollback.rollback)

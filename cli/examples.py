@@ -10,6 +10,7 @@ EXAMPLES = {
     "step graph": "fareline step graph --json",
     "step run": "fareline step run Trainer --run nightly-1",
     "models": "fareline models --json",
+    "monitor": "fareline monitor --window 1d",
     "predict": "fareline predict --input new.csv --output predictions.csv",
     "promote": "fareline promote --to 1796005143 --reason 'checked by hand'",
     "rollback": "fareline rollback --reason 'wrong fares since Monday'",

@@ -76,6 +76,8 @@ COPY_OF_VERSION = "copy_of_version"  # put there by rollback or promote, and not
 PUSHER = "Pusher"  # who adds a version, in the note beside it, if no one of the next
 # Executions by hand: inputs `model` and `pushed_model`, output `pushed_model`; with a USER.
 ROLLBACK, PROMOTE = "fareline.rollback", "fareline.promote"
+# An execution for alarms: input `pushed_model`, output `report`; REASON has a line for each.
+MONITOR = "fareline.monitor"
 REASON = "reason"  # in the words of who did it; empty if promote was given none
 DESTINATION = "destination"  # folder above the versions
 FROM_VERSION = "from_version"  # that was live

@@ -25,6 +25,7 @@ from pipeline.settings.gate import Gate
 from pipeline.settings.label import ColumnValue, Label, require_rule_of
 from pipeline.settings.model.code import Code
 from pipeline.settings.model.kinds import WIDE_DEEP, Model
+from pipeline.settings.monitoring import Monitoring
 from pipeline.settings.runners import Runners
 from pipeline.settings.values import (
     Choices,
@@ -250,6 +251,7 @@ class Settings(Section):
     evaluation: Evaluation
     serving: Serving = Serving()
     feedback: Feedback = Feedback()
+    monitoring: Monitoring = Monitoring()
     push: Push = Push()
     card: Card = Card()
     metadata: Metadata = Metadata()

@@ -1,0 +1,133 @@
+"""`fareline monitor`: the live model's windows are held against its evaluation."""
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.answer import answer
+from cli.options import (
+    DEFAULT_WORKSPACE,
+    EXIT_FOUND,
+    ConfigOption,
+    JsonOption,
+    SetOption,
+    WorkspaceOption,
+)
+from fareline.errors import UserMistake
+from lineage.text.times import clock, iso, now
+from monitoring.live.report import QUIET
+
+if TYPE_CHECKING:
+    from runners.watching.watching import Monitored
+
+_UNITS_MS = {"h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+_MOST_TOLD = 12  # alarms
+_BLIND = "Without labels a change of concept cannot be seen."
+
+
+def monitor(
+    window: Annotated[
+        str | None,
+        typer.Option(
+            "--window",
+            metavar="LENGTH",
+            help="Length of a window: 6h, 1d, 1w.",
+            show_default="monitoring.window_hours",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Record no alarm in ML Metadata.")
+    ] = False,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Hold logged predictions against the evaluation, by slice. Exit code 3: not quiet."""
+    window_ms = None if window is None else _parse_window(window)
+    from pipeline.settings.load import load_settings
+    from runners.watching.watching import monitor as watch_live_model
+
+    settings = load_settings(config, overrides or ())
+    found = watch_live_model(workspace.resolve(), settings, window_ms, now(), dry_run)
+    content = _as_json(found)
+    answer(as_json, content, lambda console: _draw(console, content))
+    if found.watched.state != QUIET:  # too few rows are no good news
+        raise typer.Exit(EXIT_FOUND)
+
+
+def _parse_window(text: str) -> int:
+    """Milliseconds.
+
+    Raises:
+        UserMistake: It is no length of time.
+    """
+    match = re.fullmatch(r"([1-9]\d{0,3})([hdw])", text.strip())
+    if match is None:
+        raise UserMistake.explain(
+            f"--window {text}",
+            "is no length of time",
+            "expected a whole number of hours, days or weeks",
+            "write 6h, 1d or 1w",
+        )
+    return int(match[1]) * _UNITS_MS[match[2]]
+
+
+def _as_json(found: "Monitored") -> dict[str, Any]:
+    """Keys: version, state, alarms, reference, windows, broken_lines, report, execution."""
+    content = found.watched.to_dict()
+    return {
+        "version": found.live.version.number,
+        "state": found.watched.state,
+        "alarms": [{**vars(alarm), "start": iso(alarm.start_ms)} for alarm in found.watched.alarms],
+        "reference": content["reference"],
+        "windows": content["windows"],
+        "broken_lines": found.broken,
+        "report": str(found.report),
+        "execution": found.execution,
+    }
+
+
+def _draw(console, content: Mapping[str, Any]) -> None:
+    from rich.table import Table
+
+    from lineage.text.harmless import plain
+
+    def say(line: str) -> None:
+        console.print(plain(line), markup=False, highlight=False, soft_wrap=True)
+
+    names = ["window", "rows", "state", "labels", "AUC expected", "AUC by labels", "findings"]
+    table = Table(*names, box=None, pad_edge=False)
+    for window in content["windows"][-10:]:
+        whole = window["slices"][0]
+        labels = f"{window['labelled']:.0%}" + ("" if window["mature"] else " so far")
+        findings = sum(len(each["findings"]) for each in window["slices"])
+        figures = [_figure(whole["estimate"]), _figure(whole["truth"])]
+        cells = [f"{whole['rows']:,}", whole["state"], labels, *figures, f"{findings}"]
+        table.add_row(clock(window["start_ms"]), *cells)
+    console.print(table)
+    for alarm in content["alarms"][:_MOST_TOLD]:
+        where = "" if alarm["slice"] == "overall" else f"{alarm['slice']}: "
+        say(f"{alarm['kind']}: {where}{alarm['subject']}: {alarm['said']}")
+    if (more := len(content["alarms"]) - _MOST_TOLD) > 0:
+        say(f"and {more:,} more in the report")
+    if content["broken_lines"]:
+        say(f"{content['broken_lines']:,} lines of the log cannot be read")
+    say(f"Version {content['version']}: {content['state']}. {_blind(content)}".strip())
+    say(f"Report: {content['report']}")
+    if content["execution"]:
+        say(f"Recorded as {content['execution']}.")
+
+
+def _blind(content: Mapping[str, Any]) -> str:
+    """What cannot be seen, where no window has mature labels."""
+    known = any(window["slices"][0]["truth"] for window in content["windows"][-3:])
+    return "" if known else _BLIND
+
+
+def _figure(figure: Mapping[str, Any] | None) -> str:
+    if figure is None:
+        return "-"
+    return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"

@@ -1,0 +1,1 @@
+"""A model in use, watched: windows of its prediction log against what it was evaluated on."""

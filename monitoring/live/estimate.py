@@ -1,0 +1,174 @@
+"""The AUC of a window: as labels say, and, before there are any, as the scores alone let expect.
+
+The estimate is confidence-based: a score is calibrated on rows whose labels are known, and each row
+then counts as positive with that probability. It stays right while what is asked for changes, as
+long as a row with the same features still has the same chance of a label. A change of concept,
+where that chance changes, it cannot see.
+
+Called by `monitoring.live.watch`. Must not import TFX.
+"""
+
+import dataclasses
+import math
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import stats
+from sklearn.isotonic import IsotonicRegression
+
+LEAST_LABELS = 10  # of either value, for an AUC to mean anything
+_LEAST_TO_CALIBRATE = 300  # rows of a slice; fewer are calibrated as all rows together
+_RESAMPLED = 20  # calibrations, for how uncertain the calibration is
+_DRAWS = 200  # of labels
+_MOST_DRAWN = 20_000  # rows; more say the same, in more time
+_SURE = 0.95
+
+
+@dataclasses.dataclass(frozen=True)
+class Value:
+    """A figure with how uncertain it is.
+
+    Attributes:
+        value: The AUC.
+        error: Its standard error.
+    """
+
+    value: float
+    error: float
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Of 95 %, within 0 and 1."""
+        reach = stats.norm.ppf((1 + _SURE) / 2) * self.error
+        return max(0.0, self.value - reach), min(1.0, self.value + reach)
+
+
+def auc(scores: np.ndarray, positive: np.ndarray) -> float:
+    """The area under the ROC curve; ties count half.
+
+    Args:
+        scores: float [rows].
+        positive: float [rows], how much of each row is positive: 0 or 1, or a chance.
+
+    Returns:
+        NaN if there are no positives, or no negatives.
+    """
+    places = stats.rankdata(scores)
+    _, groups = np.unique(places, return_inverse=True)
+    of_positive = np.bincount(groups, positive)
+    of_negative = np.bincount(groups, 1 - positive)
+    below = np.cumsum(of_negative) - of_negative
+    # Each row is both in part, and a row is no pair with itself.
+    itself = float((positive * (1 - positive)).sum())
+    pairs = float(positive.sum()) * float((1 - positive).sum()) - itself
+    won = float((of_positive * (below + of_negative / 2)).sum()) - itself / 2
+    return won / pairs if pairs > 0 else math.nan
+
+
+def measured_auc(scores: np.ndarray, labels: np.ndarray) -> Value | None:
+    """The AUC by labels, with DeLong's standard error.
+
+    Args:
+        scores: float [rows].
+        labels: 0 or 1 [rows].
+
+    Returns:
+        None with fewer than `LEAST_LABELS` of either label.
+
+    Source: DeLong, DeLong and Clarke-Pearson, Biometrics 44, 1988.
+    """
+    ones, zeros = scores[labels == 1], scores[labels == 0]
+    if min(len(ones), len(zeros)) < LEAST_LABELS:
+        return None
+    together = stats.rankdata(np.concatenate([ones, zeros]))
+    of_ones = (together[: len(ones)] - stats.rankdata(ones)) / len(zeros)
+    of_zeros = 1 - (together[len(ones) :] - stats.rankdata(zeros)) / len(ones)
+    variance = of_ones.var(ddof=1) / len(ones) + of_zeros.var(ddof=1) / len(zeros)
+    # Scores that separate the labels by chance have no variance; a pair of rows could still differ.
+    least = 1 / (len(ones) * len(zeros))
+    return Value(float(of_ones.mean()), math.sqrt(max(float(variance), least)))
+
+
+class Calibration:
+    """Turns scores of a slice into chances, as rows with known labels say.
+
+    Args:
+        scores: float [rows], of the slice.
+        labels: 0 or 1 [rows].
+        seed: Of the resampling that says how uncertain it is.
+    """
+
+    def __init__(self, scores: np.ndarray, labels: np.ndarray, seed: int = 0):
+        random = np.random.Generator(np.random.PCG64(seed))
+        rows = [np.arange(len(scores))]
+        rows += [random.integers(0, len(scores), len(scores)) for _ in range(_RESAMPLED)]
+        self._fitted = [_fit(scores[chosen], labels[chosen]) for chosen in rows]
+
+    def estimate(self, scores: np.ndarray, seed: int = 0) -> Value | None:
+        """The AUC that is to be expected of rows without labels.
+
+        Args:
+            scores: float [rows].
+            seed: Of the labels that are drawn.
+
+        Returns:
+            None if too few of either label are to be expected.
+        """
+        random = np.random.Generator(np.random.PCG64(seed))
+        rows = len(scores)
+        if rows > _MOST_DRAWN:
+            scores = scores[random.choice(rows, _MOST_DRAWN, replace=False)]
+        chances = self._fitted[0].predict(scores)
+        if min(chances.sum(), (1 - chances).sum()) < LEAST_LABELS:
+            return None
+        found = auc(scores, chances)
+        others = [auc(scores, each.predict(scores)) for each in self._fitted[1:]]
+        drawn = _drawn_aucs(scores, chances, random)
+        by_labels = np.nanvar(drawn) * len(scores) / rows
+        return Value(found, math.sqrt(by_labels + np.nanvar(others)))
+
+
+def calibrations(
+    scores: np.ndarray, labels: np.ndarray, slices: Sequence[np.ndarray], seed: int = 0
+) -> list[Calibration]:
+    """Calibrates each slice on its own rows, or on all if it has few.
+
+    Args:
+        scores: float [rows], of the reference.
+        labels: 0 or 1 [rows].
+        slices: For each slice which rows are in it, bool [rows].
+        seed: See `Calibration`.
+    """
+    whole: Calibration | None = None
+    found = []
+    for rows in slices:
+        of_slice = labels[rows]
+        few = len(of_slice) < _LEAST_TO_CALIBRATE
+        if few or min(of_slice.sum(), (1 - of_slice).sum()) < LEAST_LABELS:
+            whole = whole or Calibration(scores, labels, seed)
+            found.append(whole)
+        else:
+            found.append(Calibration(scores[rows], of_slice, seed))
+    return found
+
+
+def _fit(scores: np.ndarray, labels: np.ndarray) -> IsotonicRegression:
+    # In a slice a higher score may mean a smaller chance.
+    fit = IsotonicRegression(y_min=0, y_max=1, increasing="auto", out_of_bounds="clip")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the interval of the direction holds both
+        return fit.fit(scores, labels)
+
+
+def _drawn_aucs(scores: np.ndarray, chances: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """The AUC of labels drawn by these chances, [_DRAWS]; by ranks, all draws at once."""
+    places = stats.rankdata(scores)
+    ones = np.empty(_DRAWS)
+    ranks = np.empty(_DRAWS)
+    for index in range(_DRAWS):
+        labels = random.random(len(scores)) < chances
+        ones[index], ranks[index] = labels.sum(), places[labels].sum()
+    pairs = ones * (len(scores) - ones)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(pairs > 0, (ranks - ones * (ones + 1) / 2) / pairs, np.nan)

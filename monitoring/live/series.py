@@ -1,0 +1,119 @@
+"""A figure over windows: has it changed suddenly, or slowly, or only with the hour of the week?
+
+Called by `monitoring.live.watch`. Must not import TFX.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import stats
+
+HOUR_MS = 3_600_000
+WEEK_MS = 168 * HOUR_MS
+_MOST_ERRORS = 6.0  # one window alone, however far off, is no change
+_DELTA = 0.75  # standard errors that a mean may wander
+_THRESHOLD = 8.0  # standard errors, summed over windows
+_LEAST_WINDOWS = 3
+_LEAST_FOR_SLOPE = 6
+_SURE = 0.98  # of the slope's interval
+_LEAST_OF_SEASON = 3  # windows at the same place in the week
+
+
+@dataclasses.dataclass(frozen=True)
+class Slope:
+    """A slow change.
+
+    Attributes:
+        per_week: Of the figure.
+        low: Of the interval of 98 %,
+        high: and its other end.
+        total: What it comes to from the first window to the last.
+    """
+
+    per_week: float
+    low: float
+    high: float
+    total: float
+
+
+def sudden(values: Sequence[float], errors: Sequence[float]) -> int | None:
+    """Where a figure changed suddenly, by the Page-Hinkley test.
+
+    Args:
+        values: Of consecutive windows, less what was expected.
+        errors: Standard error of each.
+
+    Returns:
+        The place of the window in which it was noticed last; None if it was not.
+    """
+    from river.drift import PageHinkley
+
+    made = {"min_instances": _LEAST_WINDOWS, "delta": _DELTA, "threshold": _THRESHOLD}
+    test = PageHinkley(**made, alpha=1.0, mode="both")
+    noticed = None
+    for place, (value, error) in enumerate(zip(values, errors, strict=True)):
+        test.update(float(np.clip(value / error, -_MOST_ERRORS, _MOST_ERRORS)))
+        if test.drift_detected:
+            noticed = place
+    return noticed
+
+
+def slow(starts_ms: Sequence[int], values: Sequence[float]) -> Slope | None:
+    """The slope of a figure by Theil and Sen, after its season is taken out.
+
+    Args:
+        starts_ms: When each window began, ascending.
+        values: Of the windows.
+
+    Returns:
+        None with too few windows.
+    """
+    if len(values) < _LEAST_FOR_SLOPE:
+        return None
+    weeks = np.asarray(starts_ms, np.float64) / WEEK_MS
+    calm = without_season(starts_ms, values)
+    found = stats.theilslopes(calm, weeks, _SURE)
+    slope, _, low, high = found
+    return Slope(float(slope), float(low), float(high), float(slope * (weeks[-1] - weeks[0])))
+
+
+def without_season(starts_ms: Sequence[int], values: Sequence[float]) -> np.ndarray:
+    """Takes out what goes with the hour of the week, where enough weeks show it.
+
+    The season is the median of what lies off the trend at the same place in the week: without the
+    trend taken out first, the last places of the week would seem lower than the first in a fall.
+    """
+    given = np.asarray(values, np.float64)
+    hours = np.array([start % WEEK_MS // HOUR_MS for start in starts_ms])
+    places, groups = np.unique(hours, return_inverse=True)
+    if len(places) == 1 or np.bincount(groups).min() < _LEAST_OF_SEASON:
+        return given
+    weeks = np.asarray(starts_ms, np.float64) / WEEK_MS
+    slope, intercept, _, _ = stats.theilslopes(given, weeks)
+    off = given - slope * weeks - intercept
+    season = np.array([np.median(off[groups == place]) for place in range(len(places))])
+    return given - season[groups]
+
+
+def usual(starts_ms: Sequence[int], values: Sequence[float], start_ms: int) -> np.ndarray:
+    """Earlier values that say what is usual at a time.
+
+    Those of the same hour of the week if there are enough, else all, else none.
+
+    Args:
+        starts_ms: Of earlier windows.
+        values: Of these windows.
+        start_ms: Of the window that is asked about.
+    """
+    given = np.asarray(values, np.float64)
+    hours = np.array([start % WEEK_MS // HOUR_MS for start in starts_ms])
+    same = given[hours == start_ms % WEEK_MS // HOUR_MS] if len(given) else given
+    if len(same) >= _LEAST_OF_SEASON:
+        return same
+    return given if len(given) >= _LEAST_FOR_SLOPE else given[:0]
+
+
+def is_alarm(found: Sequence[bool], needed: int) -> bool:
+    """Whether so many of these windows have found something, and the last one among them."""
+    return bool(found) and found[-1] and sum(found) >= needed

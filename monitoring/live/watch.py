@@ -1,0 +1,373 @@
+"""Windows of a model in use, each held against the split that the model was evaluated on.
+
+Three layers. *Integrity*: rows, values that are missing, zero or new, labels that stop coming.
+*Now*: the distribution of features and score, and the AUC that the scores let expect. *Truth*: the
+AUC by labels, once they are mature. Each overall and by slice.
+
+A threshold holds for the window's own number of rows (`monitoring.drift.compare`), over all columns
+and slices together, and nothing is an alarm that is below a least effect, or found in fewer than k
+of n windows.
+
+Called by `runners.monitoring` and `benchmarks.monitor`. Must not import TFX.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+import numpy as np
+from scipy import stats
+
+from monitoring.drift.compare import Rule, Rules, compare
+from monitoring.drift.measures import MISSING, NEW_VALUES, ZEROS
+from monitoring.drift.report import Measure
+from monitoring.live.estimate import Calibration, Value, calibrations, measured_auc
+from monitoring.live.report import (
+    ALARM,
+    DISTRIBUTION,
+    ESTIMATE,
+    INTEGRITY,
+    KINDS,
+    OVERALL,
+    PERFORMANCE,
+    QUIET,
+    SMALL,
+    Alarm,
+    Figure,
+    Finding,
+    SliceWindow,
+    Watched,
+    Window,
+)
+from monitoring.live.rows import Rows
+from monitoring.live.series import is_alarm, slow, sudden, usual
+
+_MOST_ROWS = 5_000  # compared, of each side
+_DRAWS = 400  # divisions by chance
+_MATURE_SHARE = 0.9  # of the rows with a label: the rest changes little any more
+_FEW = 0.5  # of what is usual: rows, labels
+_SPREAD = 4.0  # robust standard deviations of earlier windows
+_INTEGRITY_MEASURES = (MISSING, ZEROS, NEW_VALUES)
+
+Slices = Callable[[Rows], Mapping[str, np.ndarray]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """How a model is watched.
+
+    Attributes:
+        window_ms: Length of a window.
+        least_rows: Of a slice in a window; with fewer it is too small.
+        false_alarms: Share of unchanged windows that may have any finding of a distribution, and
+            again of the estimate and of the truth.
+        needed: In how many windows something must be found,
+        among: of so many.
+        least_change: Share of the rows below which a change is none.
+        least_new: The same of rows with values that the reference lacks.
+        least_loss: Loss of AUC below which it is none.
+        wait_ms: How long a label may take.
+        recorded: Columns that are measured and raise no alarm.
+        categories: Columns of numbers that name things.
+    """
+
+    window_ms: int
+    least_rows: int = 200
+    false_alarms: float = 0.01
+    needed: int = 2
+    among: int = 3
+    least_change: float = 0.03
+    least_new: float = 0.01
+    least_loss: float = 0.015
+    wait_ms: int = 0
+    recorded: Collection[str] = ()
+    categories: Collection[str] = ()
+
+    def level(self, slices: int, alone: bool = False) -> float:
+        """The share of unchanged windows in which something may be found in a slice.
+
+        Args:
+            slices: That are looked at.
+            alone: What one window may be called by; else k of n windows must agree, by which each
+                of them can be called more easily.
+        """
+        if alone:
+            return self.false_alarms / slices
+        others = math.comb(self.among - 1, self.needed - 1)
+        return (self.false_alarms / slices / others) ** (1 / self.needed)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Reference:
+    """A slice of the split: its rows, its AUC, and what turns its scores into chances."""
+
+    name: str
+    rows: Rows
+    share: float
+    auc: Value | None
+    calibration: Calibration | None
+
+
+def watch(reference: Rows, live: Rows, slices: Slices, plan: Plan, until_ms: int) -> Watched:
+    """Cuts the rows into windows, measures each, and says what is an alarm.
+
+    Args:
+        reference: Of the split that the model was evaluated on, with labels; at least one row.
+        live: What it answered since, in the order of time.
+        slices: Says which rows are in which slice; only those of the reference are looked at.
+        plan: How.
+        until_ms: Now: windows that are not over by then are left out.
+    """
+    parts = _parts(reference, slices, plan)
+    windows: list[Window] = []
+    for start, rows in _cut(live, plan.window_ms, until_ms):
+        windows.append(_measure(parts, rows, slices, plan, (start, until_ms, windows)))
+    alarms = _alarms(windows, parts, plan)
+    found = {part.name: _figure(part.auc, len(part.rows)) for part in parts}
+    return Watched(tuple(windows), tuple(alarms), found, _state(windows, alarms))
+
+
+def _state(windows: Sequence[Window], alarms: Sequence[Alarm]) -> str:
+    if alarms:
+        return ALARM
+    return windows[-1].slices[0].state if windows else SMALL
+
+
+def _parts(reference: Rows, slices: Slices, plan: Plan) -> list[_Reference]:
+    whole = np.ones(len(reference), bool)
+    masks = {OVERALL: whole, **slices(reference)}
+    masks = {name: mask for name, mask in masks.items() if mask.sum() >= plan.least_rows}
+    if not masks:
+        masks = {OVERALL: whole}
+    known = reference.labelled
+    of_known = {OVERALL: np.ones(len(known), bool), **slices(known)}
+    fitted: list[Calibration | None] = [None] * len(masks)
+    if measured_auc(known.scores, known.labels) is not None:
+        inside = [of_known.get(name, np.zeros(len(known), bool)) for name in masks]
+        fitted = list(calibrations(known.scores, known.labels, inside))
+    found = []
+    for (name, mask), calibration in zip(masks.items(), fitted, strict=True):
+        labelled = known.take(of_known[name]) if name in of_known else known.take(np.arange(0))
+        auc = measured_auc(labelled.scores, labelled.labels)
+        share = float(mask.mean())
+        found.append(_Reference(name, reference.take(mask), share, auc, calibration))
+    return found
+
+
+def _cut(live: Rows, window_ms: int, until_ms: int) -> list[tuple[int, Rows]]:
+    """The windows that are over, the empty ones between two as well."""
+    if not len(live):
+        return []
+    places = live.ms // window_ms
+    last = until_ms // window_ms
+    return [
+        (int(place) * window_ms, live.take(places == place))
+        for place in range(int(places.min()), int(last))
+    ]
+
+
+def _measure(
+    parts: Sequence[_Reference],
+    rows: Rows,
+    slices: Slices,
+    plan: Plan,
+    when: tuple[int, int, Sequence[Window]],
+) -> Window:
+    start, until, earlier = when
+    labelled = float(np.mean(~np.isnan(rows.labels))) if len(rows) else 0.0
+    over = start + plan.window_ms + plan.wait_ms <= until
+    mature = over or labelled >= _MATURE_SHARE
+    masks = {OVERALL: np.ones(len(rows), bool), **(slices(rows) if len(rows) else {})}
+    none = np.zeros(len(rows), bool)
+    found = []
+    for place, part in enumerate(parts):
+        of_slice = rows.take(masks.get(part.name, none))
+        before = [window.slices[place] for window in earlier]
+        starts = [window.start_ms for window in earlier]
+        extra = _counts(part, len(of_slice), len(rows), (starts, before, start))
+        if part.name == OVERALL and over:
+            extra += _labels_missing(labelled, earlier, start)
+        found.append(_measure_slice(part, of_slice, plan, len(parts), mature, extra))
+    return Window(start, start + plan.window_ms, mature, labelled, tuple(found))
+
+
+def _measure_slice(
+    part: _Reference,
+    rows: Rows,
+    plan: Plan,
+    slices: int,
+    mature: bool,
+    findings: list[Finding],
+) -> SliceWindow:
+    scored = ~np.isnan(rows.scores)
+    score = float(rows.scores[scored].mean()) if scored.any() else None
+    if len(rows) < plan.least_rows:
+        return SliceWindow(part.name, len(rows), SMALL, score, None, None, None, tuple(findings))
+    findings = findings + _compared(part, rows, plan, slices)
+    estimate = truth = difference = None
+    if part.calibration is not None and scored.any():
+        estimate = part.calibration.estimate(rows.scores[scored])
+        findings += _lost(ESTIMATE, part.auc, estimate, plan, slices)
+        known = rows.labelled
+        if mature and len(known):
+            truth = measured_auc(known.scores, known.labels)
+            findings += _lost(PERFORMANCE, part.auc, truth, plan, slices)
+            expected = part.calibration.estimate(known.scores)
+            if truth is not None and expected is not None:
+                difference = truth.value - expected.value
+    return SliceWindow(
+        part.name,
+        len(rows),
+        QUIET,
+        score,
+        _figure(estimate, len(rows)),
+        _figure(truth, len(rows)),
+        difference,
+        tuple(findings),
+    )
+
+
+def _figure(value: Value | None, rows: int) -> Figure | None:
+    return None if value is None else Figure(value.value, *value.interval, value.error, rows)
+
+
+def _compared(part: _Reference, rows: Rows, plan: Plan, slices: int) -> list[Finding]:
+    """What differs in the columns and the score."""
+    rules = Rules(
+        Rule("warn"),
+        {name: Rule("record") for name in plan.recorded},
+        plan.level(slices),
+        plan.least_change,
+        plan.least_new,
+        max(_DRAWS, math.ceil(4 / plan.level(slices))),
+    )
+    sides = part.rows.sample(_MOST_ROWS), rows.sample(_MOST_ROWS)
+    compared = compare(*sides, rules, plan.categories)
+    return [
+        Finding(_kind(measure), f"{column.name} {measure.name}", measure.in_words())
+        for column in compared.drifted("warn")
+        for measure in column.drifted
+    ]
+
+
+def _kind(measure: Measure) -> str:
+    return INTEGRITY if measure.name in _INTEGRITY_MEASURES else DISTRIBUTION
+
+
+def _lost(
+    kind: str, reference: Value | None, now: Value | None, plan: Plan, slices: int
+) -> list[Finding]:
+    """Whether an AUC is lower than on the split by more than chance and the least loss."""
+    if reference is None or now is None:
+        return []
+    loss = reference.value - now.value
+    # Chance in the window differs from window to window, chance in the split is in all of them.
+    by_window = float(stats.norm.isf(plan.level(slices))) * now.error
+    by_split = float(stats.norm.isf(plan.level(slices, alone=True))) * reference.error
+    bound = math.hypot(by_window, by_split)
+    if loss <= max(bound, plan.least_loss):
+        return []
+    low, high = now.interval
+    said = f"{reference.value:.3f} -> {now.value:.3f} (95 %: {low:.3f} to {high:.3f})"
+    return [Finding(kind, "AUC", said)]
+
+
+def _counts(
+    part: _Reference,
+    rows: int,
+    all_rows: int,
+    earlier: tuple[Sequence[int], Sequence[SliceWindow], int],
+) -> list[Finding]:
+    """Whether there are far fewer or more rows than usual, or none of a slice."""
+    starts, before, start = earlier
+    if part.name != OVERALL:
+        expected = part.share * all_rows
+        if rows == 0 and expected >= 30:  # chance leaves it empty once in 10^13 windows
+            return [Finding(INTEGRITY, "rows", f"none; {expected:.0f} were expected")]
+        return []
+    known = usual(starts, [each.rows for each in before], start)
+    if not len(known):
+        return []
+    middle = float(np.median(known))
+    spread = _SPREAD * max(1.4826 * float(np.median(np.abs(known - middle))), middle**0.5, 1.0)
+    off = abs(rows - middle)
+    if off > spread and not middle * _FEW <= rows <= middle / _FEW:
+        return [Finding(INTEGRITY, "rows", f"{rows:,}; usually {middle:,.0f}")]
+    return []
+
+
+def _labels_missing(labelled: float, earlier: Sequence[Window], start: int) -> list[Finding]:
+    known = [window for window in earlier if window.mature and window.slices[0].rows]
+    shares = usual([w.start_ms for w in known], [w.labelled for w in known], start)
+    middle = float(np.median(shares)) if len(shares) else 0.0
+    if labelled >= middle * _FEW:
+        return []
+    said = f"{labelled:.0%} of the predictions; usually {middle:.0%}".replace("%", " %")
+    return [Finding(INTEGRITY, "labels", said)]
+
+
+def _alarms(windows: Sequence[Window], parts: Sequence[_Reference], plan: Plan) -> list[Alarm]:
+    found: list[Alarm] = []
+    for place, part in enumerate(parts):
+        for kind in KINDS:
+            found += _found_often(windows, place, kind, plan)
+        for kind in (ESTIMATE, PERFORMANCE):
+            is_told = any(a.kind == kind and a.slice == part.name for a in found)
+            if part.auc is not None and not is_told:
+                found += _changed(windows, place, kind, part, plan)
+    return sorted(found, key=lambda a: (KINDS.index(a.kind), a.slice != OVERALL))
+
+
+def _telling(windows: Sequence[Window], place: int, kind: str) -> list[Window]:
+    """The windows that can tell of this kind, the oldest first."""
+    if kind in (ESTIMATE, PERFORMANCE):
+        name = "estimate" if kind == ESTIMATE else "truth"
+        return [w for w in windows if getattr(w.slices[place], name) is not None]
+    if kind == INTEGRITY:
+        return list(windows)
+    return [w for w in windows if w.slices[place].state != SMALL]
+
+
+def _found_often(windows: Sequence[Window], place: int, kind: str, plan: Plan) -> list[Alarm]:
+    """What is found in k of the last n windows, the last among them."""
+    last = _telling(windows, place, kind)[-plan.among :]
+    by_subject: dict[str, list[Finding | None]] = {}
+    for index, window in enumerate(last):
+        for finding in window.slices[place].findings:
+            if finding.kind == kind:
+                by_subject.setdefault(finding.subject, [None] * len(last))[index] = finding
+    alarms = []
+    for subject, findings in by_subject.items():
+        if is_alarm([each is not None for each in findings], plan.needed):
+            count = sum(each is not None for each in findings)
+            name, start = last[-1].slices[place].slice, last[-1].start_ms
+            alarms.append(Alarm(kind, name, subject, findings[-1].said, start, count))
+    return alarms
+
+
+def _changed(
+    windows: Sequence[Window], place: int, kind: str, part: _Reference, plan: Plan
+) -> list[Alarm]:
+    """A fall of the AUC over windows, sudden or slow, that no window shows by itself."""
+    telling = _telling(windows, place, kind)
+    name = "estimate" if kind == ESTIMATE else "truth"
+    figures = [getattr(window.slices[place], name) for window in telling]
+    if len(figures) < plan.needed:
+        return []
+    assert part.auc is not None
+    values = [figure.value for figure in figures]
+    start, alarm = telling[-1].start_ms, (kind, part.name, "AUC")
+    offs = [value - part.auc.value for value in values]
+    noticed = sudden(offs, [math.hypot(f.error, part.auc.error) for f in figures])
+    level = float(np.mean(values[-plan.among :]))
+    if noticed is not None and noticed >= len(values) - plan.among:
+        before = float(np.median(values[: max(noticed - plan.among + 1, 1)]))
+        if before - level > plan.least_loss:
+            said = f"{before:.3f} -> {level:.3f}, a sudden change over windows (Page-Hinkley)"
+            return [Alarm(*alarm, said, start, plan.among)]
+    slope = slow([window.start_ms for window in telling], values)
+    if slope is not None and slope.high < 0 and -slope.total > plan.least_loss / 2:
+        said = f"{slope.per_week:+.4f} a week over {len(values)} windows (98 %: {slope.low:+.4f} to"
+        said = f"{said} {slope.high:+.4f}), {slope.total:+.3f} in all"
+        return [Alarm(*alarm, said, start, len(values))]
+    return []

@@ -1,0 +1,139 @@
+"""Planted faults are found in the window where they are, and quiet windows stay quiet."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from monitoring.live.rows import Rows, together
+from monitoring.live.series import WEEK_MS
+from monitoring.live.watch import Plan, watch
+
+PLAN = Plan(WEEK_MS, categories=["kind"])
+REGIONS = np.array([b"east", b"north", b"south", b"west"])
+
+
+def made(rows, seed, week=0, region=None, loss=0.0, fare=1.0, zeros=0.0, gone=False, labelled=1.0):
+    """Rows of a week; `loss` mixes so large a share of the scores, in one region or in all."""
+    random = np.random.default_rng(seed)
+    regions = random.choice(4, rows, p=[0.4, 0.3, 0.2, 0.1])
+    labels = (random.random(rows) < 0.3).astype(float)
+    scores = 1 / (1 + np.exp(-(random.normal(labels * 1.9, 1.0) - 1.9)))
+    mixed = (regions == region) if region is not None else np.ones(rows, bool)
+    mixed &= random.random(rows) < loss
+    scores[mixed] = random.permutation(scores[mixed])
+    fares = np.exp(random.normal(2.2, 0.6, rows)) * fare
+    fares[random.random(rows) < zeros] = 0
+    labels[random.random(rows) >= labelled] = np.nan
+    columns = {
+        "fare": pa.array(fares),
+        "kind": pa.nulls(rows) if gone else pa.array(random.integers(0, 6, rows)),
+        "region": pa.array(REGIONS[regions].tolist(), pa.large_binary()),
+    }
+    return Rows(columns, np.full(rows, week * WEEK_MS), scores, labels)
+
+
+def slices(rows):
+    values = np.array(rows.columns["region"].to_pylist())
+    return {f"region={value.decode()}": values == value for value in np.unique(values)}
+
+
+REFERENCE = made(5000, 0)
+
+
+def watched(weeks, plan=PLAN, until=None):
+    live = together(weeks)
+    return watch(REFERENCE, live, slices, plan, (until or len(weeks)) * WEEK_MS)
+
+
+def two_quiet_then_two(rows=3000, **fault):
+    return [made(rows, 10 + week, week, **(fault if week >= 2 else {})) for week in range(4)]
+
+
+def test_quiet_weeks_are_quiet():
+    found = watched(two_quiet_then_two())
+    assert found.state == "quiet"
+    assert found.alarms == ()
+    whole = found.windows[-1].slices[0]
+    assert whole.slice == "overall"
+    assert whole.truth.low <= found.reference["overall"].value <= whole.truth.high
+    assert whole.difference == pytest.approx(whole.truth.value - whole.estimate.value, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "subject"),
+    [
+        ({"loss": 0.15}, "performance", "AUC"),
+        ({"fare": 1.1}, "distribution", "fare jensen_shannon"),
+        ({"zeros": 0.2}, "integrity", "fare zeros"),
+        ({"gone": True}, "integrity", "kind missing"),
+    ],
+)
+def test_a_fault_is_found_within_two_windows(fault, kind, subject):
+    found = watched(two_quiet_then_two(**fault))
+    assert found.state == "alarm"
+    alarms = {(alarm.slice, alarm.kind, alarm.subject) for alarm in found.alarms}
+    assert ("overall", kind, subject) in alarms
+
+
+def test_a_fault_of_one_slice_is_found_where_the_whole_hides_it():
+    found = watched(two_quiet_then_two(region=3, loss=0.35, rows=4000))
+    told = {(alarm.slice, alarm.kind) for alarm in found.alarms if alarm.kind == "performance"}
+    assert told == {("region=west", "performance")}
+
+
+def test_a_change_of_concept_is_seen_by_labels_alone():
+    turned = []
+    for week in range(4):
+        rows = made(3000, 10 + week, week)
+        if week >= 2:
+            flip = np.random.default_rng(week).random(3000) < 0.2
+            labels = np.where(flip, 1 - rows.labels, rows.labels)
+            rows = Rows(rows.columns, rows.ms, rows.scores, labels)
+        turned.append(rows)
+    found = watched(turned)
+    assert {alarm.kind for alarm in found.alarms if alarm.slice == "overall"} == {"performance"}
+    assert found.windows[-1].slices[0].difference < -0.1
+
+
+def test_few_rows_are_too_small_and_never_quiet():
+    found = watched([made(150, week, week) for week in range(4)])
+    assert found.state == "too small"
+    assert watch(REFERENCE, made(0, 1), slices, PLAN, WEEK_MS).state == "too small"
+
+
+def test_labels_that_are_to_come_are_not_judged_by():
+    plan = Plan(WEEK_MS, wait_ms=WEEK_MS)
+    weeks = [made(1000, week, week, labelled=0.5) for week in range(3)]
+    found = watched(weeks, plan, until=3)
+    assert [window.mature for window in found.windows] == [True, True, False]
+    assert found.windows[-1].slices[0].truth is None
+
+
+def test_labels_that_stop_coming_are_an_alarm():
+    weeks = [made(300, week, week, labelled=0.95 if week < 7 else 0.0) for week in range(9)]
+    [alarm] = [each for each in watched(weeks).alarms if each.subject == "labels"]
+    assert (alarm.kind, alarm.said) == ("integrity", "0 % of the predictions; usually 95 %")
+
+
+def test_a_slice_that_vanishes_and_rows_that_stay_away_are_alarms():
+    weeks = [made(400, week, week) for week in range(9)]
+    for week in (7, 8):
+        west = slices(weeks[week])["region=west"]
+        weeks[week] = weeks[week].take(~west).take(np.arange(100))
+    told = {(alarm.slice, alarm.subject): alarm.said for alarm in watched(weeks).alarms}
+    assert told["overall", "rows"] == "100; usually 400"
+    whole = [made(1000, week, week) for week in range(3)]
+    bare = [rows.take(~slices(rows)["region=west"]) for rows in whole]
+    told = {(alarm.slice, alarm.subject): alarm.said for alarm in watched(bare).alarms}
+    assert told["region=west", "rows"].startswith("none; ")
+
+
+def test_a_window_without_rows_between_two_is_a_window():
+    found = watched([made(500, 0, 0), made(500, 2, 2)], until=3)
+    assert [window.slices[0].rows for window in found.windows] == [500, 0, 500]
+
+
+def test_a_slow_fall_is_an_alarm_before_any_window_shows_it():
+    weeks = [made(5000, 20 + week, week, loss=0.005 * week) for week in range(8)]
+    told = [alarm for alarm in watched(weeks).alarms if alarm.kind == "performance"]
+    assert "a week over 8 windows" in next(a.said for a in told if a.slice == "overall")
