@@ -36,6 +36,7 @@ from pipeline.components.lookup import Lookup
 from pipeline.components.pusher import Pusher
 from pipeline.components.trainer import Trainer
 from pipeline.components.tuner import Tuner
+from pipeline.components.vertex.pusher import VertexPusher
 from pipeline.evaluation.eval_config import build_eval_config
 from pipeline.nodes.data_gate import drift_rules, gate_policy
 from pipeline.nodes.example_gen import build_example_gen
@@ -49,6 +50,7 @@ from pipeline.user_code import (
     RUN_FN,
     TRANSFORM_SOURCES,
     TUNER_FN,
+    VERTEX_PUSH_FN,
     fingerprint_sources,
 )
 from schema.curated import is_packaged_name, schema_path
@@ -241,6 +243,16 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
         ),
         keep_versions=settings.push.keep_versions,
     )
+    vertex_pusher = None
+    if settings.push.to_vertex:
+        vertex_pusher = VertexPusher(
+            model=trainer.outputs["model"],
+            examples=example_gen.outputs["examples"],
+            evaluation=evaluator.outputs["evaluation"],
+            published=pusher.outputs["pushed_model"],
+            target=json.dumps(settings.vertex_target, sort_keys=True),
+            push_fn=VERTEX_PUSH_FN,
+        )
 
     return Pipeline(
         pipeline_name=settings.name,
@@ -263,6 +275,7 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
             evaluator,
             infra_validator,
             pusher,
+            *([vertex_pusher] if vertex_pusher else []),
         ],
         enable_cache=placement.enable_cache,
         beam_pipeline_args=list(placement.beam_args),

@@ -191,7 +191,7 @@ def test_components_keep_their_raw_annotations():
 
 def test_every_user_function_resolves_to_a_callable():
     paths = {name: getattr(user_code, name) for name in dir(user_code) if name.endswith("_FN")}
-    assert set(paths) == {"PREPROCESSING_FN", "RUN_FN", "TUNER_FN", "PII_KEY_FN"}
+    assert set(paths) == {"PREPROCESSING_FN", "RUN_FN", "TUNER_FN", "PII_KEY_FN", "VERTEX_PUSH_FN"}
     parameters = {}
     for name, path in paths.items():
         module, _, function = path.rpartition(".")
@@ -203,6 +203,7 @@ def test_every_user_function_resolves_to_a_callable():
         "RUN_FN": ["fn_args"],
         "TUNER_FN": ["fn_args"],
         "PII_KEY_FN": [],
+        "VERTEX_PUSH_FN": ["target", "model_dir", "sha256", "facts", "says"],
     }
 
 

@@ -75,7 +75,7 @@ class VertexPlatform:
     def __init__(self, settings: Vertex):
         self._settings = settings
         self._parent = f"projects/{settings.project}/locations/{settings.region}"
-        endpoint = settings.api_endpoint or f"https://{settings.region}-aiplatform.googleapis.com"
+        endpoint = address_of(settings.region, settings.api_endpoint)
         self._endpoint = endpoint
         self._clients: dict[str, Any] = {}
 
@@ -177,12 +177,27 @@ class VertexPlatform:
 
     def _client(self, name: str) -> Any:
         if name not in self._clients:
-            self._clients[name] = getattr(_api(), name)(
-                credentials=credentials_for(self._endpoint),
-                transport="rest",
-                client_options={"api_endpoint": self._endpoint},
-            )
+            self._clients[name] = connect(name, self._endpoint)
         return self._clients[name]
+
+
+def connect(name: str, endpoint: str) -> Any:
+    """A client of google-cloud-aiplatform, over REST.
+
+    Args:
+        name: Of its class, such as `EndpointServiceClient`.
+        endpoint: Address of the API.
+    """
+    return getattr(api(), name)(
+        credentials=credentials_for(endpoint),
+        transport="rest",
+        client_options={"api_endpoint": endpoint},
+    )
+
+
+def address_of(region: str, given: str | None) -> str:
+    """The address of the API: the one that was given, or that of the region."""
+    return given or f"https://{region}-aiplatform.googleapis.com"
 
 
 def is_loopback(url: str) -> bool:
@@ -199,7 +214,8 @@ def credentials_for(endpoint: str) -> Any:
     return AnonymousCredentials()
 
 
-def _api() -> Any:
+def api() -> Any:
+    """Google's module of clients and messages."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # on the age of the Python that TFX needs
         from google.cloud import aiplatform_v1
@@ -208,7 +224,7 @@ def _api() -> Any:
 
 def _message(name: str, content: dict[str, Any]) -> Any:
     """A message of the API from its JSON form."""
-    return getattr(_api(), name).from_json(json.dumps(content))
+    return getattr(api(), name).from_json(json.dumps(content))
 
 
 def _task(detail: Any) -> Task:

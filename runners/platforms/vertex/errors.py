@@ -30,7 +30,7 @@ def explained(advice: Advice, endpoint: str, job_id: str) -> Iterator[None]:
     try:
         yield
     except exceptions.GoogleAPICallError as error:
-        raise explain_answer(advice, error.code, _said(error), job_id) from error
+        raise explain_answer(advice, error.code or 500, _said(error), job_id) from error
     except exceptions.RetryError as error:
         raise no_answer(advice, endpoint, error) from error
     except auth.DefaultCredentialsError as error:
