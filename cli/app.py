@@ -32,6 +32,7 @@ from cli import (
     settings,
     status,
     submit,
+    undeploy,
     version,
     why,
 )
@@ -87,6 +88,7 @@ app.command(rich_help_panel=MODELS)(models.models)
 app.command(rich_help_panel=MODELS)(predict.predict)
 app.command(rich_help_panel=MODELS)(promote.promote)
 app.command(rich_help_panel=MODELS)(rollback.rollback)
+app.command(rich_help_panel=MODELS)(undeploy.undeploy)
 app.command(rich_help_panel=MODELS)(serve.serve)
 app.add_typer(lineage.app, name="lineage", rich_help_panel=LINEAGE)
 app.command(rich_help_panel=LINEAGE)(runs.runs)

@@ -87,7 +87,14 @@ BaselinesOption = Annotated[
 ToOption = Annotated[int | None, typer.Option("--to", metavar="VERSION", help="Which one.")]
 DestinationOption = Annotated[
     str | None,
-    typer.Option("--destination", metavar="DIR", help="The serving folder, if there are several."),
+    typer.Option(
+        "--destination",
+        metavar="DIR",
+        help="The serving folder, or `vertex`; if there are several.",
+    ),
+]
+VertexOption = Annotated[
+    bool, typer.Option("--vertex", help="Ask Vertex AI, where models were pushed to as well.")
 ]
 SpecOption = Annotated[
     Path | None,

@@ -40,7 +40,6 @@ class StorageApi(Api):
         self.generations: dict[str, int] = {}
         self.written: dict[str, str] = {}
         self.route("GET", f"/download{objects}/(?P<name>.+)", self.download)
-        self.route("GET", objects, self.list_objects)
         self.route("GET", f"{objects}/(?P<name>.+)", self.get_object)
         self.route("DELETE", f"{objects}/(?P<name>.+)", self.delete)
         self.route("POST", f"/upload{objects}", self.upload)
@@ -60,15 +59,6 @@ class StorageApi(Api):
         generation = str(self._generation(request.parts["bucket"], name))
         headers = {"X-Goog-Generation": generation}
         return Answer(content, content_type="application/octet-stream", headers=headers)
-
-    def list_objects(self, request: Request) -> dict[str, Any]:
-        bucket, prefix = self._bucket(request), request.query.get("prefix", "")
-        names = sorted(p.relative_to(bucket).as_posix() for p in bucket.rglob("*") if p.is_file())
-        found = [name for name in names if name.startswith(prefix)]
-        described = [
-            self._describe(bucket.name, name, (bucket / name).read_bytes()) for name in found
-        ]
-        return {"kind": "storage#objects", "items": described}
 
     def delete(self, request: Request) -> Answer:
         self.get_object(request)

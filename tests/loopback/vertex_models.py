@@ -1,4 +1,4 @@
-"""Vertex AI's Model Registry, endpoints and batch prediction over REST.
+"""Vertex AI's Model Registry and endpoints over REST.
 
 Refuses what the service is documented to refuse: by the comments of the messages in
 google.cloud.aiplatform_v1.types, and by the status codes that Google's APIs share.
@@ -8,7 +8,6 @@ import contextlib
 import dataclasses
 import datetime
 import itertools
-import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -57,7 +56,7 @@ class VertexModelsApi(Api):
     def __init__(self, buckets: Path, project: str, location: str):
         super().__init__()
         self.project, self.location, self.buckets = project, location, buckets
-        kinds = ("models", "endpoints", "batchPredictionJobs")
+        kinds = ("models", "endpoints")
         self.permissions = {f"aiplatform.{kind}.{verb}" for kind in kinds for verb in _VERBS}
         self.machines = 10
         self.images: set[str] = set()
@@ -66,7 +65,6 @@ class VertexModelsApi(Api):
         self.predict: Predict = lambda instances: [0.5 for _ in instances]
         self.models: dict[str, dict[int, dict[str, Any]]] = {}
         self.endpoints: dict[str, dict[str, Any]] = {}
-        self.batches: dict[str, dict[str, Any]] = {}
         self.operations: dict[str, tuple[int, dict[str, Any]]] = {}
         self._numbers = itertools.count(1001)
         for method, path, function in (
@@ -90,8 +88,6 @@ class VertexModelsApi(Api):
             ("POST", "/endpoints/(?P<endpoint>[^/:]+):deployModel", self.deploy_model),
             ("POST", "/endpoints/(?P<endpoint>[^/:]+):undeployModel", self.undeploy_model),
             ("POST", "/endpoints/(?P<endpoint>[^/:]+):predict", self.predict_online),
-            ("POST", "/batchPredictionJobs", self.create_batch),
-            ("GET", "/batchPredictionJobs/(?P<job>[^/:]+)", self.get_batch),
             ("GET", "/.*operations/(?P<operation>[^/:]+)", self.get_operation),
         ):
             self.route(method, _PARENT + path, function)
@@ -287,46 +283,6 @@ class VertexModelsApi(Api):
         answers = self.predict(request.json()["instances"])
         best = max(endpoint["trafficSplit"].items(), key=lambda each: each[1])
         return {"predictions": answers, "deployedModelId": best[0]}
-
-    # Batch prediction
-
-    def create_batch(self, request: Request) -> dict[str, Any]:
-        self._require("batchPredictionJobs.create", request)
-        content = request.json()
-        model_id, _, version = content["model"].rpartition("/")[2].partition("@")
-        if int(version or 1) not in self.models.get(model_id, {}):
-            raise Refused(404, f"The Model does not exist: {content['model']}.")
-        name = f"{self._parent()}/batchPredictionJobs/{next(self._numbers)}"
-        job = {**content, "name": name, "state": "JOB_STATE_SUCCEEDED"}
-        if "batch" in self.breaking:
-            code, message = self.breaking["batch"]
-            job["state"], job["error"] = "JOB_STATE_FAILED", {"code": code, "message": message}
-        else:
-            out = content["outputConfig"]["gcsDestination"]["outputUriPrefix"].rstrip("/")
-            folder = f"{out}/prediction-{model_id}-2026"
-            self._predict_file(content, folder)
-            job["outputInfo"] = {"gcsOutputDirectory": folder}
-        self.batches[name] = job
-        return job
-
-    def get_batch(self, request: Request) -> dict[str, Any]:
-        self._require("batchPredictionJobs.get", request)
-        return self.batches[request.path.removeprefix("/v1/")]
-
-    def _predict_file(self, content: dict[str, Any], folder: str) -> None:
-        """Two shards, each in an order of its own: the service promises none."""
-        key = content["instanceConfig"]["keyField"]
-        lines = []
-        for uri in content["inputConfig"]["gcsSource"]["uris"]:
-            for text in self._local(uri).read_text().splitlines():
-                instance = json.loads(text)
-                said = {"key": instance.pop(key)}
-                [said["prediction"]] = self.predict([instance])
-                lines.append(json.dumps(said))
-        self._local(folder).mkdir(parents=True)
-        for number, shard in enumerate((lines[1::2], lines[::2][::-1])):
-            path = self._local(f"{folder}/prediction.results-0000{number}-of-00002")
-            path.write_text("".join(line + "\n" for line in shard))
 
     # What all share
 

@@ -52,8 +52,9 @@ def why_model(graph: Graph, model: Artifact) -> dict[str, Any]:
         `decision` (a person's, about the baseline), `left_out` (newer models that were rolled back
         from: `model`, `user`, `when`, `reason`), `verdict` (as `fareline.recorded.VERDICT`, null if
         it was not recorded). `infra_validator`: `blessed`, `reason`, `message`, `measured`,
-        `budgets`. `pusher`: `pushed`, `destination`, `version`, `not_pushed_because`. `on_vertex`: the same
-        of Vertex AI, with `traffic`, percent of requests by version; null if that was no destination.
+        `budgets`. `pusher`: `pushed`, `destination`, `version`, `not_pushed_because`.
+        `on_vertex`: the same, with `traffic`, percent of requests by version; null if that
+        was no destination.
     """
     links = graph.links_of_artifacts([model.id])
     readers = graph.executions(

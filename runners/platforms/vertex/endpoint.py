@@ -8,7 +8,7 @@ from typing import Any
 
 from runners.platforms.jobs import RefusedRequestError
 from runners.platforms.vertex.client import api, connect
-from runners.platforms.vertex.errors import explained
+from runners.platforms.vertex.errors import api_errors, explained
 from runners.platforms.vertex.lease import Lease
 from runners.platforms.vertex.operations import wait_for
 from runners.platforms.vertex.target import ADVICE, Target
@@ -70,13 +70,14 @@ class Endpoint:
 
     def make(self) -> None:
         """Makes the endpoint, if there is none."""
-        from google.api_core.exceptions import Conflict
-
         if self._get() is not None:
             return
         settings = self._target.settings
         endpoint = api().Endpoint(display_name=settings.endpoint, labels={"made_by": "fareline"})
-        with self._told(), contextlib.suppress(Conflict):  # another push made it just now
+        with (
+            self._told(),
+            contextlib.suppress(api_errors().Conflict),
+        ):  # another push made it just now
             # A quick one, and by its id the same for all: nobody has to wait for it again.
             self._endpoints().create_endpoint(
                 parent=self._target.parent,
@@ -138,9 +139,7 @@ class Endpoint:
             wait_for(operation, lease)
 
     def _get(self) -> Any:
-        from google.api_core.exceptions import NotFound
-
-        with self._told(), contextlib.suppress(NotFound):
+        with self._told(), contextlib.suppress(api_errors().NotFound):
             return self._endpoints().get_endpoint(name=self._target.endpoint, timeout=_SECONDS)
         return None
 
@@ -161,7 +160,9 @@ class Endpoint:
             split.get(deployed.id, 0),
             resources.machine_spec.machine_type,
             resources.min_replica_count,
-            deployed.create_time,
+            datetime.datetime.fromtimestamp(
+                _bare(deployed).create_time.seconds, datetime.timezone.utc
+            ),
         )
 
     def _endpoints(self) -> Any:
@@ -171,6 +172,12 @@ class Endpoint:
 
     def _told(self) -> Any:
         return explained(ADVICE, self._target.address, self._target.endpoint)
+
+
+def _bare(message: Any) -> Any:
+    """The message of protobuf; what is in a list is one already, with some builds of protobuf."""
+    unwrap = getattr(type(message), "pb", None)
+    return message if unwrap is None else unwrap(message)
 
 
 def _split(traffic: Mapping[int, int], ids: Mapping[int, str]) -> dict[str, int]:

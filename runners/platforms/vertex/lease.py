@@ -19,7 +19,7 @@ from typing import Any
 
 from runners.platforms.jobs import PlatformError
 from runners.platforms.vertex.bucket import bucket_advice, connect_bucket, storage_address
-from runners.platforms.vertex.errors import explained
+from runners.platforms.vertex.errors import api_errors, explained
 from runners.platforms.vertex.target import Target
 
 _DEAD_SECONDS = 2 * 3600.0
@@ -77,8 +77,7 @@ def owner_of_artifact(uri: str) -> str:
 
 
 def _take(target: Target, owner: str) -> Lease:
-    from google.api_core.exceptions import NotFound, PreconditionFailed
-
+    errors = api_errors()
     name = f"{target.folder.removeprefix(target.settings.bucket + '/')}/.lease"
     started = time.monotonic()
     while True:
@@ -86,9 +85,9 @@ def _take(target: Target, owner: str) -> Lease:
         try:
             _write(blob, owner, "", 0)
             return Lease(blob, owner)
-        except PreconditionFailed:
+        except errors.PreconditionFailed:
             pass
-        with contextlib.suppress(NotFound, PreconditionFailed):
+        with contextlib.suppress(errors.NotFound, errors.PreconditionFailed):
             blob.reload()
             held = _read(blob)
             age = datetime.datetime.now(datetime.timezone.utc) - blob.updated

@@ -7,7 +7,7 @@ from typing import Any
 
 from runners.platforms.jobs import UnreachableError
 from runners.platforms.vertex.client import connect
-from runners.platforms.vertex.errors import explained
+from runners.platforms.vertex.errors import api_errors, explained
 from runners.platforms.vertex.lease import Lease
 from runners.platforms.vertex.target import ADVICE, Target
 
@@ -48,11 +48,12 @@ def wait_for_left(target: Target, lease: Lease) -> None:
     """
     if not lease.operation:
         return
-    from google.api_core.exceptions import NotFound
-
     operations = connect("EndpointServiceClient", target.address).transport.operations_client
     started = time.monotonic()
-    with explained(ADVICE, target.address, lease.operation), contextlib.suppress(NotFound):
+    with (
+        explained(ADVICE, target.address, lease.operation),
+        contextlib.suppress(api_errors().NotFound),
+    ):
         while not operations.get_operation(lease.operation).done:
             if time.monotonic() - started > _LIMIT_SECONDS:
                 raise _too_long(lease.operation)

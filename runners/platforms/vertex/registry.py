@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runners.platforms.vertex.client import api, connect
-from runners.platforms.vertex.errors import explained
+from runners.platforms.vertex.errors import api_errors, explained
 from runners.platforms.vertex.lease import Lease
 from runners.platforms.vertex.operations import wait_for
 from runners.platforms.vertex.target import ADVICE, Target
@@ -63,9 +63,7 @@ class Registry:
 
     def versions(self) -> list[ModelVersion]:
         """All of them, the oldest first; none if there is no such model."""
-        from google.api_core.exceptions import NotFound
-
-        with self._told(), contextlib.suppress(NotFound):
+        with self._told(), contextlib.suppress(api_errors().NotFound):
             found = self._models().list_model_versions(name=self._target.model, timeout=_SECONDS)
             return sorted(map(_version, found), key=lambda version: version.number)
         return []
