@@ -87,7 +87,7 @@ def find_target(graph: Graph, destination: str) -> tuple[str, Target]:
             destination,
             f"models were pushed to {', '.join(bases)}" if bases else "nothing was pushed there",
             "expected one place on Vertex AI",
-            "name it with --destination" if bases else "`push.destinations: [folder, vertex]`",
+            "name the whole address of one" if bases else "`push.destinations: [folder, vertex]`",
         )
     pushed = pushed_versions(graph)[bases[0]]
     return bases[0], Target.read(on_vertex(pushed[0].artifact).target)
@@ -220,7 +220,7 @@ class _Work:
                 where,
                 f"is live, and there is nothing {direction}",
                 "expected one that nobody has rolled back from",
-                f"{_LISTED}; --to names one",
+                _LISTED,
             )
         return max(found)
 
@@ -283,5 +283,5 @@ class _Work:
                 where,
                 f"gets {found[0].percent} % of the requests",
                 "expected one that gets none",
-                "promote or roll back to another first; --all ends everything",
+                "promote or roll back to another first; `fareline undeploy --all` ends everything",
             )

@@ -2,13 +2,10 @@
 
 It is the generated client, over REST: `PipelineJob.submit` of the same package logs a failure to
 create the bucket and goes on, and `wait` shows no tasks. Besides `runners.platforms.vertex.bucket`
-no other module imports google.cloud, and this one only when a command needs it. Credentials are
-Application Default Credentials; an endpoint on this machine gets none.
+`runners.platforms.vertex.connection` alone imports google.cloud. Credentials are Application Default Credentials; an endpoint on this machine gets none.
 """
 
 import json
-import urllib.parse
-import warnings
 from typing import Any
 
 from pipeline.settings.runners import Vertex
@@ -22,6 +19,7 @@ from runners.platforms.jobs import (
     Task,
     waiting_tasks,
 )
+from runners.platforms.vertex.connection import address_of, api, connect
 from runners.platforms.vertex.errors import explained
 from runners.progress import NodeState
 
@@ -38,7 +36,6 @@ ADVICE = Advice(
     address="runners.vertex.region and api_endpoint in the settings",
 )
 _SECONDS = 60.0  # that one answer may take
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 _JOB_STATES = {
     "PIPELINE_STATE_RUNNING": JobState.RUNNING,
@@ -179,47 +176,6 @@ class VertexPlatform:
         if name not in self._clients:
             self._clients[name] = connect(name, self._endpoint)
         return self._clients[name]
-
-
-def connect(name: str, endpoint: str) -> Any:
-    """A client of google-cloud-aiplatform, over REST.
-
-    Args:
-        name: Of its class, such as `EndpointServiceClient`.
-        endpoint: Address of the API.
-    """
-    return getattr(api(), name)(
-        credentials=credentials_for(endpoint),
-        transport="rest",
-        client_options={"api_endpoint": endpoint},
-    )
-
-
-def address_of(region: str, given: str | None) -> str:
-    """The address of the API: the one that was given, or that of the region."""
-    return given or f"https://{region}-aiplatform.googleapis.com"
-
-
-def is_loopback(url: str) -> bool:
-    """Whether an address is on this machine."""
-    return urllib.parse.urlsplit(url).hostname in _LOOPBACK
-
-
-def credentials_for(endpoint: str) -> Any:
-    """None, for Application Default Credentials; anonymous ones for an endpoint on this machine."""
-    if not is_loopback(endpoint):
-        return None
-    from google.auth.credentials import AnonymousCredentials
-
-    return AnonymousCredentials()
-
-
-def api() -> Any:
-    """Google's module of clients and messages."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # on the age of the Python that TFX needs
-        from google.cloud import aiplatform_v1
-    return aiplatform_v1
 
 
 def _message(name: str, content: dict[str, Any]) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runners.platforms.jobs import RefusedRequestError
-from runners.platforms.vertex.client import api, connect
+from runners.platforms.vertex.connection import api, connect
 from runners.platforms.vertex.errors import api_errors, explained
 from runners.platforms.vertex.lease import Lease
 from runners.platforms.vertex.operations import wait_for

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from runners.platforms.jobs import UnreachableError
-from runners.platforms.vertex.client import connect
+from runners.platforms.vertex.connection import connect
 from runners.platforms.vertex.errors import api_errors, explained
 from runners.platforms.vertex.lease import Lease
 from runners.platforms.vertex.target import ADVICE, Target

@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from runners.platforms.vertex.client import api, connect
+from runners.platforms.vertex.connection import api, connect
 from runners.platforms.vertex.errors import api_errors, explained
 from runners.platforms.vertex.lease import Lease
 from runners.platforms.vertex.operations import wait_for

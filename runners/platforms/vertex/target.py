@@ -10,7 +10,7 @@ from typing import Any
 from fareline.recorded.vertex import vertex_base
 from pipeline.settings.settings import VertexPush
 from runners.platforms.errors import Advice
-from runners.platforms.vertex.client import address_of
+from runners.platforms.vertex.connection import address_of
 
 ADVICE = Advice(
     platform="vertex",
