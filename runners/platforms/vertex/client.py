@@ -1,8 +1,9 @@
 """Vertex AI Pipelines, through the client of google-cloud-aiplatform.
 
 It is the generated client, over REST: `PipelineJob.submit` of the same package logs a failure to
-create the bucket and goes on, and `wait` shows no tasks. Besides `runners.platforms.vertex.bucket`
-`runners.platforms.vertex.connection` alone imports google.cloud. Credentials are Application Default Credentials; an endpoint on this machine gets none.
+create the bucket and goes on, and `wait` shows no tasks. It is made in
+`runners.platforms.vertex.connection`, when a command needs it. Credentials are Application Default
+Credentials; an endpoint on this machine gets none.
 """
 
 import json
