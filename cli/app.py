@@ -37,6 +37,7 @@ from cli import (
     step,
     submit,
     ui,
+    undeploy,
     version,
     why,
 )
@@ -95,6 +96,7 @@ app.command(rich_help_panel=MODELS)(monitor.monitor)
 app.command(rich_help_panel=MODELS)(predict.predict)
 app.command(rich_help_panel=MODELS)(promote.promote)
 app.command(rich_help_panel=MODELS)(rollback.rollback)
+app.command(rich_help_panel=MODELS)(undeploy.undeploy)
 app.command(rich_help_panel=MODELS)(serve.serve)
 app.add_typer(lineage.app, name="lineage", rich_help_panel=LINEAGE)
 app.command(rich_help_panel=LINEAGE)(runs.runs)

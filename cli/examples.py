@@ -26,6 +26,7 @@ EXAMPLES = {
     "logs": "fareline logs latest Trainer",
     "report": "fareline report latest --open",
     "ui": "fareline ui --open",
+    "undeploy": "fareline undeploy --reason 'the new one has proved itself'",
     "version": "fareline version",
     "data query": "fareline data query 'trip_miles > 100' --split eval",
     "data generate": "fareline data generate --output trips --rows 100000 --seed 1",

@@ -3,13 +3,14 @@
 import typer
 
 from cli.answer import answer
-from cli.options import DEFAULT_WORKSPACE, JsonOption, StoreOption, WorkspaceOption
+from cli.options import DEFAULT_WORKSPACE, JsonOption, StoreOption, VertexOption, WorkspaceOption
 from runners.stores import open_graph
 
 
 def models(
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     store: StoreOption = None,
+    vertex: VertexOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """List the published versions: metrics, run and verdicts of each, and which one is live."""
@@ -28,4 +29,18 @@ def models(
         graph = open_graph(workspace, store) if settled else graph
     found = read_destinations(graph, folders)
     content = models_as_json(found) if as_json else None
-    answer(as_json, content, lambda console: draw_models(console, found))
+    if not vertex:
+        answer(as_json, content, lambda console: draw_models(console, found))
+        return
+    from cli.views.on_vertex import deployments_as_json, draw_deployments
+    from runners.platforms.vertex.changes import deployed
+
+    there = deployed(graph)
+    if as_json:
+        content["deployed"] = deployments_as_json(there)
+
+    def draw(console) -> None:
+        draw_models(console, found)
+        draw_deployments(console, there)
+
+    answer(as_json, content, draw)

@@ -128,7 +128,14 @@ def to_option(metavar: str, help_text: str) -> Any:
 ToOption = Annotated[int | None, to_option("VERSION", "Version to make live.")]
 DestinationOption = Annotated[
     str | None,
-    typer.Option("--destination", metavar="DIR", help="Serving folder, if there are several."),
+    typer.Option(
+        "--destination",
+        metavar="DIR",
+        help="Serving folder, or `vertex`, if there are several.",
+    ),
+]
+VertexOption = Annotated[
+    bool, typer.Option("--vertex", help="Ask Vertex AI, where models were pushed to as well.")
 ]
 SpecOption = Annotated[
     Path | None,

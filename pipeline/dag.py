@@ -36,6 +36,7 @@ from pipeline.components.lookup import Lookup
 from pipeline.components.pusher import Pusher
 from pipeline.components.trainer import Trainer
 from pipeline.components.tuner import Tuner
+from pipeline.components.vertex.pusher import VertexPusher
 from pipeline.evaluation.eval_config import build_eval_config
 from pipeline.nodes.data_gate import drift_rules, gate_policy
 from pipeline.nodes.example_gen import build_example_gen
@@ -43,7 +44,7 @@ from pipeline.nodes.tuner import find_last_hyperparameters, inputs_to_decide_by,
 from pipeline.resolvers.baseline import BaselineStrategy
 from pipeline.rules.inferred import inferred_uses
 from pipeline.settings.settings import Settings
-from pipeline.user_code import choose_function, fingerprint_sources
+from pipeline.user_code import VERTEX_PUSH_FN, choose_function, fingerprint_sources
 from schema.curated import is_packaged_name, schema_path
 
 
@@ -242,6 +243,16 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
         ),
         keep_versions=settings.push.keep_versions,
     )
+    vertex_pusher = None
+    if settings.push.to_vertex:
+        vertex_pusher = VertexPusher(
+            model=trainer.outputs["model"],
+            examples=example_gen.outputs["examples"],
+            evaluation=evaluator.outputs["evaluation"],
+            published=pusher.outputs["pushed_model"],
+            target=json.dumps(settings.vertex_target, sort_keys=True),
+            push_fn=VERTEX_PUSH_FN,
+        )
 
     return Pipeline(
         pipeline_name=settings.name,
@@ -264,6 +275,7 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
             evaluator,
             infra_validator,
             pusher,
+            *([vertex_pusher] if vertex_pusher else []),
         ],
         enable_cache=placement.enable_cache,
         beam_pipeline_args=list(placement.beam_args),

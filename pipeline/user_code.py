@@ -21,6 +21,8 @@ TUNER_FN = "models.tuner.tuner_fn"
 _PARTS = ("body", "orelse", "finalbody", "handlers", "cases")  # where statements hold others
 # Where rows are read, this gives the key of pseudonyms: the environment is read in runners alone.
 PII_KEY_FN = "runners.pii_key.read_pii_key"
+# Pushes to Vertex AI: Google's clients are imported in runners alone.
+VERTEX_PUSH_FN = "runners.platforms.vertex.push.push_model"
 
 # Where the code of each begins: packages whole, so that a new module counts as well, and modules.
 # What these import of ours belongs to it too, and is found in the sources.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from cli.answer import answer
+from cli.views.on_vertex import change_vertex, is_on_vertex
 from runners.stores import open_graph, open_to_write
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ def change_live(folder: Path, wish: tuple, as_json: bool) -> None:
         wish: What `runners.publishing.rollback.Wish` takes.
         as_json: Whether as JSON.
     """
+    if is_on_vertex(wish[-1]):
+        change_vertex(folder, wish, as_json)
+        return
     from runners.publishing.interrupted import folders_of_pushers, settle
     from runners.publishing.rollback import Wish, change_live_version
     from runners.workspace import Workspace

@@ -29,7 +29,8 @@ def models_as_json(places: list[Destination]) -> dict[str, Any]:
     `recorded`, `model`, `run`, `pushed` (when), `metrics`, `blessed` and `verdicts` (by node)
     under which it was pushed, `later_verdicts` (each `by` and `blessed`),
     `spans`, `copy_of`, `by` and `reason` (of a rollback or promote), `withheld` (null or `version`,
-    `reason`, `by`, `when`), `pinned`.
+    `reason`, `by`, `when`), `pinned`, `traffic` (percent of requests on Vertex AI, as last
+    recorded; null if it is not deployed there).
     """
     return {
         "destinations": [
@@ -97,6 +98,8 @@ def _notes(version: Published) -> list[str]:
     for later in latest.values():
         word = {True: "blessed", False: "refused"}.get(later["blessed"], "judged")
         notes.append(f"later {word} by {later['by']}")
+    if row["traffic"] is not None:
+        notes.append(f"deployed, {row['traffic']} % of the requests")
     if not row["recorded"]:
         notes.append("in the folder, and no record says what it is")
     return notes
@@ -138,4 +141,5 @@ def _version_as_json(version: Published) -> dict[str, Any]:
         if decided
         else None,
         "pinned": version.pinned,
+        "traffic": version.percent,
     }

@@ -73,11 +73,13 @@ VERSION_CREATED = "version_created"  # 0 if the newest version was this model al
 VERSIONS_REMOVED = "versions_removed"  # JSON list of those that `push.keep_versions` removed
 WITHHELD_VERSION = "withheld_version"  # not pushed: it is the model that was rolled back from there
 COPY_OF_VERSION = "copy_of_version"  # put there by rollback or promote, and not by a run
+VERTEX = "on_vertex"  # JSON of `fareline.recorded.vertex.OnVertex`; only on Vertex AI
 PUSHER = "Pusher"  # who adds a version, in the note beside it, if no one of the next
 # Executions by hand: inputs `model` and `pushed_model`, output `pushed_model`; with a USER.
 ROLLBACK, PROMOTE = "fareline.rollback", "fareline.promote"
 # An execution for alarms: input `pushed_model`, output `report`; REASON has a line for each.
 MONITOR = "fareline.monitor"
+UNDEPLOY = "fareline.undeploy"  # of versions on Vertex AI
 REASON = "reason"  # in the words of who did it; empty if promote was given none
 DESTINATION = "destination"  # folder above the versions
 FROM_VERSION = "from_version"  # that was live

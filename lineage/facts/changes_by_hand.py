@@ -16,6 +16,7 @@ from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from fareline import recorded
+from fareline.recorded.vertex import OnVertex, on_vertex_text, vertex_base
 from lineage.graph.elements import Artifact
 
 _PUSHED_MODEL, _MODEL = "pushed_model", "model"
@@ -26,7 +27,7 @@ class Change:
     """A change of the live version.
 
     Attributes:
-        kind: `fareline.rollback` or `fareline.promote`.
+        kind: `fareline.rollback` or `fareline.promote`; on Vertex AI also `fareline.undeploy`.
         pipeline: Whose model it is; empty if the store does not say.
         destination: Folder above the versions.
         from_version: That was live.
@@ -97,7 +98,28 @@ def complete_change(
     execution.custom_properties[recorded.NEW_VERSION].int_value = int(path.name)
     copied = execution.custom_properties[recorded.TO_VERSION].int_value
     more = {recorded.COPY_OF_VERSION: copied}
-    return _complete(store, execution, _pushed_model(store, path, str(copy), digest, more), [])
+    pushed = _pushed_model(store, str(path), str(copy), digest, more)
+    return _complete(store, execution, pushed, [])
+
+
+def complete_change_on_vertex(
+    store: metadata_store.MetadataStore, execution_id: int, of: Artifact, record: OnVertex
+) -> int:
+    """Records what an endpoint of Vertex AI does since a change; returns the id of its PushedModel.
+
+    Args:
+        store: Opened to write.
+        execution_id: From `begin_change`.
+        of: The PushedModel of the version, as its push recorded it.
+        record: The endpoint now.
+    """
+    [execution] = store.get_executions_by_id([execution_id])
+    execution.custom_properties[recorded.NEW_VERSION].int_value = record.version
+    place = f"{vertex_base(record.target)}/{record.version}"
+    digest = str(of.properties.get(recorded.SHA256, ""))
+    pushed = _pushed_model(store, place, of.uri, digest, {})
+    pushed.custom_properties[recorded.VERTEX].string_value = on_vertex_text(record)
+    return _complete(store, execution, pushed, [])
 
 
 def complete_push(
@@ -113,13 +135,13 @@ def complete_push(
         digest: SHA-256 of the files.
     """
     [execution] = store.get_executions_by_id([execution_id])
-    pushed = _pushed_model(store, path, copy, digest, {recorded.VERSION_CREATED: 1})
+    pushed = _pushed_model(store, str(path), copy, digest, {recorded.VERSION_CREATED: 1})
     return _complete(store, execution, pushed, store.get_contexts_by_execution(execution_id))
 
 
 def _pushed_model(
     store: metadata_store.MetadataStore,
-    path: Path,
+    place: str,
     copy: str,
     digest: str,
     more: Mapping[str, int],
@@ -131,8 +153,8 @@ def _pushed_model(
     pushed = mlmd.Artifact(type_id=type_id, uri=copy, state=mlmd.Artifact.LIVE)
     values = pushed.custom_properties
     values["pushed"].int_value = 1
-    values["pushed_destination"].string_value = str(path)
-    values["pushed_version"].string_value = path.name
+    values["pushed_destination"].string_value = place
+    values["pushed_version"].string_value = place.rpartition("/")[2]
     values[recorded.SHA256].string_value = digest
     for name, value in more.items():
         values[name].int_value = value

@@ -1,4 +1,7 @@
-"""What was pushed where, and what is live there: the highest version, as model servers choose."""
+"""What was pushed where, and what is live there: the highest version, as model servers choose.
+
+On Vertex AI it is the version that most requests go to, as it was last recorded.
+"""
 
 import json
 from collections.abc import Iterable
@@ -6,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fareline.recorded import VERSION_CREATED
+from fareline.recorded.vertex import on_vertex
 from lineage.graph.elements import Artifact, Execution
 from lineage.graph.graph import Graph
 
@@ -16,20 +20,44 @@ PUSH_DESTINATION = "push_destination"  # Source: tfx.types.standard_component_sp
 def live_pushes(graph: Graph) -> dict[str, Artifact]:
     """Finds the live PushedModel of each destination: its highest version, as servers choose.
 
+    On Vertex AI: the version that most requests go to, if any.
+
     Returns:
         Base folder or URI, without the version, to the PushedModel; of several artifacts for one
         version, the first.
     """
     best: dict[str, tuple[int, int, Artifact]] = {}
+    endpoints: dict[str, list[Artifact]] = {}
     for artifact in graph.artifacts_of_type(PUSHED_MODEL):
         place = pushed_to(artifact)
         if place is None:
             continue
         base, version = place
+        if on_vertex(artifact) is not None:
+            endpoints.setdefault(base, []).append(artifact)
+            continue
         rank = (version, -artifact.id, artifact)
         if base not in best or rank[:2] > best[base][:2]:
             best[base] = rank
-    return {base: best[base][2] for base in sorted(best)}
+    live = {base: best[base][2] for base in best}
+    for base, artifacts in endpoints.items():
+        last = max(artifacts, key=lambda artifact: artifact.id)
+        number = on_vertex(last).live
+        found = [artifact for artifact in artifacts if pushed_to(artifact) == (base, number)]
+        if found:
+            live[base] = found[0]
+    return dict(sorted(live.items()))
+
+
+def traffic_of(graph: Graph) -> dict[str, dict[int, int]]:
+    """What is deployed on Vertex AI, as it was last recorded: percent of requests by version."""
+    found: dict[str, tuple[int, dict[int, int]]] = {}
+    for artifact in graph.artifacts_of_type(PUSHED_MODEL):
+        record, place = on_vertex(artifact), pushed_to(artifact)
+        if record is not None and place and artifact.id > found.get(place[0], (0,))[0]:
+            shares = {int(version): percent for version, percent in record.traffic.items()}
+            found[place[0]] = artifact.id, shares
+    return {base: shares for base, (_, shares) in found.items()}
 
 
 def pushed_to(pushed_model: Artifact) -> tuple[str, int] | None:

@@ -16,6 +16,9 @@ from pipeline.settings.values import Count, Positive, Section
 
 RunnerName = Literal["kubeflow", "vertex"]
 RUNNER_NAMES: tuple[RunnerName, ...] = ("kubeflow", "vertex")
+PushDestination = Literal["folder", "vertex"]  # of `push.destinations`
+FOLDER: PushDestination = "folder"
+ON_VERTEX: PushDestination = "vertex"
 DEFAULT_NODE = "default"  # the entry of `resources` for nodes that have none of their own
 
 
@@ -88,6 +91,15 @@ Image = _pattern(
 Experiment = _pattern(r"\S(.*\S)?", "a name")
 Url = _pattern(
     r"https?://[^/\s]+(/\S*)?", "an address, such as https://HOST or http://127.0.0.1:PORT"
+)
+# Source: aiplatform_v1.UploadModelRequest.model_id, CreateEndpointRequest.endpoint_id.
+VertexModelId = _pattern(
+    r"[a-z_][a-z0-9_-]{0,62}",
+    "at most 63 lower-case letters, digits, hyphens and underscores, first a letter",
+)
+VertexEndpointId = _pattern(
+    r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?|[1-9][0-9]{0,8}",
+    "at most 63 lower-case letters, digits and hyphens, first a letter; or a number of 9 digits",
 )
 MachineType = _pattern(r"[a-z0-9]+-[a-z0-9-]+", "a machine type, such as n1-standard-4")
 

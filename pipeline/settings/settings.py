@@ -8,6 +8,7 @@ Called by pipeline.settings.load. Imports no TFX and no TensorFlow.
 
 import contextvars
 import os
+import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -26,7 +27,21 @@ from pipeline.settings.label import ColumnValue, Label, require_rule_of
 from pipeline.settings.model.code import Code
 from pipeline.settings.model.kinds import WIDE_DEEP, Model
 from pipeline.settings.monitoring import Monitoring
-from pipeline.settings.runners import Runners
+from pipeline.settings.runners import (
+    FOLDER,
+    ON_VERTEX,
+    Bucket,
+    Image,
+    MachineType,
+    Project,
+    PushDestination,
+    Region,
+    Runners,
+    ServiceAccount,
+    Url,
+    VertexEndpointId,
+    VertexModelId,
+)
 from pipeline.settings.values import (
     Choices,
     Count,
@@ -220,11 +235,70 @@ class Metadata(Section):
     store: ServerUri | None = None
 
 
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class VertexPush(Section):
+    """Where a model goes on Vertex AI: a model of the registry, and an endpoint.
+
+    Attributes:
+        model, endpoint: Ids; null: the name of the pipeline.
+        traffic: Percent of the requests that a new version gets, beside the one that is live.
+        image: What answers there: TensorFlow Serving as Google builds it, unless it is another.
+    """
+
+    project: Project
+    region: Region
+    bucket: Bucket
+    model: VertexModelId | None = None
+    endpoint: VertexEndpointId | None = None
+    machine_type: MachineType = "n1-standard-2"
+    replicas: Count = 1
+    traffic: Annotated[int, Field(ge=0, le=100, strict=True)] = 100
+    service_account: ServiceAccount | None = None
+    image: Image = "europe-docker.pkg.dev/vertex-ai/prediction/tf2-cpu.2-15:latest"
+    api_endpoint: Url | None = None
+
+    def named(self, name: str) -> "VertexPush":
+        """The same with ids of model and endpoint: those that were given, or this name."""
+        ids = {"model": self.model or name, "endpoint": self.endpoint or name}
+        return VertexPush.model_validate({**self.model_dump(mode="json"), **ids})
+
+    @pydantic.field_validator("api_endpoint")
+    @classmethod
+    def _of_google(cls, address: str | None):
+        """It gets the credentials, and is recorded in stores that others may write to."""
+        host = urllib.parse.urlsplit(address or "https://googleapis.com").hostname or ""
+        if host not in _LOOPBACK and not f".{host}".endswith(".googleapis.com"):
+            raise ValueError("expected https://….googleapis.com, or an address of this machine")
+        if host not in _LOOPBACK and address and not address.startswith("https:"):
+            raise ValueError("expected https")
+        return address
+
+
 class Push(Section):
     """Where a blessed model goes."""
 
     destination: str | None = None
     keep_versions: Annotated[int, Field(ge=2, strict=True)] | None = None
+    vertex: VertexPush | None = None
+    destinations: list[PushDestination] = Field(default_factory=lambda: [FOLDER])
+
+    @pydantic.field_validator("destinations")
+    @classmethod
+    def _can_be_reached(cls, destinations: list[str], info: pydantic.ValidationInfo):
+        if destinations not in ([FOLDER], [FOLDER, ON_VERTEX]):
+            raise ValueError(
+                "expected [folder] or [folder, vertex]: Vertex gets what the folder got"
+            )
+        if ON_VERTEX in destinations and info.data.get(ON_VERTEX, True) is None:
+            raise ValueError("expected push.vertex to say where on Vertex")
+        return destinations
+
+    @property
+    def to_vertex(self) -> bool:
+        """Whether Vertex is a destination."""
+        return ON_VERTEX in self.destinations
 
 
 class Settings(Section):
@@ -282,6 +356,25 @@ class Settings(Section):
         if "task" in info.data:  # otherwise the task is the mistake
             require_rule_of(info.data["task"], label)
         return label
+
+    @pydantic.field_validator("push")
+    @classmethod
+    def _has_names_on_vertex(cls, push: Push, info: pydantic.ValidationInfo):
+        if push.vertex is not None and "name" in info.data:
+            try:
+                push.vertex.named(info.data["name"])
+            except pydantic.ValidationError as error:
+                raise ValueError(
+                    "expected push.vertex.model and push.vertex.endpoint, since Vertex does not "
+                    f"take the name {info.data['name']!r} for both: a name begins with a letter "
+                    "there and has at most 63 characters"
+                ) from error
+        return push
+
+    @property
+    def vertex_target(self) -> dict[str, Any]:
+        """The section `push.vertex` with the ids of model and endpoint, as plain values."""
+        return self.push.vertex.named(self.name).model_dump(mode="json")
 
     @property
     def path(self) -> Path:

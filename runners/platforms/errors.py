@@ -23,6 +23,8 @@ class Advice:
         place: The settings that say where jobs are.
         room: How to get room for one more job.
         address: The settings that say where the platform is.
+        request: What it was asked for.
+        look: How to see what is sent.
     """
 
     platform: str
@@ -33,6 +35,8 @@ class Advice:
     place: str
     room: str
     address: str
+    request: str = "a job"
+    look: str = "--dry-run shows what would be sent"
 
 
 def explain_answer(advice: Advice, code: int, said: str, job_id: str) -> FarelineError:
@@ -53,8 +57,8 @@ def explain_answer(advice: Advice, code: int, said: str, job_id: str) -> Farelin
             return RefusedRequestError.explain(
                 job_id,
                 f"{where} refuses it ({said})",
-                "expected a job that it takes",
-                "--dry-run shows what would be sent",
+                f"expected {advice.request} that it takes",
+                advice.look,
             )
         case 401:
             return expired(advice, said)
@@ -70,7 +74,10 @@ def explain_answer(advice: Advice, code: int, said: str, job_id: str) -> Farelin
             return exists_already(where, job_id)
         case 429:
             return PlatformError.explain(
-                where, f"a quota is exhausted ({said})", "expected room for a job", advice.room
+                where,
+                f"a quota is exhausted ({said})",
+                f"expected room for {advice.request}",
+                advice.room,
             )
     kind = UnreachableError if code >= 500 else PlatformError
     return kind.explain(

@@ -5,11 +5,12 @@ Called by `cli.models` and `runners.publishing.rollback`. Imports no TensorFlow.
 
 import dataclasses
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from lineage.answers.models.versions import PushedVersion, pushed_versions
 from lineage.facts.models import Push
+from lineage.facts.pushes import traffic_of
 from lineage.graph.graph import Graph
 from serving.versions.decisions import Withheld, read_decisions
 from serving.versions.publish import list_versions
@@ -23,9 +24,11 @@ class Published:
         number: Of the version.
         recorded: What the store knows of it; None if it knows nothing.
         there: Whether its folder is there; None at a destination that is not of this machine.
-        live: Whether servers that look there take it: the highest number.
+        live: Whether servers that look there take it: the highest number; on Vertex AI the one that
+            most requests go to.
         withheld: The decision against its model, if there is one.
         pinned: Whether it is never removed, since someone rolled back to it.
+        percent: Of the requests, as last recorded; None: not on Vertex AI, or not deployed there.
     """
 
     number: int
@@ -34,6 +37,7 @@ class Published:
     live: bool
     withheld: Withheld | None = None
     pinned: bool = False
+    percent: int | None = None
 
     @property
     def push(self) -> Push | None:
@@ -80,12 +84,30 @@ def read_destinations(graph: Graph, folders: Iterable[Path] = ()) -> list[Destin
     """
     recorded = pushed_versions(graph)
     unknown = {str(folder) for folder in folders if list_versions(str(folder))}
-    return [_read(base, recorded.get(base, [])) for base in sorted(unknown | set(recorded))]
+    traffic = traffic_of(graph)
+    return [
+        _read_vertex(base, recorded[base], traffic[base])
+        if base in traffic
+        else _read(base, recorded.get(base, []))
+        for base in sorted(unknown | set(recorded))
+    ]
 
 
 def workspace_folders(serving: Path) -> list[Path]:
     """The serving folders of a workspace, of whatever pipeline."""
     return sorted(each for each in serving.glob("*") if each.is_dir())
+
+
+def _read_vertex(
+    base: str, recorded: list[PushedVersion], traffic: Mapping[int, int]
+) -> Destination:
+    best = max(traffic, key=lambda number: (traffic[number], number), default=None)
+    live = best if best is not None and traffic[best] else None
+    listed = [
+        Published(each.number, each, None, each.number == live, percent=traffic.get(each.number))
+        for each in recorded
+    ]
+    return Destination(base, tuple(listed))
 
 
 def _read(base: str, recorded: list[PushedVersion]) -> Destination:

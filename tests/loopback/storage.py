@@ -3,9 +3,11 @@
 import base64
 import contextlib
 import dataclasses
+import datetime
 import email.parser
 import email.policy
 import hashlib
+import itertools
 import json
 import urllib.parse
 import uuid
@@ -32,9 +34,14 @@ class StorageApi(Api):
         self.folder = folder
         self.may_write = True
         self.uploaded: list[str] = []
+        self._numbers = itertools.count(2)
         self._sessions: dict[str, tuple[str, str]] = {}
         objects = "/storage/v1/b/(?P<bucket>[^/]+)/o"
+        self.generations: dict[str, int] = {}
+        self.written: dict[str, str] = {}
+        self.route("GET", f"/download{objects}/(?P<name>.+)", self.download)
         self.route("GET", f"{objects}/(?P<name>.+)", self.get_object)
+        self.route("DELETE", f"{objects}/(?P<name>.+)", self.delete)
         self.route("POST", f"/upload{objects}", self.upload)
         self.route("PUT", f"/upload{objects}", self.resume)
 
@@ -43,7 +50,23 @@ class StorageApi(Api):
         path = self._bucket(request) / name
         if not path.is_file():
             raise Refused(404, f"No such object: {request.parts['bucket']}/{name}")
-        return _describe(request.parts["bucket"], name, path.read_bytes())
+        return self._describe(request.parts["bucket"], name, path.read_bytes())
+
+    def download(self, request: Request) -> Answer:
+        self.get_object(request)
+        name = urllib.parse.unquote(request.parts["name"])
+        content = (self._bucket(request) / name).read_bytes()
+        generation = str(self._generation(request.parts["bucket"], name))
+        headers = {"X-Goog-Generation": generation}
+        return Answer(content, content_type="application/octet-stream", headers=headers)
+
+    def delete(self, request: Request) -> Answer:
+        self.get_object(request)
+        name = urllib.parse.unquote(request.parts["name"])
+        self._require_generation(request, name)
+        (self._bucket(request) / name).unlink()
+        self.generations.pop(f"{request.parts['bucket']}/{name}", None)
+        return Answer(status=204)
 
     def upload(self, request: Request) -> Any:
         self._bucket(request)
@@ -63,6 +86,7 @@ class StorageApi(Api):
         form = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + request.body)
         described, content = form.iter_parts()
         name = json.loads(described.get_payload(decode=True))["name"]
+        self._require_generation(request, name)
         return self._write(request.parts["bucket"], name, content.get_payload(decode=True))
 
     def resume(self, request: Request) -> dict[str, Any]:
@@ -74,26 +98,41 @@ class StorageApi(Api):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
         self.uploaded.append(f"gs://{bucket}/{name}")
-        return _describe(bucket, name, content)
+        self.generations[f"{bucket}/{name}"] = next(self._numbers)
+        now = datetime.datetime.now(datetime.timezone.utc).isoformat().replace("+00:00", "Z")
+        self.written[f"{bucket}/{name}"] = now
+        return self._describe(bucket, name, content)
+
+    def _generation(self, bucket: str, name: str) -> int:
+        return self.generations.get(f"{bucket}/{name}", 1)
+
+    def _require_generation(self, request: Request, name: str) -> None:
+        wanted = request.query.get("ifGenerationMatch")
+        there = (self._bucket(request) / name).is_file()
+        now = self._generation(request.parts["bucket"], name) if there else 0
+        if wanted is not None and int(wanted) != now:
+            raise Refused(412, "At least one of the pre-conditions you specified did not hold.")
+
+    def _describe(self, bucket: str, name: str, content: bytes) -> dict[str, Any]:
+        written = self.written.get(f"{bucket}/{name}", "2026-01-01T00:00:00Z")
+        return {
+            "kind": "storage#object",
+            "bucket": bucket,
+            "name": name,
+            "size": str(len(content)),
+            "generation": str(self._generation(bucket, name)),
+            "metageneration": "1",
+            "timeCreated": written,
+            "updated": written,
+            "md5Hash": base64.b64encode(hashlib.md5(content).digest()).decode(),
+            "crc32c": base64.b64encode(google_crc32c.Checksum(content).digest()).decode(),
+        }
 
     def _bucket(self, request: Request) -> Path:
         path = self.folder / request.parts["bucket"]
         if not path.is_dir():
             raise Refused(404, "The specified bucket does not exist.")
         return path
-
-
-def _describe(bucket: str, name: str, content: bytes) -> dict[str, Any]:
-    return {
-        "kind": "storage#object",
-        "bucket": bucket,
-        "name": name,
-        "size": str(len(content)),
-        "generation": "1",
-        "metageneration": "1",
-        "md5Hash": base64.b64encode(hashlib.md5(content).digest()).decode(),
-        "crc32c": base64.b64encode(google_crc32c.Checksum(content).digest()).decode(),
-    }
 
 
 @dataclasses.dataclass(frozen=True)

@@ -40,6 +40,7 @@ def judgement_lines(why: Mapping[str, Any]) -> list[str]:
             _evaluator(why["evaluator"]),
             _infra_validator(why["infra_validator"]),
             _pusher(why["pusher"]),
+            _on_vertex(why.get("on_vertex")),
         )
         for line in part
     ]
@@ -265,6 +266,20 @@ def _pusher(told: Mapping[str, Any]) -> Iterator[str]:
     else:
         yield "Refused: nothing was pushed."
         yield f"{_OPEN}{told['not_pushed_because'] or _NOT_RECORDED}"
+
+
+def _on_vertex(told: Mapping[str, Any] | None) -> Iterator[str]:
+    if told is None:
+        return
+    if told["pushed"]:
+        yield f"Pushed to {told['destination']}"
+        traffic = _mapping(told["traffic"])
+        shares = [f"version {version}: {percent} %" for version, percent in traffic.items()]
+        yield f"    requests, as recorded then: {', '.join(shares) or 'nothing is deployed'}"
+    elif told["pushed"] is None:
+        yield f"Nothing was pushed to Vertex AI ({_absence(told)})"
+    else:
+        yield f"Not pushed to Vertex AI: {told['not_pushed_because'] or _NOT_RECORDED}"
 
 
 def _absence(told: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from fareline import recorded
 from fareline.recorded.evaluation import verdict_of
 from fareline.recorded.validation import budgets_of
+from fareline.recorded.vertex import on_vertex
 from lineage.facts.baselines import PIN, RESET, decision_in_force
 from lineage.facts.failures import as_json, failure_of
 from lineage.facts.models import MODEL_KEY, is_blessed
@@ -20,7 +21,13 @@ from lineage.graph.graph import Graph
 from lineage.text.times import iso
 
 EVALUATOR, INFRA_VALIDATOR, PUSHER = "Evaluator", "InfraValidator", "Pusher"
-_JUDGES = {EVALUATOR: "ModelBlessing", INFRA_VALIDATOR: "InfraBlessing", PUSHER: "PushedModel"}
+VERTEX_PUSHER = "VertexPusher"
+_JUDGES = {
+    EVALUATOR: "ModelBlessing",
+    INFRA_VALIDATOR: "InfraBlessing",
+    PUSHER: "PushedModel",
+    VERTEX_PUSHER: "PushedModel",
+}
 _Found = tuple[Execution | None, Artifact | None]
 
 
@@ -46,6 +53,8 @@ def why_model(graph: Graph, model: Artifact) -> dict[str, Any]:
         from: `model`, `user`, `when`, `reason`), `verdict` (as `fareline.recorded.VERDICT`, null if
         it was not recorded). `infra_validator`: `blessed`, `reason`, `message`, `measured`,
         `budgets`. `pusher`: `pushed`, `destination`, `version`, `not_pushed_because`.
+        `on_vertex`: the same, with `traffic`, percent of requests by version; null if that
+        was no destination.
     """
     links = graph.links_of_artifacts([model.id])
     readers = graph.executions(
@@ -68,6 +77,7 @@ def _answer(
         "evaluator": _evaluator(graph, pipeline, *found[EVALUATOR]),
         "infra_validator": _infra_validator(*found[INFRA_VALIDATOR]),
         "pusher": _pusher(*found[PUSHER]),
+        "on_vertex": _on_vertex(*found[VERTEX_PUSHER]),
     }
 
 
@@ -75,6 +85,11 @@ def _last(graph: Graph, executions: Iterable[Execution], node: str, kind: str) -
     """The last execution that put out an artifact of a type; else the last of the node's type."""
     last: _Found = (None, None)
     for execution in executions:
+        # Both put out a PushedModel, and so does who changes by hand what is live there.
+        if node == PUSHER and _is_on_vertex(graph, execution):
+            continue
+        if node == VERTEX_PUSHER and not _is_on_vertex(graph, execution):
+            continue
         artifacts = [a for found in graph.outputs(execution).values() for a in found]
         judged = [a for a in artifacts if a.type == kind]
         is_node = node in (execution.place.node, execution.type.rpartition(".")[2])
@@ -158,6 +173,23 @@ def _pusher(execution: Execution | None, pushed_model: Artifact | None) -> dict[
         "destination": properties.get("pushed_destination") if pushed else None,
         "version": properties.get("pushed_version") if pushed else None,
         "not_pushed_because": properties.get("not_pushed_because"),
+    }
+
+
+def _is_on_vertex(graph: Graph, execution: Execution) -> bool:
+    if execution.place.node == VERTEX_PUSHER:
+        return True
+    outputs = [a for found in graph.outputs(execution).values() for a in found]
+    return any(on_vertex(a) for a in outputs if a.type == _JUDGES[PUSHER])
+
+
+def _on_vertex(execution: Execution | None, pushed_model: Artifact | None) -> dict[str, Any] | None:
+    if execution is None:
+        return None
+    record = on_vertex(pushed_model) if pushed_model else None
+    return {
+        **_pusher(execution, pushed_model),
+        "traffic": dict(record.traffic) if record else None,
     }
 
 

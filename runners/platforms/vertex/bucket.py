@@ -11,6 +11,7 @@ import hashlib
 import os
 import warnings
 from pathlib import Path
+from typing import Any
 
 from runners.platforms.errors import Advice
 from runners.platforms.vertex.errors import explained
@@ -43,20 +44,26 @@ def upload(uploads: list[Upload]) -> list[Upload]:
     sent = []
     for one in uploads:
         bucket = "/".join(one.uri.split("/")[:3])
-        with explained(_advice(bucket), _endpoint(), one.uri):
+        with explained(bucket_advice(bucket), storage_address(), one.uri):
             if _send(one):
                 sent.append(one)
     return sent
 
 
-def _send(one: Upload) -> bool:
+def connect_bucket(bucket: str, project: str | None = None) -> Any:
+    """Google's client of a bucket, `gs://NAME`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # on the age of the Python that TFX needs
         from google.cloud import storage
-        from google.cloud.storage.retry import DEFAULT_RETRY
-    retry = DEFAULT_RETRY.with_timeout(_RETRY_SECONDS)
+    return storage.Client(project=project).bucket(bucket.removeprefix("gs://"))
+
+
+def _send(one: Upload) -> bool:
     bucket_name, _, name = one.uri.removeprefix("gs://").partition("/")
-    bucket = storage.Client(project=None).bucket(bucket_name)
+    bucket = connect_bucket(bucket_name)
+    from google.cloud.storage.retry import DEFAULT_RETRY
+
+    retry = DEFAULT_RETRY.with_timeout(_RETRY_SECONDS)
     there = bucket.get_blob(name, retry=retry)
     if there is not None and there.md5_hash == _md5(one.path):
         return False
@@ -73,11 +80,13 @@ def _md5(path: Path) -> str:
     return base64.b64encode(digest.digest()).decode()
 
 
-def _endpoint() -> str:
+def storage_address() -> str:
+    """Where Cloud Storage is asked."""
     return os.environ.get("STORAGE_EMULATOR_HOST", "https://storage.googleapis.com")
 
 
-def _advice(bucket: str) -> Advice:
+def bucket_advice(bucket: str) -> Advice:
+    """What is said if a bucket, `gs://NAME`, refuses."""
     return Advice(
         platform=bucket,
         account="Application Default Credentials of an account that may write to the bucket",

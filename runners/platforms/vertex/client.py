@@ -1,14 +1,12 @@
 """Vertex AI Pipelines, through the client of google-cloud-aiplatform.
 
 It is the generated client, over REST: `PipelineJob.submit` of the same package logs a failure to
-create the bucket and goes on, and `wait` shows no tasks. Besides `runners.platforms.vertex.bucket`
-no other module imports google.cloud, and this one only when a command needs it. Credentials are
-Application Default Credentials; an endpoint on this machine gets none.
+create the bucket and goes on, and `wait` shows no tasks. It is made in
+`runners.platforms.vertex.connection`, when a command needs it. Credentials are Application Default
+Credentials; an endpoint on this machine gets none.
 """
 
 import json
-import urllib.parse
-import warnings
 from typing import Any
 
 from pipeline.settings.runners import Vertex
@@ -22,6 +20,7 @@ from runners.platforms.jobs import (
     Task,
     waiting_tasks,
 )
+from runners.platforms.vertex.connection import address_of, api, connect
 from runners.platforms.vertex.errors import explained
 from runners.progress import NodeState
 
@@ -38,7 +37,6 @@ ADVICE = Advice(
     address="runners.vertex.region and api_endpoint in the settings",
 )
 _SECONDS = 60.0  # that one answer may take
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 _JOB_STATES = {
     "PIPELINE_STATE_RUNNING": JobState.RUNNING,
@@ -75,7 +73,7 @@ class VertexPlatform:
     def __init__(self, settings: Vertex):
         self._settings = settings
         self._parent = f"projects/{settings.project}/locations/{settings.region}"
-        endpoint = settings.api_endpoint or f"https://{settings.region}-aiplatform.googleapis.com"
+        endpoint = address_of(settings.region, settings.api_endpoint)
         self._endpoint = endpoint
         self._clients: dict[str, Any] = {}
 
@@ -177,38 +175,13 @@ class VertexPlatform:
 
     def _client(self, name: str) -> Any:
         if name not in self._clients:
-            self._clients[name] = getattr(_api(), name)(
-                credentials=credentials_for(self._endpoint),
-                transport="rest",
-                client_options={"api_endpoint": self._endpoint},
-            )
+            self._clients[name] = connect(name, self._endpoint)
         return self._clients[name]
-
-
-def is_loopback(url: str) -> bool:
-    """Whether an address is on this machine."""
-    return urllib.parse.urlsplit(url).hostname in _LOOPBACK
-
-
-def credentials_for(endpoint: str) -> Any:
-    """None, for Application Default Credentials; anonymous ones for an endpoint on this machine."""
-    if not is_loopback(endpoint):
-        return None
-    from google.auth.credentials import AnonymousCredentials
-
-    return AnonymousCredentials()
-
-
-def _api() -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # on the age of the Python that TFX needs
-        from google.cloud import aiplatform_v1
-    return aiplatform_v1
 
 
 def _message(name: str, content: dict[str, Any]) -> Any:
     """A message of the API from its JSON form."""
-    return getattr(_api(), name).from_json(json.dumps(content))
+    return getattr(api(), name).from_json(json.dumps(content))
 
 
 def _task(detail: Any) -> Task:

@@ -5,10 +5,19 @@ client.
 """
 
 import contextlib
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
 from runners.platforms.errors import Advice, expired, explain_answer, no_answer, no_credentials
+
+
+def api_errors() -> Any:
+    """The module of errors that Google's clients raise."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # on the age of the Python that TFX needs
+        from google.api_core import exceptions
+    return exceptions
 
 
 @contextlib.contextmanager
@@ -24,13 +33,14 @@ def explained(advice: Advice, endpoint: str, job_id: str) -> Iterator[None]:
         PlatformError, UnreachableError, RefusedRequestError: One line.
     """
     import requests
-    from google.api_core import exceptions
+
+    exceptions = api_errors()
     from google.auth import exceptions as auth
 
     try:
         yield
     except exceptions.GoogleAPICallError as error:
-        raise explain_answer(advice, error.code, _said(error), job_id) from error
+        raise explain_answer(advice, error.code or 500, _said(error), job_id) from error
     except exceptions.RetryError as error:
         raise no_answer(advice, endpoint, error) from error
     except auth.DefaultCredentialsError as error:

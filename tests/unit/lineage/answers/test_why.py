@@ -281,6 +281,7 @@ def test_the_command(store):
         "evaluator",
         "infra_validator",
         "pusher",
+        "on_vertex",
         "failed",
     ]
     assert answer["evaluator"]["verdict"]["checks"][0]["value"] == 0.9551

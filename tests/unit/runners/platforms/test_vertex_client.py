@@ -11,7 +11,8 @@ from runners.platforms.jobs import (
     Request,
     UnreachableError,
 )
-from runners.platforms.vertex.client import VertexPlatform, credentials_for
+from runners.platforms.vertex.client import VertexPlatform
+from runners.platforms.vertex.connection import credentials_for
 from runners.progress import NodeState
 from tests.loopback.execution import CANCELLED, FAILED, Play
 from tests.loopback.specs_for_tests import SPEC, VALUES, vertex_job
@@ -254,7 +255,7 @@ def test_credentials_that_are_not_valid_any_more(platform, monkeypatch, server):
             )
 
     monkeypatch.setattr(
-        "runners.platforms.vertex.client.credentials_for", lambda endpoint: Expired()
+        "runners.platforms.vertex.connection.credentials_for", lambda endpoint: Expired()
     )
     assert message(PlatformError, platform.look, "tiny-1") == (
         "vertex: the credentials are not valid, or not any more (invalid_grant: Token has been "

@@ -1,0 +1,28 @@
+"""`fareline undeploy`: versions on Vertex AI stop to cost money."""
+
+from cli.options import (
+    DEFAULT_WORKSPACE,
+    DestinationOption,
+    JsonOption,
+    ReasonOption,
+    ShowAllOption,
+    ToOption,
+    WorkspaceOption,
+)
+from cli.views.on_vertex import change_vertex
+from pipeline.settings.runners import ON_VERTEX
+
+
+def undeploy(
+    to: ToOption = None,
+    reason: ReasonOption = "",
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    destination: DestinationOption = ON_VERTEX,
+    everything: ShowAllOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """End what is deployed on Vertex AI and gets no requests; with --all, everything."""
+    from fareline.recorded import UNDEPLOY
+
+    said = " ".join(reason.split())
+    change_vertex(workspace, (UNDEPLOY, to, said, destination, everything), as_json)

@@ -1,0 +1,103 @@
+"""Answers about an endpoint of Vertex AI: what was changed, and what is deployed."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cli.answer import answer
+from lineage.text.harmless import plain
+from lineage.text.times import clock
+from pipeline.settings.runners import ON_VERTEX
+from runners.stores import open_graph, open_to_write
+
+if TYPE_CHECKING:
+    from runners.platforms.vertex.changes import DoneOnVertex
+    from runners.platforms.vertex.endpoint import Deployment
+
+
+def is_on_vertex(destination: str | None) -> bool:
+    """Whether `--destination` means Vertex AI."""
+    return destination is not None and (destination == ON_VERTEX or "vertex://" in destination)
+
+
+def change_vertex(folder: Path, wish: tuple, as_json: bool) -> None:
+    """Changes an endpoint, and prints how.
+
+    Args:
+        folder: Workspace.
+        wish: What `runners.platforms.vertex.changes.WishOnVertex` takes.
+        as_json: Whether as JSON.
+    """
+    from runners.platforms.vertex.changes import WishOnVertex, change_on_vertex, find_target
+    from runners.workspace import Workspace
+
+    asked = WishOnVertex(*wish)
+    find_target(open_graph(folder, None), asked.destination)  # before a workspace is made
+    workspace = Workspace(folder.resolve())
+    with workspace.locked():
+        done = change_on_vertex(open_to_write(folder, None), workspace, asked)
+    answer(as_json, _as_json(done), lambda console: _draw(console, done))
+
+
+def deployments_as_json(found: list["Deployment"]) -> list[dict[str, Any]]:
+    """Each with `version`, `percent`, `machine_type`, `replicas`, `since` and `node_hours`."""
+    return [
+        {
+            "version": each.version,
+            "percent": each.percent,
+            "machine_type": each.machine_type,
+            "replicas": each.replicas,
+            "since": each.since.isoformat(timespec="seconds"),
+            "node_hours": round(each.node_hours, 1),
+        }
+        for each in found
+    ]
+
+
+def draw_deployments(console, found: list["Deployment"]) -> None:
+    """Prints what is deployed, what it uses, and what is of no use."""
+    if not found:
+        console.print("Vertex AI: nothing is deployed, so nothing costs by the hour.")
+        return
+    console.print("Deployed on Vertex AI now, billed by the hour whether asked or not:")
+    for each in found:
+        since = clock(int(each.since.timestamp() * 1000))
+        line = (
+            f"  version {each.version}: {each.percent} % of the requests, {each.replicas} of "
+            f"{each.machine_type} since {since} (UTC), {each.node_hours:,.1f} node hours so far"
+        )
+        console.print(plain(line), markup=False, highlight=False, soft_wrap=True)
+    idle = ", ".join(str(each.version) for each in found if not each.percent)
+    if idle:
+        line = f"Idle: version {idle} gets no requests; `fareline undeploy` ends it."
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _as_json(done: "DoneOnVertex") -> dict[str, Any]:
+    """Keys: change, destination, from_version, version, traffic, execution, pushed_model."""
+    return {
+        "change": done.kind.rpartition(".")[2],
+        "destination": done.destination,
+        "from_version": done.from_version or None,
+        "version": done.record.live,
+        "traffic": dict(done.record.traffic),
+        "execution": done.execution or None,
+        "pushed_model": done.pushed_model or None,
+    }
+
+
+def _draw(console, done: "DoneOnVertex") -> None:
+    shares = [f"version {n}: {percent} %" for n, percent in done.record.traffic.items()]
+    lines = [f"{done.destination}: {', '.join(shares) or 'nothing is deployed any more'}."]
+    if done.kind.endswith("rollback"):
+        lines.append(
+            f"The model of version {done.from_version} is withheld: no run pushes it again. "
+            "`fareline promote --destination vertex` brings it back."
+        )
+    if any(not percent for percent in done.record.traffic.values()):
+        lines.append(
+            "A version without requests costs as much as one with: `fareline undeploy` ends it."
+        )
+    recorded = f"Recorded as {done.execution} ({done.pushed_model})."
+    lines.append(recorded if done.execution else "There was nothing to end.")
+    for line in lines:
+        console.print(plain(line), markup=False, highlight=False, soft_wrap=True)

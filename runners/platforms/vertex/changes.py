@@ -1,0 +1,287 @@
+"""What a person changes on an endpoint of Vertex AI: promote, rollback, undeploy.
+
+The service changes first, and the store records it. A command that was killed in between is
+finished by the next, which sees on the endpoint that it was done. Called by `cli.views.on_vertex`.
+"""
+
+import dataclasses
+
+from ml_metadata.metadata_store import metadata_store
+
+from fareline.errors import UserMistake
+from fareline.recorded import DESTINATION, PROMOTE, ROLLBACK, TO_VERSION, UNDEPLOY
+from fareline.recorded.vertex import OnVertex, on_vertex
+from lineage.answers.models.versions import pushed_versions
+from lineage.facts.changes_by_hand import (
+    Change,
+    begin_change,
+    complete_change_on_vertex,
+    fail_change,
+)
+from lineage.facts.pushes import traffic_of
+from lineage.graph.elements import Execution
+from lineage.graph.graph import Graph
+from pipeline.settings.runners import ON_VERTEX
+from runners.platforms.vertex.endpoint import Deployment, Endpoint
+from runners.platforms.vertex.lease import Lease, leased, owner_of
+from runners.platforms.vertex.operations import wait_for_left
+from runners.platforms.vertex.push import deploy, finish
+from runners.platforms.vertex.registry import DONE, WITHHELD, ModelVersion, Registry
+from runners.platforms.vertex.target import Target
+from runners.platforms.vertex.traffic import WHOLE, live_version
+from runners.provenance import login_name
+from runners.workspace import Workspace
+
+SHORT = ON_VERTEX  # what --destination says for the only place there
+_LISTED = "`fareline models` lists the versions"
+
+
+@dataclasses.dataclass(frozen=True)
+class WishOnVertex:
+    """What was asked for.
+
+    Attributes:
+        kind: `fareline.rollback`, `fareline.promote` or `fareline.undeploy`.
+        to: The version; None: the one that the command is for.
+        reason: In the words of the user.
+        destination: `vertex`, or `vertex://PROJECT/REGION/MODEL` where there are several.
+        everything: Whether `undeploy` ends what gets requests, too.
+    """
+
+    kind: str
+    to: int | None = None
+    reason: str = ""
+    destination: str = SHORT
+    everything: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class DoneOnVertex:
+    """What was done.
+
+    Attributes:
+        kind: As in the wish.
+        destination: `vertex://PROJECT/REGION/MODEL`.
+        from_version: That most requests went to; 0 if none got any.
+        record: The endpoint since then.
+        execution, pushed_model: Printable ids; empty if there was nothing to do.
+    """
+
+    kind: str
+    destination: str
+    from_version: int
+    record: OnVertex
+    execution: str = ""
+    pushed_model: str = ""
+
+
+def find_target(graph: Graph, destination: str) -> tuple[str, Target]:
+    """The place on Vertex AI that a store knows.
+
+    Raises:
+        UserMistake: There is none, or there are several.
+    """
+    bases = [b for b in sorted(traffic_of(graph)) if destination in (SHORT, b)]
+    if len(bases) != 1:
+        raise UserMistake.explain(
+            destination,
+            f"models were pushed to {', '.join(bases)}" if bases else "nothing was pushed there",
+            "expected one place on Vertex AI",
+            "name the whole address of one" if bases else "`push.destinations: [folder, vertex]`",
+        )
+    pushed = pushed_versions(graph)[bases[0]]
+    return bases[0], Target.read(on_vertex(pushed[0].artifact).target)
+
+
+def deployed(graph: Graph, destination: str = SHORT) -> list[Deployment]:
+    """Asks Vertex what is deployed now."""
+    return Endpoint(find_target(graph, destination)[1]).deployments()
+
+
+def change_on_vertex(
+    store: metadata_store.MetadataStore, workspace: Workspace, wish: WishOnVertex
+) -> DoneOnVertex:
+    """Does it and records it; the caller holds the workspace.
+
+    Raises:
+        UserMistake: It cannot be done; nothing has changed.
+        PlatformError, UnreachableError: Vertex refuses, or does not answer.
+    """
+    graph = Graph(store)
+    base, target = find_target(graph, wish.destination)
+    with leased(target, owner_of(workspace.artifacts_dir)) as lease:
+        wait_for_left(target, lease)
+        work = _Work(graph, base, target, lease)
+        for left in _unfinished(graph, base):
+            done = work.settle(left)
+            if done is not None and done.kind == wish.kind:
+                return done
+        if wish.kind == UNDEPLOY:
+            return work.undeploy(wish)
+        return work.move(wish)
+
+
+def _unfinished(graph: Graph, base: str) -> list[Execution]:
+    kinds = (ROLLBACK, PROMOTE, UNDEPLOY)
+    ids = sorted(e.id for kind in kinds for e in graph.store.get_executions_by_type(kind))
+    found = [e for e in graph.executions(ids) if e.state not in ("executed", "failed")]
+    return [e for e in found if e.properties.get(DESTINATION) == base]
+
+
+class _Work:
+    """One change, while the lease is held."""
+
+    def __init__(self, graph: Graph, base: str, target: Target, lease: Lease):
+        self._store, self._base, self._target, self._lease = graph.store, base, target, lease
+        self._known = {each.number: each for each in pushed_versions(graph)[base]}
+        self._recorded = traffic_of(graph)[base]
+        self._registry, self._endpoint = Registry(target), Endpoint(target)
+        self._versions = {each.number: each for each in self._registry.versions()}
+
+    def settle(self, left: Execution) -> DoneOnVertex | None:
+        """Finishes a change whose command was killed when Vertex had made it; else it has failed.
+
+        `undeploy` goes on by itself from what is left.
+        """
+        to = int(left.properties.get(TO_VERSION) or 0)
+        moved = self._traffic().get(to) == WHOLE and left.type != UNDEPLOY
+        if not moved or to not in self._known:
+            fail_change(self._store, left.id)
+            return None
+        before = int(left.properties.get("from_version") or 0)
+        return self._complete(left.type, left.id, to, before)
+
+    def move(self, wish: WishOnVertex) -> DoneOnVertex:
+        """Sends all requests to one version."""
+        traffic = self._traffic()
+        live = live_version(traffic) or 0
+        to = self._choose(wish, traffic, live)
+        self._require_known(to)
+        serving = [number for number, percent in traffic.items() if percent and number != to]
+        before = max(serving, default=live) if wish.kind == ROLLBACK else live
+        execution = self._begin(wish, before, to)
+        try:
+            deploy(self._endpoint, to, WHOLE, self._lease)
+        except Exception:
+            fail_change(self._store, execution)
+            raise
+        return self._complete(wish.kind, execution, to, before)
+
+    def undeploy(self, wish: WishOnVertex) -> DoneOnVertex:
+        """Ends what gets no requests, one version, or everything."""
+        there = self._endpoint.deployments()
+        traffic = {each.version: each.percent for each in there}
+        live = live_version(traffic) or 0
+        if wish.to is not None:
+            wanted = [each for each in there if each.version == wish.to]
+            self._require_idle(wish.to, wanted)
+        else:
+            wanted = [each for each in there if wish.everything or not each.percent]
+        of = live or max(self._known)
+        if not wanted and traffic == self._recorded:  # else a killed command ended something
+            return DoneOnVertex(wish.kind, self._base, live, self._record(of))
+        self._require_known(of)
+        execution = self._begin(wish, live, of)
+        try:
+            if wish.everything and live:
+                self._endpoint.send({**dict.fromkeys(traffic, 0), live: WHOLE})
+            for each in sorted(wanted, key=lambda each: each.version == live):
+                self._endpoint.undeploy(each.id, self._lease)
+        except Exception:
+            fail_change(self._store, execution)
+            raise
+        return self._complete(wish.kind, execution, of, live)
+
+    def _choose(self, wish: WishOnVertex, traffic: dict[int, int], live: int) -> int:
+        where = f"version {wish.to or live} of {self._base}"
+        done = [n for n, version in self._versions.items() if version.state == DONE]
+        if wish.to is not None:
+            wanted = self._versions.get(wish.to)
+            if wanted is None or wanted.state not in (DONE, WITHHELD):
+                raise UserMistake.explain(
+                    where, "is not there", "expected one that a run has pushed", _LISTED
+                )
+            if traffic.get(wish.to) == WHOLE:
+                raise UserMistake.explain(
+                    where, "gets all requests already", "expected another version", _LISTED
+                )
+            if wish.kind == ROLLBACK and wish.to > live:
+                hint = f"`fareline promote --destination vertex --to {wish.to}` makes it live"
+                raise UserMistake.explain(where, "is newer than the live", "expected older", hint)
+            return wish.to
+        if wish.kind == ROLLBACK:
+            newer = any(percent and number > live for number, percent in traffic.items())
+            found = [live] if newer else [number for number in done if number < live]
+        else:
+            found = [number for number in done if number > live]
+        if not found:
+            direction = "older" if wish.kind == ROLLBACK else "newer"
+            raise UserMistake.explain(
+                where,
+                f"is live, and there is nothing {direction}",
+                "expected one that nobody has rolled back from",
+                _LISTED,
+            )
+        return max(found)
+
+    def _complete(self, kind: str, execution: int, to: int, before: int) -> DoneOnVertex:
+        """Writes down on Vertex and in the store what the endpoint does by now."""
+        version = self._versions[to]
+        if kind == ROLLBACK:
+            self._withhold(to, before)
+        if kind == UNDEPLOY:
+            record = self._record(to)
+        else:
+            record = finish(self._target, self._registry, self._endpoint, version, self._lease)
+        of = self._known[to].artifact
+        pushed = complete_change_on_vertex(self._store, execution, of, record)
+        node = kind.rpartition(".")[2]
+        return DoneOnVertex(
+            kind, self._base, before, record, f"{node}#{execution}", f"PushedModel:{pushed}"
+        )
+
+    def _withhold(self, to: int, before: int) -> None:
+        """Marks the version that was left, so that no push brings it back, and ends it."""
+        if before in self._versions and before != to:
+            self._registry.mark(self._versions[before], WITHHELD)
+        for each in self._endpoint.deployments():
+            if each.version == before and before != to and not each.percent:
+                self._endpoint.undeploy(each.id, self._lease)
+
+    def _begin(self, wish: WishOnVertex, before: int, to: int) -> int:
+        known = self._known[to]
+        pipeline = known.model.facts.pipeline if known.model else ""
+        change = Change(wish.kind, pipeline, self._base, before, to, wish.reason, login_name())
+        model = known.model.model if known.model else None
+        return begin_change(self._store, change, model, known.artifact)
+
+    def _record(self, of: int) -> OnVertex:
+        shares = {str(number): percent for number, percent in self._traffic().items()}
+        version = self._versions.get(of, ModelVersion(of, {}, (), ""))
+        return OnVertex(self._target.as_json(), of, shares, version.artifact_uri)
+
+    def _traffic(self) -> dict[int, int]:
+        return {each.version: each.percent for each in self._endpoint.deployments()}
+
+    def _require_known(self, number: int) -> None:
+        if number not in self._known:
+            raise UserMistake.explain(
+                f"version {number} of {self._base}",
+                "is on Vertex, and no record of this store says what it is",
+                "expected a version that a run of this workspace pushed",
+                "use the workspace that pushed it",
+            )
+
+    def _require_idle(self, number: int, found: list[Deployment]) -> None:
+        where = f"version {number} of {self._base}"
+        if not found:
+            raise UserMistake.explain(
+                where, "is not deployed", "expected one that is", "`fareline models --vertex`"
+            )
+        if found[0].percent:
+            raise UserMistake.explain(
+                where,
+                f"gets {found[0].percent} % of the requests",
+                "expected one that gets none",
+                "promote or roll back to another first; `fareline undeploy --all` ends everything",
+            )

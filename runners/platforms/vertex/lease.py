@@ -1,0 +1,120 @@
+"""One at a time: who changes a model on Vertex AI holds an object of the bucket meanwhile.
+
+An object that must not exist yet is made by one of all that ask, wherever they run. It names its
+owner, so that the next command of the same workspace takes over at once what a killed one has left,
+and the operation of Vertex that is under way, which is waited for before anything else is done.
+What another owner has left is taken over when it is older than any push takes.
+"""
+
+import contextlib
+import dataclasses
+import datetime
+import hashlib
+import json
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from runners.platforms.jobs import PlatformError
+from runners.platforms.vertex.bucket import bucket_advice, connect_bucket, storage_address
+from runners.platforms.vertex.errors import api_errors, explained
+from runners.platforms.vertex.target import Target
+
+_DEAD_SECONDS = 2 * 3600.0
+_WAIT_SECONDS = 600.0
+_LOOK_SECONDS = 5.0
+
+
+@dataclasses.dataclass
+class Lease:
+    """The object, while it is held.
+
+    Attributes:
+        operation: Name of the operation that a killed holder had started; empty if there is none.
+    """
+
+    blob: Any
+    owner: str
+    operation: str = ""
+
+    def note(self, operation: str) -> None:
+        """Writes down which operation of Vertex is under way."""
+        _write(self.blob, self.owner, operation, self.blob.generation)
+
+
+@contextlib.contextmanager
+def leased(target: Target, owner: str) -> Iterator[Lease]:
+    """Holds the model until the block ends.
+
+    Args:
+        target: The model.
+        owner: Names the workspace, in which one command works at a time; empty: a job of a cluster.
+
+    Raises:
+        PlatformError: Another one held it for ten minutes, or the bucket refuses.
+    """
+    uri = f"{target.folder}/.lease"
+    with explained(bucket_advice(target.settings.bucket), storage_address(), uri):
+        lease = _take(target, owner or uuid.uuid4().hex)
+    try:
+        yield lease
+    finally:
+        # Whatever happened: what was started and has not ended is waited for by the next.
+        with contextlib.suppress(Exception):
+            lease.blob.delete(if_generation_match=lease.blob.generation)
+
+
+def owner_of(artifacts_dir: Path) -> str:
+    """Names a workspace of this machine by its folder of artifacts."""
+    return hashlib.sha256(f"{uuid.getnode()}:{artifacts_dir}".encode()).hexdigest()[:16]
+
+
+def owner_of_artifact(uri: str) -> str:
+    """The same by the folder of one, `ARTIFACTS/NODE/KEY/ID`; empty if it is in a bucket."""
+    return "" if "://" in uri else owner_of(Path(uri).absolute().parents[2])
+
+
+def _take(target: Target, owner: str) -> Lease:
+    errors = api_errors()
+    name = f"{target.folder.removeprefix(target.settings.bucket + '/')}/.lease"
+    started = time.monotonic()
+    while True:
+        blob = connect_bucket(target.settings.bucket, target.project).blob(name)
+        try:
+            _write(blob, owner, "", 0)
+            return Lease(blob, owner)
+        except errors.PreconditionFailed:
+            pass
+        with contextlib.suppress(errors.NotFound, errors.PreconditionFailed):
+            blob.reload()
+            held = _read(blob)
+            age = datetime.datetime.now(datetime.timezone.utc) - blob.updated
+            if held["owner"] == owner or age.total_seconds() > _DEAD_SECONDS:
+                _write(blob, owner, held["operation"], blob.generation)
+                return Lease(blob, owner, held["operation"])
+        if time.monotonic() - started > _WAIT_SECONDS:
+            raise PlatformError.explain(
+                target.base,
+                "another push or change is at work there",
+                "expected it to end within ten minutes",
+                f"wait; if it was killed, `gcloud storage rm {target.folder}/.lease` ends its turn",
+            )
+        time.sleep(_LOOK_SECONDS)
+
+
+def _write(blob: Any, owner: str, operation: str, generation: int) -> None:
+    content = json.dumps({"owner": owner, "operation": operation})
+    blob.upload_from_string(
+        content, content_type="application/json", if_generation_match=generation
+    )
+
+
+def _read(blob: Any) -> dict[str, str]:
+    """What the holder wrote; of what nobody can read nothing."""
+    try:
+        content = json.loads(blob.download_as_bytes())
+        return {"owner": str(content["owner"]), "operation": str(content["operation"])}
+    except (ValueError, KeyError, TypeError):
+        return {"owner": "", "operation": ""}

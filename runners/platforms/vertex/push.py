@@ -1,0 +1,198 @@
+"""A model to Vertex AI: files, registry, endpoint, in steps that the next push can go on from.
+
+1. The files go to the bucket, below their digest. 2. The registry gets a version, marked pending.
+3. It is deployed with its share of the requests. 4. It is marked done. Whoever pushes next finishes
+a pending version of the same files, and undoes one of others. Named by its dotted path by
+`pipeline.components.vertex.pusher`, since Google's clients are imported here alone.
+"""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fareline.recorded.vertex import OnVertex
+from runners.platforms.jobs import RefusedRequestError
+from runners.platforms.vertex.bucket import Upload, upload
+from runners.platforms.vertex.endpoint import Deployment, Endpoint
+from runners.platforms.vertex.lease import Lease, leased, owner_of_artifact
+from runners.platforms.vertex.operations import wait_for_left
+from runners.platforms.vertex.registry import (
+    CANDIDATE,
+    DONE,
+    LIVE,
+    PENDING,
+    WITHHELD,
+    ModelVersion,
+    Registry,
+)
+from runners.platforms.vertex.target import Target
+from runners.platforms.vertex.traffic import live_version, share_with
+
+_LABEL_LENGTH = 63
+
+
+class WithheldVersion(RefusedRequestError):
+    """The model was rolled back from on Vertex; a person brings it back, a push does not."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Pushed:
+    """What a push came to.
+
+    Attributes:
+        record: The endpoint afterwards.
+        created: Whether the registry has a new version; else it had these files already.
+    """
+
+    record: OnVertex
+    created: bool
+
+
+def push_model(
+    target: Mapping[str, Any], model_dir: str, sha256: str, facts: Mapping[str, str], says: str
+) -> Pushed:
+    """Pushes a SavedModel.
+
+    Args:
+        target: The setting `push.vertex`, with the ids of model and endpoint.
+        model_dir: Folder of this machine, WORKSPACE/artifacts/NODE/KEY/ID; or of the bucket.
+        sha256: Of its files.
+        facts: Labels, such as the run and the digest of the data.
+        says: A line on what it is, with its metrics.
+
+    Raises:
+        WithheldVersion: The model was rolled back from.
+        PlatformError, UnreachableError, RefusedRequestError: One line.
+    """
+    place = Target.read(target)
+    registry, endpoint = Registry(place), Endpoint(place)
+    with leased(place, owner_of_artifact(model_dir)) as lease:
+        wait_for_left(place, lease)
+        undo_pending(registry, endpoint, lease, keep=sha256)
+        version = _find(registry, sha256)
+        created = version is None
+        if version is None:
+            uri = _send_files(place, model_dir, sha256)
+            labels = {name: as_label(value) for name, value in facts.items()}
+            number = registry.upload(uri, sha256, labels, says, lease)
+            version = next(each for each in registry.versions() if each.number == number)
+        elif version.state == WITHHELD:
+            raise _withheld(place, version)
+        endpoint.make()
+        if version.state == PENDING or _absent(endpoint, version.number):
+            deploy(endpoint, version.number, place.settings.traffic, lease)
+        return Pushed(finish(place, registry, endpoint, version, lease), created)
+
+
+def deploy(endpoint: Endpoint, version: int, percent: int, lease: Lease) -> None:
+    """Deploys a version with its share, or gives it its share if it is there already."""
+    there = {each.version: each.percent for each in endpoint.deployments()}
+    wanted = share_with(there, version, percent)
+    if version not in there:
+        endpoint.deploy(version, wanted, lease)
+    elif wanted != there:
+        endpoint.send(wanted)
+
+
+def finish(
+    place: Target, registry: Registry, endpoint: Endpoint, version: ModelVersion, lease: Lease
+) -> OnVertex:
+    """Marks a version as done, names what is live, ends what nobody needs; returns the record."""
+    registry.mark(version, DONE)
+    there = endpoint.deployments()
+    traffic = {each.version: each.percent for each in there}
+    live = live_version(traffic)
+    if live is not None:
+        registry.name(live, LIVE)
+    newest = max((number for number, percent in traffic.items() if percent), default=live)
+    if newest != live:
+        registry.name(newest, CANDIDATE)
+    else:
+        registry.unname(CANDIDATE)
+    for each in superfluous(there):
+        endpoint.undeploy(each.id, lease)
+    after = {each.version: each.percent for each in endpoint.deployments()}
+    return OnVertex(
+        place.as_json(),
+        version.number,
+        {str(number): percent for number, percent in after.items()},
+        version.artifact_uri,
+    )
+
+
+def superfluous(there: list[Deployment]) -> list[Deployment]:
+    """What gets no requests.
+
+    Not so the newest of these while a single version serves: going to it takes no minutes.
+    """
+    idle = [each for each in there if not each.percent]
+    serving = {each.version for each in there if each.percent}
+    if len(serving) > 1:
+        return idle
+    kept = max((e for e in idle if e.version not in serving), key=lambda e: e.version, default=None)
+    return [each for each in idle if each is not kept]
+
+
+def undo_pending(registry: Registry, endpoint: Endpoint, lease: Lease, keep: str = "") -> list[int]:
+    """Removes versions whose push was never finished; returns which.
+
+    Args:
+        registry: Of the model.
+        endpoint: Of the model.
+        lease: Held.
+        lease: Held, so that nobody is at work on one of them.
+        keep: Digest of files whose version is to be finished.
+    """
+    pending = [each for each in registry.versions() if each.state == PENDING]
+    undone = [each.number for each in pending if not each.holds(keep)]
+    for number in undone:
+        there = endpoint.deployments()
+        traffic = {each.version: each.percent for each in there}
+        found = [each for each in there if each.version == number]
+        others = {n: percent for n, percent in traffic.items() if n != number}
+        if traffic.get(number) and others:
+            best = live_version(others) or max(others)
+            endpoint.send({**dict.fromkeys(traffic, 0), best: 100})
+        for each in found:
+            endpoint.undeploy(each.id, lease)
+        registry.delete(number, lease)
+    return undone
+
+
+def as_label(value: str) -> str:
+    """A text as Vertex takes it in a label."""
+    text = "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "_" for c in value.lower())
+    return text[:_LABEL_LENGTH]
+
+
+def _find(registry: Registry, sha256: str) -> ModelVersion | None:
+    """The version with these files, the newest of several."""
+    found = [each for each in registry.versions() if each.state and each.holds(sha256)]
+    return found[-1] if found else None
+
+
+def _absent(endpoint: Endpoint, version: int) -> bool:
+    return all(each.version != version for each in endpoint.deployments())
+
+
+def _send_files(place: Target, model_dir: str, sha256: str) -> str:
+    """Returns the folder of the bucket with the files; what is there already is not sent again."""
+    if model_dir.startswith("gs://"):
+        return model_dir
+    uri = f"{place.folder}/{sha256[:16]}"
+    found = [
+        Path(folder) / name for folder, _, names in os.walk(model_dir) for name in sorted(names)
+    ]
+    upload([Upload(path, f"{uri}/{path.relative_to(model_dir).as_posix()}") for path in found])
+    return uri
+
+
+def _withheld(place: Target, version: ModelVersion) -> WithheldVersion:
+    return WithheldVersion.explain(
+        f"version {version.number} of {place.base}",
+        "somebody rolled back from this model",
+        "expected another model",
+        f"`fareline promote --destination vertex --to {version.number}` brings it back",
+    )

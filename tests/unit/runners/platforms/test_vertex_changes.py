@@ -1,0 +1,157 @@
+"""promote, rollback, undeploy and models on Vertex AI, through the commands."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from cli import app as cli
+from fareline.errors import UserMistake
+from fareline.recorded.vertex import on_vertex_text, vertex_base
+from lineage.facts.pushes import live_pushes, pushed_to, traffic_of
+from lineage.graph.graph import Graph
+from lineage.store.open import open_store
+from tests.stores.writer import StoreWriter, artifact
+from tests.unit.runners.platforms.vertex_place import killed_at, vertex_place
+
+WHY = ("--reason", "tips were wrong", "--destination", "vertex")
+ON = ("--destination", "vertex")
+BASE = "vertex://fare-project/europe-west4/taxi"
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """Two versions: the first live with 90 %, the second a candidate with 10 %."""
+    (tmp_path / "workspace").mkdir()
+    with vertex_place(tmp_path, monkeypatch) as running:
+        running.writer = StoreWriter(tmp_path / "workspace" / "metadata.db")
+        for number in (1, 2):
+            push(running, f"model-{number}")
+        yield running
+
+
+def push(place, content):
+    """What a run leaves behind: on Vertex, and in the store."""
+    pushed = place.push(content)
+    model = artifact(f"/m/{content}", sha256=content)
+    place.writer.add_execution("taxi", f"run-{content}", "Trainer", outputs={"model": [model]})
+    made = [("model", place.writer.artifact_ids[0])]
+    version = pushed.record.version
+    there = artifact(
+        place.model(content),
+        pushed=1,
+        pushed_destination=f"{vertex_base(pushed.record.target)}/{version}",
+        pushed_version=str(version),
+        sha256=content,
+        on_vertex=on_vertex_text(pushed.record),
+    )
+    node = "VertexPusher"
+    place.writer.add_execution(
+        "taxi", f"run-{content}", node, outputs={"pushed_model": [there]}, inputs=made
+    )
+    return version
+
+
+def call(place, command, *arguments):
+    """Runs a command with --json; a mistake is raised."""
+    words = [command, "--json", "--workspace", str(place.root / "workspace"), *arguments]
+    ran = CliRunner().invoke(cli.app, words)
+    if ran.exception is not None and not isinstance(ran.exception, SystemExit):
+        raise ran.exception
+    assert ran.exit_code == 0, ran.output
+    return json.loads(ran.stdout)
+
+
+def graph(place):
+    return Graph(open_store(place.root / "workspace" / "metadata.db"))
+
+
+def live(place):
+    """The live version as the store has it, and the model that `upstream` finds for it."""
+    found = live_pushes(graph(place))
+    return pushed_to(found[BASE])[1] if BASE in found else None
+
+
+def test_models_tells_shares_and_costs(place):
+    answer = call(place, "models", "--vertex")
+    [there] = [each for each in answer["destinations"] if each["destination"] == BASE]
+    assert there["live"] == 1
+    assert [(v["version"], v["traffic"], v["state"]) for v in there["versions"]] == [
+        (2, 10, None),
+        (1, 90, "live"),
+    ]
+    assert [(d["version"], d["percent"], d["machine_type"]) for d in answer["deployed"]] == [
+        (1, 90, "n1-standard-2"),
+        (2, 10, "n1-standard-2"),
+    ]
+
+
+def test_the_way_there_and_back(place):
+    promoted = call(place, "promote", *ON)
+    assert promoted["traffic"] == {"1": 0, "2": 100} and promoted["version"] == 2
+    assert place.traffic() == {1: 0, 2: 100} and live(place) == 2
+    ran = CliRunner().invoke(
+        cli.app, ["models", "--vertex", "--workspace", str(place.root / "workspace")]
+    )
+    assert "Idle: version 1 gets no requests; `fareline undeploy` ends it." in ran.stdout
+    back = call(place, "rollback", *WHY)
+    assert back["from_version"] == 2 and back["traffic"] == {"1": 100}
+    assert place.traffic() == {1: 100} and live(place) == 1
+    assert place.states() == {1: "done", 2: "withheld"}
+    with pytest.raises(UserMistake, match="somebody rolled back from this model"):
+        place.push("model-2")
+    again = call(place, "promote", *ON, "--to", "2")
+    assert again["traffic"] == {"1": 0, "2": 100} and place.states()[2] == "done"
+    assert call(place, "undeploy")["traffic"] == {"2": 100}
+    assert call(place, "undeploy", "--all")["traffic"] == {}
+    assert place.endpoint["deployedModels"] == [] and live(place) is None
+    assert call(place, "undeploy", "--all")["execution"] is None
+
+
+def test_rollback_from_a_candidate_leaves_the_live_one(place):
+    back = call(place, "rollback", *WHY)
+    assert (back["from_version"], back["version"]) == (2, 1)
+    assert place.traffic() == {1: 100} and place.states()[2] == "withheld"
+
+
+def test_upstream_of_what_is_live_is_the_model_and_its_run(place):
+    call(place, "promote", *ON)
+    words = ["lineage", "upstream", "live", "--workspace", str(place.root / "workspace")]
+    ran = CliRunner().invoke(cli.app, words)
+    shown = ran.stdout.splitlines()
+    assert shown[1].startswith("└── VertexPusher@run-model-2") and "Model:" in ran.stdout
+    assert "Trainer@run-model-2" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("promote", *ON, "--to", "9"), "version 9 of vertex://.*: is not there"),
+        (("rollback", *WHY, "--to", "2"), "version 2 of vertex://.*: is newer than the live"),
+        (("undeploy", "--to", "1"), "gets 90 % of the requests"),
+        (("undeploy", "--to", "9"), "is not deployed"),
+        (("promote", "--destination", "vertex://other/r/m"), "nothing was pushed there"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_changes_nothing(place, words, said):
+    with pytest.raises(UserMistake, match=said) as raised:
+        call(place, *words)
+    assert "\n" not in str(raised.value)
+    assert place.traffic() == {1: 90, 2: 10} and live(place) == 1
+
+
+@pytest.mark.parametrize("request_number", [2, 6, 10, 14, 18, 22])
+@pytest.mark.parametrize("words", [("promote", *ON), ("rollback", *WHY), ("undeploy", "--all")])
+def test_killed_at_a_request_and_typed_again(place, monkeypatch, words, request_number):
+    """Whatever had arrived: it is done once, and recorded."""
+    place.vertex.api.polls = 1
+    wanted = {"promote": {1: 0, 2: 100}, "rollback": {1: 100}, "undeploy": {}}[words[0]]
+    with killed_at(request_number, True, monkeypatch):
+        call(place, *words)
+    try:
+        call(place, *words)
+    except UserMistake as mistake:  # it had been done, and was recorded
+        assert "there is nothing" in str(mistake)
+    assert place.traffic() == wanted
+    assert traffic_of(graph(place))[BASE] == wanted
+    assert not list(place.root.rglob(".lease"))

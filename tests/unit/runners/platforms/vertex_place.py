@@ -1,0 +1,115 @@
+"""A Vertex AI and a bucket on loopback, models to push there, and processes that die."""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from fareline.digests import sha256_of_folder
+from runners.platforms.vertex.push import Pushed, push_model
+from tests.loopback.storage import Storage, storage_server
+from tests.loopback.vertex_models import VertexModels, vertex_models_server
+
+
+class Killed(BaseException):
+    """The process ends here; nothing catches it."""
+
+
+@dataclasses.dataclass
+class Place:
+    """What a test works with.
+
+    Attributes:
+        root: A folder; artifacts are below it, as in a workspace.
+        storage, vertex: Servers.
+        target: As the settings say it.
+    """
+
+    root: Path
+    storage: Storage
+    vertex: VertexModels
+    target: dict[str, Any]
+
+    @property
+    def endpoint(self) -> dict[str, Any]:
+        return self.vertex.api.endpoints["taxi"]
+
+    def traffic(self) -> dict[int, int]:
+        """Percent of the requests by version that is deployed."""
+        split = self.endpoint["trafficSplit"]
+        return {
+            int(each["modelVersionId"]): split.get(each["id"], 0)
+            for each in self.endpoint["deployedModels"]
+        }
+
+    def states(self) -> dict[int, str]:
+        versions = self.vertex.api.models.get("taxi", {})
+        return {number: each["labels"]["fareline_push"] for number, each in versions.items()}
+
+    def model(self, content: str, workspace: str = "workspace") -> str:
+        folder = self.root / workspace / "artifacts" / "VertexPusher" / "pushed_model" / content
+        if not folder.is_dir():
+            (folder / "variables").mkdir(parents=True)
+            (folder / "saved_model.pb").write_text(content)
+            (folder / "variables" / "variables.index").write_text("weights")
+        return str(folder)
+
+    def push(self, content: str, workspace: str = "workspace", **changed: Any) -> Pushed:
+        folder = self.model(content, workspace)
+        facts = {"run": "run-20261130-1", "metric_auc": "0.9500"}
+        target = {**self.target, **changed}
+        return push_model(target, folder, sha256_of_folder(folder), facts, "auc 0.9500")
+
+
+@contextlib.contextmanager
+def vertex_place(root: Path, monkeypatch) -> Iterator[Place]:
+    """Serves until the block ends."""
+    (root / "buckets" / "taxi-bucket").mkdir(parents=True)
+    for module, name in (("operations", "_POLL_SECONDS"), ("lease", "_LOOK_SECONDS")):
+        monkeypatch.setattr(f"runners.platforms.vertex.{module}.{name}", 0.01)
+    with (
+        storage_server(root / "buckets") as storage,
+        vertex_models_server(root / "buckets") as vertex,
+    ):
+        for name, value in storage.environment().items():
+            monkeypatch.setenv(name, value)
+        target = {
+            "project": "fare-project",
+            "region": "europe-west4",
+            "bucket": "gs://taxi-bucket",
+            "model": "taxi",
+            "endpoint": "taxi",
+            "traffic": 10,
+            "api_endpoint": vertex.address,
+        }
+        yield Place(root, storage, vertex, target)
+
+
+@contextlib.contextmanager
+def killed_at(request: int, arrives: bool, monkeypatch) -> Iterator[list[str]]:
+    """Ends a process at its request of this number, before it is sent or when it has arrived.
+
+    Yields:
+        Whether it came to that: one entry if it did.
+    """
+    send, count, ended = requests.Session.send, 0, []
+
+    def send_or_die(self, *args, **kwargs):
+        nonlocal count
+        count += 1
+        if count > request or (count == request and not arrives):
+            ended.append("killed")
+            raise Killed
+        answer = send(self, *args, **kwargs)
+        if count == request:
+            ended.append("killed")
+            raise Killed
+        return answer
+
+    with monkeypatch.context() as patch:
+        patch.setattr(requests.Session, "send", send_or_die)
+        with contextlib.suppress(Killed):
+            yield ended
