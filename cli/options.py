@@ -144,6 +144,15 @@ def limit_option(least: int, help_text: str) -> Any:
 LimitOption = Annotated[int | None, limit_option(1, "Show at most so many, the newest or best.")]
 
 
+def dry_run_option(help_text: str) -> Any:
+    """`--dry-run`, of whatever is left undone.
+
+    Args:
+        help_text: What it leaves undone.
+    """
+    return typer.Option("--dry-run", help=help_text)
+
+
 def format_option() -> Any:
     """`--format`, of whatever formats the command has."""
     return typer.Option("--format", help="Of what is written.")
