@@ -14,6 +14,7 @@ from cli.options import (
     JsonOption,
     SetOption,
     WorkspaceOption,
+    dry_run_option,
 )
 from fareline.errors import UserMistake
 from lineage.text.times import clock, iso, now
@@ -37,9 +38,7 @@ def monitor(
             show_default="monitoring.window_hours",
         ),
     ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Record no alarm in ML Metadata.")
-    ] = False,
+    dry_run: Annotated[bool, dry_run_option("Record no alarm in ML Metadata.")] = False,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     config: ConfigOption = None,
     overrides: SetOption = None,

@@ -195,6 +195,15 @@ LimitOption = Annotated[
 ]
 
 
+def dry_run_option(help_text: str) -> Any:
+    """`--dry-run`, of whatever is left undone.
+
+    Args:
+        help_text: What it leaves undone.
+    """
+    return typer.Option("--dry-run", help=help_text)
+
+
 def format_option() -> Any:
     """`--format`, of whatever formats the command has."""
     return typer.Option("--format", help="Format of the output.")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.answer import answer
-from cli.options import ConfigOption, JsonOption, RunnerArgument, SetOption
+from cli.options import ConfigOption, JsonOption, RunnerArgument, SetOption, dry_run_option
 from cli.views.clusters import require_runner, warn_of_examples
 from fareline.errors import UserMistake
 
@@ -47,9 +47,7 @@ def submit(
             "--schedule", help="Create the schedule of the settings instead of running now."
         ),
     ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the request without sending it.")
-    ] = False,
+    dry_run: Annotated[bool, dry_run_option("Print the request without sending it.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Send the pipeline to Kubeflow or Vertex. Exit code 0: sent; with --wait: succeeded."""

@@ -20,13 +20,12 @@ from fareline.errors import SettingsError
 from pipeline.settings.blame import wrong_settings
 from pipeline.settings.data import Data
 from pipeline.settings.defaults import with_defaults
-from pipeline.settings.drift import Drift
+from pipeline.settings.drift import Drift, Monitoring
 from pipeline.settings.evaluation import Evaluation
 from pipeline.settings.gate import Gate
 from pipeline.settings.label import ColumnValue, Label, require_rule_of
 from pipeline.settings.model.code import Code
 from pipeline.settings.model.kinds import WIDE_DEEP, Model
-from pipeline.settings.monitoring import Monitoring
 from pipeline.settings.runners import (
     FOLDER,
     ON_VERTEX,

@@ -76,7 +76,8 @@ def test_a_fault_is_found_within_two_windows(fault, kind, subject):
 
 
 def test_a_fault_of_one_slice_is_found_where_the_whole_hides_it():
-    found = watched(two_quiet_then_two(region=3, loss=0.35, rows=4000))
+    plan = Plan(WEEK_MS, least_loss=0.03, categories=["kind"])
+    found = watched(two_quiet_then_two(region=3, loss=0.3), plan)
     told = {(alarm.slice, alarm.kind) for alarm in found.alarms if alarm.kind == "performance"}
     assert told == {("region=west", "performance")}
 
@@ -111,7 +112,8 @@ def test_labels_that_are_to_come_are_not_judged_by():
 
 def test_labels_that_stop_coming_are_an_alarm():
     weeks = [made(300, week, week, labelled=0.95 if week < 7 else 0.0) for week in range(9)]
-    [alarm] = [each for each in watched(weeks).alarms if each.subject == "labels"]
+    few = Plan(WEEK_MS, least_rows=1000)
+    [alarm] = [each for each in watched(weeks, few).alarms if each.subject == "labels"]
     assert (alarm.kind, alarm.said) == ("integrity", "0 % of the predictions; usually 95 %")
 
 
@@ -120,7 +122,8 @@ def test_a_slice_that_vanishes_and_rows_that_stay_away_are_alarms():
     for week in (7, 8):
         west = slices(weeks[week])["region=west"]
         weeks[week] = weeks[week].take(~west).take(np.arange(100))
-    told = {(alarm.slice, alarm.subject): alarm.said for alarm in watched(weeks).alarms}
+    few = Plan(WEEK_MS, least_rows=1000)
+    told = {(alarm.slice, alarm.subject): alarm.said for alarm in watched(weeks, few).alarms}
     assert told["overall", "rows"] == "100; usually 400"
     whole = [made(1000, week, week) for week in range(3)]
     bare = [rows.take(~slices(rows)["region=west"]) for rows in whole]
@@ -133,7 +136,13 @@ def test_a_window_without_rows_between_two_is_a_window():
     assert [window.slices[0].rows for window in found.windows] == [500, 0, 500]
 
 
+def scores_alone(rows):
+    return Rows({}, rows.ms, rows.scores, rows.labels)
+
+
 def test_a_slow_fall_is_an_alarm_before_any_window_shows_it():
-    weeks = [made(5000, 20 + week, week, loss=0.005 * week) for week in range(8)]
-    told = [alarm for alarm in watched(weeks).alarms if alarm.kind == "performance"]
-    assert "a week over 8 windows" in next(a.said for a in told if a.slice == "overall")
+    weeks = [scores_alone(made(5000, 20 + week, week, loss=0.02 * week)) for week in range(8)]
+    plan = Plan(WEEK_MS, least_loss=0.08)
+    found = watch(scores_alone(REFERENCE), together(weeks), lambda rows: {}, plan, 8 * WEEK_MS)
+    [alarm] = [each for each in found.alarms if each.kind == "performance"]
+    assert "a week over 8 windows" in alarm.said
