@@ -17,6 +17,7 @@ MODULES = {
             "drift",
             "example_gen",
             "explorer",
+            "feedback",
             "infra_validation",
             "lineage",
             "own_data",

@@ -36,6 +36,8 @@ EXAMPLES = {
     "baseline show": "fareline baseline show",
     "feedback add": "fareline feedback add tips-of-monday.jsonl",
     "feedback build": "fareline feedback build --as-of 2026-11-30T12:00:00Z",
+    "feedback erase": "fareline feedback erase customer-1042 --reason 'asked for it'",
+    "feedback log": "fareline feedback log tf-serving/requests-00000-of-00001",
     "lineage diff": "fareline lineage diff Model:12 Model:31",
     "lineage downstream": "fareline lineage downstream Examples:4 --type Model",
     "lineage explain-cache": "fareline lineage explain-cache latest Trainer",

@@ -1,7 +1,8 @@
 """Printable ids, and what they mean: `Model:12`, `Trainer@run-7`, a run, a pipeline, a URI.
 
 Unique prefixes are enough, in every part; what matches exactly goes first. An unknown id says what
-is near. Run ids are matched before `TYPE:NUMBER`, since TFX's own contain colons.
+is near. Run ids are matched before `TYPE:NUMBER`, since TFX's own contain colons. The id of a
+logged prediction means the newest version of a sealed span that has it.
 """
 
 import dataclasses
@@ -11,6 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar, Union
 
 from fareline.errors import UserMistake
+from fareline.prediction_ids import is_prediction_id
+from lineage.facts.feedback import find_prediction
 from lineage.facts.pushes import live_pushes
 from lineage.graph.elements import Artifact, Execution
 from lineage.graph.graph import Graph
@@ -73,6 +76,8 @@ def find(graph: Graph, text: str) -> Target:
     if text == LIVE:
         pushed = list(live_pushes(graph).values())
         return _only_one(text, pushed, "nothing was pushed", near=list)
+    if is_prediction_id(text) and (prediction := find_prediction(graph, text)):
+        return prediction.spans[-1]
     runs = _matching(text, graph.places.run_contexts())
     pipelines = _matching(text, graph.places.pipelines())
     exact = [RunKey(r) for r in runs if r == text] or [

@@ -58,6 +58,16 @@ class Workspace:
         return self.root / "artifacts"
 
     @property
+    def prediction_log_dir(self) -> Path:
+        """What `serve` and `predict` log of the rows that they answer."""
+        return self.root / "serving_logs"
+
+    @property
+    def feedback_dir(self) -> Path:
+        """Outcomes, and the spans that are made of them."""
+        return self.root / "feedback"
+
+    @property
     def logs_dir(self) -> Path:
         """One file per run."""
         return self.root / "logs"

@@ -1,6 +1,6 @@
 """`fareline feedback …`: outcomes of logged predictions, and the spans that are made of both."""
 
-from cli.feedback import add, build
+from cli.feedback import add, build, erase, log
 from cli.parser import App
 
 app = App(
@@ -8,3 +8,5 @@ app = App(
 )
 app.command()(add.add)
 app.command()(build.build)
+app.command()(erase.erase)
+app.command()(log.log)

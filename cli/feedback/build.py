@@ -71,7 +71,7 @@ def _parse_time(text: str | None) -> int:
 
 
 def _as_json(sealing: "Sealing", as_of_ms: int) -> dict[str, Any]:
-    """Keys: as_of, states, in_span, outcomes, counted, broken, open_rows, pattern, sealed."""
+    """Keys: as_of, states, in_span, outcomes, counted, broken, open_rows, pattern, notes, …"""
     built = sealing.built
     return {
         "as_of": iso(as_of_ms),
@@ -82,6 +82,7 @@ def _as_json(sealing: "Sealing", as_of_ms: int) -> dict[str, Any]:
         "broken": dict(built.joined.broken),
         "open_rows": built.open_rows,
         "pattern": sealing.pattern,
+        "notes": list(sealing.notes),
         "sealed": [_span_as_json(sealing, span) for span in built.sealed],
     }
 
@@ -129,3 +130,5 @@ def _draw(console, content: Mapping[str, Any]) -> None:
         say(f"no span: none of {content['open_rows']:,} predictions has a label yet")
     else:
         say("no span: nothing has changed")
+    for note in content["notes"]:
+        say(f"note: {note}")

@@ -82,6 +82,17 @@ NEW_VERSION = "new_version"  # the number that it got
 VERDICT = "verdict"  # JSON of `fareline.recorded.evaluation.VerdictRecord`
 # Of every execution of InfraValidator.
 BUDGETS = "budgets"  # JSON object of what the settings say of `serving.validation.verdict.Budgets`
+# Executions by hand of `feedback build` and `feedback erase`: inputs PREDICTION_LOG and OUTCOMES,
+# and of an erasure the versions that gave way; outputs FEEDBACK_SPAN.
+FEEDBACK, ERASE = "fareline.feedback", "fareline.erase"
+PREDICTION_LOG, OUTCOMES, FEEDBACK_SPAN = "PredictionLog", "Outcomes", "FeedbackSpan"
+SPAN_ROWS_FILE, SPAN_STATES_FILE = "rows.parquet", "states.parquet"  # in the folder of a span
+# Of a FeedbackSpan, beside `span`, `version`, and SHA256 of the folder.
+ROWS_SHA256 = "rows_sha256"  # of SPAN_ROWS_FILE, as SOURCE_FILES of Examples have it
+FIRST_ID, LAST_ID = "first_id", "last_id"  # the lowest and the highest prediction id
+AS_OF = "as_of"  # what had arrived by then counts: milliseconds since 1970, as text
+STATES = "states"  # JSON object, state to number of predictions
+ANSWERED = "answered"  # JSON list of `fareline.recorded.feedback.Answered`
 # A context of this type, named by the commit (or the fingerprint if there is none, or if the
 # checkout differed from it), holds every execution of that code.
 CODE_CONTEXT_TYPE = "code_version"

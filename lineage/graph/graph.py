@@ -12,6 +12,7 @@ from ml_metadata.proto import metadata_store_pb2
 
 from lineage.graph.elements import Artifact, Execution, Link, Place, link_of, state_of
 from lineage.graph.places import Places
+from lineage.graph.span_links import links_of_spans
 
 # From so many questions on, a store of at most so many executions is read whole (a second or two).
 _MANY_QUESTIONS = 150
@@ -42,6 +43,7 @@ class Graph:
         self._executions: dict[int, Execution] = {}
         self._links_of_artifact: dict[int, tuple[Link, ...]] = {}
         self._links_of_execution: dict[int, tuple[Link, ...]] = {}
+        self._span_links: list[Link] | None = None
         self._questions = 0
         self._is_whole = False
 
@@ -148,6 +150,7 @@ class Graph:
         self._keep(self.store.get_artifacts())
         self._keep_executions(self.store.get_executions())
         links = _read_events(self.store.get_events_by_execution_ids, self._execution_protos)
+        links += self._links_of_spans()
         self._links_of_execution = _group(links, self._execution_protos, "execution_id")
         self._links_of_artifact = _group(links, self._artifacts, "artifact_id")
 
@@ -204,7 +207,17 @@ class Graph:
         if not by_artifact:
             ask = self.store.get_events_by_execution_ids
         name = "artifact_id" if by_artifact else "execution_id"
-        known.update(_group(_read_events(ask, missing), missing, name))
+        wanted = set(missing)
+        more = [link for link in self._links_of_spans() if getattr(link, name) in wanted]
+        known.update(_group([*_read_events(ask, missing), *more], missing, name))
+
+    def _links_of_spans(self) -> list[Link]:
+        if self._span_links is None:
+            ask = self.store.get_events_by_artifact_ids
+            self._span_links = links_of_spans(
+                self.artifacts_of_type, lambda ids: _read_events(ask, ids)
+            )
+        return self._span_links
 
     def _count_question(self) -> bool:
         """Returns whether the whole store was read now."""

@@ -15,12 +15,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import filelock
+import psutil
 
 from fareline.errors import DataError, WorkspaceError
+from fareline.recorded import SPAN_ROWS_FILE, SPAN_STATES_FILE
 from fareline.recorded.feedback import SealedSpan
 from fareline.recorded.texts import parse
 
-ROWS, STATES, MANIFEST = "rows.parquet", "states.parquet", "span.json"
+ROWS, STATES, MANIFEST = SPAN_ROWS_FILE, SPAN_STATES_FILE, "span.json"
 PATTERN = f"span-{{SPAN}}/version-{{VERSION}}/{ROWS}"  # what data.source takes, below `spans`
 _VERSION = re.compile(r"span-(\d+)/version-(\d+)")
 
@@ -70,8 +72,7 @@ class FeedbackFolder:
         self.spans.mkdir(parents=True, exist_ok=True)
         try:
             with filelock.FileLock(self.root / ".lock", timeout=0):
-                for part in self.spans.glob("span-*/.*.part-*"):
-                    shutil.rmtree(part)
+                self._sweep()
                 yield
         except filelock.Timeout:
             raise WorkspaceError.explain(
@@ -80,6 +81,16 @@ class FeedbackFolder:
                 "expected one at a time",
                 "wait for it to end",
             ) from None
+
+    def _sweep(self) -> None:
+        """Removes folders that are no version, and files half written by processes that ended."""
+        for place in self.spans.glob("span-*/*"):
+            if not (place / MANIFEST).is_file() or place.name.startswith("."):
+                shutil.rmtree(place)
+        for folder in (self.outcomes, self.set_apart, self.logs):
+            for part in folder.glob(".*.part-*"):
+                if not psutil.pid_exists(int(part.name.split("-")[-2])):
+                    part.unlink(missing_ok=True)
 
     def sealed(self) -> dict[int, list[SealedSpan]]:
         """Every span with its versions that are there, ascending.

@@ -42,13 +42,13 @@ CREATE TABLE lines (id VARCHAR, ms BIGINT, model VARCHAR, version BIGINT, sha256
                     weight DOUBLE, score JSON, features JSON, entity VARCHAR, file VARCHAR)
 """
 _IS_WHOLE = "id IS NOT NULL AND ms IS NOT NULL AND json_type(features) = 'OBJECT'"
-# A copy of a file of the log holds the same ids again.
 _PREDICTIONS = f"""
 CREATE TABLE predictions AS
 SELECT * FROM lines WHERE {_IS_WHOLE} AND ms <= $as_of
 """
 _TWICE = "SELECT count(*) - count(DISTINCT id) FROM predictions"
-_ONCE = """
+# A copy of a file of the log holds the same ids again.
+_ONLY_ONCE = """
 CREATE OR REPLACE TABLE predictions AS
 SELECT DISTINCT ON (id) * FROM predictions ORDER BY id, ms, file, features
 """
@@ -80,17 +80,19 @@ ASOF LEFT JOIN (SELECT entity, ms, max(id) AS id FROM predictions WHERE entity I
                 GROUP BY entity, ms) p
 ON a.entity = p.entity AND a.event_ms >= p.ms
 """
+_ONCE = """
+CREATE TABLE once AS
+SELECT id, value, source, event_ms, min(arrival_ms) AS arrival_ms
+FROM outcomes GROUP BY id, value, source, event_ms
+"""
 _SETTLED = f"""
 CREATE TABLE settled AS
-WITH once AS (
-    SELECT id, value, source, event_ms, min(arrival_ms) AS arrival_ms
-    FROM outcomes GROUP BY id, value, source, event_ms
-), newest AS (
+WITH newest AS (
     SELECT id, max(arrival_ms) FILTER (source = '{CORRECTION}') AS corrected,
            min(arrival_ms) AS first_arrival_ms
     FROM once GROUP BY id
 )
-SELECT o.id, count(DISTINCT o.value) AS answers, min(o.value) AS value,
+SELECT o.id, min(o.value) <> max(o.value) AS differ, min(o.value) AS value,
        min(o.arrival_ms) AS arrival_ms, min(o.event_ms) AS event_ms, min(o.source) AS source,
        any_value(n.first_arrival_ms) AS first_arrival_ms
 FROM once o JOIN newest n USING (id)
@@ -102,10 +104,10 @@ CREATE TABLE states AS
 SELECT p.id, p.ms, CASE
          WHEN s.id IS NULL AND p.ms + $wait > $as_of THEN '{PENDING}'
          WHEN s.id IS NULL THEN '{EXPIRED}'
-         WHEN s.answers > 1 THEN '{CONFLICTING}'
+         WHEN s.differ THEN '{CONFLICTING}'
          WHEN s.arrival_ms > p.ms + $wait THEN '{LATE}'
          ELSE '{LABELLED}' END AS state,
-       CASE WHEN s.answers = 1 THEN s.value END AS value, s.event_ms, s.arrival_ms,
+       CASE WHEN NOT s.differ THEN s.value END AS value, s.event_ms, s.arrival_ms,
        s.first_arrival_ms, s.source, p.model, p.version, p.sha256, p.weight, p.score, p.entity,
        p.file
 FROM predictions p LEFT JOIN settled s USING (id)
@@ -166,24 +168,24 @@ def join(connection: Any, asked: Asked) -> Joined:
     lines = dict(connection.execute(f"{broken} ORDER BY file").fetchall())
     connection.execute("DROP TABLE lines")
     if twice := _one(connection, _TWICE):
-        connection.execute(_ONCE)
+        connection.execute(_ONLY_ONCE)
     connection.execute(
         _ARRIVED if outcomes else _NONE_ARRIVED, {"files": outcomes, **as_of} if outcomes else None
     )
     connection.execute(_NAMED)
+    connection.execute(_ONCE)
     connection.execute(_SETTLED)
     connection.execute(_STATES, {"wait": asked.wait_ms, **as_of})
     counts = dict(
         connection.execute("SELECT state, count(*) FROM states GROUP BY state").fetchall()
     )
     counts[ORPHAN] = _one(connection, _ORPHANS)
-    once = "SELECT count(*) FROM (SELECT DISTINCT id, value, source, event_ms FROM outcomes)"
     arrived = _one(connection, "SELECT count(*) FROM arrived")
     counted = {
         "lines that cannot be read": sum(lines.values()),
         "predictions logged twice": twice,
         "predictions whose clock was set back": _one(connection, _AHEAD),
-        "outcomes handed in again": arrived - _one(connection, once),
+        "outcomes handed in again": arrived - _one(connection, "SELECT count(*) FROM once"),
         "outcomes before their prediction or arrival": _one(connection, _EARLY),
     }
     return Joined(

@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from data.privacy import WITHHELD
 from fareline.files import written_beside
 from fareline.prediction_ids import IdMaker
 from fareline.recorded.feedback import PROCESS, SOURCES, Outcome
@@ -226,7 +227,8 @@ def add_outcomes(
         try:
             kept.append(parse_outcome(content, expected))
         except RefusedOutcome as error:
-            bad.append({"line": line, "reason": error.reason, "message": str(error), "row": text})
+            row = text if expected.pseudonym is None else WITHHELD
+            bad.append({"line": line, "reason": error.reason, "message": str(error), "row": row})
     name = IdMaker().make()
     file = folder.outcomes / f"{name}.parquet" if kept else None
     apart = folder.set_apart / f"{name}.jsonl" if bad else None

@@ -12,11 +12,13 @@ Called by `cli.feedback.build`, `monitoring.feedback.erasing` and `benchmarks`.
 import dataclasses
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from data.sources.locked_duckdb import connected
@@ -34,8 +36,8 @@ _TYPES = {"int": "BIGINT", "float": "FLOAT", "string": "VARCHAR"}
 # Of what DuckDB says of JSON values: what a tf.Example holds of it.
 _OF_JSON = {"UBIGINT": "BIGINT", "HUGEINT": "DOUBLE", "DOUBLE": "FLOAT", "BOOLEAN": "BIGINT"}
 _STATES = """
-SELECT id, ms, state, value, event_ms, arrival_ms, source, model, version, sha256, weight,
-       score::VARCHAR AS score, entity
+SELECT id, ms, state, value, event_ms, arrival_ms, first_arrival_ms, source, model, version, sha256,
+       weight, score::VARCHAR AS score, entity, file, list_contains($wanted, state) AS taught
 FROM states WHERE ms > $after AND ms <= $until ORDER BY id
 """
 _CHOSEN = """
@@ -43,7 +45,6 @@ CREATE OR REPLACE TABLE chosen AS
 SELECT s.id, s.value, s.weight, p.features FROM states s JOIN predictions p USING (id)
 WHERE s.ms > $after AND s.ms <= $until AND list_contains($wanted, s.state)
 """
-_COUNTS = "SELECT state, count(*) FROM states WHERE ms > $after AND ms <= $until GROUP BY state"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +69,11 @@ class Rules:
     def wait_ms(self) -> int:
         """The wait in milliseconds."""
         return round(self.wait_hours * HOUR_MS)
+
+    @property
+    def taught(self) -> list[str]:
+        """The states whose predictions are rows to train on."""
+        return [LABELLED, LATE, *([EXPIRED] if self.expired is not None else [])]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +114,9 @@ def build(folder: FeedbackFolder, rules: Rules, as_of_ms: int, logs: Sequence[Pa
         after = max((span.until_ms for span in newest), default=-1)
         until = as_of_ms - rules.wait_ms
         span = Window(max(known, default=0) + 1, 1, after, until, as_of_ms)
-        fresh = seal(connection, folder, rules, span) if until > after else None
+        fresh = None
+        if until > after and (rows := _rows(connection, rules, span)).num_rows:
+            fresh = seal(folder, rules, span, (_states(connection, rules, span), rows))
         waiting = f"SELECT count(*) FROM states WHERE ms > {after} AND ms <= {until}"
         open_rows = 0 if fresh else connection.execute(waiting).fetchone()[0]
     done = tuple(each for each in (*sealed, fresh) if each is not None)
@@ -122,7 +130,7 @@ def require_later(newest: Sequence[SealedSpan], as_of_ms: int) -> None:
             raise UserMistake.explain(
                 f"span {span.span}, version {span.version}",
                 "was sealed as of a later time",
-                "expected --as-of to go forward",
+                "expected times that go forward",
                 "name a later time; a sealed version never changes",
             )
 
@@ -154,46 +162,51 @@ class Window:
 def seal_again(
     connection: Any, folder: FeedbackFolder, rules: Rules, span: SealedSpan, as_of_ms: int
 ) -> SealedSpan | None:
-    """Seals another version of a span if what is known of its predictions has changed."""
+    """Seals another version of a span if what is known of its predictions has changed.
+
+    A span of which the log no longer has every prediction stays as it is.
+    """
     window = Window(span.span, span.version + 1, span.after_ms, span.until_ms, as_of_ms)
-    states = connection.execute(_STATES, window.bounds).to_arrow_table()
+    states = _states(connection, rules, window)
+    if states.num_rows < span.predictions:
+        return None
     content = io.BytesIO()
     _write(states, content)
     there = folder.place(span.span, span.version) / STATES
     if there.is_file() and there.read_bytes() == content.getvalue():
         return None
-    return seal(connection, folder, rules, window, allow_empty=True)
+    return seal(folder, rules, window, (states, _rows(connection, rules, window)))
+
+
+def seal_without(folder: FeedbackFolder, span: SealedSpan, ids: Collection[str]) -> SealedSpan:
+    """Seals another version of a span, which is the one before without some predictions."""
+    place = folder.place(span.span, span.version)
+    states, rows = pq.read_table(place / STATES), pq.read_table(place / ROWS)
+    kept = pc.invert(pc.is_in(states.column("id"), pa.array(sorted(ids), pa.string())))
+    rows = rows.filter(kept.filter(states.column("taught")))
+    window = Window(span.span, span.version + 1, span.after_ms, span.until_ms, span.as_of_ms)
+    rules = Rules(span.label, {}, span.wait_hours, span.expired)
+    return seal(folder, rules, window, (states.filter(kept), rows))
 
 
 def seal(
-    connection: Any,
-    folder: FeedbackFolder,
-    rules: Rules,
-    window: Window,
-    allow_empty: bool = False,
-) -> SealedSpan | None:
+    folder: FeedbackFolder, rules: Rules, window: Window, tables: tuple[pa.Table, pa.Table]
+) -> SealedSpan:
     """Seals a version of a span.
 
     Args:
-        connection: After `join`.
         folder: Of the workspace.
         rules: What the settings say.
         window: What it is made of.
-        allow_empty: Whether one without any row is sealed as well.
-
-    Returns:
-        What was sealed; None if there is no row.
+        tables: Every prediction, and the rows of those that have a label; both by id.
     """
-    states = connection.execute(_STATES, window.bounds).to_arrow_table()
-    rows = _rows(connection, rules, window)
-    if not rows.num_rows and not allow_empty:
-        return None
+    states, rows = tables
     place = folder.place(window.span, window.version)
     place.parent.mkdir(parents=True, exist_ok=True)
     with folder_written_beside(place) as part:
         _write(rows, part / ROWS)
         _write(states, part / STATES)
-        sealed = _describe(connection, rules, window, (states, rows), part)
+        sealed = _describe(states, rows, rules, window, part)
         (part / MANIFEST).write_text(sealed.text(), encoding="utf-8")
     return sealed
 
@@ -202,10 +215,14 @@ def _write(table: pa.Table, where: Any) -> None:
     pq.write_table(table.combine_chunks(), where, row_group_size=_ROW_GROUP, compression="zstd")
 
 
+def _states(connection: Any, rules: Rules, window: Window) -> pa.Table:
+    """What is known of every prediction, by id."""
+    return connection.execute(_STATES, {**window.bounds, "wanted": rules.taught}).to_arrow_table()
+
+
 def _rows(connection: Any, rules: Rules, window: Window) -> pa.Table:
     """The features as they were served, and the label; in the order of the predictions."""
-    wanted = [LABELLED, LATE, *([EXPIRED] if rules.expired is not None else [])]
-    connection.execute(_CHOSEN, {**window.bounds, "wanted": wanted})
+    connection.execute(_CHOSEN, {**window.bounds, "wanted": rules.taught})
     found = connection.execute("SELECT json_group_structure(features) FROM chosen").fetchone()[0]
     types = _column_types(json.loads(found or "{}"), rules)
     types.pop(rules.label, None)
@@ -240,24 +257,13 @@ def _text(value: str | None) -> str:
 
 
 def _describe(
-    connection: Any,
-    rules: Rules,
-    window: Window,
-    tables: tuple[pa.Table, pa.Table],
-    part: Path,
+    states: pa.Table, rows: pa.Table, rules: Rules, window: Window, part: Path
 ) -> SealedSpan:
-    states, rows = tables
-    bounds = "ms > $after AND ms <= $until"
+    def listed(name: str) -> list[Any]:
+        return states.column(name).to_pylist()
 
-    def ask(query: str) -> list[tuple]:
-        return connection.execute(query, window.bounds).fetchall()
-
-    answered = ask(
-        f"SELECT model, version, sha256, count(*) FROM states WHERE {bounds} "
-        "GROUP BY ALL ORDER BY ALL"
-    )
-    files = ask(f"SELECT DISTINCT file FROM states WHERE {bounds} ORDER BY file")
-    first, last = ask(f"SELECT min(id), max(id) FROM states WHERE {bounds}")[0]
+    ids = listed("id")
+    answered = Counter(zip(*map(listed, ("model", "version", "sha256")), strict=True))
     return SealedSpan(
         span=window.span,
         version=window.version,
@@ -267,28 +273,25 @@ def _describe(
         wait_hours=rules.wait_hours,
         label=rules.label,
         expired=rules.expired,
-        predictions=states.num_rows,
-        states=dict(sorted(ask(_COUNTS))),
+        predictions=len(ids),
+        states=dict(sorted(Counter(listed("state")).items())),
         rows=rows.num_rows,
-        delays=_curve(ask, bounds, rules, states.num_rows),
-        answered=[Answered(*each) for each in answered],
-        first_id=first or "",
-        last_id=last or "",
+        delays=_curve(states, rules.wait_hours),
+        answered=[Answered(*each, answered[each]) for each in sorted(answered, key=str)],
+        first_id=ids[0] if ids else "",
+        last_id=ids[-1] if ids else "",
         sha256={name: sha256_of_file(part / name) for name in (ROWS, STATES)},
-        log_files=[name for (name,) in files],
+        log_files=sorted(set(listed("file"))),
     )
 
 
-def _curve(ask: Any, bounds: str, rules: Rules, predictions: int) -> list[Delay]:
+def _curve(states: pa.Table, wait_hours: float) -> list[Delay]:
     """How many first outcomes had arrived after an hour, a day, a week, and the wait."""
-    hours = sorted({*CURVE_HOURS, rules.wait_hours})
-    counts = ", ".join(
-        f"count(*) FILTER (first_arrival_ms - ms <= {round(each * HOUR_MS)})" for each in hours
-    )
-    *arrived, labels = ask(f"SELECT {counts}, count(first_arrival_ms) FROM states WHERE {bounds}")[
-        0
-    ]
-    return [
-        Delay(each, n, round(n / labels, 6) if labels else 0.0, round(n / max(predictions, 1), 6))
-        for each, n in zip(hours, arrived, strict=True)
-    ]
+    after = pc.subtract(states.column("first_arrival_ms"), states.column("ms"))
+    delays = after.drop_null().to_numpy()
+    curve = []
+    for hours in sorted({*CURVE_HOURS, wait_hours}):
+        arrived = int((delays <= round(hours * HOUR_MS)).sum())
+        of_labels, of_all = arrived / max(len(delays), 1), arrived / max(len(states), 1)
+        curve.append(Delay(hours, arrived, round(of_labels, 6), round(of_all, 6)))
+    return curve

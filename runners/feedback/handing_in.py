@@ -9,17 +9,17 @@ from lineage.text.times import now
 from monitoring.feedback import outcomes
 from monitoring.feedback.folders import FeedbackFolder
 from monitoring.feedback.outcomes import Added, Expected, add_outcomes
-from runners.publishing.prediction_log import LOG_FOLDER, pseudonym_of_entities
+from runners.pii_key import pseudonym_of_entities
+from runners.workspace import Workspace
 
 if TYPE_CHECKING:
     from pipeline.settings.settings import Settings
 
-FOLDER = "feedback"
-
 
 def folder_of(workspace: Path) -> FeedbackFolder:
     """Where the feedback of a workspace lies."""
-    return FeedbackFolder(workspace / FOLDER, workspace / LOG_FOLDER)
+    place = Workspace(workspace)
+    return FeedbackFolder(place.feedback_dir, place.prediction_log_dir)
 
 
 def hand_in(

@@ -7,10 +7,14 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fareline.recorded import FEEDBACK
+from monitoring.feedback.erasing import require_no_erasure
 from monitoring.feedback.folders import PATTERN, FeedbackFolder
 from monitoring.feedback.outcomes import RefusedOutcome, value_text
 from monitoring.feedback.sealing import Built, Rules, build
 from runners.feedback.handing_in import folder_of, kinds_of, label_kind
+from runners.feedback.recording import join_of, record_sealed
+from runners.workspace import Workspace
 from serving.server.log_files import close_left_files, closed_files
 
 if TYPE_CHECKING:
@@ -25,11 +29,13 @@ class Sealing:
         built: The states, and what was sealed.
         folder: Where it lies.
         pattern: What `data.source.files` takes to read the spans.
+        notes: Why they are not recorded in ML Metadata, if they are not.
     """
 
     built: Built
     folder: FeedbackFolder
     pattern: str
+    notes: tuple[str, ...]
 
 
 def rules_of(settings: "Settings") -> Rules:
@@ -68,6 +74,9 @@ def seal(workspace: Path, settings: "Settings", as_of_ms: int) -> Sealing:
     rules = rules_of(settings)
     folder = folder_of(workspace)
     with folder.locked():
+        require_no_erasure(folder)
         close_left_files(folder.logs)
         built = build(folder, rules, as_of_ms, closed_files(folder.logs))
-    return Sealing(built, folder, f"{folder.spans}/{PATTERN}")
+        join = join_of(folder, settings, FEEDBACK)
+        notes = record_sealed(Workspace(workspace), folder, join) if folder.sealed() else []
+    return Sealing(built, folder, f"{folder.spans}/{PATTERN}", tuple(notes))

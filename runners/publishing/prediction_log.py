@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from fareline.disk import with_room
 from fareline.errors import UserMistake
+from runners.workspace import Workspace
 
 if TYPE_CHECKING:
     from pipeline.settings.settings import Settings
     from serving.model.batch import BatchPredictor
     from serving.server.request_log import RequestLog
-
-LOG_FOLDER = "serving_logs"
-_ENTITY = "feedback.entity: "
 
 
 def open_log(
@@ -47,14 +45,15 @@ def open_log(
     """
     if not share:
         return None
+    from runners.pii_key import pseudonym_of_entities
     from serving.server.request_log import LogOptions, RequestLog
 
-    folder = workspace / LOG_FOLDER
+    folder = Workspace(workspace).prediction_log_dir
     options = LogOptions(
         folder=str(folder),
         share=share,
         base=str(base),
-        exclude=kept_out_of_the_log(settings),
+        exclude=settings.unlogged_columns,
         entity=settings.feedback.entity,
         pseudonym=pseudonym_of_entities(settings),
         tell=tell,
@@ -94,31 +93,3 @@ def closing(log: "RequestLog | None") -> Iterator[None]:
         raise
     if log is not None:
         log.close()
-
-
-def kept_out_of_the_log(settings: "Settings") -> list[str]:
-    """Columns that no log of requests holds: those that the settings name, and personal ones."""
-    return [*settings.serving.log_exclude, *settings.data.personal_columns()]
-
-
-def pseudonym_of_entities(settings: "Settings") -> Callable[[bytes], bytes] | None:
-    """What a log, outcomes and sealed spans hold in place of an entity, as training does.
-
-    Returns:
-        None where they hold it itself.
-
-    Raises:
-        SettingsError: The settings leave it out.
-        DataError: The key is needed, and is not there.
-    """
-    from pipeline.rules.settings import find_uses_of_dropped_columns
-
-    if lost := [m for m in find_uses_of_dropped_columns(settings) if m.startswith(_ENTITY)]:
-        raise settings.wrong(lost)
-    if settings.feedback.entity not in settings.data.personal_columns(pseudonymize=True):
-        return None
-    from data.privacy import pseudonym
-    from runners.pii_key import read_pii_key
-
-    key = read_pii_key()
-    return lambda value: pseudonym(value, key)

@@ -220,24 +220,18 @@ class RequestLog:
     def _line(
         self, head: Mapping[str, Any], known: Collection[str], asked: Asked, i: int, noted: Noted
     ) -> str:
-        row, entity = asked.rows[i], self._options.entity
-        named = None
+        row, options = asked.rows[i], self._options
         if asked.entities is not None:
-            named = asked.entities[i]
-        elif entity is not None:
-            named = read_features(row, {entity}).get(entity)
+            entity = _name(asked.entities[i], options.pseudonym)
+        else:
+            entity = as_entity(row, options.entity, options.pseudonym)
         return LoggedPrediction(
             id=row_id(noted.request_id, i, noted.count),
             **head,
-            score=_score(asked, i),
+            score=score_of(asked, i),
             features=read_features(row, known),
-            entity=self._entity(named),
+            entity=entity,
         ).line()
-
-    def _entity(self, named: Any) -> str | None:
-        if named is None or self._options.pseudonym is None:
-            return None if named is None else str(named)
-        return self._options.pseudonym(str(named).encode()).decode()
 
     def _digest_of(self, version: int) -> str:
         """Of the version's folder, as ML Metadata has it of a PushedModel; empty if it is gone."""
@@ -256,7 +250,26 @@ class RequestLog:
             self._options.tell(f"request log: {self._lost} entries lost {why}")
 
 
-def _score(asked: Asked, i: int) -> Any:
+def as_entity(
+    row: bytes, column: str | None, pseudonym: Callable[[bytes], bytes] | None
+) -> str | None:
+    """Whom or what a row is about, as it is logged.
+
+    Args:
+        row: A serialized tf.Example.
+        column: That says it; None: none does.
+        pseudonym: What is written in its place; None: it itself.
+    """
+    return None if column is None else _name(read_features(row, {column}).get(column), pseudonym)
+
+
+def _name(named: Any, pseudonym: Callable[[bytes], bytes] | None) -> str | None:
+    if named is None or pseudonym is None:
+        return None if named is None else str(named)
+    return pseudonym(str(named).encode()).decode()
+
+
+def score_of(asked: Asked, i: int) -> Any:
     """What the model answered for a row: a value, a list, or an object of several outputs."""
     whole = {n: a for n, a in asked.outputs.items() if a.shape[:1] == (len(asked.rows),)}
     values = {name: _plain(array[i]) for name, array in whole.items()}

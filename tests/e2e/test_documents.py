@@ -1,15 +1,18 @@
 """Every command in the documents does what the text says."""
 
+import json
 import re
 import shlex
 import subprocess
+import time
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from fareline.packages import CHECKOUT
 from pipeline.settings.settings import DEFAULT_PATH
-from tests.e2e.conftest import FEW, fareline_command
+from tests.e2e.conftest import FEW, SMALL, fareline_command
 from tests.forked import run_forked
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -104,3 +107,45 @@ def test_fareline_commands_do_what_is_said(command, code, folder):
         blamed = "--set " if " --set " in command else "…/taxi.yaml: "
         assert said.startswith(f"fareline: {blamed}")
         assert said in (CHECKOUT / "README.md").read_text(encoding="utf-8")
+
+
+# A wait of 36 seconds as one of 1.8.
+SHORT = {"feedback.wait_hours=0.01": "feedback.wait_hours=0.0005"}
+
+
+def ask(folder, command):
+    words = [SHORT.get(word, word) for word in shlex.split(command)[1:]]
+    done = run_forked(**fareline_command(*words, "--json") | {"cwd": folder})
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_walk_through_of_feedback(tmp_path, small_workspace, small_csv):
+    (tmp_path / "workspace").symlink_to(small_workspace)
+    (tmp_path / "trips.csv").symlink_to(small_csv)
+    text = (CHECKOUT / "docs" / "feedback.md").read_text(encoding="utf-8")
+    [script] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    [block] = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    commands = [line.partition("#")[0].strip() for line in block.splitlines()]
+    predict, add, build, add_late, build_again = commands
+    rows = ask(tmp_path, predict)["predicted"]
+    (tmp_path / "outcomes.py").write_text(script.replace('open("', f'open("{tmp_path}/'))
+    exec(compile((tmp_path / "outcomes.py").read_text(), "outcomes.py", "exec"), {})
+    on_time = ask(tmp_path, add)["kept"]
+    time.sleep(2)
+    [span] = ask(tmp_path, build)["sealed"]
+    assert (span["span"], span["version"], span["predictions"]) == (1, 1, rows)
+    assert span["rows"] == on_time
+    late = ask(tmp_path, add_late)["kept"]
+    content = ask(tmp_path, build_again)
+    [again] = content["sealed"]
+    assert (again["span"], again["version"], again["rows"]) == (1, 2, on_time + late)
+    assert content["states"]["late"] >= late > 50
+    assert content["states"]["expired"] == rows - on_time - late > 50
+    states = pq.read_table(f"{again['folder']}/states.parquet").to_pylist()
+    taught = next(row["id"] for row in states if row["taught"])
+    found = ask(tmp_path, f"fareline lineage impact {taught}")
+    assert {start["type"] for start in found["starts"]} == {"FeedbackSpan"}
+    assert ask(tmp_path, "fareline lineage verify")["findings"] == []
+    read = f'data.source={{files: "{content["pattern"]}"}}'
+    ask(tmp_path, shlex.join(["fareline", "check", "--set", read, "--set", SMALL[0]]))

@@ -27,7 +27,8 @@ class Origin:
 
     Attributes:
         text: As it was asked.
-        matched_by: `content`, `path`, `file name`, `folder`, `pattern`, `sha256`, `span` or `id`.
+        matched_by: `content`, `path`, `file name`, `folder`, `pattern`, `sha256`, `span`, `id` or
+            `prediction`.
         starts: The artifacts that hold it.
         notes: What the reader must know of how it was found.
     """

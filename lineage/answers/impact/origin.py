@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 
 from fareline.errors import UserMistake
+from fareline.prediction_ids import is_prediction_id
 from fareline.recorded.data import spans_of
 from lineage import ids
 from lineage.answers.impact.files import (
@@ -22,6 +23,7 @@ from lineage.answers.impact.files import (
     source_files_of,
     unrecorded_makers,
 )
+from lineage.facts.feedback import Prediction, find_prediction
 from lineage.facts.source_patterns import patterns_of
 from lineage.graph.elements import Artifact
 from lineage.graph.graph import Graph
@@ -63,6 +65,8 @@ def find_origin(
         raise UserMistake.explain("impact", "nothing was named", _EXPECTED, "name it")
     if match := _SPAN.fullmatch(text):
         return _by_span(text, match["span"], match["version"], examples)
+    if is_prediction_id(text) and (prediction := find_prediction(graph, text)):
+        return _by_prediction(prediction)
     found = _both(by_file(text, files), by_pattern(graph, text, examples))
     found = note_of_splits(graph, found) if found else None
     if found is None and DIGEST.fullmatch(text.lower()):
@@ -104,6 +108,20 @@ def _by_span(text: str, span: str, version: str | None, examples: Sequence[Artif
     raise UserMistake.explain(
         text, "no Examples have this span", "expected one that was read", _spans_hint(examples)
     )
+
+
+def _by_prediction(prediction: Prediction) -> Origin:
+    spans = prediction.taught or prediction.spans
+    newest = spans[-1]
+    label = "" if prediction.value is None else f", {prediction.value}"
+    number, version = (newest.properties.get(name) for name in ("span", "version"))
+    note = (
+        f"{prediction.state}{label}: in span {number}, version {version}; answered by "
+        f"{plain(prediction.answered)}"
+    )
+    if prediction.taught:
+        return Origin(prediction.id, "prediction", spans, (note,))
+    return Origin(prediction.id, "prediction", (), (note, "it is no row to train on"))
 
 
 def _both(recorded: Origin | None, by_path: Origin | None) -> Origin | None:

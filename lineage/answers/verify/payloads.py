@@ -93,6 +93,8 @@ class Checker:
 def check_sources(graph: Graph, checker: Checker) -> Iterator[Finding]:
     """Compares the files that examples were read from; each file with one content only once."""
     seen: dict[tuple[str, str], str] = {}
+    spans = graph.artifacts_of_type(recorded.FEEDBACK_SPAN)
+    erased = {f"{s.uri}/{recorded.SPAN_ROWS_FILE}" for s in spans if s.state == "deleted"}
     for examples in graph.artifacts_of_type("Examples"):
         if examples.state == "deleted":
             continue
@@ -110,7 +112,7 @@ def check_sources(graph: Graph, checker: Checker) -> Iterator[Finding]:
                 what = f"is not what {examples.key} was read from: its content differs"
                 do = "keep data files unchanged, and give new data a new name; restore this one"
                 yield Finding(ERROR, "source_differs", file.path, what, do)
-            elif file.status == MISSING:
+            elif file.status == MISSING and file.path not in erased:
                 what = f"is gone; {examples.key} was read from it"
                 do = "restore it, or know that its models cannot be made again"
                 yield Finding(WARNING, "source_missing", file.path, what, do)

@@ -150,7 +150,16 @@ def test_commands_stand_in_panels_by_the_alphabet():
             names[panel] = []
         else:
             names[next(reversed(names))].append(name)
-    assert names["Models"] == ["baseline", "models", "predict", "promote", "rollback", "serve"]
+    assert names["Models"] == [
+        "baseline",
+        "feedback",
+        "models",
+        "monitor",
+        "predict",
+        "promote",
+        "rollback",
+        "serve",
+    ]
     for panel in PANELS:
         assert names[panel] == sorted(names[panel])
 

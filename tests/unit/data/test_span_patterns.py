@@ -17,6 +17,7 @@ from data.sources.span_patterns import (
     split_pattern,
 )
 from fareline.errors import DataError
+from monitoring.feedback.folders import PATTERN
 
 SPANS = "span-{SPAN}/version-{VERSION}/*.csv"
 
@@ -50,6 +51,8 @@ def as_tfx_resolves(folder, pattern, number=None):
     [
         (SPANS, ["span-1/version-1/a.csv", "span-2/version-1/a.csv", "span-2/version-10/a.csv",
                  "span-2/version-9/a.csv", "span-10/version-3/a.csv"]),
+        (PATTERN, [f"span-{s}/version-{v}/{f}" for s, v in ((1, 1), (1, 2), (2, 1))
+                   for f in ("rows.parquet", "states.parquet", "span.json")]),
         ("span-{SPAN}/*", ["span-1/a.csv", "span-7/b.csv"]),
         ("{SPAN:3}.csv", ["001.csv", "012.csv"]),
         ("s{SPAN:2}/v{VERSION:3}/*.csv", ["s01/v001/a.csv", "s01/v002/a.csv", "s03/v001/a.csv"]),
