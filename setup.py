@@ -52,6 +52,7 @@ EXTRAS = {
         "netron",
         "jinja2",
         "python-stdnum",
+        "river",
         "openlineage-python>=1.39,<1.53",
     ],
     # The compiler and the client. Not tfx[kfp]: that extra is empty on Python 3.12 and later.

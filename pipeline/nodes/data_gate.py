@@ -26,7 +26,7 @@ def drift_rules(settings: Settings) -> str:
     content["features"] = sorted({column for _, column in settings.features.columns()})
     content["names"] = sorted({*settings.features.vocabulary, *settings.features.categorical})
     sample = settings.drift.serving_sample
-    private = sorted({*settings.serving.log_exclude, *settings.data.personal_columns()})
+    private = sorted(settings.unlogged_columns)
     content["private"] = private
     # A pseudonym is compared with pseudonyms; what a request holds may be the person's own value.
     content["unlogged"] = [] if sample is None else private

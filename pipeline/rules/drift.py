@@ -46,7 +46,7 @@ def find_drift_mistakes(settings: Settings, columns: Collection[str]) -> Iterato
         )
 
     features = {column for _, column in settings.features.columns()}
-    if not features - {*settings.serving.log_exclude, *settings.data.personal_columns()}:
+    if not features - settings.unlogged_columns:
         yield (
             f"drift.serving_sample: found {sample}, and every feature is personal or in "
             "serving.log_exclude; expected one that can be compared. Hint: leave it null."

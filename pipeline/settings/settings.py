@@ -390,6 +390,11 @@ class Settings(Section):
         weights = [self.weighting.column] if self.weighting.column else []
         return [self.label.column, *weights]
 
+    @property
+    def unlogged_columns(self) -> frozenset[str]:
+        """Columns that no log of requests holds: those that are named, and personal ones."""
+        return frozenset((*self.serving.log_exclude, *self.data.personal_columns()))
+
     def resolve(self, path: str) -> Path:
         """The absolute path of a local path in these settings."""
         return self._path.parent / os.path.expanduser(path)

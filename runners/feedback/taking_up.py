@@ -35,7 +35,7 @@ def take_up_files(
     place = Workspace(workspace)
     base = push_folder(settings, place, settings.name)
     features = {column for _, column in settings.features.columns()}
-    unlogged = {*settings.serving.log_exclude, *settings.data.personal_columns()}
+    unlogged = settings.unlogged_columns
 
     @functools.cache
     def digest_of(version: int) -> str:

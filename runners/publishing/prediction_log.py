@@ -53,7 +53,7 @@ def open_log(
         folder=str(folder),
         share=share,
         base=str(base),
-        exclude=kept_out_of_the_log(settings),
+        exclude=settings.unlogged_columns,
         entity=settings.feedback.entity,
         pseudonym=pseudonym_of_entities(settings),
         tell=tell,
@@ -93,8 +93,3 @@ def closing(log: "RequestLog | None") -> Iterator[None]:
         raise
     if log is not None:
         log.close()
-
-
-def kept_out_of_the_log(settings: "Settings") -> list[str]:
-    """Columns that no log of requests holds: those that the settings name, and personal ones."""
-    return [*settings.serving.log_exclude, *settings.data.personal_columns()]

@@ -23,7 +23,6 @@ from monitoring.live.rows import SCORE, Rows
 from pipeline.data_gate.coverage import labels_of_rows
 from preprocessing.labels import Label
 from runners.publishing.live_model import push_folder, quieten_tensorflow
-from runners.publishing.prediction_log import kept_out_of_the_log
 from runners.publishing.published import Published, read_destinations, workspace_folders
 from runners.workspace import Workspace
 
@@ -89,7 +88,7 @@ def find_live(workspace: Workspace, settings: "Settings", graph: Graph) -> Live:
 
 def read_reference(workspace: Workspace, settings: "Settings", live: Live, label: Label) -> Rows:
     """Reads the split with the model's scores; asks the model where they are not kept yet."""
-    left_out = sorted({*kept_out_of_the_log(settings), *settings.unserved_columns})
+    left_out = sorted(settings.unlogged_columns.union(settings.unserved_columns))
     told = json.dumps([live.sha256, live.version.number, live.examples, left_out, repr(label)])
     name = f"reference-{hashlib.sha256(told.encode()).hexdigest()[:16]}.parquet"
     path = workspace.root / FOLDER / name

@@ -154,6 +154,7 @@ def test_commands_stand_in_panels_by_the_alphabet():
         "baseline",
         "feedback",
         "models",
+        "monitor",
         "predict",
         "promote",
         "rollback",

@@ -20,7 +20,6 @@ from pipeline.rules.settings import (
 )
 from pipeline.settings.load import load_settings
 from runners import pii_key
-from runners.publishing.prediction_log import kept_out_of_the_log
 
 KEY = b"0123456789abcdef0123456789abcdef"
 COLUMNAR = "data.reader=columnar"
@@ -191,4 +190,4 @@ def test_no_request_log_holds_a_personal_column():
         "serving.log_exclude=[tips]",
         "data.columns={company: {pii: true, pseudonymize: true}, mail: {pii: true}}",
     )
-    assert kept_out_of_the_log(found) == ["tips", "company", "mail"]
+    assert found.unlogged_columns == {"tips", "company", "mail"}
