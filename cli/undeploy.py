@@ -10,14 +10,14 @@ from cli.options import (
     WorkspaceOption,
 )
 from cli.views.on_vertex import change_vertex
-from pipeline.settings.runners import ON_VERTEX
+from fareline.recorded.vertex import SHORT
 
 
 def undeploy(
     to: ToOption = None,
     reason: ReasonOption = "",
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
-    destination: DestinationOption = ON_VERTEX,
+    destination: DestinationOption = SHORT,
     everything: ShowAllOption = False,
     as_json: JsonOption = False,
 ) -> None:

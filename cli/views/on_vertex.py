@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli.answer import answer
+from fareline.recorded.vertex import SCHEME, SHORT
 from lineage.text.harmless import plain
 from lineage.text.times import clock
-from pipeline.settings.runners import ON_VERTEX
 from runners.stores import open_graph, open_to_write
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def is_on_vertex(destination: str | None) -> bool:
     """Whether `--destination` means Vertex AI."""
-    return destination is not None and (destination == ON_VERTEX or "vertex://" in destination)
+    return destination is not None and (destination == SHORT or SCHEME in destination)
 
 
 def change_vertex(folder: Path, wish: tuple, as_json: bool) -> None:

@@ -29,6 +29,8 @@ API = {
 # Of settings that the taxi pipeline does not use, so that its file has no comment on them.
 OTHER_MEANINGS = {
     "name": "Name of the pipeline in the store, in paths and in requests.",
+    "model.linear.search.learning_rate": "Least and greatest learning rate of the search.",
+    "model.linear.search.l2": "Least and greatest weight of the sum of squares in the loss.",
     "data.source.dataset": "The taxi data that comes with TFX.",
     "data.source.csv": "A CSV file, or a folder of them; `{SPAN}` in the path makes spans.",
     "data.source.files": "A file or folder: CSV, JSON lines, Parquet, Arrow, TFRecord.",

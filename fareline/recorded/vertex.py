@@ -9,6 +9,7 @@ from fareline.recorded import VERTEX
 from fareline.recorded.texts import Element, read
 
 SCHEME = "vertex://"
+SHORT = SCHEME.partition(":")[0]  # what --destination says for the only place there
 
 
 @dataclasses.dataclass(frozen=True)

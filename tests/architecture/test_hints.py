@@ -56,6 +56,7 @@ WHERE_GIVEN = {
     ("runners.platforms.errors", "--dry-run"): "submit",
     ("runners.platforms.errors", "--job-id"): "submit",
     ("runners.publishing.live_model", "--model-dir"): "predict and serve",
+    ("runners.publishing.prediction_log", "--log-share"): "predict and serve",
     ("runners.publishing.reproduction", "--config"): "of the run that it starts",
     ("runners.publishing.reproduction", "--set"): "of the run that it starts",
     ("runners.steps.begin", "--run"): "step begin",

@@ -10,7 +10,7 @@ from ml_metadata.metadata_store import metadata_store
 
 from fareline.errors import UserMistake
 from fareline.recorded import DESTINATION, PROMOTE, ROLLBACK, TO_VERSION, UNDEPLOY
-from fareline.recorded.vertex import OnVertex, on_vertex
+from fareline.recorded.vertex import SHORT, OnVertex, on_vertex
 from lineage.answers.models.versions import pushed_versions
 from lineage.facts.changes_by_hand import (
     Change,
@@ -21,7 +21,6 @@ from lineage.facts.changes_by_hand import (
 from lineage.facts.pushes import traffic_of
 from lineage.graph.elements import Execution
 from lineage.graph.graph import Graph
-from pipeline.settings.runners import ON_VERTEX
 from runners.platforms.vertex.endpoint import Deployment, Endpoint
 from runners.platforms.vertex.lease import Lease, leased, owner_of
 from runners.platforms.vertex.operations import wait_for_left
@@ -32,7 +31,6 @@ from runners.platforms.vertex.traffic import WHOLE, live_version
 from runners.provenance import login_name
 from runners.workspace import Workspace
 
-SHORT = ON_VERTEX  # what --destination says for the only place there
 _LISTED = "`fareline models` lists the versions"
 
 
