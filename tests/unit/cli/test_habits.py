@@ -159,6 +159,7 @@ def test_commands_stand_in_panels_by_the_alphabet():
         "promote",
         "rollback",
         "serve",
+        "undeploy",
     ]
     for panel in PANELS:
         assert names[panel] == sorted(names[panel])
