@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from fareline.errors import UserMistake
 from fareline.recorded.evaluation import Reference, VerdictRecord
-from lineage.answers.why.view import _reference
+from lineage.answers.why.view import reference_lines
 from pipeline.evaluation.reference import Rule, measure_boosting
 
 SETTINGS = {
@@ -107,9 +107,9 @@ def test_one_label_is_a_mistake(tmp_path, rows):
 def test_it_is_said_beside_the_model():
     reference = Reference("boosting", 8000, {"auc": 0.956, "r2": None}, {"auc": 0.955})
     record = VerdictRecord(reference=reference)
-    [line] = _reference(record.to_json())
+    [line] = reference_lines(record.to_json())
     assert line.strip() == (
         "· gradient boosting on the same split, from 8,000 rows: auc 0.9560 (the model: 0.9550), "
         "r2 undefined (the model: undefined)"
     )
-    assert list(_reference(VerdictRecord().to_json())) == []
+    assert list(reference_lines(VerdictRecord().to_json())) == []
