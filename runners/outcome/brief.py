@@ -46,10 +46,9 @@ def print_brief(console: Console, outcome: Outcome, settings: Settings | None) -
     def say(line: str, style: str = "") -> None:
         console.print(Text(plain(line, limit=None), style), highlight=False, soft_wrap=True)
 
-    if outcome.page and outcome.page.same_as:
-        ended = f"pushed to {outcome.pushed_to}" if outcome.pushed_to else outcome.status
-        say(f"Nothing changed since {outcome.page.same_as}, and nothing was executed: {ended}")
-        say(f"Report: {outcome.page.path}")
+    if outcome.is_unchanged:
+        for line in _unchanged(outcome):
+            say(line)
         return
     if outcome.data:
         say(data_line(outcome.data))
@@ -72,14 +71,24 @@ def print_brief(console: Console, outcome: Outcome, settings: Settings | None) -
     say(next_step(outcome))
 
 
+def _unchanged(outcome: Outcome) -> Iterator[str]:
+    """Two lines: that nothing has changed and what holds still, and where to read on."""
+    page = outcome.page
+    since = f" since {page.same_as}" if page and page.same_as else ""
+    ended = f"pushed to {outcome.pushed_to}" if outcome.pushed_to else outcome.status
+    yield f"Nothing changed{since}, and nothing was executed: {ended}"
+    report = f" Report: {page.path}" if page else ""
+    yield f"{outcome.run_id} took {outcome.wall_seconds:.0f} s.{report}"
+
+
 def _print_findings(console: Console, outcome: Outcome) -> None:
     """Anomalies and drift, except for what the failure of DataGate says itself."""
     stopped = any(node.name == "DataGate" and node.error for node in outcome.nodes)
     shown = [a for a in outcome.anomalies if not (stopped and a["action"] == "stop")]
     if shown:
-        console.print(anomalies_table(shown))
+        console.print(anomalies_table(shown, console.width))
     if outcome.drift and outcome.drift["drifted"]:
-        for part in show_drift(outcome.drift):
+        for part in show_drift(outcome.drift, console.width):
             console.print(part, soft_wrap=True, highlight=False)
 
 

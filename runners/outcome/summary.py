@@ -199,9 +199,6 @@ def print_summary(console: Console, outcome: Outcome, settings: Settings | None)
         outcome: Of the run.
         settings: For the thresholds; None where a specification was run.
     """
-    if outcome.is_unchanged:
-        _print_unchanged(console, outcome)
-        return
     if outcome.data:
         console.print(data_line(outcome.data), markup=False, highlight=False, soft_wrap=True)
     if outcome.anomalies:
@@ -230,21 +227,6 @@ def print_failures(console: Console, outcome: Outcome) -> None:
             console.print(describe_error(node.error), markup=False, highlight=False, soft_wrap=True)
             if place := place_of(node.error):
                 console.print(f"  at {place}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _print_unchanged(console: Console, outcome: Outcome) -> None:
-    """Two lines: that nothing has changed and what holds still, and where to read on."""
-    said = judgement_lines(outcome.why) if outcome.why else []
-    holds = next((line for line in said if line.startswith(("Pushed", "Refused"))), "")
-    console.print(
-        Text(f"Nothing has changed: all nodes are as an earlier run left them. {holds}".rstrip()),
-        soft_wrap=True, highlight=False,
-    )  # fmt: skip
-    page = f" Report: {outcome.page}" if outcome.page else ""
-    console.print(
-        Text(f"{outcome.run_id} took {outcome.wall_seconds:.0f} s.{page}"),
-        soft_wrap=True, highlight=False,
-    )  # fmt: skip
 
 
 def describe_error(error: BaseException) -> str:

@@ -51,7 +51,7 @@ class FrozenRun:
     settings_sha256: str
     use_cache: bool
     began: float
-    own_packages: Sequence[str] = ()
+    own_packages: tuple[str, ...] = ()
     code_folder: str = ""
 
 
@@ -140,7 +140,8 @@ class StepFiles:
                 f"{guess}`fareline step begin --run {self.run_id}` begins it",
             )
         try:
-            return FrozenRun(**json.loads((self.folder / _RUN).read_text(encoding="utf-8")))
+            found = FrozenRun(**json.loads((self.folder / _RUN).read_text(encoding="utf-8")))
+            return dataclasses.replace(found, own_packages=tuple(found.own_packages))
         except (OSError, ValueError, TypeError) as error:
             raise self._damaged(_RUN, error) from error
 
@@ -214,7 +215,7 @@ def require_same_code(run: FrozenRun) -> None:
     Raises:
         UserMistake: A source has changed.
     """
-    offer_packages(tuple(run.own_packages), run.code_folder)
+    offer_packages(run.own_packages, run.code_folder)
     if run.code_fingerprint != fingerprint_packages((*PACKAGES, *run.own_packages)):
         raise UserMistake.explain(
             run.run_id,

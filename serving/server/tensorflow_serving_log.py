@@ -100,7 +100,7 @@ def _records(path: str, skipped: Counter) -> Iterator[bytes]:
     kind = "GZIP" if path.endswith(".gz") else ""
     read = 0
     try:
-        for record in tf.data.TFRecordDataset(path, kind).as_numpy_iterator():
+        for record in tf.compat.v1.io.tf_record_iterator(path, kind):
             read += 1
             yield record
     except tf.errors.OpError as error:

@@ -43,6 +43,7 @@ ELSEWHERE = {
 }
 # Pages whose commands no test runs as they are written, and why.
 NOT_RUN = {
+    "docs/models.md": "they install XGBoost; tests/component/models runs trees where it is there",
     "docs/specs.md": "minutes each; tests/e2e/replays executes the same specifications",
     "docs/stores.md": "they need a database server of the reader",
     "docs/submit.md": "they need a cluster; tests/e2e/replays sends to a server on this machine",

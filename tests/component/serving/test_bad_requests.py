@@ -443,8 +443,8 @@ def test_a_column_that_the_model_knows_and_does_not_read_is_ignored_whatever_way
 def test_a_column_that_the_model_does_not_know_is_refused_in_plain_rows_alone(labelled):
     """Where names are all that there is; examples may hold more, and files are passed through."""
     plain, columns, *others = _ways(labelled, {"X": 1.0})
-    assert plain == "instances[0]: no column 'X'; expected some of ['x']"
-    assert columns == "inputs, row 0: no column 'X'; expected some of ['x']"
+    assert plain == "instances[0]: no column 'X'; did you mean x"
+    assert columns == "inputs, row 0: no column 'X'; did you mean x"
     assert others == [[[10.0]]] * 3
 
 

@@ -71,15 +71,27 @@ def test_what_only_follows_from_a_change_is_no_change():
     assert "run-1 took 61 s; changed since run-0: nothing." in lines(page=page)
 
 
+CACHED = [NodeResult(name, NodeState.CACHED, 0.01) for name in ("ExampleGen", "Pusher")]
+ONLY_LOOKS = NodeResult("BaselineResolver", NodeState.EXECUTED, 0.01)
+
+
 @pytest.mark.parametrize("pushed_to", ["/runs/[ws]/serving/taxi/1", None])
-def test_an_unchanged_run_says_so_in_two_lines(pushed_to):
+@pytest.mark.parametrize("page", [Page(PAGE.path, same_as="run-0"), None])
+def test_an_unchanged_run_says_so_in_two_lines(pushed_to, page):
     why = told(bool(pushed_to), pushed_to=pushed_to)
-    page = Page(PAGE.path, same_as="run-0")
     ended = f"pushed to {pushed_to}" if pushed_to else "refused"
-    assert lines(page=page, pushed_to=pushed_to, why=why) == [
-        f"Nothing changed since run-0, and nothing was executed: {ended}",
-        "Report: /runs/[ws]/reports/run-1.html",
+    since, report = (" since run-0", f" Report: {PAGE.path}") if page else ("", "")
+    assert lines(page=page, pushed_to=pushed_to, why=why, nodes=[ONLY_LOOKS, *CACHED]) == [
+        f"Nothing changed{since}, and nothing was executed: {ended}",
+        f"run-1 took 61 s.{report}",
     ]
+
+
+def test_a_run_that_failed_or_only_looked_is_not_unchanged():
+    failed = NodeResult("Trainer", NodeState.FAILED, 1.0)
+    assert not outcome(nodes=[*CACHED, failed]).is_unchanged
+    assert not outcome(nodes=[ONLY_LOOKS]).is_unchanged
+    assert outcome(nodes=[ONLY_LOOKS, *CACHED]).is_unchanged
 
 
 @pytest.mark.parametrize("count", [1, 5, 6, 9])

@@ -593,22 +593,3 @@ def test_of_a_tuner_that_always_searches_nothing_is_said():
     tuning = tuning_of(best(**always))
     assert tuning["reasons"] == []
     assert "Tuner" not in printed({"tuning": tuning})
-
-
-def test_a_run_that_changed_nothing_says_so_in_two_lines():
-    cached = [NodeResult(name, NodeState.CACHED, 0.01) for name in ("ExampleGen", "Pusher")]
-    only_looks = NodeResult("BaselineResolver", NodeState.EXECUTED, 0.01)
-    console = Console(file=io.StringIO(), width=80)
-    print_summary(console, outcome(nodes=[only_looks, *cached]), None)
-    first, second = console.file.getvalue().splitlines()
-    assert first.startswith(
-        "Nothing has changed: all nodes are as an earlier run left them. Pushed"
-    )
-    assert second == "run-1 took 61 s. Report: /runs/[ws]/reports/run-1.html"
-    refused = outcome(nodes=cached, pushed_to=None, why=told(blessed=False, pushed_to=None))
-    console = Console(file=io.StringIO(), width=80)
-    print_summary(console, refused, None)
-    assert "Refused" in console.file.getvalue().splitlines()[0]
-    failed = NodeResult("Trainer", NodeState.FAILED, 1.0)
-    assert not outcome(nodes=[*cached, failed]).is_unchanged
-    assert not outcome(nodes=[only_looks]).is_unchanged
