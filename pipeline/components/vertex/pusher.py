@@ -7,7 +7,6 @@ by its dotted path. No `from __future__ import annotations`: TFX reads the raw a
 
 import importlib
 import json
-import tempfile
 from pathlib import Path
 
 from absl import logging
@@ -20,6 +19,7 @@ from tfx.utils import io_utils
 from fareline.digests import sha256_of_folder
 from fareline.recorded import DATA_SHA256, METRIC_PREFIX, SHA256, VERSION_CREATED, VERTEX
 from fareline.recorded.vertex import on_vertex_text, vertex_base
+from fareline.scratch import scratch_folder
 
 _NOT_PUSHED = "not_pushed_because"
 _DIGEST_DIGITS = 40
@@ -79,7 +79,7 @@ def VertexPusher(  # noqa: N802 - TFX names the component after the function
 def _digest(uri: str) -> str:
     if "://" not in uri:
         return sha256_of_folder(uri)
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder("fareline-vertex-") as folder:
         copy = str(Path(folder) / "model")
         io_utils.copy_dir(uri, copy)
         return sha256_of_folder(copy)

@@ -196,7 +196,7 @@ def test_the_values_of_a_label_are_of_the_columns_type(task, label, line):
           "of no, yes. Hint: correct the value, or the schema."]),
         ("multiclass", "{column: company, classes: [a, B]}", ["a", "b"],
          ["label.classes.1: found 'B', which the schema does not allow in company; expected one "
-          "of a, b. Hint: correct the value, or the schema."]),
+          "of a, b. Hint: did you mean b."]),
         ("multiclass", "{column: company, classes: [a, b]}", ["a", "b", "c"], []),
         ("binary", "{column: company, positive: x}", None, []),  # the schema names no values
         ("binary", "{column: hour, positive: 1}", ["no"], []),

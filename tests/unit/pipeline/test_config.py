@@ -47,7 +47,8 @@ evaluation:
 """
 TOP = (
     "name, task, seed, data, schema, gate, drift, features, label, weighting, code, model, "
-    "transform, tuning, training, evaluation, serving, feedback, push, card, metadata, runners"
+    "transform, tuning, training, evaluation, serving, feedback, monitoring, push, card, "
+    "metadata, runners"
 )
 TASKS = "expected 'binary', 'multiclass' or 'regression'"
 SECTION = "expected a section with settings of its own"
@@ -564,7 +565,12 @@ def test_a_minimal_file_takes_the_defaults(tmp_path):
             "size_mb": 512.0,
             "log_exclude": [],
         },
-        "push": {"destination": None, "keep_versions": None},
+        "push": {
+            "destination": None,
+            "keep_versions": None,
+            "vertex": None,
+            "destinations": ["folder"],
+        },
         "transform": {"statistics": False},
     }
     assert settings.evaluation.slices == []
