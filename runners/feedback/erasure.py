@@ -16,7 +16,7 @@ from lineage.graph.graph import Graph
 from monitoring.feedback.erasing import Erased, begin, end, erase
 from runners.feedback.handing_in import folder_of
 from runners.feedback.recording import join_of
-from runners.pii_key import pseudonym_of_entities
+from runners.publishing.entities import pseudonym_of_entities
 from runners.stores import open_to_write
 from runners.workspace import Workspace
 from serving.server.log_files import OPEN, close_left_files

@@ -9,7 +9,7 @@ from lineage.text.times import now
 from monitoring.feedback import outcomes
 from monitoring.feedback.folders import FeedbackFolder
 from monitoring.feedback.outcomes import Added, Expected, add_outcomes
-from runners.pii_key import pseudonym_of_entities
+from runners.publishing.entities import pseudonym_of_entities
 from runners.workspace import Workspace
 
 if TYPE_CHECKING:

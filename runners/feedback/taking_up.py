@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fareline.digests import sha256_of_folder
-from runners.pii_key import pseudonym_of_entities
+from runners.publishing.entities import pseudonym_of_entities
 from runners.publishing.live_model import push_folder
 from runners.workspace import Workspace
 from serving.server.tensorflow_serving_log import Taken, Taking, take_up

@@ -45,7 +45,7 @@ def open_log(
     """
     if not share:
         return None
-    from runners.pii_key import pseudonym_of_entities
+    from runners.publishing.entities import pseudonym_of_entities
     from serving.server.request_log import LogOptions, RequestLog
 
     folder = Workspace(workspace).prediction_log_dir

@@ -32,6 +32,7 @@ FUNCTIONS = (
     user_code.RUN_FN,
     user_code.TUNER_FN,
     user_code.PII_KEY_FN,
+    user_code.VERTEX_PUSH_FN,
 )
 MODULES = ("pipeline.slice_extractor",)  # Evaluator's `module_path`
 # Trainer and Tuner have other executors where they start jobs: both kinds are looked at.
