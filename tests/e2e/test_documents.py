@@ -36,7 +36,7 @@ DOCUMENTS = (
 # Other pages whose `sh` blocks are run, each by the test that has what they need.
 ELSEWHERE = {
     "docs/feedback.md": "tests/e2e/test_documents.py",
-    "docs/own-code.md": "tests/e2e/test_own_code.py",
+    "docs/own-code.md": "tests/e2e/own_code/test_own_code.py",
     "docs/own-data.md": "tests/e2e/test_own_data.py",
     "docs/kubeflow.md": "tests/component/runners/submit/test_cluster_documents.py",
     "docs/vertex.md": "tests/component/runners/submit/test_cluster_documents.py",
