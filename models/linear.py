@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from models.heads import BinaryHead, Head
-from models.network import batches_per_call, shared_indices
+from models.network import compile_scores, make_inputs, shared_indices
 from preprocessing.features import Features
 
 
@@ -33,10 +33,7 @@ def build_linear(
         A compiled model from {transformed name: [batch, 1]} to scores, float32 [batch, units].
     """
     head = head or BinaryHead()
-    inputs = {f.output: keras.Input((1,), name=f.output) for f in features.numeric}
-    inputs |= {
-        f.output: keras.Input((1,), name=f.output, dtype="int64") for f in features.categories
-    }
+    inputs = make_inputs(features)
     penalty = keras.regularizers.L2(hyperparameters["l2"])
     numbers = [inputs[f.output] for f in features.numeric]
     logits = []
@@ -62,15 +59,4 @@ def build_linear(
             name="number_weights",
         )
         logits.append(dense(joined))
-    logit = keras.layers.Add(name="logit")(logits) if len(logits) > 1 else logits[0]
-    scores = keras.layers.Activation(head.activation, name=head.output_name)(logit)
-    model = keras.Model(inputs, scores, name="linear")
-    model.compile(
-        optimizer=keras.optimizers.Adam(hyperparameters["learning_rate"]),
-        loss=head.loss,
-        metrics=head.metrics(),
-        steps_per_execution=batches_per_call(steps_per_epoch),
-    )
-    # Before the training step is traced: variables made in there have it traced a second time.
-    model.optimizer.build(model.trainable_variables)
-    return model
+    return compile_scores(inputs, logits, hyperparameters, steps_per_epoch, head, "linear")

@@ -8,7 +8,7 @@ Must not import pipeline, runners or an orchestrator.
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -45,11 +45,7 @@ def build_model(
     def draw() -> int:
         return seeds.randint(1, 10**9)  # as Keras does
 
-    inputs = {f.output: keras.Input((1,), name=f.output) for f in features.numeric}
-    inputs |= {
-        f.output: keras.Input((1,), name=f.output, dtype="int64") for f in features.categories
-    }
-
+    inputs = make_inputs(features)
     deep = [inputs[f.output] for f in features.numeric]
     logits = []
     if features.categories:
@@ -79,10 +75,39 @@ def build_model(
     logits.append(
         keras.layers.Dense(head.units, kernel_initializer=last, name="deep_logit")(hidden)
     )
+    return compile_scores(inputs, logits, hyperparameters, steps_per_epoch, head, "wide_and_deep")
+
+
+def make_inputs(features: Features) -> dict[str, Any]:
+    """By transformed name, float32 [batch, 1] for a number and int64 [batch, 1] for a category."""
+    inputs = {f.output: keras.Input((1,), name=f.output) for f in features.numeric}
+    return inputs | {
+        f.output: keras.Input((1,), name=f.output, dtype="int64") for f in features.categories
+    }
+
+
+def compile_scores(
+    inputs: Mapping[str, Any],
+    logits: Sequence[Any],
+    hyperparameters: Mapping[str, Any],
+    steps_per_epoch: int,
+    head: Head,
+    name: str,
+) -> keras.Model:
+    """Adds up the parts of the logit, and compiles the model of the scores.
+
+    Args:
+        inputs: From `make_inputs`.
+        logits: float32 [batch, units] each.
+        hyperparameters: With `learning_rate`.
+        steps_per_epoch: Batches between evaluations, as it will be trained.
+        head: What depends on the task.
+        name: Of the model.
+    """
     logit = keras.layers.Add(name="logit")(logits) if len(logits) > 1 else logits[0]
     scores = keras.layers.Activation(head.activation, name=head.output_name)(logit)
 
-    model = keras.Model(inputs, scores, name="wide_and_deep")
+    model = keras.Model(inputs, scores, name=name)
     model.compile(
         optimizer=keras.optimizers.Adam(hyperparameters["learning_rate"]),
         loss=head.loss,
