@@ -108,13 +108,15 @@ def find_unreadable(sample: "Sample", max_share: float) -> tuple[str, str] | Non
 
     Fewer are left out, as a run would, and that is said.
     """
+    from data.writing.quarantine import is_too_many
+
     count = len(sample.bad)
     if not count:
         return None
     first, rows = sample.bad[0], count + sample.rows
     said = f"{count:,} of {rows:,} rows cannot be read, the first in line {first.line}"
     said += f" ({first.fault.message})"
-    if count <= max_share * rows:
+    if not is_too_many(count, rows, max_share):
         tell(f"{said}; left out, as a run would")
         return None
     return said, f"at most {max_share * 100:.4g} % of the rows (data.max_bad_share)"

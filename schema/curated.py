@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fareline.errors import SettingsError, UserMistake
+from fareline.kinds import STRING
 from fareline.near import near_names
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def column_kinds(schema: schema_pb2.Schema) -> dict[str, str]:
         UserMistake: As `column_types`.
     """
     types = column_types(schema)
-    return {name: {"bytes": "string"}.get(kind, kind) for name, kind in types.items()}
+    return {name: {"bytes": STRING}.get(kind, kind) for name, kind in types.items()}
 
 
 def columns_in_environment(schema: schema_pb2.Schema, env: str) -> list[str]:

@@ -23,7 +23,7 @@ from data.reading.column_types import (
 from data.reading.csv_batches import convert_cells
 from data.reading.csv_header import CsvFormat, number_spelling
 from data.reading.pieces import kind_of_column
-from data.reading.values import FLOAT, INT, STRING
+from fareline.kinds import FLOAT, INT, STRING
 
 LIST, OTHER = "list", "other"  # types of which no feature can be made
 MOST_VALUES = 1_000  # whose counts are kept

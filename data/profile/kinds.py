@@ -14,8 +14,8 @@ from data.profile import names
 from data.profile.facts import LIST, OTHER, Facts
 from data.profile.times import are_days, unit_of_epoch
 from data.reading.batches import UNKNOWN
-from data.reading.values import INT, STRING
 from data.sources.personal_columns import find_personal_columns
+from fareline.kinds import INT, STRING
 
 NUMBER, CATEGORY, CODED, BOOLEAN = "number", "category", "coded category", "boolean"
 TIME, TEXT, IDENTIFIER, CONSTANT = "time", "text of many values", "identifier", "constant"

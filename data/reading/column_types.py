@@ -14,11 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.reading.batches import UNKNOWN
-from data.reading.values import FLOAT, INT, STRING
 from fareline.errors import DataError
+from fareline.kinds import FLOAT, INT, STRING, fits_int64
 
 _SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
-_INT64 = 2**63
 _EXPECTED = "expected numbers, texts, times or lists of them"
 _LEAVE_OUT = "or leave the column out"
 
@@ -290,4 +289,4 @@ def is_beyond_int64(array: pa.Array) -> bool:
         array = array.flatten()
     if not pa.types.is_uint64(array.type) or array.null_count == len(array):
         return False
-    return pc.max(array).as_py() >= _INT64
+    return not fits_int64(pc.max(array).as_py())

@@ -26,8 +26,9 @@ from data.reading.column_types import (
 from data.reading.csv_header import COMMAS, CsvFormat, require_possible_names, spellings_of
 from data.reading.missing import without_spelled
 from data.reading.rows import BadRow, Rows, Wanted, require_columns, sort_out
-from data.reading.values import FLOAT, INT, STRING, TYPES, Fault, convert, decode
+from data.reading.values import TYPES, Fault, convert, decode
 from fareline.errors import DataError
+from fareline.kinds import FLOAT, INT, STRING
 
 _ROWS_OF_A_PIECE = 250_000
 _ROWS_OF_A_BATCH = 65_536
@@ -95,9 +96,15 @@ def kinds(
 
 
 def types_of(path: str, file_format: str, open_file: Open) -> dict[str, pa.DataType]:
-    """The types of the columns of a file."""
+    """The types of the columns of a file.
+
+    Raises:
+        DataError: Two of them have one name, or one has a name that cannot be.
+    """
     with open_file(path) as stream:
-        return {field.name: field.type for field in _schema(_open(stream, file_format)[0])}
+        schema = _schema(_open(stream, file_format)[0])
+    require_distinct(path, tuple(schema.names))
+    return {field.name: field.type for field in schema}
 
 
 def _schema(file: Any) -> pa.Schema:

@@ -21,7 +21,8 @@ from data.reading.csv_blocks import Block, count_lines, record_ends
 from data.reading.csv_header import COMMAS, CsvFormat, long_cells, spellings_of
 from data.reading.missing import without_spelled
 from data.reading.rows import BadRow
-from data.reading.values import FLOAT, FLOAT32_MAX, INT, STRING, Fault, convert, decode
+from data.reading.values import Fault, convert, decode
+from fareline.kinds import FLOAT, FLOAT32_MAX, INT, STRING
 
 WRONG_FIELDS = "wrong_number_of_fields"
 UNCLOSED = "unclosed_quote"

@@ -14,8 +14,9 @@ from data.reading.batches import UNKNOWN, Batch
 from data.reading.columnar import convert_column
 from data.reading.packed import require_whole
 from data.reading.rows import BadRow
-from data.reading.values import FLOAT, INT, STRING, Fault, convert
+from data.reading.values import Fault, convert
 from fareline.errors import DataError
+from fareline.kinds import FLOAT, INT, STRING
 
 NOT_AN_EXAMPLE, WRONG_KIND = "not_an_example", "wrong_kind"
 _RECORDS = 16_384

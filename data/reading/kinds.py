@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.reading.batches import UNKNOWN
-from data.reading.values import FLOAT, FLOAT32_MAX, INT, STRING, check_value
+from data.reading.values import check_value
+from fareline.kinds import FLOAT, FLOAT32_MAX, INT, STRING, fits_int64
 
 _WIDER = (UNKNOWN, INT, FLOAT, STRING)
 _AT_ONCE = 1_000
@@ -100,6 +101,6 @@ def _kind_by_python(texts: Iterable[str | None], kind: str) -> str:
 
 def _is_integer(text: str) -> bool:
     try:
-        return "_" not in text and -(2**63) <= int(text) < 2**63
+        return "_" not in text and fits_int64(int(text))
     except ValueError:
         return False

@@ -12,6 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fareline.kinds import fits_int64
+
 
 def without_spelled(array: pa.Array, spellings: Sequence[str]) -> pa.Array:
     """The values, null where they are a spelling of missing.
@@ -65,7 +67,7 @@ def _as_text(array: pa.Array) -> pa.Array | None:
 def _without_numbers(array: pa.Array, spellings: Sequence[str]) -> pa.Array:
     for number in _numbers(spellings):
         if pa.types.is_integer(array.type):
-            if not (float(number).is_integer() and abs(number) < 2**63):
+            if not (float(number).is_integer() and fits_int64(float(number))):
                 continue
             other = pa.scalar(int(number), pa.int64())
         else:

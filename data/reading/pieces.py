@@ -32,8 +32,9 @@ from data.reading.csv_header import (
 from data.reading.kinds import kind_of_cells, kind_of_key
 from data.reading.missing import without_spelled
 from data.reading.rows_json import find_kinds, read_batches
-from data.reading.values import STRING, convert
+from data.reading.values import convert
 from fareline.errors import DataError
+from fareline.kinds import STRING
 
 PIECE_BYTES = 30 << 20  # of a file: enough for some seconds of work
 CSV, JSON, PARQUET, ARROW, EXAMPLES = "csv", "jsonl", "parquet", "arrow", "tfrecord"

@@ -21,12 +21,12 @@ from data.reading.csv_header import COMMAS, CsvFormat, spellings_of
 from data.reading.kinds import merge_kinds
 from data.reading.missing import are_spelled
 from data.reading.rows import MISSING, BadRow, Rows, Wanted, require_columns
-from data.reading.values import FLOAT, INT, STRING, TYPES, Fault, check_value, decode
+from data.reading.values import TYPES, Fault, check_value, decode
 from fareline.errors import DataError
+from fareline.kinds import FLOAT, INT, STRING, fits_int64
 
 _LINES = 8192  # in a batch
 _SHOWN = 40  # characters of a value
-_INT64 = 2**63
 _HALF = b"\\ud"  # an escape that may be half of a pair
 _NO_FORM = "no form"  # of a list or an object
 
@@ -112,7 +112,7 @@ def _kind_of(value: Any) -> str:
     if isinstance(value, list | dict):
         return _NO_FORM
     # A truth value is 0 or 1, as in Parquet.
-    return INT if isinstance(value, int) and -_INT64 <= value < _INT64 else FLOAT
+    return INT if isinstance(value, int) and fits_int64(value) else FLOAT
 
 
 def read_batches(

@@ -13,11 +13,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-INT, FLOAT, STRING = "int", "float", "string"
+from fareline.kinds import FLOAT, FLOAT32_MAX, INT, STRING, fits_int64
+
 # What a model's column of a kind is made of; text where it is no bytes but must be shown.
 TYPES = {INT: pa.int64(), FLOAT: pa.float64(), STRING: pa.large_binary(), "text": pa.large_string()}
-FLOAT32_MAX = float(np.finfo(np.float32).max)
-_INT64 = 2**63
 _EXACT = 2**53  # below it a float64 holds every integer
 _ASCII = r"^[\x00-\x7f]*$"
 _PLAIN = {
@@ -145,7 +144,7 @@ def _check_int(value: Any) -> tuple[int | None, Fault | None]:
         found = int(found) if found.is_integer() else None
     if not isinstance(found, int) or isinstance(found, bool):
         return None, _fault(value, "not_an_integer", "an integer")
-    if not -_INT64 <= found < _INT64:
+    if not fits_int64(found):
         return None, Fault("out_of_range", f"{value!s:.40}: expected an integer of 64 bits")
     return found, None
 

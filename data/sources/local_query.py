@@ -23,10 +23,10 @@ from data.reading.csv_header import COMMAS, CsvFormat, require_no_keys
 from data.reading.kinds import kind_of_key
 from data.reading.packed import require_whole
 from data.reading.pieces import PARQUET, format_of, reading, without_spellings
-from data.reading.values import INT
 from data.sources import locked_duckdb
 from data.sources.hive import Keys
 from fareline.errors import DataError
+from fareline.kinds import INT
 from fareline.scratch import scratch_folder
 
 QUERY = "query"  # the source of its rows, where others have the path of a file
@@ -211,10 +211,17 @@ def _open(path: str):
 
 
 def _require_distinct_in_sql(path: str, names: Sequence[str], query: LocalQuery) -> None:
-    """Refuses columns that are one to DuckDB, which passes over the case of A to Z."""
+    """Refuses columns that are one to DuckDB, which passes over the case of A to Z, or none."""
     known: dict[str, str] = {}
     keys = query.keys.get(path, {})
     require_no_keys(path, names, keys)
+    if "" in names:
+        raise DataError.explain(
+            path,
+            "has a column without a name",
+            "expected a name for each column, as SQL has it",
+            "name it, or read the file with data.source.files",
+        )
     for name in (*names, *keys):
         other = known.setdefault(name.translate(_LOWER), name)
         if other != name:

@@ -18,10 +18,11 @@ from data.reading.csv_header import COMMAS, CsvFormat
 from data.reading.kinds import merge_kinds
 from data.reading.pieces import CSV, EXAMPLES, Piece, kinds_in, plan_file, read_piece
 from data.reading.rows import BadRow
-from data.reading.values import FLOAT, INT, STRING, convert
+from data.reading.values import convert
 from data.sources.files import check_source_files
 from data.sources.hive import keys_of
 from fareline.errors import DataError
+from fareline.kinds import FLOAT, INT, STRING
 
 MAX_ROWS = 1_000_000
 _FITTING = {(UNKNOWN, INT), (UNKNOWN, FLOAT), (UNKNOWN, STRING), (INT, FLOAT), (FLOAT, INT)}

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fareline.errors import DataError
+from fareline.kinds import INT64_MAX, INT64_MIN
 
 MOST_TIMES = 1 << 18  # 4 MB
 
@@ -115,7 +116,7 @@ def split_by_starts(array: pa.Array, starts: Sequence[float], column: str) -> np
     """
     values, there = find_times(array, column)
     if values.dtype == np.int64:  # compared as integers, or those above 2**53 would be rounded
-        least, most = -(2**63), 2**63 - 1
+        least, most = INT64_MIN, INT64_MAX
         starts = [min(max(math.ceil(start), least), most) for start in starts]
     found = np.zeros(len(array), np.int64)
     found[there] = np.searchsorted(np.array(starts, values.dtype), values, side="right")

@@ -149,7 +149,7 @@ class Reference:
 
 @dataclasses.dataclass(frozen=True)
 class VerdictRecord:
-    """What there is to say of a model: `pipeline.evaluation.verdict.Verdict`, and its end.
+    """What there is to say of a model; made by `pipeline.evaluation.judge`.
 
     Attributes:
         checks: In the order of the settings, those of the whole first.

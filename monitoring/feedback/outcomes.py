@@ -19,11 +19,12 @@ import pyarrow.parquet as pq
 
 from data.privacy import WITHHELD
 from fareline.files import written_beside
+from fareline.kinds import FLOAT, INT, STRING, fits_int64
 from fareline.prediction_ids import IdMaker
 from fareline.recorded.feedback import PROCESS, SOURCES, Outcome
 from monitoring.feedback.folders import FeedbackFolder
 
-ANY, INT, FLOAT, STRING = "any", "int", "float", "string"  # kinds of a label's values
+ANY = "any"  # kind of a label whose values are not known
 NOT_JSON, UNKNOWN_FIELD, NO_PREDICTION = "not_json", "unknown_field", "no_prediction"
 NO_TIME, WRONG_TYPE, UNKNOWN_SOURCE = "no_time", "wrong_type", "unknown_source"
 _FIELDS = ("prediction_id", "entity", "event_time", "arrival_time", "value", "source")
@@ -204,7 +205,7 @@ def value_text(value: Any, kind: str) -> str:
         kind = STRING if isinstance(value, str) else FLOAT if isinstance(value, float) else INT
     if kind == FLOAT and number is not None:
         return json.dumps(float(number))
-    if kind == INT and number is not None and number == int(number) and abs(number) < 2**63:
+    if kind == INT and number is not None and number == int(number) and fits_int64(number):
         return json.dumps(int(number))
     if kind == STRING and isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)

@@ -25,6 +25,7 @@ from data.sources.locked_duckdb import connected
 from data.writing.folders import folder_written_beside
 from fareline.digests import sha256_of_file
 from fareline.errors import UserMistake
+from fareline.kinds import FLOAT, INT, STRING
 from fareline.recorded.feedback import Answered, Delay, SealedSpan
 from monitoring.feedback.folders import MANIFEST, ROWS, STATES, FeedbackFolder
 from monitoring.feedback.join import EXPIRED, LABELLED, LATE, Asked, Joined, join
@@ -32,7 +33,7 @@ from monitoring.feedback.join import EXPIRED, LABELLED, LATE, Asked, Joined, joi
 HOUR_MS = 3_600_000
 CURVE_HOURS = (1.0, 24.0, 168.0)
 _ROW_GROUP = 65_536
-_TYPES = {"int": "BIGINT", "float": "FLOAT", "string": "VARCHAR"}
+_TYPES = {INT: "BIGINT", FLOAT: "FLOAT", STRING: "VARCHAR"}
 # Of what DuckDB says of JSON values: what a tf.Example holds of it.
 _OF_JSON = {"UBIGINT": "BIGINT", "HUGEINT": "DOUBLE", "DOUBLE": "FLOAT", "BOOLEAN": "BIGINT"}
 _STATES = """

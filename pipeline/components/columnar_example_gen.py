@@ -40,7 +40,7 @@ from data.sources.hive import Keys, keys_of
 from data.sources.local_query import LocalQuery
 from data.sources.visible import visible, with_content
 from data.splitting.hash import Splitting
-from data.writing.quarantine import require_few_bad
+from data.writing.quarantine import is_too_many, require_few_bad
 from fareline import recorded
 from fareline.errors import DataError
 from fareline.recorded.data import source_files_text
@@ -186,9 +186,8 @@ def _splitting(exec_properties: Mapping[str, Any], options: Mapping[str, Any]) -
 def _keep_quarantine(report: Mapping[str, Any], uri: str, tmp_dir: str, most: float) -> None:
     """Puts the bad rows of all pieces into one file, and stops if there are too many."""
     bad = sum(report["reasons"].values())
-    too_many = bad > most * report["rows"]
     place = os.path.join(uri, recorded.QUARANTINE_FILE)
-    if too_many:  # TFX removes the artifact of a failed execution
+    if is_too_many(bad, report["rows"], most):  # TFX removes the artifact of a failed execution
         key_dir, number = os.path.split(uri.rstrip("/"))
         place = os.path.join(os.path.dirname(key_dir), recorded.QUARANTINE_DIR, f"{number}.jsonl")
         fileio.makedirs(os.path.dirname(place))
@@ -198,7 +197,8 @@ def _keep_quarantine(report: Mapping[str, Any], uri: str, tmp_dir: str, most: fl
                 with fileio.open(os.path.join(tmp_dir, PARTS, name), "r") as part:
                     while block := part.read(1 << 20):
                         target.write(block)
-    require_few_bad(report["rows"], report["reasons"], report["first"], most, place)
+    message = ("ExampleGen", "", f"see {place}; data.max_bad_share sets the limit")
+    require_few_bad(report["rows"], report["reasons"], report["first"], most, message)
 
 
 def _record(examples: types.Artifact, report: Mapping[str, Any], base: str) -> None:

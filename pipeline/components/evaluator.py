@@ -43,14 +43,14 @@ from fareline.recorded.curves import (
     Curves,
     slices_text,
 )
-from fareline.recorded.evaluation import Metrics, Reference, finite
+from fareline.recorded.evaluation import Metrics, Reference, VerdictRecord, finite
 from pipeline.evaluation import numpy_confusion_matrices, tfma_internals
 from pipeline.evaluation.eval_config import read_metrics, read_refusals
 from pipeline.evaluation.evaluator_inputs import find_files, read_inputs
 from pipeline.evaluation.judge import judge
 from pipeline.evaluation.tfma_internals import LeftToTfmaError
 from pipeline.evaluation.unlabelled import check_sample, too_good
-from pipeline.evaluation.verdict import SliceMetrics, Verdict
+from pipeline.evaluation.verdict import SliceMetrics
 from pipeline.settings.evaluation import Evaluation
 from pipeline.settings.slicing import OVERALL
 from pipeline.user_code import EVALUATOR_SOURCES, fingerprint_sources
@@ -349,7 +349,7 @@ def record_metrics(evaluation: types.Artifact) -> None:
 
 def record_verdict(
     blessing: types.Artifact,
-    verdict: Verdict,
+    verdict: VerdictRecord,
     tfma_refusals: list[str],
     refusals: list[str],
     warnings: list[str],
@@ -375,8 +375,14 @@ def record_verdict(
         blessing.set_int_custom_property(
             constants.ARTIFACT_PROPERTY_BLESSED_KEY, constants.NOT_BLESSED_VALUE
         )
-    record = verdict.to_record(blessed, tfma_refusals, refusals, warnings)
-    record = dataclasses.replace(record, reference=reference)
+    record = dataclasses.replace(
+        verdict,
+        blessed=blessed,
+        tfma_refusals=tuple(tfma_refusals),
+        refusals=tuple(refusals),
+        warnings=tuple(warnings),
+        reference=reference,
+    )
     blessing.set_string_custom_property(VERDICT, record.to_text())
     pretty = record.to_text(indent=1) + "\n"
     io_utils.write_string_file(os.path.join(blessing.uri, VERDICT_FILE), pretty)

@@ -13,15 +13,13 @@ import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 
+from fareline.recorded.evaluation import Check, Gap, SliceValues, VerdictRecord
 from pipeline.evaluation.verdict import (
     ABOVE_BASELINE,
     AT_LEAST,
     BELOW_BASELINE,
     MAX_GAP,
-    Check,
-    Gap,
     SliceMetrics,
-    Verdict,
 )
 from pipeline.settings.evaluation import Bounds, Evaluation
 from pipeline.settings.metrics import BOTH_LABELS, BY_NAME, EXAMPLES, POSITIVES, Metric, main_metric
@@ -34,8 +32,8 @@ _LOSSES = {BELOW_BASELINE: lambda change: -change, ABOVE_BASELINE: lambda change
 
 def judge(
     slices: Sequence[SliceMetrics], evaluation: Evaluation, task: str, baseline_id: int | None
-) -> Verdict:
-    """Holds what was measured against what is demanded.
+) -> VerdictRecord:
+    """Holds what was measured against what is demanded; whether that is a blessing is left open.
 
     Args:
         slices: Of one evaluation; one of them is `overall`.
@@ -56,14 +54,16 @@ def judge(
     checks += rules.checks_of_slices(baseline_id)
     checks += rules.checks_of_gaps()
     main = main_metric(task)
-    return Verdict(
+    counted = [check.passed for check in checks if not check.not_counted]
+    return VerdictRecord(
         tuple(checks),
         tuple(g for group in dict.fromkeys(evaluation.groups()) for g in rules.gap(main, group)),
-        tuple(rules.worst(main)),
+        tuple(SliceValues(one.name, dict(one.metrics)) for one in rules.worst(main)),
         main.name,
         evaluation.min_slice_examples,
         None if main.needs == EXAMPLES else evaluation.min_label_examples,
         baseline_id,
+        passed=bool(counted) and all(counted),
     )
 
 

@@ -25,7 +25,7 @@ from data.splitting.time import TimeCounts, count_times, find_starts, merge_time
 from data.writing.example_files import ROWS_AT_ONCE, SplitWriter, open_split_files
 from data.writing.quarantine import SHOWN, merge_counts
 from fareline.errors import DataError
-from pipeline.ingest.piece_files import PARTS, PROGRESS, BadRows, ReadingProgress
+from pipeline.ingest.piece_files import PARTS, PROGRESS, ReadingProgress, quarantine_of_piece
 from pipeline.ingest.protection import Protection
 
 
@@ -212,7 +212,7 @@ def write_batches(
     protect = reading.protection.protector()
     name = f"data_tfrecord-{number:05d}-of-{total:05d}.gz"
     paths = [os.path.join(folder, name) for folder in reading.split_dirs]
-    part = BadRows(os.path.join(reading.tmp_dir, PARTS, f"{number:05d}.jsonl"), source)
+    part = quarantine_of_piece(os.path.join(reading.tmp_dir, PARTS, f"{number:05d}.jsonl"), source)
     progress = ReadingProgress(os.path.join(reading.tmp_dir, PROGRESS, f"{number:05d}"))
     rows = 0
     with open_split_files(paths) as writer, part:

@@ -4,43 +4,25 @@ Called by `pipeline.ingest.beam_files`.
 """
 
 import os
-from collections.abc import Sequence
-from typing import Any
+from contextlib import AbstractContextManager
+from typing import IO
 
 from tfx.dsl.io import fileio
 
-from data.writing.quarantine import SHOWN, describe, quarantine_line
+from data.writing.quarantine import Quarantine
 
 PARTS = "parts"  # folder of what the pieces report, below the place for temporary files
 PROGRESS = "progress"  # folder of how far each piece is, there too
 
 
-class BadRows:
-    """The bad rows of one piece; there is no file if there are none."""
+def quarantine_of_piece(path: str, source: str) -> Quarantine:
+    """For the bad rows of one piece; `path` may be a URI."""
 
-    def __init__(self, path: str, source: str):
-        self._path, self._source = path, source
-        self._file: Any = None
-        self.reasons: dict[str, int] = {}
-        self.first: list[str] = []
+    def open_file() -> AbstractContextManager[IO[str]]:
+        fileio.makedirs(os.path.dirname(path))
+        return fileio.open(path, "w")
 
-    def __enter__(self) -> "BadRows":
-        return self
-
-    def take(self, bad: Sequence[Any]) -> None:
-        """Writes rows down, counted by reason."""
-        for row in bad:
-            if self._file is None:
-                fileio.makedirs(os.path.dirname(self._path))
-                self._file = fileio.open(self._path, "w")
-            self._file.write(quarantine_line(self._source, row) + "\n")
-            self.reasons[row.fault.reason] = self.reasons.get(row.fault.reason, 0) + 1
-            if len(self.first) < SHOWN:
-                self.first.append(describe(self._source, row))
-
-    def __exit__(self, *exception: object) -> None:
-        if self._file is not None:
-            self._file.close()
+    return Quarantine(source, open_file)
 
 
 class ReadingProgress:

@@ -14,8 +14,8 @@ from typing import Any
 from data.privacy import Privacy, key_id, protect
 from data.reading.batches import Batch
 from data.reading.pieces import CSV
-from data.reading.values import STRING
 from fareline.errors import DataError
+from fareline.kinds import STRING
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from data.profile.kinds import BOOLEAN, CATEGORY, CODED, NUMBER, is_int_like
 from data.profile.profile import Column, Profile
-from data.reading.values import STRING
+from fareline.kinds import STRING
 from pipeline.proposal.thresholds import rows_to_judge
 
 _MOST_ENTRIES = 1_000  # of a vocabulary

@@ -16,8 +16,8 @@ from data.profile.profile import Column, Profile, spellings_of
 from data.profile.target import BINARY, MULTICLASS, REGRESSION
 from data.reading.batches import UNKNOWN
 from data.reading.csv_header import COMMAS
-from data.reading.values import STRING
 from fareline.errors import DataError
+from fareline.kinds import STRING
 from fareline.printable import printable
 from pipeline.proposal.features import (
     CATEGORICAL,

@@ -3,21 +3,20 @@
 Called by `cli.predict`. Imports no TensorFlow itself: the predictor is handed in.
 """
 
-import collections
 import contextlib
 import dataclasses
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 
-from data.reading.rows import BadRow, Rows
+from data.reading.rows import Rows
 from data.reading.values import decode
 from data.writing.encode import encode_examples
+from data.writing.quarantine import Quarantine, is_too_many, require_few_bad
 from data.writing.rows import RowWriter, open_writer
 from fareline.errors import DataError, UserMistake
 from fareline.files import written_beside
@@ -25,7 +24,6 @@ from serving.model.outputs import name_outputs
 
 MODEL_VERSION, PREDICTION_ID = "model_version", "prediction_id"
 QUARANTINE_SUFFIX = ".quarantine.jsonl"
-_SHOWN = 5
 # Takes examples, outputs and, if it is known, whom or what each row is about; returns the id of
 # each row in the prediction log, None where it is not logged.
 Note = Callable[[np.ndarray, Mapping[str, np.ndarray], Sequence[Any] | None], list[str | None]]
@@ -41,10 +39,6 @@ class Predictor(Protocol):
 
     def predict(self, examples: np.ndarray) -> dict[str, np.ndarray]:
         """Output name to array [rows, …]."""
-
-
-class TooManyBadRows(DataError):
-    """More rows are bad than were said to be bearable."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,31 +74,19 @@ class Counts:
     """How far it is.
 
     Attributes:
+        quarantine: The bad rows.
         predicted: Rows.
-        reasons: Bad rows by reason.
         blank: Lines without any value.
-        first: The first bad rows.
     """
 
+    quarantine: Quarantine
     predicted: int = 0
-    reasons: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     blank: int = 0
-    first: list[BadRow] = dataclasses.field(default_factory=list)
-
-    @property
-    def bad(self) -> int:
-        """Bad rows."""
-        return sum(self.reasons.values())
 
     @property
     def rows(self) -> int:
         """All rows."""
-        return self.predicted + self.bad
-
-    @property
-    def bad_share(self) -> float:
-        """Of the rows; 0 if there is none."""
-        return self.bad / self.rows if self.rows else 0.0
+        return self.predicted + self.quarantine.bad
 
 
 def predict_file(
@@ -124,27 +106,42 @@ def predict_file(
         TooManyBadRows: The share of bad rows is above the limit; the output is as it was before.
         DataError: The input cannot be read on, or has no row.
     """
-    counts = Counts()
-    with contextlib.ExitStack() as outer:
-        quarantine = outer.enter_context(_Quarantine(job))
-        with open_writer(job.output) as writer:
-            for rows in batches:
-                quarantine.take(rows.bad, counts)
-                counts.blank += rows.blank
-                for part in _slices(rows, job.batch_size):
-                    _predict(job, part, predictor, writer)
-                    counts.predicted += len(part)
-                    tell(counts.predicted)
-                if _is_hopeless(job, counts):
-                    break
-            _require_few_bad(job, counts)
+    with _quarantine(job) as quarantine, open_writer(job.output) as writer:
+        counts = Counts(quarantine)
+        for rows in batches:
+            quarantine.take(rows.bad)
+            counts.blank += rows.blank
+            for part in _slices(rows, job.batch_size):
+                _predict(job, part, predictor, writer)
+                counts.predicted += len(part)
+                tell(counts.predicted)
+            if _is_hopeless(job, counts):
+                break
+        _require_few_bad(job, counts)
     return counts
+
+
+@contextlib.contextmanager
+def _quarantine(job: Job) -> Iterator[Quarantine]:
+    """The quarantine of this job; one of before is removed where no row is bad."""
+
+    @contextlib.contextmanager
+    def open_file() -> Iterator[IO[str]]:
+        with written_beside(job.quarantine) as part, part.open("w", encoding="utf-8") as file:
+            yield file
+
+    with Quarantine(str(job.input), open_file) as quarantine:
+        try:
+            yield quarantine
+        finally:
+            if not quarantine.bad:
+                job.quarantine.unlink(missing_ok=True)
 
 
 def _is_hopeless(job: Job, counts: Counts) -> bool:
     """Whether to give up; then the share of the rows so far is above the limit."""
-    wrong = counts.rows >= _HOPELESS_ROWS and counts.bad_share > _HOPELESS_SHARE
-    return wrong and job.max_bad_share < _HOPELESS_SHARE
+    wrong = is_too_many(counts.quarantine.bad, counts.rows, _HOPELESS_SHARE)
+    return wrong and counts.rows >= _HOPELESS_ROWS and job.max_bad_share < _HOPELESS_SHARE
 
 
 def _predict(job: Job, rows: Rows, predictor: Predictor, writer: RowWriter) -> None:
@@ -186,55 +183,17 @@ def _slices(rows: Rows, size: int) -> Iterator[Rows]:
 
 
 def _require_few_bad(job: Job, counts: Counts) -> None:
-    if counts.bad_share > job.max_bad_share:
-        lines = [f"  line {each.line}: {each.fault.message}" for each in counts.first]
-        message = TooManyBadRows.explain(
-            str(job.input),
-            f"{counts.bad:,} of {counts.rows:,} rows are bad ({counts.bad_share:.2%})",
-            f"expected at most {job.max_bad_share:.2%}; no prediction was written",
-            f"see {job.quarantine}; --max-bad-share sets the limit",
-        )
-        raise TooManyBadRows("\n".join([str(message), *lines]))
+    message = (
+        str(job.input),
+        "; no prediction was written",
+        f"see {job.quarantine}; --max-bad-share sets the limit",
+    )
+    bad = counts.quarantine
+    require_few_bad(counts.rows, bad.reasons, bad.first, job.max_bad_share, message)
     if not counts.predicted:
         raise DataError.explain(
             str(job.input), "has no row to predict", "expected at least one", "check the file"
         )
-
-
-class _Quarantine:
-    """The file of bad rows: JSON lines with source, line, reason, message and the row."""
-
-    def __init__(self, job: Job):
-        self._job = job
-        self._stack = contextlib.ExitStack()
-        self._file: Any = None
-
-    def __enter__(self) -> "_Quarantine":
-        return self
-
-    def __exit__(self, *exception: Any) -> None:
-        """Keeps the file whatever happened: it says what is wrong. One of before is removed."""
-        if self._file is None:
-            self._job.quarantine.unlink(missing_ok=True)
-        self._stack.close()
-
-    def take(self, bad: list[BadRow], counts: Counts) -> None:
-        """Writes bad rows down, and counts them."""
-        for row in bad:
-            counts.reasons[row.fault.reason] += 1
-            if len(counts.first) < _SHOWN:
-                counts.first.append(row)
-            if self._file is None:
-                part = self._stack.enter_context(written_beside(self._job.quarantine))
-                self._file = self._stack.enter_context(part.open("w", encoding="utf-8"))
-            content = {
-                "source": str(self._job.input),
-                "line": row.line,
-                "reason": row.fault.reason,
-                "message": row.fault.message,
-                "row": row.row,
-            }
-            self._file.write(json.dumps(content, ensure_ascii=False, default=str) + "\n")
 
 
 class Progress:

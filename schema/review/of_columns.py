@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from fareline.kinds import FLOAT, INT, STRING
 from fareline.printable import printable
 from schema.review.bounds import say_number
 from schema.review.statistics import SERVING, TRAINING
 from schema.review.text_edit import print_block
 
-_TYPES = {"int": schema_pb2.INT, "float": schema_pb2.FLOAT, "string": schema_pb2.BYTES}
+_TYPES = {INT: schema_pb2.INT, FLOAT: schema_pb2.FLOAT, STRING: schema_pb2.BYTES}
 _HEADER = """\
 # The contract for the data, from {rows:,} rows of {name}. It says what these
 # rows are like; what rows may be like is for a person to say. Column by column:

@@ -12,11 +12,13 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.core.framework import types_pb2
 
+from fareline.kinds import FLOAT, INT, STRING
+
 _PARSE_OP = "ParseExampleV2"
 _KINDS = {
-    types_pb2.DT_INT64: "int",
-    types_pb2.DT_FLOAT: "float",
-    types_pb2.DT_STRING: "string",
+    types_pb2.DT_INT64: INT,
+    types_pb2.DT_FLOAT: FLOAT,
+    types_pb2.DT_STRING: STRING,
 }
 
 

@@ -14,15 +14,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from fareline.kinds import FLOAT32_MAX, fits_int64
 from fareline.near import near_names
 from serving.model.columns import Column
 from serving.model.servable import RefusedError, Signature, check_arrays
 
 _B64 = "b64"
 _BYTES_SUFFIX = "_bytes"
-_INT64 = 2**63
 _LONGEST_NAME = 100  # of a column that a similar one is looked for
-_FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 def read_body(
@@ -211,7 +210,7 @@ def _to_bytes(where: str, value: Any) -> bytes:
 
 def _to_float(where: str, value: Any) -> float:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not abs(value) <= _FLOAT32_MAX:  # NaN is not, either
+    if not is_number or not abs(value) <= FLOAT32_MAX:  # NaN is not, either
         raise RefusedError.malformed(f"{where}: {value!r:.40}; expected a finite number")
     return float(value)
 
@@ -220,7 +219,7 @@ def _to_int(where: str, value: Any) -> int:
     is_integer = isinstance(value, int) and not isinstance(value, bool)
     if isinstance(value, float) and value.is_integer():  # 3.0, as many clients write an integer
         is_integer, value = True, int(value)
-    if not is_integer or not -_INT64 <= value < _INT64:
+    if not is_integer or not fits_int64(value):
         raise RefusedError.malformed(f"{where}: {value!r:.40}; expected an integer")
     return value
 

@@ -12,9 +12,9 @@ import tensorflow as tf
 from typer.testing import CliRunner
 
 from cli import app as cli
+from data.writing.quarantine import TooManyBadRows
 from fareline.errors import DataError, FarelineError, UserMistake
 from runners.publishing import batch_prediction
-from runners.publishing.batch_prediction import TooManyBadRows
 from serving.model import outputs
 from serving.model.batch import PredictionError
 from serving.server.log_files import closed_files
@@ -176,8 +176,12 @@ def test_too_many_bad_rows_leave_the_output_of_before_and_show_the_first_five(ba
         predict(base, source, tmp_path / "out.csv")
     first, *lines = str(caught.value).split("\n")
     assert caught.value.exit_code == 2
-    assert "7 of 107 rows are bad (6.54%); expected at most 0.10%; no prediction was" in first
-    assert lines == [f"  line {102 + i}: x: x: expected a number" for i in range(5)]
+    assert first == (
+        f"{source}: 7 of 107 rows cannot be read (6.54%: not_a_number 7); expected at most "
+        f"0.10%; no prediction was written. Hint: see {tmp_path}/out.csv.quarantine.jsonl; "
+        "--max-bad-share sets the limit."
+    )
+    assert lines == [f"  {source}, line {102 + i}: x: x: expected a number" for i in range(5)]
     assert (tmp_path / "out.csv").read_text() == "before"
     assert len((tmp_path / "out.csv.quarantine.jsonl").read_text().splitlines()) == 7
     found = predict(base, source, tmp_path / "out.csv", "--max-bad-share", 0.1)
@@ -215,7 +219,7 @@ def test_the_wrong_file_is_not_read_to_its_end(base, tmp_path, monkeypatch):
     monkeypatch.setattr(batch_prediction, "_HOPELESS_ROWS", 10)
     lines = '{"x": "text"}\n' * 20_000
     (tmp_path / "in.jsonl").write_text(lines)
-    with pytest.raises(TooManyBadRows, match="8,192 of 8,192 rows are bad"):
+    with pytest.raises(TooManyBadRows, match="8,192 of 8,192 rows cannot be read"):
         predict(base, tmp_path / "in.jsonl", tmp_path / "out.csv")
 
 

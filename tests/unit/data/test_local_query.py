@@ -219,6 +219,19 @@ def test_names_are_distinct(tables):
     )
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_column_without_a_name_is_none_to_sql(tmp_path, ending):
+    path = tmp_path / f"t.{ending}"
+    if ending == "csv":  # as pandas writes the index
+        path.write_text(",fare\n0,1.5\n")
+    else:
+        pyarrow.parquet.write_table(pa.table({"": [0], "fare": [1.5]}), path)
+    assert refusal("FROM t", {"t": [str(path)]}) == (
+        f"{path}: has a column without a name; expected a name for each column, as SQL has it. "
+        "Hint: name it, or read the file with data.source.files."
+    )
+
+
 def test_files_of_a_table_have_one_header(tmp_path):
     for name, header in (("a", "x,y"), ("b", "y,x")):
         (tmp_path / f"{name}.csv").write_text(f"{header}\n1,2\n")

@@ -259,6 +259,22 @@ def test_a_cell_is_read_alike_by_every_reader_of_csv(tmp_path, reader, cell, end
     assert rows_of(reader, path, KINDS) == [(1, 2.5, b"a", b"b", None), tuple(expected)]
 
 
+@pytest.mark.parametrize(
+    ("reader", "ending"), [case for case in CASES if case[1] in (*CSV, *TYPED) and case[0] != check]
+)
+def test_every_reader_refuses_two_columns_of_one_name(tmp_path, reader, ending):
+    path = tmp_path / f"t{ending}"
+    if ending in CSV:
+        with (gzip.open if ending.endswith(".gz") else open)(path, "wt") as file:
+            file.write('fare,count,"fare"\n1,2,3\n')
+    else:
+        table = pa.table([pa.array([each]) for each in (1.0, 2, 3.0)], ["fare", "count", "fare"])
+        parquet = ending == ".parquet"
+        (pyarrow.parquet.write_table if parquet else pyarrow.feather.write_feather)(table, path)
+    with pytest.raises(DataError, match="(repeats|has two columns) 'fare'.*; expected each "):
+        list(reader(path, {"fare": "float", "count": "int"}))
+
+
 @pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet", ".tfrecord"])
 def test_the_check_of_the_schema_counts_these_rows(files, ending):
     [found] = make_statistics(check(files[ending], KINDS)).datasets
