@@ -6,13 +6,16 @@ their hashes, and nothing reach the network. Called by the explorer and by the p
 
 import base64
 import hashlib
+import html
 import json
+import urllib.parse
 from importlib import resources
 from typing import Any
 
 from markupsafe import Markup
 
 THEME = ("report", "theme.css")  # colours and type of every page
+_ICON = "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'>{}</svg>"
 
 
 def read_web(package: str, name: str) -> str:
@@ -40,6 +43,28 @@ def content_security_policy(styles: list[str], scripts: list[str], served: bool 
             "form-action 'none'",
         ]
     )
+
+
+def page_head(
+    title: str, icon: str, styles: list[str], scripts: list[str], served: bool = False
+) -> Markup:
+    """The head of a page, with its styles and what it may load.
+
+    Args:
+        title: Plain text.
+        icon: What is in an SVG of 16 by 16 units, drawn in the tab.
+        styles: Whole, after those of every page.
+        scripts: Whole, those of the page.
+        served: As of `content_security_policy`.
+    """
+    styles = [read_web(*THEME), *styles]
+    parts = {
+        "policy": content_security_policy(styles, scripts, served),
+        "title": html.escape(title),
+        "icon": urllib.parse.quote(_ICON.format(icon), safe=" /:='"),
+        "styles": "".join(f"<style>{style}</style>\n" for style in styles),
+    }
+    return Markup(fill(read_web("report", "head.html"), parts).rstrip())  # of parts made here
 
 
 def fill(template: str, parts: dict[str, str]) -> str:

@@ -12,7 +12,7 @@ from lineage.graph.graph import Graph
 from lineage.ids import Target
 from report.explorer.data import packed_content
 from report.explorer.library import NOTICE, LayoutLibrary, find_layout_library
-from report.page import THEME, content_security_policy, fill, read_web
+from report.page import fill, page_head, read_web
 
 _STYLES = (
     "controls.css",
@@ -47,7 +47,11 @@ _SCRIPTS = (
     "timeline_view.js",
     "app.js",
 )
-_SITE = '<a class="site" href="/runs">Runs</a>'
+_SITE = '<nav class="site" aria-label="All runs"><a href="/runs">Runs</a></nav>'
+_ICON = (
+    "<path d='M4 8h8' stroke='#5b7fe0' stroke-width='2'/>"
+    "<circle cx='4' cy='8' r='3' fill='#5b7fe0'/><circle cx='12' cy='8' r='3' fill='#5b7fe0'/>"
+)
 _START = "Explorer.app.start();\n"
 
 
@@ -80,16 +84,15 @@ def explorer_page(graph: Graph, focus: Target | None = None, mark: str = "") -> 
         mark: Of the store, where a server shows the page among others; empty of a file by itself.
     """
     library = find_layout_library()
-    styles = [read_web(*THEME), *(read_web("report.explorer", name) for name in _STYLES)]
+    styles = [read_web("report.explorer", name) for name in _STYLES]
     scripts = [read_web("report.explorer", name) for name in _SCRIPTS]
     modules = [_module(library), _START]
     return fill(
         read_web("report.explorer", "page.html"),
         {
-            "policy": content_security_policy(styles, scripts + modules, bool(mark)),
+            "head": page_head("Lineage", _ICON, styles, scripts + modules, bool(mark)),
             "mark": html.escape(mark),
             "site": _SITE if mark else "",
-            "styles": "".join(f"<style>{style}</style>\n" for style in styles),
             "scripts": "".join(f"<script>{script}</script>\n" for script in scripts)
             + "".join(f'<script type="module">{module}</script>\n' for module in modules),
             "library": html.escape(library.label),

@@ -15,12 +15,13 @@ import jinja2
 from markupsafe import Markup
 
 from lineage.text.times import clock_of, duration, size
-from report.page import THEME, as_data, content_security_policy, read_web
+from report.page import as_data, page_head, read_web
 from report.run import charts, figures
 from report.run.document import Document, Evaluation
 from report.run.gather import name_of_run
 
 _PACKAGE = "report.run"
+_ICON = "<path d='M2 14V8M6 14V3M10 14v-4M14 14V6' stroke='#5b7fe0' stroke-width='3'/>"
 _DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _DIGITS = 12
 _LONGEST = 160
@@ -96,16 +97,15 @@ def picture_page(
 
 
 def _render(template: str, served: Served | None, **values: Any) -> str:
-    styles = [read_web(*THEME), read_web(_PACKAGE, "run.css")]
+    styles = [read_web(_PACKAGE, "run.css")]
     scripts = [read_web(_PACKAGE, "run.js")]
     return (
         _environment()
         .get_template(template)
         .render(
-            policy=content_security_policy(styles, scripts, served is not None),
+            head=page_head(values["name"], _ICON, styles, scripts, served is not None),
             served=served,
             # Ours, and hashed as they are.
-            styles=[Markup(style) for style in styles],
             scripts=[Markup(script) for script in scripts],
             **values,
         )

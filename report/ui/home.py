@@ -10,8 +10,9 @@ from lineage.facts.pushes import live_pushes, was_there_already
 from lineage.facts.runs import FAILED, RUNNING, UNFINISHED, Run, read_runs
 from lineage.graph.graph import Graph
 from report.overview import RunRow
-from report.page import THEME, as_data, content_security_policy, fill, read_web
+from report.page import as_data, fill, page_head, read_web
 
+_ICON = "<path d='M2 4h12M2 8h12M2 12h8' stroke='#5b7fe0' stroke-width='2'/>"
 # Of runs that say nothing of their end, the newest may still be at work.
 _MAYBE_AT_WORK = 20
 
@@ -103,13 +104,12 @@ def home_page(name: str, content: Mapping[str, Any]) -> str:
         name: Of the workspace, or of the store.
         content: As `/runs.json` has it.
     """
-    styles = [read_web(*THEME), read_web("report.ui", "home.css")]
+    styles = [read_web("report.ui", "home.css")]
     scripts = [read_web("report.ui", "home.js")]
     return fill(
         read_web("report.ui", "home.html"),
         {
-            "policy": content_security_policy(styles, scripts, served=True),
-            "styles": "".join(f"<style>{style}</style>\n" for style in styles),
+            "head": page_head(f"Runs · {name}", _ICON, styles, scripts, served=True),
             "scripts": "".join(f"<script>{script}</script>\n" for script in scripts),
             "name": html.escape(name),
             "content": as_data(content),

@@ -82,7 +82,7 @@ def test_it_is_small_and_needs_nothing_from_elsewhere(page):
 
 def test_the_policy_lets_its_own_styles_and_scripts_work(page):
     [policy] = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)
-    assert policy.startswith("default-src &#39;none&#39;")
+    assert policy.startswith("default-src 'none'; ")
     assert policy.count("sha256-") == 3  # two styles and a script
 
 
