@@ -41,7 +41,7 @@ from cli import (
     version,
     why,
 )
-from cli.options import VERSION
+from cli.options import version_option
 from cli.parser import PANELS, App, MistypedError, explain
 from fareline.disk import disk_error
 from fareline.errors import FarelineError, Interrupted, UserMistake
@@ -67,7 +67,7 @@ def _global_options(
     ] = False,
     shows_version: Annotated[
         bool,
-        typer.Option(VERSION, help="Print the version.", is_eager=True, callback=_show_version),
+        version_option("Print the version.", is_eager=True, callback=_show_version),
     ] = False,
 ) -> None:
     _Debug.on = debug

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.answer import answer
-from cli.options import EXIT_FOUND, JsonOption, output_option
+from cli.options import (
+    EXIT_FOUND,
+    JsonOption,
+    keep_option,
+    label_option,
+    name_option,
+    output_option,
+    yes_option,
+)
 from fareline.errors import UserMistake
 from fareline.printable import printable
 
@@ -26,10 +34,10 @@ def init(
             help="A file or folder: CSV, Parquet, Arrow, TFRecord; or a path with {SPAN}.",
         ),
     ] = None,
-    label: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column to predict.")] = None,
+    label: Annotated[str | None, label_option("Column to predict.")] = None,
     name: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Name of the pipeline.", show_default="that of the data"),
+        name_option("Name of the pipeline.", "that of the data"),
     ] = None,
     output: Annotated[Path, output_option("DIR", "Folder for the two files.")] = Path(),
     sql: Annotated[
@@ -40,17 +48,19 @@ def init(
     ] = None,
     table: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=PATH", help="With --sql: one more table; repeatable."),
+        typer.Option(
+            "--table", metavar="NAME=PATH", help="With --sql: one more table; repeatable."
+        ),
     ] = None,
     keep: Annotated[
         list[str] | None,
-        typer.Option(metavar="COLUMN", help="Column that is known when a prediction is requested."),
+        keep_option("Column that is known when a prediction is requested.", metavar="COLUMN"),
     ] = None,
     code: Annotated[
         bool,
         typer.Option("--code", help="Write a package of your own functions to begin with."),
     ] = False,
-    yes: Annotated[bool, typer.Option(help="Ask no questions.")] = False,
+    yes: Annotated[bool, yes_option("Ask no questions.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write settings and a schema for a table. Exit code 3: the files exist already."""

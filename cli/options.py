@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import typer
 
 DEFAULT_WORKSPACE = Path("workspace")
-VERSION = "--version"  # of Fareline; of spans, in `data spans`
 EXIT_FOUND = 3  # the answer is that something differs, is missing or was refused; nothing failed
 
 WorkspaceOption = Annotated[
@@ -202,6 +201,41 @@ def dry_run_option(help_text: str) -> Any:
         help_text: What it leaves undone.
     """
     return typer.Option("--dry-run", help=help_text)
+
+
+def version_option(help_text: str, **more: Any) -> Any:
+    """`--version`, of Fareline or of written spans.
+
+    Args:
+        help_text: What it does.
+        more: For `typer.Option`.
+    """
+    return typer.Option("--version", help=help_text, **more)
+
+
+def label_option(help_text: str, default: str | None = None) -> Any:
+    """`--label`, a column; the default as help says it."""
+    return typer.Option("--label", metavar="COLUMN", help=help_text, show_default=default or True)
+
+
+def name_option(help_text: str, default: str) -> Any:
+    """`--name`, of a pipeline or of a served model; the default as help says it."""
+    return typer.Option("--name", metavar="NAME", help=help_text, show_default=default)
+
+
+def keep_option(help_text: str, **more: Any) -> Any:
+    """`--keep`, columns or a number of runs.
+
+    Args:
+        help_text: What is kept.
+        more: For `typer.Option`.
+    """
+    return typer.Option("--keep", help=help_text, **more)
+
+
+def yes_option(help_text: str) -> Any:
+    """`--yes`, to what would be asked, or is only listed without it."""
+    return typer.Option("--yes", help=help_text)
 
 
 def format_option() -> Any:

@@ -17,6 +17,7 @@ from cli.options import (
     LogShareOption,
     ModelDirOption,
     WorkspaceOption,
+    name_option,
 )
 from fareline import collector
 from runners.publishing.live_model import push_folder, quieten_tensorflow, require_model
@@ -38,7 +39,7 @@ def serve(
     config: ConfigOption = None,
     name: Annotated[
         str | None,
-        typer.Option("--name", help="Model name.", show_default="the pipeline's, or the folder's"),
+        name_option("Model name.", "the pipeline's, or the folder's"),
     ] = None,
     host: HostOption = "127.0.0.1",
     grpc_port: Annotated[

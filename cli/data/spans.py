@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.answer import answer
-from cli.options import VERSION, JsonOption, from_option, output_option
+from cli.options import JsonOption, from_option, output_option, version_option
 
 
 class Period(str, enum.Enum):
@@ -41,9 +41,7 @@ def spans(
     layout: Annotated[
         Layout, typer.Option("--layout", help="Names of the folders: span-1, span-2, …, or dates.")
     ] = Layout.span,
-    version: Annotated[
-        int, typer.Option(VERSION, min=1, help="Version number of the written spans.")
-    ] = 1,
+    version: Annotated[int, version_option("Version number of the written spans.", min=1)] = 1,
     as_json: JsonOption = False,
 ) -> None:
     """Cut rows by time into span folders, every row into exactly one."""

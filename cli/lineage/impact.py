@@ -29,7 +29,9 @@ def impact(
     ] = None,
     sha256: Annotated[
         str | None,
-        typer.Option(metavar="HEX", help="SHA-256 of a source file, or its first digits."),
+        typer.Option(
+            "--sha256", metavar="HEX", help="SHA-256 of a source file, or its first digits."
+        ),
     ] = None,
     pipeline: PipelineOption = None,
     fail_if_live: Annotated[

@@ -20,10 +20,14 @@ _MODELS_IN_TABLE = 50
 
 def models(
     sort: Annotated[
-        str, typer.Option(metavar="METRIC|created", help="Order: best first, or newest first.")
+        str,
+        typer.Option(
+            "--sort", metavar="METRIC|created", help="Order: best first, or newest first."
+        ),
     ] = "created",
     best: Annotated[
-        str | None, typer.Option(metavar="METRIC", help="Show only the best model by this metric.")
+        str | None,
+        typer.Option("--best", metavar="METRIC", help="Show only the best model by this metric."),
     ] = None,
     limit: LimitOption = None,
     pipeline: PipelineOption = None,

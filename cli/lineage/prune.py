@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.answer import answer
-from cli.options import DEFAULT_WORKSPACE, JsonOption, StoreOption, WorkspaceOption
+from cli.options import (
+    DEFAULT_WORKSPACE,
+    JsonOption,
+    StoreOption,
+    WorkspaceOption,
+    keep_option,
+    yes_option,
+)
 from lineage.text.times import now
 from runners.stores import open_graph, open_to_write
 
@@ -22,13 +29,13 @@ _LOCK = ".lock"  # of a workspace, see runners.workspace
 
 
 def prune(
-    keep: Annotated[int, typer.Option(min=1, help="Number of newest runs to keep per pipeline.")],
-    yes: Annotated[
-        bool, typer.Option("--yes", help="Delete; without it, the payloads are only listed.")
-    ] = False,
+    keep: Annotated[int, keep_option("Number of newest runs to keep per pipeline.", min=1)],
+    yes: Annotated[bool, yes_option("Delete; without it, the payloads are only listed.")] = False,
     pin: Annotated[
         list[str] | None,
-        typer.Option(help="Keep this artifact and everything it was derived from; repeatable."),
+        typer.Option(
+            "--pin", help="Keep this artifact and everything it was derived from; repeatable."
+        ),
     ] = None,
     withdrawn: Annotated[
         bool,
@@ -40,7 +47,7 @@ def prune(
     root: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Delete payloads below this folder only.", show_default="the workspace's"
+            "--root", help="Delete payloads below this folder only.", show_default="the workspace's"
         ),
     ] = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,

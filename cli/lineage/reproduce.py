@@ -27,6 +27,7 @@ def reproduce(
     tolerance: Annotated[
         float | None,
         typer.Option(
+            "--tolerance",
             min=0,
             help="Largest absolute difference of a metric; by default 0 where code, packages and "
             "kind of machine are as recorded, else 0.01.",
@@ -36,7 +37,8 @@ def reproduce(
         bool, typer.Option("--keep-workspace", help="Keep the new workspace.")
     ] = False,
     settings_out: Annotated[
-        Path | None, typer.Option(help="Write the recorded settings to this file.")
+        Path | None,
+        typer.Option("--settings-out", help="Write the recorded settings to this file."),
     ] = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     store: StoreOption = None,

@@ -17,6 +17,7 @@ def verify(
     stale_hours: Annotated[
         float,
         typer.Option(
+            "--stale-hours",
             min=0,
             help="Treat executions marked as running as dead if they started this many hours ago.",
         ),

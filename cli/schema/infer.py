@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.answer import answer
-from cli.options import ConfigOption, JsonOption, output_option
+from cli.options import ConfigOption, JsonOption, label_option, output_option
 from fareline.errors import UserMistake
 from fareline.files import require_place
 
@@ -17,11 +17,7 @@ def infer(
     output: Annotated[Path, output_option("FILE", "New file to write.")] = Path("schema.pbtxt"),
     label: Annotated[
         str | None,
-        typer.Option(
-            metavar="COLUMN",
-            help="Label column, which requests do not have.",
-            show_default="that of the settings",
-        ),
+        label_option("Label column, which requests do not have.", "that of the settings"),
     ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,

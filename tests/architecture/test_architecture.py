@@ -116,7 +116,25 @@ PLANTED = [
     ("pipeline/settings/settings.py", "import pipeline.settings.load", ".settings -> .load"),
     ("preprocessing/features.py", "import tensorflow", "preprocessing.features -> tensorflow"),
     ("serving/versions/publish.py", "import tfx", "serving.versions.publish -> tfx"),
+    # In a function, behind a condition, by a relative name, in a file of its own.
+    (
+        "data/reading/rows.py",
+        "def f():\n    if not __debug__:\n        from data.sources import spans",
+        "data.reading.rows -> data.sources.spans",
+    ),
+    (
+        "lineage/answers/chain/more.py",
+        "from ..impact import impact",
+        "lineage.answers.chain.more -> lineage.answers.impact.impact",
+    ),
+    (
+        "monitoring/drift/more.py",
+        "def f():\n    import report.page",
+        "monitoring.drift.more -> report.page",
+    ),
 ]
+# Modules and folders that no layer names.
+NEW = ["pipeline/helpers.py", "runners/common/__init__.py", "lineage/shared.py", "data/tools.py"]
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +144,9 @@ def linted_with_all_planted(tmp_path_factory):
         copy = folder / file.relative_to(CHECKOUT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(file.read_bytes())
+    for module in NEW:
+        (folder / module).parent.mkdir(exist_ok=True)
+        (folder / module).touch()
     for module, line, _ in PLANTED:
         with (folder / module).open("a") as source:
             source.write(f"\n{line}\n")
@@ -138,6 +159,47 @@ def test_a_planted_import_breaks_a_contract(linted_with_all_planted, module, lin
     assert linted.returncode == 1, linted.stdout + linted.stderr
     assert "BROKEN" in linted.stdout
     assert f"- {broken} (" in linted.stdout.replace("-   ", "- ")
+
+
+def test_what_no_layer_names_breaks_the_contract_of_its_package(linted_with_all_planted):
+    said = linted_with_all_planted.stdout
+    named = {module.removesuffix(".py").removesuffix("/__init__") for module in NEW}
+    assert {each for each in named if f"- {each.replace('/', '.')}\n" not in said} == set()
+
+
+def imports_by_name(tree):
+    """What imports a module whose name is a value, and so nothing that import-linter sees."""
+    names = ("import_module", "__import__", "run_module", "run_path", "spec_from_file_location",
+             "exec_module", "load_module", "pkgutil")  # fmt: skip
+    yield from (
+        node
+        for node in ast.walk(tree)
+        if (isinstance(node, ast.Name | ast.Attribute) and dotted(node).split(".")[-1] in names)
+        or (isinstance(node, ast.Call) and dotted(node.func) in ("exec", "eval"))
+    )
+    yield from (node for node, name in imported(tree) if name.split(".")[-1] in names)
+
+
+def test_modules_are_imported_by_a_name_where_there_is_a_reason():
+    planted = (
+        "import importlib as i\ni.import_module('cli.app')\n"
+        "from importlib import import_module as m\n__import__('cli')\nexec('import cli')\n"
+        "import runpy\nrunpy.run_module('cli')\nx.find_spec(a)\nself.eval('x')\nimport pkgutil"
+    )
+    assert sorted(breaches(imports_by_name, planted)) == [2, 3, 4, 5, 7, 10]
+    assert {o.partition(":")[0] for o in offenders(imports_by_name)} == {
+        # How our programs begin, and what stands in for a package until it is asked for.
+        "fareline/start.py", "fareline/stand_in.py", "serving/model/start.py",
+        "runners/replay/preloaded.py", "runners/replay/light_check.py",
+        # What settings or components name: own code, functions that the layer may not import.
+        "runners/own_code.py", "pipeline/ingest/protection.py",
+        "pipeline/components/vertex/pusher.py",
+        # Of platforms, only the one that is asked for.
+        "runners/platforms/registry.py", "runners/submit/smoke.py",
+        # Insides of TFMA and TensorFlow, which other releases may lack.
+        "pipeline/evaluation/tfma_internals.py", "serving/model/tensorflow_parts.py",
+        "serving/validation/reference.py",
+    }  # fmt: skip
 
 
 def google_cloud(tree):

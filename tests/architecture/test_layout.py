@@ -1,7 +1,9 @@
 """The layout that docs/architecture.md describes: folders, command files, options, the one list."""
 
 import ast
+import json
 import re
+import subprocess
 import sys
 from collections import Counter
 
@@ -79,27 +81,52 @@ def test_an_answer_of_lineage_has_the_folder_that_its_command_names():
     assert answers == {shared.get(name, name) for name in asked - others} | {"why"}
 
 
-def options(tree):
-    """Flags of each `typer.Option(…)`, and of what makes one."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "typer.Option":
-            yield from (
-                a.value
-                for a in node.args
-                if isinstance(a, ast.Constant) and str(a.value).startswith("-")
-            )
+# Notes where each option of the command line is made, whatever makes it, and what parameters have.
+OPTIONS_MADE = """
+import json, sys
+import typer.models
+made, begin = [], typer.models.OptionInfo.__init__
+def noted(self, *args, **kwargs):
+    begin(self, *args, **kwargs)
+    frame = sys._getframe(1)
+    while frame.f_globals["__name__"].partition(".")[0] == "typer":
+        frame = frame.f_back
+    where = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+    said = [a for a in (self.default, *(self.param_decls or ())) if str(a).startswith("-")]
+    made.extend((flag, where) for each in said or ["unnamed"] for flag in each.split("/"))
+typer.models.OptionInfo.__init__ = noted
+from cli import app
+def flags(command):
+    for each in getattr(command, "commands", {}).values():
+        yield from flags(each)
+    yield from (f for p in command.params for f in (*p.opts, *p.secondary_opts) if f[0] == "-")
+had = sorted(set(flags(typer.main.get_command(app.app))))
+exec(compile(PLANTED, "planted.py", "exec"))
+print(json.dumps([made, had]))
+"""
+PLANTED = """
+from functools import partial
+from typer import Option as Choice
+OTHER, MADE = Choice("-w", help="x"), partial(Choice, None)("--work/--workspace")
+"""
 
 
 def test_no_option_is_defined_twice():
-    planted = "A = typer.Option('--a', '-a')\nB = typer.Option(None, '--b')\nf('--c')"
-    assert list(options(ast.parse(planted))) == ["--a", "-a", "--b"]
-    found = Counter(
-        flag
-        for file in (CHECKOUT / "cli").rglob("*.py")
-        for flag in options(ast.parse(file.read_text(encoding="utf-8")))
+    """Whatever the name of the variable, and by whatever name `typer.Option` is called."""
+    code = OPTIONS_MADE.replace("PLANTED", repr(PLANTED))
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=True
     )
-    assert found["--workspace"] == 1
-    assert {flag for flag, n in found.items() if n > 1} == set()
+    made, had = json.loads(done.stdout)
+    # One that has its name from its parameter alone may have the name of another one.
+    assert [where for flag, where in made if flag == "unnamed"] == []
+    places = {}
+    for flag, where in made:
+        places.setdefault(flag.strip(), set()).add(where)
+    twice = {flag for flag, where in places.items() if len(where) > 1}
+    assert twice == {"-w", "--workspace"}
+    assert all(len(places[flag]) == 2 and "planted.py:4" in places[flag] for flag in twice)
+    assert set(had) - set(places) <= {"--install-completion", "--show-completion", "--help", "-h"}
 
 
 def test_the_one_list_names_every_package():
