@@ -21,7 +21,7 @@ from serving.validation.odd_requests import odd_requests
 from serving.validation.probe import Probe
 from serving.validation.saved_files import check_outputs, read_graph
 from serving.validation.verdict import Budgets, CheckResult, Reason, RefusedModelError
-from tests.component.serving import planted_answers
+from tests.component.serving import models_for_tests, planted_answers
 from tests.component.serving.planted_answers import make_example
 
 # None of them is what a model answers where a feature is missing.
@@ -79,21 +79,21 @@ class _NoServer:
     exit_reason = None
 
 
-def _interview(model_dir, task, tmp_path) -> CheckResult:
+def _interview(model_dir, task, tmp_path, examples=_EXAMPLES) -> CheckResult:
     """Asks a model everything; raises its refusal."""
     result = CheckResult()
     check_outputs(read_graph(model_dir), probe.SIGNATURE)
     with _InProcess(model_dir) as client:
         contract = Contract(task, 3 if task == "multiclass" else 0)
-        Interview(client, _EXAMPLES, _BUDGETS, contract, result).run(
-            lambda: _predict_in_process(model_dir, tmp_path)
+        Interview(client, examples, _BUDGETS, contract, result).run(
+            lambda: _predict_in_process(model_dir, examples, tmp_path)
         )
     return result
 
 
-def _predict_in_process(model_dir, folder):
+def _predict_in_process(model_dir, requests, folder):
     """What the child of the reference does, and what is read of it."""
-    examples = reference.Reference(model_dir, probe.SIGNATURE, _EXAMPLES, str(folder))
+    examples = reference.Reference(model_dir, probe.SIGNATURE, requests, str(folder))
     examples.write()
     assert reference.main(examples.arguments) == 0
     return examples.wait(1)
@@ -124,6 +124,32 @@ def test_a_planted_model_is_refused_with_its_reason(tmp_path, answer, task, reas
         _interview(model, task, tmp_path)
     assert error.value.reason.value == reason, str(error.value)
     assert "Hint:" in str(error.value) and "expected" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("model", "reason", "words"),
+    [
+        ({"change": "infinite"}, "infinite",
+         r"output 'y' for a batch of 1: holds inf and 1 of 1 values"),
+        ({"change": "summed"}, "wrong_shape",
+         r"for a batch of 32: has shape \[1\]; expected \[32, …\]"),
+        ({"change": "random"}, "differs",
+         r"output 'y': [\d.]+ for example \d; expected [\d.]+ in process"),
+        ({"signature": "score"}, "no_signature",
+         r"found \['score'\]; expected serving_default"),
+        ({"input_name": "rows"}, "wrong_input",
+         r"takes {'rows': 'DT_STRING'}.*expected one string input 'examples'"),
+    ],
+    ids=["infinite", "summed", "random", "signature", "input"],
+)  # fmt: skip
+def test_a_broken_model_is_refused_with_its_reason(tmp_path, model, reason, words):
+    """Others, for which a server matters, in test_check."""
+    folder = models_for_tests.save_model(tmp_path / "model", **model)
+    examples = [models_for_tests.make_example(float(x)) for x in range(6)]
+    with pytest.raises(RefusedModelError, match=words) as error:
+        _interview(folder, "", tmp_path, examples)
+    assert error.value.reason.value == reason
+    assert "Hint:" in str(error.value)
 
 
 @pytest.mark.plants
