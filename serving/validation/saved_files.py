@@ -43,9 +43,9 @@ def read_graph(model_dir: str) -> Any:
         found = f"cannot be read ({err})"
     else:
         for graph in saved.meta_graphs:
-            if _SERVE_TAG in graph.meta_info_def.tags:
+            if set(graph.meta_info_def.tags) == {_SERVE_TAG}:  # Others are not what a server loads.
                 return graph
-        found = f"holds no graph with the tag {_SERVE_TAG!r}"
+        found = f"holds no graph with the tag {_SERVE_TAG!r} alone"
     raise RefusedModelError.because(
         Reason.UNREADABLE,
         path,
