@@ -65,6 +65,7 @@ def check_runner(settings: Settings, runner: RunnerName, section: Cluster) -> No
         *find_unknown_accelerators(section, where),
         *find_impossible_resources(section, where),
         *find_tuning_by_drift(settings),
+        *find_named_warm_start(settings),
         *find_columnar_options(settings),
         *find_keys_on_dataflow(settings, section),
         *(find_unusable_jobs(settings, section, where) if isinstance(section, Vertex) else ()),
@@ -242,6 +243,16 @@ def find_tuning_by_drift(settings: Settings) -> Iterator[str]:
             "tuning.policy: found on_drift; expected always or never, since a cluster looks up no "
             "hyperparameters of earlier runs. Hint: add --set tuning.policy=always, or run on this "
             "machine."
+        )
+
+
+def find_named_warm_start(settings: Settings) -> Iterator[str]:
+    """A model by its id is in a store of this machine; a cluster knows the live one."""
+    if settings.training.warm_start not in (None, "live"):
+        yield (
+            f"training.warm_start: found {settings.training.warm_start}, an id in a store that a "
+            "step in a cluster does not ask; expected live or null. Hint: promote that model, and "
+            "set it to live."
         )
 
 

@@ -174,12 +174,17 @@ class Tuning(Section):
 
 
 class Training(Section):
-    """How the Trainer fits the network."""
+    """How the Trainer fits the network.
+
+    Attributes:
+        warm_start: Whose weights it begins with: `live`, or an id such as Model:12; None: nobody's.
+    """
 
     steps: Count = 640
     batch_size: Count = 256
     evaluate_every: Count = 32
     patience: Count = 6
+    warm_start: Annotated[str, Field(min_length=1)] | None = None
 
 
 class Percentiles(Section):

@@ -55,6 +55,8 @@ def print_brief(console: Console, outcome: Outcome, settings: Settings | None) -
     _print_findings(console, outcome)
     if tuned := tuning_line(outcome.tuning, outcome.nodes):
         say(tuned)
+    if outcome.warm_start:
+        say(outcome.warm_start.line)
     for line in _figures(outcome, settings):
         say(line)
     for line in _beside_the_figures(outcome.why):
