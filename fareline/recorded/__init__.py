@@ -78,8 +78,11 @@ VERTEX = "on_vertex"  # JSON of `fareline.recorded.vertex.OnVertex`; only on Ver
 PUSHER = "Pusher"  # who adds a version, in the note beside it, if no one of the next
 # Executions by hand: inputs `model` and `pushed_model`, output `pushed_model`; with a USER.
 ROLLBACK, PROMOTE = "fareline.rollback", "fareline.promote"
-# An execution for alarms: input `pushed_model`, output `report`; REASON has a line for each.
+# An execution for what was noticed of a live model, or asked of `fareline loop`: input
+# `pushed_model`, if there is one; outputs are the evidence. REASON has a line for each cause.
 MONITOR = "fareline.monitor"
+ACTION = "action"  # what was decided: record, warn, retrain or roll_back
+DECIDED = "decided"  # when: milliseconds since 1970, as text
 UNDEPLOY = "fareline.undeploy"  # of versions on Vertex AI
 REASON = "reason"  # in the words of who did it; empty if promote was given none
 DESTINATION = "destination"  # folder above the versions
