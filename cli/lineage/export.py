@@ -59,7 +59,7 @@ def export(
     """Export a run, a pipeline, or everything connected to an id, in a standard format.
 
     The same store gives the same bytes. JSON has everything that the store says, as documented in
-    docs/lineage.md; OpenLineage is JSON lines, two events an execution. With -o, --json says what
+    docs/records.md; OpenLineage is JSON lines, two events an execution. With -o, --json says what
     was written.
     """
     if as_json and output is None and kind is not Format.JSON:
