@@ -132,4 +132,4 @@ def _check_place(output: Path) -> None:
         require_place(output, "name another place")
     if output.exists() and not output.is_file():
         hint = "name a file in it" if output.is_dir() else "leave -o out and redirect stdout"
-        raise UserMistake.explain(str(output), "is no file", "expected one to replace", hint)
+        raise UserMistake.explain(str(output), "is not a file", "expected one to replace", hint)
