@@ -70,13 +70,13 @@ def _parse_window(text: str) -> int:
     """Milliseconds.
 
     Raises:
-        UserMistake: It is no length of time.
+        UserMistake: It is not a length of time.
     """
     match = re.fullmatch(r"([1-9]\d{0,3})([hdw])", text.strip())
     if match is None:
         raise UserMistake.explain(
             f"--window {text}",
-            "is no length of time",
+            "is not a length of time",
             "expected a whole number of hours, days or weeks",
             "write 6h, 1d or 1w",
         )

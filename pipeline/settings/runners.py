@@ -181,7 +181,7 @@ class Kubeflow(Cluster):
     def _as_kubeflow_counts(cls, schedule: str | None):
         """Kubeflow counts in the time zone of its controller, and the week from Sunday, 0."""
         if schedule is not None and schedule.startswith(ZONE):
-            raise ValueError("expected no time zone: Kubeflow counts in that of its controller")
+            raise ValueError("expected no time zone: Kubeflow uses the time zone of its controller")
         if schedule is not None and names_sunday_7(schedule):
             raise ValueError("expected 0 to 6 for the day of the week: Sunday is 0")
         return schedule

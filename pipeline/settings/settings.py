@@ -293,10 +293,10 @@ class Push(Section):
     def _can_be_reached(cls, destinations: list[str], info: pydantic.ValidationInfo):
         if destinations not in ([FOLDER], [FOLDER, ON_VERTEX]):
             raise ValueError(
-                "expected [folder] or [folder, vertex]: Vertex gets what the folder got"
+                "expected [folder] or [folder, vertex]: Vertex gets the models of the folder"
             )
         if ON_VERTEX in destinations and info.data.get(ON_VERTEX, True) is None:
-            raise ValueError("expected push.vertex to say where on Vertex")
+            raise ValueError("expected push.vertex, the place on Vertex")
         return destinations
 
     @property

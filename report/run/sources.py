@@ -141,4 +141,4 @@ def read_json(artifact: Artifact, name: str) -> Any:
     try:
         return json.loads(read_payload(artifact, name))
     except ValueError as error:
-        raise Unreadable(f"{artifact.key}: {name} is no JSON") from error
+        raise Unreadable(f"{artifact.key}: {name} is not JSON") from error

@@ -125,7 +125,8 @@ def run_locally(request: RunRequest, source: CsvSource) -> tuple["Outcome", Cons
                 settle_own(workspace, request.push_folders)
             except KeyboardInterrupt as error:
                 raise Interrupted(
-                    f"{run_id}: interrupted; what is done is kept, and the next run resumes from it"
+                    f"{run_id}: interrupted; finished work is kept, and the next run "
+                    "resumes from it"
                 ) from error
     return outcome, console
 

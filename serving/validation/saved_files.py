@@ -148,7 +148,7 @@ def _check_links(model_dir: str) -> None:
             elif os.path.isfile(real) or (os.path.isdir(real) and not _is_above(real, path)):
                 continue
             else:
-                found = f"{os.path.relpath(path, root)} is no file that can be copied"
+                found = f"{os.path.relpath(path, root)} is not a file that can be copied"
             raise RefusedModelError.because(
                 Reason.FILE_OUTSIDE,
                 model_dir,

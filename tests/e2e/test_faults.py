@@ -187,7 +187,7 @@ def test_interrupt_ends_at_once_and_cleanly(small_settings, tmp_path, number, co
     assert stdout == ""
     last = stderr.splitlines()[-1]
     assert last.startswith("fareline: run-")
-    assert last.endswith(": interrupted; what is done is kept, and the next run resumes from it")
+    assert last.endswith(": interrupted; finished work is kept, and the next run resumes from it")
     assert "Traceback" not in stderr
     assert 2 not in states_in_store(workspace)
     assert endings(workspace) == [("interrupted", 0)]

@@ -47,7 +47,7 @@ def read_analysis(path: Path) -> Analysis:
     try:
         model.ParseFromString(path.read_bytes())
     except DecodeError as error:
-        raise ValueError(f"{path} is no SavedModel") from error
+        raise ValueError(f"{path} is not a SavedModel") from error
     vectors, matrices = [], []
     for value in _constants(model.meta_graphs[0]):
         if value.dtype == "float64" and value.ndim == 1:

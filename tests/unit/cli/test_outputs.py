@@ -23,7 +23,7 @@ COMMANDS = {
 # A place that cannot be written, and what is said of it.
 PLACES = {
     "missing/x": "no such folder; expected one",
-    "file/x": "is no folder; expected one",
+    "file/x": "is not a folder; expected one",
     "n" * 300: "is too long (255 at most); expected a shorter one",
 }
 

@@ -227,7 +227,7 @@ def test_rows_of_a_slice(name, rows):
 
 @pytest.mark.parametrize("name", ["tips=1", "Cash", "payment"])
 def test_a_slice_of_other_columns_is_refused(name):
-    with pytest.raises(UserMistake, match="is no slice of these rows; expected COLUMN=VALUE"):
+    with pytest.raises(UserMistake, match="is not a slice of these rows; expected COLUMN=VALUE"):
         in_slice(ROWS, name)
 
 
