@@ -43,7 +43,7 @@ from fareline.recorded.curves import (
     Curves,
     slices_text,
 )
-from fareline.recorded.evaluation import Metrics, Reference, finite
+from fareline.recorded.evaluation import Metrics, Reference, VerdictRecord, finite
 from pipeline.components.live_baseline import without_empty_model
 from pipeline.evaluation import numpy_confusion_matrices, tfma_internals
 from pipeline.evaluation.eval_config import read_metrics, read_refusals
