@@ -36,7 +36,8 @@ _DEATH_SECONDS = 2.0
 # assertions of the model, operations that take texts. No client can make sense of a graph that
 # fails over its own tables and shapes, such as "indices[0] = -1 is not in [0, 3)".
 _CLEAR = re.compile(
-    r"Feature: |Key: |[Pp]ars(e|ing)|[Aa]ssertion failed|UTF|not correctly convert|; expected "
+    r"Feature: |Key: |[Pp]ars(e|ing)|[Aa]ssertion failed|UTF|base64|image|not correctly convert"
+    r"|cannot be read|; expected "
 )
 # Output name -> TensorProto; the places of the examples that it answers.
 Outputs = Mapping[str, tensor_pb2.TensorProto]

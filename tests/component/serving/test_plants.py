@@ -228,6 +228,8 @@ def test_odd_values_stand_in_each_feature_alone_and_in_all_of_a_kind():
         ("assertion failed: [the fare is negative]", True),
         ("Invalid formatting on input string: bad UTF-8", True),
         ("examples[0]: without fare; expected a value", True),
+        ("StringToNumberOp could not correctly convert string: never", True),
+        ("an input cannot be read", True),
         ("indices[0] = -1 is not in [0, 3)", False),
         ("Input to reshape is a tensor with 3 values, but the requested shape has 4", False),
         ("slice index 3 of dimension 0 out of bounds.", False),
