@@ -249,6 +249,18 @@ def test_a_request_is_refused_so_that_its_client_can_make_sense_of_it(details, i
         assert error.value.reason is Reason.RPC_FAILED
 
 
+@pytest.mark.parametrize(("rows", "seconds"), [(1, 2.0), (256, 2.0), (1024, 8.0)])
+def test_a_request_of_more_rows_than_a_client_sends_has_more_time(rows, seconds):
+    client = probe.Probe(_NoServer(), "model", 2.0)
+    client._channel.close()
+    late = _RpcError(grpc.StatusCode.DEADLINE_EXCEEDED, "")
+    client._stub = SimpleNamespace(Predict=Mock(side_effect=late))
+    with pytest.raises(RefusedModelError, match=f"no answer within {seconds:g} s") as error:
+        client.predict([b""] * rows)
+    assert client._stub.Predict.call_args.kwargs["timeout"] == seconds
+    assert error.value.reason is Reason.RPC_TIMEOUT
+
+
 def test_the_largest_batch_is_what_a_server_puts_together():
     assert max(interview.OTHER_BATCHES) == MOST_ROWS == MOST_ROWS_ASKED
     assert interview.PREDICTED_ROWS == predict.BATCH_SIZE
