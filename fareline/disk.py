@@ -4,6 +4,7 @@ A full disk comes up as an error of whatever library was writing: Python's own, 
 TensorFlow, SQLite. All but the first say it in their text alone. Standard library only.
 """
 
+import contextlib
 import dataclasses
 import errno
 import os
@@ -107,6 +108,25 @@ def disk_error(
         if kind is not None:
             return _explain(kind, _path_in(each), list(places), needed)
     return None
+
+
+@contextlib.contextmanager
+def naming_disk(place: str | os.PathLike) -> Iterator[None]:
+    """Says which disk is full, and how much of it is free, while what was written is still there.
+
+    Args:
+        place: Where the block writes, for errors that do not say it: those of an open file.
+
+    Raises:
+        DiskError: In place of an error that a disk caused.
+    """
+    try:
+        yield
+    except Exception as error:
+        told = None if isinstance(error, DiskError) else disk_error(error, [os.fspath(place)])
+        if told is None:
+            raise
+        raise told from error
 
 
 def with_room(error: BaseException, path: str | os.PathLike, needed: int | None = None) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fareline.disk import too_long, with_room
+from fareline.disk import naming_disk, too_long, with_room
 from fareline.errors import UserMistake
 
 _HINT = "check the path and its permissions"
@@ -35,8 +35,15 @@ def written_beside(path: str | os.PathLike) -> Iterator[Path]:
     is replaced; a pipe or a device is written directly.
 
     Raises:
-        OSError: It cannot be written: there is a folder, or no folder to write to, or no room.
+        OSError: It cannot be written: there is a folder, or no folder to write to, or no room, in
+            which case it says on which disk.
     """
+    with _beside(path) as part, naming_disk(path):
+        yield part
+
+
+@contextlib.contextmanager
+def _beside(path: str | os.PathLike) -> Iterator[Path]:
     place = Path(os.path.realpath(path))
     if place.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
@@ -93,7 +100,7 @@ def write_bytes(path: str | os.PathLike, content: bytes, hint: str = _HINT) -> N
         NotWritten: It cannot be written.
     """
     try:
-        with written_beside(path) as part:
+        with _beside(path) as part:
             part.write_bytes(content)
     except OSError as error:
         room = with_room(error, path, len(content))

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from fareline.disk import with_room
+from fareline.disk import naming_disk, with_room
 from fareline.errors import DataError
 
 
@@ -85,6 +85,7 @@ def _part_of(folder: Path) -> Iterator[Path]:
             "name another folder",
         ) from error
     try:
-        yield part
+        with naming_disk(folder):
+            yield part
     finally:
         shutil.rmtree(part, ignore_errors=True)

@@ -24,7 +24,8 @@ _ROUNDING = 1e-3
 _PROBABILITIES_OF = ("binary", "multiclass")
 _TOO_GOOD = 0.9995
 _FEWEST_EXAMPLES = 100
-_AUC = ("auc", "macro_auc", "micro_auc")
+# Of each task one that is 1 for a perfect model only, whatever the share of a class.
+_AT_MOST_1 = ("auc", "macro_auc", "micro_auc", "r2")
 
 
 def remove_features(examples: Sequence[bytes], names: Sequence[str]) -> list[bytes]:
@@ -180,6 +181,6 @@ def too_good(slices: Sequence[SliceMetrics]) -> list[str]:
     return [
         f"{name} is {overall[name]:.5f} on {count:,} examples, which is too good to be true: "
         "look for a feature that tells the label"
-        for name in _AUC
+        for name in _AT_MOST_1
         if count >= _FEWEST_EXAMPLES and overall.get(name, 0.0) >= _TOO_GOOD
     ]

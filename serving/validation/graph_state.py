@@ -4,7 +4,7 @@ A variable that requests write to, a table or queue that they add to: the model 
 after a thousand requests is no longer the one that was evaluated, and copies of it differ from each
 other. How many requests it takes is the model's affair, so no number of questions finds it surely.
 
-Called by `serving.validation.saved_files`. Must not import TFX.
+Called by `serving.validation.check`. Must not import TFX.
 
 Source: tensorflow/core/ops, release 2.16 and 2.21.
 """

@@ -19,7 +19,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from serving.validation.answers import dtype_name
+from serving.validation.answers import MOST_ROWS_ASKED, dtype_name
 from serving.validation.process import ModelServer, open_channel
 from serving.validation.verdict import PERCENTILES, Reason, RefusedModelError
 
@@ -36,7 +36,8 @@ _DEATH_SECONDS = 2.0
 # assertions of the model, operations that take texts. No client can make sense of a graph that
 # fails over its own tables and shapes, such as "indices[0] = -1 is not in [0, 3)".
 _CLEAR = re.compile(
-    r"Feature: |Key: |[Pp]ars(e|ing)|[Aa]ssertion failed|UTF|not correctly convert|; expected "
+    r"Feature: |Key: |[Pp]ars(e|ing)|[Aa]ssertion failed|UTF|base64|image|not correctly convert"
+    r"|cannot be read|; expected "
 )
 # Output name -> TensorProto; the places of the examples that it answers.
 Outputs = Mapping[str, tensor_pb2.TensorProto]
@@ -86,7 +87,7 @@ class Probe:
         try:
             response = self._stub.GetModelMetadata(request, timeout=self._rpc_seconds)
         except grpc.RpcError as err:
-            raise self._refusal(err, "its metadata") from err
+            raise self._refusal(err, "its metadata", self._rpc_seconds) from err
         signatures = get_model_metadata_pb2.SignatureDefMap()
         response.metadata["signature_def"].Unpack(signatures)
         if SIGNATURE not in signatures.signature_def:
@@ -160,7 +161,7 @@ class Probe:
         try:
             return self._predict(examples)
         except grpc.RpcError as err:
-            raise self._refusal(err, about) from err
+            raise self._refusal(err, about, self._deadline(examples)) from err
 
     def predict_or_refuse(self, examples: Sequence[bytes], about: str) -> Outputs | None:
         """As `predict`; None if the request is refused as the client's mistake.
@@ -178,7 +179,11 @@ class Probe:
             is_clients = err.code() == grpc.StatusCode.INVALID_ARGUMENT
             if is_clients and _CLEAR.search(err.details() or ""):
                 return None
-            raise self._refusal(err, about) from err
+            raise self._refusal(err, about, self._deadline(examples)) from err
+
+    def _deadline(self, examples: Sequence[bytes]) -> float:
+        """Seconds: more for more rows than a client asks about."""
+        return self._rpc_seconds * max(1.0, len(examples) / MOST_ROWS_ASKED)
 
     def _predict(self, examples: Sequence[bytes]) -> Outputs:
         request = predict_pb2.PredictRequest()
@@ -187,16 +192,16 @@ class Probe:
         tensor = tensor_pb2.TensorProto(dtype=types_pb2.DT_STRING, string_val=examples)
         tensor.tensor_shape.dim.add(size=len(examples))
         request.inputs[INPUT_NAME].CopyFrom(tensor)
-        response = self._stub.Predict(request, timeout=self._rpc_seconds)
+        response = self._stub.Predict(request, timeout=self._deadline(examples))
         with self._lock:
             self.num_requests += 1
         return response.outputs
 
-    def _refusal(self, err: grpc.RpcError, about: str) -> RefusedModelError:
+    def _refusal(self, err: grpc.RpcError, about: str, seconds: float) -> RefusedModelError:
         """Says how a request failed."""
         found, reason = f"{err.code().name}: {err.details()}", Reason.RPC_FAILED
         if err.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
-            found, reason = f"no answer within {self._rpc_seconds:g} s", Reason.RPC_TIMEOUT
+            found, reason = f"no answer within {seconds:g} s", Reason.RPC_TIMEOUT
         elif err.code() == grpc.StatusCode.UNAVAILABLE and self._death():
             found = f"the server died ({self._death()}):\n{self._server.log_tail()}\n"
             reason = Reason.DIED_SERVING

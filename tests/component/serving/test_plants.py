@@ -254,6 +254,8 @@ def test_odd_values_stand_in_each_feature_alone_and_in_all_of_a_kind():
         ("assertion failed: [the fare is negative]", True),
         ("Invalid formatting on input string: bad UTF-8", True),
         ("examples[0]: without fare; expected a value", True),
+        ("StringToNumberOp could not correctly convert string: never", True),
+        ("an input cannot be read", True),
         ("indices[0] = -1 is not in [0, 3)", False),
         ("Input to reshape is a tensor with 3 values, but the requested shape has 4", False),
         ("slice index 3 of dimension 0 out of bounds.", False),
@@ -271,6 +273,18 @@ def test_a_request_is_refused_so_that_its_client_can_make_sense_of_it(details, i
         with pytest.raises(RefusedModelError) as error:
             client.predict_or_refuse([b""], "an example")
         assert error.value.reason is Reason.RPC_FAILED
+
+
+@pytest.mark.parametrize(("rows", "seconds"), [(1, 2.0), (256, 2.0), (1024, 8.0)])
+def test_a_request_of_more_rows_than_a_client_sends_has_more_time(rows, seconds):
+    client = probe.Probe(_NoServer(), "model", 2.0)
+    client._channel.close()
+    late = _RpcError(grpc.StatusCode.DEADLINE_EXCEEDED, "")
+    client._stub = SimpleNamespace(Predict=Mock(side_effect=late))
+    with pytest.raises(RefusedModelError, match=f"no answer within {seconds:g} s") as error:
+        client.predict([b""] * rows)
+    assert client._stub.Predict.call_args.kwargs["timeout"] == seconds
+    assert error.value.reason is Reason.RPC_TIMEOUT
 
 
 def test_the_largest_batch_is_what_a_server_puts_together():

@@ -2,14 +2,19 @@
 
 import errno
 import os
+import re
 import subprocess
 from contextlib import contextmanager
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from cli import app as cli
-from fareline.disk import disk_error, room_at, size, with_room
-from fareline.files import NotWritten, write_bytes
+from data.writing.folders import folder_written_beside
+from fareline.disk import DiskError, disk_error, room_at, size, with_room
+from fareline.files import NotWritten, write_bytes, written_beside
 from runners.workspace import Workspace
 from serving.versions.publish import PublishError, publish
 
@@ -116,6 +121,33 @@ def small_disk(folder, kilobytes):
         yield folder
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def _write_lines(place):
+    with written_beside(place) as part, part.open("w") as lines:
+        lines.writelines("x" * 999 + "\n" for _ in range(2**11))
+
+
+def _write_rows(place):
+    table = pa.table({"x": np.random.default_rng(0).random(2**18)})
+    with written_beside(place) as part, pq.ParquetWriter(part, table.schema) as writer:
+        writer.write_table(table)
+
+
+def _write_folder(place):
+    with folder_written_beside(place) as part, open(part / "one", "wb") as file:
+        file.write(bytes(2**21))
+
+
+@pytest.mark.parametrize("write", [_write_lines, _write_rows, _write_folder])
+def test_an_open_file_that_meets_the_end_of_a_disk_says_which(tmp_path, write):
+    with small_disk(tmp_path / "disk", 1024) as disk:
+        with pytest.raises(DiskError) as raised:
+            write(disk / "out")
+        told = str(raised.value)
+        assert re.match(rf"the disk at {disk}: is full \([\d.]+ \w+ of 1.0 MiB free\)", told)
+        assert " (1.0 MiB of 1.0 MiB free)" not in told  # Before it made room again.
+        assert os.listdir(disk) == []
 
 
 def test_a_disk_that_is_really_full(tmp_path):

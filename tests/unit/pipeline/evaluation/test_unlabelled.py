@@ -79,6 +79,8 @@ def test_predictions_of_a_class_are_probabilities(values, refusal):
     [
         ({"auc": 1.0, "example_count": 100.0}, True),
         ({"macro_auc": 0.9996, "example_count": 5000.0}, True),
+        ({"r2": 0.9999, "rmse": 0.01, "example_count": 5000.0}, True),
+        ({"r2": 0.9, "rmse": 0.01, "example_count": 5000.0}, False),
         ({"auc": 1.0, "example_count": 99.0}, False),
         ({"auc": 0.9994, "example_count": 5000.0}, False),
         ({"auc": math.nan, "example_count": 5000.0}, False),
