@@ -25,6 +25,16 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "UTF-16"),
     (codecs.BOM_UTF16_BE, "UTF-16"),
 )
+# How files begin that are named .csv and are none, and what to do.
+_OTHER_FILES = (
+    (b"PK\x03\x04", "a ZIP file, as Excel workbooks are", "export it as CSV, or unpack it"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "export it as CSV"),
+    (b"\x1f\x8b", "a gzip file", "name it .csv.gz"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard file", "unpack it"),
+    (b"PAR1\x15", "a Parquet file", "name it .parquet, under data.source.files"),
+    (b"ARROW1\0\0", "an Arrow file", "name it .arrow, under data.source.files"),
+    (b"SQLite format 3\0", "an SQLite database", "export the table as CSV"),
+)
 
 
 Missing = tuple[tuple[str, tuple[str, ...]], ...]  # column to its spellings
@@ -143,7 +153,7 @@ def require_distinct_header(path: str, names: Sequence[str]) -> None:
 
 
 def require_text(path: str, data: bytes, encoding: str = UTF_8) -> None:
-    """Refuses the start of a file that is of another encoding, if that can be told.
+    """Refuses the start of a file that is of another encoding or kind, if that can be told.
 
     Args:
         path: The file.
@@ -151,8 +161,11 @@ def require_text(path: str, data: bytes, encoding: str = UTF_8) -> None:
         encoding: That it is said to have.
 
     Raises:
-        DataError: With the encoding that it looks like.
+        DataError: With what it looks like.
     """
+    for start, kind, hint in _OTHER_FILES:
+        if data.startswith(start):
+            raise DataError.explain(path, f"is {kind}", EXPECTED, hint)
     if codecs.lookup(encoding).name != UTF_8:
         return
     for mark, name in _MARKS:

@@ -122,7 +122,7 @@ def read_sample(
     if not any(batch.rows for batch in batches):
         raise DataError.explain(
             str(path),
-            f"holds no row that can be read{_say_bad(bad)}",
+            f"holds no row that can be read{_say_bad(bad)}" if bad else "holds no row",
             "expected at least one",
             "check the file",
         )
@@ -138,8 +138,6 @@ def read_sample(
 
 def _say_bad(bad: Sequence[BadRow]) -> str:
     """How many rows cannot be read, and why most of them cannot."""
-    if not bad:
-        return ""
     (reason, count), *_ = Counter(row.fault.reason for row in bad).most_common(1)
     first = next(row for row in bad if row.fault.reason == reason)
     all_of_them = f"all {count:,}" if count == len(bad) else f"{count:,} of {len(bad):,}"

@@ -6,7 +6,7 @@ Called by `cli.predict`. Imports no TensorFlow itself: the predictor is handed i
 import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -153,6 +153,7 @@ def _predict(job: Job, rows: Rows, predictor: Predictor, writer: RowWriter) -> N
     if job.note is not None:
         ids = job.note(examples, outputs, _entities(job, rows))
         added[PREDICTION_ID] = pa.array(ids, pa.string())
+    added = {_own_name(name, job.columns): array for name, array in added.items()}
     taken = sorted(set(added).intersection(rows.source.schema.names))
     if taken:
         raise UserMistake.explain(
@@ -162,6 +163,13 @@ def _predict(job: Job, rows: Rows, predictor: Predictor, writer: RowWriter) -> N
             "rename the column",
         )
     writer.write(rows, added)
+
+
+def _own_name(name: str, columns: Collection[str]) -> str:
+    """The name of a column of ours, another one where the model reads a column of that name."""
+    while name in columns:
+        name = f"fareline_{name}"
+    return name
 
 
 def _entities(job: Job, rows: Rows) -> list[Any] | None:

@@ -1,6 +1,7 @@
 """fareline predict on tiny models: the served model's answers, in order, whole or not at all."""
 
 import csv
+import dataclasses
 import decimal
 import json
 
@@ -12,6 +13,8 @@ import tensorflow as tf
 from typer.testing import CliRunner
 
 from cli import app as cli
+from data.reading.rows import Wanted
+from data.reading.rows_file import open_rows
 from data.writing.quarantine import TooManyBadRows
 from fareline.errors import DataError, FarelineError, UserMistake
 from runners.publishing import batch_prediction
@@ -276,6 +279,35 @@ def test_what_cannot_be_done_is_refused_and_nothing_is_written(
     assert caught.value.exit_code == 2 and "\n" not in str(caught.value)
     assert [p.name for p in tmp_path.iterdir()] == ["in.csv"]
     assert (tmp_path / "in.csv").read_text() == content
+
+
+class _Sevens:
+    """Answers 7 to each row."""
+
+    version = 3
+
+    def predict(self, examples):
+        return {"y": np.full((len(examples), 1), 7.0)}
+
+
+@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
+def test_our_columns_make_way_for_those_that_the_model_reads(tmp_path, ending):
+    """A feature may be named as one of ours; a column that is only passed through may not."""
+    names = ["prediction", "model_version", "prediction_id", "fareline_prediction"]
+    source, output = tmp_path / "in.csv", tmp_path / f"out{ending}"
+    source.write_text(f"{','.join(names)}\n1,2,3,4\n")
+    wanted = Wanted(dict.fromkeys(names, "int"))
+    job = batch_prediction.Job(source, output, frozenset(names), 9, 0.0, lambda *_: ["id"])
+    batch_prediction.predict_file(job, open_rows(source, wanted), _Sevens(), lambda rows: None)
+    added = {"fareline_fareline_prediction": "float", "fareline_model_version": "int"}
+    added["fareline_prediction_id"] = "string"
+    [found] = open_rows(output, Wanted(dict.fromkeys(names, "int") | added))
+    assert found.source.schema.names == [*names, *added]
+    values = [found.features[name].to_pylist() for name in [*names, *added]]
+    assert values == [[1], [2], [3], [4], [7.0], [3], [b"id"]]
+    with pytest.raises(UserMistake, match="has a column 'model_version' already"):
+        less = dataclasses.replace(job, columns=frozenset(["prediction", "fareline_prediction"]))
+        batch_prediction.predict_file(less, open_rows(source, wanted), _Sevens(), lambda rows: None)
 
 
 @pytest.mark.parametrize(

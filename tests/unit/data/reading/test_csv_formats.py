@@ -1,14 +1,20 @@
 """Separators, decimal marks and encodings: one table is the same however its CSV is written."""
 
+import contextlib
 import csv
 import gzip
 import io
+import sqlite3
+import zipfile
 from functools import partial
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyarrow import feather
 
 from data.reading import pieces
 from data.reading.csv_header import CsvFormat
@@ -236,6 +242,43 @@ def test_no_row_that_can_be_read_says_why(tmp_path):
         match=r"holds no row that can be read: all 6 wrong_number_of_fields, the first in line 2 "
         r"\(2 fields; expected 1\)",
     ):
+        read_sample(path, {})
+
+
+def _zip(path):
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("xl/workbook.xml", "<x/>")
+
+
+def _sqlite(path):
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE t (a)")
+
+
+@pytest.mark.parametrize(
+    ("write", "said"),
+    [
+        (_zip, "is a ZIP file, as Excel workbooks are"),
+        (lambda path: path.write_bytes(gzip.compress(b"a,b\n1,2\n")), "is a gzip file"),
+        (lambda path: pq.write_table(pa.table({"a": [1]}), path), "is a Parquet file"),
+        (lambda path: feather.write_feather(pa.table({"a": [1]}), path), "is an Arrow file"),
+        (_sqlite, "is an SQLite database"),
+    ],
+)
+def test_a_file_of_another_kind_is_called_by_its_name(tmp_path, write, said):
+    path = tmp_path / "t.csv"
+    write(path)
+    for read in (sample, predict):
+        with pytest.raises(DataError, match=f"{said}; expected a UTF-8 CSV file") as caught:
+            read(path, CsvFormat())
+        assert "Hint: " in str(caught.value) and "iconv" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["a,b\n", "PAR1,PK\n", "<html></html>\n"])
+def test_a_header_alone_is_no_row_that_cannot_be_read(tmp_path, content):
+    path = tmp_path / "t.csv"
+    path.write_text(content)
+    with pytest.raises(DataError, match=r"t\.csv: holds no row; expected at least one"):
         read_sample(path, {})
 
 
