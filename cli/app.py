@@ -139,7 +139,7 @@ def _run_app() -> int:
             traceback.print_exc()
         print(f"fareline: {error}", file=sys.stderr)
         return stopping.exit_code() if isinstance(error, Interrupted) else error.exit_code
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):  # the second at a question, Ctrl-D too
         return _interrupted()
     except Exception as error:  # noqa: BLE001 - the last resort: no traceback unless asked
         if _Debug.on:

@@ -12,10 +12,11 @@ from typing import Any
 import psutil
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from cli.answer import answer
 from cli.options import JsonOption
+from lineage.text.tables import Column, print_table
 
 PACKAGES = (
     "tfx",
@@ -151,13 +152,13 @@ CAPABILITIES: tuple[Callable[[], Finding], ...] = (_serving, _tensorboard, _kfp)
 
 def draw_report(console: Console, report: Report) -> None:
     """Prints the findings as a table; the sign says what the colour says."""
-    table = Table(title=f"Stack: {report.stack}", title_justify="left", box=None, pad_edge=False)
-    for name in ("", "what", "found", "what to do"):
-        table.add_column(name)
+    console.print(f"Stack: {report.stack}", style="italic")
+    rows = []
     for f in report.findings:
         bad = ("✗", "red") if f.required else ("○", "yellow")
         sign, style = ("✓", "green") if f.ok else bad
-        table.add_row(f"[{style}]{sign}[/]", f.what, f.found, "" if f.ok else f.hint)
-    console.print(table)
+        rows.append([Text(sign, style), f.what, f.found, "" if f.ok else f.hint])
+    found = Column("found", is_path=True)
+    print_table(console, ("", "what", found, "what to do"), rows)
     verdict = "can" if report.can_run else "cannot"
     console.print(f"This machine {verdict} run the pipeline; ○ marks what is optional.")

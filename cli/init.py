@@ -190,12 +190,14 @@ def _content(proposal: "Proposal", differences: Sequence[str] | None) -> dict[st
 
 
 def _draw(console, proposal: "Proposal", differences: Sequence[str] | None) -> None:
-    from rich.table import Table
+    from lineage.text.tables import Column, print_table
 
     profile, asked = proposal.profile, proposal.asked
-    table = Table(box=None, pad_edge=False, header_style="")
-    for title in ("column", "kind", "sure", "distinct", "missing", "examples", "why"):
-        table.add_column(title, justify="right" if title in ("distinct", "missing") else "left")
+    columns = (
+        *("column", "kind", Column("sure", 2), Column("distinct", 3, True)),
+        *(Column("missing", 1, True), Column("examples", 4), "why"),
+    )
+    rows = []
     for column in profile.columns:
         facts, judged = column.facts, column.judgement
         spelled = f" ({', '.join(facts.spellings)})" if facts.spellings else ""
@@ -208,8 +210,8 @@ def _draw(console, proposal: "Proposal", differences: Sequence[str] | None) -> N
             ", ".join(text[:16] for text in facts.examples),
             judged.evidence,
         )
-        table.add_row(*map(printable, cells))
-    console.print(table)
+        rows.append([*map(printable, cells)])
+    print_table(console, columns, rows, "")
     lines = []
     if bad := profile.table.bad:
         lines.append(

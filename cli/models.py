@@ -4,7 +4,7 @@ import typer
 
 from cli.answer import answer
 from cli.options import DEFAULT_WORKSPACE, JsonOption, StoreOption, VertexOption, WorkspaceOption
-from runners.stores import open_graph
+from runners.stores import open_graph, shown_below
 
 
 def models(
@@ -29,8 +29,9 @@ def models(
         graph = open_graph(workspace, store) if settled else graph
     found = read_destinations(graph, folders)
     content = models_as_json(found) if as_json else None
+    root = shown_below(workspace, store)
     if not vertex:
-        answer(as_json, content, lambda console: draw_models(console, found))
+        answer(as_json, content, lambda console: draw_models(console, found, root))
         return
     from cli.views.on_vertex import deployments_as_json, draw_deployments
     from runners.platforms.vertex.changes import deployed
@@ -40,7 +41,7 @@ def models(
         content["deployed"] = deployments_as_json(there)
 
     def draw(console) -> None:
-        draw_models(console, found)
+        draw_models(console, found, root)
         draw_deployments(console, there)
 
     answer(as_json, content, draw)

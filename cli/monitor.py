@@ -110,23 +110,25 @@ def decision_as_json(decision: "Decision") -> dict[str, Any]:
 
 
 def _draw(console, content: Mapping[str, Any]) -> None:
-    from rich.table import Table
-
     from lineage.text.harmless import plain
+    from lineage.text.tables import Column, print_table
 
     def say(line: str) -> None:
         console.print(plain(line), markup=False, highlight=False, soft_wrap=True)
 
-    names = ["window", "rows", "state", "labels", "AUC expected", "AUC by labels", "findings"]
-    table = Table(*names, box=None, pad_edge=False)
+    columns = [
+        *("window", Column("rows", right=True), "state", Column("labels", 2)),
+        *(Column("AUC expected", 3), Column("AUC by labels", 1), Column("findings", right=True)),
+    ]
+    rows = []
     for window in content["windows"][-10:]:
         whole = window["slices"][0]
         labels = f"{window['labelled']:.0%}" + ("" if window["mature"] else " so far")
         findings = sum(len(each["findings"]) for each in window["slices"])
         figures = [_figure(whole["estimate"]), _figure(whole["truth"])]
         cells = [f"{whole['rows']:,}", whole["state"], labels, *figures, f"{findings}"]
-        table.add_row(clock(window["start_ms"]), *cells)
-    console.print(table)
+        rows.append([clock(window["start_ms"]), *cells])
+    print_table(console, columns, rows)
     for alarm in content["alarms"][:_MOST_TOLD]:
         where = "" if alarm["slice"] == "overall" else f"{alarm['slice']}: "
         say(f"{alarm['kind']}: {where}{alarm['subject']}: {alarm['said']}")

@@ -2,7 +2,7 @@
 
 from cli.answer import answer
 from cli.options import DEFAULT_WORKSPACE, JsonOption, StoreOption, WorkspaceOption
-from runners.stores import open_graph
+from runners.stores import open_graph, shown_below
 
 
 def status(
@@ -23,4 +23,5 @@ def status(
         found = outputs_of_run(graph, last.run_id).get("DriftMonitor", {}).get("drift", ())
         drift = next(iter(found), None)
     content = status_as_json(read_destinations(graph, folders), last, drift)
-    answer(as_json, content, lambda console: draw_status(console, content))
+    root = shown_below(workspace, store)
+    answer(as_json, content, lambda console: draw_status(console, content, root))

@@ -24,6 +24,7 @@ def why(
     from lineage.answers.why.view import why_lines
     from lineage.answers.why.why import why_model, why_run
     from lineage.ids import RunKey, find, find_model
+    from lineage.text.tables import print_line
 
     graph = open_graph(workspace, store)
     found = find(graph, target)
@@ -33,7 +34,9 @@ def why(
         told = why_model(graph, find_model(graph, target))
 
     def draw(console) -> None:
+        from rich.text import Text
+
         for line in why_lines(told):
-            console.print(line, markup=False, soft_wrap=True)
+            print_line(console, Text(line))
 
     answer(as_json, told, draw)

@@ -122,6 +122,12 @@ def write_json(path: str | os.PathLike, content: Any, indent: int | None = None)
     write_text(path, json.dumps(content, indent=indent))
 
 
+def from_here(path: str | os.PathLike) -> str:
+    """A path as it can be typed in the current folder: without that, if it is below it."""
+    shown, here = Path(path), Path.cwd()
+    return str(shown.relative_to(here) if shown.is_relative_to(here) else path)
+
+
 def sync_folder(folder: str | os.PathLike) -> None:
     """Writes a folder's entries through to the disk, so that a rename outlives a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)

@@ -32,6 +32,11 @@ def open_to_write(workspace: Path, store: str | None) -> "MetadataStore":
     return open_store_to_write(store_of(workspace, store), store_passwords())
 
 
+def shown_below(workspace: Path, store: str | None) -> Path | None:
+    """The folder that an answer shows paths without: the workspace; None of a store by itself."""
+    return workspace.resolve() if store is None else None
+
+
 def store_of(workspace: Path, store: str | None) -> str:
     """Where the store is that was asked for: a path, or a URI.
 

@@ -54,13 +54,13 @@ def spans(
     listing = cut_into_spans(files, cut, output)
 
     def draw(console) -> None:
-        from rich.table import Table
+        from lineage.text.tables import print_table
 
-        table = Table("span", "version", "period", "begin", "rows", box=None, pad_edge=False)
-        for span in listing["spans"]:
-            cells = ("span", "version", "period", "begin")
-            table.add_row(*(str(span[cell]) for cell in cells), f"{span['rows']:,}")
-        console.print(table)
+        names = ("span", "version", "period", "begin")
+        rows = [
+            [*(str(span[name]) for name in names), f"{span['rows']:,}"] for span in listing["spans"]
+        ]
+        print_table(console, (*names, "rows"), rows)
         console.print(
             f"{listing['rows']:,} rows in {len(listing['spans'])} spans; the source is "
             f"{output}/{listing['pattern']}",

@@ -101,18 +101,18 @@ def _span_as_json(sealing: "Sealing", span: "SealedSpan") -> dict[str, Any]:
 
 
 def _draw(console, content: Mapping[str, Any]) -> None:
-    from rich.table import Table
+    from lineage.text.tables import print_table
 
     def say(line: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     fresh = [span for span in content["sealed"] if span["version"] == 1]
     names = ["state", "predictions", *(f"in span {span['span']}" for span in fresh)]
-    table = Table(*names, box=None, pad_edge=False)
+    rows = []
     for state, count in content["states"].items():
         inside = [f"{content['in_span'].get(state, 0):,}"] if fresh else []
-        table.add_row(state, f"{count:,}", *inside)
-    console.print(table)
+        rows.append([state, f"{count:,}", *inside])
+    print_table(console, names, rows)
     for name, count in content["counted"].items():
         say(f"{count:,} {name}")
     for file, count in content["broken"].items():

@@ -14,7 +14,7 @@ from cli.options import (
     StoreOption,
     WorkspaceOption,
 )
-from runners.stores import open_graph
+from runners.stores import open_graph, shown_below
 
 _LISTED = 20  # models in a table, unless --all
 
@@ -56,6 +56,7 @@ def impact(
     listed = found.models if as_json else shown_models(found)[: None if show_all else _LISTED]
     facts = {f.model.id: f for f in facts_of_models(graph, [m.model for m in listed])}
     content = impact_as_json(found, facts) if as_json else None
-    answer(as_json, content, lambda console: draw_impact(console, found, facts))
+    root = shown_below(workspace, store)
+    answer(as_json, content, lambda console: draw_impact(console, found, facts, root))
     if fail_if_live and found.live:
         raise typer.Exit(EXIT_FOUND)

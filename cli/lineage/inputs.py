@@ -6,7 +6,7 @@ import typer
 
 from cli.answer import answer
 from cli.options import DEFAULT_WORKSPACE, EXIT_FOUND, JsonOption, StoreOption, WorkspaceOption
-from runners.stores import open_graph
+from runners.stores import open_graph, shown_below
 
 
 def inputs(
@@ -24,6 +24,6 @@ def inputs(
 
     graph = open_graph(workspace, store)
     found = read_inputs(graph, find_execution(graph, execution))
-    root = workspace.resolve() if store is None else None
+    root = shown_below(workspace, store)
     answer(as_json, inputs_as_json(found), lambda console: draw_inputs(console, found, root))
     raise typer.Exit(EXIT_FOUND if found.changed else 0)

@@ -17,7 +17,7 @@ from cli.options import (
     yes_option,
 )
 from lineage.text.times import now
-from runners.stores import open_graph, open_to_write
+from runners.stores import open_graph, open_to_write, shown_below
 
 if TYPE_CHECKING:
     from lineage.answers.prune.payloads import Boundary
@@ -66,8 +66,8 @@ def prune(
         boundary = Boundary(roots)
         plan = plan_prune(graph, keep, boundary, pinned, now(), withdrawn)
         failed = _carry_out(plan, boundary, workspace, store) if yes else []
-    content = plan_as_json(plan, yes, failed)
-    answer(as_json, content, lambda console: draw_plan(console, plan, yes, failed))
+    content, shown = plan_as_json(plan, yes, failed), shown_below(workspace, store)
+    answer(as_json, content, lambda console: draw_plan(console, plan, yes, failed, shown))
     raise typer.Exit(1 if failed else 0)
 
 

@@ -7,7 +7,7 @@ import typer
 from cli.answer import answer
 from cli.options import DEFAULT_WORKSPACE, EXIT_FOUND, JsonOption, StoreOption, WorkspaceOption
 from lineage.text.times import now
-from runners.stores import open_graph
+from runners.stores import open_graph, shown_below
 
 
 def verify(
@@ -40,5 +40,6 @@ def verify(
         folders = serving_folders(graph, here)
     found = verify_store(graph, now(), not no_hash, stale_hours, folders)
     content = verification_as_json(found)
-    answer(as_json, content, lambda console: draw_verification(console, found))
+    root = shown_below(workspace, store)
+    answer(as_json, content, lambda console: draw_verification(console, found, root))
     raise typer.Exit(EXIT_FOUND if found.count(ERROR) else 0)

@@ -3,13 +3,14 @@
 Called by `cli.models`.
 """
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fareline.recorded import REASON, USER
 from lineage.facts.models import all_blessed
 from lineage.text.flat import number
 from lineage.text.harmless import text
-from lineage.text.tables import Column, fitted
+from lineage.text.tables import Column, below, fitted, print_line
 from lineage.text.times import clock, iso
 from runners.publishing.published import Destination, Published
 
@@ -44,16 +45,22 @@ def models_as_json(places: list[Destination]) -> dict[str, Any]:
     }
 
 
-def draw_models(console: "Console", places: list[Destination]) -> None:
-    """Prints a table per destination, and below it what a person has decided."""
+def draw_models(console: "Console", places: list[Destination], root: Path | None = None) -> None:
+    """Prints a table per destination, and below it what a person has decided.
+
+    Args:
+        console: To print on.
+        places: Where models are published.
+        root: Folder of the workspace, which paths are shown without; None: whole paths.
+    """
     if not places:
         console.print("Nothing was ever pushed.")
     for place in places:
-        console.print(text(place.base), soft_wrap=True)
+        console.print(text(below(place.base, root), limit=None), soft_wrap=True)
         console.print(_table(place, console.width))
         for version in place.versions:
             for line in _notes(version):
-                console.print(text(f"  {version.number}: {line}"), soft_wrap=True)
+                print_line(console, text(f"  {version.number}: {line}", limit=None))
 
 
 def _table(place: Destination, width: int) -> "Text":

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lineage.text.tables import Column, print_table
 from schema.gate.anomalies import DATA_SET
 from schema.gate.check import Finding
 from schema.review.differences import SEVERITIES, Difference
@@ -74,16 +75,12 @@ def draw_versions(
 def _draw_differences(
     console: "Console", differences: Sequence[Difference], before: str, after: str
 ) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
     if not differences:
         return
-    table = Table("severity", "column", "what", before, after, box=None, pad_edge=False)
-    for each in differences:
-        cells = (each.severity, each.column, each.aspect, each.before, each.after)
-        table.add_row(*(Text(cell) for cell in cells))
-    console.print(table)
+    rows = [
+        (each.severity, each.column, each.aspect, each.before, each.after) for each in differences
+    ]
+    print_table(console, ("severity", "column", "what", before, after), rows)
 
 
 def log_as_json(contract: "Contract", versions: Sequence["Version"]) -> dict[str, Any]:
@@ -98,19 +95,15 @@ def log_as_json(contract: "Contract", versions: Sequence["Version"]) -> dict[str
 
 def draw_log(console: "Console", contract: "Contract", versions: Sequence["Version"]) -> None:
     """A table of versions, the latest first, and whether the file is the last of them."""
-    from rich.table import Table
-    from rich.text import Text
-
     _say(console, str(contract.path))
     if not versions:
         _say(console, "No change was recorded yet: `fareline schema accept` records them.")
         return
-    table = Table("version", "date", "SHA-256", "columns", "why", box=None, pad_edge=False)
+    rows = []
     for each in reversed(versions):
         columns = ", ".join(each.columns[:4]) + (" …" if len(each.columns) > 4 else "")
-        cells = (str(each.version), each.date, each.sha256[:_SHORT], columns, each.reason)
-        table.add_row(*(Text(cell) for cell in cells))
-    console.print(table)
+        rows.append((str(each.version), each.date, each.sha256[:_SHORT], columns, each.reason))
+    print_table(console, ("version", "date", Column("SHA-256", 1), "columns", "why"), rows)
     if versions[-1].sha256 != contract.sha256:
         _say(
             console,

@@ -5,6 +5,7 @@ Called by `cli.status`.
 
 import dataclasses
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fareline.recorded.drift import drifted_of
@@ -12,6 +13,7 @@ from lineage.answers.models.versions import PushedVersion
 from lineage.facts.runs import RUNNING, Run, run_as_json
 from lineage.graph.elements import Artifact
 from lineage.text.harmless import text
+from lineage.text.tables import below
 from lineage.text.times import duration
 from runners.publishing.published import Destination
 
@@ -57,11 +59,18 @@ def _model(recorded: PushedVersion | None) -> str | None:
     return recorded.model.model.key if recorded and recorded.model else None
 
 
-def draw_status(console: "Console", status: dict[str, Any]) -> None:
-    """Prints a line for each."""
+def draw_status(console: "Console", status: dict[str, Any], root: Path | None = None) -> None:
+    """Prints a line for each.
+
+    Args:
+        console: To print on.
+        status: As of `status_as_json`.
+        root: Folder of the workspace, which paths are shown without; None: whole paths.
+    """
     for place in status["live"] or [None]:
         said = "none" if place is None else f"{place['version']} ({place['model'] or 'unrecorded'})"
-        console.print(text(f"live      {said}{' in ' + place['destination'] if place else ''}"))
+        where = f" in {below(place['destination'], root)}" if place else ""
+        console.print(text(f"live      {said}{where}", limit=None))
     run = status["last_run"]
     said = "none"
     if run is not None:
@@ -72,4 +81,4 @@ def draw_status(console: "Console", status: dict[str, Any]) -> None:
     console.print(text(f"running   {', '.join(running) or 'nothing'}"))
     alarms = [f"{alarm['column']}: {alarm['said']}" for alarm in status["alarms"]]
     for alarm in alarms or ["none"]:
-        console.print(text(f"alarm     {alarm}"))
+        console.print(text(f"alarm     {alarm}", limit=None))

@@ -8,12 +8,15 @@ import dataclasses
 import re
 from typing import Any
 
-from fareline.packages import CHECKOUT
+from fareline.packages import CHECKOUT, PACKAGES
 from lineage.graph.elements import Execution
 from lineage.text.outline import decoded
 
 RESULT = "__execution_result__"  # Source: tfx.orchestration.portable.mlmd.execution_lib
 _FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>\S+)', re.M)
+# Errors of ours say all themselves; of others the class is worth a word, its module is not.
+_OUR_CLASS = re.compile(rf"^(?:{'|'.join(PACKAGES)})(?:\.\w+)+: (?=\S)")
+_MODULE = re.compile(r"^(?:[a-z_]\w*\.)+(?=[A-Z]\w*(?::|$))")
 _HEAD = "Traceback (most recent call last):"
 # Code of others: what is installed, and Python's own.
 _OF_OTHERS = re.compile(
@@ -26,7 +29,7 @@ class Failure:
     """What an execution failed with.
 
     Attributes:
-        error: Type and message, in one line.
+        error: Type and message, in one line; of an error of ours the message.
         place: Of the last call in the user's code or in ours, such as `models/trainer.py:57, in
             run_fn`; None where there is none.
         text: All that was kept, the traceback included.
@@ -83,7 +86,11 @@ def _error_line(text: str) -> str:
     _, head, frames = text.rpartition(_HEAD)
     lines = [line for line in (frames if head else text).splitlines() if line.strip()]
     named = [line for line in lines if not line.startswith((" ", "\t"))] if head else lines
-    return named[0].strip() if named else "no reason was kept"
+    if not named:
+        return "no reason was kept"
+    line = named[0].strip()
+    message = _OUR_CLASS.sub("", line)
+    return message if message != line else _MODULE.sub("", line)
 
 
 def as_json(execution: Execution, failure: Failure) -> dict[str, Any]:

@@ -8,7 +8,6 @@ import unicodedata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rich.table import Table
     from rich.text import Text
 
 LIMIT = 160  # characters of one value in a table or a tree
@@ -67,9 +66,3 @@ def _visible_sign(sign: str) -> str:
     if code < 0x100:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-
-
-def never_cut(table: "Table") -> None:
-    """In a narrow terminal ids and paths go on in the next line, for them to be copied whole."""
-    for column in table.columns:
-        column.overflow = "fold"

@@ -7,10 +7,14 @@ narrow terminal and takes a second for a thousand lines. Imports rich when a tab
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lineage.text.harmless import text
+
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.text import Text
 
 _GAP = "  "
@@ -33,6 +37,40 @@ class Column:
     rank: int = 0
     right: bool = False
     is_path: bool = False
+
+
+def print_table(
+    console: "Console",
+    columns: Iterable[Column | str],
+    rows: Iterable[Sequence["str | Text"]],
+    styled: str = "bold",
+) -> None:
+    """Prints a table that is no wider than the terminal.
+
+    Args:
+        console: To print on.
+        columns: In order; a name alone is a column that is never left out.
+        rows: Their cells; a `str` does nothing to the terminal.
+        styled: Style of the heading.
+    """
+    columns = [Column(each) if isinstance(each, str) else each for each in columns]
+    cells = [[text(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
+    console.print(fitted(columns, cells, console.width, styled), soft_wrap=True)
+
+
+def print_line(console: "Console", line: "Text") -> None:
+    """Prints a line: wrapped between words in a terminal, whole in a pipe."""
+    console.print(line, soft_wrap=not console.is_terminal)
+
+
+def below(path: str, root: Path | None) -> str:
+    """A path as a table shows it: without the folder that it is below.
+
+    Args:
+        path: Or a URI.
+        root: The folder, of a workspace; None: whole paths.
+    """
+    return path.removeprefix(f"{root}/") if root else path
 
 
 def fitted(

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from fareline.files import from_here
 from lineage.answers.why.view import few_examples_lines, reference_lines
 from lineage.text.harmless import plain
 from pipeline.settings.settings import Settings
@@ -67,10 +68,10 @@ def print_brief(console: Console, outcome: Outcome, settings: Settings | None) -
     for line in _caution(outcome):
         say(line, "yellow")
     if outcome.page:
-        say(f"Report: {outcome.page.path}")
-        say(f"Explorer: fareline lineage ui --workspace {outcome.workspace.root}")
+        say(f"Report: {from_here(outcome.page.path)}")
+        say(f"Explorer: fareline lineage ui --workspace {from_here(outcome.workspace.root)}")
     if outcome.status != PUSHED:
-        say(f"Log: {outcome.log_path}")
+        say(f"Log: {from_here(outcome.log_path)}")
     say(f"{outcome.run_id} took {outcome.wall_seconds:.0f} s{_changed(outcome)}.")
     say(next_step(outcome))
 
@@ -79,9 +80,9 @@ def _unchanged(outcome: Outcome) -> Iterator[str]:
     """Two lines: that nothing has changed and what holds still, and where to read on."""
     page = outcome.page
     since = f" since {page.same_as}" if page and page.same_as else ""
-    ended = f"pushed to {outcome.pushed_to}" if outcome.pushed_to else outcome.status
+    ended = f"pushed to {from_here(outcome.pushed_to)}" if outcome.pushed_to else outcome.status
     yield f"Nothing changed{since}, and nothing was executed: {ended}"
-    report = f" Report: {page.path}" if page else ""
+    report = f" Report: {from_here(page.path)}" if page else ""
     yield f"{outcome.run_id} took {outcome.wall_seconds:.0f} s.{report}"
 
 
@@ -130,7 +131,7 @@ def _verdict(outcome: Outcome) -> Iterator[tuple[str, str]]:
         yield "Nothing was pushed: the run failed.", ""
     elif outcome.status == PUSHED:
         against = f"compared with {outcome.baseline}" if outcome.baseline else "the first one"
-        yield f"Pushed to {outcome.pushed_to} ({against})", "bold green"
+        yield f"Pushed to {from_here(outcome.pushed_to)} ({against})", "bold green"
     elif outcome.status == REFUSED:
         yield "Refused: nothing was pushed.", "bold yellow"
         for reason in outcome.reasons[:_REASONS]:

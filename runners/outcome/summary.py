@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fareline.errors import FarelineError
+from fareline.files import from_here
 from fareline.recorded.data import rows_read
 from fareline.recorded.evaluation import read_metrics as recorded_metrics
 from fareline.recorded.tuning import WarmStart, tuning_of, warm_start_of
@@ -220,9 +221,10 @@ def print_summary(console: Console, outcome: Outcome, settings: Settings | None)
         console.print(_metrics_table(outcome.metrics, settings))
     print_failures(console, outcome)
     _print_verdict(console, outcome)
-    if outcome.page:
-        console.print(f"Report: {outcome.page.path}", markup=False, highlight=False, soft_wrap=True)
-    console.print(f"Log: {outcome.log_path}", markup=False, highlight=False, soft_wrap=True)
+    places = {"Report": outcome.page.path} if outcome.page else {}
+    for name, path in {**places, "Log": outcome.log_path}.items():
+        line = f"{name}: {from_here(path)}"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print(f"{outcome.run_id} took {outcome.wall_seconds:.0f} s.", highlight=False)
     console.print(next_step(outcome), markup=False, highlight=False, soft_wrap=True)
 
@@ -322,7 +324,7 @@ def next_step(outcome: Outcome) -> str:
         if outcome.blessed:
             return "Next: see why above; if the machine was busy, --no-cache measures again."
         return "Next: look at the slices above, change the settings or the model, run again."
-    return f"Next: fareline lineage runs --workspace {outcome.workspace.root}"
+    return f"Next: fareline lineage runs --workspace {from_here(outcome.workspace.root)}"
 
 
 def _may_push(why: Mapping[str, Any] | None) -> bool:

@@ -8,11 +8,11 @@ from lineage.answers.diff.sides import Side
 from lineage.answers.diff.values import Change, Group
 from lineage.text.flat import number
 from lineage.text.harmless import plain, text
+from lineage.text.tables import Column, print_line, print_table
 from lineage.text.times import clock, iso
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
 SHOWN_CHANGES = 10
 _SHOWN_SAME = 8
@@ -61,31 +61,31 @@ def draw_diff(console: "Console", diff: Diff, show_all: bool = False) -> None:
         show_all: Whether every difference is listed, not only the largest of each group.
     """
     for label, side in (("a", diff.a), ("b", diff.b)):
-        console.print(text(f"{label}: {_side_words(side)}", limit=None), soft_wrap=True)
+        print_line(console, text(f"{label}: {_side_words(side)}", limit=None))
     differs = ", ".join(diff.differs)
     verdict = f"differs in: {differs}" if differs else "nothing differs"
-    console.print(text(verdict, "bold", limit=None), soft_wrap=True)
+    print_line(console, text(verdict, "bold", limit=None))
     for group in diff.groups:
         if group.changes:
             console.print()
             console.print(text(_title(group), "bold"))
-            console.print(_table(group, show_all))
+            _print_changes(console, group, show_all)
             if not show_all and len(group.changes) > SHOWN_CHANGES:
                 rest = len(group.changes) - SHOWN_CHANGES
                 console.print(text(f"and {rest} more: --all shows them"))
     console.print()
     for group in diff.groups:
         if group.same and not group.changes:
-            console.print(text(f"same {group.name}: {_same_words(group)}", limit=None))
+            print_line(console, text(f"same {group.name}: {_same_words(group)}", limit=None))
     missing: dict[str, list[str]] = {}
     for group in diff.groups:
         for note in group.notes:
             if note.startswith(NOT_RECORDED):
                 missing.setdefault(note, []).append(group.name)
             elif "compared to" not in note:
-                console.print(text(f"{group.name}: {note}", limit=None), soft_wrap=True)
+                print_line(console, text(f"{group.name}: {note}", limit=None))
     for note, names in missing.items():
-        console.print(text(f"{note}: {', '.join(names)}", limit=None), soft_wrap=True)
+        print_line(console, text(f"{note}: {', '.join(names)}", limit=None))
 
 
 def _title(group: Group) -> str:
@@ -95,17 +95,13 @@ def _title(group: Group) -> str:
     return f"{group.name} ({words})" if words else group.name
 
 
-def _table(group: Group, show_all: bool) -> "Table":
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
+def _print_changes(console: "Console", group: Group, show_all: bool) -> None:
     numbers = any(change.difference is not None for change in group.changes)
-    for name in ("what", "a", "b", *(["b - a"] if numbers else [])):
-        table.add_column(name, overflow="fold", justify="right" if name == "b - a" else "left")
+    columns = [Column(name, is_path=True) for name in ("what", "a", "b")]
+    columns += [Column("b - a", right=True)] if numbers else []
     changes = sorted(group.changes, key=lambda change: (-_size(group, change), change.path))
-    for change in changes[: None if show_all else SHOWN_CHANGES]:
-        table.add_row(*map(text, _cells(change, numbers)))
-    return table
+    shown = changes[: None if show_all else SHOWN_CHANGES]
+    print_table(console, columns, [_cells(change, numbers) for change in shown])
 
 
 def _size(group: Group, change: Change) -> float:

@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lineage.answers.impact.impact import AffectedModel, Impact
 from lineage.facts.models import ModelFacts
 from lineage.facts.relations import BASELINE, EVALUATED, ITSELF
 from lineage.text.harmless import plain, text
-from lineage.text.tables import Column, fitted
+from lineage.text.tables import Column, below, fitted, print_line
 from lineage.text.times import clock, iso
 
 if TYPE_CHECKING:
@@ -18,8 +19,13 @@ if TYPE_CHECKING:
 _SHOWN_STARTS = 5
 
 
-def verdict(impact: Impact) -> str:
-    """One line: how many models learned from it, and where a live one is."""
+def verdict(impact: Impact, root: Path | None = None) -> str:
+    """One line: how many models learned from it, and where a live one is.
+
+    Args:
+        impact: What was found.
+        root: See `draw_impact`.
+    """
     count = len(impact.learned)
     itself = any(model.relation == ITSELF for model in impact.learned)
     words = "learned from it" if not itself else "are it or learned from it"
@@ -28,7 +34,7 @@ def verdict(impact: Impact) -> str:
     first = f"{_counted(count, 'model')} {words}"
     if not count:
         first = "no model learned from it"
-    places = sorted({plain(place) for model in impact.live for place in model.live_at})
+    places = sorted({plain(below(place, root)) for model in impact.live for place in model.live_at})
     if places:
         more = f" and {len(places) - 1} more" if len(places) > 1 else ""
         live = len(impact.live)
@@ -73,24 +79,30 @@ def impact_as_json(impact: Impact, facts: Mapping[int, ModelFacts]) -> dict[str,
     }
 
 
-def draw_impact(console: "Console", impact: Impact, facts: Mapping[int, ModelFacts]) -> None:
+def draw_impact(
+    console: "Console",
+    impact: Impact,
+    facts: Mapping[int, ModelFacts],
+    root: Path | None = None,
+) -> None:
     """Prints the verdict, what was meant, the models, and what else was reached.
 
     Args:
         console: To print on.
         impact: What was found.
         facts: Of the models to list, by id; more of `shown_models` are counted.
+        root: Folder of the workspace, which paths are shown without; None: whole paths.
     """
-    console.print(text(verdict(impact), "bold", limit=None), soft_wrap=True)
+    print_line(console, text(verdict(impact, root), "bold", limit=None))
     starts = [artifact.key for artifact in impact.origin.starts]
     more = f" and {len(starts) - _SHOWN_STARTS} more" if len(starts) > _SHOWN_STARTS else ""
     meant = f"matched by {impact.origin.matched_by}: {', '.join(starts[:_SHOWN_STARTS])}{more}"
     for line in (meant, *(f"note: {note}" for note in impact.origin.notes)):
-        console.print(text(line, limit=None), soft_wrap=True)
+        print_line(console, text(line, limit=None))
     shown = shown_models(impact)
     listed = [model for model in shown if model.model.id in facts]
     if listed:
-        console.print(_table(listed, facts, console.width))
+        console.print(_table(listed, facts, console.width, root))
     if len(shown) > len(listed):
         rest = _counted(len(shown) - len(listed), "model")
         console.print(text(f"and {rest} more: --all shows them"))
@@ -101,13 +113,11 @@ def draw_impact(console: "Console", impact: Impact, facts: Mapping[int, ModelFac
         named = [f"{e.key} ({e.state})" for e in impact.unfinished[:_SHOWN_STARTS]]
         rest = len(impact.unfinished) - len(named)
         more = f" and {rest} more" if rest else ""
-        console.print(
-            text(f"read it and put nothing out: {', '.join(named)}{more}", limit=None),
-            soft_wrap=True,
-        )
+        line = f"read it and put nothing out: {', '.join(named)}{more}"
+        print_line(console, text(line, limit=None))
     if impact.reached:
         counts = ", ".join(f"{count} {name}" for name, count in impact.reached.items())
-        console.print(text(f"also came of it: {counts}", limit=None), soft_wrap=True)
+        print_line(console, text(f"also came of it: {counts}", limit=None))
 
 
 def _model_as_json(model: AffectedModel, facts: ModelFacts) -> dict[str, Any]:
@@ -146,7 +156,10 @@ def _model_as_json(model: AffectedModel, facts: ModelFacts) -> dict[str, Any]:
 
 
 def _table(
-    models: Sequence[AffectedModel], all_facts: Mapping[int, ModelFacts], width: int
+    models: Sequence[AffectedModel],
+    all_facts: Mapping[int, ModelFacts],
+    width: int,
+    root: Path | None,
 ) -> "Text":
     columns = (
         *(Column("model"), Column("relation"), Column("run", 3), Column("created (UTC)", 5)),
@@ -163,7 +176,7 @@ def _table(
             f"{plain(facts.run_id) or 'not recorded'}{more}",
             clock(facts.model.created),
             facts.blessed_words,
-            f"{plain(latest.destination)}/{plain(latest.version)}" if latest else "no",
+            below(f"{plain(latest.destination)}/{plain(latest.version)}", root) if latest else "no",
             "LIVE" if model.live_at else "no",
         )
         rows.append([*map(text, cells)])

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from lineage.answers.inputs.inputs import Inputs, parameter_text
 from lineage.text.harmless import text
-from lineage.text.tables import Column, fitted
+from lineage.text.tables import Column, below, fitted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -63,7 +63,7 @@ def _artifacts(found: Inputs, width: int, root: Path | None) -> "Text":
     for entry in found.inputs:
         words = _WORDS[entry.payload.status], _WORDS[entry.checksum]
         size = f"{entry.payload.bytes:,}" if entry.payload.bytes else ""
-        place = entry.artifact.uri.removeprefix(f"{root}/") if root else entry.artifact.uri
+        place = below(entry.artifact.uri, root)
         cells = (entry.key, entry.artifact.key, words[0], size, words[1], place)
         style = "red" if entry.changed else ""
         rows.append([text(cell, style) for cell in cells])

@@ -3,10 +3,12 @@
 import dataclasses
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lineage.answers.prune.prune import Plan, Pruned
-from lineage.text.harmless import never_cut, text
+from lineage.text.harmless import text
+from lineage.text.tables import Column, below, print_line, print_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,32 +44,44 @@ def _pruned_as_json(entry: Pruned) -> dict[str, Any]:
 
 
 def draw_plan(
-    console: "Console", plan: Plan, done: bool, failed: Sequence[tuple[str, str]]
+    console: "Console",
+    plan: Plan,
+    done: bool,
+    failed: Sequence[tuple[str, str]],
+    root: Path | None = None,
 ) -> None:
-    """Prints what would go, or has gone, and what stays and why."""
-    from rich.table import Table
+    """Prints what would go, or has gone, and what stays and why.
 
+    Args:
+        console: To print on.
+        plan: Of what goes and what stays.
+        done: Whether it has gone.
+        failed: What could not be removed, and why.
+        root: Folder of the workspace, which paths are shown without; None: whole paths.
+    """
     entries = [*plan.unfinished, *plan.pruned]
     if entries:
-        table = Table("artifact", "runs", "bytes", "payload", box=None)
-        never_cut(table)
+        rows = []
         for entry in entries[:_SHOWN_PRUNED]:
             first = entry.runs[0] if entry.runs else ""
             runs = f"{first} and {len(entry.runs) - 1} more" if len(entry.runs) > 1 else first
-            cells = (entry.artifact.key, runs, f"{entry.bytes:,}", entry.artifact.uri)
-            table.add_row(*(text(cell) for cell in cells))
-        console.print(table)
+            place = below(entry.artifact.uri, root)
+            rows.append((entry.artifact.key, runs, f"{entry.bytes:,}", place))
+        columns = (Column("bytes", right=True), Column("payload", is_path=True))
+        print_table(console, ("artifact", Column("runs", 1), *columns), rows)
     if len(entries) > _SHOWN_PRUNED:
         console.print(text(f"… and {len(entries) - _SHOWN_PRUNED:,} more (--json lists all)"))
     protected = [*plan.protected.items()]
     for artifact, why in protected[-_SHOWN_PRUNED:]:
-        console.print(text(f"kept with all that it came from: {artifact.key}, {why}"))
+        where = why.replace(f"{root}/", "") if root else why
+        said = f"kept with all that it came from: {artifact.key}, {where}"
+        print_line(console, text(said, limit=None))
     if len(protected) > _SHOWN_PRUNED:
         console.print(text(f"… and {len(protected) - _SHOWN_PRUNED:,} more (--json lists all)"))
     for why, count in Counter(plan.left.values()).items():
         console.print(text(f"left: {count:,} of the runs to prune: {why}"))
     for uri, why in failed:
-        console.print(text(f"could not be removed: {uri}: {why}", "red"))
+        print_line(console, text(f"could not be removed: {uri}: {why}", "red", limit=None))
     runs = f"runs kept: {len(plan.kept_runs):,}, older ones: {len(plan.pruned_runs):,}"
     went = "removed" if done else "to remove"
     total = f"{runs}; artifacts {went}: {len(plan.pruned):,}, bytes: {plan.bytes:,}"

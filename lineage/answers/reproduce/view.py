@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from fareline import recorded
 from lineage.answers.reproduce.reproduce import MetricComparison, Recipe, commands
 from lineage.text.harmless import text
+from lineage.text.tables import print_line, print_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,14 +43,15 @@ def draw_recipe(
         digest = (recipe.text(recorded.SETTINGS_SHA256) or "")[:12]
         named = recipe.text(recorded.SETTINGS_FILE)
         changes = "".join(f" --set {o}" for o in recipe.record.overrides or [])
-        console.print(text(f"  settings  {named}{changes} (SHA-256 {digest}…)"))
+        said = f"  settings  {named}{changes} (SHA-256 {digest}…)"
+        print_line(console, text(said, limit=None))
     for file in recipe.files:
         line = f"{file.path}, {file.bytes:,} bytes, SHA-256 {file.sha256[:12]}…"
         style = "" if file.status == "same" else "yellow"
-        console.print(text(f"  data      {line}: {_NOW[file.status]}", style))
+        print_line(console, text(f"  data      {line}: {_NOW[file.status]}", style, limit=None))
     if recipe.metrics:
         metrics = ", ".join(f"{name} {value:.4g}" for name, value in recipe.metrics.items())
-        console.print(text(f"  metrics   {metrics}", limit=None))
+        print_line(console, text(f"  metrics   {metrics}", limit=None))
     for words in recipe.not_recorded:
         console.print(text(f"  not recorded: {words}", "yellow"))
     if recipe.settings is None and recipe.trainer:
@@ -59,23 +61,21 @@ def draw_recipe(
     if lines:
         console.print()
     for line in lines:
-        console.print(text(f"  {line}", limit=None))
+        console.print(text(f"  {line}", limit=None), soft_wrap=True)  # to be copied
 
 
 def draw_comparison(
     console: "Console", compared: Sequence[MetricComparison], tolerance: float
 ) -> None:
     """Prints the metrics of the model beside those of the one that was made again."""
-    from rich.table import Table
-
-    table = Table("metric", "recorded", "again", "difference", "", box=None)
+    rows = []
     for metric in compared:
         cells = [metric.name, _number(metric.recorded), _number(metric.again)]
         both = metric.recorded is not None and metric.again is not None
         cells.append(f"{metric.again - metric.recorded:+.4f}" if both else "")
         cells.append("within" if metric.within else "OUTSIDE")
-        table.add_row(*(text(cell) for cell in cells), style="" if metric.within else "red")
-    console.print(table)
+        rows.append([text(cell, "" if metric.within else "red") for cell in cells])
+    print_table(console, ("metric", "recorded", "again", "difference", ""), rows)
     outside = sum(not metric.within for metric in compared)
     differ = f"by more than {tolerance:g}" if tolerance else "where runs repeat bit for bit"
     verdict = f"{outside} of {len(compared)} metrics differ {differ}"

@@ -2,11 +2,13 @@
 
 import dataclasses
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lineage.answers.verify.findings import ERROR, NOTE, WARNING
 from lineage.answers.verify.verify import Verification
 from lineage.text.harmless import text
+from lineage.text.tables import below
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,15 +35,21 @@ def verification_as_json(found: Verification) -> dict[str, Any]:
     }
 
 
-def draw_verification(console: "Console", found: Verification) -> None:
-    """Prints the findings, grouped by what is to be done; of many alike the first."""
+def draw_verification(console: "Console", found: Verification, root: Path | None = None) -> None:
+    """Prints the findings, grouped by what is to be done; of many alike the first.
+
+    Args:
+        console: To print on.
+        found: By the check.
+        root: Folder of the workspace, which paths are shown without; None: whole paths.
+    """
     shown: Counter = Counter()
     totals = Counter(finding.check for finding in found.findings)
     for finding in found.findings:
         shown[finding.check] += 1
         if shown[finding.check] > _SHOWN_FINDINGS:
             continue
-        line = f"{finding.severity:8} {finding.id}: {finding.what}"
+        line = f"{finding.severity:8} {below(finding.id, root)}: {finding.what}"
         console.print(text(line, _STYLES[finding.severity], limit=None))
         if shown[finding.check] == min(totals[finding.check], _SHOWN_FINDINGS):
             rest = totals[finding.check] - _SHOWN_FINDINGS

@@ -26,7 +26,7 @@ Explorer.compareTables = (() => {
   function grid(columns, rows, label) {
     return el(
       "div",
-      { class: "table-scroll" },
+      { class: "table-scroll", role: "region", "aria-label": label, tabindex: "0" },
       el(
         "table",
         { class: "compare", "aria-label": label },
@@ -36,7 +36,7 @@ Explorer.compareTables = (() => {
           el(
             "tr",
             {},
-            columns.map((title) => el("th", { scope: "col" }, title)),
+            columns.map((title) => (title ? el("th", { scope: "col" }, title) : el("td", {}))),
           ),
         ),
         el(

@@ -50,7 +50,10 @@
     const pipelines = new Set(content.runs.map((run) => run.pipeline));
     columns = FIXED.filter(([name]) => name !== "span" || content.runs.some((run) => run.span));
     if (pipelines.size > 1) columns.splice(1, 0, ["pipeline", "pipeline", (run) => run.pipeline]);
-    for (const name of names("metrics"))
+    // What says how much was evaluated comes after what says how well.
+    const counts = (name) => /^example_count$|_mean$/.test(name);
+    const metrics = names("metrics").sort((a, b) => counts(a) - counts(b));
+    for (const name of metrics)
       columns.push([name, name.replaceAll("_", " "), (run) => run.metrics[name] ?? null, "metrics"]);
     for (const name of names("hyperparameters")) {
       const key = columns.some(([known]) => known === name) ? `hp_${name}` : name;

@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import pytest
+import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -383,6 +384,7 @@ def test_a_span_that_is_not_there_starts_nothing(fake_run, tmp_path, monkeypatch
         (UserMistake("a: found b; expected c."), 2, "fareline: a: found b; expected c."),
         (FarelineError("a failed."), 1, "fareline: a failed."),
         (KeyboardInterrupt(), 130, "fareline: interrupted"),
+        (typer.Abort(), 130, "fareline: interrupted"),
         (
             ZeroDivisionError("by zero"),
             1,
@@ -402,7 +404,7 @@ def test_errors_become_one_line_and_a_code(monkeypatch, capsys, error, code, lin
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines()[-1] == line
-    shown = debug and not isinstance(error, KeyboardInterrupt)
+    shown = debug and not isinstance(error, KeyboardInterrupt | typer.Abort)
     assert ("Traceback (most recent call last):" in err) == shown
     assert (err.splitlines() == [line]) == (not shown)
 

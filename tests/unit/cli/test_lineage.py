@@ -59,6 +59,12 @@ def test_prune_shows_first_and_does_when_told(asked):
         "runs kept: 1, older ones: 2; artifacts to remove: 2, bytes: 14",
         "Nothing was done; --yes does it.",
     ]
+    assert shown.stdout.splitlines()[1].split() == [
+        "Examples:1",
+        "run-1",
+        "7",
+        "artifacts/Gen/examples/1",
+    ]
     assert asked.states() == [2, 2, 2]
 
     done = asked.json("prune", "--keep", "1", "--yes")

@@ -14,7 +14,14 @@ import pytest
 
 from fareline.disk import room_at
 from fareline.errors import UserMistake
-from fareline.files import NotWritten, write_bytes, write_json, write_text, written_beside
+from fareline.files import (
+    NotWritten,
+    from_here,
+    write_bytes,
+    write_json,
+    write_text,
+    written_beside,
+)
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -179,3 +186,15 @@ def test_many_write_the_same_file_and_a_reader_never_finds_half(tmp_path):
     assert failed == []
     assert path.read_text() in texts
     assert os.listdir(tmp_path) == ["one"]
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [("a/b", "b"), ("a", "."), ("ab/c", "{}/ab/c"), ("c", "{}/c"), ("a/../c", "../c")],
+)
+def test_a_path_is_shown_as_it_can_be_typed_here(tmp_path, monkeypatch, path, shown):
+    (tmp_path / "a").mkdir()
+    monkeypatch.chdir(tmp_path / "a")
+    found = from_here(tmp_path / path)
+    assert found == shown.format(tmp_path)
+    assert Path(found).resolve() == (tmp_path / path).resolve()

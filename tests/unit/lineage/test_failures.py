@@ -40,9 +40,17 @@ def test_the_last_frame_that_is_not_a_librarys(frames, place):
         (f"{HEAD}{OURS}ValueError: no\n  and more\nof it", "ValueError: no"),
         (
             f"{HEAD}{OURS}KeyError: 'a'\n\nThe above exception was the direct cause of the "
-            f"following exception:\n\n{HEAD}{LIBRARY}models.Bad: two",
-            "models.Bad: two",
+            f"following exception:\n\n{HEAD}{LIBRARY}theirs.errors.Bad: two",
+            "Bad: two",
         ),
+        # An error of ours says all itself, as the end of the run has it.
+        (
+            f"{HEAD}{OURS}schema.gate.anomalies.DataAnomalies: a: b; expected c.",
+            "a: b; expected c.",
+        ),
+        (f"{HEAD}{OURS}fareline.errors.UserMistake: a.b.C: d", "a.b.C: d"),
+        (f"{HEAD}{OURS}models.Bad", "Bad"),
+        (f"{HEAD}{OURS}a.b c", "a.b c"),
         ("disk full\nwhere: /data", "disk full"),
         (HEAD + LIBRARY, "no reason was kept"),
         ("", "no reason was kept"),

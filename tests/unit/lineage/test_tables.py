@@ -1,13 +1,18 @@
 """Tables fit any width, cut no word, and name what they leave out."""
 
+import io
 import re
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
+from rich.console import Console
 
+from fareline.packages import CHECKOUT
 from lineage.text.harmless import text
-from lineage.text.tables import Column, fitted
+from lineage.text.tables import Column, below, fitted, print_line, print_table
 
 COLUMNS = (
     Column("model"),
@@ -89,3 +94,44 @@ def test_any_table_fits_and_every_shown_word_is_whole(rows, ranks, width):
         for row in rows:
             for i in kept:
                 assert set(text(row[i], limit=None).plain.split()) <= shown
+
+
+def test_no_answer_is_a_rich_table_which_cuts_words():
+    """What is drawn anew while a run goes on may be one: it is no answer, and is left behind."""
+    rich = {
+        str(path.relative_to(CHECKOUT))
+        for room in ("cli", "lineage", "monitoring", "runners")
+        for path in (CHECKOUT / room).rglob("*.py")
+        if "rich.table" in path.read_text(encoding="utf-8")
+    }
+    assert rich == {"runners/progress.py", "runners/outcome/summary.py"}
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_line_is_wrapped_between_words_in_a_terminal_and_whole_in_a_pipe(terminal):
+    out = io.StringIO()
+    console = Console(file=out, width=20, force_terminal=terminal, color_system=None)
+    print_line(console, text("pushed as 1796005319, LIVE"))
+    expected = ["pushed as", "1796005319, LIVE"] if terminal else ["pushed as 1796005319, LIVE"]
+    assert [line.rstrip() for line in out.getvalue().splitlines()] == expected
+
+
+def test_cells_of_a_table_are_texts_of_others():
+    out = io.StringIO()
+    console = Console(file=out, width=20, color_system=None)
+    print_table(console, ("what", Column("value", 1)), [("[bold]a\x1b", text("1"))])
+    assert out.getvalue().splitlines() == ["what         value", "[bold]a\\x1b  1"]
+
+
+@pytest.mark.parametrize(
+    ("path", "root", "shown"),
+    [
+        ("/ws/artifacts/a", Path("/ws"), "artifacts/a"),
+        ("/ws2/artifacts/a", Path("/ws"), "/ws2/artifacts/a"),
+        ("gs://ws/artifacts/a", Path("/ws"), "gs://ws/artifacts/a"),
+        ("/ws", Path("/ws"), "/ws"),
+        ("/ws/a", None, "/ws/a"),
+    ],
+)
+def test_a_path_is_shown_without_the_folder_that_it_is_below(path, root, shown):
+    assert below(path, root) == shown
