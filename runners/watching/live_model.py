@@ -29,7 +29,6 @@ from runners.workspace import Workspace
 if TYPE_CHECKING:
     from pipeline.settings.settings import Settings
 
-FOLDER = "monitoring"
 _LABEL = "(label)"
 _SPLIT = "eval"
 _MOST_ROWS = 50_000
@@ -96,7 +95,7 @@ def read_reference(workspace: Workspace, settings: "Settings", live: Live, label
     left_out = sorted(settings.unlogged_columns.union(settings.unserved_columns))
     told = json.dumps([live.sha256, live.version.number, live.examples, left_out, repr(label)])
     name = f"reference-{hashlib.sha256(told.encode()).hexdigest()[:16]}.parquet"
-    path = workspace.root / FOLDER / name
+    path = workspace.monitoring_dir / name
     if not path.is_file():
         path.parent.mkdir(exist_ok=True)
         table = _score(live, left_out, label)
