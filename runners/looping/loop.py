@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fareline.errors import UserMistake, WorkspaceError
+from fareline.errors import FarelineError, UserMistake, WorkspaceError
 from fareline.files import write_json
 from lineage.text.times import iso, now
 from monitoring.live.decision import (
@@ -33,7 +33,7 @@ from runners.stores import open_graph
 from runners.watching.deciding import cause_of, causes_of_age, record, rules_of
 from runners.watching.live_model import Live, find_live
 from runners.workspace import Workspace
-from serving.versions.publish import list_versions
+from serving.versions.publish import latest_version
 
 if TYPE_CHECKING:
     from pipeline.settings.settings import Settings
@@ -114,7 +114,7 @@ class Loop:
 
     def __init__(self, wish: Wish, folder: LoopFolder, outbox: Outbox, stop: threading.Event):
         self._wish, self._folder, self._outbox = wish, folder, outbox
-        self._children = Children(folder.path / "last.log", stop)
+        self._children = Children(folder.log, stop)
         self._notes: list[str] = []
 
     def make_pass(self, dry_run: bool = False) -> Passed:
@@ -128,11 +128,8 @@ class Loop:
         """
         self._notes = []
         at_ms, state = now(), self._folder.read()
-        try:
-            with self._wish.workspace.locked():
-                pass
-        except WorkspaceError as error:
-            return Passed(at_ms, None, notes=(str(error),))
+        if busy := self._busy():
+            return Passed(at_ms, None, notes=(busy,))
         if state.under_way and not dry_run:
             self._notes.append(f"{state.under_way['execution']} is done again: it was cut off")
             return self._carry_out(state, _decision_of(state.under_way), at_ms)
@@ -141,7 +138,7 @@ class Loop:
         if live is not None:
             alarms |= {c.kind: c for c in causes_of_age(live, self._wish.settings, at_ms)}
         data = self._look_at_data()
-        if not state.data and self._has_model():
+        if not state.data and latest_version(self._base) is not None:
             state.data = data  # the model has been trained on what was there before the loop
         asked = requests.waiting(self._folder.requests)
         due, cron_ms = cause_of_cron(self._wish.settings.loop.cron, state.cron_ms, at_ms)
@@ -156,14 +153,15 @@ class Loop:
             state.cron_ms = cron_ms
             self._folder.write(state)
             return Passed(at_ms, decision, execution, notes=tuple(self._notes))
+        retrains = decision.action == RETRAIN  # what a rollback does not do, is still to be done
         state.under_way = {
             "action": decision.action,
             "causes": [vars(cause) for cause in decision.causes],
             "execution": execution,
-            "base": str(live.base) if live is not None else None,
-            "data": data,
-            "requests": list(asked),
-            "cron_ms": cron_ms,
+            "version": latest_version(self._base),
+            "data": data if retrains else state.data,
+            "requests": list(asked) if retrains else [],
+            "cron_ms": cron_ms if retrains else state.cron_ms,
         }
         state.acted_ms = at_ms
         self._folder.write(state)
@@ -194,11 +192,19 @@ class Loop:
         where = ("--workspace", str(self._wish.workspace.root))
         return self._children.run(*words, *where, *self._wish.words)
 
-    def _has_model(self) -> bool:
-        wish = self._wish
-        return bool(
-            list_versions(str(push_folder(wish.settings, wish.workspace, wish.settings.name)))
-        )
+    def _busy(self) -> str | None:
+        """Why nothing can be done now; None if it can."""
+        try:
+            with self._wish.workspace.locked():
+                return None
+        except WorkspaceError as error:
+            return str(error)
+
+    @property
+    def _base(self) -> str:
+        """The folder above the versions."""
+        settings = self._wish.settings
+        return str(push_folder(settings, self._wish.workspace, settings.name))
 
     def _find_live(self) -> Live | None:
         root = self._wish.workspace.root
@@ -236,6 +242,8 @@ class Loop:
         write_json(path, {"at": iso(at_ms), "decision": dataclasses.asdict(decision)}, indent=1)
         evidence = {"causes": path, **({"report": report} if report else {})}
         settings, workspace = self._wish.settings, self._wish.workspace
+        if "://" not in workspace.store_location and not workspace.metadata_path.is_file():
+            return None  # there was no run yet
         execution = record(workspace, settings, decision, live, evidence, at_ms)
         actions = rules_of(settings).actions
         told = [f"{c.kind}: {c.said}" for c in news if actions[c.kind] != RECORD]
@@ -245,16 +253,17 @@ class Loop:
 
     def _carry_out(self, state: State, decision: Decision, at_ms: int) -> Passed:
         assert state.under_way is not None
-        under_way, execution = state.under_way, str(state.under_way["execution"])
+        under_way, execution = state.under_way, state.under_way["execution"]
         why = "; ".join(f"{cause.kind}: {cause.said}" for cause in decision.causes)
+        note = f"{execution}: {why}" if execution else why
         if decision.action == RETRAIN:
-            answered = self._fareline("run", "--note", f"{execution}: {why}", "--tag", "loop")
+            answered = self._fareline("run", "--note", note, "--tag", "loop")
             event = _event_of(answered)
         else:
-            where = ("--workspace", str(self._wish.workspace.root))
-            where += ("--destination", under_way["base"])
-            answered = self._children.run("rollback", "--reason", f"{execution}: {why}", *where)
+            answered = self._roll_back(note, under_way["version"])
             event = FAILED if answered.code else ROLLED_BACK
+        if event == FAILED and (busy := self._busy()):  # another run was quicker
+            return Passed(at_ms, None, notes=(busy,))
         content = answered.content or {}
         told = {name: content.get(name) for name in ("run_id", "pushed_to", "reasons", "path")}
         said = content.get("error") or (answered.said if event == FAILED else None)
@@ -269,9 +278,20 @@ class Loop:
         self._folder.write(state)
         return Passed(at_ms, decision, execution, event, tuple(self._notes))
 
-    def _tell(self, event: str, execution: str, content: Mapping[str, Any], at_ms: int) -> None:
+    def _roll_back(self, reason: str, version: int | None) -> Answered:
+        """Rolls back from a version, unless a loop that was cut off has done it already."""
+        base = self._base
+        if latest_version(base) != version:
+            return Answered(0, None, "")
+        where = ("--workspace", str(self._wish.workspace.root), "--destination", base)
+        return self._children.run("rollback", "--reason", reason, *where)
+
+    def _tell(
+        self, event: str, execution: str | None, content: Mapping[str, Any], at_ms: int
+    ) -> None:
         pipeline = {"pipeline": self._wish.settings.name, "at": iso(at_ms)}
-        self._outbox.put(event, execution.replace("#", "-"), {**pipeline, **content})
+        event_id = execution.replace("#", "-") if execution else f"pass-{at_ms}"
+        self._outbox.put(event, event_id, {**pipeline, **content})
 
 
 def _decision_of(under_way: Mapping[str, Any]) -> Decision:
@@ -314,11 +334,13 @@ def keep(
         stop.set()
         wake.set()
 
+    outbox = Outbox(folder.outbox, told.hooks, wish.secret, tell)
+    loop = Loop(wish, folder, outbox, stop)
+    if dry_run:  # also beside a loop that is at work
+        folder.path.mkdir(parents=True, exist_ok=True)
+        return loop.make_pass(dry_run=True)
     with folder.locked(), told_of_signals(end):
-        outbox = Outbox(folder.outbox, told.hooks, wish.secret, tell)
-        loop = Loop(wish, folder, outbox, stop)
-        if dry_run:
-            return loop.make_pass(dry_run=True)
+        folder.read()  # a mistake in it is to end this, and not each pass
         outbox.start()
         try:
             if once:
@@ -344,7 +366,10 @@ def _keep_on(
     stop, wake = events
     while True:
         wake.clear()
-        passed = loop.make_pass()
+        try:
+            passed = loop.make_pass()
+        except FarelineError as error:  # such as a run that has begun meanwhile
+            passed = Passed(now(), None, notes=(str(error),))
         show(passed)
         if not stop.is_set():
             wake.wait(_seconds_to_wait(wish, passed))

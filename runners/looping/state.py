@@ -68,6 +68,11 @@ class LoopFolder:
         return self.path / "evidence"
 
     @property
+    def log(self) -> Path:
+        """Messages of the command that was started last."""
+        return self.path / "last.log"
+
+    @property
     def _state(self) -> Path:
         return self.path / "state.json"
 

@@ -78,7 +78,7 @@ class Here:
         found = self.answers.get(words[0], Answered(0, {}, ""))
         if isinstance(found, BaseException):
             raise found
-        return found
+        return found() if callable(found) else found
 
     def report(self):
         path = self.root / "report.json"
@@ -174,7 +174,7 @@ def test_what_came_of_a_run_is_told_and_remembered(here, answered, event, code, 
 
 
 def test_a_rollback_is_carried_out_by_the_command_and_wins(here, monkeypatch):
-    live = SimpleNamespace(base="/served", made_ms=here.now, version=None)
+    live = SimpleNamespace(made_ms=here.now, version=None)
     monkeypatch.setattr(Loop, "_find_live", lambda self: live)
     monkeypatch.setattr(looping, "record", lambda *arguments: "monitor#7")
     here.alarms = [ALARM, {**ALARM, "kind": "integrity", "subject": "rows", "said": "none"}]
@@ -186,6 +186,53 @@ def test_a_rollback_is_carried_out_by_the_command_and_wins(here, monkeypatch):
         "--workspace",
         str(here.root),
     )
+    assert here.folder.read().data == "before"
+
+
+def test_a_rollback_that_was_cut_off_after_it_was_done_is_not_done_twice(here, monkeypatch):
+    monkeypatch.setattr(looping, "latest_version", lambda base: 7)
+    cause = {"kind": "integrity", "said": "rows: none"}
+    under_way = {"action": "roll_back", "causes": [cause], "execution": "monitor#7", "version": 6}
+    more = {"data": "before", "requests": [], "cron_ms": 0}
+    with here.folder.locked():
+        here.folder.write(State("before", under_way={**under_way, **more}))
+    assert here.make_pass().event == "rolled_back"
+    assert here.commands() == []
+
+
+def test_what_a_rollback_does_not_do_is_still_to_be_done(here):
+    (here.folder.requests / "one.json").write_text(json.dumps({"reason": "new prices"}))
+    here.alarms = [{**ALARM, "kind": "integrity"}]
+    here.digest = "after"
+    assert here.make_pass().event == "rolled_back"
+    here.alarms = []
+    passed = here.make_pass()
+    assert (passed.event, [c.kind for c in passed.decision.causes]) == ("pushed", ["request"])
+
+
+def test_a_run_that_another_was_quicker_than_is_still_to_be_done(here):
+    (here.folder.requests / "one.json").write_text(json.dumps({"reason": "new prices"}))
+    held = Workspace(here.root).locked()
+
+    def busy():
+        held.__enter__()
+        return Answered(2, None, "another run is using it")
+
+    here.answers["run"] = busy
+    assert here.make_pass().as_json()["action"] == "wait"
+    held.__exit__(None, None, None)
+    here.answers["run"] = Answered(0, {"status": "pushed"}, "")
+    assert here.make_pass().event == "pushed"
+    assert requests.waiting(here.folder.requests) == {}
+
+
+def test_the_first_model_needs_no_store(here):
+    (here.root / "metadata.db").unlink()
+    with here.folder.locked():
+        here.folder.write(State())
+    passed = here.make_pass()
+    assert (passed.event, passed.execution) == ("pushed", None)
+    assert here.told.events[0][1].startswith("pass-")
 
 
 def test_a_failure_of_one_pass_does_not_end_the_loop_and_is_said(here):
