@@ -120,7 +120,7 @@ def _score(live: Live, left_out: Iterable[str], label: Label) -> pa.Table:
     leave_out_optional_packages()
     folder = Path(live.examples, f"Split-{_SPLIT}")
     files = [str(p) for p in sorted(folder.iterdir()) if not p.name.startswith(".")]
-    predictor = BatchPredictor(str(live.base))
+    predictor = BatchPredictor(str(live.base / str(live.version.number)), live.version.number)
     wanted = sorted(predictor.columns.keys() - set(left_out))
     parts: dict[str, list[pa.Array]] = {name: [] for name in [*wanted, SCORE, _LABEL]}
     rows = 0
