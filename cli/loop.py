@@ -34,8 +34,9 @@ def loop(
 ) -> None:
     """Seal spans, watch the live model, and retrain or roll back for a reason, until stopped.
 
-    With --once: exit code 0: nothing was to be done, or a model was pushed or rolled back; 3: an
-    alarm, or a model was refused; 1: a run failed or was stopped; 75: another run is at work.
+    Exit codes of --once: 0: nothing to do, or a model was pushed or rolled
+    back; 1: a run failed or was stopped; 3: an alarm, or a model was refused;
+    75: another run is at work.
     """
     from pipeline.settings.load import load_settings
     from runners.looping.loop import Wish, keep

@@ -149,6 +149,7 @@ class Loop:
         if dry_run:
             return Passed(at_ms, decision, notes=tuple(self._notes))
         execution = self._record(decision, self._news(alarms, state), live, report, at_ms)
+        _give_way(state, report, execution is None)
         if not decision.acts:
             state.cron_ms = cron_ms
             self._folder.write(state)
@@ -292,6 +293,15 @@ class Loop:
         pipeline = {"pipeline": self._wish.settings.name, "at": iso(at_ms)}
         event_id = execution.replace("#", "-") if execution else f"pass-{at_ms}"
         self._outbox.put(event, event_id, {**pipeline, **content})
+
+
+def _give_way(state: State, report: Path | None, is_spare: bool) -> None:
+    """Removes the report of the pass before, if no record points at it."""
+    if report is None:
+        return
+    if state.spare and state.spare != str(report):
+        Path(state.spare).unlink(missing_ok=True)
+    state.spare = str(report) if is_spare else ""
 
 
 def _decision_of(under_way: Mapping[str, Any]) -> Decision:

@@ -28,6 +28,7 @@ class State:
         under_way: What was decided and has not ended: `action`, `causes`, `execution`, `data`,
             `requests`, `cron_ms`.
         told: Alarms that hooks have been told of, so that they are told of once.
+        spare: The last report, if no record points at it: it gives way to the next.
     """
 
     data: str = ""
@@ -35,6 +36,7 @@ class State:
     acted_ms: int | None = None
     under_way: dict[str, Any] | None = None
     told: list[str] = dataclasses.field(default_factory=list)
+    spare: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -81,9 +81,12 @@ class Here:
         return found() if callable(found) else found
 
     def report(self):
-        path = self.root / "report.json"
+        path = self.root / f"report-{self.now}.json"
         path.write_text("{}")
         return path
+
+    def reports(self):
+        return sorted(self.root.glob("report-*.json"))
 
     def make_pass(self, *overrides):
         settings = load_settings(None, [*ACTS, *overrides])
@@ -282,6 +285,15 @@ def test_a_record_is_recorded_once_and_told_to_nobody(here):
     assert (passed.decision.action, _exit_code(passed), here.told.events) == ("record", 0, [])
     here.make_pass()
     assert len(here.recorded()) == 1
+
+
+def test_of_reports_that_no_record_points_at_the_last_one_is_kept(here):
+    for alarms in ([], [], [ALARM], [], []):
+        here.alarms = alarms
+        here.make_pass()
+        here.now += HOUR_MS
+    hours = [(int(path.stem.partition("-")[2]) - here.now) // HOUR_MS for path in here.reports()]
+    assert hours == [-3, -1]
 
 
 def test_two_loops_on_one_workspace_are_one_line_and_exit_code_2(here):
