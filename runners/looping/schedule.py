@@ -39,8 +39,8 @@ def _due_ms(cron: str, now_ms: int, is_last: bool) -> int:
     if cron.startswith(ZONE):
         named, _, cron = cron.partition(" ")
         zone = zoneinfo.ZoneInfo(named.removeprefix(ZONE))
-    now = datetime.datetime.fromtimestamp(now_ms / 1000, zone)
-    if is_last:  # what is due at this very second counts
+    now = datetime.datetime.fromtimestamp(now_ms // 1000, zone)
+    if is_last:  # what is due at this very second counts, and nothing of the next
         found = croniter(cron, now + datetime.timedelta(seconds=1)).get_prev(datetime.datetime)
     else:
         found = croniter(cron, now).get_next(datetime.datetime)
