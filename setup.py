@@ -53,6 +53,9 @@ EXTRAS = {
         "jinja2",
         "python-stdnum",
         "river",
+        "croniter",
+        "tenacity",
+        "prometheus-client",
         "openlineage-python>=1.39,<1.53",
     ],
     # The compiler and the client. Not tfx[kfp]: that extra is empty on Python 3.12 and later.

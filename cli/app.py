@@ -22,6 +22,7 @@ from cli import (
     init,
     lineage,
     logs,
+    loop,
     models,
     monitor,
     predict,
@@ -91,6 +92,7 @@ app.add_typer(data.app, name="data", rich_help_panel=DATA)
 app.add_typer(schema.app, name="schema", rich_help_panel=DATA)
 app.add_typer(baseline.app, name="baseline", rich_help_panel=MODELS)
 app.add_typer(feedback.app, name="feedback", rich_help_panel=MODELS)
+app.command(rich_help_panel=MODELS)(loop.loop)
 app.command(rich_help_panel=MODELS)(models.models)
 app.command(rich_help_panel=MODELS)(monitor.monitor)
 app.command(rich_help_panel=MODELS)(predict.predict)

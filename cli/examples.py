@@ -9,6 +9,7 @@ EXAMPLES = {
     "step end": "fareline step end --run nightly-1",
     "step graph": "fareline step graph --json",
     "step run": "fareline step run Trainer --run nightly-1",
+    "loop": "fareline loop --once --config churn.yaml",
     "models": "fareline models --json",
     "monitor": "fareline monitor --window 1d",
     "predict": "fareline predict --input new.csv --output predictions.csv",

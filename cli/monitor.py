@@ -1,7 +1,9 @@
 """`fareline monitor`: the live model's windows are held against its evaluation."""
 
 import re
+import webbrowser
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,11 +14,14 @@ from cli.options import (
     EXIT_FOUND,
     ConfigOption,
     JsonOption,
+    OpenOption,
     SetOption,
     WorkspaceOption,
     dry_run_option,
+    output_option,
 )
 from fareline.errors import UserMistake
+from fareline.files import write_text
 from lineage.text.times import clock, iso, now
 from monitoring.live.decision import AGE, NOTHING, RECORD
 from monitoring.live.report import ALARM, QUIET
@@ -40,6 +45,8 @@ def monitor(
             show_default="monitoring.window_hours",
         ),
     ] = None,
+    output: Annotated[Path | None, output_option("FILE", "Page to write.", "none")] = None,
+    open_browser: OpenOption = False,
     dry_run: Annotated[bool, dry_run_option("Record nothing in ML Metadata.")] = False,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     config: ConfigOption = None,
@@ -54,9 +61,22 @@ def monitor(
     settings = load_settings(config, overrides or ())
     found = watch_live_model(workspace.resolve(), settings, window_ms, now(), dry_run)
     content = _as_json(found)
+    if output is not None or open_browser:
+        _write_page(
+            output or found.report.with_suffix(".html"), settings.name, content, open_browser
+        )
     answer(as_json, content, lambda console: _draw(console, content))
     if _is_news(found):
         raise typer.Exit(EXIT_FOUND)
+
+
+def _write_page(path: Path, name: str, content: Mapping[str, Any], opens: bool) -> None:
+    from report.run.page import monitoring_page
+
+    page = monitoring_page(name, content, _blind(content))
+    write_text(path, page, hint="name another place with -o")
+    if opens:
+        webbrowser.open(path.resolve().as_uri())
 
 
 def _is_news(found: "Monitored") -> bool:

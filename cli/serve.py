@@ -57,7 +57,7 @@ def serve(
     from serving.model.start import leave_out_optional_packages
     from serving.model.tensorflow_parts import load_parts
 
-    settings = load_settings(config)
+    settings, alarms = load_settings(config), None
     require_no_features_that_are_pseudonyms(settings)
     if model_dir is not None:
         base = model_dir.resolve()
@@ -69,6 +69,7 @@ def serve(
         base = push_folder(settings, Workspace(workspace.resolve()), name)
         required = _required_columns(settings) if name == settings.name else frozenset()
         _settle(base, Workspace(workspace.resolve()))
+        alarms = str(Workspace(workspace.resolve()).alarms_path(name))
     require_model(base, "--workspace", "--name", "--model-dir")
 
     quieten_tensorflow()
@@ -88,6 +89,7 @@ def serve(
         drain_seconds=DRAIN_SECONDS,
         required=required,
         request_log=log,
+        alarms_path=alarms,
         tell=_tell,
     )
     run_server(options)

@@ -90,6 +90,15 @@ class Workspace:
         return self.root / "feedback"
 
     @property
+    def monitoring_dir(self) -> Path:
+        """What `monitor` keeps and reports."""
+        return self.root / "monitoring"
+
+    def alarms_path(self, name: str) -> Path:
+        """The last answer of `monitor` of a pipeline, in brief: how many alarms of each kind."""
+        return self.monitoring_dir / f"latest-{file_name_of(name)}.json"
+
+    @property
     def logs_dir(self) -> Path:
         """One file per run."""
         return self.root / "logs"

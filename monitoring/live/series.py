@@ -17,6 +17,9 @@ _THRESHOLD = 8.0  # standard errors, summed over windows
 _LEAST_WINDOWS = 3
 _LEAST_FOR_SLOPE = 6
 _SURE = 0.98  # of the slope's interval
+_LEAST_OF_FALL = 4  # windows that a fall has lasted
+_LONGEST_FALL = 25  # windows; one that is longer is found as one that is as long
+_SURE_OF_FALL = 4.25  # standard errors: once in 52 quiet windows in 600 series (benchmarks.monitor)
 _LEAST_OF_SEASON = 3  # windows at the same place in the week
 
 
@@ -76,6 +79,47 @@ def slow(starts_ms: Sequence[int], values: Sequence[float]) -> Slope | None:
     found = stats.theilslopes(calm, weeks, _SURE)
     slope, _, low, high = found
     return Slope(float(slope), float(low), float(high), float(slope * (weeks[-1] - weeks[0])))
+
+
+def falling(
+    starts_ms: Sequence[int],
+    values: Sequence[float],
+    errors: Sequence[float],
+    usual_is: tuple[float, float],
+) -> Slope | None:
+    """A slow fall of a figure whose errors are known, from some window on to the last.
+
+    All windows are pooled, each with its weight. Before the fall the figure has a level, of which
+    the evaluation split is one measurement and every earlier window another. The onset is the one
+    that makes the fall clearest (a generalized likelihood ratio).
+
+    Args:
+        starts_ms: When each window began, ascending.
+        values: Of the windows.
+        errors: Standard error of each.
+        usual_is: The figure on the split, and its standard error.
+
+    Returns:
+        None if no fall is sure.
+    """
+    calm = without_season(starts_ms, values)
+    weeks = np.asarray(starts_ms, np.float64) / WEEK_MS
+    weights = 1 / np.square(np.asarray(errors, np.float64))
+    level, error = usual_is
+    all_weights = weights.sum() + 1 / error**2
+    mean = ((weights * calm).sum() + level / error**2) / all_weights
+    surest, found = _SURE_OF_FALL, None
+    count = len(calm)
+    for onset in range(max(0, count - 1 - _LONGEST_FALL), count - _LEAST_OF_FALL + 1):
+        fallen = np.maximum(0.0, weeks - weeks[onset])
+        weighted = (weights * fallen).sum()
+        spread = (weights * fallen**2).sum() - weighted**2 / all_weights
+        slope = ((weights * fallen * calm).sum() - weighted * mean) / spread
+        if -slope * spread**0.5 > surest:
+            surest = -slope * spread**0.5
+            reach = stats.norm.ppf((1 + _SURE) / 2) / spread**0.5
+            found = Slope(slope, slope - reach, slope + reach, slope * fallen[-1])
+    return found
 
 
 def without_season(starts_ms: Sequence[int], values: Sequence[float]) -> np.ndarray:

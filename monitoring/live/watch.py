@@ -40,7 +40,7 @@ from monitoring.live.report import (
     Window,
 )
 from monitoring.live.rows import Rows
-from monitoring.live.series import is_alarm, slow, sudden, usual
+from monitoring.live.series import falling, is_alarm, slow, sudden, usual
 
 _MOST_ROWS = 5_000  # compared, of each side
 _DRAWS = 400  # divisions by chance
@@ -365,7 +365,9 @@ def _changed(
         if before - level > plan.least_loss:
             said = f"{before:.3f} -> {level:.3f}, a sudden change over windows (Page-Hinkley)"
             return [Alarm(*alarm, said, start, plan.among)]
-    slope = slow([window.start_ms for window in telling], values)
+    starts, errors = [window.start_ms for window in telling], [f.error for f in figures]
+    slope = falling(starts, values, errors, (part.auc.value, part.auc.error))
+    slope = slope or slow(starts, values)
     if slope is not None and slope.high < 0 and -slope.total > plan.least_loss / 2:
         said = f"{slope.per_week:+.4f} a week over {len(values)} windows (98 %: {slope.low:+.4f} to"
         said = f"{said} {slope.high:+.4f}), {slope.total:+.3f} in all"

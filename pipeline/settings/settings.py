@@ -24,6 +24,7 @@ from pipeline.settings.drift import Drift, Monitoring
 from pipeline.settings.evaluation import Evaluation
 from pipeline.settings.gate import Gate
 from pipeline.settings.label import ColumnValue, Label, require_rule_of
+from pipeline.settings.live.loop import Loop
 from pipeline.settings.model.code import Code
 from pipeline.settings.model.kinds import WIDE_DEEP, Model
 from pipeline.settings.runners import (
@@ -330,6 +331,7 @@ class Settings(Section):
     serving: Serving = Serving()
     feedback: Feedback = Feedback()
     monitoring: Monitoring = Monitoring()
+    loop: Loop = Loop()
     push: Push = Push()
     card: Card = Card()
     metadata: Metadata = Metadata()

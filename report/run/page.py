@@ -14,9 +14,9 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from lineage.text.times import clock_of, duration, size
+from lineage.text.times import clock, clock_of, duration, size
 from report.page import as_data, page_head, read_web
-from report.run import charts, figures
+from report.run import charts, figures, watched
 from report.run.document import Document, Evaluation
 from report.run.gather import name_of_run
 
@@ -96,6 +96,19 @@ def picture_page(
     )  # fmt: skip
 
 
+def monitoring_page(pipeline: str, content: Mapping[str, Any], blind: str) -> str:
+    """The page of a live model that is watched.
+
+    Args:
+        pipeline: Its name.
+        content: What `fareline monitor --json` prints.
+        blind: What cannot be seen, in a sentence; empty if that is nothing.
+    """
+    name = f"{pipeline}, version {content['version']}"
+    values = {"pipeline": pipeline, "content": content, "blind": blind, "name": name}
+    return _render("monitoring.html", None, watched=watched, **values)
+
+
 def _render(template: str, served: Served | None, **values: Any) -> str:
     styles = [read_web(_PACKAGE, "run.css")]
     scripts = [read_web(_PACKAGE, "run.js")]
@@ -127,6 +140,7 @@ def _environment() -> jinja2.Environment:
         "percent": percent,
         "value": value_in_words,
         "clock": clock_of,
+        "at": clock,
         "duration": duration,
         "size": size,
         "data": as_data,

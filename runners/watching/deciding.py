@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lineage.facts.alarms import Trigger, last_decided, record_trigger
 from lineage.graph.graph import Graph
 from monitoring.live.decision import ACTING, AGE, NEW_DATA, RETRAIN, Cause, Decision, Rules, decide
-from monitoring.live.report import KINDS
+from monitoring.live.report import KINDS, Alarm
 from monitoring.live.series import HOUR_MS
 from runners.stores import open_to_write
 from runners.watching.live_model import Live
@@ -25,6 +25,11 @@ def rules_of(settings: "Settings") -> Rules:
     policy = settings.monitoring.policy
     actions = {kind: getattr(policy, kind) for kind in (*KINDS, AGE)}
     return Rules({**actions, NEW_DATA: RETRAIN}, round(policy.cooldown_hours * HOUR_MS))
+
+
+def cause_of(alarm: Alarm) -> Cause:
+    """An alarm as a cause."""
+    return Cause(alarm.kind, alarm.in_words().removeprefix(f"{alarm.kind}: "))
 
 
 def causes_of_age(live: Live, settings: "Settings", now_ms: int) -> list[Cause]:

@@ -29,7 +29,6 @@ from runners.workspace import Workspace
 if TYPE_CHECKING:
     from pipeline.settings.settings import Settings
 
-FOLDER = "monitoring"
 _LABEL = "(label)"
 _SPLIT = "eval"
 _MOST_ROWS = 50_000
@@ -96,7 +95,7 @@ def read_reference(workspace: Workspace, settings: "Settings", live: Live, label
     left_out = sorted(settings.unlogged_columns.union(settings.unserved_columns))
     told = json.dumps([live.sha256, live.version.number, live.examples, left_out, repr(label)])
     name = f"reference-{hashlib.sha256(told.encode()).hexdigest()[:16]}.parquet"
-    path = workspace.root / FOLDER / name
+    path = workspace.monitoring_dir / name
     if not path.is_file():
         path.parent.mkdir(exist_ok=True)
         table = _score(live, left_out, label)
@@ -121,7 +120,7 @@ def _score(live: Live, left_out: Iterable[str], label: Label) -> pa.Table:
     leave_out_optional_packages()
     folder = Path(live.examples, f"Split-{_SPLIT}")
     files = [str(p) for p in sorted(folder.iterdir()) if not p.name.startswith(".")]
-    predictor = BatchPredictor(str(live.base))
+    predictor = BatchPredictor(str(live.base / str(live.version.number)), live.version.number)
     wanted = sorted(predictor.columns.keys() - set(left_out))
     parts: dict[str, list[pa.Array]] = {name: [] for name in [*wanted, SCORE, _LABEL]}
     rows = 0

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,20 +12,19 @@ import pyarrow as pa
 
 from data.sources.locked_duckdb import connected
 from fareline.errors import UserMistake
-from fareline.files import write_text
+from fareline.files import write_json, write_text
 from monitoring.drift.samples import first_values
 from monitoring.feedback.join import Asked, join
-from monitoring.live.decision import NOTHING, Cause, Decision
-from monitoring.live.report import Watched
+from monitoring.live.decision import AGE, NOTHING, Cause, Decision
+from monitoring.live.report import KINDS, Watched
 from monitoring.live.rows import Rows
 from monitoring.live.series import HOUR_MS
 from monitoring.live.watch import Plan, watch
 from preprocessing.labels import Label, parse_label
 from runners.feedback.handing_in import folder_of
 from runners.stores import open_graph
-from runners.watching.deciding import causes_of_age, decide_now, record
+from runners.watching.deciding import cause_of, causes_of_age, decide_now, record
 from runners.watching.live_model import (
-    FOLDER,
     Live,
     find_live,
     label_numbers,
@@ -95,16 +96,24 @@ def monitor(
             "`fareline serve --log-share 1` logs what is answered; a file closes with its hour",
         )
     watched = watch(reference, rows, slicer(settings), plan, until_ms)
-    causes = [Cause(alarm.kind, alarm.in_words().partition(": ")[2]) for alarm in watched.alarms]
+    causes = [cause_of(alarm) for alarm in watched.alarms]
     causes += causes_of_age(live, settings, until_ms)
     decision = decide_now(causes, settings, graph, until_ms)
-    report = workspace.root / FOLDER / f"report-{until_ms}.json"
+    report = workspace.monitoring_dir / f"report-{until_ms}.json"
     content = {**watched.to_dict(), "decision": dataclasses.asdict(decision)}
     write_text(report, json.dumps(content, indent=1) + "\n")
+    _note_alarms(workspace.alarms_path(settings.name), watched.state, causes, until_ms)
     execution = None
     if decision.action != NOTHING and not dry_run:
         execution = record(workspace, settings, decision, live, {"report": report}, until_ms)
     return Monitored(live, watched, broken, report, decision, execution)
+
+
+def _note_alarms(path: Path, state: str, causes: Sequence[Cause], until_ms: int) -> None:
+    """Keeps what a server tells of alarms."""
+    counts = Counter(cause.kind for cause in causes)
+    alarms = {kind: counts[kind] for kind in (*KINDS, AGE)}
+    write_json(path, {"at_ms": until_ms, "state": state, "alarms": alarms})
 
 
 def _plan(settings: "Settings", window_ms: int | None) -> Plan:

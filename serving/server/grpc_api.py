@@ -8,6 +8,7 @@ Source: tensorflow_serving/apis/*.proto.
 
 import contextlib
 import sys
+import time
 import traceback
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
@@ -23,6 +24,7 @@ from tensorflow_serving.apis import (
 )
 
 from serving.model.servable import RefusedError, read_tensors, wanted_outputs
+from serving.server.metrics import Metrics
 from serving.server.predictor import Predictor
 
 SIGNATURE_FIELD = "signature_def"
@@ -43,7 +45,7 @@ class _PredictionService:
         self._predictor = predictor
 
     async def predict(self, request, context):
-        async with _statuses(context, request):
+        async with _statuses(context, request, self._predictor.metrics):
             answer = await self._predictor.predict(
                 request.model_spec,
                 lambda signature: (
@@ -113,8 +115,12 @@ def model_status(live, spec) -> get_model_status_pb2.GetModelStatusResponse:
 
 
 @contextlib.asynccontextmanager
-async def _statuses(context: grpc.aio.ServicerContext, request: Any) -> AsyncIterator[None]:
+async def _statuses(
+    context: grpc.aio.ServicerContext, request: Any, metrics: Metrics | None = None
+) -> AsyncIterator[None]:
     """Turns what goes wrong inside into a gRPC status; only a surprise is logged."""
+    began = time.perf_counter()
+    code, message = grpc.StatusCode.OK, ""
     try:
         if isinstance(request, RefusedError):
             raise request
@@ -124,9 +130,10 @@ async def _statuses(context: grpc.aio.ServicerContext, request: Any) -> AsyncIte
     except Exception as error:  # noqa: BLE001 - the client gets whatever it was
         traceback.print_exc(file=sys.stderr)
         code, message = grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}"
-    else:
-        return
-    await context.abort(code, message)
+    if metrics is not None:
+        metrics.count("grpc", code.name, time.perf_counter() - began)
+    if code is not grpc.StatusCode.OK:
+        await context.abort(code, message)
 
 
 def build_grpc_server(predictor: Predictor) -> grpc.aio.Server:

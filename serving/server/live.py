@@ -56,6 +56,11 @@ class LiveModel:
         self._failed: dict[int, tuple[float, str]] = {}
         self._loading: int | None = None
 
+    @property
+    def version(self) -> int:
+        """The one in use; only after `start`."""
+        return self._current.version
+
     async def start(self) -> None:
         """Loads the newest version.
 

@@ -18,6 +18,7 @@ from serving.model.servable import RefusedError, Servable, Signature, explain_op
 from serving.server.batching import Batcher
 from serving.server.finite import require_finite
 from serving.server.live import LiveModel
+from serving.server.metrics import Metrics
 from serving.server.request_log import Asked, RequestLog
 from serving.server.required import RequiredColumns
 
@@ -58,6 +59,7 @@ class Predictor:
     Attributes:
         live: The model.
         required: Columns that a row must have a value of, where the model reads them.
+        metrics: Counts of what was asked.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Predictor:
         live: LiveModel,
         request_log: RequestLog | None = None,
         required: Collection[str] = (),
+        alarms_path: str | None = None,
     ):
         """Prepares.
 
@@ -72,8 +75,10 @@ class Predictor:
             live: The model.
             request_log: Where requests are noted, if anywhere.
             required: Columns that a row must have a value of, where the model reads them.
+            alarms_path: See `Metrics`.
         """
         self.live = live
+        self.metrics = Metrics(live, alarms_path)
         self.required = frozenset(required)
         self._request_log = request_log
         self._pool = ThreadPoolExecutor(_THREADS, "predict")

@@ -3,6 +3,7 @@
     GET  /v1/models/NAME[/versions/N]
     GET  /v1/models/NAME[/versions/N]/metadata
     POST /v1/models/NAME[/versions/N]:predict
+    GET  /metrics, for Prometheus
 
 Called by `serving.server.server`. Must not import TFX.
 
@@ -12,6 +13,7 @@ Source: tensorflow.org/tfx/serving/api_rest
 import asyncio
 import json
 import sys
+import time
 import traceback
 from collections.abc import Sequence
 from typing import Any
@@ -76,6 +78,10 @@ class _RestApi:
         }
         return _json({"model_spec": spec, "metadata": {SIGNATURE_FIELD: _plain(signatures)}})
 
+    async def metrics(self, request: web.Request) -> web.Response:
+        text, kind = await asyncio.to_thread(self._predictor.metrics.text)
+        return web.Response(body=text, headers={"Content-Type": kind})
+
     async def status(self, request: web.Request) -> web.Response:
         status = model_status(self._predictor.live, _model_spec(request))
         versions = [
@@ -95,7 +101,17 @@ class _RestApi:
 def build_rest_app(predictor: Predictor) -> web.Application:
     """Builds the application, whose requests the predictor answers."""
     api = _RestApi(predictor)
-    app = web.Application(client_max_size=MOST_REQUEST_BYTES, middlewares=[_explain])
+
+    @web.middleware
+    async def counted(request: web.Request, handler: Any) -> web.StreamResponse:
+        began = time.perf_counter()
+        response = await handler(request)  # `_explain` leaves no exception of a request
+        if request.path.endswith(":predict"):
+            predictor.metrics.count("rest", str(response.status), time.perf_counter() - began)
+        return response
+
+    app = web.Application(client_max_size=MOST_REQUEST_BYTES, middlewares=[counted, _explain])
+    app.router.add_get("/metrics", api.metrics)
     for model in (_MODEL, _MODEL + _VERSION):
         app.router.add_post(f"{model}:predict", api.predict)
         app.router.add_get(f"{model}/metadata", api.metadata)

@@ -49,6 +49,7 @@ class ServeOptions:
         drain_seconds: How long requests may take after the signal to end.
         required: Columns that a row must have a value of, where the model reads them.
         request_log: Where requests are noted, if anywhere.
+        alarms_path: Last answer of `fareline monitor`, for `/metrics`.
         ready_file: Gets {"stage": "loading" | "serving", "grpc_port", "rest_port"}.
         tell: Gets one line per event.
     """
@@ -62,6 +63,7 @@ class ServeOptions:
     drain_seconds: float = 0.5
     required: frozenset[str] = frozenset()
     request_log: RequestLog | None = None
+    alarms_path: str | None = None
     ready_file: str | None = None
     tell: Callable[[str], None] = field(default=_say)
 
@@ -77,7 +79,7 @@ async def serve(options: ServeOptions) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     live = LiveModel(options.name, options.base, options.tell)
-    predictor = Predictor(live, options.request_log, options.required)
+    predictor = Predictor(live, options.request_log, options.required, options.alarms_path)
     grpc_server = build_grpc_server(predictor)
     grpc_port = _bind_grpc(grpc_server, options)
     async with contextlib.AsyncExitStack() as stack:

@@ -492,6 +492,7 @@ def test_a_wrong_setting_is_answered_before_anything_heavy_is_loaded():
         "pipeline.user_code",
         "preprocessing.features",
         "runners.local.run",
+        "runners.looping.loop",
         "runners.progress",
         "runners.workspace",
         "schema.curated",

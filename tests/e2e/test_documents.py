@@ -37,6 +37,7 @@ DOCUMENTS = (
 # Other pages whose `sh` blocks are run, each by the test that has what they need.
 ELSEWHERE = {
     "docs/feedback.md": "tests/e2e/test_documents.py",
+    "docs/monitoring.md": "tests/e2e/test_documents.py",
     "docs/own-code.md": "tests/e2e/own_code/test_own_code.py",
     "docs/own-data.md": "tests/e2e/test_own_data.py",
     "docs/kubeflow.md": "tests/component/runners/submit/test_cluster_documents.py",
@@ -76,13 +77,7 @@ def folder(tmp_path_factory, after_third, refused, workspace, small_csv, small_r
     (folder / "my-workspace").symlink_to(small_run.restore())
     (folder / "trips.csv").symlink_to(small_csv)
     settings = yaml.safe_load(DEFAULT_PATH.read_text(encoding="utf-8"))
-    for setting in small_settings:
-        path, _, value = setting.partition("=")
-        *sections, name = path.split(".")
-        section = settings
-        for each in sections:
-            section = section[each]
-        section[name] = yaml.safe_load(value)
+    _put(settings, small_settings)
     settings["data"]["source"] = {"csv": str(small_csv)}  # and not the data set as well
     (folder / "my.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     settings["features"] = yaml.safe_load(FEW.partition("=")[2])
@@ -99,6 +94,17 @@ def folder(tmp_path_factory, after_third, refused, workspace, small_csv, small_r
     settings["schema"] = "taxi"
     (folder / "years.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     return folder
+
+
+def _put(settings, values):
+    """Changes plain settings as `--set` does."""
+    for setting in values:
+        path, _, value = setting.partition("=")
+        *sections, name = path.split(".")
+        section = settings
+        for each in sections:
+            section = section[each]
+        section[name] = yaml.safe_load(value)
 
 
 def test_documents_hold_commands():
@@ -153,10 +159,10 @@ def test_fareline_commands_do_what_is_said(command, code, folder):
 SHORT = {"feedback.wait_hours=0.01": "feedback.wait_hours=0.0005"}
 
 
-def ask(folder, command):
+def ask(folder, command, code=0):
     words = [SHORT.get(word, word) for word in shlex.split(command)[1:]]
     done = run_forked(**fareline_command(*words, "--json") | {"cwd": folder})
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == code, done.stderr
     return json.loads(done.stdout)
 
 
@@ -189,3 +195,35 @@ def test_the_walk_through_of_feedback(tmp_path, small_workspace, small_csv):
     assert ask(tmp_path, "fareline lineage verify")["findings"] == []
     read = f'data.source={{files: "{content["pattern"]}"}}'
     ask(tmp_path, shlex.join(["fareline", "check", "--set", read, "--set", SMALL[0]]))
+
+
+def test_the_walk_through_of_monitoring(tmp_path, small_workspace, small_csv, small_settings):
+    (tmp_path / "workspace").symlink_to(small_workspace)
+    (tmp_path / "trips.csv").symlink_to(small_csv)
+    text = (CHECKOUT / "docs" / "monitoring.md").read_text(encoding="utf-8")
+    [script] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    [block] = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    [changes] = re.findall(r"```yaml\n(monitoring:\n  window_hours.*?)```", text, re.DOTALL)
+    predict, add, monitor, loop = [line.partition("#")[0].strip() for line in block.splitlines()]
+    settings = yaml.safe_load(DEFAULT_PATH.read_text(encoding="utf-8"))
+    _put(settings, small_settings)
+    settings |= yaml.safe_load(changes)
+    settings["data"]["source"] = {"csv": str(small_csv)}
+    (tmp_path / "watch.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    ask(tmp_path, predict)
+    exec(compile(script.replace('open("', f'open("{tmp_path}/'), "outcomes.py", "exec"), {})
+    ask(tmp_path, add)
+    time.sleep(4)  # the window is over then, and so is the wait
+    found = ask(tmp_path, monitor, 3)
+    assert found["decision"]["action"] == "retrain"
+    assert {alarm["kind"] for alarm in found["alarms"]} >= {"performance"}
+    assert found["execution"].startswith("monitor#")
+    telling = [w["slices"][0] for w in found["windows"] if w["slices"][0]["truth"]][-1]
+    assert telling["truth"]["value"] < telling["estimate"]["value"] - 0.1
+    assert "AUC of overall over windows" in (tmp_path / "watched.html").read_text(encoding="utf-8")
+    decided = ask(tmp_path, loop, 3)
+    assert decided["action"] == "retrain"
+    assert "performance" in {cause["kind"] for cause in decided["causes"]}
+    assert (
+        ask(tmp_path, f"fareline lineage show {found['execution']}")["type"] == "fareline.monitor"
+    )

@@ -218,6 +218,30 @@ def test_status_and_metadata_are_those_of_tensorflow_serving(served):
     assert signature["method_name"] == "tensorflow/serving/predict"
 
 
+def test_prometheus_reads_requests_errors_latency_and_version(served):
+    def read():
+        address = served.url.partition("/v1/")[0] + "/metrics"
+        with urllib.request.urlopen(address, timeout=30) as response:
+            assert response.headers["Content-Type"].startswith("text/plain; version=")
+            lines = [line.rpartition(" ") for line in response.read().decode().splitlines()]
+        return {name: float(value) for name, _, value in lines if not name.startswith("#")}
+
+    before = read()
+    assert served.ask(":predict", {"instances": [{"x": 5}]})[0] == 200
+    assert served.ask(":predict", b"no JSON")[0] == 400
+    with open_channel(served.grpc) as channel, pytest.raises(grpc.RpcError):
+        _predict(channel, b"no example")
+    after = read()
+    grown = {name: after[name] - before.get(name, 0) for name in after}
+    assert grown['fareline_requests_total{protocol="rest"}'] == 2
+    assert grown['fareline_request_errors_total{code="400",protocol="rest"}'] == 1
+    assert grown['fareline_requests_total{protocol="grpc"}'] == 1
+    assert grown['fareline_request_errors_total{code="INVALID_ARGUMENT",protocol="grpc"}'] == 1
+    assert grown['fareline_request_seconds_bucket{le="+Inf",protocol="rest"}'] == 2
+    assert 0 < grown['fareline_request_seconds_sum{protocol="rest"}'] < 30
+    assert after['fareline_model_version{model="taxi"}'] == 1
+
+
 @pytest.mark.needs("curl")
 def test_curl_as_the_documents_have_it(served):
     command = ["curl", "--silent", "--noproxy", "*", f"{served.url}:predict"]
@@ -441,7 +465,7 @@ def test_a_model_that_cannot_be_loaded_is_one_line(models, tmp_path):
 def test_it_starts_without_what_it_does_not_need():
     code = (
         "import sys, serving.server.server; "
-        "print([m for m in ('tfx', 'aiohttp') if m in sys.modules])"
+        "print([m for m in ('tfx', 'aiohttp', 'prometheus_client') if m in sys.modules])"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert ran.stdout == "[]\n"

@@ -153,6 +153,7 @@ def test_commands_stand_in_panels_by_the_alphabet():
     assert names["Models"] == [
         "baseline",
         "feedback",
+        "loop",
         "models",
         "monitor",
         "predict",

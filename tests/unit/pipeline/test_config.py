@@ -47,7 +47,7 @@ evaluation:
 """
 TOP = (
     "name, task, seed, data, schema, gate, drift, features, label, weighting, code, model, "
-    "transform, tuning, training, evaluation, serving, feedback, monitoring, push, card, "
+    "transform, tuning, training, evaluation, serving, feedback, monitoring, loop, push, card, "
     "metadata, runners"
 )
 TASKS = "expected 'binary', 'multiclass' or 'regression'"

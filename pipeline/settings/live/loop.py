@@ -1,0 +1,57 @@
+"""The typed section `loop`: what starts a decision of `fareline loop`, and whom it tells.
+
+Every meaning stands in pipeline/configs/taxi.yaml. Called by pipeline.settings.settings. Imports no
+TFX and no TensorFlow.
+"""
+
+from typing import Annotated, Literal
+
+import pydantic
+from pydantic import Field
+
+from pipeline.settings.cron import require_cron
+from pipeline.settings.runners import Url
+from pipeline.settings.values import Positive, Section
+
+Event = Literal["pushed", "refused", "stopped", "failed", "rolled_back", "alarm"]
+Port = Annotated[int, Field(ge=0, le=65535, strict=True)]
+
+
+class Hook(Section):
+    """Who is told of what.
+
+    Attributes:
+        events: Of which it is told.
+        command: Program and arguments; it gets the event as JSON on its standard input.
+        url: Where the event is sent as a signed POST.
+    """
+
+    events: Annotated[list[Event], Field(min_length=1)]
+    command: Annotated[list[str], Field(min_length=1)] | None = None
+    url: Url | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _one_way(self) -> "Hook":
+        if (self.command is None) == (self.url is None):
+            raise ValueError("expected either command or url")
+        return self
+
+
+class Loop(Section):
+    """How a model is kept fresh on one machine.
+
+    Attributes:
+        every_minutes: How often spans are sealed and the live model is watched.
+        new_data: Whether a new span or file starts a retraining.
+        cron: When a retraining is due; None: never.
+        host: That signed requests come to.
+        port: The same; None: none are taken.
+        hooks: Who is told.
+    """
+
+    every_minutes: Positive = 60
+    new_data: Annotated[bool, Field(strict=True)] = True
+    cron: Annotated[str, pydantic.AfterValidator(require_cron)] | None = None
+    host: str = "127.0.0.1"
+    port: Port | None = None
+    hooks: list[Hook] = Field(default_factory=list)

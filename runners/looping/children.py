@@ -1,0 +1,106 @@
+"""Commands of Fareline that a loop starts, one at a time, each in a process of its own.
+
+So TensorFlow is loaded and gone again, and whatever a run does to its process, the loop goes on.
+"""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fareline.start import command_for
+
+_LOOK_SECONDS = 0.2
+_END_SECONDS = 60.0  # for a run to record that it was interrupted
+_TOLD = "fareline: "
+
+
+class Stopped(Exception):
+    """The loop is to end, and what was under way has been stopped."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Answered:
+    """What a command has answered.
+
+    Attributes:
+        code: Its exit code.
+        content: Its answer; None if it gave none.
+        said: The last line of its messages, without `fareline: `.
+    """
+
+    code: int
+    content: dict[str, Any] | None
+    said: str
+
+
+class Children:
+    """Starts commands.
+
+    Args:
+        log: File that gets the messages of the last one.
+        stop: Set when the loop is to end.
+    """
+
+    def __init__(self, log: Path, stop: threading.Event):
+        self._log = log
+        self._stop = stop
+
+    def run(self, *words: str) -> Answered:
+        """Runs a command with `--json` to its end.
+
+        Args:
+            words: After `fareline`.
+
+        Raises:
+            Stopped: The loop is to end.
+        """
+        if self._stop.is_set():
+            raise Stopped
+        with self._log.open("wb") as log:
+            process = subprocess.Popen(
+                command_for("cli.app", *words, "--json"),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is for the loop, which tells it
+            )
+            out = self._wait(process)
+        return Answered(process.returncode, _parse(out), _last_line(self._log))
+
+    def _wait(self, process: subprocess.Popen) -> bytes:
+        while True:
+            try:
+                return process.communicate(timeout=_LOOK_SECONDS)[0]
+            except subprocess.TimeoutExpired:
+                if self._stop.is_set():
+                    _end(process)
+                    raise Stopped from None
+
+
+def _end(process: subprocess.Popen) -> None:
+    process.terminate()
+    try:
+        process.communicate(timeout=_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def _parse(out: bytes) -> dict[str, Any] | None:
+    try:
+        content = json.loads(out)
+    except ValueError:
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _last_line(log: Path) -> str:
+    lines: Sequence[str] = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    said = [line for line in lines if line.startswith(_TOLD)] or [*filter(str.strip, lines)]
+    return said[-1].removeprefix(_TOLD) if said else ""
