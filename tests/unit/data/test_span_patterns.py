@@ -108,8 +108,8 @@ def test_a_path_without_a_number_is_named(tmp_path):
         find(tmp_path, SPANS)
     assert str(caught.value) == (
         f"{tmp_path}/span-old/version-1/a.csv: matches the pattern, but its span or version is not "
-        f"a number or a date; expected paths like {SPANS}. Hint: move the file elsewhere, or correct "
-        "the pattern."
+        f"a number or a date; expected paths like {SPANS}. Hint: move the file elsewhere, or "
+        "correct the pattern."
     )
     files(tmp_path, "2013-02-30/a.csv")
     with pytest.raises(DataError, match="2013-02-30/a.csv: matches the pattern, but "):
