@@ -1,15 +1,15 @@
-"""The errors that a user may see, and the one place where their wording is built.
+"""The errors that users see, and the function that builds their text.
 
-Every room raises these (or subclasses of its own); `cli.app` turns them into one line and an
-exit code. Imports nothing, so that every room, the light ones included, can afford it.
+Every package raises these errors or subclasses. `cli.app` prints them as one line and sets the exit
+code. This module has no imports, so that all packages can import it.
 """
 
 
 class FarelineError(Exception):
-    """Something went wrong and the message says what to do. The command ends with `exit_code`.
+    """An error whose message says what to do. The command ends with `exit_code`.
 
-    Subclasses also inherit the builtin that they mean, and take one string, so that they survive
-    pickling between processes.
+    Subclasses also inherit the corresponding built-in error. They take one string, so that they can
+    be pickled between processes.
     """
 
     exit_code = 1
@@ -19,10 +19,10 @@ class FarelineError(Exception):
         """Builds an error worded `where: found; expected. Hint: hint.`
 
         Args:
-            where: The setting, file or node at fault, as the user would name it.
-            found: What was found there.
-            expected: What would have been right.
-            hint: What to do about it.
+            where: The setting, file or node with the fault, by the name that the user knows.
+            found: The value or state that was found.
+            expected: The value or state that was expected.
+            hint: The action for the user.
 
         Returns:
             An instance of `cls`, not raised.
@@ -31,19 +31,19 @@ class FarelineError(Exception):
 
 
 class Interrupted(FarelineError):
-    """A signal stopped it. Exit code 130 for Ctrl-C; `runners.stopping` knows of others."""
+    """A signal stopped the command. Exit code 130 for Ctrl-C; `runners.stopping` has the others."""
 
     exit_code = 130
 
 
 class UserMistake(FarelineError, ValueError):
-    """What was asked for cannot be done as asked; nothing was started. Exit code 2."""
+    """The request cannot be executed, and no run was started. Exit code 2."""
 
     exit_code = 2
 
 
 class SettingsError(UserMistake):
-    """The settings file, or a `--set`, is wrong. The message holds one line per problem."""
+    """The settings file or a `--set` is wrong. The message has one line per problem."""
 
 
 class DataError(UserMistake):
@@ -55,6 +55,6 @@ class WorkspaceError(UserMistake, OSError):
 
 
 class TryLater(FarelineError, BlockingIOError):
-    """Another process is at work on the same thing, and ends some time. Exit code 75."""
+    """Another process is using the same resource and will end. Exit code 75."""
 
     exit_code = 75  # EX_TEMPFAIL of sysexits.h

@@ -1,7 +1,7 @@
-"""The network: embeddings for categories, scaled numbers beside them, dense layers on top.
+"""The network: dense layers over embeddings of categories and scaled numbers.
 
-A wide part (one weight per category straight to each output) beside the deep one, because a fare's
-bucket and the payment type decide most of the label on their own.
+A wide part (one weight per category, directly to each output) complements the deep part, because
+the bucket of the fare and the payment type alone determine most of the label.
 
 Source: H.-T. Cheng et al., "Wide & Deep Learning for Recommender Systems", 2016.
 Must not import pipeline, runners or an orchestrator.
@@ -28,13 +28,13 @@ def build_model(
     """Builds and compiles the network.
 
     Args:
-        features: Which inputs there are, and how many categories each has.
+        features: The inputs, and the number of categories of each.
         hyperparameters: `learning_rate`, `dropout`, `width`, `depth`, `embedding_size`; a
-            KerasTuner `HyperParameters` reads the same way.
+            KerasTuner `HyperParameters` can be read in the same way.
         steps_per_epoch: Batches between evaluations, as it will be trained.
-        head: What depends on the task; by default a probability.
-        seed: Of the first weights and of dropout. Without one, layers draw theirs from Python's one
-            stream, which threads of other nodes draw from in the meantime.
+        head: The parts that depend on the task; default: a probability.
+        seed: Seed of the initial weights and of dropout. Without a seed, layers use Python's global
+            random numbers, which threads of other nodes use at the same time.
 
     Returns:
         A compiled model from {transformed name: [batch, 1]} to scores, float32 [batch, units].
@@ -99,15 +99,15 @@ def compile_scores(
     head: Head,
     name: str,
 ) -> keras.Model:
-    """Adds up the parts of the logit, and compiles the model of the scores.
+    """Adds the parts of the logit, and compiles the model of the scores.
 
     Args:
         inputs: From `make_inputs`.
-        logits: float32 [batch, units] each.
+        logits: Each float32 [batch, units].
         hyperparameters: With `learning_rate`.
         steps_per_epoch: Batches between evaluations, as it will be trained.
         head: What depends on the task.
-        name: Of the model.
+        name: Name of the model.
     """
     logit = keras.layers.Add(name="logit")(logits) if len(logits) > 1 else logits[0]
     scores = keras.layers.Activation(head.activation, name=head.output_name)(logit)
@@ -125,22 +125,22 @@ def compile_scores(
 
 
 def batches_per_call(steps_per_epoch: int) -> int:
-    """At most 10 batches per return to Python, which trains this model twice as fast as 1.
+    """Batches per return to Python, at most 10: this trains the model twice as fast as 1.
 
-    A divisor of the epoch, since Keras rounds an epoch up to whole calls and would train longer.
+    A divisor of the epoch, because Keras rounds an epoch up to whole calls and would train longer.
     """
     return max(n for n in range(1, 11) if steps_per_epoch % n == 0)
 
 
 def shared_indices(inputs, features: Features):
-    """Moves each feature's indices to rows of its own in one shared table.
+    """Moves the indices of each feature to separate rows of one shared table.
 
-    One table instead of one per feature: the same weights, in 2 variables instead of 38, which
-    quarters the time to trace and optimize.
+    The weights are the same as with one table per feature, in 2 variables instead of 38. Tracing
+    and optimizing take a quarter of the time.
 
     Args:
         inputs: One int64 [batch, 1] per categorical feature.
-        features: Tells how many indices each has.
+        features: Have the number of indices of each.
 
     Returns:
         int64 [batch, number of categorical features].

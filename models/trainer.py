@@ -29,14 +29,14 @@ from preprocessing.weighting import parse_weighting
 
 
 def run_fn(fn_args) -> None:
-    """Trains until the steps are used up or it stops getting better, and exports.
+    """Trains until the steps are used up or the model stops improving, and exports it.
 
     Args:
         fn_args: `tfx.components.FnArgs`. `train_files` is the training split, `eval_files` the
-            split that early stopping watches; `train_steps` the most steps; `hyperparameters`
-            what Tuner found; `base_model`, if there is one, the SavedModel whose weights a network
-            begins with; `custom_config` has `task`, `features`, `label`, `model`, `training`,
-            `seed`, and `weighting` where examples are weighed.
+            split that early stopping watches; `train_steps` the largest number of steps;
+            `hyperparameters` the result of Tuner; `base_model`, if given, the SavedModel whose
+            weights a network begins with; `custom_config` has `task`, `features`, `label`,
+            `model`, `training`, `seed`, and `weighting` if examples have weights.
 
     Writes the SavedModel to `serving_model_dir`, and TensorBoard logs and `training.json` to
     `model_run_dir`.
@@ -74,7 +74,7 @@ def train_network(
     """Fits a network of the kind that the settings name.
 
     Returns:
-        The model with its best weights, and how the training went.
+        The model with its best weights, and the history of the training.
     """
     config = fn_args.custom_config
     epochs, every = divide_steps(fn_args.train_steps, config["training"]["evaluate_every"])
@@ -97,10 +97,10 @@ def grow_trees(
     head: Head,
     hyperparameters: keras_tuner.HyperParameters,
 ) -> tuple[Forest, dict[str, Any]]:
-    """Grows boosted trees; a step is a round, and each round is evaluated.
+    """Trains boosted trees. A step is a round, and each round is evaluated.
 
     Returns:
-        The trees up to the best round, and how the training went.
+        The trees up to the best round, and the history of the training.
     """
     config = fn_args.custom_config
     features, training = parse_features(config["features"]), config["training"]
@@ -127,11 +127,11 @@ def divide_steps(steps: int, evaluate_every: int) -> tuple[int, int]:
     """Divides the training into equal epochs.
 
     Args:
-        steps: Batches at most.
-        evaluate_every: Batches between evaluations, at most.
+        steps: Largest number of batches.
+        evaluate_every: Largest number of batches between evaluations.
 
     Returns:
-        The number of epochs and the batches of each; their product is `steps`, or less by fewer
+        The number of epochs and the batches of each. Their product is `steps`, or smaller by less
         than one batch per epoch.
     """
     epochs = math.ceil(steps / evaluate_every)
@@ -146,16 +146,16 @@ def fit(
     stopping: keras.callbacks.EarlyStopping,
     log_dir: str | None = None,
 ) -> keras.callbacks.History:
-    """Fits with early stopping; the best weights are restored.
+    """Fits with early stopping, and restores the best weights.
 
     Args:
-        model: Compiled.
+        model: The compiled model.
         data: Passes over the training data, repeated as needed, and the validation data, in
             batches.
-        epochs: Evaluations at most.
+        epochs: Largest number of evaluations.
         steps_per_epoch: Batches between evaluations.
-        stopping: What is watched, and for how long (models.heads).
-        log_dir: Where TensorBoard logs go, if anywhere.
+        stopping: The watched metric and the patience (models.heads).
+        log_dir: Folder of TensorBoard logs; None: no logs.
 
     Returns:
         Keras's history, one entry per evaluation.
@@ -179,15 +179,15 @@ def describe_training(
     stopping: keras.callbacks.EarlyStopping,
     planned: tuple[int, int],
 ) -> dict[str, Any]:
-    """Describes how a training went.
+    """Describes a finished training.
 
     Args:
-        history: Of Keras.
-        stopping: Which watched it.
-        planned: Evaluations at most, and the batches before each.
+        history: The history of Keras.
+        stopping: The early stopping that was used.
+        planned: Largest number of evaluations, and the batches before each.
 
     Returns:
-        `evaluations`, each metric at each evaluation; `monitor` and `mode`, what was watched and
+        `evaluations`, each metric at each evaluation; `monitor` and `mode`, the watched metric and
         whether `max` or `min` is better; `planned` and `steps_per_evaluation`; `best`, the
         evaluation whose weights were kept, from 0.
     """

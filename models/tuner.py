@@ -1,4 +1,4 @@
-"""tuner_fn: a seeded search over the hyperparameters of the kind of model.
+"""tuner_fn: a seeded search for the hyperparameters of a kind of model.
 
 TFX's Tuner calls it by the dotted path `models.tuner.tuner_fn`. May import preprocessing.features
 and TensorFlow, never pipeline, runners or an orchestrator.
@@ -19,17 +19,17 @@ from preprocessing.labels import Label, parse_label
 
 
 def tuner_fn(fn_args) -> TunerFnResult:
-    """Prepares the search; TFX runs it and writes the best hyperparameters.
+    """Prepares the search. TFX runs it and writes the best hyperparameters.
 
     Args:
         fn_args: `tfx.components.FnArgs`. `train_files` and `eval_files` as in the Trainer;
             `train_steps` the batches per trial; `custom_config` has `task`, `features`,
             `label`, `model`, `training`, `tuning` (`trials`, `search`), `seed`, and `weighting`
-            where examples are weighed.
+            if examples have weights.
 
     Returns:
-        A Bayesian search of `trials` trials for the best of what the task watches (models.heads),
-        and its data.
+        A Bayesian search with `trials` trials for the best value of the metric of the task
+        (models.heads), and its data.
     """
     config = fn_args.custom_config
     keras.utils.set_random_seed(config["seed"])

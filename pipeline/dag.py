@@ -1,7 +1,7 @@
-"""create_pipeline: the ten components and what joins them, in DAG order. It reads like the diagram.
+"""create_pipeline: the components and their connections, in the order of the graph.
 
-A runner says where things are (`Placement`); what is done is in the settings. Imports TFX by its
-modules: `tfx.v1` also imports the Google Cloud clients, which takes four seconds.
+A runner defines the places of files (`Placement`), and the settings define the work. Imports
+modules of TFX, because `tfx.v1` also imports the Google Cloud clients, which takes four seconds.
 """
 
 import dataclasses
@@ -55,31 +55,31 @@ from schema.curated import is_packaged_name, schema_path
 
 @dataclasses.dataclass(frozen=True)
 class Placement:
-    """Where a pipeline reads and writes, and how: all that differs from runner to runner.
+    """The places and options that differ between runners.
 
     Attributes:
         pipeline_root: Folder or URI of the artifacts.
-        data_dir: Folder or URI that holds the input files; None: BigQuery is asked.
-        data_pattern: Glob of the input files, relative to `data_dir`; with `{SPAN}` and so on where
-            there are spans; of a query over files one for each table, by its name.
-        push_dir: Folder or URI that pushed versions go to.
-        metadata: Connection to ML Metadata; None where the platform brings its own.
+        data_dir: Folder or URI of the input files; None: the source is BigQuery.
+        data_pattern: Glob of the input files, relative to `data_dir`, with `{SPAN}` and so on for
+            spans. For a query over files, one for each table by its name.
+        push_dir: Folder or URI of the pushed versions.
+        metadata: Connection to ML Metadata; None if the platform has its own.
         enable_cache: Whether unchanged components reuse their outputs.
-        span_range: The first and the last span to read, where that is known before the run; None:
-            the one in the settings, or the latest.
-        today: ISO date by which rules of the gate end; empty: each run asks its clock.
-        pii_key_id: Tells the key of pseudonyms from others, where it is at hand; never the key.
-        baseline: What finds the model to compare with: `decided`, the latest blessed one unless a
-            person decided otherwise; `latest_blessed`, TFX's own strategy, the only one that Vertex
-            knows; `live`, components that look at the push destination, and at the data, where the
-            platform resolves nothing and asks nobody before its cache.
-        parameterize: Called with name and value of each runtime parameter; returns what stands for
-            it in the graph: here the value itself, in a spec a RuntimeParameter.
+        span_range: The first and the last span to read, if known before the run; None: the span
+            in the settings, or the latest.
+        today: ISO date for rules of the gate that end; empty: the clock of each run.
+        pii_key_id: Digest that identifies the key of pseudonyms, if known; never the key.
+        baseline: Strategy for the model to compare with: `decided`, the latest approved model
+            unless a person decided otherwise; `latest_blessed`, TFX's own strategy, the only one
+            that Vertex supports; `live`, components that read the push destination and the data,
+            for platforms that execute neither resolvers nor checks before their cache.
+        parameterize: Called with name and value of each runtime parameter. Returns its
+            representation in the graph: the value in a local run, a RuntimeParameter in a spec.
         beam_args: Options of the Beam pipelines.
         warm_start: Id of the model whose weights Trainer begins with where `baseline` is
             `decided`; 0: none. Elsewhere the baseline is that model.
-        jobs: Node id to what runs it in place of its executor, and what that is to be told in
-            `custom_config`; for Trainer and Tuner.
+        jobs: For Trainer and Tuner, node id to the executor that replaces its own, and the entries
+            for `custom_config`.
     """
 
     pipeline_root: str
@@ -103,7 +103,7 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
 
     Args:
         settings: Validated settings.
-        placement: Where it reads and writes.
+        placement: Places and options of the runner.
 
     Returns:
         The pipeline, for any TFX runner.

@@ -1,7 +1,7 @@
-"""Which column is what: feature kinds, transformed names and category counts, read from settings.
+"""Feature kinds, transformed names and category counts, read from settings.
 
-Plain Python, no TensorFlow: the settings, the transform, the network and the checks all ask here,
-so that a name or a size is decided in one place. Must import nothing but the standard library and
+Plain Python without TensorFlow. The settings, the transform, the network and the checks all use
+this module, so that each name and size is defined once. Must import only the standard library and
 preprocessing.names.
 
 Category indices of every embedded feature share one layout, so that a network can be built from
@@ -23,11 +23,11 @@ MISSING_INDEX = 0
 
 @dataclasses.dataclass(frozen=True)
 class Numeric:
-    """A number scaled to mean 0 and standard deviation 1; missing becomes the mean, that is 0.
+    """A number scaled to mean 0 and standard deviation 1. A missing value becomes the mean, 0.
 
     Attributes:
         column: Raw column, int or float.
-        log: Whether log(1 + max(x, 0)) is taken first, for amounts with a long tail.
+        log: Whether log(1 + max(x, 0)) is applied first, for amounts with a long tail.
     """
 
     column: str
@@ -47,9 +47,9 @@ class Categories:
         column: Raw column.
         kind: `bucket` (quantiles of a number), `vocab` (most frequent values) or `category`
             (the integers 0 … size - 1 as they are).
-        size: Buckets, vocabulary entries or categories, at most.
-        oov_buckets: Indices for values outside: hash buckets for `vocab`, 1 for `category`,
-            0 for `bucket`, where no number is outside.
+        size: Largest number of buckets, vocabulary entries or categories.
+        oov_buckets: Number of indices for other values: hash buckets for `vocab`, 1 for
+            `category`, 0 for `bucket`, because every number is in a bucket.
     """
 
     column: str
@@ -64,12 +64,12 @@ class Categories:
 
     @property
     def file_name(self) -> str:
-        """Of its vocabulary, below the assets of the transform graph."""
+        """File name of its vocabulary, in the assets of the transform graph."""
         return file_name(self.column)
 
     @property
     def index_count(self) -> int:
-        """How many indices can occur: the input size of an embedding."""
+        """The number of possible indices, which is the input size of an embedding."""
         return 1 + self.size + self.oov_buckets
 
 
@@ -82,7 +82,7 @@ class Features:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Raw columns in use, each once, in order of first use."""
+        """The raw columns, each once, in order of first use."""
         used = [f.column for f in (*self.numeric, *self.categories)]
         return tuple(dict.fromkeys(used))
 
@@ -95,8 +95,8 @@ def parse_features(settings: Mapping[str, Any]) -> Features:
             vocabulary: {col: {size, oov_buckets}}, categorical: {col: count}}`; each may be absent.
 
     Returns:
-        The features, numbers first, each kind in alphabetical order of columns, so that the order
-        of lines in a settings file changes nothing.
+        The features, numbers first, each kind in alphabetical order of columns. The order of lines
+        in a settings file therefore has no effect.
     """
 
     def section(name: str) -> list[tuple[str, Any]]:

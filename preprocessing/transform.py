@@ -1,8 +1,8 @@
-"""preprocessing_fn: what TensorFlow Transform computes over the whole data, and serving repeats.
+"""preprocessing_fn: the computation of TensorFlow Transform, which serving repeats.
 
 TFX calls it by the dotted path `preprocessing.transform.preprocessing_fn`, in a Beam worker or a
-container. May import this room and TensorFlow, never pipeline or runners. TFX may reload this
-module: constants and functions only.
+container. May import this package and TensorFlow, never pipeline or runners. TFX may reload this
+module, so it has only constants and functions.
 """
 
 import math
@@ -37,13 +37,13 @@ def preprocessing_fn(
 
     Args:
         inputs: Raw columns, one value per row or none: sparse [batch, 1] or dense [batch, 1].
-        custom_config: `features`, `label` and `task` of the settings; where examples are weighed
-            `weighting` as well, and `seed`, if it down-samples.
+        custom_config: `features`, `label` and `task` of the settings. With weights also
+            `weighting`, and `seed` if it down-samples.
 
     Returns:
         `*_scaled_xf` float32 [batch, 1]; `*_bucket_xf`, `*_vocab_xf`, `*_category_xf` int64
-        [batch, 1]; the label, and its weight if rows may lack one (preprocessing.labels); the
-        weight of the example, if the settings weigh any (preprocessing.weighting). Missing values
+        [batch, 1]; the label, and its weight if rows may lack a label (preprocessing.labels); the
+        weight of the example, if there are weights (preprocessing.weighting). Missing values
         follow the rule of their kind (preprocessing.features).
     """
     features = parse_features(custom_config["features"])
@@ -66,9 +66,9 @@ def scale_numbers(
 ) -> dict[str, tf.Tensor]:
     """Z-scores of the present values; missing becomes 0, the mean.
 
-    All columns in one matrix and one analyzer: TensorFlow Transform's time grows with the square
-    of the number of analyzers. In float64, cast at the end: in float32 the last bits depend on the
-    size of the batch, which Beam chooses by the clock.
+    All columns are one matrix with one analyzer: TensorFlow Transform's time grows with the square
+    of the number of analyzers. Computed in float64 and cast at the end: in float32 the last bits
+    depend on the batch size, which Beam chooses by time.
 
     Args:
         inputs: Raw columns.
@@ -130,8 +130,8 @@ def _to_columns(
 def look_up(column: Column, feature: Categories) -> tf.Tensor:
     """Rank among the most frequent values, from 1; hash bucket beyond; 0 if missing.
 
-    Whole numbers that are floats, as pandas writes integers with gaps, are the integers.
-    Where the data holds fewer than `size` distinct values the out-of-vocabulary indices follow
+    Whole numbers as floats count as integers: pandas writes integers with missing values so.
+    If the data has fewer than `size` distinct values, the out-of-vocabulary indices follow
     the last entry directly. int64 [batch, 1].
     """
     return _as_index(
@@ -177,7 +177,7 @@ def take_category(column: Column, feature: Categories) -> tf.Tensor:
 
 
 def make_label(inputs: Mapping[str, Column], label: Label) -> dict[str, tf.Tensor]:
-    """The label, and the weight of each row where rows may lack one.
+    """The label, and the weight of each row if rows may lack a label.
 
     Args:
         inputs: Raw columns.
@@ -185,8 +185,8 @@ def make_label(inputs: Mapping[str, Column], label: Label) -> dict[str, tf.Tenso
 
     Returns:
         `label.output`, int64 or float32 [batch, 1], and `label.weight_output`, 1 or 0 as float32
-        [batch, 1]. Where the weight is 0 the label is 0, which means nothing: NaN, which would say
-        so, stays NaN in a sum however small its weight.
+        [batch, 1]. Where the weight is 0, the label is 0 and has no meaning. It is not NaN,
+        because NaN stays NaN in a sum for every weight.
     """
     if isinstance(label, Share):
         return {label.output: exceeds_share(inputs, label)}

@@ -1,15 +1,16 @@
-"""Finds habits that make text hard to read, in the pages and in the help of the command line.
+"""Finds habits that make text hard to read: in pages, in help texts, in docstrings of the API.
 
 `make docs` and a test fail on a finding. Code, output and generated text are skipped. The rules are
 those of the project: subject, verb, object; a noun for each pronoun; the terms of the field.
 """
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 RULES = {
-    r"\b(rooms|floors|coats|the house)\b": "a private metaphor; use the term of the field",
+    r"\b(rooms|this room|[Ee]very room|floors|coats|the house)\b": "use the term of the field",
     r"\b[Nn]obody\b": "name who does not, or what does not happen",
     r"(^|[.:] )(Nothing|None) (is|was|has|of|can|will)\b": "name the subject",
     r"\b[Ww]ho(so)?ever\b": "name the person or the program",
@@ -55,6 +56,22 @@ def findings_in_help(where: str, text: str) -> Iterator[str]:
     for pattern, advice in HELP_RULES.items():
         if match := re.search(pattern, text):
             yield f"{where}: {match[0].strip()!r}: {advice}"
+
+
+def findings_in_docstrings(module: Path) -> Iterator[str]:
+    """The same of the public docstrings of a module.
+
+    Args:
+        module: Its file.
+    """
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            continue
+        name = getattr(node, "name", module.stem)
+        text = re.sub(r"`[^`]*`", "CODE", ast.get_docstring(node) or "")
+        for pattern, advice in RULES.items():
+            if not name.startswith("_") and (match := re.search(pattern, text, re.MULTILINE)):
+                yield f"{module.name}: {name}: {match[0].strip()!r}: {advice}"
 
 
 def _is_allowed(name: str, line: str) -> bool:

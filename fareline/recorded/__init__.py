@@ -1,7 +1,7 @@
-"""What our own pipelines record beside what TFX does; stock stores have none of it.
+"""Properties that Fareline records in addition to TFX. Stores of stock TFX have none of them.
 
-Here are the names of the properties. The modules have a type for each property that holds JSON
-text, by which it is written and read, of anything that has `properties`.
+This module has the names of the properties. The other modules have a type for each property that is
+JSON text, which writes it and reads it from any object with `properties`.
 """
 
 # Of the context of a run (`pipeline_run`), written by TFX together with the context itself.
@@ -11,7 +11,9 @@ STACK = "stack"  # current, compat, or the versions if it is neither
 PYTHON = "python"  # such as 3.10.13
 PACKAGES = "packages"  # JSON object, distribution to version
 GIT_COMMIT = "git_commit"  # 40 hexadecimal digits; absent outside a git checkout
-GIT_DIRTY = "git_dirty"  # 1 if a tracked file differed or our rooms held an untracked one, else 0
+GIT_DIRTY = (
+    "git_dirty"  # 1 if a tracked file differed or our packages held an untracked one, else 0
+)
 CODE_FINGERPRINT = "code_fingerprint"  # SHA-256 over our sources
 SETTINGS = "settings"  # with all overrides applied and local paths absolute; `--config` reads it
 SETTINGS_SHA256 = "settings_sha256"  # of that text

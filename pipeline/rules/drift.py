@@ -41,8 +41,8 @@ def find_drift_mistakes(settings: Settings, columns: Collection[str]) -> Iterato
         )
     elif "://" not in sample and not Path(settings.resolve(sample)).is_file():
         yield (
-            f"drift.serving_sample: {settings.resolve(sample)}: no such file; expected rows that a "
-            "prediction was asked for. Hint: check the path, or leave it null."
+            f"drift.serving_sample: {settings.resolve(sample)}: no such file; expected rows of "
+            "prediction requests. Hint: check the path, or leave it null."
         )
 
     features = {column for _, column in settings.features.columns()}

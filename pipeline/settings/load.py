@@ -1,7 +1,7 @@
-"""Loading settings: read the YAML file, apply `--set` overrides, validate, say what is wrong.
+"""Loads settings: reads the YAML file, applies `--set` overrides and validates the result.
 
-One YAML file is one pipeline. A wrong one gives every problem at once. Called by runners and tests;
-imports no TFX and no TensorFlow, so that a typing mistake is answered at once.
+One YAML file describes one pipeline. All problems of a file are reported together. Called by
+runners and tests. Imports neither TFX nor TensorFlow, so that mistakes are reported quickly.
 """
 
 import copy
@@ -50,8 +50,8 @@ def load_settings(path: Path | None = None, overrides: Sequence[str] = ()) -> Se
     """Reads a settings file, applies `KEY.PATH=VALUE` overrides and validates the result.
 
     Args:
-        path: YAML file; None: the one that comes with Fareline.
-        overrides: As given to `--set`, applied in order; values are YAML.
+        path: YAML file; None: the file that is part of Fareline.
+        overrides: Texts of `--set`, applied in order; values are YAML.
 
     Returns:
         The settings.

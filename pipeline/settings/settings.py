@@ -1,7 +1,7 @@
 """The typed sections of a settings file, with their ranges.
 
-Every meaning and unit stands in pipeline/configs/taxi.yaml; what one section cannot see, such as
-the columns of the schema, is checked in pipeline.rules.settings.
+pipeline/configs/taxi.yaml has every meaning and unit. pipeline.rules.settings checks what a section
+alone cannot check, such as the columns of the schema.
 
 Called by pipeline.settings.load. Imports no TFX and no TensorFlow.
 """
@@ -65,9 +65,9 @@ Text = Annotated[str, Field(min_length=1, max_length=10_000)]
 
 
 class Card(Section):
-    """Free text of the model card, in the words of its makers; what is null is left out.
+    """Free text of the model card, written by its authors; null is left out.
 
-    What the store knows (data, metrics, slices, limits) is not written here: docs/report.md.
+    Data, metrics, slices and limits come from the store and are not set here: docs/report.md.
     """
 
     title: Text | None = None
@@ -93,7 +93,7 @@ class Vocabulary(Section):
 
 
 class Features(Section):
-    """Which column is what. A column may appear under several kinds."""
+    """The features by kind. A column may appear under several kinds."""
 
     numeric: dict[str, Numeric] = Field(default_factory=dict)
     bucketized: dict[str, TwoOrMore] = Field(default_factory=dict)
@@ -139,7 +139,7 @@ class Search(Section):
 
 
 class Hyperparameters(Section):
-    """One value of each name in the search space."""
+    """One value for each name in the search space."""
 
     learning_rate: Annotated[Number, Field(ge=1e-8, le=1)]
     dropout: Annotated[Number, Field(ge=0, lt=1)]
@@ -149,9 +149,9 @@ class Hyperparameters(Section):
 
 
 class Tuning(Section):
-    """When hyperparameters are searched for, with what budget, in which space.
+    """The policy, the budget and the space of the hyperparameter search.
 
-    `search` and `hyperparameters` are those of the kind `wide_deep`; others have theirs in `model`.
+    `search` and `hyperparameters` are those of `wide_deep`; other kinds have them in `model`.
     """
 
     policy: Literal["always", "on_drift", "never"] = "always"
@@ -189,7 +189,7 @@ class Training(Section):
 
 
 class Percentiles(Section):
-    """Budgets of a latency; what is null is not limited."""
+    """Limits of a latency; null means no limit."""
 
     p50: Positive | None = None
     p95: Positive | None = None
@@ -197,14 +197,14 @@ class Percentiles(Section):
 
 
 class Latency(Section):
-    """Budgets of requests with one example and with 32."""
+    """Limits of requests with one example and with 32."""
 
     batch_1: Percentiles = Percentiles(p50=100, p95=400, p99=1000)
     batch_32: Percentiles = Percentiles(p50=200, p95=800, p99=2000)
 
 
 class Serving(Section):
-    """What InfraValidator demands of a saved model, and how `fareline serve` logs requests."""
+    """Requirements of InfraValidator for a model, and the request log of `fareline serve`."""
 
     examples: Count = 32
     load_seconds: Positive = 60
@@ -216,7 +216,7 @@ class Serving(Section):
     log_exclude: list[str] = Field(default_factory=list)
 
     def budgets(self) -> dict[str, Any]:
-        """What InfraValidator takes as budgets, as plain JSON types; what is null is left out."""
+        """The budgets for InfraValidator as plain JSON types; null is left out."""
         return self.model_dump(mode="json", exclude={"examples", "log_exclude"}, exclude_none=True)
 
 
@@ -224,9 +224,9 @@ class Feedback(Section):
     """How logged predictions and their outcomes become data to train on.
 
     Attributes:
-        entity: Column of the requests that says whom or what a row is about; None: none does.
-        wait_hours: How long after a prediction its outcome may take.
-        expired: What the label's column gets where none has come; None: such rows are left out.
+        entity: Column of the requests that identifies the person or object; None: there is none.
+        wait_hours: Longest time from a prediction to its outcome.
+        expired: Value of the label's column without an outcome; None: such rows are left out.
     """
 
     entity: str | None = None
@@ -235,7 +235,7 @@ class Feedback(Section):
 
 
 class Metadata(Section):
-    """Where runs are recorded."""
+    """The metadata store."""
 
     store: ServerUri | None = None
 
@@ -244,12 +244,12 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class VertexPush(Section):
-    """Where a model goes on Vertex AI: a model of the registry, and an endpoint.
+    """The place of a model on Vertex AI: a model of the registry, and an endpoint.
 
     Attributes:
         model, endpoint: Ids; null: the name of the pipeline.
-        traffic: Percent of the requests that a new version gets, beside the one that is live.
-        image: What answers there: TensorFlow Serving as Google builds it, unless it is another.
+        traffic: Percent of the requests for a new version; the live version gets the others.
+        image: Image of the model server; default: TensorFlow Serving as built by Google.
     """
 
     project: Project
@@ -282,7 +282,7 @@ class VertexPush(Section):
 
 
 class Push(Section):
-    """Where a blessed model goes."""
+    """The destinations of an approved model."""
 
     destination: str | None = None
     keep_versions: Annotated[int, Field(ge=2, strict=True)] | None = None
@@ -309,7 +309,7 @@ class Push(Section):
 class Settings(Section):
     """All settings of one pipeline; see pipeline/configs/taxi.yaml for every meaning and unit.
 
-    Those without a default are `name`, `data.source`, `features` and `label`.
+    `name`, `data.source`, `features` and `label` have no default.
     """
 
     name: Name
@@ -384,22 +384,22 @@ class Settings(Section):
 
     @property
     def path(self) -> Path:
-        """The file that these settings came from; relative paths in it start at its folder."""
+        """The file of these settings; relative paths in it start at its folder."""
         return self._path
 
     def wrong(self, problems: Iterable[str]) -> SettingsError:
-        """The error that tells these problems, each a line that begins with a dotted key."""
+        """The error with these problems, each a line that begins with a dotted key."""
         return wrong_settings(self._path, self._overridden, problems)
 
     @property
     def unserved_columns(self) -> list[str]:
-        """The columns that are known in training only, and that no request carries."""
+        """The columns that only training knows; requests do not have them."""
         weights = [self.weighting.column] if self.weighting.column else []
         return [self.label.column, *weights]
 
     @property
     def unlogged_columns(self) -> frozenset[str]:
-        """Columns that no log of requests holds: those that are named, and personal ones."""
+        """Columns that are left out of request logs: the named ones, and personal ones."""
         return frozenset((*self.serving.log_exclude, *self.data.personal_columns()))
 
     def resolve(self, path: str) -> Path:

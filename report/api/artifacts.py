@@ -1,4 +1,4 @@
-"""Artifacts from Python: properties, where they came from, rows, pictures and answers."""
+"""Artifacts from Python: properties, lineage, rows, pictures and predictions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Artifact:
 
     Args:
         graph: Of the store.
-        artifact: As the graph has it.
+        artifact: Artifact of the graph.
     """
 
     def __init__(self, graph: Graph, artifact: elements.Artifact):
@@ -50,12 +50,12 @@ class Artifact:
 
     @property
     def uri(self) -> str:
-        """Where its files are."""
+        """Path or URI of its files."""
         return self._artifact.uri
 
     @property
     def properties(self) -> Mapping[str, Any]:
-        """All that was recorded with it."""
+        """All recorded properties."""
         return self._artifact.properties
 
     @functools.cached_property
@@ -64,16 +64,16 @@ class Artifact:
 
     @property
     def run(self) -> str | None:
-        """Id of the run that made it; None if the store does not say."""
+        """Id of the run that created it; None if not recorded."""
         return (self._maker.place.run_id or None) if self._maker else None
 
     @property
     def node(self) -> str | None:
-        """The node that made it; None if the store does not say."""
+        """The node that created it; None if not recorded."""
         return self._maker.place.node if self._maker else None
 
     def upstream(self) -> pd.DataFrame:
-        """All that it came from, the nearest first: artifacts, executions, and files from outside.
+        """Everything upstream, the nearest first: artifacts, executions and source files.
 
         Columns: `steps` from here, `kind`, `type`, `run`, `uri`; the index is the printable id.
         """
@@ -118,23 +118,23 @@ class Model(Artifact):
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
-        """That it was trained with; empty if they are not recorded."""
+        """Hyperparameters of the training; empty if they are not recorded."""
         return hyperparameters_of(self._artifact)
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Overall ones of its latest evaluation; empty if they are not recorded."""
+        """Overall metrics of its latest evaluation; empty if they are not recorded."""
         found = self._facts.evaluations
         return metrics_of(found[-1]) if found else {}
 
     @property
     def blessed(self) -> bool | None:
-        """Whether everyone who judged it blessed it; None if nobody did."""
+        """Whether all validations approved it; None without a validation."""
         return self._facts.blessed
 
     @property
     def versions(self) -> list[str]:
-        """Versions that it was pushed as."""
+        """Its pushed versions."""
         return list(dict.fromkeys(push.version for push in self._facts.pushes if push.version))
 
     @property
@@ -147,7 +147,7 @@ class Model(Artifact):
         """Folder of the SavedModel.
 
         Raises:
-            UserMistake: It is not on this machine.
+            UserMistake: The files are not on this machine.
         """
         root = local_path(self.uri)
         path = root / _SERVING if root else None
@@ -161,17 +161,17 @@ class Model(Artifact):
         return path
 
     def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """What the model says of rows; imports TensorFlow.
+        """Predictions for rows. Imports TensorFlow.
 
         Args:
-            rows: With the columns that the model reads; others do not matter.
+            rows: Rows with the columns that the model reads; other columns are ignored.
 
         Returns:
-            `prediction`, or `prediction_NAME` of several outputs, with the index of the rows.
+            `prediction`, or `prediction_NAME` for several outputs, with the index of `rows`.
 
         Raises:
-            UserMistake: A column is missing that the model must have.
-            DataError: A value is none that the model can read.
+            UserMistake: A required column is missing.
+            DataError: The model cannot read a value.
         """
         from report.api.rows import predict_rows
 
@@ -179,12 +179,12 @@ class Model(Artifact):
 
 
 class Examples(Artifact):
-    """Rows, as they were read.
+    """Rows of Examples.
 
     Args:
         graph: Of the store.
-        artifact: Of type Examples.
-        split: The one that is meant; None: all.
+        artifact: Artifact of type Examples.
+        split: Name of the split; None: all.
     """
 
     def __init__(self, graph: Graph, artifact: elements.Artifact, split: str | None = None):
@@ -194,17 +194,17 @@ class Examples(Artifact):
 
     @property
     def splits(self) -> list[str]:
-        """Names of the splits that are meant."""
+        """Names of the selected splits."""
         return list(self.files)
 
     def to_pandas(self, condition: str | None = None) -> pd.DataFrame:
-        """The rows; imports TensorFlow to read them. Of several splits, with a column `split`.
+        """The rows, with a column `split` if there are several. Imports TensorFlow.
 
         Args:
             condition: SQL over the columns, such as `payment_type = 'Cash' and trip_miles > 10`.
 
         Raises:
-            UserMistake: The condition is none, or not over these columns.
+            UserMistake: The condition is invalid or uses other columns.
             DataError: A file is damaged.
         """
         from report.api.rows import read_rows
@@ -216,5 +216,5 @@ class Examples(Artifact):
 
 
 def artifact_object(graph: Graph, artifact: elements.Artifact) -> Artifact:
-    """The object of an artifact: a Model knows more than others do."""
+    """The object of an artifact: a Model, or an Artifact of another type."""
     return (Model if artifact.type == "Model" else Artifact)(graph, artifact)

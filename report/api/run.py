@@ -1,4 +1,4 @@
-"""One run, from Python: what it measured, and the rows, figures and pictures behind that."""
+"""One run, from Python: its measurements, and the rows, figures and pictures behind them."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Failure:
-    """What a node failed with.
+    """The failure of a node.
 
     Attributes:
-        node: Which.
-        error: In a line.
-        place: Of the last call in our code or the user's; None if there is none.
-        traceback: All that was kept.
+        node: The node.
+        error: The error in one line.
+        place: File and line of the last call in Fareline's or the user's code; None if unknown.
+        traceback: The recorded traceback.
     """
 
     node: str
@@ -42,11 +42,11 @@ class Failure:
 
 
 class Run:
-    """A run; everything is read when it is asked for.
+    """A run. Attributes are read from the store when they are used.
 
     Args:
-        graph: Of the store.
-        run_id: Of a run that is there.
+        graph: Graph of the store.
+        run_id: Id of an existing run.
     """
 
     def __init__(self, graph: Graph, run_id: str):
@@ -63,7 +63,7 @@ class Run:
 
     @functools.cached_property
     def document(self) -> Document:
-        """All that the run's page shows, as typed values."""
+        """The content of the run's page as typed values."""
         from report.run.gather import gather
 
         return gather(self._graph, self.id)
@@ -80,17 +80,17 @@ class Run:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Of all evaluated examples; empty if nothing was evaluated."""
+        """Metrics of all evaluated examples; empty without an evaluation."""
         return dict(self._row.metrics)
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
-        """Of its model; empty if they are not recorded."""
+        """Hyperparameters of its model; empty if they are not recorded."""
         return dict(self._row.hyperparameters)
 
     @property
     def slices(self) -> pd.DataFrame:
-        """Every metric of every slice, a row each; the whole first, called `overall`."""
+        """Every metric of every slice, one row each; the first, `overall`, is of all examples."""
         import pandas as pd
 
         found = self._evaluation()
@@ -101,12 +101,12 @@ class Run:
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """As the run recorded them, with all that was changed; empty in a stock store."""
+        """The recorded settings with all overrides; empty in a stock store."""
         return self._sources.settings
 
     @property
     def nodes(self) -> pd.DataFrame:
-        """State, start (seconds from that of the run) and seconds of each node."""
+        """State, start (seconds after that of the run) and duration in seconds of each node."""
         import pandas as pd
 
         fields = [field.name for field in dataclasses.fields(self.document.record.nodes[0])]
@@ -115,7 +115,7 @@ class Run:
 
     @property
     def errors(self) -> list[Failure]:
-        """What nodes failed with, in the order of their execution."""
+        """Failures of nodes, in the order of execution."""
         return [
             Failure(execution.place.node, found.error, found.place, found.text)
             for execution in self._sources.executions
@@ -124,18 +124,18 @@ class Run:
 
     @property
     def error(self) -> Failure | None:
-        """What the first node failed with; None if none did, or nothing was kept of it."""
+        """The first failure; None if there is none, or none was recorded."""
         return next(iter(self.errors), None)
 
     @property
     def model(self) -> Model | None:
-        """Its model; None if it has none."""
+        """The model of the run; None if it has none."""
         found = self._sources.last("Model", "model")
         return Model(self._graph, found) if found else None
 
     @property
     def artifacts(self) -> list[Artifact]:
-        """All that its nodes put out, cached ones too."""
+        """The outputs of its nodes, also of cached ones."""
         found = dict.fromkeys(artifact for _, _, artifact in self._sources.outputs)
         return [artifact_object(self._graph, artifact) for artifact in found]
 
@@ -146,7 +146,7 @@ class Run:
             split: Such as `eval`; None: all.
 
         Raises:
-            UserMistake: The run read none, or they have no such split.
+            UserMistake: The run read no rows, or the rows have no such split.
         """
         found = next(iter(self._sources.run.examples), None)
         if found is None:
@@ -154,7 +154,7 @@ class Run:
         return Examples(self._graph, found, split)
 
     def statistics(self) -> pd.DataFrame:
-        """Figures of every column in every split, a row each; as the page has them."""
+        """Statistics of every column in every split, one row each, as on the page."""
         import pandas as pd
 
         if self.document.data is None:
@@ -170,9 +170,9 @@ class Run:
         return pd.DataFrame(rows, columns=names).set_index(["column", "split"])
 
     def curves(self) -> pd.DataFrame:
-        """What a threshold does to the score: counts, precision, recall and false positive rate.
+        """Counts, precision, recall and false positive rate for each threshold of the score.
 
-        A row for each model (`candidate` and `baseline`), class and threshold.
+        One row for each model (`candidate` and `baseline`), class and threshold.
 
         Raises:
             UserMistake: The run has no such curves.
@@ -199,7 +199,7 @@ class Run:
         return table
 
     def learning(self) -> pd.DataFrame:
-        """Each metric at each evaluation while the model was trained."""
+        """Each metric at each evaluation during training."""
         import pandas as pd
 
         training = self.document.training
@@ -219,13 +219,13 @@ class Run:
         return pd.DataFrame(training.trials if training else [])
 
     def predictions(self, split: str = "eval", slice: str = OVERALL) -> pd.DataFrame:
-        """Rows of a split, each with its `label` and what the run's model says of it, computed now.
+        """Rows of a split, each with its `label` and a new prediction of the run's model.
 
         Imports TensorFlow.
 
         Args:
             split: Of the examples that the run read.
-            slice: Only the rows in this one, by its name in `slices`.
+            slice: Name of a slice in `slices`; only its rows are returned.
 
         Raises:
             UserMistake: The run has no model, its files are not on this machine, or there is no
@@ -240,7 +240,7 @@ class Run:
         return table[in_slice(table, slice)]
 
     def page(self) -> str:
-        """The run's page: one HTML file that needs nothing else."""
+        """The run's page: one self-contained HTML file."""
         from report.run.page import report_page
 
         return report_page(self.document)

@@ -1,7 +1,7 @@
 """A workspace, or any store, opened from Python: `fareline.open("workspace")`.
 
-Reads only. Opening and listing import neither TensorFlow nor TFX; what reads examples or asks a
-model imports TensorFlow then.
+Read-only. Opening and listing import neither TensorFlow nor TFX. Functions that read examples or
+predict import TensorFlow.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ _COLUMNS = (
 def open_workspace(
     place: str | Path = "workspace", passwords: Mapping[str, str] | None = None
 ) -> Workspace:
-    """Opens a workspace, or a store, to read from it. `fareline.open` is this function.
+    """Opens a workspace or a store for reading. `fareline.open` is this function.
 
     Args:
         place: Folder of a workspace; or a store: an SQLite file, or a URI such as
             `mysql://USER@HOST/DATABASE`.
-        passwords: Of a database server: `{"mysql": …}` or `{"postgresql": …}`.
+        passwords: Passwords of database servers: `{"mysql": …}` or `{"postgresql": …}`.
 
     Raises:
-        UserMistake: There is none, or none that can be read.
+        UserMistake: The place does not exist or cannot be read.
     """
     location = _location(place)
     opened = Workspace(
@@ -72,11 +72,11 @@ def _location(place: str | Path) -> str:
 
 
 class Workspace:
-    """Runs and models of a workspace. What a running pipeline adds is there at the next question.
+    """Runs and models of a workspace. Each call sees new records of a running pipeline.
 
     Args:
-        name: As it was opened.
-        current: Its store.
+        name: The path or URI that was opened.
+        current: The store.
     """
 
     def __init__(self, name: str, current: CurrentGraph):
@@ -84,18 +84,18 @@ class Workspace:
         self._current = current
 
     def graph(self) -> Graph:
-        """The lineage graph, for what is not here."""
+        """The lineage graph, for questions that this class does not answer."""
         return self._current.graph()
 
     def runs(self, limit: int | None = None) -> pd.DataFrame:
-        """All runs, the latest first: a row each, by its id.
+        """All runs, the latest first: one row each, indexed by id.
 
         Columns: `pipeline`, `started` (UTC), `seconds`, `outcome`, `span`, `model`, `blessed`,
-        `version` (that was pushed), `live`; then each metric and each hyperparameter, with
-        `metric_` or `hp_` before its name where another column is called so already.
+        `version` (pushed), `live`; then each metric and each hyperparameter, with the prefix
+        `metric_` or `hp_` if another column has the same name.
 
         Args:
-            limit: How many at most; None: all.
+            limit: Largest number of runs; None: all.
         """
         from report.overview import read_rows
 
@@ -121,7 +121,7 @@ class Workspace:
         return Run(graph, find_run(graph, run_id))
 
     def models(self) -> pd.DataFrame:
-        """All models, the newest first: a row each, by its id.
+        """All models, the newest first: one row each, indexed by id.
 
         Columns: `run`, `pipeline`, `created` (UTC), `spans`, `blessed`, `version`, `live`; then
         each metric and each hyperparameter, as in `runs`.
@@ -150,7 +150,7 @@ class Workspace:
         """One model.
 
         Args:
-            model_id: Such as `Model:12`; or the run that made it, or what was pushed.
+            model_id: Such as `Model:12`, or the id of its run or PushedModel.
 
         Raises:
             UserMistake: There is none.
@@ -178,10 +178,10 @@ class Workspace:
 
     @property
     def live(self) -> Model | None:
-        """The model that is served; None if none is.
+        """The served model; None if there is none.
 
         Raises:
-            UserMistake: Several destinations serve one each.
+            UserMistake: Several destinations serve a model.
         """
         from lineage.facts.models import live_models
         from report.api.artifacts import Model

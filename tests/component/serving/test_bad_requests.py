@@ -268,9 +268,9 @@ def _spec(**more):
 _STRING, _FLOAT, _RESOURCE, _VARIANT = 7, 1, 20, 21
 _WRONG = "INVALID_ARGUMENT"
 _CALLS = {
-    "noise": (b"\xff" * 50, _WRONG, "the request is no PredictRequest"),
-    "cut": (_request()[:-5], _WRONG, "the request is no PredictRequest"),
-    "no text": (b"\x0a\x03\x0a\x01\xff", _WRONG, "the request is no PredictRequest"),
+    "noise": (b"\xff" * 50, _WRONG, "the request is not a PredictRequest"),
+    "cut": (_request()[:-5], _WRONG, "the request is not a PredictRequest"),
+    "no text": (b"\x0a\x03\x0a\x01\xff", _WRONG, "the request is not a PredictRequest"),
     "nothing": (b"", "NOT_FOUND", "Servable not found: ''"),
     "another model": (_request(name="bus"), "NOT_FOUND", "expected 'taxi' version 1"),
     "another version": (_spec(version=-5), "NOT_FOUND", "version -5"),

@@ -107,12 +107,12 @@ def test_a_path_without_a_number_is_named(tmp_path):
     with pytest.raises(DataError) as caught:
         find(tmp_path, SPANS)
     assert str(caught.value) == (
-        f"{tmp_path}/span-old/version-1/a.csv: matches the pattern, and its span or version is no "
-        f"number or date; expected paths like {SPANS}. Hint: move the file elsewhere, or correct "
-        "the pattern."
+        f"{tmp_path}/span-old/version-1/a.csv: matches the pattern, but its span or version is not "
+        f"a number or a date; expected paths like {SPANS}. Hint: move the file elsewhere, or "
+        "correct the pattern."
     )
     files(tmp_path, "2013-02-30/a.csv")
-    with pytest.raises(DataError, match="2013-02-30/a.csv: matches the pattern, and "):
+    with pytest.raises(DataError, match="2013-02-30/a.csv: matches the pattern, but "):
         find(tmp_path, "{YYYY}-{MM}-{DD}/*.csv")
 
 

@@ -61,8 +61,8 @@ def test_a_number_has_no_label_rate():
 def test_the_serving_sample_is_a_file_of_rows(tmp_path):
     path = tmp_path / "requests.jsonl"
     assert mistakes(f"drift.serving_sample={path}") == [
-        f"drift.serving_sample: {path}: no such file; expected rows that a prediction was asked "
-        "for. Hint: check the path, or leave it null."
+        f"drift.serving_sample: {path}: no such file; expected rows of prediction "
+        "requests. Hint: check the path, or leave it null."
     ]
     path.write_text("{}\n")
     assert mistakes(f"drift.serving_sample={path}") == []

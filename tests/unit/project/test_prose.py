@@ -16,6 +16,18 @@ def prose():
         return prose
 
 
+@pytest.fixture(scope="module")
+def api(prose):
+    """Files of the modules whose docstrings are on the site."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(CHECKOUT / "docs" / "site"))
+        import reference
+
+        names = [name for names in reference.API.values() for name in names]
+    paths = [CHECKOUT.joinpath(*name.split(".")) for name in names]
+    return [p / "__init__.py" if p.is_dir() else p.with_suffix(".py") for p in paths]
+
+
 def helps(group, words=("fareline",)):
     """Help texts of each command and of its options, by where they are."""
     for name, command in group.commands.items():
@@ -32,6 +44,18 @@ def test_pages_and_help_have_none_of_the_habits(prose):
     texts = dict(helps(typer.main.get_command(app)))
     assert len(texts) > 100
     assert prose.all_findings(CHECKOUT / "docs", texts) == []
+
+
+def test_docstrings_of_the_api_have_none_of_the_habits(prose, api):
+    assert len(api) > 10
+    assert [found for module in api for found in prose.findings_in_docstrings(module)] == []
+
+
+def test_a_habit_is_found_in_a_docstring(prose, tmp_path):
+    module = tmp_path / "own.py"
+    module.write_text('"""One."""\n\n\ndef f():\n    """Waits for nobody."""\n')
+    [found] = prose.findings_in_docstrings(module)
+    assert found.startswith("own.py: f: 'nobody'")
 
 
 @pytest.mark.parametrize(

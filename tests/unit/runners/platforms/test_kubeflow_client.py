@@ -330,8 +330,8 @@ def test_a_run_that_kubeflow_refuses(platform, server, changed, said):
 def test_a_resolver_is_not_implemented_there(platform, server):
     assert message(UnreachableError, platform.submit, request(spec=spec_with_resolver())) == (
         "kubeflow: answered 500 (Failed to create a new run: Failed to compile job: error "
-        "processing resolver Examples_executor: resolver not implemented yet); expected an answer "
-        "of use. Hint: try again in a moment; if it says the same again, act on what it says."
+        "processing resolver Examples_executor: resolver not implemented yet); expected a usable "
+        "answer. Hint: try again in a moment; if it says the same again, act on what it says."
     )
     assert server.api.jobs.jobs == {}
 
