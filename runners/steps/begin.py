@@ -113,6 +113,7 @@ def _frozen(
         began=time.time(),
         own_packages=request.settings.code.packages,
         code_folder=str(request.settings.code_folder),
+        beam=request.settings.beam.model_dump(mode="json"),
     )
 
 
