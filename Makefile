@@ -2,7 +2,7 @@
 # ARGS goes to the command: make run ARGS="--set training.steps=50"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ready run test test-replays test-plants test-orchestrators test-all test-current test-newcomer test-stores test-image fuzz lint format bench golden requirements docs pictures wheel licences clean distclean
+.PHONY: help setup ready run test test-replays test-plants test-orchestrators test-engines test-all test-current test-newcomer test-stores test-image fuzz lint format bench golden requirements docs pictures wheel licences clean distclean
 
 # With it set, Python compiles TFX anew in every process, which takes twenty seconds each.
 unexport PYTHONDONTWRITEBYTECODE
@@ -47,6 +47,9 @@ test-replays: ready ## Runs whole compiled specs here, as Vertex and Kubeflow wo
 
 test-orchestrators: ready ## Runs exported files by Luigi and Celery, each installed in an environment of its own
 	.venv/bin/python -m pytest -n 0 tests/orchestrators $(ARGS)
+
+test-engines: ready ## Runs pipelines on Beam engines (Prism by Go; job servers by Maven and Java) and compares
+	.venv/bin/python -m pytest -n 0 tests/engines $(ARGS)
 
 test-plants: ready ## Checks every planted model that must not be published, with its reason
 	$(PYTEST) -m plants tests/component/serving $(ARGS)

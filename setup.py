@@ -179,7 +179,12 @@ if __name__ == "__main__":
         install_requires=STEP_REQUIRES,
         extras_require=EXTRAS,
         py_modules=["fareline_script"],
-        entry_points={"console_scripts": ["fareline = fareline_script:main"]},
+        entry_points={
+            "console_scripts": [
+                "fareline = fareline_script:main",
+                "fareline-beam-worker = fareline_script:work",
+            ]
+        },
         zip_safe=False,
         cmdclass={"sdist": ReproducibleSdist},
     )

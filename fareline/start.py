@@ -164,6 +164,11 @@ def main() -> None:
     _start(lambda: importlib.import_module("cli.app").main())
 
 
+def work() -> None:
+    """Entry point of the `fareline-beam-worker` script."""
+    _start(lambda: importlib.import_module("runners.beam.worker").main())
+
+
 def _start(program: Callable[[], object]) -> None:
     """Runs a program with the names secured; what is in their way is one line and exit code 2."""
     from fareline.errors import UserMistake

@@ -141,6 +141,8 @@ class Executor(tfx_executor.Executor):
         """
         if exec_properties.get(MODULE_PATH_KEY) not in (None, "", SLICE_EXTRACTOR):
             raise LeftToTfmaError("a module of its own is given")
+        if self._make_beam_pipeline_fn is not None:
+            raise LeftToTfmaError("another Beam engine than that of this process is chosen")
         tfma_internals.check_all()
         from pipeline.evaluation import batch_evaluation
 

@@ -17,6 +17,7 @@ import pydantic
 from pydantic import Field
 
 from fareline.errors import SettingsError
+from pipeline.settings.beam import Beam
 from pipeline.settings.blame import wrong_settings
 from pipeline.settings.data import Data
 from pipeline.settings.defaults import with_defaults
@@ -335,6 +336,7 @@ class Settings(Section):
     push: Push = Push()
     card: Card = Card()
     metadata: Metadata = Metadata()
+    beam: Beam = Beam()
     runners: Runners = Runners()
 
     _path: Path = pydantic.PrivateAttr(default=DEFAULT_PATH)

@@ -7,8 +7,8 @@ has a process of its own. Imports TFX.
 import contextlib
 import tempfile
 import threading
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 from absl import logging
 from ml_metadata import errors
@@ -28,6 +28,9 @@ from runners.local.failures import record_failure
 from runners.local.node_logs import NodeLogs
 from runners.progress import NodeState
 from runners.provenance import Provenance
+
+if TYPE_CHECKING:
+    from runners.beam.profiles import MakePipeline
 
 _RUN_CONTEXT_TYPE = constants.PIPELINE_RUN_CONTEXT_TYPE_NAME
 
@@ -128,6 +131,7 @@ class NodeLauncher:
             may not be used.
         node_logs: Where what each node says is written, if anywhere.
         lock: Held whenever the store is used; None: one for the threads of this process.
+        beam_pipelines: Of nodes, what makes their Beam pipelines, where it is not TFX.
     """
 
     def __init__(
@@ -137,6 +141,7 @@ class NodeLauncher:
         must_execute: Callable[[str], bool] = lambda name: False,
         node_logs: NodeLogs | None = None,
         lock: Lock | None = None,
+        beam_pipelines: Mapping[str, "MakePipeline"] | None = None,
     ):
         self.compiled = compiled
         self.nodes = nodes_of(compiled)
@@ -145,6 +150,7 @@ class NodeLauncher:
         self._deployment = runner_utils.extract_local_deployment_config(compiled)
         self._must_execute = must_execute
         self._node_logs = node_logs
+        self._beam_pipelines = beam_pipelines or {}
 
     @property
     def run_id(self) -> str:
@@ -192,6 +198,7 @@ class NodeLauncher:
             pipeline_runtime_spec=self.compiled.runtime_spec,
             executor_spec=runner_utils.extract_executor_spec(self._deployment, name),
             custom_driver_spec=runner_utils.extract_custom_driver_spec(self._deployment, name),
+            custom_executor_operators=self._operators(name),
         ).launch()
         if info is None or not info.execution_id:
             raise RuntimeError("its inputs were not there; expected outputs of the nodes before it")
@@ -201,6 +208,13 @@ class NodeLauncher:
             # A launcher that cannot resolve inputs records the failure and returns quietly.
             raise RuntimeError(_recorded_error(execution))
         return _FINAL_STATES[execution.last_known_state]
+
+    def _operators(self, name: str) -> Mapping[Any, Any] | None:
+        if name not in self._beam_pipelines:
+            return None
+        from runners.beam.profiles import operators
+
+        return operators(name, self._beam_pipelines[name])
 
 
 def add_provenance(compiled: pipeline_pb2.Pipeline, provenance: Provenance) -> None:

@@ -150,6 +150,7 @@ def _build_runner(
         from lineage.graph.graph import Graph
         from lineage.store.open import open_store_in_place
         from runners.beam.engine import run_beam_in_process
+        from runners.beam.profiles import pipelines_by_node
         from runners.local.estimate import usual_seconds
         from runners.local.node_logs import NodeLogs
         from runners.local.publication import must_execute
@@ -184,6 +185,7 @@ def _build_runner(
         node_logs,
         unfinished,
         request.part,
+        pipelines_by_node(settings.beam, settings.code.packages, str(settings.code_folder)),
     )
     table.add_nodes(list(runner.results.values()))
     return runner

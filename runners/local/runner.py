@@ -9,7 +9,8 @@ marked as running in the store. Imports TFX.
 
 import concurrent.futures
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from absl import logging
 from ml_metadata import errors
@@ -36,6 +37,9 @@ from runners.progress import NodeResult, NodeState
 from runners.provenance import Provenance
 from runners.scheduling import PARALLEL_NODES, Schedule
 
+if TYPE_CHECKING:
+    from runners.beam.profiles import MakePipeline
+
 
 class LocalRunner:
     """Runs one pipeline once.
@@ -51,6 +55,7 @@ class LocalRunner:
         unfinished_runs: This run and those of its workspace that were killed, in a store that
             others write to as well; None if the store is this workspace's alone.
         part: What of the graph is to run; None: the whole.
+        beam_pipelines: Of nodes, what makes their Beam pipelines, where it is not TFX.
 
     Raises:
         UserMistake: There is no such part, or no run that it can go on from.
@@ -66,6 +71,7 @@ class LocalRunner:
         node_logs: NodeLogs | None = None,
         unfinished_runs: Sequence[str] | None = None,
         part: Part | None = None,
+        beam_pipelines: Mapping[str, "MakePipeline"] | None = None,
     ):
         self._run_id = run_id
         self._connection = pipeline.metadata_connection_config
@@ -74,7 +80,13 @@ class LocalRunner:
             provenance = self._mark(part, provenance)
         if provenance is not None:
             add_provenance(self._compiled, provenance)
-        self._launcher = NodeLauncher(self._compiled, self._connection, must_execute, node_logs)
+        self._launcher = NodeLauncher(
+            self._compiled,
+            self._connection,
+            must_execute,
+            node_logs,
+            beam_pipelines=beam_pipelines,
+        )
         self._metadata_lock = self._launcher.lock
         self._unfinished_runs = unfinished_runs
         self.node_logs = node_logs

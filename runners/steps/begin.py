@@ -116,6 +116,7 @@ def _frozen(
         began=time.time(),
         own_packages=request.settings.code.packages,
         code_folder=str(request.settings.code_folder),
+        beam=request.settings.beam.model_dump(mode="json"),
     )
 
 

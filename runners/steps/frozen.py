@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from fareline.errors import UserMistake
 from fareline.files import write_bytes, write_json
@@ -40,6 +41,7 @@ class FrozenRun:
         began: Seconds since 1970.
         own_packages: Packages of the user's functions (`code` in the settings).
         code_folder: That holds them.
+        beam: The section `beam` of the settings.
     """
 
     run_id: str
@@ -53,6 +55,7 @@ class FrozenRun:
     began: float
     own_packages: tuple[str, ...] = ()
     code_folder: str = ""
+    beam: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)

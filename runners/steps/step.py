@@ -13,6 +13,7 @@ from pathlib import Path
 
 from fareline import collector
 from fareline.errors import TryLater, UserMistake
+from pipeline.settings.beam import Beam
 from runners.own_code import choose_keras_3
 from runners.passwords import store_passwords
 from runners.progress import NodeState, output_to
@@ -142,6 +143,7 @@ def _launcher(workspace, files: StepFiles, run: FrozenRun, connection, lock, nod
     from tfx.proto.orchestration import pipeline_pb2
 
     from lineage.store.open import open_store_in_place
+    from runners.beam.profiles import pipelines_by_node
     from runners.local.launching import NodeLauncher
     from runners.local.publication import must_execute
 
@@ -153,7 +155,9 @@ def _launcher(workspace, files: StepFiles, run: FrozenRun, connection, lock, nod
             return must_execute(name, open_now, run.run_id, run.push_dir, run.serving_sample)
 
     graph = pipeline_pb2.Pipeline.FromString(files.read_graph())
-    return NodeLauncher(graph, connection, is_not_cached, node_logs, lock)
+    engines = Beam.model_validate(run.beam)
+    pipelines = pipelines_by_node(engines, run.own_packages, run.code_folder)
+    return NodeLauncher(graph, connection, is_not_cached, node_logs, lock, pipelines)
 
 
 def store_lock(workspace: Workspace) -> "StoreLock | threading.RLock":

@@ -48,7 +48,7 @@ evaluation:
 TOP = (
     "name, task, seed, data, schema, gate, drift, features, label, weighting, code, model, "
     "transform, tuning, training, evaluation, serving, feedback, monitoring, loop, push, card, "
-    "metadata, runners"
+    "metadata, beam, runners"
 )
 TASKS = "expected 'binary', 'multiclass' or 'regression'"
 SECTION = "expected a section with settings of its own"

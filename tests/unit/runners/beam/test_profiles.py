@@ -1,0 +1,98 @@
+"""What a Beam pipeline is told of its engine."""
+
+import json
+import shlex
+import socket
+
+import grpc
+import pytest
+from apache_beam.options.pipeline_options import (
+    PortableOptions,
+    StandardOptions,
+)
+
+from fareline.errors import UserMistake
+from pipeline.settings.beam import Beam
+from runners.beam import profiles
+from runners.beam.worker import OwnCode
+
+
+@pytest.fixture
+def address():
+    """Where something listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+def options_of(settings, packages=(), folder=""):
+    """The options of the pipeline of Transform."""
+    make = profiles.pipelines_by_node(Beam.model_validate(settings), packages, folder)["Transform"]
+    return make()._options
+
+
+def test_the_default_engine_makes_no_pipelines():
+    assert profiles.pipelines_by_node(Beam(), (), "") == {}
+
+
+@pytest.mark.parametrize(
+    ("said", "environment", "config"),
+    [
+        ({}, "LOOPBACK", None),
+        ({"workers": "pool", "pool": "workers:50000"}, "EXTERNAL", "workers:50000"),
+        ({"workers": "processes", "command": "/opt/work"}, "PROCESS",
+         {"command": "/opt/work", "env": {}}),
+    ],
+    ids=["loopback", "pool", "processes"],
+)  # fmt: skip
+@pytest.mark.parametrize("engine", ["flink", "spark", "prism"])
+def test_a_job_server_is_asked_by_beams_portable_interface(
+    engine, said, environment, config, address
+):
+    server = {"job_endpoint": address, "parallelism": 3, **said}
+    options = options_of({"engine": engine, engine: server})
+    assert options.view_as(StandardOptions).runner == "PortableRunner"
+    portable = options.view_as(PortableOptions)
+    assert (portable.job_endpoint, portable.environment_type) == (address, environment)
+    found = portable.environment_config
+    assert (json.loads(found) if isinstance(config, dict) else found) == config
+    assert options.get_all_options(retain_unknown_options=True)["parallelism"] in (3, "3")
+
+
+def test_workers_elsewhere_find_the_users_packages(address):
+    server = {"job_endpoint": address, "workers": "processes", "command": "/opt/work"}
+    options = options_of({"engine": "flink", "flink": server}, ("mine", "more"), "/my code")
+    config = json.loads(options.view_as(PortableOptions).environment_config)
+    assert config["env"] == OwnCode(("mine", "more"), "/my code").variables()
+    [environment] = {profiles.WorkerProcesses(config["env"])._default_environment}
+    words = shlex.split(environment.command_string)
+    assert words[0] == "env" and words[-2:] == ["-m", "runners.beam.worker"]
+    assert {f"{name}={value}" for name, value in config["env"].items()} == set(words[1:3])
+
+
+def test_a_job_server_that_is_not_there_is_said_before_anything_starts():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        free = f"127.0.0.1:{server.getsockname()[1]}"
+    with pytest.raises(UserMistake, match=f"nothing answers at {free}.*Hint: start it"):
+        options_of({"engine": "flink", "flink": {"job_endpoint": free}})
+
+
+def test_a_missing_program_of_workers_is_said_before_anything_starts(
+    address, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(profiles, "_worker_script", lambda: tmp_path / "fareline-beam-worker")
+    server = {"job_endpoint": address, "workers": "processes"}
+    with pytest.raises(UserMistake, match=r"beam\.flink\.workers: .* is missing"):
+        options_of({"engine": "flink", "flink": server})
+
+
+def test_an_engine_that_is_gone_is_one_line(monkeypatch):
+    def gone(*_):
+        raise grpc.RpcError("connection reset")
+
+    monkeypatch.setattr(profiles.BeamExecutorOperator, "run_executor", gone)
+    monkeypatch.setattr(profiles.BeamExecutorOperator, "__init__", lambda self: None)
+    [operator] = profiles.operators("Transform", lambda: None).values()
+    with pytest.raises(profiles.EngineError) as error:
+        operator().run_executor(None)
+    assert str(error.value).startswith("Transform: its Beam engine did not answer (RpcError)")
+    assert "\n" not in str(error.value)
