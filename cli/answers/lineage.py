@@ -281,33 +281,6 @@ class Inputs(Answer):
     unchanged: bool
 
 
-class Model(Answer):
-    """A model; `blessed` as it was last pushed, else by the latest verdicts."""
-
-    model: str
-    pipeline: str | None
-    run: str | None
-    runs: list[str]
-    created: str
-    spans: list[int | str]
-    examples: list[str]
-    hyperparameters: Values | None
-    metrics: Metrics | None
-    blessed: bool | None
-    was_blessed: bool | None
-    later_verdicts: list[Later]
-    pushed_versions: list[str]
-    live: bool | None
-
-
-class Models(Answer):
-    """All models; `metrics`: the names of all."""
-
-    sorted_by: str
-    metrics: list[str]
-    models: list[Model]
-
-
 class PrunedPayload(Answer):
     """Files of an artifact."""
 

@@ -5,8 +5,8 @@ from typing_extensions import NotRequired
 from cli.answers.base import Answer, Later, Metrics, Number, Values
 from cli.answers.runs import BaselineDecision as Decision
 
-__all__ = ["Baseline", "Changed", "ChangedOnVertex", "Decision", "Monitored", "Predicted",
-           "Published"]  # fmt: skip
+__all__ = ["Baseline", "Changed", "ChangedOnVertex", "Decision", "Models", "Monitored",
+           "Predicted"]  # fmt: skip
 
 
 class Baseline(Answer):
@@ -73,9 +73,31 @@ class Deployed(Answer):
     node_hours: float
 
 
-class Published(Answer):
-    """All that is published; `deployed` with --vertex."""
+class Model(Answer):
+    """A model; `blessed` as it was last pushed, else by the latest verdicts."""
 
+    model: str
+    pipeline: str | None
+    run: str | None
+    runs: list[str]
+    created: str
+    spans: list[int | str]
+    examples: list[str]
+    hyperparameters: Values | None
+    metrics: Metrics | None
+    blessed: bool | None
+    was_blessed: bool | None
+    later_verdicts: list[Later]
+    pushed_versions: list[str]
+    live: bool | None
+
+
+class Models(Answer):
+    """All models, and all that is published; `metrics`: names of all; `deployed` with --vertex."""
+
+    sorted_by: str
+    metrics: list[str]
+    models: list[Model]
     destinations: list[Destination]
     deployed: NotRequired[list[Deployed]]
 
