@@ -27,7 +27,7 @@ class _Help:
         params = super().get_params(ctx)
         for param in params:
             if param.param_type_name == "argument":
-                param.display_type_rich = lambda ctx: None  # its name is shown already
+                _name_argument(param)
             elif param.metavar is None:
                 shown = "" if param.is_flag else param.display_type(ctx)
                 param.metavar = _TYPES.get(shown, shown.strip("<>"))
@@ -39,7 +39,19 @@ class _Help:
         example = EXAMPLES.get(" ".join(words))
         if example is not None:
             self.epilog = f"Example: {example}".replace("[", r"\[")
+        # The lines of a paragraph of a docstring are not lines of the help.
+        paragraphs = (self.help or "").split("\n\n")
+        self.help = "\n\n".join(" ".join(each.split()) for each in paragraphs)
         super().format_help(ctx, formatter)
+
+
+def _name_argument(param: Any) -> None:
+    """Names an argument in capitals; in the usage, what may be left out is in brackets."""
+    param.metavar = param.metavar or param.name.upper()
+    usage = param.metavar if param.required else f"[{param.metavar}]"
+    usage += "..." * (param.nargs != 1)
+    param.get_usage_pieces = lambda ctx: [usage]
+    param.display_type_rich = lambda ctx: None  # its name is shown already
 
 
 class Command(_Help, TyperCommand):

@@ -1,5 +1,6 @@
 """What people type without thinking, since other command lines take it."""
 
+import itertools
 import os
 import re
 import shlex
@@ -135,8 +136,17 @@ def test_the_example_in_the_help_of_a_command_can_be_typed(words, monkeypatch):
 def test_help_has_no_names_of_python_types_and_no_line_beyond_80(words, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     shown = CliRunner().invoke(cli.app, [*words.split(), "--help"], prog_name="fareline").output
-    assert not re.search(r"<\w+.*?>", shown)
+    assert not re.search(r"<\w+.*?>|\[\[|list\[", shown)
     assert max(map(len, shown.splitlines())) <= 80
+    assert not re.search(r"[{}…]", re.search(r"Usage: (.*)", shown)[1])
+    # What a value is, and not only that it is a text; what a person says is one.
+    values = {param.name: param.metavar for param in COMMANDS[words].params}
+    texts = {name for name, metavar in values.items() if metavar in ("TEXT", "PATH")}
+    assert texts <= {"note", "reason"}
+    # Lines of a paragraph are as long as they can be.
+    about = [line.strip() for line in shown.partition("╭")[0].splitlines()]
+    for line, following in itertools.pairwise(about[3:]):
+        assert not line or not following or len(f"{line} {following.split()[0]}") > 78
 
 
 def test_commands_stand_in_panels_by_the_alphabet():
