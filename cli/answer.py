@@ -47,7 +47,7 @@ def answer(
 
 def _json_text(content: Any, indent: int | None) -> str:
     """JSON, escaped where a terminal might obey it, or the locale lacks a letter; NaN is null."""
-    escape = sys.stdout.isatty() or sys.stdout.encoding.lower() != "utf-8"
+    escape = sys.stdout.isatty() or (sys.stdout.encoding or "").lower() != "utf-8"
     shown = _without_nan(content)
     return json.dumps(shown, indent=indent, ensure_ascii=escape, allow_nan=False)
 

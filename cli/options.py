@@ -215,14 +215,15 @@ def dry_run_option(help_text: str) -> Any:
     return typer.Option("--dry-run", help=help_text)
 
 
-def version_option(help_text: str, **more: Any) -> Any:
+def version_option(help_text: str, *short: str, **more: Any) -> Any:
     """`--version`, of Fareline or of written spans.
 
     Args:
         help_text: What it does.
+        short: Another name of it.
         more: For `typer.Option`.
     """
-    return typer.Option("--version", help=help_text, **more)
+    return typer.Option("--version", *short, help=help_text, **more)
 
 
 def label_option(help_text: str, default: str | None = None) -> Any:
