@@ -31,6 +31,7 @@ def compile_(
     name = require_runner(runner, "compile")
     hint = "name another file with --output"
     if output is not None:
+        require_place(output, hint)  # First: a folder has no name to find an ending for.
         require_suffix(output, name)
     settings = load_settings(config, overrides or ())
     path = output or Path(f"{settings.name}{PLATFORMS[name].suffix}")

@@ -35,9 +35,9 @@ def export(
     from runners.pii_key import read_pii_key
     from runners.steps.begin import read_graph
 
-    require_export(orchestrator, output, cron)
     hint = "name another file with --output"
-    require_place(output, hint)
+    require_place(output, hint)  # First: a folder has no name to find an ending for.
+    require_export(orchestrator, output, cron)
     settings = load_settings(config, overrides or ())
     upstream = read_graph(settings, read_pii_key).upstream
     text = text_of(

@@ -97,7 +97,7 @@ def _refuse_beside_code(given: dict[str, Any]) -> None:
             raise UserMistake.explain(
                 "--code",
                 f"found together with {option}",
-                "expected one of both: a package has nothing to do with a table",
+                "expected one of them: a package is written without a table",
                 "call `fareline init` once for each",
             )
 

@@ -18,9 +18,11 @@ from cli.options import (
 )
 from fareline.errors import UserMistake
 from lineage.text.times import clock, iso, now
-from monitoring.live.report import QUIET
+from monitoring.live.decision import AGE, NOTHING, RECORD
+from monitoring.live.report import ALARM, QUIET
 
 if TYPE_CHECKING:
+    from monitoring.live.decision import Decision
     from runners.watching.watching import Monitored
 
 _UNITS_MS = {"h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
@@ -38,7 +40,7 @@ def monitor(
             show_default="monitoring.window_hours",
         ),
     ] = None,
-    dry_run: Annotated[bool, dry_run_option("Record no alarm in ML Metadata.")] = False,
+    dry_run: Annotated[bool, dry_run_option("Record nothing in ML Metadata.")] = False,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     config: ConfigOption = None,
     overrides: SetOption = None,
@@ -53,21 +55,28 @@ def monitor(
     found = watch_live_model(workspace.resolve(), settings, window_ms, now(), dry_run)
     content = _as_json(found)
     answer(as_json, content, lambda console: _draw(console, content))
-    if found.watched.state != QUIET:  # too few rows are no good news
+    if _is_news(found):
         raise typer.Exit(EXIT_FOUND)
+
+
+def _is_news(found: "Monitored") -> bool:
+    """Whether somebody is to look: too few rows are no good news; `record` is none by policy."""
+    if found.decision.action in (NOTHING, RECORD):
+        return found.watched.state not in (QUIET, ALARM)
+    return True
 
 
 def _parse_window(text: str) -> int:
     """Milliseconds.
 
     Raises:
-        UserMistake: It is no length of time.
+        UserMistake: It is not a length of time.
     """
     match = re.fullmatch(r"([1-9]\d{0,3})([hdw])", text.strip())
     if match is None:
         raise UserMistake.explain(
             f"--window {text}",
-            "is no length of time",
+            "is not a length of time",
             "expected a whole number of hours, days or weeks",
             "write 6h, 1d or 1w",
         )
@@ -75,17 +84,28 @@ def _parse_window(text: str) -> int:
 
 
 def _as_json(found: "Monitored") -> dict[str, Any]:
-    """Keys: version, state, alarms, reference, windows, broken_lines, report, execution."""
+    """Keys: version, state, alarms, decision, reference, windows, broken_lines, report, …"""
     content = found.watched.to_dict()
     return {
         "version": found.live.version.number,
         "state": found.watched.state,
         "alarms": [{**vars(alarm), "start": iso(alarm.start_ms)} for alarm in found.watched.alarms],
+        "decision": decision_as_json(found.decision),
         "reference": content["reference"],
         "windows": content["windows"],
         "broken_lines": found.broken,
         "report": str(found.report),
         "execution": found.execution,
+    }
+
+
+def decision_as_json(decision: "Decision") -> dict[str, Any]:
+    """Keys: action, causes, held_until."""
+    until = decision.held_until_ms
+    return {
+        "action": decision.action,
+        "causes": [vars(cause) for cause in decision.causes],
+        "held_until": None if until is None else iso(until),
     }
 
 
@@ -114,10 +134,20 @@ def _draw(console, content: Mapping[str, Any]) -> None:
         say(f"and {more:,} more in the report")
     if content["broken_lines"]:
         say(f"{content['broken_lines']:,} lines of the log cannot be read")
+    for cause in content["decision"]["causes"]:
+        if cause["kind"] == AGE:
+            say(f"{AGE}: {cause['said']}")
     say(f"Version {content['version']}: {content['state']}. {_blind(content)}".strip())
+    say(_decided(content["decision"]))
     say(f"Report: {content['report']}")
     if content["execution"]:
         say(f"Recorded as {content['execution']}.")
+
+
+def _decided(decision: Mapping[str, Any]) -> str:
+    held = decision["held_until"]
+    until = f"; nothing more until {held}, by monitoring.policy.cooldown_hours" if held else ""
+    return f"Decision: {decision['action'].replace('_', ' ')}{until}."
 
 
 def _blind(content: Mapping[str, Any]) -> str:

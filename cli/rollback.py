@@ -28,6 +28,6 @@ def rollback(
             "rollback",
             "without a reason",
             "expected --reason TEXT",
-            "say in a few words why; whoever asks what is live, and why, will read it",
+            "say in a few words why; the reason is recorded",
         )
     change_live(workspace, (ROLLBACK, to, said, destination), as_json)

@@ -237,6 +237,6 @@ def _explain(text: str, names: Sequence[str]) -> UserMistake:
     hint = "DuckDB's documentation describes expressions"
     if unknown := re.match(r'Referenced column "(.*)" not found', found):
         near = near_names(unknown[1], names, 3, 0.5)
-        found = f"{unknown[1]!r} is no feature of these examples"
+        found = f"{unknown[1]!r} is not a feature of these examples"
         hint = f"did you mean {' or '.join(near)}" if near else f"they have {', '.join(names)}"
     return UserMistake.explain(_WHERE, found, _EXPECTED, hint)

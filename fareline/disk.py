@@ -170,7 +170,7 @@ def _explain(kind: str, path: str | None, places: list[str], needed: int | None)
     if needed is not None and kind in (_FULL, _QUOTA):
         expected = f"expected {size(needed)} for what is written"
     where = f"the disk at {room.mount}" if room else "a disk"
-    return DiskError.explain(where, found, expected, f"{hint}; what is done is kept")
+    return DiskError.explain(where, found, expected, f"{hint}; finished work is kept")
 
 
 def bytes_of(path: str) -> int:

@@ -70,7 +70,7 @@ def require_place(path: str | os.PathLike, hint: str, makes_folders: bool = Fals
     while makes_folders and not os.path.lexists(folder):
         folder = folder.parent
     if not folder.is_dir():
-        found = "is no folder" if os.path.lexists(folder) else "no such folder"
+        found = "is not a folder" if os.path.lexists(folder) else "no such folder"
         where = place.parent if not makes_folders else folder
         raise NotWritten.explain(str(where), found, "expected one", f"make it first; or {hint}")
     if os.path.isdir(place):  # Path's raises if the name is too long

@@ -2,17 +2,16 @@
 
 `tempfile.TemporaryDirectory` removes its folder when the block is left. A process that is killed
 leaves no block: what it leaves behind is removed by the next one that makes a folder of the same
-kind. Standard library and filelock only.
+kind. Standard library only.
 """
 
 import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-
-import filelock
 
 # A hidden name of ours beside what the caller puts there.
 _OURS = "fareline-"
@@ -37,7 +36,8 @@ def scratch_folder(kind: str, parent: str | None = None) -> Iterator[str]:
     kept = False
     try:
         # The kernel's lock: it is free as soon as this process is gone.
-        with filelock.FileLock(lock):
+        with open(lock, "ab") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
             yield folder
             kept = not os.path.exists(lock)
     except BaseException:
@@ -73,10 +73,10 @@ def _is_left(entry: os.DirEntry, before: float) -> bool:
     try:
         if not _is_ours(entry, before):
             return False
-        lock = filelock.FileLock(os.path.join(entry.path, _LOCK_FILE))
-        with lock.acquire(timeout=0):
+        with open(os.path.join(entry.path, _LOCK_FILE), "rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
-    except (OSError, filelock.Timeout):
+    except OSError:  # of a lock that another process holds, too
         return False
 
 

@@ -5,15 +5,16 @@ modules that are not needed. Where `stand_in` has put a package of the same name
 of it, modules of the package can be imported without that, and so can the names that its caller
 knows the modules of. As soon as anything else is asked for, the package is loaded whole; also where
 a known name is not in its module. Called by `serving.model.tensorflow_parts` and
-`runners.replay.light_check`.
+`runners.replay.light_check`; and by those who put off a package that is hardly ever used.
 """
 
+import contextlib
 import functools
 import importlib
 import importlib.util
 import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 
@@ -76,6 +77,24 @@ def stand_in(name: str, parts: Mapping[str, str] | None = None) -> StandIn | Non
     package.__path__ = list(spec.submodule_search_locations)
     sys.modules[name] = package
     return package
+
+
+@contextlib.contextmanager
+def put_off(name: str) -> Iterator[None]:
+    """Loads no more of a package than what the block needs.
+
+    Modules that are loaded in the block keep the stand-in, which loads the package when they first
+    use it. Whoever imports the package after the block gets the package itself.
+
+    Args:
+        name: Of the package.
+    """
+    placed = stand_in(name)  # None where it is loaded already
+    try:
+        yield
+    finally:
+        if placed is not None and sys.modules.get(name) is placed:
+            del sys.modules[name]
 
 
 def load_whole(name: str) -> types.ModuleType:

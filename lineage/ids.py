@@ -119,7 +119,7 @@ def find_pipeline(graph: Graph, text: str) -> str:
     if len(found) == 1:
         return found[0]
     near = plain(", ".join((found or near_names(text, names, _SHOWN, 0.5))[:_SHOWN]))
-    said = f"is {len(found)} pipelines" if found else "is no pipeline of the store"
+    said = f"is {len(found)} pipelines" if found else "is not a pipeline of the store"
     hint = f"did you mean {near}" if near else _HINT
     raise UserMistake.explain(text, said, "expected one", hint)
 

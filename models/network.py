@@ -67,10 +67,15 @@ def build_model(
     for depth in range(hyperparameters["depth"]):
         weights_of = keras.initializers.GlorotUniform(seed=draw())
         dense = keras.layers.Dense(
-            max(width >> depth, 1), activation="relu", kernel_initializer=weights_of
+            max(width >> depth, 1),
+            activation="relu",
+            kernel_initializer=weights_of,
+            name=f"hidden_{depth}",
         )
         rate = hyperparameters["dropout"]
-        hidden = keras.layers.Dropout(rate, seed=draw() if rate else None)(dense(hidden))
+        seed_of = draw() if rate else None
+        dropout = keras.layers.Dropout(rate, seed=seed_of, name=f"dropout_{depth}")
+        hidden = dropout(dense(hidden))
     last = keras.initializers.GlorotUniform(seed=draw())
     logits.append(
         keras.layers.Dense(head.units, kernel_initializer=last, name="deep_logit")(hidden)

@@ -12,6 +12,8 @@ orchestrator.
 """
 
 import functools
+import json
+from collections.abc import Mapping, Sequence
 
 import keras
 import tensorflow as tf
@@ -37,6 +39,8 @@ class ServingModule(tf.Module):
         weight_column: Another, that weighs examples in training; None: there is none.
         label_value: Stands in the label column in serving: the transform graph computes the label
             all the same, and fails where a row must have one and has none.
+        table_rows: Category to the first of its rows in the model's tables and their number, for
+            who begins with these weights (models.warm_start).
     """
 
     def __init__(
@@ -47,10 +51,12 @@ class ServingModule(tf.Module):
         head: Head,
         weight_column: str | None = None,
         label_value: Value = 0,
+        table_rows: Mapping[str, tuple[int, int]] | None = None,
     ):
         super().__init__()
         # Keras's variables wrap TensorFlow's; the wrappers, once tracked, are what is saved twice.
-        self.weights = [variable.value for variable in model.variables]
+        self.weights = {name: each.value for name, each in name_variables(model.variables).items()}
+        self.table_rows = tf.Variable(json.dumps(table_rows or {}), trainable=False)
         self._score = functools.partial(model, training=False)
         loader = SavedModelLoader(transform_output.transform_savedmodel_dir)
         self.transform_graph = vars(loader)  # tracked, as TFT's layer does it
@@ -85,6 +91,18 @@ class ServingModule(tf.Module):
         return self._transform(tf.io.parse_example(examples, self._raw_spec))
 
 
+def name_variables(variables: Sequence[keras.Variable]) -> dict[str, keras.Variable]:
+    """Names variables by their paths in the model; a path that occurs again gets a number."""
+    named: dict[str, keras.Variable] = {}
+    for variable in variables:
+        number, name = 1, variable.path
+        while name in named:
+            number += 1
+            name = f"{variable.path}_{number}"
+        named[name] = variable
+    return named
+
+
 def _fill(spec: tf.io.FixedLenFeature | tf.io.VarLenFeature, value: Value, rows: tf.Tensor):
     """A column that holds a value in every row, as an example of that specification has it."""
     value = tf.constant(value, spec.dtype)
@@ -104,6 +122,7 @@ def export_model(
     head: Head | None = None,
     weight_column: str | None = None,
     label_value: Value = 0,
+    table_rows: Mapping[str, tuple[int, int]] | None = None,
 ) -> None:
     """Writes a SavedModel with the signatures `serving_default` and `transform_features`.
 
@@ -115,9 +134,12 @@ def export_model(
         head: What is answered; by default a probability.
         weight_column: Another column that no request carries, if one weighs examples in training.
         label_value: A value that is a label by the rule.
+        table_rows: As `models.warm_start.table_rows` has it; None: nothing is known of tables.
     """
     head = head or BinaryHead()
-    module = ServingModule(model, transform_output, label_column, head, weight_column, label_value)
+    module = ServingModule(
+        model, transform_output, label_column, head, weight_column, label_value, table_rows
+    )
     tf.saved_model.save(
         module,
         model_dir,

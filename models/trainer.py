@@ -22,6 +22,7 @@ from models.hyperparameters import read_hyperparameters
 from models.input_data import LabelSurvey, prepare_head, read_for_fit
 from models.kinds import BOOSTED_TREES, NETWORKS, kind_of
 from models.signatures import export_model
+from models.warm_start import begin_with, table_rows
 from preprocessing.features import parse_features
 from preprocessing.labels import Label, parse_label
 from preprocessing.weighting import parse_weighting
@@ -33,7 +34,8 @@ def run_fn(fn_args) -> None:
     Args:
         fn_args: `tfx.components.FnArgs`. `train_files` is the training split, `eval_files` the
             split that early stopping watches; `train_steps` the most steps; `hyperparameters`
-            what Tuner found; `custom_config` has `task`, `features`, `label`, `model`, `training`,
+            what Tuner found; `base_model`, if there is one, the SavedModel whose weights a network
+            begins with; `custom_config` has `task`, `features`, `label`, `model`, `training`,
             `seed`, and `weighting` where examples are weighed.
 
     Writes the SavedModel to `serving_model_dir`, and TensorBoard logs and `training.json` to
@@ -58,6 +60,7 @@ def run_fn(fn_args) -> None:
         head,
         weighting.column if weighting else None,
         label.some_value,
+        table_rows(parse_features(config["features"])),
     )
 
 
@@ -78,10 +81,13 @@ def train_network(
     build = NETWORKS[kind_of(config)]
     features = parse_features(config["features"])
     model = build(features, hyperparameters, every, head, config["seed"])
+    earlier = getattr(fn_args, "base_model", None)
+    warm = begin_with(model, earlier, transform_output, features) if earlier else None
     data = read_for_fit(fn_args, transform_output, label, head, passes=None)
     stopping = head.early_stopping(config["training"]["patience"])
     history = fit(model, data, epochs, every, stopping, fn_args.model_run_dir)
-    return model, describe_training(history, stopping, (epochs, every))
+    report = describe_training(history, stopping, (epochs, every))
+    return model, report | ({} if warm is None else {"warm_start": warm})
 
 
 def grow_trees(

@@ -22,7 +22,11 @@ from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import pusher_pb2
 from tfx.types import Channel
 from tfx.types.standard_artifacts import Model, ModelBlessing
-from tfx.types.standard_component_specs import INPUT_CONFIG_KEY, RANGE_CONFIG_KEY
+from tfx.types.standard_component_specs import (
+    BASE_MODEL_KEY,
+    INPUT_CONFIG_KEY,
+    RANGE_CONFIG_KEY,
+)
 
 from fareline.digests import sha256_of_file
 from pipeline.components.curated_schema import CuratedSchema
@@ -42,6 +46,7 @@ from pipeline.nodes.data_gate import drift_rules, gate_policy
 from pipeline.nodes.example_gen import build_example_gen
 from pipeline.nodes.tuner import find_last_hyperparameters, inputs_to_decide_by, tuning_config
 from pipeline.resolvers.baseline import BaselineStrategy
+from pipeline.resolvers.warm_start import WarmStartStrategy
 from pipeline.rules.inferred import inferred_uses
 from pipeline.settings.settings import Settings
 from pipeline.user_code import VERTEX_PUSH_FN, choose_function, fingerprint_sources
@@ -71,6 +76,8 @@ class Placement:
         parameterize: Called with name and value of each runtime parameter; returns what stands for
             it in the graph: here the value itself, in a spec a RuntimeParameter.
         beam_args: Options of the Beam pipelines.
+        warm_start: Id of the model whose weights Trainer begins with where `baseline` is
+            `decided`; 0: none. Elsewhere the baseline is that model.
         jobs: Node id to what runs it in place of its executor, and what that is to be told in
             `custom_config`; for Trainer and Tuner.
     """
@@ -87,6 +94,7 @@ class Placement:
     baseline: Literal["decided", "latest_blessed", "live"] = "decided"
     parameterize: Callable[[str, Any], Any] = lambda name, value: value
     beam_args: tuple[str, ...] = ()
+    warm_start: int = 0
     jobs: dict[str, tuple[ExecutorSpec, dict[str, Any]]] = dataclasses.field(default_factory=dict)
 
 
@@ -119,6 +127,7 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
         "source_fingerprint": fingerprint_sources(tuner_sources),
     }
     del model_config["training"]["steps"]  # a runtime parameter, which travels by itself
+    del model_config["training"]["warm_start"]  # an input
     tuner_job, tuner_job_config = placement.jobs.get("Tuner", (None, {}))
     trainer_job, trainer_job_config = placement.jobs.get("Trainer", (None, {}))
 
@@ -188,16 +197,7 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
         custom_config=tuner_config | tuner_job_config,
         custom_executor_spec=tuner_job,
     )
-    trainer = Trainer(
-        inputs=transformed | {"hyperparameters": tuner.outputs["best_hyperparameters"]},
-        run_fn=run_fn,
-        steps=placement.parameterize("training_steps", settings.training.steps),
-        splits=("train", "validate"),
-        custom_config=model_config | trainer_job_config,
-        custom_executor_spec=trainer_job,
-    )
-
-    # Judgement: better than the bar and the model in use; servable; then, and only then, published.
+    # The model that a new one is compared with, and may begin with.
     lookup = []
     if placement.baseline == "live":
         lookup = [
@@ -209,6 +209,21 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
             )
         ]
     baseline = _baseline(settings, placement, *lookup)
+    earlier = _earlier_model(settings, placement, baseline)
+    trainer = Trainer(
+        inputs={
+            **transformed,
+            "hyperparameters": tuner.outputs["best_hyperparameters"],
+            **({BASE_MODEL_KEY: earlier.outputs["model"]} if earlier else {}),
+        },
+        run_fn=run_fn,
+        steps=placement.parameterize("training_steps", settings.training.steps),
+        splits=("train", "validate"),
+        custom_config=model_config | trainer_job_config,
+        custom_executor_spec=trainer_job,
+    )
+
+    # Judgement: better than the bar and the model in use; servable; then, and only then, published.
     evaluator = Evaluator(
         examples=example_gen.outputs["examples"],
         example_splits=["eval"],
@@ -270,6 +285,7 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
             transform,
             *([last] if last else []),
             tuner,
+            *([earlier] if earlier not in (None, baseline) else []),
             trainer,
             baseline,
             evaluator,
@@ -297,6 +313,19 @@ def _baseline(
         model=Channel(type=Model),
         model_blessing=Channel(type=ModelBlessing),
     ).with_id("BaselineResolver")
+
+
+def _earlier_model(settings: Settings, placement: Placement, baseline: BaseNode) -> BaseNode | None:
+    """What finds the model whose weights Trainer begins with, if the settings name one."""
+    if settings.training.warm_start is None:
+        return None
+    if placement.baseline != "decided":
+        return baseline
+    return Resolver(
+        strategy_class=WarmStartStrategy,
+        config={"model_id": placement.warm_start},
+        model=Channel(type=Model),
+    ).with_id("WarmStartResolver")
 
 
 def _curated_schema(settings: Settings):

@@ -90,7 +90,8 @@ def read_weights(column: Column, name: str) -> tf.Tensor:
     weights = to_dense(on_values(column, lambda x: tf.cast(x, tf.float32)), MISSING_WEIGHT)
     valid = tf.math.is_finite(weights) & (weights >= 0)
     message = (
-        f"weighting.column: {name} holds what is no weight; expected numbers of at least 0. Found"
+        f"weighting.column: {name} holds values that are not weights; expected numbers of at "
+        "least 0. Found"
     )
     hint = "Hint: correct the rows; an empty cell weighs 1."
     wrong = tf.boolean_mask(weights, ~valid)

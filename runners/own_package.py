@@ -47,7 +47,7 @@ def write_own_package(folder: Path, name: str | None) -> tuple[str, list[Path]]:
         if path.exists():
             raise UserMistake.explain(
                 str(path),
-                "is there already",
+                "already exists",
                 "expected a place where nothing is overwritten",
                 "name another folder with --output, or another package with --name",
             )

@@ -1,6 +1,6 @@
 """Signals that stop a command: of Ctrl-C, of systemd and Kubernetes, of a terminal that closes.
 
-SIGINT, SIGTERM and SIGHUP end it alike: what is done is kept and recorded, nothing stays marked as
+SIGINT, SIGTERM and SIGHUP end it alike: finished work is kept and recorded, nothing stays marked as
 running. The exit code
 is 128 and the number of the signal, as shells have it.
 """

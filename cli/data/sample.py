@@ -20,7 +20,7 @@ def sample(
 
     require_place(output, _HINT)
     if output.exists():
-        raise UserMistake.explain(str(output), "is there already", "expected a new file", _HINT)
+        raise UserMistake.explain(str(output), "already exists", "expected a new file", _HINT)
     content = taxi_csv_path().read_bytes()
     write_bytes(output, content, hint=_HINT)
     rows = content.count(b"\n") - 1

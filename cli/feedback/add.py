@@ -40,7 +40,7 @@ def add(
     added = hand_in(workspace.resolve(), settings, file, sys.stdin)
     if not added.kept and not added.refused:
         raise DataError.explain(
-            str(file or "stdin"), "holds no record", "expected one a line", "check the file"
+            str(file or "stdin"), "holds no record", "expected one in each line", "check the file"
         )
     content = _as_json(added)
     answer(as_json, content, lambda console: _draw(console, content, added.first))

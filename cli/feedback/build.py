@@ -56,16 +56,16 @@ def _parse_time(text: str | None) -> int:
         when = datetime.datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
     except ValueError as error:
         raise UserMistake.explain(
-            where, "is no time", "expected ISO 8601, UTC", "write 2026-11-30T12:00:00Z"
+            where, "is not a time", "expected ISO 8601, UTC", "write 2026-11-30T12:00:00Z"
         ) from error
     when = when if when.tzinfo else when.replace(tzinfo=datetime.timezone.utc)
     milliseconds = round(when.timestamp() * 1000)
     if milliseconds > current:
         raise UserMistake.explain(
             where,
-            "is yet to come",
+            "is in the future",
             f"expected at most {iso(current)}",
-            "what arrives until then would be missing for good",
+            "a span would never include later outcomes",
         )
     return milliseconds
 

@@ -59,7 +59,7 @@ def export(
     """Export a run, a pipeline, or everything connected to an id, in a standard format.
 
     The same store gives the same bytes. JSON has everything that the store says, as documented in
-    docs/lineage.md; OpenLineage is JSON lines, two events an execution. With -o, --json says what
+    docs/records.md; OpenLineage is JSON lines, two events an execution. With -o, --json says what
     was written.
     """
     if as_json and output is None and kind is not Format.JSON:
@@ -132,4 +132,4 @@ def _check_place(output: Path) -> None:
         require_place(output, "name another place")
     if output.exists() and not output.is_file():
         hint = "name a file in it" if output.is_dir() else "leave -o out and redirect stdout"
-        raise UserMistake.explain(str(output), "is no file", "expected one to replace", hint)
+        raise UserMistake.explain(str(output), "is not a file", "expected one to replace", hint)

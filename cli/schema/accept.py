@@ -49,7 +49,7 @@ def accept(
             "schema accept",
             "without a reason",
             "expected --reason TEXT",
-            "say in a few words why; whoever asks why the schema is as it is will read it",
+            "say in a few words why; the reason is recorded",
         )
     contract = read_contract(config, schema)
     require_writable(contract.path)

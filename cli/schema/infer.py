@@ -28,7 +28,7 @@ def infer(
     if os.path.exists(output):
         raise UserMistake.explain(
             str(output),
-            "is there already",
+            "already exists",
             "expected a new file",
             "name another --output; `fareline schema diff DATA` compares with one that is there",
         )

@@ -108,7 +108,7 @@ def _notes(version: Published) -> list[str]:
     if row["traffic"] is not None:
         notes.append(f"deployed, {row['traffic']} % of the requests")
     if not row["recorded"]:
-        notes.append("in the folder, and no record says what it is")
+        notes.append("in the folder, but not recorded")
     return notes
 
 

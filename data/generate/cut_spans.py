@@ -124,7 +124,7 @@ def _earlier_listing(folder: Path, cut: Cut) -> dict[str, Any] | None:
         return None
     except ValueError as error:
         raise DataError.explain(
-            str(folder / LISTING), "is no JSON", "expected a listing of spans", "restore it"
+            str(folder / LISTING), "is not JSON", "expected a listing of spans", "restore it"
         ) from error
     for name in ("by", "column", "layout"):
         if listing[name] != getattr(cut, name):

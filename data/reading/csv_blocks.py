@@ -165,7 +165,7 @@ def read_header(stream: BinaryIO, path: str, csv_format: CsvFormat = COMMAS) -> 
             path,
             "a zero byte in the header",
             "expected a UTF-8 CSV file with the column names in its first line",
-            "see whether it is a CSV file, and in UTF-8; a zero byte is no part of any name",
+            "see whether it is a CSV file, and in UTF-8; no name has a zero byte",
         )
     with long_cells():
         names = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator), [])

@@ -120,7 +120,7 @@ def require_no_keys(path: str, names: Sequence[str], keys: Mapping[str, str | No
         if name in names:
             raise DataError.explain(
                 path,
-                f"has a column {name!r}, which the name of its folder says as well",
+                f"has a column {name!r}, which the name of its folder has too",
                 "expected it in one of the two places",
                 "leave it out of the file, or rename the folder or the column",
             )

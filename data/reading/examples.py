@@ -53,7 +53,7 @@ def read_columns(
             if faults:
                 raise DataError.explain(
                     path,
-                    f"{len(faults)} of its records are no tf.Example",
+                    f"{len(faults)} of its records are not tf.Examples",
                     "expected tf.Examples, as ExampleGen writes them",
                     "if they are an artifact of a run, `fareline run --no-cache` makes them again",
                 )
@@ -117,7 +117,7 @@ def _decode(records: list[bytes]) -> tuple[pa.RecordBatch, dict[int, Fault]]:
                 decoder.DecodeBatch([record])
                 good.append(record)
             except (RuntimeError, ValueError):
-                faults[index] = Fault(NOT_AN_EXAMPLE, "no tf.Example; expected one")
+                faults[index] = Fault(NOT_AN_EXAMPLE, "not a tf.Example; expected one")
         if not faults:  # each for itself is fine: a feature of several kinds
             raise DataError.explain(
                 "examples",

@@ -105,7 +105,7 @@ def find_files(path: Path) -> tuple[tuple[Path, ...], str]:
     if path.is_file():
         if not ending_of(path):
             raise DataError.explain(
-                str(path), "its name ends in nothing that is known", _EXPECTED, "rename the file"
+                str(path), "its name has no known ending", _EXPECTED, "rename the file"
             )
         return (path,), glob.escape(path.name)
     try:

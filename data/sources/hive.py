@@ -60,7 +60,7 @@ def _keys(folders: Sequence[str]) -> dict[str, str | None]:
     except UnicodeDecodeError as error:
         raise DataError.explain(
             "/".join(folders),
-            "what stands behind a % is no UTF-8",
+            "the bytes after a % are not UTF-8",
             "expected names of folders in which %20 is a blank",
             "rename the folder",
         ) from error
@@ -93,7 +93,7 @@ def find_leaves(folder: Path) -> tuple[list[Path], str]:
         else:
             what = ""
         if what:
-            hint = "move what is no part of the table elsewhere"
+            hint = "move files of other tables elsewhere"
             raise DataError.explain(str(bare), what, _EXPECTED, hint)
         keys += found
         pattern += f"{glob.escape(found[0])}=*/"

@@ -104,7 +104,7 @@ def find_spans(base: str, pattern: str, glob: Callable[[str], Iterable[str]]) ->
         if match is None or number is None:
             raise DataError.explain(
                 path,
-                "matches the pattern, and its span or version is no number or date",
+                "matches the pattern, but its span or version is not a number or a date",
                 f"expected paths like {pattern}",
                 "move the file elsewhere, or correct the pattern",
             )

@@ -42,7 +42,7 @@ def folders_added(folder: Path) -> Iterator[Path]:
             if place.exists():
                 raise DataError.explain(
                     str(place),
-                    "is there already",
+                    "already exists",
                     "expected a version that is not there yet",
                     "name another --version",
                 )
@@ -64,7 +64,7 @@ def require_new(folder: Path) -> None:
     if folder.is_dir() and not folder.is_symlink():
         found = "is not empty" if any(folder.iterdir()) else None
     elif os.path.lexists(folder):
-        found = "is there already and is no folder"
+        found = "already exists and is not a folder"
     elif not folder.parent.is_dir():
         found = "would be in a folder that is not there"
     if found is not None:

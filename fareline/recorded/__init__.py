@@ -53,6 +53,7 @@ RETUNE_REASONS = "retune_reasons"  # a line for each measure that calls for a ne
 # Of every Model, of the Schema that CuratedSchema puts out, of every PushedModel.
 SHA256 = "sha256"  # `fareline.digests.sha256_of_folder`, or of the schema file
 HYPERPARAMETERS = "hyperparameters"  # JSON object, on Model
+WARM_START = "warm_start"  # JSON of `fareline.recorded.tuning.WarmStart`, on Model
 # Of the HyperParameters that Tuner puts out; the decision also of its TunerResults.
 TUNING_POLICY = "tuning_policy"  # always, on_drift or never
 TUNING_DECISION = "tuning_decision"  # searched, reused or given
@@ -77,8 +78,11 @@ VERTEX = "on_vertex"  # JSON of `fareline.recorded.vertex.OnVertex`; only on Ver
 PUSHER = "Pusher"  # who adds a version, in the note beside it, if no one of the next
 # Executions by hand: inputs `model` and `pushed_model`, output `pushed_model`; with a USER.
 ROLLBACK, PROMOTE = "fareline.rollback", "fareline.promote"
-# An execution for alarms: input `pushed_model`, output `report`; REASON has a line for each.
+# An execution for what was noticed of a live model, or asked of `fareline loop`: input
+# `pushed_model`, if there is one; outputs are the evidence. REASON has a line for each cause.
 MONITOR = "fareline.monitor"
+ACTION = "action"  # what was decided: record, warn, retrain or roll_back
+DECIDED = "decided"  # when: milliseconds since 1970, as text
 UNDEPLOY = "fareline.undeploy"  # of versions on Vertex AI
 REASON = "reason"  # in the words of who did it; empty if promote was given none
 DESTINATION = "destination"  # folder above the versions

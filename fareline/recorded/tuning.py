@@ -1,5 +1,7 @@
-"""What Tuner and Trainer record: the hyperparameters, and whether there was a search for them."""
+"""What Tuner and Trainer record: the hyperparameters, whether there was a search, a warm start."""
 
+import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fareline.recorded import (
@@ -8,8 +10,40 @@ from fareline.recorded import (
     TUNING_DECISION,
     TUNING_POLICY,
     TUNING_REASONS,
+    WARM_START,
 )
-from fareline.recorded.texts import Element, read_plain
+from fareline.recorded.texts import Element, read, read_plain, text_of
+
+
+@dataclasses.dataclass(frozen=True)
+class WarmStart:
+    """Of a Model: the earlier one whose weights it began with.
+
+    Attributes:
+        model_id: Of the earlier one.
+        taken: Names of the weights that it began with.
+        left: Name to why not: of weights, and of categories with new words or indices.
+    """
+
+    model_id: int
+    taken: Sequence[str] = ()
+    left: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def to_text(self) -> str:
+        """As JSON."""
+        return text_of(dataclasses.asdict(self))
+
+    @property
+    def line(self) -> str:
+        """What a reader is told."""
+        said = f"Trainer began with the weights of Model:{self.model_id}: {len(self.taken)} taken"
+        left = "; ".join(f"{name}: {why}" for name, why in self.left.items())
+        return f"{said}, new are {left}" if left else said
+
+
+def warm_start_of(model: Element) -> WarmStart | None:
+    """With what a Model began; None: with weights of its own."""
+    return read(WarmStart, model, WARM_START)
 
 
 def hyperparameters_of(model: Element) -> dict[str, Any]:

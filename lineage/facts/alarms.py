@@ -1,10 +1,11 @@
-"""Alarms about a live model, recorded: an execution that points at the model and at the evidence.
+"""What was decided about a live model, recorded: an execution that points at model and evidence.
 
-An execution of type `fareline.monitor`, with the PushedModel as input and a MonitoringReport as
-output, whose URI is the file with every figure. Called by `runners.watching.watching`.
+An execution of type `fareline.monitor`, with the PushedModel as input and MonitoringReports as
+outputs, whose URIs are the files with every figure. Called by `runners.watching`.
 """
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
 from ml_metadata import errors
@@ -12,46 +13,87 @@ from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from fareline.digests import sha256_of_file
-from fareline.recorded import MONITOR, REASON, SHA256
+from fareline.recorded import ACTION, DECIDED, MONITOR, REASON, SHA256
 from lineage.graph.elements import Artifact
 
 REPORT = "MonitoringReport"
+_PIPELINE = "pipeline"
 
 
-def record_alarms(
+@dataclasses.dataclass(frozen=True)
+class Trigger:
+    """What was decided, and why.
+
+    Attributes:
+        pipeline: Whose model it is.
+        action: `record`, `warn`, `retrain` or `roll_back`.
+        causes: A line for each.
+        decided_ms: When, milliseconds since 1970.
+    """
+
+    pipeline: str
+    action: str
+    causes: tuple[str, ...]
+    decided_ms: int
+
+
+def record_trigger(
     store: metadata_store.MetadataStore,
-    pipeline: str,
-    pushed_model: Artifact,
-    report: Path,
-    said: Sequence[str],
+    trigger: Trigger,
+    pushed_model: Artifact | None,
+    evidence: Mapping[str, Path],
 ) -> str:
-    """Records alarms; returns the printable id of the execution.
+    """Records a decision; returns the printable id of the execution.
 
     Args:
         store: Opened to write.
-        pipeline: Whose model it is.
-        pushed_model: That is live.
-        report: The evidence.
-        said: A line for each alarm.
+        trigger: What was decided.
+        pushed_model: That is live; None if none is.
+        evidence: Key of the event to the file.
     """
     type_id = store.put_execution_type(mlmd.ExecutionType(name=MONITOR))
     execution = mlmd.Execution(type_id=type_id, last_known_state=mlmd.Execution.COMPLETE)
-    execution.custom_properties[REASON].string_value = "\n".join(said)
-    kind = store.put_artifact_type(mlmd.ArtifactType(name=REPORT))
-    evidence = mlmd.Artifact(type_id=kind, uri=str(report), state=mlmd.Artifact.LIVE)
-    evidence.custom_properties[SHA256].string_value = sha256_of_file(report)
+    texts = {
+        _PIPELINE: trigger.pipeline,
+        ACTION: trigger.action,
+        REASON: "\n".join(trigger.causes),
+        DECIDED: str(trigger.decided_ms),
+    }
+    for name, text in texts.items():
+        execution.custom_properties[name].string_value = text
     pairs = [
-        (pushed_model.proto, _event(mlmd.Event.INPUT, "pushed_model")),
-        (evidence, _event(mlmd.Event.OUTPUT, "report")),
+        (_report(store, path), _event(mlmd.Event.OUTPUT, key)) for key, path in evidence.items()
     ]
+    if pushed_model is not None:
+        pairs.insert(0, (pushed_model.proto, _event(mlmd.Event.INPUT, "pushed_model")))
     contexts = [
-        _context(store, "pipeline", pipeline),
-        _context(store, "node", f"{pipeline}.monitor"),
+        _context(store, "pipeline", trigger.pipeline),
+        _context(store, "node", f"{trigger.pipeline}.monitor"),
     ]
     execution_id = store.put_execution(
         execution, pairs, contexts, reuse_context_if_already_exist=True
     )[0]
     return f"monitor#{execution_id}"
+
+
+def last_decided(
+    store: metadata_store.MetadataStore, pipeline: str, actions: tuple[str, ...]
+) -> int | None:
+    """When one of these actions was decided last, milliseconds since 1970; None: never."""
+    times = [
+        int(execution.custom_properties[DECIDED].string_value)
+        for execution in store.get_executions_by_type(MONITOR)
+        if execution.custom_properties[ACTION].string_value in actions
+        and execution.custom_properties[_PIPELINE].string_value == pipeline
+    ]
+    return max(times, default=None)
+
+
+def _report(store: metadata_store.MetadataStore, path: Path) -> mlmd.Artifact:
+    kind = store.put_artifact_type(mlmd.ArtifactType(name=REPORT))
+    report = mlmd.Artifact(type_id=kind, uri=str(path), state=mlmd.Artifact.LIVE)
+    report.custom_properties[SHA256].string_value = sha256_of_file(path)
+    return report
 
 
 def _context(store: metadata_store.MetadataStore, kind: str, name: str) -> mlmd.Context:

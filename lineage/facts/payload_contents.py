@@ -94,7 +94,7 @@ def schema_of(artifact: Artifact) -> dict[str, Any]:
     except OSError as error:
         raise Unreadable(f"{artifact.key}: no schema at {artifact.uri}") from error
     except (text_format.ParseError, UnicodeDecodeError) as error:
-        raise Unreadable(f"{artifact.key}: {path} is no schema") from error
+        raise Unreadable(f"{artifact.key}: {path} is not a schema") from error
     content = json_format.MessageToDict(schema)
     features = content.pop("feature", [])
     flat = {f"(schema).{name}": value for name, value in flatten(content).items()}

@@ -250,7 +250,7 @@ def _damaged(where: str, words: str) -> UserMistake:
     return UserMistake.explain(
         where,
         f"is damaged ({words})",
-        "expected a sound SQLite file",
+        "expected a valid SQLite file",
         "take a copy of before, or what the command .recover of sqlite3 saves of it",
     )
 

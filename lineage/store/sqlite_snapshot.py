@@ -51,7 +51,7 @@ def snapshot(path: Path) -> Iterator[Path]:
                 raise UserMistake.explain(
                     str(path),
                     f"another process has been writing to it for {BUSY_SECONDS} s",
-                    "expected a moment in which nobody does",
+                    "expected a moment without a writer",
                     "try again, or look for a pipeline that was stopped while it wrote",
                 ) from error
             if not _journal(path).exists():

@@ -35,7 +35,7 @@ from tfx.types.standard_component_specs import (
 from tfx.utils import io_utils, json_utils
 
 from fareline.errors import UserMistake
-from fareline.recorded import METRIC_PREFIX, METRICS, NO_MODEL, VERDICT
+from fareline.recorded import METRIC_PREFIX, METRICS, VERDICT
 from fareline.recorded.curves import (
     CURVES_FILE,
     SLICES_FILE,
@@ -44,6 +44,7 @@ from fareline.recorded.curves import (
     slices_text,
 )
 from fareline.recorded.evaluation import Metrics, Reference, VerdictRecord, finite
+from pipeline.components.live_baseline import without_empty_model
 from pipeline.evaluation import numpy_confusion_matrices, tfma_internals
 from pipeline.evaluation.eval_config import read_metrics, read_refusals
 from pipeline.evaluation.evaluator_inputs import find_files, read_inputs
@@ -99,7 +100,7 @@ class Executor(tfx_executor.Executor):
             UserMistake: No threshold is among the demands: TFX would give no blessing, in silence.
         """
         demands = read_demands(exec_properties)
-        input_dict = without_empty_baseline(input_dict)
+        input_dict = without_empty_model(input_dict, BASELINE_MODEL_KEY)
         numpy_confusion_matrices.install()
         try:
             refusals = self._evaluate_in_batches(input_dict, output_dict, exec_properties)
@@ -301,21 +302,6 @@ def measure_reference(
     rows, measured = measure_boosting(train, judged, Rule.read(json.loads(asked)))
     own = next((finite(one.metrics) for one in slices if one.name == OVERALL), {})
     return Reference(BOOSTING, rows, finite(measured), {name: own.get(name) for name in measured})
-
-
-def without_empty_baseline(
-    input_dict: Mapping[str, list[types.Artifact]],
-) -> dict[str, list[types.Artifact]]:
-    """Leaves out a baseline that holds no model: LiveBaseline's, before anything was pushed."""
-    return {
-        key: artifacts
-        for key, artifacts in input_dict.items()
-        if key != BASELINE_MODEL_KEY or not _is_empty(artifacts)
-    }
-
-
-def _is_empty(artifacts: list[types.Artifact]) -> bool:
-    return bool(artifacts) and artifacts[0].get_int_custom_property(NO_MODEL) == 1
 
 
 def read_demands(exec_properties: Mapping[str, Any]) -> Evaluation:

@@ -6,8 +6,10 @@ annotations`: TFX reads the raw annotations.
 """
 
 import os
+from collections.abc import Mapping
 
 from absl import logging
+from tfx import types
 from tfx.dsl.component.experimental.annotations import OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.dsl.io import fileio
@@ -34,6 +36,20 @@ def find_live_version(push_destination: str) -> int | None:
         if fileio.exists(os.path.join(push_destination, str(number), SAVED_MODEL_FILE)):
             return number
     return None
+
+
+def without_empty_model(
+    input_dict: Mapping[str, list[types.Artifact]], key: str
+) -> dict[str, list[types.Artifact]]:
+    """The inputs without a model that has no files: LiveBaseline's, before anything was pushed.
+
+    Args:
+        input_dict: Of a node.
+        key: Of the model.
+    """
+    model = next(iter(input_dict.get(key) or ()), None)
+    is_empty = model is not None and model.get_int_custom_property(NO_MODEL) == 1
+    return {k: artifacts for k, artifacts in input_dict.items() if k != key or not is_empty}
 
 
 @component

@@ -7,6 +7,7 @@ Used by `pipeline.dag`. No `from __future__ import annotations`: TFX reads raw a
 """
 
 import json
+import os
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -17,14 +18,23 @@ from tfx.dsl.io import fileio
 from tfx.orchestration.data_types import RuntimeParameter
 from tfx.proto import trainer_pb2
 from tfx.types import artifact_utils, component_spec, standard_artifacts, standard_component_specs
-from tfx.types.standard_component_specs import HYPERPARAMETERS_KEY, MODEL_KEY, TRAIN_ARGS_KEY
+from tfx.types.standard_component_specs import (
+    BASE_MODEL_KEY,
+    HYPERPARAMETERS_KEY,
+    MODEL_KEY,
+    MODEL_RUN_KEY,
+    TRAIN_ARGS_KEY,
+)
 from tfx.utils import io_utils, json_utils, proto_utils
 
 from fareline.digests import sha256_of_folder
-from fareline.recorded import HYPERPARAMETERS, SHA256
+from fareline.recorded import HYPERPARAMETERS, SHA256, WARM_START
 from fareline.recorded.texts import text_of
+from fareline.recorded.tuning import WarmStart
+from pipeline.components.live_baseline import without_empty_model
 
 STEPS_KEY = "training_steps"
+REPORT_FILE = "training.json"
 
 
 class TrainerSpec(standard_component_specs.TrainerSpec):
@@ -54,6 +64,7 @@ class Executor(tfx_executor.GenericExecutor):
                 `hyperparameters`, if there were any.
             exec_properties: As TFX's, and `training_steps`.
         """
+        input_dict = without_empty_model(input_dict, BASE_MODEL_KEY)
         super().Do(input_dict, output_dict, put_steps_into_train_args(exec_properties))
         model = artifact_utils.get_single_instance(output_dict[MODEL_KEY])
         # Of a remote one, which would be read again byte by byte, the store's checksums speak.
@@ -62,6 +73,28 @@ class Executor(tfx_executor.GenericExecutor):
         if input_dict.get(HYPERPARAMETERS_KEY):
             values = read_hyperparameters(input_dict[HYPERPARAMETERS_KEY])
             model.set_string_custom_property(HYPERPARAMETERS, text_of(values))
+        if input_dict.get(BASE_MODEL_KEY):
+            record_warm_start(model, input_dict[BASE_MODEL_KEY][0], output_dict[MODEL_RUN_KEY])
+
+
+def record_warm_start(
+    model: types.Artifact, earlier: types.Artifact, runs: list[types.Artifact]
+) -> None:
+    """Records what a model began with, if `run_fn` reports it, as ours does.
+
+    Args:
+        model: Gets it.
+        earlier: Whose weights were given.
+        runs: One ModelRun, where the report is.
+    """
+    path = os.path.join(artifact_utils.get_single_uri(runs), REPORT_FILE)
+    if not fileio.exists(path):
+        return
+    with fileio.open(path, "r") as file:
+        found = json.loads(file.read()).get("warm_start")
+    if found is not None:
+        text = WarmStart(earlier.id, found["taken"], found["left"]).to_text()
+        model.set_string_custom_property(WARM_START, text)
 
 
 def put_steps_into_train_args(exec_properties: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,7 +149,8 @@ class Trainer(base_component.BaseComponent):
         """Constructs the component. All values are part of the cache key.
 
         Args:
-            inputs: Channels by TFX's names: `examples`, `transform_graph`, `hyperparameters`.
+            inputs: Channels by TFX's names: `examples`, `transform_graph`, `hyperparameters`, and
+                `base_model` if it begins with the weights of another one.
             run_fn: Dotted path of the function that trains and exports.
             steps: Batches at most.
             splits: To learn from, and to watch.

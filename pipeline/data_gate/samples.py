@@ -136,7 +136,7 @@ def sample_requests(task: Task, contract: schema_pb2.Schema) -> Sample:
             raise DataError.explain(
                 f"drift.serving_sample: {task.serving_sample}",
                 "no such file",
-                "expected rows that a prediction was asked for",
+                "expected rows of prediction requests",
                 "check the path, or leave it null",
             )
         fileio.copy(task.serving_sample, str(local))

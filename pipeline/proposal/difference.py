@@ -31,7 +31,7 @@ def _parsed(text: str | None) -> Any:
     except yaml.YAMLError as error:
         raise SettingsError.explain(
             "the settings that are there",
-            "are no YAML",
+            "are not YAML",
             "expected a settings file to compare with",
             "name another one with --name",
         ) from error

@@ -18,14 +18,29 @@ PLACES = ("pipeline_root", "data_path", "push_destination")
 # Vertex makes the id of a job of the pipeline's name and a time stamp.
 _VERTEX_NAME = r"[a-z][a-z0-9-]{0,111}"
 _EXAMPLE = re.compile(r"\bexample-|\bexample\.com\b")
-_VERTEX_ACCELERATOR = r"(NVIDIA|TPU)_[A-Z0-9]+(_[A-Z0-9]+)*"
+# Names of objects have at most 1,024 bytes, ours come behind; the others stand for several names.
+# Source: https://cloud.google.com/storage/docs/objects#naming
+_OBJECTS = r"[^\x00-\x1f\x7f*?#\[\]]{1,900}"
+# NVIDIA names no more of them TESLA, so that these are all that there are.
+_TESLA = ("T4", "V100", "P100", "P4", "A100", "K80")
+_VERTEX_ACCELERATOR = (
+    rf"(?!NVIDIA_TESLA_(?!({'|'.join(_TESLA)})$))(NVIDIA|TPU)_[A-Z0-9]+(_[A-Z0-9]+)*"
+)
 _VERTEX_KNOWN = (
-    *(f"NVIDIA_TESLA_{name}" for name in ("T4", "V100", "P100", "P4", "A100")),
+    *(f"NVIDIA_TESLA_{name}" for name in _TESLA),
     *(f"NVIDIA_{name}" for name in ("L4", "A100_80GB", "H100_80GB", "H200_141GB", "B200")),
     *("TPU_V2", "TPU_V3", "TPU_V5_LITEPOD"),
 )
 _VERTEX_COUNTS = (1, 2, 4, 8, 16)
-_KUBERNETES_RESOURCE = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?/[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
+# Source: https://cloud.google.com/vertex-ai/docs/pipelines/machine-types
+_VERTEX_MOST = {"cpu": 96, "memory_gb": 624}
+# Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels
+_DOMAIN_PART = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+_KUBERNETES_RESOURCE = (
+    rf"(?=[^/]{{1,253}}/){_DOMAIN_PART}(\.{_DOMAIN_PART})*"
+    r"/[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
+)
+_KUBERNETES_LEAST_CPU = 0.001
 # By each of these Beam packs up code that lies on this machine, for workers that have the image.
 _PACKAGING_OPTIONS = ("setup_file", "extra_package", "extra_packages", "requirements_file")
 
@@ -48,7 +63,9 @@ def check_runner(settings: Settings, runner: RunnerName, section: Cluster) -> No
         *find_span_mistakes(settings),
         *find_project_mistakes(settings, section, where),
         *find_unknown_accelerators(section, where),
+        *find_impossible_resources(section, where),
         *find_tuning_by_drift(settings),
+        *find_named_warm_start(settings),
         *find_columnar_options(settings),
         *find_keys_on_dataflow(settings, section),
         *(find_unusable_jobs(settings, section, where) if isinstance(section, Vertex) else ()),
@@ -87,6 +104,12 @@ def find_local_paths(settings: Settings, section: Cluster, where: str) -> Iterat
             yield (
                 f"{where}.{name}: {place} is in no bucket that there can be; expected a name of "
                 f"{BUCKET_RULE}. Hint: correct the name of the bucket."
+            )
+        elif not re.fullmatch(_OBJECTS, place):
+            yield (
+                f"{where}.{name}: {place[:80]!r} cannot be read as one folder of Cloud Storage; "
+                "expected at most 900 characters, and neither control characters nor any of "
+                "* ? # [ ]. Hint: rename the folder."
             )
 
 
@@ -153,6 +176,24 @@ def find_unknown_accelerators(section: Cluster, where: str) -> Iterator[str]:
             )
 
 
+def find_impossible_resources(section: Cluster, where: str) -> Iterator[str]:
+    """No container asks for more, or for less, than the platform can say."""
+    for node, wanted in section.resources.items():
+        for name, most in _VERTEX_MOST.items() if isinstance(section, Vertex) else ():
+            asked = getattr(wanted, name)
+            if asked is not None and asked > most:
+                yield (
+                    f"{where}.resources.{node}.{name}: found {asked:g}; expected at most {most}, "
+                    "which is all that a step of Vertex AI Pipelines gets. Hint: training_job and "
+                    "tuning_job have machines of their own."
+                )
+        if wanted.cpu is not None and wanted.cpu < _KUBERNETES_LEAST_CPU:
+            yield (
+                f"{where}.resources.{node}.cpu: found {wanted.cpu:g}; expected at least "
+                f"{_KUBERNETES_LEAST_CPU}. Hint: 1 is a whole processor."
+            )
+
+
 def find_packaging_options(section: Cluster, where: str) -> Iterator[str]:
     """No option makes Beam build and ship a package: the image has them all."""
     for option in section.beam_args:
@@ -202,6 +243,16 @@ def find_tuning_by_drift(settings: Settings) -> Iterator[str]:
             "tuning.policy: found on_drift; expected always or never, since a cluster looks up no "
             "hyperparameters of earlier runs. Hint: add --set tuning.policy=always, or run on this "
             "machine."
+        )
+
+
+def find_named_warm_start(settings: Settings) -> Iterator[str]:
+    """A model by its id is in a store of this machine; a cluster knows the live one."""
+    if settings.training.warm_start not in (None, "live"):
+        yield (
+            f"training.warm_start: found {settings.training.warm_start}, an id in a store that a "
+            "step in a cluster does not ask; expected live or null. Hint: promote that model, and "
+            "set it to live."
         )
 
 

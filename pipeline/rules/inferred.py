@@ -6,10 +6,12 @@ inferred schema, before Transform; what it is told is made here. Imports neither
 """
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 from pipeline.rules.settings import NUMBERS, WHOLE, Use, curated_types, uses_of_types
 from pipeline.settings.settings import Settings
+from preprocessing.labels import MULTICLASS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,6 +24,7 @@ class InferredUse:
         fit: The types that it can take, of `int`, `float` and `bytes`.
         hint: What to do about another type.
         whole: Whether floats are taken as categories, and so must be whole numbers.
+        values: Of which a row must hold one.
     """
 
     setting: str
@@ -29,6 +32,7 @@ class InferredUse:
     fit: tuple[str, ...]
     hint: str
     whole: bool = False
+    values: tuple[int | str, ...] = ()
 
 
 def inferred_uses(settings: Settings) -> list[dict[str, Any]]:
@@ -44,7 +48,23 @@ def inferred_uses(settings: Settings) -> list[dict[str, Any]]:
         for column, boundaries in parts
         if boundaries
     ]
+    uses += _values_of_label(settings, uses)
     return [dataclasses.asdict(use) for use in uses]
+
+
+def _values_of_label(settings: Settings, uses: Sequence[InferredUse]) -> list[InferredUse]:
+    """Each value of two labels must be there, and one of several classes."""
+    values = settings.label.values()
+    if not values:
+        return []
+    [use] = [use for use in uses if use.setting == values[0][0]]
+    wanted = [(where, (value,)) for where, value in values]
+    if settings.task == MULTICLASS:
+        wanted = [("label.classes", tuple(value for _, value in values))]
+    hint = "name values as the column holds them, or another column"
+    return [
+        dataclasses.replace(use, setting=where, values=each, hint=hint) for where, each in wanted
+    ]
 
 
 def _of_inferred(use: Use) -> InferredUse:

@@ -17,12 +17,17 @@ EXTRA = "pip install 'xgboost-cpu>=3.2,<4'"  # as setup.py has it
 
 
 def find_model_mistakes(settings: Settings) -> Iterator[str]:
-    """The kind can be trained here, and has hyperparameters exactly where nothing is searched."""
+    """The kind can be trained here, and has what it needs and nothing that it cannot use."""
     kind, chosen = settings.model.kind, settings.model.chosen
     if kind == BOOSTED_TREES and not _is_installed("xgboost"):
         yield (
             "model.kind: found boosted_trees, and XGBoost is not installed; expected the library. "
             f"Hint: {EXTRA}, or take another kind."
+        )
+    if kind == BOOSTED_TREES and settings.training.warm_start is not None:
+        yield (
+            f"training.warm_start: found {settings.training.warm_start}, and boosted_trees have no "
+            "weights to begin with; expected null. Hint: leave it out, or take another kind."
         )
     if chosen is None:
         return

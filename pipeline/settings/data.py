@@ -310,8 +310,8 @@ class Data(Section):
         by_time = self.split_by is not None and self.split_by.time is not None
         if is_query and by_time and not self.split_by.starts:
             raise ValueError(
-                "expected split_by.starts where a query is split by time: it is asked once, and "
-                "only its last row would tell where the shares begin"
+                "expected split_by.starts where a query is split by time: the query runs once, and "
+                "the shares are known only after its last row"
             )
         return self
 

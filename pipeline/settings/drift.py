@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import pydantic
 from pydantic import Field
 
+from pipeline.settings.live.policy import Policy as AlarmPolicy
 from pipeline.settings.values import Count, Number, Positive, Section, Share
 
 Policy = Literal["record", "warn", "retune", "stop"]
@@ -61,6 +62,7 @@ class Monitoring(Section):
         least_change: Share of the rows below which a change is none.
         least_new: The same of rows with new values.
         least_loss: Loss of AUC below which it is none.
+        policy: What comes of an alarm.
     """
 
     window_hours: Positive = 24
@@ -71,6 +73,7 @@ class Monitoring(Section):
     least_change: Share = 0.03
     least_new: Share = 0.01
     least_loss: Share = 0.015
+    policy: AlarmPolicy = AlarmPolicy()
 
     @pydantic.field_validator("among")
     @classmethod

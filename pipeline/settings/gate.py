@@ -55,14 +55,14 @@ class GateRule(Section):
     def _ignores_what_it_names(self) -> "GateRule":
         if self.action != "ignore":
             if self.column is None and self.kind is None:
-                raise ValueError("expected a column or a kind; gate.default is of all others")
+                raise ValueError("expected a column or a kind; gate.default applies to all others")
             return self
         given = ("column", "kind", "reason", "until")
         absent = [name for name in given if getattr(self, name) is None]
         if absent:
             raise ValueError(f"expected an ignore to have {', '.join(given)}; lacks {absent[0]}")
         if self.kind == _NEW_COLUMN:
-            raise ValueError("expected no ignore of a new column; the schema can be told of it")
+            raise ValueError("expected no ignore of a new column; add it to the schema")
         return self
 
 

@@ -37,9 +37,11 @@ _MOST_LABELS = 60  # of 64 that a job takes, with those that TFX adds
 Label = _pattern(
     r"[a-z0-9_-]{0,63}", "at most 63 lower-case letters, digits, hyphens and underscores"
 )
+# Source: https://cloud.google.com/resource-manager/docs/labels-overview; Vertex overwrites its own.
 LabelKey = _pattern(
-    r"[a-z][a-z0-9_-]{0,62}",
-    "at most 63 lower-case letters, digits, hyphens and underscores, first a letter",
+    r"(?!goog|vertex-ai-pipelines-run-billing-id$)[a-z][a-z0-9_-]{0,62}",
+    "at most 63 lower-case letters, digits, hyphens and underscores, first a letter, and none that "
+    "is Google's own",
 )
 # Source: https://cloud.google.com/iam/docs/service-accounts-create; default accounts of services.
 ServiceAccount = _pattern(
@@ -74,17 +76,21 @@ EncryptionKey = _pattern(
     "projects/P/locations/L/keyRings/R/cryptoKeys/K",
 )
 # Source: https://cloud.google.com/storage/docs/buckets#naming
-BUCKET_NAME = r"(?!goog)(?!(\d{1,3}\.){3}\d{1,3}$)[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]"
+_BUCKET_PART = r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?"
+BUCKET_NAME = (
+    r"(?!goog|.*g[o0]{2}gle|(\d{1,3}\.){3}\d{1,3}$)(?=.{3,222}$)"
+    rf"{_BUCKET_PART}(\.{_BUCKET_PART})*"
+)
 BUCKET_RULE = (
-    "at least 3 lower-case letters, digits, hyphens, underscores and dots, first and last a letter "
-    "or digit"
+    "at least 3 lower-case letters, digits, hyphens, underscores and dots, without google, each "
+    "part between dots at most 63, first and last a letter or digit"
 )
 Bucket = _pattern(f"gs://{BUCKET_NAME}", f"gs://NAME, without a folder; a name has {BUCKET_RULE}")
 Cron = Annotated[str, pydantic.AfterValidator(require_cron)]
 # Source: github.com/distribution/reference, which every registry goes by.
 _IMAGE_PART = r"[a-z0-9]+((\.|__?|-+)[a-z0-9]+)*"
 Image = _pattern(
-    rf"([A-Za-z0-9.-]+(:\d+)?/)?{_IMAGE_PART}(/{_IMAGE_PART})*(:\w[\w.-]{{0,127}})?"
+    rf"(?![^@]{{256}})([A-Za-z0-9.-]+(:\d+)?/)?{_IMAGE_PART}(/{_IMAGE_PART})*(:\w[\w.-]{{0,127}})?"
     r"(@sha256:[0-9a-f]{64})?",
     "an image: [HOST[:PORT]/]NAME:TAG, the name in lower-case letters",
 )
@@ -101,7 +107,12 @@ VertexEndpointId = _pattern(
     r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?|[1-9][0-9]{0,8}",
     "at most 63 lower-case letters, digits and hyphens, first a letter; or a number of 9 digits",
 )
-MachineType = _pattern(r"[a-z0-9]+-[a-z0-9-]+", "a machine type, such as n1-standard-4")
+# Source: https://cloud.google.com/compute/docs/machine-resource; custom-CPUS-MB on Dataflow.
+MachineType = _pattern(
+    r"[a-z]+\d+[a-z]*-[a-z]+(-\d+[a-z]*){1,2}(-[a-z]+)*|(e2|f1|g1)-(micro|small|medium)"
+    r"|custom-\d+-\d+|cloud-tpu",
+    "a machine type, such as n1-standard-4",
+)
 
 
 class Accelerator(Section):
@@ -170,7 +181,7 @@ class Kubeflow(Cluster):
     def _as_kubeflow_counts(cls, schedule: str | None):
         """Kubeflow counts in the time zone of its controller, and the week from Sunday, 0."""
         if schedule is not None and schedule.startswith(ZONE):
-            raise ValueError("expected no time zone: Kubeflow counts in that of its controller")
+            raise ValueError("expected no time zone: Kubeflow uses the time zone of its controller")
         if schedule is not None and names_sunday_7(schedule):
             raise ValueError("expected 0 to 6 for the day of the week: Sunday is 0")
         return schedule

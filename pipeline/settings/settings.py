@@ -174,12 +174,17 @@ class Tuning(Section):
 
 
 class Training(Section):
-    """How the Trainer fits the network."""
+    """How the Trainer fits the network.
+
+    Attributes:
+        warm_start: Whose weights it begins with: `live`, or an id such as Model:12; None: nobody's.
+    """
 
     steps: Count = 640
     batch_size: Count = 256
     evaluate_every: Count = 32
     patience: Count = 6
+    warm_start: Annotated[str, Field(min_length=1)] | None = None
 
 
 class Percentiles(Section):
@@ -288,10 +293,10 @@ class Push(Section):
     def _can_be_reached(cls, destinations: list[str], info: pydantic.ValidationInfo):
         if destinations not in ([FOLDER], [FOLDER, ON_VERTEX]):
             raise ValueError(
-                "expected [folder] or [folder, vertex]: Vertex gets what the folder got"
+                "expected [folder] or [folder, vertex]: Vertex gets the models of the folder"
             )
         if ON_VERTEX in destinations and info.data.get(ON_VERTEX, True) is None:
-            raise ValueError("expected push.vertex to say where on Vertex")
+            raise ValueError("expected push.vertex, the place on Vertex")
         return destinations
 
     @property

@@ -51,7 +51,7 @@ def _parts(name: str, table: pd.DataFrame) -> Iterator[tuple[str, str]]:
         if not known:
             raise UserMistake.explain(
                 name,
-                "is no slice of these rows",
+                "is not a slice of these rows",
                 f"expected COLUMN=VALUE, of the columns {', '.join(map(str, table.columns))}",
                 "run.slices has the names of all",
             )

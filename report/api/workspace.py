@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from fareline import collector
 from fareline.errors import UserMistake
+from fareline.stand_in import put_off
 
-with collector.paused():
+# ML Metadata speaks gRPC with a server of its own kind alone, which no store here is.
+with collector.paused(), put_off("grpc"):
     from lineage.graph.current import CurrentGraph
     from lineage.graph.graph import Graph
     from lineage.store.address import SQLITE_FILE, URI_FILE, store_of_workspace

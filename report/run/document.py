@@ -8,6 +8,8 @@ long: no pydantic, no TFX.
 import dataclasses
 from typing import Any
 
+_ENDS_OF_TENTHS = 11
+
 Number = int | float
 
 
@@ -91,6 +93,16 @@ class ColumnStats:
     distinct: int | None = None
     top: list[tuple[str, float]] = dataclasses.field(default_factory=list)
 
+    @property
+    def tenth(self) -> float | None:
+        """What a tenth of the values does not exceed; None if quantiles are not in tenths."""
+        return self.quantiles[1] if len(self.quantiles) == _ENDS_OF_TENTHS else None
+
+    @property
+    def nine_tenths(self) -> float | None:
+        """The same of nine tenths of them."""
+        return self.quantiles[-2] if len(self.quantiles) == _ENDS_OF_TENTHS else None
+
 
 @dataclasses.dataclass(frozen=True)
 class Drift:
@@ -148,6 +160,7 @@ class Data:
         bad_rows: The first of each reason: source, line, reason, message.
         columns: In the order of their names.
         reference: The data that drift was measured against; None if there was none.
+        before: What that was, in words: its id, run and span; empty if it is not in the store.
         decisions: Of each anomaly what became of it, as `fareline.recorded.gate.Decision`.
         proposals: How the schema that today's data suggests differs from the one in force.
         notes: What could not be read, in sentences.
@@ -160,6 +173,7 @@ class Data:
     bad_rows: list[dict[str, Any]]
     columns: list[Column]
     reference: str | None
+    before: str
     decisions: list[dict[str, Any]]
     proposals: list[dict[str, Any]]
     notes: list[str]

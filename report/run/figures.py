@@ -23,21 +23,23 @@ from report.run.document import (
 _SHOWN_VALUES = 8
 _SKEWED = 4  # the range is so many times as wide as its middle eight tenths
 _MOST_DOTS = 1500
+_DRAWN_SPLITS = 3  # train, validate and eval; others are in the tables
 _SMALL = (360, 170)
 
 
 def split_names(column: Column) -> list[str]:
     """The series of a column's picture."""
-    return [*column.splits, *(["data before"] if column.previous else [])]
+    return [*list(column.splits)[:_DRAWN_SPLITS], *(["data before"] if column.previous else [])]
 
 
 def _series(column: Column) -> list[ColumnStats]:
-    return [*column.splits.values(), *([column.previous] if column.previous else [])]
+    drawn = list(column.splits.values())[:_DRAWN_SPLITS]
+    return [*drawn, *([column.previous] if column.previous else [])]
 
 
 def column_figure(column: Column, boundaries: Sequence[float] = ()) -> Markup:
     """How the values of a column are distributed in every split, and in the data before."""
-    series = _series(column)[:4]
+    series = _series(column)
     if not any(stats.count for stats in series):
         return Markup("")
     if any(stats.top for stats in series):
@@ -69,9 +71,9 @@ def _histogram(
     """Shares of the values: in bins of equal width, or of a long tail in parts of equal weight."""
     skewed = any(_is_skewed(stats) for stats in series)
     bins = [_parts(stats) if skewed else _equal(stats) for stats in series]
-    bins = [found for found in bins if found] or [[(0.0, 1.0, 0.0)]]
-    low = min(found[0][0] for found in bins)
-    high = max(found[-1][1] for found in bins)
+    ends = [found for found in bins if found] or [[(0.0, 1.0, 0.0)]]
+    low = min(found[0][0] for found in ends)
+    high = max(found[-1][1] for found in ends)
     scale = math.asinh if skewed else float
     heights = [_density(found, scale, (low, high)) for found in bins]
     top = max((height for found in heights for _, _, height in found), default=1.0)
@@ -344,15 +346,15 @@ def slices_figure(evaluation: Evaluation, metric: str) -> Markup:
     values += [end for s in shown for end in s.intervals.get(metric, ())]
     low, high = min(values), max(values)
     low, high = low - (high - low) * 0.05, high + (high - low) * 0.05
-    width, left, row = 720, 250, 20
+    names = [s.name if len(s.name) <= 36 else f"{s.name[:35]}…" for s in shown]
+    width, left, row = 720, _room_for(names), 20
     parts: list[Markup] = []
 
     def across(value: float) -> float:
         return left + (value - low) / ((high - low) or 1) * (width - left - 60)
 
-    for number, each in enumerate(shown):
+    for number, (each, name) in enumerate(zip(shown, names, strict=True)):
         down = 14 + number * row
-        name = each.name if len(each.name) <= 36 else f"{each.name[:35]}…"
         parts += [
             tag(
                 "text",
@@ -387,11 +389,17 @@ def slices_figure(evaluation: Evaluation, metric: str) -> Markup:
     return frame(f"{metric} by slice", (width, 14 + len(shown) * row), parts)
 
 
+def _room_for(names: Sequence[str]) -> int:
+    """Width for names at the left of a chart, pixels; those of East Asia have wide letters."""
+    widths = [sum(11.5 if letter >= "\u2e80" else 6.6 for letter in name) for name in names]
+    return round(min(250.0, 18 + max(widths, default=0.0)))
+
+
 def timeline_figure(nodes: Sequence[NodeTime]) -> Markup:
     """When each node began and ended."""
     shown = [node for node in nodes if node.state != "skipped"]
     end = max((node.start + node.seconds for node in shown), default=0.0) or 1.0
-    width, left, row = 720, 150, 22
+    width, left, row = 720, _room_for([node.name for node in nodes]), 22
     room = width - left - 60
     parts: list[Markup] = []
     for value in ticks(0, end, 6):

@@ -110,13 +110,13 @@ class Sources:
         """Why there is no artifact of a type, in a sentence.
 
         Args:
-            what: It is, such as `statistics`.
+            what: It is, such as `statistics` or `a model`.
             kind: Type of the artifact.
         """
         failed = [e.place.node for e in self.executions if e.state == "failed"]
         if failed:
             return f"The run ended with {failed[0]} before it had {what}."
-        return f"The run has no {what} ({kind})."
+        return f"The run has no {what.removeprefix('a ').removeprefix('an ')} ({kind})."
 
 
 def read_payload(artifact: Artifact, name: str) -> str:
@@ -141,4 +141,4 @@ def read_json(artifact: Artifact, name: str) -> Any:
     try:
         return json.loads(read_payload(artifact, name))
     except ValueError as error:
-        raise Unreadable(f"{artifact.key}: {name} is no JSON") from error
+        raise Unreadable(f"{artifact.key}: {name} is not JSON") from error

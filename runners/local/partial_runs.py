@@ -60,9 +60,9 @@ def mark_part(compiled: pipeline_pb2.Pipeline, part: Part, graph: Graph | None) 
     if not executed:
         raise UserMistake.explain(
             "--from",
-            f"no way leads from {', '.join(part.from_nodes)} to {', '.join(part.to_nodes)}",
-            "expected nodes of which one waits for the other",
-            "`fareline step graph` shows what waits for what",
+            f"there is no path from {', '.join(part.from_nodes)} to {', '.join(part.to_nodes)}",
+            "expected nodes that depend on each other",
+            "`fareline step graph` shows what depends on what",
         )
     mode = {n: node.execution_options.skip.reuse_artifacts_mode for n, node in nodes.items()}
     required = [n for n in nodes if n not in executed and mode[n] == modes.REQUIRED]

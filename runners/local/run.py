@@ -21,6 +21,7 @@ from pipeline.settings.settings import Settings
 from runners.local.part import Part
 from runners.local.reading_progress import describe_reading
 from runners.local.training_progress import describe_search, describe_training
+from runners.local.warm_start import choose_warm_start
 from runners.local.warming import warm_servers
 from runners.own_code import choose_keras_3, offer_own_code, require_own_code
 from runners.passwords import store_passwords
@@ -102,6 +103,7 @@ def run_locally(request: RunRequest, source: CsvSource) -> tuple["Outcome", Cons
     workspace = request.workspace
     with workspace.locked(with_reserve=True):
         connection = connect_workspace(request)
+        warm_start = choose_warm_start(request.settings, workspace, request.push_destination)
         log_path = workspace.logs_dir / f"{run_id}.log"
         with output_to(log_path) as console:
             trials = request.settings.tuning.trials
@@ -115,20 +117,23 @@ def run_locally(request: RunRequest, source: CsvSource) -> tuple["Outcome", Cons
                 console.print(line, markup=False, highlight=False, soft_wrap=True)
             try:
                 with table.shown(), warm_servers(table.update) as on_change:
-                    runner = _build_runner(request, source, connection, run_id, table, on_change)
+                    build = functools.partial(
+                        build_pipeline, request, source, connection, warm_start
+                    )
+                    runner = _build_runner(request, build, run_id, table, on_change)
                     outcome = _run_pipeline(runner, run_id, workspace, log_path, start)
                 settle_own(workspace, request.push_folders)
             except KeyboardInterrupt as error:
                 raise Interrupted(
-                    f"{run_id}: interrupted; what is done is kept, and the next run resumes from it"
+                    f"{run_id}: interrupted; finished work is kept, and the next run "
+                    "resumes from it"
                 ) from error
     return outcome, console
 
 
 def _build_runner(
     request: RunRequest,
-    source: CsvSource,
-    connection,
+    build: Callable[[], "Pipeline"],  # noqa: F821
     run_id: str,
     table: ProgressTable,
     on_change: Callable[[NodeResult], None],
@@ -154,7 +159,7 @@ def _build_runner(
     logging.set_verbosity(logging.INFO)
     run_beam_in_process()
     workspace, settings = request.workspace, request.settings
-    pipeline = build_pipeline(request, source, connection)
+    pipeline = build()
 
     def open_now():
         return open_store_in_place(workspace.store_location, store_passwords())
@@ -184,13 +189,14 @@ def _build_runner(
     return runner
 
 
-def build_pipeline(request: RunRequest, source: CsvSource, connection=None):
+def build_pipeline(request: RunRequest, source: CsvSource, connection=None, warm_start: int = 0):
     """Builds the graph of a run on this machine. Imports TFX.
 
     Args:
         request: What to run, and where.
         source: From `check_request`.
         connection: To the store; None where each step brings its own.
+        warm_start: Id of the model that it begins with; 0: none.
     """
     with collector.paused():
         from pipeline.dag import Placement, create_pipeline
@@ -208,6 +214,7 @@ def build_pipeline(request: RunRequest, source: CsvSource, connection=None):
             push_dir=request.push_destination,
             metadata=connection,
             enable_cache=request.use_cache,
+            warm_start=warm_start,
         ),
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from lineage.answers.why.view import reference_lines
+from lineage.answers.why.view import few_examples_lines, reference_lines
 from lineage.text.harmless import plain
 from pipeline.settings.settings import Settings
 from runners.outcome.anomalies import anomalies_table
@@ -55,6 +55,8 @@ def print_brief(console: Console, outcome: Outcome, settings: Settings | None) -
     _print_findings(console, outcome)
     if tuned := tuning_line(outcome.tuning, outcome.nodes):
         say(tuned)
+    if outcome.warm_start:
+        say(outcome.warm_start.line)
     for line in _figures(outcome, settings):
         say(line)
     for line in _beside_the_figures(outcome.why):
@@ -62,6 +64,8 @@ def print_brief(console: Console, outcome: Outcome, settings: Settings | None) -
     print_failures(console, outcome)
     for line, style in _verdict(outcome):
         say(line, style)
+    for line in _caution(outcome):
+        say(line, "yellow")
     if outcome.page:
         say(f"Report: {outcome.page.path}")
         say(f"Explorer: fareline lineage ui --workspace {outcome.workspace.root}")
@@ -135,6 +139,13 @@ def _verdict(outcome: Outcome) -> Iterator[tuple[str, str]]:
             yield f"  and {more} more; --verbose prints all", ""
     else:
         yield "Completed: this pipeline pushes nothing.", ""
+
+
+def _caution(outcome: Outcome) -> Iterator[str]:
+    """That a model was blessed on very few examples."""
+    verdict = outcome.why["evaluator"]["verdict"] if outcome.why else None
+    if verdict and outcome.why["evaluator"]["blessed"]:
+        yield from few_examples_lines(verdict)
 
 
 def _changed(outcome: Outcome) -> str:

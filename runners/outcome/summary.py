@@ -20,13 +20,14 @@ from rich.text import Text
 from fareline.errors import FarelineError
 from fareline.recorded.data import rows_read
 from fareline.recorded.evaluation import read_metrics as recorded_metrics
-from fareline.recorded.tuning import tuning_of
+from fareline.recorded.tuning import WarmStart, tuning_of, warm_start_of
 from lineage.answers.why.view import judgement_lines, refusals
 from lineage.answers.why.why import why_run
 from lineage.facts.failures import place_in, users_place_in
 from lineage.facts.runs import outputs_of_run
 from lineage.graph.elements import Artifact
 from lineage.graph.graph import Graph
+from lineage.text.harmless import plain
 from pipeline.evaluation.verdict import SliceMetrics
 from pipeline.settings.settings import Settings
 from pipeline.settings.slicing import OVERALL
@@ -67,6 +68,7 @@ class Outcome:
     anomalies: Sequence[Mapping[str, Any]] = ()
     drift: Mapping[str, Any] | None = None
     tuning: Mapping[str, Any] | None = None
+    warm_start: WarmStart | None = None
     page: Page | None = None
 
     @property
@@ -107,6 +109,7 @@ class Outcome:
             "anomalies": list(self.anomalies),
             "drift": self.drift,
             "tuning": self.tuning,
+            "warm_start": dataclasses.asdict(self.warm_start) if self.warm_start else None,
             "metrics": _finite(self.metrics),
             "slices": {s.name: _finite(s.metrics) for s in self.slices if s.name != OVERALL},
             "blessed": self.blessed,
@@ -152,6 +155,7 @@ def read_outcome(
     why = why_run(Graph(store), run_id)
     examples = first("ExampleGen", "examples")
     best = first("Tuner", "best_hyperparameters")
+    model = first("Trainer", "model")
     return Outcome(
         run_id=run_id,
         nodes=nodes,
@@ -169,6 +173,7 @@ def read_outcome(
         anomalies=decisions_of(first("DataPolicy", "decision")),
         drift=drift_of(first("DriftMonitor", "drift")),
         tuning=tuning_of(best) if best else None,
+        warm_start=warm_start_of(model) if model else None,
     )
 
 
@@ -208,6 +213,9 @@ def print_summary(console: Console, outcome: Outcome, settings: Settings | None)
             console.print(part, soft_wrap=True, highlight=False)
     if tuned := tuning_line(outcome.tuning, outcome.nodes):
         console.print(tuned, markup=False, highlight=False, soft_wrap=True)
+    if outcome.warm_start:
+        line = plain(outcome.warm_start.line, limit=None)
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     if outcome.slices:
         console.print(_metrics_table(outcome.metrics, settings))
     print_failures(console, outcome)

@@ -83,7 +83,7 @@ def explain_answer(advice: Advice, code: int, said: str, job_id: str) -> Farelin
     return kind.explain(
         where,
         f"answered {code} ({said})",
-        "expected an answer of use",
+        "expected a usable answer",
         "try again in a moment; if it says the same again, act on what it says",
     )
 
@@ -93,8 +93,8 @@ def exists_already(platform: str, job_id: str, found: str | None = None) -> Refu
     follow = f"`fareline submit {platform} --follow {found or job_id}`"
     return RefusedRequestError.explain(
         job_id,
-        f"{platform} has a job of this id already",
-        "expected an id of its own for every job",
+        f"{platform} already has a job of this id",
+        "expected a new id for every job",
         f"leave --job-id out, or {follow} follows that job",
     )
 
@@ -103,7 +103,7 @@ def expired(advice: Advice, said: str) -> PlatformError:
     """The error of credentials that are not valid, or not any more."""
     return PlatformError.explain(
         advice.platform,
-        f"the credentials are not valid, or not any more ({one_line(said)})",
+        f"the credentials are invalid or have expired ({one_line(said)})",
         f"expected {advice.account}",
         advice.sign_in,
     )

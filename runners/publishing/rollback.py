@@ -129,7 +129,8 @@ def change_live_version(store: metadata_store.MetadataStore, workspace: Workspac
             version.path,
             f"is live, and could not be recorded ({error})",
             "expected a store that can be written",
-            "mend the store; then the next command, such as `fareline models`, records the version",
+            "repair the store; then the next command, such as `fareline models`, "
+            "records the version",
         ) from error
     with contextlib.suppress(PublishError):  # the next command removes it
         forget_note(place.base, version.number)
@@ -208,7 +209,7 @@ def choose_version(place: Destination, live: Published, wish: Wish) -> Published
         raise UserMistake.explain(
             f"version {live.number}",
             "is live, and there is nothing older to go back to",
-            "expected a version that was pushed before it and not rolled back from since",
+            "expected a version that was pushed before it and not rolled back since",
             f"{_LISTED}; --to names one",
         )
     return older[0]
@@ -230,7 +231,7 @@ def _find(place: Destination, pushed: list[Published], number: int) -> Published
     if origin is None:
         raise UserMistake.explain(
             f"version {number}",
-            "is in the folder, and no record says what it is",
+            "is in the folder, but not recorded",
             "expected a version that a run pushed",
             "only what Evaluator and InfraValidator have blessed is made live",
         )

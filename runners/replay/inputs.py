@@ -107,7 +107,7 @@ class Inputs:
         if produced.output_artifact_key not in artifacts:
             raise InputError.explain(
                 where,
-                f"reads {produced.output_artifact_key} of {task}, which did not put it out",
+                f"reads {produced.output_artifact_key} of {task}, which did not output it",
                 "expected one of its outputs",
                 "see outputDefinitions in the specification",
             )
@@ -144,7 +144,7 @@ class Inputs:
         if produced.output_parameter_key not in parameters:
             raise InputError.explain(
                 where,
-                f"{task} put out no parameter {produced.output_parameter_key}",
+                f"{task} did not output the parameter {produced.output_parameter_key}",
                 "expected a value",
                 "see the task's log",
             )
@@ -210,7 +210,7 @@ def read_executor_output(path: str) -> pipeline_spec_pb2.ExecutorOutput:
     """Reads what a container or its pre-cache check left; empty if it left nothing.
 
     Raises:
-        InputError: It is no ExecutorOutput.
+        InputError: It is not an ExecutorOutput.
     """
     message = pipeline_spec_pb2.ExecutorOutput()
     try:
@@ -221,7 +221,7 @@ def read_executor_output(path: str) -> pipeline_spec_pb2.ExecutorOutput:
     except (json_format.ParseError, UnicodeDecodeError) as error:
         raise InputError.explain(
             path,
-            f"is no ExecutorOutput ({str(error).splitlines()[0]})",
+            f"is not an ExecutorOutput ({str(error).splitlines()[0]})",
             "expected the JSON that the backends read",
             "see the task's log",
         ) from error

@@ -155,7 +155,8 @@ def run_request(request: SpecRequest) -> tuple[Outcome, Console]:
             result = _run(request, run_id, console)
             if result.state == CANCELLED:
                 raise Interrupted(
-                    f"{run_id}: interrupted; what is done is kept, and the next run resumes from it"
+                    f"{run_id}: interrupted; finished work is kept, and the next run "
+                    "resumes from it"
                 )
             store = open_store_in_place(workspace.store_location, store_passwords())
             seconds = time.monotonic() - start

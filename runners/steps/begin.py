@@ -13,6 +13,7 @@ from fareline.scratch import scratch_folder
 from pipeline.settings.settings import Settings
 from pipeline.source.check import check_request
 from runners.local.run import RunRequest, build_pipeline, connect_workspace
+from runners.local.warm_start import choose_warm_start
 from runners.own_code import choose_keras_3, offer_own_code, require_own_code
 from runners.progress import output_to
 from runners.provenance import collect_provenance
@@ -64,7 +65,9 @@ def begin_run(request: RunRequest, source: CsvSource, run_id: str, runner: str) 
                 connection = connect_workspace(request)
                 _make_tables(connection)
                 workspace.note_run(run_id)
-            graph = _compile(request, source, run_id, provenance)
+                place = request.push_destination
+                warm_start = choose_warm_start(request.settings, workspace, place)
+            graph = _compile(request, source, run_id, provenance, warm_start)
         run = frozen(upstream_of(graph))
         files.freeze(run, graph.SerializeToString(deterministic=True))
         return Begun(run, continues=False)
@@ -132,13 +135,16 @@ def _require_same(run: FrozenRun, wanted: FrozenRun) -> None:
         )
 
 
-def _compile(request: RunRequest, source: CsvSource, run_id: str, provenance=None):
+def _compile(
+    request: RunRequest, source: CsvSource, run_id: str, provenance=None, warm_start: int = 0
+):
     choose_keras_3()
     with collector.paused():
         from runners.local.launching import compile_run
 
     require_own_code(request.settings)
-    return compile_run(build_pipeline(request, source), run_id, provenance)
+    pipeline = build_pipeline(request, source, warm_start=warm_start)
+    return compile_run(pipeline, run_id, provenance)
 
 
 def _make_tables(connection) -> None:

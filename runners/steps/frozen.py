@@ -94,7 +94,7 @@ def require_run_id(run_id: str) -> str:
     if not _RUN_ID.fullmatch(run_id):
         raise UserMistake.explain(
             "--run",
-            f"{run_id!r} is no id of a run",
+            f"{run_id!r} is not a run id",
             "expected letters, digits, points, hyphens and underscores, 128 at most",
             "leave it out of `fareline step begin`, which makes one",
         )

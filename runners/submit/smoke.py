@@ -115,7 +115,7 @@ def find_problems(own: Sequence[str] = ()) -> Iterator[tuple[str, str]]:
     yield "a user who is not root", "" if os.geteuid() else "the user is root"
     beam = importlib.metadata.version("apache-beam")
     runs = os.access(BOOT, os.X_OK)
-    yield f"Beam {beam} and its boot", "" if runs else f"{BOOT} is no program that can be run"
+    yield f"Beam {beam} and its boot", "" if runs else f"{BOOT} is not an executable program"
     yield from find_unreadable_places()
     modules, executors = find_paths_in_specs()
     for path in (*modules, *MODULES):

@@ -54,6 +54,11 @@ class Live:
         """Of its files."""
         return self.version.recorded.sha256 or ""
 
+    @property
+    def made_ms(self) -> int:
+        """When the model was trained, milliseconds since 1970; a copy is as old as its origin."""
+        return self.version.recorded.model.model.created
+
 
 def find_live(workspace: Workspace, settings: "Settings", graph: Graph) -> Live:
     """Finds what is served, and what it was evaluated on.

@@ -11,16 +11,17 @@ import pyarrow as pa
 from data.sources.locked_duckdb import connected
 from fareline.errors import UserMistake
 from fareline.files import write_text
-from lineage.facts.alarms import record_alarms
 from monitoring.drift.samples import first_values
 from monitoring.feedback.join import Asked, join
+from monitoring.live.decision import NOTHING, Cause, Decision
 from monitoring.live.report import Watched
 from monitoring.live.rows import Rows
 from monitoring.live.series import HOUR_MS
 from monitoring.live.watch import Plan, watch
 from preprocessing.labels import Label, parse_label
 from runners.feedback.handing_in import folder_of
-from runners.stores import open_graph, open_to_write
+from runners.stores import open_graph
+from runners.watching.deciding import causes_of_age, decide_now, record
 from runners.watching.live_model import (
     FOLDER,
     Live,
@@ -52,20 +53,22 @@ class Monitored:
         watched: Windows and alarms.
         broken: Lines of the log that cannot be read.
         report: The file that holds all of it.
-        execution: Printable id of what records the alarms; None if there are none.
+        decision: What is to be done, by the policy of the settings.
+        execution: Printable id of what records the decision; None if there is nothing to record.
     """
 
     live: Live
     watched: Watched
     broken: int
     report: Path
+    decision: Decision
     execution: str | None
 
 
 def monitor(
     folder: Path, settings: "Settings", window_ms: int | None, until_ms: int, dry_run: bool
 ) -> Monitored:
-    """Watches the live model, writes the report, and records alarms.
+    """Watches the live model, writes the report, decides, and records what was decided.
 
     Args:
         folder: The workspace.
@@ -78,7 +81,8 @@ def monitor(
         UserMistake: There is no live model, no reference, or no prediction of it in the log.
     """
     workspace = Workspace(folder)
-    live = find_live(workspace, settings, open_graph(folder, None))
+    graph = open_graph(folder, None)
+    live = find_live(workspace, settings, graph)
     label = parse_label(settings.section("label")["label"], settings.task)
     reference = read_reference(workspace, settings, live, label)
     rows, broken = _read_log(folder, settings, live, reference, label, until_ms)
@@ -91,16 +95,16 @@ def monitor(
             "`fareline serve --log-share 1` logs what is answered; a file closes with its hour",
         )
     watched = watch(reference, rows, slicer(settings), plan, until_ms)
+    causes = [Cause(alarm.kind, alarm.in_words().partition(": ")[2]) for alarm in watched.alarms]
+    causes += causes_of_age(live, settings, until_ms)
+    decision = decide_now(causes, settings, graph, until_ms)
     report = workspace.root / FOLDER / f"report-{until_ms}.json"
+    content = {**watched.to_dict(), "decision": dataclasses.asdict(decision)}
+    write_text(report, json.dumps(content, indent=1) + "\n")
     execution = None
-    write_text(report, json.dumps(watched.to_dict(), indent=1) + "\n")
-    if watched.alarms and not dry_run:
-        said = [alarm.in_words() for alarm in watched.alarms]
-        pushed = live.version.recorded.artifact
-        with workspace.locked():
-            store = open_to_write(folder, None)
-            execution = record_alarms(store, settings.name, pushed, report, said)
-    return Monitored(live, watched, broken, report, execution)
+    if decision.action != NOTHING and not dry_run:
+        execution = record(workspace, settings, decision, live, {"report": report}, until_ms)
+    return Monitored(live, watched, broken, report, decision, execution)
 
 
 def _plan(settings: "Settings", window_ms: int | None) -> Plan:

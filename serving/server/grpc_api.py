@@ -164,7 +164,7 @@ def _method(answer: Callable[..., Any], request_type: Any) -> grpc.RpcMethodHand
             return request_type.FromString(data)
         # The C++ implementation of protobuf has SystemError for some bytes that are no message.
         except (DecodeError, SystemError) as error:
-            return RefusedError.malformed(f"the request is no {request_type.__name__} ({error})")
+            return RefusedError.malformed(f"the request is not a {request_type.__name__} ({error})")
 
     return grpc.unary_unary_rpc_method_handler(
         answer,

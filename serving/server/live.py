@@ -115,7 +115,7 @@ class LiveModel:
             self.base,
             f"cannot be looked at for a new version ({found})",
             "expected a folder that can be listed",
-            "check the disk and the permissions; it is looked at again and again",
+            "check the disk and the permissions; the server keeps trying",
         )
 
     @contextlib.contextmanager

@@ -107,7 +107,7 @@ def _records(path: str, skipped: Counter) -> Iterator[bytes]:
         if not read:
             raise DataError.explain(
                 path,
-                "is no TFRecord file",
+                "is not a TFRecord file",
                 "expected a request log of TensorFlow Serving",
                 "check the path; its name ends in .gz if it is gzipped",
             ) from error

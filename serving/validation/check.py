@@ -14,6 +14,7 @@ from fareline.errors import UserMistake
 from fareline.scratch import scratch_folder
 from serving.validation.answers import Contract
 from serving.validation.child import ServerStartError
+from serving.validation.graph_state import check_state
 from serving.validation.interview import BIG_BATCH, Interview
 from serving.validation.probe import SIGNATURE, Probe
 from serving.validation.process import (
@@ -68,7 +69,8 @@ def check_model(
     """Checks that a model can be served, and what that takes.
 
     In this order, ending at the first failure. Without running it: the SavedModel can be read,
-    needs no Python, uses no files but its own, has all of them, and is not too large. A copy of it
+    needs no Python, uses no files but its own, has all of them, is changed by no request, and is
+    not too large. A copy of it
     in a fresh server: it loads in time; it has `serving_default` with the input `examples`; what
     that answers is right, however it is asked (see `serving.validation.interview`); fast enough,
     alone and 32 together; in memory that is not too much, for which it is watched from its start.
@@ -99,6 +101,7 @@ def check_model(
         graph = read_graph(model_dir)
         check_files(model_dir, graph)
         check_outputs(graph, SIGNATURE)
+        check_state(graph, SIGNATURE)
         _check_size(model_dir, budgets, result)
         _check_in_server(
             model_dir,

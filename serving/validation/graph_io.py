@@ -110,6 +110,13 @@ _STEPS = {
 _SAVER_STEPS = _STEPS | {"Select", "SelectV2", "ShardedFilename", "StaticRegexFullMatch",
                          "StringJoin"}  # fmt: skip
 _CALLS = {"PartitionedCall", "StatefulPartitionedCall"}
+# Their functions get what goes in, and never what such a function has answered before, as those of
+# other operations (For, ReduceDataset, ScanDataset) may.
+_MAPS = {
+    "FilterDataset", "FlatMapDataset", "InterleaveDataset", "LegacyParallelInterleaveDataset",
+    "MapAndBatchDataset", "MapDataset", "ParallelInterleaveDataset", "ParallelMapDataset",
+    "TakeWhileDataset",
+}  # fmt: skip
 _LOOPS = {"While", "StatelessWhile"}
 _BRANCHES = {"If", "StatelessIf", "Case", "StatelessCase"}
 # A server reads this one as well.
@@ -166,7 +173,7 @@ class _Names:
         self._callers: dict[str, list[tuple[_Body, Any]]] = defaultdict(list)
         for body in self.bodies.values():
             for node in body.nodes.values():
-                for name in _functions_of(node):
+                for name in functions_of(node):
                     self._callers[name].append((body, node))
 
     def sources(self, body: _Body, node: Any, places: Iterable[int], steps: set) -> set[str]:
@@ -210,12 +217,18 @@ class _Names:
             elif node.op not in _CALLS | _LOOPS and node.op != body.name:
                 # A function over rows of a dataset, or the like: any of its inputs may be it.
                 yield from ((caller, each) for each in inputs)
+                if base_name(node.op) not in _MAPS:
+                    yield from self._results(functions_of(node))
                 continue
             yield from ((caller, each) for each in inputs[place : place + 1])
             if node.op in _LOOPS:
                 turned = self.bodies.get(node.attr["body"].func.name)
                 if turned:
                     yield from ((turned, each) for each in turned.results[place : place + 1])
+
+    def _results(self, functions: Iterable[str]) -> Iterator[tuple[_Body, str]]:
+        bodies = (self.bodies[name] for name in functions if name in self.bodies)
+        yield from ((body, each) for body in bodies for each in body.results)
 
     def _from_objects(self, body: _Body, place: int) -> Iterator[str | tuple[_Body, str]]:
         """What `tf.saved_model.load` binds: the last arguments are captured objects."""
@@ -307,6 +320,8 @@ def _refusal(reason: Reason, found: str, node: Any, body: _Body) -> RefusedModel
 
 def _values_of_variable(body: _Body, handle: str) -> list[str]:
     """What is assigned to a variable, where the loader keeps an asset's name; none if unsure."""
+    if handle in body.arguments:  # Who else assigns to it, and what it held before, is not seen.
+        return []
     values = []
     for node in body.nodes.values():
         if handle in _data_inputs(node) and node.op == "AssignVariableOp":
@@ -345,7 +360,8 @@ def _file_in(attribute: Any) -> str:
     return named[0] if named else ""
 
 
-def _functions_of(node: Any) -> Iterator[str]:
+def functions_of(node: Any) -> Iterator[str]:
+    """The names of the functions that an operation may call."""
     yield node.op
     for value in node.attr.values():
         if value.func.name:

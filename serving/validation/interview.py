@@ -21,6 +21,9 @@ BIG_BATCH = 32
 # Beside 1 and 32, which are timed: odd ones, one more than those, and the most that a server puts
 # together from requests of several clients (serving.server.batching.MOST_ROWS).
 OTHER_BATCHES = (2, 7, BIG_BATCH + 1, 256)
+# What `fareline predict` puts together; it asks no server, so that no client limits the answer.
+PREDICTED_ROWS = 1024
+_MOST_ODD = 128
 _CLIENTS = 4
 _REQUESTS_OF_A_CLIENT = 4
 _ROWS_OF_A_CLIENT = 7
@@ -71,7 +74,7 @@ class Interview:
         """
         self._probe.check_signature()
         self._compare_with_reference(wait_for_reference)
-        for size in OTHER_BATCHES:
+        for size in (*OTHER_BATCHES, PREDICTED_ROWS):
             self._ask_rows(self._rows(size))
         self._ask_at_once()
         self._ask_oddly()
@@ -131,16 +134,27 @@ class Interview:
 
     def _ask_oddly(self) -> None:
         """Odd examples are answered well, or refused as the client's mistake."""
-        odd = odd_requests(self._requests)
-        outputs = self._probe.predict_or_refuse(list(odd.values()), "odd examples")
-        if outputs is not None:
-            self._judge_oddly(list(odd), outputs)
-            return
-        # One of them may be refused; the others have an answer all the same.
-        for what, example in odd.items():
-            outputs = self._probe.predict_or_refuse([example], f"an example {what}")
+        odd = list(odd_requests(self._requests).items())
+        todo = [odd[start : start + _MOST_ODD] for start in range(0, len(odd), _MOST_ODD)]
+        while todo:
+            asked = todo.pop(0)
+            outputs = self._predict_oddly(asked)
             if outputs is not None:
-                self._judge_oddly([what], outputs)
+                self._judge_oddly([what for what, _ in asked], outputs)
+            elif len(asked) > 1:  # Some may be refused; the others have an answer all the same.
+                half = len(asked) // 2
+                todo[:0] = [asked[:half], asked[half:]]
+
+    def _predict_oddly(self, odd: Sequence[tuple[str, bytes]]) -> Outputs | None:
+        """Asks about odd examples together; an error is that of the one at fault, if one is."""
+        about = f"an example {odd[0][0]}" if len(odd) == 1 else "odd examples"
+        try:
+            return self._probe.predict_or_refuse([example for _, example in odd], about)
+        except RefusedModelError as error:
+            if len(odd) > 1 and error.reason is Reason.RPC_FAILED:
+                for each in odd:
+                    self._predict_oddly([each])
+            raise
 
     def _judge_oddly(self, odd: Sequence[str], outputs: Outputs) -> None:
         try:

@@ -8,8 +8,13 @@ from collections.abc import Iterator, Sequence
 from tensorflow.core.example import example_pb2, feature_pb2
 
 _NEVER_SEEN = ("never seen: ☂".encode(), b"", b"\xff\xfe not UTF-8", b"x" * 10_000)
-_FAR_FLOATS = (1e12, -1e12)
-_FAR_INTEGERS = (2**62, -(2**62))
+# Kind of a feature -> the values that are tried: far outside, and what logarithms, divisions and
+# places in a table are wrong for.
+_VALUES = {
+    "bytes_list": _NEVER_SEEN,
+    "float_list": (1e12, -1e12, 0.0),
+    "int64_list": (2**62, -(2**62), 0, -1),
+}
 
 
 def odd_requests(examples: Sequence[bytes]) -> dict[str, bytes]:
@@ -19,8 +24,9 @@ def odd_requests(examples: Sequence[bytes]) -> dict[str, bytes]:
         examples: Serialized tf.Examples, as clients send them.
 
     Returns:
-        What is odd, in words -> the serialized example: each feature missing in turn, all of them,
-        texts never seen, numbers far outside.
+        What is odd, in words -> the serialized example: each feature missing in turn, all of them;
+        texts never seen and numbers far outside, in each feature in turn and in all of them, since
+        two that are far outside may hide each other.
     """
     parsed = [example_pb2.Example.FromString(each) for each in examples]
     # The one with most features, so that most can be missing.
@@ -34,12 +40,14 @@ def _make(full: example_pb2.Example) -> Iterator[tuple[str, example_pb2.Example]
         del odd.features.feature[name]
         yield f"without {name!r}", odd
     yield "without any feature", example_pb2.Example()
-    for text in _NEVER_SEEN:
-        yield f"with the text {text[:16]!r}", _replaced(full, "bytes_list", text)
-    for number in _FAR_FLOATS:
-        yield f"with the numbers {number:g}", _replaced(full, "float_list", number)
-    for number in _FAR_INTEGERS:
-        yield f"with the integers {number}", _replaced(full, "int64_list", number)
+    for kind, values in _VALUES.items():
+        names = [name for name in sorted(full.features.feature) if _kind(full, name) == kind]
+        for value in values:
+            said = repr(value[:16]) if isinstance(value, bytes) else f"{value:g}"
+            for name in names:
+                yield f"with {said} in {name!r}", _replaced(full, [name], kind, value)
+            if len(names) > 1:
+                yield f"with {said} in {len(names)} features", _replaced(full, names, kind, value)
 
 
 def _has_values(feature: feature_pb2.Feature) -> bool:
@@ -52,11 +60,16 @@ def _copy(example: example_pb2.Example) -> example_pb2.Example:
     return copy
 
 
-def _replaced(full: example_pb2.Example, kind: str, value: bytes | float) -> example_pb2.Example:
-    """Puts the value where values of that kind are."""
+def _kind(example: example_pb2.Example, name: str) -> str | None:
+    return example.features.feature[name].WhichOneof("kind")
+
+
+def _replaced(
+    full: example_pb2.Example, names: Sequence[str], kind: str, value: bytes | float
+) -> example_pb2.Example:
+    """Puts the value where values of these features are."""
     odd = _copy(full)
-    for feature in odd.features.feature.values():
-        if feature.WhichOneof("kind") == kind:
-            values = getattr(feature, kind).value
-            values[:] = [value] * len(values)
+    for name in names:
+        values = getattr(odd.features.feature[name], kind).value
+        values[:] = [value] * len(values)
     return odd

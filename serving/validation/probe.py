@@ -32,8 +32,12 @@ _FEWEST_TIMED_CALLS = 5
 _TIMED_SECONDS = 1.0
 _DEATH_SECONDS = 2.0
 
-# What TensorFlow says when a graph reaches beyond its own table: no client can make sense of it.
-_NOT_CLEAR = re.compile(r"is not in \[\d+, \d+\)")
+# What TensorFlow and our server say of a request that is wrong in itself: the parser of examples,
+# assertions of the model, operations that take texts. No client can make sense of a graph that
+# fails over its own tables and shapes, such as "indices[0] = -1 is not in [0, 3)".
+_CLEAR = re.compile(
+    r"Feature: |Key: |[Pp]ars(e|ing)|[Aa]ssertion failed|UTF|not correctly convert|; expected "
+)
 # Output name -> TensorProto; the places of the examples that it answers.
 Outputs = Mapping[str, tensor_pb2.TensorProto]
 Rows = tuple[int, ...]
@@ -172,7 +176,7 @@ class Probe:
             return self._predict(examples)
         except grpc.RpcError as err:
             is_clients = err.code() == grpc.StatusCode.INVALID_ARGUMENT
-            if is_clients and not _NOT_CLEAR.search(err.details() or ""):
+            if is_clients and _CLEAR.search(err.details() or ""):
                 return None
             raise self._refusal(err, about) from err
 

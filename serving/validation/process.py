@@ -301,5 +301,5 @@ def _require_runnable(binary: str) -> None:
             binary,
             f"`{binary} --version` failed ({err}) {said}".strip(),
             "expected a model server that runs",
-            f"mend it, or take it off PATH to use {OWN_SERVER}",
+            f"repair it, or take it off PATH to use {OWN_SERVER}",
         ) from err

@@ -43,9 +43,9 @@ def read_graph(model_dir: str) -> Any:
         found = f"cannot be read ({err})"
     else:
         for graph in saved.meta_graphs:
-            if _SERVE_TAG in graph.meta_info_def.tags:
+            if set(graph.meta_info_def.tags) == {_SERVE_TAG}:  # Others are not what a server loads.
                 return graph
-        found = f"holds no graph with the tag {_SERVE_TAG!r}"
+        found = f"holds no graph with the tag {_SERVE_TAG!r} alone"
     raise RefusedModelError.because(
         Reason.UNREADABLE,
         path,
@@ -148,7 +148,7 @@ def _check_links(model_dir: str) -> None:
             elif os.path.isfile(real) or (os.path.isdir(real) and not _is_above(real, path)):
                 continue
             else:
-                found = f"{os.path.relpath(path, root)} is no file that can be copied"
+                found = f"{os.path.relpath(path, root)} is not a file that can be copied"
             raise RefusedModelError.because(
                 Reason.FILE_OUTSIDE,
                 model_dir,

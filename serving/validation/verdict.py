@@ -25,6 +25,7 @@ class Reason(str, enum.Enum):
     READS_FILE = "reads_file"
     WRITES_FILE = "writes_file"
     CONNECTS = "connects"
+    CHANGES_STATE = "changes_state"
     TOO_LARGE = "too_large"
     NO_SERVER = "no_server"
     PORT_TAKEN = "port_taken"

@@ -160,7 +160,7 @@ def bring_back(base: str, wanted: Return) -> Version:
             raise PublishError.explain(
                 base,
                 f"version {latest_version(base)} is live by now, not {wanted.live}",
-                "expected nobody else to publish at the same time",
+                "expected no other publisher at the same time",
                 "look at `fareline models`, and decide again",
             )
         before = read_decisions(base)

@@ -26,6 +26,7 @@ DOCUMENTS = (
     "docs/data-sources.md",
     "docs/data.md",
     "docs/debug.md",
+    "docs/drift.md",
     "docs/erasure.md",
     "docs/first-run.md",
     "docs/lineage.md",
@@ -90,7 +91,7 @@ def folder(tmp_path_factory, after_third, refused, workspace, small_csv, small_r
     spans = re.search(r"```yaml\n(data:\n  source:\n    csv: quarters/.*?)```", document, re.DOTALL)
     settings["data"] |= yaml.safe_load(spans[1])["data"]
     (folder / "spans.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-    document = (CHECKOUT / "docs" / "data.md").read_text(encoding="utf-8")
+    document = (CHECKOUT / "docs" / "drift.md").read_text(encoding="utf-8")
     [years] = re.findall(
         r"```yaml\n(data:\n  source:\n    csv: by-year/.*?)```", document, re.DOTALL
     )

@@ -72,7 +72,7 @@ def test_anomalous_csv_stops_at_the_gate(small_csv, small_settings, tmp_path):
     page = Path(run.answer["report"]).read_text(encoding="utf-8")
     assert "DataGate stopped the run. Nothing was pushed." in page
     assert "Examples contain values missing from the schema: Bitcoin" in page
-    assert "The run ended with DataGate before it had evaluation." in page
+    assert "The run ended with DataGate before it had an evaluation." in page
     assert endings(tmp_path / "ws") == [("failed", 1)]
 
 
@@ -187,7 +187,7 @@ def test_interrupt_ends_at_once_and_cleanly(small_settings, tmp_path, number, co
     assert stdout == ""
     last = stderr.splitlines()[-1]
     assert last.startswith("fareline: run-")
-    assert last.endswith(": interrupted; what is done is kept, and the next run resumes from it")
+    assert last.endswith(": interrupted; finished work is kept, and the next run resumes from it")
     assert "Traceback" not in stderr
     assert 2 not in states_in_store(workspace)
     assert endings(workspace) == [("interrupted", 0)]

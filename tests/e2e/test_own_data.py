@@ -1,6 +1,5 @@
 """docs/own-data.md as it is typed: from a table of strangers to answers, nothing edited."""
 
-import dataclasses
 import re
 import shlex
 
@@ -10,7 +9,7 @@ import pytest
 from fareline.packages import CHECKOUT
 from tests.e2e.conftest import fareline_command
 from tests.forked import run_forked
-from tests.tables.own_tables import own_tables, second_week
+from tests.tables import own_tables
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -35,10 +34,8 @@ def documented():
 def done(tmp_path_factory):
     """Folder, and what each command said."""
     folder = tmp_path_factory.mktemp("own-data")
-    table = own_tables()["churn"]
-    few = dataclasses.replace(table, frame=table.frame[:1000])  # the document has all 3,000
-    few.write(folder)
-    second_week(few.frame).to_csv(folder / "churn-week-2.csv", index=False)
+    assert f"python -m {own_tables.__name__}\n" in DOCUMENT  # which writes these files
+    own_tables.write_churn(folder, rows=1000)  # the document has all 3,000
     said = {}
     for command, code in documented():
         words = shlex.split(command)

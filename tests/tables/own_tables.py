@@ -193,6 +193,19 @@ def second_week(frame: pd.DataFrame) -> pd.DataFrame:
     return newer
 
 
+def write_churn(folder: Path, rows: int | None = None) -> None:
+    """Writes churn.csv and churn-week-2.csv, the files of docs/own-data.md.
+
+    Args:
+        folder: Where.
+        rows: The first rows of the table; None: all 3,000.
+    """
+    table = churn()
+    few = dataclasses.replace(table, frame=table.frame[:rows])
+    few.write(folder)
+    second_week(few.frame).to_csv(folder / "churn-week-2.csv", index=False)
+
+
 def housing() -> OwnTable:
     """Prices with a long tail, districts as numbers, years, a listing text."""
     random, n = np.random.default_rng(12), 2_500
@@ -485,3 +498,7 @@ MAKERS: tuple[Callable[[], OwnTable], ...] = (
 def own_tables() -> dict[str, OwnTable]:
     """All of them, by name."""
     return {table.name: table for table in (make() for make in MAKERS)}
+
+
+if __name__ == "__main__":
+    write_churn(Path())

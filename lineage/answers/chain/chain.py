@@ -121,7 +121,7 @@ def find_type(graph: Graph, prefix: str) -> str:
     if len(exact or matching) == 1:
         return (exact or matching)[0]
     near = matching or near_names(prefix, types, 3, 0.3) or types
-    found = f"is {len(matching)} types" if matching else "is no artifact type of the store"
+    found = f"is {len(matching)} types" if matching else "is not an artifact type of the store"
     hint = f"did you mean {plain(' or '.join(near))}" if near else "the store has no artifacts"
     raise UserMistake.explain(f"--type {prefix}", found, "expected one", hint)
 

@@ -175,7 +175,7 @@ def by_digest(
     """
     if not DIGEST.fullmatch(prefix):
         expected = "expected at least 8 hexadecimal digits of one"
-        raise UserMistake.explain(prefix, "is no SHA-256", expected, "write more of it")
+        raise UserMistake.explain(prefix, "is not a SHA-256", expected, "write more of it")
     owners = [(file.sha256, file.examples) for file in files]
     owners += [(str(a.properties.get(DATA_SHA256, "")), a) for a in examples]
     for artifact in graph.artifacts_of_type("Schema", "Model"):

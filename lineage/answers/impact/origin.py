@@ -52,7 +52,7 @@ def find_origin(
     if pipeline is not None and pipeline not in graph.places.pipelines():
         listed = ", ".join(map(plain, graph.places.pipelines())) or "none"
         raise UserMistake.explain(
-            pipeline, "is no pipeline of this store", f"expected one of: {listed}", _HINT
+            pipeline, "is not a pipeline of this store", f"expected one of: {listed}", _HINT
         )
     examples = _ingested(graph, pipeline)
     files = source_files_of(examples)
@@ -159,7 +159,7 @@ def _by_id(
     links = graph.links_of_executions(e.id for e in executions)
     starts = graph.artifacts(k.artifact_id for k in links if k.is_output)
     if not starts:
-        raise UserMistake.explain(text, "has put nothing out", "expected outputs", _HINT)
+        raise UserMistake.explain(text, "has no outputs", "expected outputs", _HINT)
     return Origin(text, "id", tuple(starts))
 
 

@@ -70,7 +70,7 @@ def list_models(
     if pipeline is not None and pipeline not in (known := graph.places.pipelines()):
         expected = f"expected one of: {', '.join(known) or 'none'}"
         hint = "`fareline lineage runs` lists the runs of every pipeline"
-        raise UserMistake.explain(pipeline, "is no pipeline of this store", expected, hint)
+        raise UserMistake.explain(pipeline, "is not a pipeline of this store", expected, hint)
     models = sorted(graph.artifacts_of_type("Model"), key=_age)
     if pipeline is None:
         facts = facts_of_models(graph, models[:newest])
@@ -105,7 +105,7 @@ def sort_by(rows: Sequence[ModelRow], name: str) -> list[ModelRow]:
         return sorted(rows, key=lambda row: _age(row.model))
     names = metric_names(rows)
     if name not in names:
-        found = "is no metric of these models"
+        found = "is not a metric of these models"
         if not names:
             found = "no metrics are recorded for these models"
         expected = f"expected one of: {', '.join([*names, CREATED])}"
@@ -128,7 +128,9 @@ def best_by(rows: Sequence[ModelRow], name: str) -> list[ModelRow]:
         UserMistake: No model has this metric.
     """
     if name == CREATED:
-        raise UserMistake.explain(name, "is no metric", "expected a metric", "use --sort created")
+        raise UserMistake.explain(
+            name, "is not a metric", "expected a metric", "use --sort created"
+        )
     return [row for row in sort_by(rows, name) if number(row.metrics.get(name)) is not None][:1]
 
 

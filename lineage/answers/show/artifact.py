@@ -1,12 +1,13 @@
 """One artifact, decoded, with what its type asks for. Called by lineage.answers.show.show."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from fareline import recorded
 from fareline.recorded.data import spans_of
 from fareline.recorded.evaluation import metrics_of
-from fareline.recorded.tuning import hyperparameters_of
+from fareline.recorded.tuning import hyperparameters_of, warm_start_of
 from lineage.facts.models import all_blessed, facts_of_models, is_blessed, source_examples
 from lineage.facts.payload import look_at
 from lineage.facts.payload_contents import Unreadable, schema_of, statistics_of
@@ -63,12 +64,14 @@ def describe_artifact(graph: Graph, artifact: Artifact) -> dict[str, Any]:
 
 
 def _model(graph: Graph, model: Artifact) -> dict[str, Any]:
-    """Keys: hyperparameters, sha256, evaluations, blessings, data, schema, pushes."""
+    """Keys: hyperparameters, warm_start, sha256, evaluations, blessings, data, schema, pushes."""
     [facts] = facts_of_models(graph, [model])
+    warm = warm_start_of(model)
     examples = source_examples(graph, [facts])[model.id]
     schemas = trace_upstream(graph, [model]).artifacts("Schema")
     return {
         "hyperparameters": hyperparameters_of(model) or None,
+        "warm_start": dataclasses.asdict(warm) if warm else None,
         "sha256": model.properties.get(recorded.SHA256),
         "evaluations": [
             {

@@ -170,7 +170,7 @@ def check_published(graph: Graph, folders: Sequence[ServingFolder]) -> Iterator[
         for number in folder.versions:
             if (folder.base, number) in known:
                 continue
-            what = "is published, and no record says what it is"
+            what = "is published, but not recorded"
             do = "look at `fareline models`, which records what a killed run has pushed; else "
             do += "remove it, or keep it if another workspace pushes there"
             live = folder.is_own and number == max(folder.versions)

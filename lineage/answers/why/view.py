@@ -82,12 +82,29 @@ def _evaluator(told: Mapping[str, Any]) -> Iterator[str]:
         if not check["group"] or check["kind"] == "max_gap":
             yield f"{_GOOD}{_sentence(check, told['baseline'])}"
     if told["blessed"]:
-        yield from _few_examples(passed, verdict["min_slice_examples"])
+        yield from few_examples_lines(verdict)
     of_slices = [c for c in passed if c["group"] and c["kind"] != "max_gap"]
     yield from _passed_slices(of_slices, told["baseline"])
     yield from reference_lines(verdict)
     yield from _not_counted([c for c in verdict["checks"] if not c["counted"]])
     yield from _hard_spots(verdict)
+
+
+def few_examples_lines(verdict: Mapping[str, Any]) -> Iterator[str]:
+    """A note where the whole was judged on fewer examples than a slice must have to count."""
+    least = verdict["min_slice_examples"]
+    counts = [
+        check["examples"]
+        for check in verdict["checks"]
+        if check["passed"] and not check["group"] and check["examples"] is not None
+    ]
+    if counts and min(counts) < least:
+        noun = "example" if min(counts) == 1 else "examples"
+        yield (
+            f"{_OPEN}judged on {min(counts):,} {noun}, which says little; a slice of fewer than "
+            f"{least:,} does not count (evaluation.min_slice_examples), and "
+            "gate.coverage.min_examples refuses data with too few"
+        )
 
 
 def reference_lines(verdict: Mapping[str, Any]) -> Iterator[str]:
@@ -105,18 +122,6 @@ def reference_lines(verdict: Mapping[str, Any]) -> Iterator[str]:
 
 def _figure(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.4f}"
-
-
-def _few_examples(passed: Sequence[Mapping[str, Any]], least: int) -> Iterator[str]:
-    """A note where the whole was judged on fewer examples than a slice must have to count."""
-    counts = [c["examples"] for c in passed if not c["group"] and c["examples"] is not None]
-    if counts and min(counts) < least:
-        noun = "example" if min(counts) == 1 else "examples"
-        yield (
-            f"{_OPEN}judged on {min(counts):,} {noun}, which says little; a slice of fewer than "
-            f"{least:,} does not count (evaluation.min_slice_examples), and "
-            "gate.coverage.min_examples refuses data with too few"
-        )
 
 
 def _compared(told: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from lineage.text.times import clock_of
 from report.run.document import Card, Document, Evaluation
 from report.run.sources import Sources
 
@@ -51,7 +52,7 @@ def _facts(document: Document, sources: Sources) -> dict[str, list[str]]:
     verdict, data = document.verdict, document.data
     facts: dict[str, list[str]] = {
         "Model": [f"{verdict.model} of {document.run_id}", verdict.headline],
-        "Trained": [document.started],
+        "Trained": [clock_of(document.started)],
     }
     label = sources.section("label")
     if label:

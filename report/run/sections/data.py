@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from fareline.recorded import QUARANTINE_FILE, REFERENCE
-from fareline.recorded.data import rows_read, source_files
+from fareline.recorded.data import rows_read, source_files, spans_in_words
 from fareline.recorded.gate import decisions_of
 from lineage.facts.payload_contents import Unreadable, statistics_by_split
 from lineage.graph.elements import Artifact
@@ -48,6 +48,7 @@ def gather_data(sources: Sources) -> Data:
         bad_rows=_bad_rows(examples) if examples and read and read["quarantined"] else [],
         columns=_columns(sources, datasets, drift, _previous_statistics(sources, reference)),
         reference=reference,
+        before=_data_before(sources, reference),
         decisions=_decisions(sources),
         proposals=suggested_changes(sources),
         notes=notes,
@@ -113,6 +114,16 @@ def _measures(against: str, column: ColumnDrift) -> Iterable[Drift]:
             policy=column.policy,
             said=measure.in_words(),
         )
+
+
+def _data_before(sources: Sources, reference: str | None) -> str:
+    """Which data this one was compared with, in words."""
+    for examples in sources.graph.artifacts_at(reference) if reference else ():
+        made = sources.origin(examples)
+        words = [examples.key, f"of {made.place.run_id}" if made else ""]
+        words.append(f"span {spans}" if (spans := spans_in_words(examples)) else "")
+        return ", ".join(filter(None, [" ".join(filter(None, words[:2])), words[2]]))
+    return ""
 
 
 def _previous_statistics(sources: Sources, reference: str | None) -> Mapping[str, ColumnStats]:

@@ -35,7 +35,7 @@ def gather_evaluation(sources: Sources) -> Evaluation:
     """
     evaluation = sources.last("ModelEvaluation")
     if evaluation is None:
-        raise Unreadable(sources.why_absent("evaluation", "ModelEvaluation"))
+        raise Unreadable(sources.why_absent("an evaluation", "ModelEvaluation"))
     blessing = sources.last("ModelBlessing")
     verdict = (verdict_of(blessing) if blessing else None) or VerdictRecord()
     notes: list[str] = []

@@ -62,7 +62,7 @@ def gather_serving(sources: Sources) -> Serving:
     """
     blessing = sources.last("InfraBlessing")
     if blessing is None:
-        raise Unreadable(sources.why_absent("check of a model server", "InfraBlessing"))
+        raise Unreadable(sources.why_absent("a check of a model server", "InfraBlessing"))
     found = read_json(blessing, RESULT_FILE)
     origin = sources.origin(blessing)
     budgets = Budgets.from_mapping((budgets_of(origin) if origin else None) or {})

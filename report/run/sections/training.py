@@ -23,7 +23,7 @@ def gather_training(sources: Sources) -> Training:
     model = sources.last("Model", "model")
     best = sources.last("HyperParameters")
     if model is None and best is None:
-        raise Unreadable(sources.why_absent("model", "Model"))
+        raise Unreadable(sources.why_absent("a model", "Model"))
     report, log_dir = _report(sources)
     return Training(
         decision=tuning_of(best) if best else None,

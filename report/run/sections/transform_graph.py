@@ -7,7 +7,6 @@ matrix). TensorFlow's protocol buffers are imported without the rest of it, whic
 
 import dataclasses
 import math
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -15,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from fareline.stand_in import stand_in
+from fareline.stand_in import put_off
 
 _TYPES = {1: np.float32, 2: np.float64}  # DT_FLOAT, DT_DOUBLE
 
@@ -48,7 +47,7 @@ def read_analysis(path: Path) -> Analysis:
     try:
         model.ParseFromString(path.read_bytes())
     except DecodeError as error:
-        raise ValueError(f"{path} is no SavedModel") from error
+        raise ValueError(f"{path} is not a SavedModel") from error
     vectors, matrices = [], []
     for value in _constants(model.meta_graphs[0]):
         if value.dtype == "float64" and value.ndim == 1:
@@ -68,12 +67,8 @@ def read_analysis(path: Path) -> Analysis:
 
 def _messages() -> ModuleType:
     """TensorFlow's messages of saved models; whoever needs all of TensorFlow later loads it."""
-    placed = stand_in("tensorflow")  # None where TensorFlow is loaded already
-    try:
+    with put_off("tensorflow"):
         from tensorflow.core.protobuf import saved_model_pb2
-    finally:
-        if placed is not None and sys.modules.get("tensorflow") is placed:
-            del sys.modules["tensorflow"]
     return saved_model_pb2
 
 

@@ -285,7 +285,7 @@ def _six_fields(cron: str) -> str:
         raise RefusedRequestError.explain(
             "runners.kubeflow.schedule",
             f"found {cron}",
-            "expected no time zone: Kubeflow counts in that of its controller",
+            "expected no time zone: Kubeflow uses the time zone of its controller",
             "leave TZ= out",
         )
     return f"0 {cron}"

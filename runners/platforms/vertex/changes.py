@@ -217,7 +217,7 @@ class _Work:
             raise UserMistake.explain(
                 where,
                 f"is live, and there is nothing {direction}",
-                "expected one that nobody has rolled back from",
+                "expected a version that was not rolled back",
                 _LISTED,
             )
         return max(found)
@@ -265,7 +265,7 @@ class _Work:
         if number not in self._known:
             raise UserMistake.explain(
                 f"version {number} of {self._base}",
-                "is on Vertex, and no record of this store says what it is",
+                "is on Vertex, but not recorded in this store",
                 "expected a version that a run of this workspace pushed",
                 "use the workspace that pushed it",
             )

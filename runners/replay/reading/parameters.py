@@ -72,7 +72,7 @@ def parse_assignments(entries: list[str]) -> dict[str, str]:
         if not equals or not name:
             raise SpecError.explain(
                 f"--param {entry}",
-                "is no pair of a name and a value",
+                "is not a name and a value",
                 "expected NAME=VALUE",
                 "fareline compile shows the names",
             )

@@ -68,7 +68,7 @@ def parse_uri_map(entries: Iterable[str]) -> UriMap:
         if not equals or not folder or not _PREFIX.fullmatch(prefix):
             raise SpecError.explain(
                 f"--map {entry}",
-                "is no pair of a bucket and a folder",
+                "is not a bucket and a folder",
                 "expected such as gs://bucket=DIR",
                 "write the prefix of the URIs, then =, then the folder",
             )
@@ -89,7 +89,7 @@ def _require_place(entry: str, folder: Path) -> None:
     """A folder, or one to be made in a folder; a typing mistake is neither."""
     found = None
     if folder.exists() and not folder.is_dir():
-        found = f"{folder} is no folder"
+        found = f"{folder} is not a folder"
     elif not folder.exists() and not folder.parent.is_dir():
         found = f"there is no folder {folder.parent}"
     if found:

@@ -32,6 +32,7 @@ from models.hyperparameters import read_hyperparameters, search_space
 from models.input_data import read_batches
 from models.network import build_model
 from models.signatures import export_model
+from models.warm_start import begin_with
 from pipeline import user_code
 from pipeline.settings.load import load_settings
 from preprocessing.features import parse_features
@@ -221,6 +222,12 @@ def test_trainer_exports_what_it_trained_and_reports_it(config, transformed, tmp
     assert report["hyperparameters"] == space.values
     assert len(report["evaluations"]["val_auc"]) == 2  # 6 steps, evaluated every 3
     assert list((tmp_path / "run").rglob("events.out.tfevents.*"))
+
+    model = build_model(parse_features(config["features"]), space.values)
+    graph = tft.TFTransformOutput(transformed.graph)
+    begun = begin_with(model, args.serving_model_dir, graph, parse_features(config["features"]))
+    assert begun["left"] == {}
+    assert len(begun["taken"]) == len(model.trainable_variables)
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,19 @@ def test_what_is_reused_is_looked_up_only_where_it_may_be(tmp_path):
     }
 
 
+def test_a_warm_start_is_an_input_of_trainer_alone(tmp_path):
+    nodes = compile_nodes(tmp_path, "training.warm_start=live")
+    plain = compile_nodes(tmp_path)
+    assert set(nodes) - set(plain) == {"WarmStartResolver"}
+    assert set(nodes["Trainer"].upstream_nodes) == {
+        *plain["Trainer"].upstream_nodes,
+        "WarmStartResolver",
+    }
+    assert "base_model" in nodes["Trainer"].inputs.inputs
+    # Which model it is decides, and not how it was named.
+    assert custom_config(nodes["Trainer"]) == custom_config(plain["Trainer"])
+
+
 def test_where_nothing_is_searched_the_search_concerns_nobody(tmp_path):
     values = {"learning_rate": 0.003, "dropout": 0.2, "width": 64, "depth": 1, "embedding_size": 8}
     never = ("tuning.policy=never", f"tuning.hyperparameters={json.dumps(values)}")

@@ -211,8 +211,9 @@ def test_what_is_no_weight_is_refused(wrong):
     with pytest.raises(tf.errors.InvalidArgumentError) as caught:
         read_weights(bad["trust"], "trust")
     message = str(caught.value)
-    assert "weighting.column: trust holds what is no weight; expected numbers of at least 0" in (
-        message
+    assert (
+        "weighting.column: trust holds values that are not weights; expected numbers of at least 0"
+        in message
     )
     assert str(wrong) in message.split("Found")[1]
     assert "Hint: correct the rows; an empty cell weighs 1." in message

@@ -105,8 +105,8 @@ def test_the_last_good_run_with_the_nodes_is_reused(run, graph):
     [
         (Part(["Thrid"]), "Thrid: the pipeline has no such node; expected one of Beside, First, "
             "Second, Third. Hint: did you mean Third."),
-        (Part(["Third"], ["First"]), "--from: no way leads from Third to First; expected nodes of "
-         "which one waits for the other. Hint: `fareline step graph` shows what waits for what."),
+        (Part(["Third"], ["First"]), "--from: there is no path from Third to First; expected nodes "
+         "that depend on each other. Hint: `fareline step graph` shows what depends on what."),
         (Part(["Second"], [], "run-0"), "run-0: tiny has no such run; expected one whose artifacts "
          "can be used. Hint: did you mean run-1."),
         (Part(["Third"], [], "run-1"), "run-1: Second did not end well in it; expected a run with "

@@ -157,6 +157,7 @@ PLANTS = {
             _at(256, lambda y: tf.ensure_shape(tf.reshape(y, [16, -1])[:, :1] + y[:16], [None, 1])),
             "binary", "wrong_shape",
         ),
+        "wrong at 1024, as predict asks": (_at(1024, lambda y: y * 0.9), "binary", "differs"),
         "less the mean of the batch": (
             binary(lambda y, _row, _model: y - tf.reduce_mean(y) * 0.1), "binary", "differs",
         ),
@@ -183,6 +184,11 @@ PLANTS = {
             binary(lambda y, row, _: y * tf.gather([1.0, 0.9, 0.8], _one_hot_place(row))[:, None]),
             "binary", "rpc_failed",
         ),
+        "a row that is left out": (
+            binary(lambda y, row, _: tf.reshape(
+                tf.boolean_mask(y, _one_hot_place(row) >= 0), tf.shape(y))),
+            "binary", "rpc_failed",
+        ),
         "logarithm of no count": (
             binary(lambda y, row, _: tf.math.log(
                 tf.cast(_one_hot_place(row) + 1, tf.float32))[:, None] * 0.1 + y),
@@ -203,6 +209,17 @@ PLANTS = {
         "root of an integer": (
             _named("prediction", lambda row: tf.sqrt(tf.cast(row["count"], tf.float32))),
             "regression", "not_a_number",
+        ),
+        "logarithm of nothing": (
+            _named("prediction", lambda row: tf.math.log(tf.abs(row["x"]))), "regression",
+            "infinite",
+        ),
+        "divided by an integer": (
+            _named("prediction", lambda row: row["x"] / tf.cast(row["count"], tf.float32)),
+            "regression", "infinite",
+        ),
+        "a mark of what is missing": (
+            _where(lambda row: row["count"] == -1, _NAN), "binary", "not_a_number",
         ),
         "linear probability": (_named("probability", lambda row: row["x"] * 0.01 + 0.1), "binary",
                                "not_a_probability"),
@@ -334,7 +351,9 @@ GOOD = {
 }  # fmt: skip
 
 
-class _Model(tf.Module):
+class PlantedModel(tf.Module):
+    """Answers what `answer` makes of a row, with variables that it may use."""
+
     def __init__(self, answer):
         super().__init__()
         self.count = tf.Variable(0)
@@ -351,7 +370,7 @@ class _Model(tf.Module):
 
 def save_planted(folder, answer):
     """Saves it; returns the folder as a string."""
-    model = _Model(answer)
+    model = PlantedModel(answer)
     tf.saved_model.save(model, str(folder), signatures={"serving_default": model.serve})
     return os.fspath(folder)
 

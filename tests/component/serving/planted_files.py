@@ -162,6 +162,65 @@ KEPT = {
 }
 
 
+_OUTSIDE = "../words"
+
+
+@tf.function(input_signature=[tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.string)])
+def _read_then_other(_turn, name):
+    with tf.control_dependencies([tf.io.read_file(name)]):
+        return tf.constant(_OUTSIDE)
+
+
+def _by_reduction(asset):
+    assets = tf.data.Dataset.from_tensor_slices([asset, asset])
+    return assets.reduce(asset, lambda name, _: _read_then_other(0, name))
+
+
+def _by_scan(asset):
+    assets = tf.data.Dataset.from_tensor_slices([asset, asset])
+    read = assets.scan(asset, lambda name, _: (tf.constant(_OUTSIDE), tf.io.read_file(name)))
+    return read.batch(2).get_single_element()
+
+
+def _by_turns(asset):
+    body = _read_then_other.get_concrete_function()
+    return _RAW.For(start=0, limit=2, delta=1, input=[asset], body=body)[0]
+
+
+def _by_what_is_read(asset):
+    assets = tf.data.Dataset.from_tensors(asset)
+    return assets.reduce(asset, lambda name, _: tf.io.read_file(name))
+
+
+def _by_variable(asset):
+    """The variable holds another name when it is read for the first time."""
+    variable = _RAW.VarHandleOp(dtype=tf.string, shape=[], shared_name="name")
+    return _assigned_after_it_is_read(variable, asset)
+
+
+@tf.function(
+    input_signature=[tf.TensorSpec([], tf.resource), tf.TensorSpec([], tf.string)], autograph=False
+)
+def _assigned_after_it_is_read(variable, asset):
+    read = tf.io.read_file(_RAW.ReadVariableOp(resource=variable, dtype=tf.string))
+    with tf.control_dependencies([read]):
+        assigned = _RAW.AssignVariableOp(resource=variable, value=asset)
+    with tf.control_dependencies([assigned]):
+        return tf.identity(read)
+
+
+# The name is that of an asset in the first turn, or in one of two places.
+FIRST_AN_ASSET = {
+    "the state of a reduction": _by_reduction,
+    "the state of a scan": _by_scan,
+    "what a loop of a number of turns hands on": _by_turns,
+    "what was read": _by_what_is_read,
+    "a variable": _by_variable,
+    "one of two": lambda asset: tf.io.read_file(
+        tf.where(tf.random.uniform([]) < 2.0, asset, _OUTSIDE)),
+}  # fmt: skip
+
+
 class _Model(tf.Module):
     """`y = 2 x`; the change's texts have no effect on it, and are computed first all the same."""
 

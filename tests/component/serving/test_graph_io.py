@@ -3,10 +3,12 @@
 import os
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 import tensorflow as tf
 from tensorflow.core.framework import op_def_pb2
+from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.client import pywrap_tf_session
 
 from serving.validation import graph_io
@@ -41,6 +43,32 @@ def test_a_model_that_keeps_to_its_assets_passes(words, tmp_path, name):
     change = planted_files.KEPT[name]
     model = planted_files.save_planted(tmp_path / "model", change, words, as_asset=True)
     check_files(model, read_graph(model))
+
+
+@pytest.mark.parametrize("name", list(planted_files.FIRST_AN_ASSET))
+def test_a_name_that_is_an_assets_only_at_first_is_refused(words, tmp_path, name):
+    change = planted_files.FIRST_AN_ASSET[name]
+    model = planted_files.save_planted(tmp_path / "model", change, words, as_asset=True)
+    assert _refusal(model).reason is Reason.READS_FILE
+
+
+def test_the_graph_that_is_looked_at_is_the_one_that_a_server_loads(words, tmp_path):
+    models = [
+        planted_files.save_planted(tmp_path / name, change, words)
+        for name, change in {"good": planted_files.KEPT["nothing"], "bad": tf.io.read_file}.items()
+    ]
+    good, bad = (saved_model_pb2.SavedModel.FromString(_pb(each).read_bytes()) for each in models)
+    good.meta_graphs[0].meta_info_def.tags.append("gpu")
+    with pytest.raises(RefusedModelError, match="holds no graph with the tag 'serve' alone"):
+        _pb(models[0]).write_bytes(good.SerializeToString())
+        read_graph(models[0])
+    good.meta_graphs.append(bad.meta_graphs[0])
+    _pb(models[0]).write_bytes(good.SerializeToString())
+    assert _refusal(models[0]).reason is Reason.READS_FILE
+
+
+def _pb(model):
+    return Path(model, "saved_model.pb")
 
 
 def test_the_refusal_says_which_operation_reads_which_file(words, tmp_path):

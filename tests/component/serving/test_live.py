@@ -75,7 +75,7 @@ def test_a_look_that_fails_costs_nothing_but_that_look(tmp_path, monkeypatch, pl
     assert lines == [
         f"version 1 stays in use: {tmp_path}: cannot be looked at for a new version "
         f"({type(error).__name__}: {error}); expected a folder that can be listed. Hint: check the "
-        "disk and the permissions; it is looked at again and again.",
+        "disk and the permissions; the server keeps trying.",
         "version 2 has taken over from 1",
         "version 1 is unloaded",
     ]

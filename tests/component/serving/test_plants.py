@@ -4,6 +4,9 @@ The client and the servable are the real ones, in one process: no server is star
 costs a second. tests/component/serving/test_check.py asks real servers.
 """
 
+from types import SimpleNamespace
+from unittest.mock import Mock
+
 import grpc
 import numpy as np
 import psutil
@@ -11,17 +14,18 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2
 
+from cli import predict
 from serving.model.servable import RefusedError, Servable, explain_op_error, read_tensors
 from serving.server.batching import MOST_ROWS
-from serving.validation import interview, probe, reference
-from serving.validation.answers import MOST_BYTES, Contract
+from serving.validation import check, interview, probe, reference
+from serving.validation.answers import MOST_BYTES, MOST_ROWS_ASKED, Contract
 from serving.validation.check import check_model
 from serving.validation.interview import Interview
 from serving.validation.odd_requests import odd_requests
 from serving.validation.probe import Probe
 from serving.validation.saved_files import check_outputs, read_graph
 from serving.validation.verdict import Budgets, CheckResult, Reason, RefusedModelError
-from tests.component.serving import planted_answers
+from tests.component.serving import models_for_tests, planted_answers
 from tests.component.serving.planted_answers import make_example
 
 # None of them is what a model answers where a feature is missing.
@@ -79,21 +83,21 @@ class _NoServer:
     exit_reason = None
 
 
-def _interview(model_dir, task, tmp_path) -> CheckResult:
-    """Asks a model everything; raises its refusal."""
+def _interview(model_dir, task, tmp_path, examples=_EXAMPLES) -> CheckResult:
+    """Asks a model everything; raises its refusal. That its graph tells of state is no matter."""
     result = CheckResult()
     check_outputs(read_graph(model_dir), probe.SIGNATURE)
     with _InProcess(model_dir) as client:
         contract = Contract(task, 3 if task == "multiclass" else 0)
-        Interview(client, _EXAMPLES, _BUDGETS, contract, result).run(
-            lambda: _predict_in_process(model_dir, tmp_path)
+        Interview(client, examples, _BUDGETS, contract, result).run(
+            lambda: _predict_in_process(model_dir, examples, tmp_path)
         )
     return result
 
 
-def _predict_in_process(model_dir, folder):
+def _predict_in_process(model_dir, requests, folder):
     """What the child of the reference does, and what is read of it."""
-    examples = reference.Reference(model_dir, probe.SIGNATURE, _EXAMPLES, str(folder))
+    examples = reference.Reference(model_dir, probe.SIGNATURE, requests, str(folder))
     examples.write()
     assert reference.main(examples.arguments) == 0
     return examples.wait(1)
@@ -126,9 +130,37 @@ def test_a_planted_model_is_refused_with_its_reason(tmp_path, answer, task, reas
     assert "Hint:" in str(error.value) and "expected" in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("model", "reason", "words"),
+    [
+        ({"change": "infinite"}, "infinite",
+         r"output 'y' for a batch of 1: holds inf and 1 of 1 values"),
+        ({"change": "summed"}, "wrong_shape",
+         r"for a batch of 32: has shape \[1\]; expected \[32, …\]"),
+        ({"change": "random"}, "differs",
+         r"output 'y': [\d.]+ for example \d; expected [\d.]+ in process"),
+        ({"signature": "score"}, "no_signature",
+         r"found \['score'\]; expected serving_default"),
+        ({"input_name": "rows"}, "wrong_input",
+         r"takes {'rows': 'DT_STRING'}.*expected one string input 'examples'"),
+    ],
+    ids=["infinite", "summed", "random", "signature", "input"],
+)  # fmt: skip
+def test_a_broken_model_is_refused_with_its_reason(tmp_path, model, reason, words):
+    """Others, for which a server matters, in test_check."""
+    folder = models_for_tests.save_model(tmp_path / "model", **model)
+    examples = [models_for_tests.make_example(float(x)) for x in range(6)]
+    with pytest.raises(RefusedModelError, match=words) as error:
+        _interview(folder, "", tmp_path, examples)
+    assert error.value.reason.value == reason
+    assert "Hint:" in str(error.value)
+
+
 @pytest.mark.plants
 @pytest.mark.parametrize("name", list(planted_answers.IN_SERVER))
-def test_a_planted_model_is_refused_in_a_real_server(tmp_path, name):
+def test_a_planted_model_is_refused_in_a_real_server(tmp_path, monkeypatch, name):
+    # The graph tells of what requests change; here it must be told by the answers.
+    monkeypatch.setattr(check, "check_state", lambda *_: None)
     answer, reason = planted_answers.IN_SERVER[name]
     model = planted_answers.save_planted(tmp_path / "model", answer)
     budgets = Budgets(latency_ms={}, rpc_seconds=3.0)
@@ -182,12 +214,66 @@ def test_odd_examples_are_made_of_the_fullest_one():
                              "without any feature"]  # fmt: skip
     parsed = {what: tf.train.Example.FromString(each) for what, each in odd.items()}
     assert sorted(parsed["without 'x'"].features.feature) == ["count", "name"]
-    far = parsed["with the numbers -1e+12"].features.feature
+    far = parsed["with -1e+12 in 'x'"].features.feature
     assert far["x"].float_list.value[0] == np.float32(-1e12)
     assert far["count"].int64_list.value[0] == 1 and far["name"].bytes_list.value[0] == b"a"
     assert not parsed["without any feature"].features.feature
+    assert {what for what in odd if what.endswith("'count'")} == {
+        "without 'count'", *(f"with {value} in 'count'" for value in ("4.61169e+18", "-4.61169e+18",
+                                                                   "0", "-1"))
+    }  # fmt: skip
+
+
+def test_odd_values_stand_in_each_feature_alone_and_in_all_of_a_kind():
+    example = tf.train.Example.FromString(make_example(0.5, 1, "a"))
+    example.features.feature["z"].float_list.value.append(0.25)
+    odd = odd_requests([example.SerializeToString()])
+    values = {
+        what: tuple(
+            tf.train.Example.FromString(each).features.feature[name].float_list.value[0]
+            for name in "xz"
+        )
+        for what, each in odd.items()
+        if what.startswith("with 0 ") and "count" not in what
+    }
+    assert values == {
+        "with 0 in 'x'": (0.0, 0.25),
+        "with 0 in 'z'": (0.5, 0.0),
+        "with 0 in 2 features": (0.0, 0.0),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("details", "is_clear"),
+    [
+        (
+            "Name: <unknown>, Feature: x (data type: float) is required but could not be found.",
+            True,
+        ),
+        ("Key: x. Can't parse serialized Example.", True),
+        ("assertion failed: [the fare is negative]", True),
+        ("Invalid formatting on input string: bad UTF-8", True),
+        ("examples[0]: without fare; expected a value", True),
+        ("indices[0] = -1 is not in [0, 3)", False),
+        ("Input to reshape is a tensor with 3 values, but the requested shape has 4", False),
+        ("slice index 3 of dimension 0 out of bounds.", False),
+        ("Incompatible shapes: [3,1] vs. [4,1]", False),
+    ],
+)
+def test_a_request_is_refused_so_that_its_client_can_make_sense_of_it(details, is_clear):
+    client = probe.Probe(_NoServer(), "model", 1.0)
+    client._channel.close()
+    client._stub = SimpleNamespace(Predict=Mock(side_effect=_RpcError(
+        grpc.StatusCode.INVALID_ARGUMENT, details)))  # fmt: skip
+    if is_clear:
+        assert client.predict_or_refuse([b""], "an example") is None
+    else:
+        with pytest.raises(RefusedModelError) as error:
+            client.predict_or_refuse([b""], "an example")
+        assert error.value.reason is Reason.RPC_FAILED
 
 
 def test_the_largest_batch_is_what_a_server_puts_together():
-    assert max(interview.OTHER_BATCHES) == MOST_ROWS
+    assert max(interview.OTHER_BATCHES) == MOST_ROWS == MOST_ROWS_ASKED
+    assert interview.PREDICTED_ROWS == predict.BATCH_SIZE
     assert MOST_BYTES == 4 * 1024 * 1024  # gRPC's default

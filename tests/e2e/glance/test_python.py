@@ -64,7 +64,7 @@ def test_rows_that_the_model_cannot_read_are_said_in_a_line(run, change, kind, s
 
 
 def test_a_wrong_condition_is_said_in_a_line(run):
-    with pytest.raises(UserMistake, match="'fares' is no feature of these examples"):
+    with pytest.raises(UserMistake, match="'fares' is not a feature of these examples"):
         run.examples("eval").to_pandas("fares > 1")
 
 

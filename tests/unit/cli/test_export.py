@@ -77,8 +77,8 @@ def test_a_link_stays_a_link_to_what_is_replaced(run, tmp_path):
     ("arguments", "said"),
     [
         (["-o", "{folder}/none/x.dot"], "none: no such folder; expected one."),
-        (["-o", "{folder}"], "is no file; expected one to replace. Hint: name a file in it."),
-        (["-o", "/dev/null"], "/dev/null: is no file; expected one to replace."),
+        (["-o", "{folder}"], "is not a file; expected one to replace. Hint: name a file in it."),
+        (["-o", "/dev/null"], "/dev/null: is not a file; expected one to replace."),
         (["run-1", "--all"], "run-1: given with --all; expected one of them."),
         (["Model:9"], "Model:9: is not in the store"),
     ],

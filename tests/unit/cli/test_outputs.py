@@ -1,6 +1,7 @@
 """Where an answer is to be written is looked at before the work whose end it is."""
 
 import os
+import re
 
 import pytest
 from typer.testing import CliRunner
@@ -22,7 +23,7 @@ COMMANDS = {
 # A place that cannot be written, and what is said of it.
 PLACES = {
     "missing/x": "no such folder; expected one",
-    "file/x": "is no folder; expected one",
+    "file/x": "is not a folder; expected one",
     "n" * 300: "is too long (255 at most); expected a shorter one",
 }
 
@@ -57,6 +58,22 @@ def test_a_place_that_cannot_be_written_is_refused_at_once(tmp_path, no_work, co
     assert PLACES[place] in said
     assert "\n" not in said
     assert os.listdir(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("place", [".", "..", "/", "", "made/"])
+@pytest.mark.parametrize(
+    "command", [*COMMANDS, "export airflow", "export argo", "export luigi", "export celery"]
+)
+def test_a_folder_is_no_file_to_write(tmp_path, no_work, monkeypatch, command, place):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "made").mkdir()
+    given = [
+        word.replace("{place}.yaml", place).replace("{place}.json", place)
+        for word in COMMANDS.get(command, ["-o", "{place}"])
+    ]
+    said = mistake_of([*command.split(), *(w.format(place=place, folder=tmp_path) for w in given)])
+    assert re.search("(is a folder|is no file|is there already); expected ", said)
+    assert "\n" not in said
 
 
 @pytest.mark.parametrize("command", ["compile kubeflow", "compile vertex"])

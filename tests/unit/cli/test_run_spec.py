@@ -83,7 +83,7 @@ def test_a_signal_ends_what_runs(tmp_path, spec, number, code):
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == code
     assert stderr.splitlines()[-1].endswith(
-        ": interrupted; what is done is kept, and the next run resumes from it"
+        ": interrupted; finished work is kept, and the next run resumes from it"
     )
     [run] = list_runs(Graph(open_store(tmp_path / "w" / "metadata.db")))
     assert (run.outcome, [node.state for node in run.nodes]) == ("interrupted", ["failed"])
@@ -95,7 +95,7 @@ def test_a_signal_ends_what_runs(tmp_path, spec, number, code):
         (["--spec", "none.json"], "none.json: cannot be read (No such file or directory);"),
         (["--map", "gs://b=/x"], "--map: given without --spec; expected a compiled specification"),
         (["--param", "a=1"], "--param: given without --spec;"),
-        (["--spec", "SPEC", "--map", "b"], "--map b: is no pair of a bucket and a folder;"),
+        (["--spec", "SPEC", "--map", "b"], "--map b: is not a bucket and a folder;"),
         (["--spec", "SPEC", "--param", "a=1"], "parameter a: is none of this pipeline's;"),
         (
             ["--spec", "SPEC", "--param", "a=1", "--set", "seed=3"],

@@ -322,7 +322,7 @@ def test_infer_writes_a_schema_that_its_data_keeps(fareline, mistake, trips, tmp
     low, high = trips["fare"].min(), trips["fare"].max()
     assert f"# Seen in 100 % of the rows, from {low:g} to {high:g}.\nfeature {{\n" in text
     assert mistake("infer", data, "-o", "first.pbtxt") == (
-        "first.pbtxt: is there already; expected a new file. Hint: name another --output; "
+        "first.pbtxt: already exists; expected a new file. Hint: name another --output; "
         "`fareline schema diff DATA` compares with one that is there."
     )
 

@@ -210,14 +210,14 @@ def test_a_folder_that_may_not_be_listed_is_named(tmp_path, monkeypatch):
 
 def test_a_name_that_is_no_utf8_is_refused(tmp_path):
     root = write(tmp_path, ["k=%FF"])
-    with pytest.raises(DataError, match="k=%FF: what stands behind a % is no UTF-8"):
+    with pytest.raises(DataError, match="k=%FF: the bytes after a % are not UTF-8"):
         check_source_files(root, ())
 
 
 @pytest.mark.parametrize("reader", [train, sample, query])
 def test_a_column_in_both_places_is_refused(tmp_path, reader):
     root = write(tmp_path, ["x=1", "x=2"])
-    with pytest.raises(DataError, match="column 'x', which the name of its folder says as well"):
+    with pytest.raises(DataError, match="column 'x', which the name of its folder has too"):
         reader(root)
 
 

@@ -141,7 +141,7 @@ def test_a_version_that_is_there_is_not_replaced(tmp_path):
     source, folder = write(tmp_path / "rows.csv", 5), tmp_path / "spans"
     cut_into_spans([source], Cut("month", "t"), folder)
     before = sorted(folder.rglob("*"))
-    with pytest.raises(DataError, match="span-1/version-1: is there already; expected a version "):
+    with pytest.raises(DataError, match="span-1/version-1: already exists; expected a version "):
         cut_into_spans([source], Cut("month", "t"), folder)
     assert sorted(folder.rglob("*")) == before
 

@@ -45,7 +45,7 @@ def test_a_full_disk_is_named_with_what_is_free(tmp_path, library, wrapped):
     assert told.startswith(f"the disk at {room.mount}: is full (")
     assert f" of {size(room.total)} free)" in told
     assert "expected 3.0 MiB for what is written" in told
-    assert told.endswith("Hint: make room there, or use another disk; what is done is kept.")
+    assert told.endswith("Hint: make room there, or use another disk; finished work is kept.")
     assert (f"writing {tmp_path}/file.h5" in told) is (library in ("tensorflow", "hdf5"))
     assert "time =" not in told
 

@@ -1,4 +1,4 @@
-"""docs/lineage.md is held to the code: what is recorded, the commands, the JSON format."""
+"""docs/lineage.md and records.md agree with the code: commands, properties, the JSON format."""
 
 import json
 import re
@@ -14,25 +14,26 @@ from lineage.graph.graph import Graph
 from lineage.store.open import open_store
 from tests.stores.of_exports import two_runs
 
-TEXT = (CHECKOUT / "docs" / "lineage.md").read_text(encoding="utf-8")
+QUESTIONS = (CHECKOUT / "docs" / "lineage.md").read_text(encoding="utf-8")
+RECORDS = (CHECKOUT / "docs" / "records.md").read_text(encoding="utf-8")
 
 
 def documented(row):
     """The names in the second column of a row of the table of the JSON format."""
-    [line] = [line for line in TEXT.splitlines() if line.startswith(f"| `{row}` |")]
+    [line] = [line for line in RECORDS.splitlines() if line.startswith(f"| `{row}` |")]
     return re.findall(r"`([a-z_]+)`", line.partition("` |")[2])
 
 
 def test_every_recorded_property_is_in_the_table():
     names = [v for k, v in vars(recorded).items() if k.isupper() and k != "METRIC_PREFIX"]
     assert len(names) > 20
-    assert [name for name in names if f"`{name}`" not in TEXT] == []
+    assert [name for name in names if f"`{name}`" not in RECORDS] == []
 
 
 def test_every_command_has_a_place():
     commands = {c.name or c.callback.__name__.replace("_", "-") for c in app.registered_commands}
     assert {"runs", "show", "export"} <= commands
-    assert [name for name in sorted(commands) if f"fareline lineage {name}" not in TEXT] == []
+    assert [name for name in sorted(commands) if f"fareline lineage {name}" not in QUESTIONS] == []
 
 
 @pytest.mark.parametrize("part", ["runs", "executions", "artifacts", "links"])

@@ -104,7 +104,7 @@ def test_a_pipeline_by_its_name(graph):
     assert ids.find_pipeline(graph, "taxi") == "taxi"
     assert ids.find_pipeline(graph, "b") == "bikes"
     said = mistake(ids.find_pipeline, graph, "taxis")
-    assert said == ("taxis: is no pipeline of the store; expected one. Hint: did you mean taxi.")
+    assert said == ("taxis: is not a pipeline of the store; expected one. Hint: did you mean taxi.")
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_live_at_two_destinations_is_to_be_named(tmp_path):
         "live: is 2 things: PushedModel:1, PushedModel:2; expected one. Hint: name one of them."
     )
     assert "Model:1: is not in the store" in mistake(ids.find, graph, "Model:1")
-    assert "taxi: is no pipeline of the store" in mistake(ids.find_pipeline, graph, "taxi")
+    assert "taxi: is not a pipeline of the store" in mistake(ids.find_pipeline, graph, "taxi")
 
 
 def test_hostile_names_do_not_reach_the_terminal(tmp_path):

@@ -254,7 +254,7 @@ def test_an_empty_file_stays_empty(path):
 
 
 DAMAGED = (
-    "is damaged (database disk image is malformed); expected a sound SQLite file. Hint: take a "
+    "is damaged (database disk image is malformed); expected a valid SQLite file. Hint: take a "
     "copy of before, or what the command .recover of sqlite3 saves of it."
 )
 

@@ -279,8 +279,8 @@ def test_a_store_that_stays_locked(path, monkeypatch):
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as writer:
         writer.execute("BEGIN EXCLUSIVE")
         assert refusal(path) == (
-            f"{path}: another process has been writing to it for 0.2 s; expected a moment in which "
-            "nobody does. Hint: try again, or look for a pipeline that was stopped while it wrote."
+            f"{path}: another process has been writing to it for 0.2 s; expected a moment without "
+            "a writer. Hint: try again, or look for a pipeline that was stopped while it wrote."
         )
 
 

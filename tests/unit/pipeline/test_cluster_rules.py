@@ -222,6 +222,8 @@ def test_vertex_takes_its_own_names_of_accelerators(kind):
         ("GPU", "NVIDIA_TESLA_T4"),
         ("tesla-p100", "NVIDIA_TESLA_P100"),
         ("Nvidia Tesla V100", "NVIDIA_TESLA_V100"),
+        ("NVIDIA_TESLA_T5", "NVIDIA_TESLA_T4"),
+        ("NVIDIA_TESLA_P1000", "NVIDIA_TESLA_P100"),
     ],
 )
 def test_vertex_refuses_names_of_others(kind, like):
@@ -249,6 +251,9 @@ def test_vertex_refuses_numbers_of_accelerators_that_there_are_not(count):
         ("gpu", False),
         ("nvidia.com/", False),
         ("nvidia com/gpu", False),
+        ("nvidia..com/gpu", False),
+        (f"nvidia.com/{'a' * 63}", True),
+        (f"nvidia.com/{'a' * 64}", False),
     ],
 )
 def test_kubernetes_has_domains_in_its_names(kind, ok):
@@ -262,4 +267,29 @@ def test_a_folder_is_in_a_bucket_that_there_can_be(runner):
     [found] = problems(runner, f"runners.{runner}.pipeline_root=gs://my bucket/x")
     assert found.startswith(
         f"runners.{runner}.pipeline_root: gs://my bucket/x is in no bucket that there can be; "
+    )
+
+
+@pytest.mark.parametrize("folder", ["a*", "a?", "a#1", "[ab]", "a" * 900, r"a\tb", r"a\x7fb"])
+def test_a_folder_has_a_name_that_stands_for_one_folder(folder):
+    [found] = problems("vertex", f'runners.vertex.data_path="gs://bucket/{folder}"')
+    assert found.startswith("runners.vertex.data_path: ")
+    assert "cannot be read as one folder of Cloud Storage; expected at most 900" in found
+
+
+@pytest.mark.parametrize(
+    ("runner", "asked", "line"),
+    [
+        ("vertex", "cpu: 96, memory_gb: 624", ""),
+        ("vertex", "cpu: 97", "cpu: found 97; expected at most 96, which is all that a step"),
+        ("vertex", "memory_gb: 625", "memory_gb: found 625; expected at most 624, which is all"),
+        ("kubeflow", "cpu: 200, memory_gb: 2000", ""),
+        ("kubeflow", "cpu: 0.001", ""),
+        ("kubeflow", "cpu: 0.0009", "cpu: found 0.0009; expected at least 0.001. Hint: 1 is a"),
+    ],
+)
+def test_a_step_asks_for_what_there_is(runner, asked, line):
+    found = problems(runner, f"runners.{runner}.resources.Trainer={{{asked}}}")
+    assert [each.startswith(f"runners.{runner}.resources.Trainer.{line}") for each in found] == (
+        [True] if line else []
     )

@@ -94,7 +94,7 @@ def told(path, *overrides):
         (
             "training.step=3",
             "training.step: unknown setting; did you mean steps? "
-            "expected one of steps, batch_size, evaluate_every, patience.",
+            "expected one of steps, batch_size, evaluate_every, patience, warm_start.",
         ),
         (
             "data.source.cvs=trips",
@@ -449,7 +449,7 @@ features: {numeric: {fare: {lo: 1}}}
         "expected one of at_least, at_most, at_most_below_baseline.",
         "FILE: training.patience: found 0; expected at least 1.",
         "FILE: training.stepz: unknown setting; did you mean steps? "
-        "expected one of steps, batch_size, evaluate_every, patience.",
+        "expected one of steps, batch_size, evaluate_every, patience, warm_start.",
         "FILE: training.steps: found 0; expected at least 1.",
         f"FILE: task: found 'regressio'; {TASKS}.",
         "FILE: features.numeric.fare.lo: unknown setting; did you mean log? expected one of log.",

@@ -62,7 +62,7 @@ def refusal(*overrides):
         (
             "vertex.labels={Team: a}",
             "vertex.labels.Team.[key]: found 'Team'; expected at most 63 lower-case letters, "
-            "digits, hyphens and underscores, first a letter.",
+            "digits, hyphens and underscores, first a letter, and none that is Google's own.",
         ),
         (
             "vertex.labels={team: A b}",
@@ -107,7 +107,11 @@ def test_a_mistake_is_one_line(override, line):
 BUCKETS = {
     "gs://my bucket": False, "gs://My-bucket": False, "gs://ab": False, "gs://abc": True,
     "gs://-abc": False, "gs://abc-": False, "gs://a.b_c-d": True, "gs://192.168.5.4": False,
-    "gs://goog-mine": False, "gs://" + "a" * 222: True, "gs://" + "a" * 223: False, "gs://": False,
+    "gs://goog-mine": False, "gs://" + "a" * 63: True, "gs://" + "a" * 64: False, "gs://": False,
+    "gs://" + "a" * 63 + ".de": True, "gs://" + "a" * 64 + ".de": False,
+    "gs://" + "a.bc" * 55 + "de": True, "gs://" + "a.bc" * 55 + "def": False,
+    "gs://a..b": False, "gs://a.-b": False, "gs://a-.b": False, "gs://my-google": False,
+    "gs://g00gle-x": False, "gs://gogle": True,
     "s3://abc": False, "abc": False, "gs://ümlaut": False,
 }  # fmt: skip
 
@@ -119,6 +123,52 @@ def test_a_bucket_has_a_name_that_there_can_be(bucket):
         assert load_settings(DEFAULT_PATH, overrides).runners.kubeflow.bucket == bucket
     else:
         assert "expected gs://NAME" in refusal(*overrides)
+
+
+MACHINES = {
+    **dict.fromkeys(
+        ("n1-standard-4", "a2-highgpu-1g", "a2-ultragpu-8g", "g2-standard-96", "c2d-highcpu-112",
+         "m1-ultramem-40", "ct5lp-hightpu-4t", "e2-micro", "custom-4-16384", "n2-custom-4-8192",
+         "c3-standard-4-lssd", "cloud-tpu"), True),
+    **dict.fromkeys(
+        ("n1", "n1-standard", "standard-4", "big-machine", "n1_standard_4", "N1-standard-4",
+         "n1-standard-4-", "n1--4", "n1-standard-four", "4-standard-n1", "n1 standard 4"), False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_a_machine_type_has_a_family_and_a_size(machine):
+    for place in ("training_job", "tuning_job", "dataflow"):
+        override = f"runners.vertex.{place}={{machine_type: {machine}}}"
+        if MACHINES[machine]:
+            load_settings(DEFAULT_PATH, [override])
+        else:
+            assert "expected a machine type" in refusal(override)
+
+
+LABELS = {
+    "team": True, "goose": True, "a" * 63: True, "a" * 64: False, "Team": False, "9a": False,
+    "goog-x": False, "vertex-ai-pipelines-run-billing-id": False,
+    "aiplatform.googleapis.com/x": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_a_label_has_a_key_that_is_free(label):
+    override = f"runners.vertex.labels={{{label}: x}}"
+    if LABELS[label]:
+        load_settings(DEFAULT_PATH, [override])
+    else:
+        assert "expected at most 63 lower-case letters" in refusal(override)
+
+
+@pytest.mark.parametrize(("length", "ok"), [(255, True), (256, False)])
+def test_the_name_of_an_image_has_a_length(length, ok):
+    override = f"runners.kubeflow.image=r.example.com/{'a' * (length - 16)}:1"
+    if ok:
+        load_settings(DEFAULT_PATH, [override])
+    else:
+        assert "expected an image" in refusal(override)
 
 
 def test_what_every_runner_needs_is_missed_by_name():

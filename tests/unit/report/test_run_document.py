@@ -118,8 +118,10 @@ def test_the_data_before_is_that_which_drift_was_measured_against(tmp_path):
     writer = StoreWriter(store)
     drift = artifact(tmp_path / "run-1" / "drift", reference=reference.uri)
     writer.add_execution("taxi", "run-1", "DriftMonitor", outputs={"drift": [drift]})
-    columns = {column.name: column for column in document_of(store).data.columns}
+    data = document_of(store).data
+    columns = {column.name: column for column in data.columns}
     assert columns["payment"].previous.top == [("Wire", 6.0), ("Card", 2.0)]
+    assert data.before == f"{reference.key} of run-0, span 4"
 
 
 def test_features_search_and_training(document):

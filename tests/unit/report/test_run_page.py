@@ -14,7 +14,8 @@ from lineage.graph.graph import Graph
 from lineage.store.open import open_store
 from report.run.charts import Plot, said, say_all, tag, ticks
 from report.run.compare import compare_runs
-from report.run.figures import label_shares
+from report.run.document import Bin, Column, ColumnStats
+from report.run.figures import column_figure, label_shares, split_names
 from report.run.gather import gather
 from report.run.page import as_data, number, report_page, value_in_words
 from report.run.sections.pictures import picture_of
@@ -108,6 +109,10 @@ def test_every_section_has_its_heading_and_tables_their_captions(tmp_path, task)
         "regression": "Residuals",
     }
     assert shown[task] in page
+    # What has drifted stands with its column: the distance, the threshold, the policy.
+    assert "✗ l infinity 0.25, threshold 0.1: share of Cash 50.0 % -&gt; 25.0 % (warn)" in page
+    assert not re.search(r"<th[^>]*></th>", page)  # said by a screen reader as nothing
+    assert '<pre class="words">' not in page  # moved by the keyboard where it is long
 
 
 @pytest.mark.parametrize("stop", ["ExampleGen", "DataPolicy", "Trainer", "InfraValidator"])
@@ -186,6 +191,25 @@ def test_a_point_is_where_the_axes_say():
     (left, bottom), (right, top) = plot.at(0, 0), plot.at(10, 4)
     assert plot.at(5, 2) == ((left + right) / 2, (bottom + top) / 2)
     assert plot.at(99, -1) == (right, bottom)  # nothing leaves the picture
+
+
+@pytest.mark.parametrize("empty", ["train", "eval"])
+def test_a_split_without_values_leaves_the_others_their_colours(empty):
+    """Splits are told apart by the order of the legend, whichever of them has something."""
+    tenths = [float(value) for value in range(11)]
+    full = ColumnStats(0.0, 8, low=0.0, high=10.0, mean=5.0, quantiles=tenths, bins=[Bin(0, 10, 8)])
+    splits = {split: ColumnStats(1.0, 0) if split == empty else full for split in ("train", "eval")}
+    drawn = column_figure(Column("fare", "FLOAT", splits))
+    assert re.findall(r'class="area (s\d)"', drawn) == ["s1" if empty == "train" else "s0"]
+    assert (full.tenth, full.nine_tenths) == (1.0, 9.0)
+
+
+def test_other_splits_than_three_are_in_the_tables_alone():
+    text = ColumnStats(0.0, 8, top=[("a", 8.0)])
+    splits = dict.fromkeys(("train", "validate", "eval", "held"), text)
+    column = Column("payment", "STRING", splits, previous=text)
+    assert split_names(column) == ["train", "validate", "eval", "data before"]
+    assert column_figure(column).count("<rect") == 4
 
 
 def test_an_element_is_escaped():

@@ -66,6 +66,15 @@ def test_the_first_run_and_one_of_a_specification():
     ]
 
 
+def test_a_blessing_that_rests_on_few_examples_says_so():
+    few = MISSED | {"value": 1.0, "judged": 1.0, "passed": True, "examples": 2}
+    found = lines(why=told(checks=[few]))
+    pushed = found.index("Pushed to /runs/[ws]/serving/taxi/1 (the first one)")
+    assert found[pushed + 1].startswith("  · judged on 2 examples, which says little; ")
+    assert not any("judged on" in line for line in lines(why=told(checks=[few | {"examples": 50}])))
+    assert not any("judged on" in line for line in lines(why=told(False, checks=[few])))
+
+
 def test_what_only_follows_from_a_change_is_no_change():
     page = dataclasses.replace(PAGE, changes={"metrics": PAGE.changes["metrics"]})
     assert "run-1 took 61 s; changed since run-0: nothing." in lines(page=page)

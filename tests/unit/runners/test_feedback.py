@@ -169,8 +169,8 @@ def test_an_erased_entity_leaves_and_verify_stays_clean(workspace):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("build", "--as-of", "soon"), "--as-of soon: is no time; expected ISO 8601, UTC."),
-        (("build", "--as-of", "2999-01-01"), "--as-of 2999-01-01: is yet to come; expected at"),
+        (("build", "--as-of", "soon"), "--as-of soon: is not a time; expected ISO 8601, UTC."),
+        (("build", "--as-of", "2999-01-01"), "--as-of 2999-01-01: is in the future; expected at"),
         (("build", "--set", "feedback.wait_hours=0"), "feedback.wait_hours: found 0; expected"),
         (
             ("build", "--set", "feedback.expired=never"),

@@ -247,6 +247,6 @@ def test_a_written_package_is_taken_as_it_is_and_never_overwritten(tmp_path):
     assert list(find_code_mistakes(settings)) == []
     assert settings.code.packages == ("my_code",)
     before = {path: path.read_bytes() for path in paths}
-    with pytest.raises(SettingsError.__mro__[1], match="is there already"):
+    with pytest.raises(SettingsError.__mro__[1], match="already exists"):
         write_own_package(tmp_path / "new", "my-code")
     assert {path: path.read_bytes() for path in paths} == before

@@ -91,7 +91,7 @@ def test_models_tells_what_is_gone_and_what_no_record_knows(place):
     lines = lines[lines.index(str(place.base)) :]
     assert lines[2].split()[:3] == ["9", "LIVE", "-"]
     assert lines[5].split()[:2] == ["1", "gone"]
-    assert lines[-1] == "  9: in the folder, and no record says what it is"
+    assert lines[-1] == "  9: in the folder, but not recorded"
 
 
 def test_models_of_a_store_alone_and_of_remote_places(tmp_path):
@@ -235,7 +235,7 @@ def test_a_version_that_no_record_knows_is_left_but_not_gone_back_to(place):
     (place.base / "9").mkdir()
     (place.base / "9" / "saved_model.pb").write_text("by hand")
     assert call(place, "rollback", *WHY)["to_version"] == 3
-    with pytest.raises(UserMistake, match="version 9: is in the folder, and no record says"):
+    with pytest.raises(UserMistake, match="version 9: is in the folder, but not recorded"):
         call(place, "promote", "--to", 9)
 
 

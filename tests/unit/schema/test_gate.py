@@ -135,9 +135,9 @@ def test_rules_are_read_with_their_dates():
         ),
         (
             "{action: ignore, column: x, kind: SCHEMA_NEW_COLUMN, reason: x, until: 2026-12-31}",
-            "expected no ignore of a new column; the schema can be told of it",
+            "expected no ignore of a new column; add it to the schema",
         ),
-        ("{action: warn}", "expected a column or a kind; gate.default is of all others"),
+        ("{action: warn}", "expected a column or a kind; gate.default applies to all others"),
         (
             "{action: warn, kind: SCHEMA_MISING_COLUMN}",
             "expected TFDV's name of an anomaly, such as SCHEMA_MISSING_COLUMN",

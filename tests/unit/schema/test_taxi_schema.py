@@ -42,6 +42,18 @@ def real_rows():
         return list(csv.DictReader(stream))
 
 
+@pytest.fixture(scope="module")
+def real_types(real_rows):
+    """Of all rows: CsvExampleGen infers before it splits."""
+    return inferred_types(real_rows)
+
+
+@pytest.fixture(scope="module")
+def real_examples(real_rows, real_types):
+    """All rows, serialized."""
+    return [to_example(row, real_types).SerializeToString() for row in real_rows]
+
+
 @pytest.fixture
 def rows(real_rows):
     """The first 300 rows, to be damaged."""
@@ -73,8 +85,12 @@ def to_example(row, types):
 
 
 def anomalies_of_examples(examples, environment="TRAINING"):
-    """Validates; returns column -> (short description, description)."""
     serialized = [example.SerializeToString() for example in examples]
+    return anomalies_of_serialized(serialized, environment)
+
+
+def anomalies_of_serialized(serialized, environment="TRAINING"):
+    """Validates; returns column -> (short description, description)."""
     batch = example_coder.ExamplesToRecordBatchDecoder().DecodeBatch(serialized)
     stats = stats_impl.generate_statistics_in_memory(batch, tfdv.StatsOptions())
     found = tfdv.validate_statistics(stats, SCHEMA, environment=environment).anomaly_info
@@ -98,46 +114,44 @@ def drop(rows, column):
 # The real data.
 
 
-def test_types_are_those_that_csv_example_gen_infers(real_rows):
+def test_types_are_those_that_csv_example_gen_infers(real_types):
     enum = csv_decoder.ColumnType
     names = {enum.INT: "int", enum.FLOAT: "float", enum.STRING: "bytes"}
-    inferred = {name: names[kind] for name, kind in inferred_types(real_rows).items()}
+    inferred = {name: names[kind] for name, kind in real_types.items()}
     assert curated.column_types(SCHEMA) == inferred
 
 
-def test_examples_here_are_encoded_as_csv_example_gen_encodes_them(real_rows):
+def test_examples_here_are_encoded_as_csv_example_gen_encodes_them(real_rows, real_types):
     from tfx.components.example_gen.csv_example_gen import executor
 
-    sample = real_rows[:20]
-    types = inferred_types(real_rows)
-    infos = [csv_decoder.ColumnInfo(name, kind) for name, kind in types.items()]
+    infos = [csv_decoder.ColumnInfo(name, kind) for name, kind in real_types.items()]
     encoder = executor._ParsedCsvToTfExample()
-    for row in sample:
+    for row in real_rows[:20]:
         [expected] = encoder.process([cell.encode() for cell in row.values()], infos)
-        assert to_example(row, types) == expected
+        assert to_example(row, real_types) == expected
 
 
-def test_real_data_is_clean(real_rows):
-    assert anomalies(real_rows) == {}
+def test_real_data_is_clean(real_examples):
+    assert anomalies_of_serialized(real_examples) == {}
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_random_thirds_are_clean(real_rows, seed):
-    types = inferred_types(real_rows)  # CsvExampleGen infers before it splits
-    shuffled = random.Random(seed).sample(real_rows, len(real_rows))
+def test_random_thirds_are_clean(real_examples, seed):
+    shuffled = random.Random(seed).sample(real_examples, len(real_examples))
     for third in range(3):
-        assert anomalies(shuffled[third::3], types=types) == {}
+        assert anomalies_of_serialized(shuffled[third::3]) == {}
 
 
-def test_random_samples_of_a_hundred_rows_are_clean(real_rows):
-    types = inferred_types(real_rows)
+def test_random_samples_of_a_hundred_rows_are_clean(real_examples):
     for seed in range(10):
-        assert anomalies(random.Random(seed).sample(real_rows, 100), types=types) == {}
+        assert anomalies_of_serialized(random.Random(seed).sample(real_examples, 100)) == {}
 
 
-def test_serving_data_without_the_label_is_clean(real_rows):
-    rows = [{k: v for k, v in row.items() if k != "tips"} for row in real_rows]
-    assert anomalies(rows, "SERVING") == {}
+def test_serving_data_without_the_label_is_clean(real_examples):
+    examples = [tf.train.Example.FromString(each) for each in real_examples]
+    for example in examples:
+        del example.features.feature["tips"]
+    assert anomalies_of_examples(examples, "SERVING") == {}
 
 
 # Environments.
@@ -248,19 +262,18 @@ def test_two_values_in_one_column_are_found(rows):
 @pytest.mark.parametrize(
     "column", [name for name in OPTIONAL if name.startswith(("pickup", "dropoff"))]
 )
-def test_place_column_emptied_in_a_whole_split(real_rows, column):
-    types = inferred_types(real_rows)  # from all rows, so the empty column keeps its type
+def test_place_column_emptied_in_a_whole_split(real_rows, real_types, column):
+    # The types are those of all rows, so the empty column keeps its own.
     rows = [dict(row, **{column: ""}) for row in real_rows[:1000]]
     expected = {} if column == "pickup_census_tract" else {column: "Out-of-range values"}
-    assert short(anomalies(rows, types=types)) == expected
+    assert short(anomalies(rows, types=real_types)) == expected
 
 
 @pytest.mark.parametrize("column", ["company", "trip_seconds"])
-def test_emptied_column_that_the_schema_cannot_find(real_rows, column):
+def test_emptied_column_that_the_schema_cannot_find(real_rows, real_types, column):
     """States a limit, which the schema's header names: to TFDV these empty cells are there."""
-    types = inferred_types(real_rows)
     rows = [dict(row, **{column: ""}) for row in real_rows[:1000]]
-    assert anomalies(rows, types=types) == {}
+    assert anomalies(rows, types=real_types) == {}
 
 
 @pytest.mark.parametrize("column", ["company", "trip_seconds", "dropoff_latitude"])
@@ -301,9 +314,9 @@ def test_every_feature_is_variable_length():
     assert spec == expected
 
 
-def test_request_that_lacks_features_is_parsed_beside_one_that_has_them(real_rows):
+def test_request_that_lacks_features_is_parsed_beside_one_that_has_them(real_rows, real_types):
     spec = schema_utils.schema_as_feature_spec(SCHEMA).feature_spec
-    full = to_example(real_rows[2], inferred_types(real_rows))
+    full = to_example(real_rows[2], real_types)
     requests = [full.SerializeToString(), tf.train.Example().SerializeToString()]
     parsed = tf.io.parse_example(requests, spec)
     assert parsed["fare"].dense_shape.numpy().tolist() == [2, 1]

@@ -182,5 +182,6 @@ def test_columns_that_are_not_what_the_settings_use_them_as_stop_the_run(artifac
         gate(decision, [use | {"fit": ["int", "float"]}])
     assert str(caught.value) == (
         "features.numeric.payment_type: payment_type is bytes in the data, such as 'Cash'; "
-        "expected int or float. Hint: leave cells without a number empty, or drop it."
+        "expected int or float. Hint: leave cells without a number empty or name their text in "
+        "data.source.missing, or drop it."
     )

@@ -16,8 +16,7 @@ from tfx.utils import proto_utils
 
 from fareline.errors import UserMistake
 from pipeline.components import wanted_span
-from pipeline.components.evaluator import without_empty_baseline
-from pipeline.components.live_baseline import LiveBaseline, find_live_version
+from pipeline.components.live_baseline import LiveBaseline, find_live_version, without_empty_model
 from pipeline.components.lookup import Lookup, look_up_source, mark_examples
 
 
@@ -104,7 +103,9 @@ def test_the_live_model_is_copied_to_where_a_trainer_puts_its_own(tmp_path):
     assert (found / "variables" / "variables.index").read_bytes() == b"older"
     assert model.get_string_custom_property("version") == "5"
     assert model.get_string_custom_property("source") == str(tmp_path / "serving" / "5")
-    assert without_empty_baseline({"baseline_model": [model]}) == {"baseline_model": [model]}
+    assert without_empty_model({"baseline_model": [model]}, "baseline_model") == {
+        "baseline_model": [model]
+    }
 
 
 def test_before_the_first_push_there_is_no_baseline_also_behind_the_launcher(tmp_path):
@@ -117,7 +118,9 @@ def test_before_the_first_push_there_is_no_baseline_also_behind_the_launcher(tmp
         {"baseline_model": pipeline_spec_pb2.ArtifactList(artifacts=[sent])}, {}
     )
     other = standard_artifacts.Model()
-    assert without_empty_baseline({**received, "model": [other]}) == {"model": [other]}
+    assert without_empty_model({**received, "model": [other]}, "baseline_model") == {
+        "model": [other]
+    }
 
 
 # Lookup.

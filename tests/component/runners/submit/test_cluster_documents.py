@@ -16,7 +16,12 @@ from tests.forked import run_forked
 
 DOCUMENTS = {"vertex": CHECKOUT / "docs/vertex.md", "kubeflow": CHECKOUT / "docs/kubeflow.md"}
 # Of every document: by which words a command starts that needs no cloud and no image.
-LOCAL = ("fareline check", "fareline compile", "fareline submit RUNNER --dry-run")
+LOCAL = (
+    "fareline check",
+    "fareline compile",
+    "fareline data sample",
+    "fareline submit RUNNER --dry-run",
+)
 # What is not run: it needs a cluster, or is the work of minutes that other tests do.
 ELSEWHERE = (
     "fareline run --spec",  # tests/e2e
@@ -89,9 +94,10 @@ def reader(tmp_path_factory):
 @pytest.mark.parametrize("runner", DOCUMENTS)
 def test_what_needs_no_cloud_works_as_written(runner, reader):
     folder, run = reader
-    starts = tuple(start.replace("RUNNER", runner) for start in LOCAL)
+    shutil.rmtree(folder / "bucket", ignore_errors=True)  # of the other document
+    starts = ("mkdir -p", *(start.replace("RUNNER", runner) for start in LOCAL))
     answers = {}
-    for command in (c for c in fareline_commands(runner) if c.startswith(starts)):
+    for command in (c for c in commands(DOCUMENTS[runner]) if c.startswith(starts)):
         done = run(command)
         assert done.returncode == 0, f"{command}: {done.stderr}"
         assert done.stderr == "", command  # nothing is an example still
@@ -101,6 +107,7 @@ def test_what_needs_no_cloud_works_as_written(runner, reader):
     assert request["platform"] == runner
     (upload,) = request["uploads"]
     assert upload["to"] == "gs://made-up-bucket/chicago-taxi/data/data.csv"
+    assert (folder / "bucket/chicago-taxi/data/data.csv").read_bytes().count(b"\n") == 15_003
     name = {"vertex": "pipeline.json", "kubeflow": "pipeline.yaml"}[runner]
     spec = yaml.safe_load((folder / name).read_text(encoding="utf-8"))
     executors = spec.get("pipelineSpec", spec)["deploymentSpec"]["executors"].values()
@@ -108,11 +115,9 @@ def test_what_needs_no_cloud_works_as_written(runner, reader):
     assert images == {"europe-west4-docker.pkg.dev/made-up-project/fareline/pipeline:0.1.0"}
 
 
-def test_the_input_file_is_where_the_documents_put_it(reader):
+def test_the_bucket_of_the_documents_is_the_folder_with_the_input_file(reader):
     _, run = reader
-    for runner, document in DOCUMENTS.items():
-        (copied,) = {c for c in commands(document) if "cp data.csv" in c}
-        assert copied.endswith("cp data.csv bucket/chicago-taxi/data/"), runner
+    for runner in DOCUMENTS:
         mapped = [c for c in fareline_commands(runner) if c.startswith("fareline run")]
         assert mapped[0].endswith('--map "gs://$BUCKET=bucket"')
     assert run("echo $BUCKET").stdout == "made-up-bucket\n"

@@ -94,4 +94,4 @@ def test_the_variables_the_user_and_the_boot_are_looked_at(monkeypatch, tmp_path
     said = capfd.readouterr().out
     assert "✗ TF_USE_LEGACY_KERAS unset: it is 1" in said
     assert "✗ a user who is not root: the user is root" in said
-    assert f"and its boot: {boot} is no program that can be run" in said
+    assert f"and its boot: {boot} is not an executable program" in said

@@ -101,7 +101,7 @@ def test_what_is_no_prediction_is_counted_and_the_rest_is_taken_up(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "found"),
-    [(None, "no such file"), (b"not a TFRecord at all", "is no TFRecord file")],
+    [(None, "no such file"), (b"not a TFRecord at all", "is not a TFRecord file")],
 )
 def test_a_file_of_another_kind_is_refused_and_adds_nothing(tmp_path, content, found):
     path = tmp_path / "log"

@@ -108,7 +108,7 @@ def test_sample_writes_the_taxi_data_once(fareline, tmp_path):
     assert (tmp_path / "trips.csv").read_bytes() == taxi_csv_path().read_bytes()
     again = fareline("sample", "-o", "trips.csv")
     assert str(again.exception) == (
-        "trips.csv: is there already; expected a new file. Hint: name another place with -o."
+        "trips.csv: already exists; expected a new file. Hint: name another place with -o."
     )
     as_json = json.loads(fareline("sample", "-o", "more.csv", "--json").stdout)
     assert as_json == {"output": "more.csv", "rows": 15002, "bytes": 1922812}

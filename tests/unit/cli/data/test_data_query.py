@@ -144,12 +144,12 @@ def test_the_artifact_or_the_run_can_be_named(ask):
     [
         (
             ["trip_mile > 10"],
-            f"the condition: 'trip_mile' is no feature of these examples; {EXAMPLE}. "
+            f"the condition: 'trip_mile' is not a feature of these examples; {EXAMPLE}. "
             "Hint: did you mean trip_miles.",
         ),
         (
             ["zzz > 10"],
-            f"the condition: 'zzz' is no feature of these examples; {EXAMPLE}. Hint: they have "
+            f"the condition: 'zzz' is not a feature of these examples; {EXAMPLE}. Hint: they have "
             "company, payment_type, tips, trip_miles, trip_start_hour.",
         ),
         (

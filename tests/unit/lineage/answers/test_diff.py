@@ -211,7 +211,7 @@ def test_a_payload_that_is_missing_or_broken_is_said(runs, tmp_path):
     groups = {group.name: group for group in runs.diff("r1", "r2").groups}
     assert "no statistics at" in groups["statistics"].notes[0]
     assert groups["statistics"].notes[0].endswith(" in b")
-    assert "is no schema" in groups["schema"].notes[0]
+    assert "is not a schema" in groups["schema"].notes[0]
     assert groups["schema"].same == ()
 
 

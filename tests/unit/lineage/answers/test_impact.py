@@ -241,7 +241,7 @@ def test_two_pipelines_share_a_span_unless_one_is_named(path):
     assert len(impact_of(path, "span:1").models) == 2
     [only] = impact_of(path, "span:1", pipeline="bikes").models
     assert only.model.uri.endswith("bikes-1")
-    with pytest.raises(UserMistake, match=r"boats: is no pipeline.*one of: bikes, taxi"):
+    with pytest.raises(UserMistake, match=r"boats: is not a pipeline.*one of: bikes, taxi"):
         impact_of(path, "span:1", pipeline="boats")
 
 
@@ -277,7 +277,7 @@ class TestOrigin:
             assert find_origin(graph, None, sha256=text).starts == origin.starts
         with pytest.raises(UserMistake, match="is the start of 6"):
             find_origin(graph, DIGESTS["new"][:20])
-        with pytest.raises(UserMistake, match="is no SHA-256; expected at least 8"):
+        with pytest.raises(UserMistake, match="is not a SHA-256; expected at least 8"):
             find_origin(graph, None, sha256="abc")
 
     def test_a_name_of_two_files_is_refused(self, path):

@@ -87,7 +87,7 @@ def test_sorting_knows_the_direction_of_a_metric(path, metric, expected):
 
 def test_an_unknown_metric_says_which_there_are(path):
     with pytest.raises(
-        UserMistake, match="acu: is no metric.*one of: auc, calibration, loss.*mean auc"
+        UserMistake, match="acu: is not a metric.*one of: auc, calibration, loss.*mean auc"
     ):
         sort_by(listed(path), "acu")
 
@@ -124,7 +124,7 @@ def test_a_stock_store_has_no_metrics_and_says_so(tmp_path):
     console.print(models_as_table(rows, console.width))
     assert console.file.getvalue().count("not recorded") == 2
     assert "[b]r1" in console.file.getvalue()
-    with pytest.raises(UserMistake, match="bikes: is no pipeline of this store; .*one of: taxi"):
+    with pytest.raises(UserMistake, match="bikes: is not a pipeline of this store; .*one of: taxi"):
         listed(tmp_path / "m.db", pipeline="bikes")
     assert len(listed(tmp_path / "m.db", pipeline="taxi")) == 1
 

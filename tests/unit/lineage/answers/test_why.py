@@ -102,6 +102,14 @@ def test_a_first_model_that_was_pushed(store):
     ]
 
 
+@pytest.mark.parametrize(("examples", "said"), [(1, "1 example,"), (49, "49 examples,"), (50, "")])
+def test_few_examples_are_told_of(store, examples, said):
+    checks = verdict(check("overall", "at_least", 0.94, 1.0, examples=examples))
+    add_run(store, "r1", {"blessed": 1, "verdict": checks}, FIT, PUSHED)
+    found = [line for line in lines(store, "r1") if "judged on" in line and "says" in line]
+    assert [f"judged on {said}" in line for line in found] == [True] * bool(said)
+
+
 def test_every_kind_of_check(store):
     checks = [
         check("overall", "at_least", 0.94, 0.9, passed=False),

@@ -241,7 +241,7 @@ def message(kind, function, *arguments):
 def test_a_name_that_is_taken(platform, server):
     first = platform.submit(request())
     assert message(RefusedRequestError, platform.submit, request()) == (
-        "tiny-1: kubeflow has a job of this id already; expected an id of its own for every job. "
+        "tiny-1: kubeflow already has a job of this id; expected a new id for every job. "
         f"Hint: leave --job-id out, or `fareline submit kubeflow --follow {first.id}` follows that "
         "job."
     )
@@ -260,7 +260,7 @@ def test_an_experiment_that_is_there_twice(platform, server):
 def test_a_token_that_is_expired(platform, server, monkeypatch, capfd):
     server.api.token = "another"
     assert message(PlatformError, platform.submit, request()) == (
-        "kubeflow: the credentials are not valid, or not any more (Unauthenticated access: the "
+        "kubeflow: the credentials are invalid or have expired (Unauthenticated access: the "
         "token is expired or not valid); expected the token of an account of the cluster in "
         "KUBEFLOW_TOKEN. Hint: set KUBEFLOW_TOKEN to a new token."
     )
@@ -384,5 +384,5 @@ def test_a_time_zone_cannot_be_scheduled():
     scheduled = request(schedule="TZ=Europe/Berlin 0 6 * * 1")
     assert message(RefusedRequestError, platform.describe, scheduled) == (
         "runners.kubeflow.schedule: found TZ=Europe/Berlin 0 6 * * 1; expected no time zone: "
-        "Kubeflow counts in that of its controller. Hint: leave TZ= out."
+        "Kubeflow uses the time zone of its controller. Hint: leave TZ= out."
     )

@@ -156,7 +156,7 @@ def message(kind, function, *arguments):
 def test_an_id_that_is_taken(platform):
     platform.submit(request())
     assert message(RefusedRequestError, platform.submit, request()) == (
-        "tiny-1: vertex has a job of this id already; expected an id of its own for every job. "
+        "tiny-1: vertex already has a job of this id; expected a new id for every job. "
         "Hint: leave --job-id out, or `fareline submit vertex --follow tiny-1` follows that job."
     )
 
@@ -239,7 +239,7 @@ def test_nobody_answers():
 def test_a_service_that_is_down_for_the_moment(platform, server):
     server.api.breakdowns = 1
     assert message(UnreachableError, platform.look, "tiny-1") == (
-        "vertex: answered 503 (The service is currently unavailable); expected an answer of use. "
+        "vertex: answered 503 (The service is currently unavailable); expected a usable answer. "
         "Hint: try again in a moment; if it says the same again, act on what it says."
     )
 
@@ -258,7 +258,7 @@ def test_credentials_that_are_not_valid_any_more(platform, monkeypatch, server):
         "runners.platforms.vertex.connection.credentials_for", lambda endpoint: Expired()
     )
     assert message(PlatformError, platform.look, "tiny-1") == (
-        "vertex: the credentials are not valid, or not any more (invalid_grant: Token has been "
+        "vertex: the credentials are invalid or have expired (invalid_grant: Token has been "
         "expired or revoked); expected Application Default Credentials of an account that may use "
         "the project. Hint: run `gcloud auth application-default login`."
     )

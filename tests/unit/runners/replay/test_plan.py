@@ -278,7 +278,7 @@ def test_wrong_values_are_refused(given, expected):
 
 def test_assignments_keep_what_follows_the_first_equals_sign():
     assert parse_assignments(["a=b=c", "d="]) == {"a": "b=c", "d": ""}
-    assert "--param x: is no pair of a name and a value" in refused(parse_assignments, ["x"])
+    assert "--param x: is not a name and a value" in refused(parse_assignments, ["x"])
 
 
 # Buckets.
@@ -294,7 +294,7 @@ def test_folders_stand_for_buckets_wherever_they_are_named(tmp_path):
 
 @pytest.mark.parametrize("entry", ["gs://b", "b=/x", "gs://b=", "=x"])
 def test_a_map_of_another_form_is_refused(entry):
-    assert "is no pair of a bucket and a folder" in refused(parse_uri_map, [entry])
+    assert "is not a bucket and a folder" in refused(parse_uri_map, [entry])
 
 
 def test_a_folder_that_json_could_not_hold_is_refused(tmp_path):

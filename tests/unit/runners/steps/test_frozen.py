@@ -55,7 +55,7 @@ def test_exit_codes(result, code):
     "run_id", ["", ".", "..", "a/b", "../a", "-a", "a b", "a" * 129, "ä", "a\n"]
 )
 def test_an_id_that_names_no_folder_is_refused(tmp_path, run_id):
-    with pytest.raises(UserMistake, match="is no id of a run; expected letters, digits, points"):
+    with pytest.raises(UserMistake, match="is not a run id; expected letters, digits, points"):
         StepFiles(Workspace(tmp_path), run_id)
 
 
