@@ -102,12 +102,21 @@ class Models(Answer):
     deployed: NotRequired[list[Deployed]]
 
 
+class MonitorDecision(Answer):
+    """What comes of the alarms, by `monitoring.policy`; `held_until` null: nothing is held back."""
+
+    action: str
+    causes: list[Values]
+    held_until: str | None
+
+
 class Monitored(Answer):
     """Windows of the prediction log, held against the evaluation; see docs/monitoring.md."""
 
     version: int
     state: str
     alarms: list[Values]
+    decision: MonitorDecision
     reference: Values
     windows: list[Values]
     broken_lines: int
