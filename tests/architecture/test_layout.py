@@ -131,8 +131,9 @@ def test_no_option_is_defined_twice():
 
 
 def test_the_one_list_names_every_package():
-    folders = {f.parent.name for f in CHECKOUT.glob("*/__init__.py")} - {"tests", "benchmarks"}
-    assert folders == set(PACKAGES)
+    folders = {f.parent.name for f in CHECKOUT.glob("[!.]*/*.py")}
+    assert folders - {"tests", "benchmarks", "requirements", "build"} == set(PACKAGES)
+    assert {f.name for f in CHECKOUT.glob("*.py")} == {"setup.py", "fareline_script.py"}
     below = {f.parent for name in PACKAGES for f in (CHECKOUT / name).rglob("*.py")}
     assert {".".join(f.relative_to(CHECKOUT).parts) for f in below} == set(find_packages())
 
