@@ -954,7 +954,8 @@ def test_a_query_is_split_by_time_at_given_times_alone():
     by_time = ["data.reader=columnar", "data.split_by={time: trip_start_timestamp}"]
     for source in (f"data.source.sql={query}", f"data.source.bigquery={query}"):
         with pytest.raises(
-            SettingsError, match=r"expected split_by.starts where a query is split by time: it is"
+            SettingsError,
+            match=r"expected split_by.starts where a query is split by time: the query runs once",
         ):
             load_settings(overrides=[source, *by_time])
         given = "data.split_by.starts={validate: 5, eval: 9}"

@@ -12,7 +12,7 @@ from runners.outcome.brief import print_brief
 from runners.outcome.page import Page
 from runners.progress import NodeResult, NodeState
 from schema.gate.anomalies import DataAnomalies
-from tests.unit.runners.test_summary import ANOMALY, FAILURE, MISSED, REFUSED, outcome, told
+from tests.unit.runners.outcome.test_summary import ANOMALY, FAILURE, MISSED, REFUSED, outcome, told
 
 PAGE = Page(
     Path("/runs/[ws]/reports/run-1.html"),

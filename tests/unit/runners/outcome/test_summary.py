@@ -171,6 +171,7 @@ def test_the_json_answer():
         "anomalies": [],
         "drift": None,
         "tuning": None,
+        "warm_start": None,
         "metrics": {
             "auc": 0.9551,
             "pr_auc": 0.84,
