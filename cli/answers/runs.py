@@ -256,6 +256,14 @@ class Why(Answer):
     failed: NotRequired[list[Failed]]
 
 
+class WarmStart(Answer):
+    """The earlier model whose weights a model began with; `left`: what is new, and why."""
+
+    model_id: int
+    taken: list[str]
+    left: dict[str, str]
+
+
 class Outcome(Answer):
     """What came of a run; `changes`: what differs from the run before, by group."""
 
@@ -266,6 +274,7 @@ class Outcome(Answer):
     anomalies: list[Values]
     drift: Values | None
     tuning: Values | None
+    warm_start: WarmStart | None
     metrics: Metrics
     slices: dict[str, Metrics]
     blessed: bool

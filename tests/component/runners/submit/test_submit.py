@@ -268,9 +268,9 @@ def test_a_job_id_that_exists(submit, vertex):
     code, out, err = submit(vertex, "--job-id=taxi-1")
     assert (code, out) == (2, "")
     assert err == (
-        "fareline: taxi-1: vertex already has a job of this id; expected an id of its own for "
-        "every job. Hint: leave --job-id out, or `fareline submit vertex --follow taxi-1` follows "
-        "that job.\n"
+        "fareline: taxi-1: vertex already has a job of this id; expected a new id for every "
+        "job. Hint: leave --job-id out, or `fareline submit vertex --follow taxi-1` follows that "
+        "job.\n"
     )
 
 
