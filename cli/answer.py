@@ -32,11 +32,7 @@ def answer(
         # A locale without arrows gets question marks, not a failure.
         sys.stdout.reconfigure(errors="replace")
     if as_json:
-        # Escaped where a terminal might obey it, or the locale lacks a letter; NaN is null.
-        escape = sys.stdout.isatty() or sys.stdout.encoding.lower() != "utf-8"
-        shown = _without_nan(content)
-        json.dump(shown, sys.stdout, indent=indent, ensure_ascii=escape, allow_nan=False)
-        say("")
+        say(_json_text(content, indent))
         return
     if isinstance(draw, str):
         say(draw)
@@ -47,6 +43,13 @@ def answer(
     if not console.is_terminal:
         console = Console(width=UNCUT_WIDTH, highlight=False)
     draw(console)
+
+
+def _json_text(content: Any, indent: int | None) -> str:
+    """JSON, escaped where a terminal might obey it, or the locale lacks a letter; NaN is null."""
+    escape = sys.stdout.isatty() or (sys.stdout.encoding or "").lower() != "utf-8"
+    shown = _without_nan(content)
+    return json.dumps(shown, indent=indent, ensure_ascii=escape, allow_nan=False)
 
 
 def say(line: str) -> None:

@@ -68,7 +68,7 @@ def _global_options(
     ] = False,
     shows_version: Annotated[
         bool,
-        version_option("Print the version.", is_eager=True, callback=_show_version),
+        version_option("Print the version.", "-V", is_eager=True, callback=_show_version),
     ] = False,
 ) -> None:
     _Debug.on = debug

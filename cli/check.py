@@ -18,7 +18,7 @@ def check(
     runner: Annotated[
         str | None,
         typer.Argument(
-            metavar="[kubeflow|vertex]", help="Runner to check for.", show_default="this machine"
+            metavar="kubeflow|vertex", help="Runner to check for.", show_default="this machine"
         ),
     ] = None,
     old_runner: Annotated[

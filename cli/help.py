@@ -22,7 +22,7 @@ def help_(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[COMMAND]...",
+            metavar="COMMAND",
             help="Such as run, or lineage show.",
             autocompletion=_commands,
         ),

@@ -30,7 +30,7 @@ def init(
     data: Annotated[
         str | None,
         typer.Argument(
-            metavar="[DATA]",
+            metavar="DATA",
             help="A file or folder: CSV, Parquet, Arrow, TFRecord; or a path with {SPAN}.",
         ),
     ] = None,

@@ -18,11 +18,11 @@ _SUFFIX = ".log"
 def logs(
     run: Annotated[
         str,
-        typer.Argument(metavar="[RUN]", help="Run id, a prefix of it, or latest; default: latest."),
+        typer.Argument(metavar="RUN", help="Run id, a prefix of it, or latest; default: latest."),
     ] = "latest",
     node: Annotated[
         str | None,
-        typer.Argument(metavar="[NODE]", help="Node to print, such as Trainer; default: all."),
+        typer.Argument(metavar="NODE", help="Node to print, such as Trainer; default: all."),
     ] = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     as_json: JsonOption = False,

@@ -55,12 +55,14 @@ SchemaOption = Annotated[
 DataArgument = Annotated[
     Path | None,
     typer.Argument(
-        metavar="[DATA]", help="CSV, JSON lines, Parquet, Arrow or TFRecord; or a folder of them."
+        metavar="DATA", help="CSV, JSON lines, Parquet, Arrow or TFRecord; or a folder of them."
     ),
 ]
 ModelDirOption = Annotated[
     Path | None,
-    typer.Option("--model-dir", help="Folder of versions to use instead of the workspace's."),
+    typer.Option(
+        "--model-dir", metavar="DIR", help="Folder of versions to use instead of the workspace's."
+    ),
 ]
 _RUNNERS = "kubeflow|vertex"
 _NAMED_IDS = ("latest", "live")  # what does not take the store to know
@@ -86,9 +88,16 @@ ReasonOption = Annotated[
     str, typer.Option("--reason", metavar="TEXT", help="Reason, which is recorded.")
 ]
 PipelineOption = Annotated[
-    str | None, typer.Option("--pipeline", help="Pipeline, if there are several.")
+    str | None, typer.Option("--pipeline", metavar="NAME", help="Pipeline, if there are several.")
 ]
-ShowAllOption = Annotated[bool, typer.Option("--all", help="Show everything.")]
+
+
+def all_option(help_text: str) -> Any:
+    """`--all`, of whatever a command shows or ends."""
+    return typer.Option("--all", help=help_text)
+
+
+ShowAllOption = Annotated[bool, all_option("Show everything.")]
 DepthOption = Annotated[
     int | None,
     typer.Option(
@@ -138,7 +147,9 @@ VertexOption = Annotated[
 ]
 SpecOption = Annotated[
     Path | None,
-    typer.Option("--spec", help="Execute the commands of this compiled specification."),
+    typer.Option(
+        "--spec", metavar="FILE", help="Execute the commands of this compiled specification."
+    ),
 ]
 MapOption = Annotated[
     list[str] | None,
@@ -174,6 +185,7 @@ HostOption = Annotated[
     str,
     typer.Option(
         "--host",
+        metavar="ADDRESS",
         help="Address to listen on. The default accepts connections from this machine only.",
     ),
 ]
@@ -203,14 +215,15 @@ def dry_run_option(help_text: str) -> Any:
     return typer.Option("--dry-run", help=help_text)
 
 
-def version_option(help_text: str, **more: Any) -> Any:
+def version_option(help_text: str, *short: str, **more: Any) -> Any:
     """`--version`, of Fareline or of written spans.
 
     Args:
         help_text: What it does.
+        short: Another name of it.
         more: For `typer.Option`.
     """
-    return typer.Option("--version", help=help_text, **more)
+    return typer.Option("--version", *short, help=help_text, **more)
 
 
 def label_option(help_text: str, default: str | None = None) -> Any:

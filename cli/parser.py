@@ -27,11 +27,19 @@ class _Help:
         params = super().get_params(ctx)
         for param in params:
             if param.param_type_name == "argument":
-                param.display_type_rich = lambda ctx: None  # its name is shown already
+                _name_argument(param)
             elif param.metavar is None:
                 shown = "" if param.is_flag else param.display_type(ctx)
                 param.metavar = _TYPES.get(shown, shown.strip("<>"))
         return params
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As Typer's, where an error says of which command it is."""
+        try:
+            return super().parse_args(ctx, args)
+        except MistypedError as error:
+            error.ctx = error.ctx or ctx
+            raise
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """As Typer's, with the example of the command below."""
@@ -39,7 +47,19 @@ class _Help:
         example = EXAMPLES.get(" ".join(words))
         if example is not None:
             self.epilog = f"Example: {example}".replace("[", r"\[")
+        # The lines of a paragraph of a docstring are not lines of the help.
+        paragraphs = (self.help or "").split("\n\n")
+        self.help = "\n\n".join(" ".join(each.split()) for each in paragraphs)
         super().format_help(ctx, formatter)
+
+
+def _name_argument(param: Any) -> None:
+    """Names an argument in capitals; in the usage, what may be left out is in brackets."""
+    param.metavar = param.metavar or param.name.upper()
+    usage = param.metavar if param.required else f"[{param.metavar}]"
+    usage += "..." * (param.nargs != 1)
+    param.get_usage_pieces = lambda ctx: [usage]
+    param.display_type_rich = lambda ctx: None  # its name is shown already
 
 
 class Command(_Help, TyperCommand):
@@ -80,6 +100,12 @@ class App(typer.Typer):
         return super().command(*arguments, cls=Command, **settings)
 
 
+def _is_of_commands(context: Any, option: str) -> bool:
+    """Whether an option that a group lacks is one of its commands'."""
+    commands = getattr(getattr(context, "command", None), "commands", {}).values()
+    return any(option in param.opts for each in commands for param in each.params)
+
+
 def explain(error: Any) -> UserMistake | None:
     """What the parser did not understand, in our words; None where the help was all it had to say.
 
@@ -92,9 +118,13 @@ def explain(error: Any) -> UserMistake | None:
         return None
     said, _, guess = error.format_message().partition(" Did you mean ")
     said = said.partition(" (Possible options: ")[0]
+    said = said.replace(": Value error, ", ": ").replace(": Input should be ", ": it should be ")
+    said = said.partition(", unable to parse")[0]
     near = " or ".join(getattr(error, "possibilities", None) or ())
     near = near or guess.strip("() ?").replace("'", "")
     hint = f"did you mean {near}? " if near else ""
+    if (option := getattr(error, "option_name", None)) and _is_of_commands(error.ctx, option):
+        hint = f"write {option} after the command; "
     return UserMistake.explain(
         path.partition(" ")[2] or "the command line",
         said.strip().rstrip("."),

@@ -22,7 +22,7 @@ from runners.stores import open_graph
 
 def report(
     run: Annotated[
-        str, typer.Argument(metavar="[RUN]", help="A run, or a unique prefix of its id.")
+        str, typer.Argument(metavar="RUN", help="A run, or a unique prefix of its id.")
     ] = "latest",
     output: Annotated[
         Path | None,

@@ -28,7 +28,8 @@ def submit(
     config: ConfigOption = None,
     overrides: SetOption = None,
     job_id: Annotated[
-        str | None, typer.Option("--job-id", help="Name of the job.", show_default="NAME-TIME")
+        str | None,
+        typer.Option("--job-id", metavar="NAME", help="Name of the job.", show_default="NAME-TIME"),
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Follow the job to its end.")] = False,
     poll_seconds: Annotated[

@@ -2,7 +2,8 @@
 
 What a test needs of the machine is in needs.py, what its folder may take in budgets.py, how tests
 are dealt out in workers.py, when garbage is collected in garbage.py, where temporary files are in
-temporary.py, and how tests that are left out are counted in deselected.py.
+temporary.py, how tests that are left out are counted in deselected.py, and what holds JSON answers
+against their types in answers.py.
 """
 
 import signal
@@ -15,7 +16,7 @@ from tests.servers import PACKAGES, SERVERS
 
 pytest_plugins = [
     f"tests.{name}"
-    for name in ("needs", "budgets", "workers", "garbage", "temporary", "deselected")
+    for name in ("needs", "budgets", "workers", "garbage", "temporary", "deselected", "answers")
 ]
 
 # A shell that starts the tests in the background has them ignore interrupts, and so would every

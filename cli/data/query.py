@@ -34,14 +34,15 @@ def query(
     ],
     split: Annotated[
         str | None,
-        typer.Option("--split", help="Split to search; default: all.", show_default="all"),
+        typer.Option("--split", metavar="NAME", help="Split to search.", show_default="all"),
     ] = None,
     run: Annotated[
         str | None,
         run_option("Run whose Examples are searched.", "the latest with some"),
     ] = None,
     artifact: Annotated[
-        str | None, typer.Option("--artifact", help="Examples to search, such as Examples:12.")
+        str | None,
+        typer.Option("--artifact", metavar="ID", help="Examples to search, such as Examples:12."),
     ] = None,
     limit: Annotated[int, limit_option(0, "Number of examples to show per split.")] = 5,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,

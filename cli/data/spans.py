@@ -33,10 +33,11 @@ def spans(
     by: Annotated[Period, typer.Option("--by", help="Length of a span.")],
     source: Annotated[
         Path | None,
-        from_option("PATH", "CSV file or folder.", "the taxi data"),
+        from_option("FILE|DIR", "CSV file or folder.", "the taxi data"),
     ] = None,
     column: Annotated[
-        str, typer.Option("--column", help="Column with seconds since 1970 (UTC).")
+        str,
+        typer.Option("--column", metavar="COLUMN", help="Column with seconds since 1970 (UTC)."),
     ] = "trip_start_timestamp",
     layout: Annotated[
         Layout, typer.Option("--layout", help="Names of the folders: span-1, span-2, …, or dates.")

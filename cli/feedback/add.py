@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def add(
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="JSON lines or CSV of outcomes.")
+        Path | None, typer.Argument(metavar="FILE", help="JSON lines or CSV of outcomes.")
     ] = None,
     stdin: Annotated[
         bool, typer.Option("--stdin", help="Read JSON lines from stdin instead.")

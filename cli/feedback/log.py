@@ -14,7 +14,7 @@ from fareline.errors import UserMistake
 
 def log(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE…", help="TFRecord files of its request logging.")
+        list[Path], typer.Argument(metavar="FILE", help="TFRecord files of its request logging.")
     ],
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     config: ConfigOption = None,

@@ -34,7 +34,9 @@ def prune(
     pin: Annotated[
         list[str] | None,
         typer.Option(
-            "--pin", help="Keep this artifact and everything it was derived from; repeatable."
+            "--pin",
+            metavar="ID",
+            help="Keep this artifact and everything it was derived from; repeatable.",
         ),
     ] = None,
     withdrawn: Annotated[
@@ -47,7 +49,10 @@ def prune(
     root: Annotated[
         list[Path] | None,
         typer.Option(
-            "--root", help="Delete payloads below this folder only.", show_default="the workspace's"
+            "--root",
+            metavar="DIR",
+            help="Delete payloads below this folder only.",
+            show_default="the workspace's",
         ),
     ] = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,

@@ -38,7 +38,9 @@ def reproduce(
     ] = False,
     settings_out: Annotated[
         Path | None,
-        typer.Option("--settings-out", help="Write the recorded settings to this file."),
+        typer.Option(
+            "--settings-out", metavar="FILE", help="Write the recorded settings to this file."
+        ),
     ] = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     store: StoreOption = None,

@@ -23,7 +23,7 @@ def accept(
     proposal: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[PROPOSAL]", help="File from `schema propose`.", show_default="what diff says"
+            metavar="PROPOSAL", help="File from `schema propose`.", show_default="what diff says"
         ),
     ] = None,
     only: Annotated[

@@ -12,7 +12,10 @@ from cli.options import EXIT_FOUND, ConfigOption, JsonOption, SchemaOption
 def check(
     data: Annotated[Path, typer.Argument(metavar="DATA", help="A file, or a folder of them.")],
     environment: Annotated[
-        str, typer.Option("--environment", help="Environment of the rows: TRAINING or SERVING.")
+        str,
+        typer.Option(
+            "--environment", metavar="NAME", help="Environment of the rows: TRAINING or SERVING."
+        ),
     ] = "TRAINING",
     config: ConfigOption = None,
     schema: SchemaOption = None,

@@ -1,12 +1,16 @@
-"""The answer of `fareline models`: as JSON, and as a table per destination.
+"""The answer of `fareline models`: as JSON, and as a list of versions per destination.
 
 Called by `cli.models`.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cli.views.on_vertex import deployments_as_json
 from fareline.recorded import REASON, USER
+from lineage.answers.models.models import ModelRow
+from lineage.answers.models.view import models_as_json as rows_as_json
 from lineage.facts.models import all_blessed
 from lineage.text.flat import number
 from lineage.text.harmless import text
@@ -18,12 +22,20 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-_SHOWN_METRICS = 3
+    from runners.platforms.vertex.changes import Deployment
+
 _BLESSED = {True: "yes", False: "no", None: "-"}
 
 
-def models_as_json(places: list[Destination]) -> dict[str, Any]:
+def models_as_json(
+    rows: Sequence[ModelRow],
+    sorted_by: str,
+    places: Sequence[Destination],
+    deployed: "list[Deployment] | None",
+) -> dict[str, Any]:
     """One object; keys are stable.
+
+    `sorted_by`, `metrics` and `models`: see `lineage.answers.models.view.models_as_json`.
 
     `destinations`, each with `destination`, `live` (number or null) and `versions`, the newest
     first, each with `version`, `state` (`live`, `there`, `gone`, or null where nobody can look),
@@ -31,9 +43,10 @@ def models_as_json(places: list[Destination]) -> dict[str, Any]:
     under which it was pushed, `later_verdicts` (each `by` and `blessed`),
     `spans`, `copy_of`, `by` and `reason` (of a rollback or promote), `withheld` (null or `version`,
     `reason`, `by`, `when`), `pinned`, `traffic` (percent of requests on Vertex AI, as last
-    recorded; null if it is not deployed there).
+    recorded; null if it is not deployed there). `deployed`: see
+    `cli.views.on_vertex.deployments_as_json`; only where that was asked.
     """
-    return {
+    content = rows_as_json(rows, sorted_by) | {
         "destinations": [
             {
                 "destination": place.base,
@@ -43,10 +56,13 @@ def models_as_json(places: list[Destination]) -> dict[str, Any]:
             for place in places
         ]
     }
+    return content if deployed is None else content | {"deployed": deployments_as_json(deployed)}
 
 
-def draw_models(console: "Console", places: list[Destination], root: Path | None = None) -> None:
-    """Prints a table per destination, and below it what a person has decided.
+def draw_destinations(
+    console: "Console", places: Sequence[Destination], root: Path | None = None
+) -> None:
+    """Prints the versions at each destination, and below them what a person has decided.
 
     Args:
         console: To print on.
@@ -64,27 +80,20 @@ def draw_models(console: "Console", places: list[Destination], root: Path | None
 
 
 def _table(place: Destination, width: int) -> "Text":
-    rows = [_version_as_json(version) for version in place.versions]
-    names = sorted({name for row in rows for name in row["metrics"] or ()})[:_SHOWN_METRICS]
     columns = [
-        *(Column("version"), Column(""), Column("model", 1), Column("run", 3)),
-        *(Column("pushed (UTC)", 4), Column("span", 5)),
-        *(Column(text(name).plain, 6 + i, right=True) for i, name in enumerate(names)),
-        Column("blessed", 2),
+        *(Column("version"), Column(""), Column("model", 1)),
+        *(Column("pushed (UTC)", 3), Column("blessed", 2)),
     ]
     lines = []
-    for version, row in zip(place.versions, rows, strict=True):
+    for version in place.versions:
+        row = _version_as_json(version)
         created = version.recorded.artifact.created if version.recorded else None
-        values = [(row["metrics"] or {}).get(name) for name in names]
         cells = [
             str(version.number),
             {"live": "LIVE", "gone": "gone"}.get(row["state"], "")
             or ("" if row["recorded"] else "unknown"),
             row["model"] or "-",
-            row["run"] or "-",
             clock(created) if created else "-",
-            ", ".join(map(str, row["spans"] or ())) or "-",
-            *("-" if value is None else f"{value:.4f}" for value in values),
             _BLESSED[row["blessed"]],
         ]
         lines.append([*map(text, cells)])

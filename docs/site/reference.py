@@ -267,6 +267,8 @@ def generated_pages(example: str, licences: str) -> dict[str, str]:
         example: The text of the settings file whose comments give the meanings.
         licences: The table of licences.
     """
+    import answers
+
     from cli.app import app
     from cli.examples import EXAMPLES
     from pipeline.settings.settings import Settings
@@ -275,6 +277,8 @@ def generated_pages(example: str, licences: str) -> dict[str, str]:
     pages = {
         "reference-settings.md": settings_page(Settings.model_json_schema(by_alias=True), example),
         "reference-commands.md": commands_page(app, EXAMPLES),
+        "reference-answers.md": answers.answers_page(),
+        answers.SCHEMAS: answers.schemas_text(),
         "licences.md": _LICENCES + licences,
     }
     for title, modules in API.items():

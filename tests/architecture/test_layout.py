@@ -25,6 +25,7 @@ MOST_FILES = 15
 ONE_FILE_A_COMMAND = ("cli", "cli/lineage")
 # Of cli/: what is no command.
 SHARED = {"__init__", "app", "options", "answer", "parser", "examples"}
+APART = ("views/", "answers/")
 
 
 def folders_of_python():
@@ -69,7 +70,7 @@ def test_the_file_of_a_command_has_its_name():
         f.relative_to(CHECKOUT / "cli").with_suffix("").as_posix()
         for f in (CHECKOUT / "cli").rglob("*.py")
     }
-    files = {f for f in files if f.rpartition("/")[2] not in SHARED and not f.startswith("views/")}
+    files = {f for f in files if f.rpartition("/")[2] not in SHARED and not f.startswith(APART)}
     assert files == known
 
 
@@ -130,8 +131,9 @@ def test_no_option_is_defined_twice():
 
 
 def test_the_one_list_names_every_package():
-    folders = {f.parent.name for f in CHECKOUT.glob("*/__init__.py")} - {"tests", "benchmarks"}
-    assert folders == set(PACKAGES)
+    folders = {f.parent.name for f in CHECKOUT.glob("[!.]*/*.py")}
+    assert folders - {"tests", "benchmarks", "requirements", "build"} == set(PACKAGES)
+    assert {f.name for f in CHECKOUT.glob("*.py")} == {"setup.py", "fareline_script.py"}
     below = {f.parent for name in PACKAGES for f in (CHECKOUT / name).rglob("*.py")}
     assert {".".join(f.relative_to(CHECKOUT).parts) for f in below} == set(find_packages())
 

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from cli.answers.answers import require_as_declared
 from data.taxi import taxi_csv_path
 from fareline.packages import CHECKOUT, PACKAGES
 from tests.browser import chromium, watch  # noqa: F401 - fixtures
@@ -87,6 +88,8 @@ def run_fareline(workspace, *settings, arguments=(), checkout=CHECKOUT, run=run_
         "run", "--json", "--workspace", workspace, *arguments, *overrides, checkout=checkout
     )
     done = run(**call)
+    if done.stdout and checkout == CHECKOUT:
+        require_as_declared("run", done.stdout)
     return Finished(done.returncode, json.loads(done.stdout or "null"), done.stderr)
 
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from cli.answers.answers import require_as_declared
 from tests.e2e.conftest import fareline_command, run_fareline
 from tests.forked import run_forked
 
@@ -15,6 +16,7 @@ RUN = "nightly-1"
 def ask(*words, code=0):
     done = run_forked(**fareline_command(*words))
     assert done.returncode == code, done.stderr
+    require_as_declared(" ".join(words[:2]), done.stdout)
     return json.loads(done.stdout)
 
 

@@ -1,5 +1,6 @@
 """What people type without thinking, since other command lines take it."""
 
+import itertools
 import os
 import re
 import shlex
@@ -71,6 +72,29 @@ HABITS = [
     ("runs --debug", 2, "", "Traceback"),
     ("--debug", 2, "", "Missing command"),
     ("runs --json --debug -w nowhere", 2, "", "Traceback"),
+    ("-V", 0, f"^{re.escape(fareline.__version__)}$", ""),
+    ("Run", 2, "", "did you mean run"),
+    ("run -c", 2, "", "^fareline: run: Option '-c' requires an argument"),
+    ("run -cnone.yaml", 2, "", "^fareline: none.yaml: "),
+    ("run --no_cache", 2, "", "^fareline: run: .*did you mean --no-cache"),
+    ("runs --workspace", 2, "", "^fareline: runs: Option '--workspace' requires an argument"),
+    ("runs --json=true", 2, "", "^fareline: runs: Option '--json' does not take a value"),
+    ("runs --limit=ten", 2, "", "'--limit': it should be a valid integer; expected what"),
+    (
+        "ui --port 99999",
+        2,
+        "",
+        "^fareline: ui: .*'--port': it should be less than or equal to 65535",
+    ),
+    ("lineage export --format xml", 2, "", "'--format': 'xml' is not one of 'html', 'dot'"),
+    ("-w here runs", 2, "", "No such option: -w; .* Hint: write -w after the command"),
+    ("--json runs", 2, "", "No such option: --json; .* Hint: write --json after the command"),
+    ("lineage --store x runs", 2, "", "^fareline: lineage: .*write --store after the command"),
+    ("models -w nowhere", 2, "", f"nowhere/metadata.db: {NO_STORE}"),
+    ("lineage models -w nowhere", 2, "", f"nowhere/metadata.db: {NO_STORE}"),
+    ("settings --set trainin.steps=5", 2, "", "^fareline: --set trainin.steps: .*mean training"),
+    ("settings --set training.steps", 2, "", "^fareline: --set training.steps: found no KEY=VALUE"),
+    ("compile vertx", 2, "", "found vertx; expected kubeflow or vertex"),
     ("help -- --debug", 2, "", "--debug: `fareline` has no such command"),
 ]
 
@@ -135,8 +159,17 @@ def test_the_example_in_the_help_of_a_command_can_be_typed(words, monkeypatch):
 def test_help_has_no_names_of_python_types_and_no_line_beyond_80(words, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     shown = CliRunner().invoke(cli.app, [*words.split(), "--help"], prog_name="fareline").output
-    assert not re.search(r"<\w+.*?>", shown)
+    assert not re.search(r"<\w+.*?>|\[\[|list\[", shown)
     assert max(map(len, shown.splitlines())) <= 80
+    assert not re.search(r"[{}…]", re.search(r"Usage: (.*)", shown)[1])
+    # What a value is, and not only that it is a text; what a person says is one.
+    values = {param.name: param.metavar for param in COMMANDS[words].params}
+    texts = {name for name, metavar in values.items() if metavar in ("TEXT", "PATH")}
+    assert texts <= {"note", "reason"}
+    # Lines of a paragraph are as long as they can be.
+    about = [line.strip() for line in shown.partition("╭")[0].splitlines()]
+    for line, following in itertools.pairwise(about[3:]):
+        assert not line or not following or len(f"{line} {following.split()[0]}") > 78
 
 
 def test_commands_stand_in_panels_by_the_alphabet():

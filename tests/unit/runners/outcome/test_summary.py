@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from cli.answers.answers import require_as_declared
 from fareline.errors import DataError
-from fareline.recorded.tuning import tuning_of
+from fareline.recorded.tuning import WarmStart, tuning_of
 from lineage.graph.elements import Artifact
 from lineage.store.open import open_store
 from pipeline.evaluation.eval_config import SliceMetrics
@@ -216,6 +217,20 @@ def test_the_json_answer_of_a_failed_run():
     assert answer["metrics"] == {}
     assert answer["pushed_to"] is None
     assert [node["state"] for node in answer["nodes"]] == ["executed", "failed", "skipped"]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"page": None},
+        {"warm_start": WarmStart(7, ("dense/kernel",), {"company": "2 new words"})},
+        {"tuning": {"policy": "always"}},
+    ],
+)
+def test_the_json_answer_is_of_its_type(changed):
+    require_as_declared("run", json.dumps(outcome(**{"why": None, **changed}).as_json()))
+    require_as_declared("step end", json.dumps(outcome(**{**FAILURE, "why": None}).as_json()))
 
 
 def test_a_run_without_a_page_says_none():

@@ -1,0 +1,169 @@
+"""Answers of the commands about published models."""
+
+from typing_extensions import NotRequired
+
+from cli.answers.base import Answer, Later, Metrics, Number, Values
+from cli.answers.runs import BaselineDecision as Decision
+
+__all__ = ["Baseline", "Changed", "ChangedOnVertex", "Decision", "Models", "Monitored",
+           "Predicted"]  # fmt: skip
+
+
+class Baseline(Answer):
+    """What new models are compared with; `left_out`: models that were rolled back from."""
+
+    pipeline: str
+    in_force: Decision | None
+    left_out: list[str]
+    decisions: list[Decision]
+
+
+class Withheld(Answer):
+    """Why a version is not to be live."""
+
+    version: int
+    reason: str
+    by: str
+    when: str
+
+
+class Version(Answer):
+    """A published version; `state`: live, there, gone, or null where it cannot be looked at.
+
+    `verdicts` are those under which it was pushed, by node; `copy_of`, `change`, `by` and `reason`
+    tell of rollback or promote.
+    """
+
+    version: int
+    state: str | None
+    recorded: bool
+    model: str | None
+    run: str | None
+    pushed: str | None
+    metrics: Metrics | None
+    blessed: bool | None
+    verdicts: dict[str, bool | None]
+    later_verdicts: list[Later]
+    spans: list[int | str] | None
+    copy_of: int | None
+    change: str | None
+    by: str | None
+    reason: str | None
+    withheld: Withheld | None
+    pinned: bool
+    traffic: Number
+
+
+class Destination(Answer):
+    """A place that models are pushed to; the newest version first."""
+
+    destination: str
+    live: int | None
+    versions: list[Version]
+
+
+class Deployed(Answer):
+    """A version that is deployed on Vertex AI."""
+
+    version: str | int
+    percent: Number
+    machine_type: str
+    replicas: int
+    since: str
+    node_hours: float
+
+
+class Model(Answer):
+    """A model; `blessed` as it was last pushed, else by the latest verdicts."""
+
+    model: str
+    pipeline: str | None
+    run: str | None
+    runs: list[str]
+    created: str
+    spans: list[int | str]
+    examples: list[str]
+    hyperparameters: Values | None
+    metrics: Metrics | None
+    blessed: bool | None
+    was_blessed: bool | None
+    later_verdicts: list[Later]
+    pushed_versions: list[str]
+    live: bool | None
+
+
+class Models(Answer):
+    """All models, and all that is published; `metrics`: names of all; `deployed` with --vertex."""
+
+    sorted_by: str
+    metrics: list[str]
+    models: list[Model]
+    destinations: list[Destination]
+    deployed: NotRequired[list[Deployed]]
+
+
+class MonitorDecision(Answer):
+    """What comes of the alarms, by `monitoring.policy`; `held_until` null: nothing is held back."""
+
+    action: str
+    causes: list[Values]
+    held_until: str | None
+
+
+class Monitored(Answer):
+    """Windows of the prediction log, held against the evaluation; see docs/monitoring.md."""
+
+    version: int
+    state: str
+    alarms: list[Values]
+    decision: MonitorDecision
+    reference: Values
+    windows: list[Values]
+    broken_lines: int
+    report: str
+    execution: str | int | None
+
+
+class Predicted(Answer):
+    """A file that was predicted; `quarantine`: the file of the bad rows, null if there are none."""
+
+    input: str
+    output: str
+    model_version: int
+    model: str
+    rows: int
+    predicted: int
+    quarantined: int
+    reasons: dict[str, int]
+    quarantine: str | None
+    blank_lines: int
+    seconds: float
+    rows_per_second: int
+
+
+class Changed(Answer):
+    """Another version is live."""
+
+    change: str
+    destination: str
+    from_version: int | None
+    to_version: int
+    version: int
+    path: str
+    model: str | None
+    reason: str | None
+    user: str
+    execution: str | int
+    pushed_model: str | int
+
+
+class ChangedOnVertex(Answer):
+    """What is deployed there has changed; `traffic`: percent of requests by version."""
+
+    change: str
+    destination: str
+    from_version: int | str | None
+    version: int | str | None
+    traffic: dict[str, int]
+    execution: str | int | None
+    pushed_model: str | int | None
