@@ -145,13 +145,17 @@ def own_components(settings: Settings) -> Callable[[Mapping[str, Any]], list[Any
         for node in listed:
             problem = None
             if not isinstance(node, BaseNode):
-                problem = f"returned a {type(node).__name__}; expected a list of TFX's nodes"
+                problem = (
+                    f"returned a {type(node).__name__}; expected a list of TFX's nodes. "
+                    "Hint: return [] where there are none."
+                )
             elif node.id in taken:
-                problem = f"returned a node {node.id}, and there is one; expected another id"
+                problem = (
+                    f"returned a node {node.id}, and there is one; expected another id. "
+                    "Hint: node.with_id(NAME) gives one."
+                )
             if problem is not None:
-                hint = "Hint: node.with_id(NAME) gives another." if "id" in problem else ""
-                line = f"code.components: {place}: {name} {problem}. {hint}".rstrip()
-                raise settings.wrong([line])
+                raise settings.wrong([f"code.components: {place}: {name} {problem}"])
             taken.append(node.id)
         return [*listed]
 

@@ -33,7 +33,7 @@ from tfx.utils import io_utils, json_utils, proto_utils
 
 from fareline.digests import sha256_of_folder
 from fareline.recorded import CHECKPOINTS_DIR, HYPERPARAMETERS, SHA256, WARM_START
-from fareline.recorded.texts import text_of
+from fareline.recorded.texts import parse_json, text_of
 from fareline.recorded.tuning import WarmStart
 from pipeline.components.live_baseline import without_empty_model
 
@@ -141,9 +141,10 @@ def record_warm_start(
     if not fileio.exists(path):
         return
     with fileio.open(path, "r") as file:
-        found = json.loads(file.read()).get("warm_start")
-    if found is not None:
-        text = WarmStart(earlier.id, found["taken"], found["left"]).to_text()
+        report = parse_json(file.read())
+    found = report.get("warm_start") if isinstance(report, dict) else None
+    if isinstance(found, dict):
+        text = WarmStart(earlier.id, found.get("taken", ()), found.get("left", {})).to_text()
         model.set_string_custom_property(WARM_START, text)
 
 
