@@ -16,6 +16,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from models.boosting import grow, read_matrices
+from models.checkpoints import Checkpoint
 from models.forest import Forest
 from models.heads import Head
 from models.hyperparameters import read_hyperparameters
@@ -36,7 +37,8 @@ def run_fn(fn_args) -> None:
             split that early stopping watches; `train_steps` the largest number of steps;
             `hyperparameters` the result of Tuner; `base_model`, if given, the SavedModel whose
             weights a network begins with; `custom_config` has `task`, `features`, `label`,
-            `model`, `training`, `seed`, and `weighting` if examples have weights.
+            `model`, `training`, `seed`, `weighting` if examples have weights, and `checkpoint`,
+            the file from which a killed training resumes, if there may be one.
 
     Writes the SavedModel to `serving_model_dir`, and TensorBoard logs and `training.json` to
     `model_run_dir`.
@@ -85,7 +87,8 @@ def train_network(
     warm = begin_with(model, earlier, transform_output, features) if earlier else None
     data = read_for_fit(fn_args, transform_output, label, head, passes=None)
     stopping = head.early_stopping(config["training"]["patience"])
-    history = fit(model, data, epochs, every, stopping, fn_args.model_run_dir)
+    kept = config.get("checkpoint")
+    history = fit(model, data, epochs, every, stopping, fn_args.model_run_dir, kept)
     report = describe_training(history, stopping, (epochs, every))
     return model, report | ({} if warm is None else {"warm_start": warm})
 
@@ -145,6 +148,7 @@ def fit(
     steps_per_epoch: int,
     stopping: keras.callbacks.EarlyStopping,
     log_dir: str | None = None,
+    checkpoint: str | None = None,
 ) -> keras.callbacks.History:
     """Fits with early stopping, and restores the best weights.
 
@@ -156,22 +160,33 @@ def fit(
         steps_per_epoch: Batches between evaluations.
         stopping: The watched metric and the patience (models.heads).
         log_dir: Folder of TensorBoard logs; None: no logs.
+        checkpoint: File from which a killed training resumes; None: none is kept
+            (models.checkpoints).
 
     Returns:
         Keras's history, one entry per evaluation.
     """
     train, validate = data
     callbacks: list[keras.callbacks.Callback] = [stopping]
+    kept = Checkpoint(checkpoint, stopping) if checkpoint else None
+    done = kept.restore(model, epochs) if kept else 0
+    if kept:
+        callbacks.append(kept)
     if log_dir:
         callbacks.append(keras.callbacks.TensorBoard(log_dir, write_graph=False))
-    return model.fit(
-        train.repeat(),
+    batches = train.repeat()
+    history = model.fit(
+        batches.skip(done * steps_per_epoch) if done else batches,
         steps_per_epoch=steps_per_epoch,
+        initial_epoch=done,
         epochs=epochs,
         validation_data=validate,
         callbacks=callbacks,
         verbose=2,
     )
+    if kept:
+        history.history = kept.history
+    return history
 
 
 def describe_training(

@@ -6,7 +6,7 @@ modules of TFX, because `tfx.v1` also imports the Google Cloud clients, which ta
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from ml_metadata.proto import metadata_store_pb2
@@ -78,6 +78,7 @@ class Placement:
         beam_args: Options of the Beam pipelines.
         warm_start: Id of the model whose weights Trainer begins with where `baseline` is
             `decided`; 0: none. Elsewhere the baseline is that model.
+        own_components: Called with the nodes by their ids; returns the user's own nodes.
         jobs: For Trainer and Tuner, node id to the executor that replaces its own, and the entries
             for `custom_config`.
     """
@@ -95,6 +96,7 @@ class Placement:
     parameterize: Callable[[str, Any], Any] = lambda name, value: value
     beam_args: tuple[str, ...] = ()
     warm_start: int = 0
+    own_components: Callable[[Mapping[str, BaseNode]], Sequence[BaseNode]] | None = None
     jobs: dict[str, tuple[ExecutorSpec, dict[str, Any]]] = dataclasses.field(default_factory=dict)
 
 
@@ -269,30 +271,33 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
             push_fn=VERTEX_PUSH_FN,
         )
 
+    nodes: list[BaseNode] = [
+        *lookup,
+        example_gen,
+        statistics_gen,
+        schema_gen,
+        *([curated_schema] if curated_schema else []),
+        example_validator,
+        data_policy,
+        drift_monitor,
+        data_gate,
+        transform,
+        *([last] if last else []),
+        tuner,
+        *([earlier] if earlier not in (None, baseline) else []),
+        trainer,
+        baseline,
+        evaluator,
+        infra_validator,
+        pusher,
+        *([vertex_pusher] if vertex_pusher else []),
+    ]
+    if placement.own_components is not None:
+        nodes += placement.own_components({node.id: node for node in nodes})
     return Pipeline(
         pipeline_name=settings.name,
         pipeline_root=placement.pipeline_root,
-        components=[
-            *lookup,
-            example_gen,
-            statistics_gen,
-            schema_gen,
-            *([curated_schema] if curated_schema else []),
-            example_validator,
-            data_policy,
-            drift_monitor,
-            data_gate,
-            transform,
-            *([last] if last else []),
-            tuner,
-            *([earlier] if earlier not in (None, baseline) else []),
-            trainer,
-            baseline,
-            evaluator,
-            infra_validator,
-            pusher,
-            *([vertex_pusher] if vertex_pusher else []),
-        ],
+        components=nodes,
         enable_cache=placement.enable_cache,
         beam_pipeline_args=list(placement.beam_args),
         metadata_connection_config=placement.metadata,

@@ -13,21 +13,24 @@ import inspect
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from fareline import collector
 from fareline.scratch import scratch_folder
 from fareline.start import offer_packages
 from pipeline.rules.code import is_below
 from pipeline.settings.settings import Settings
+from pipeline.user_code import fingerprint_sources
 from runners.progress import output_to
 
-# How TFX calls each: names of what it must take, and of what it may take.
+# How each is called: names of what it must take, and of what it may take.
 _CALLS = {
     "preprocessing_fn": (("inputs",), ("custom_config",)),
     "run_fn": (("fn_args",), ()),
     "tuner_fn": (("fn_args",), ()),
+    "components": (("nodes", "fingerprint"), ()),
 }
 
 
@@ -115,6 +118,50 @@ def on_python_path(settings: Settings | None, folder: Path) -> Iterator[None]:
             os.environ["PYTHONPATH"] = before
 
 
+def own_components(settings: Settings) -> Callable[[Mapping[str, Any]], list[Any]] | None:
+    """What adds the nodes of `code.components` to the graph; None if the settings name none.
+
+    Returns:
+        A function from the nodes by their ids to the user's own.
+    """
+    path = settings.code.components
+    if path is None:
+        return None
+    module, _, name = path.rpartition(".")
+
+    def add(nodes: Mapping[str, Any]) -> list[Any]:
+        from tfx.dsl.components.base.base_node import BaseNode
+
+        function = getattr(importlib.import_module(module), name)
+        place = importlib.import_module(module).__file__
+        try:
+            found = function(dict(nodes), fingerprint_sources((module,)))
+        except Exception as error:  # whatever the user's function raises
+            said = _describe_error(error, settings.code_folder)
+            line = f"code.components: {said}; expected a list of nodes. Hint: correct that line."
+            raise settings.wrong([line]) from error
+        listed = found if isinstance(found, list | tuple) else [found]
+        taken = [*nodes]
+        for node in listed:
+            problem = None
+            if not isinstance(node, BaseNode):
+                problem = (
+                    f"returned a {type(node).__name__}; expected a list of TFX's nodes. "
+                    "Hint: return [] where there are none."
+                )
+            elif node.id in taken:
+                problem = (
+                    f"returned a node {node.id}, and there is one; expected another id. "
+                    "Hint: node.with_id(NAME) gives one."
+                )
+            if problem is not None:
+                raise settings.wrong([f"code.components: {place}: {name} {problem}"])
+            taken.append(node.id)
+        return [*listed]
+
+    return add
+
+
 def _try_import(name: str, path: str, folder: Path) -> str | None:
     module, _, function = path.rpartition(".")
     try:
@@ -136,6 +183,12 @@ def _try_import(name: str, path: str, folder: Path) -> str | None:
 
 
 def _describe_import(error: BaseException, folder: Path) -> str:
+    said = _describe_error(error, folder)
+    return f"{said}; expected a module that can be imported. Hint: correct that line."
+
+
+def _describe_error(error: BaseException, folder: Path) -> str:
+    """The last line of the user's code that an error passed through, and what it says."""
     said = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}".rstrip(": ")
     frames = traceback.extract_tb(error.__traceback__)
     if isinstance(error, SyntaxError) and error.filename:
@@ -143,7 +196,7 @@ def _describe_import(error: BaseException, folder: Path) -> str:
     else:
         own = [each for each in frames if is_below(each.filename, folder)]
         place = f"{own[-1].filename}:{own[-1].lineno}" if own else str(folder)
-    return f"{place}: {said}; expected a module that can be imported. Hint: correct that line."
+    return f"{place}: {said}"
 
 
 def _wrong_signature(name: str, function: Callable, file: str) -> str | None:

@@ -55,6 +55,9 @@ RETUNE_REASONS = "retune_reasons"  # a line for each measure that calls for a ne
 # Of every Model, of the Schema that CuratedSchema puts out, of every PushedModel.
 SHA256 = "sha256"  # `fareline.digests.sha256_of_folder`, or of the schema file
 HYPERPARAMETERS = "hyperparameters"  # JSON object, on Model
+# Where a Trainer keeps what a killed one goes on from, by the digest of what it is made of and its
+# execution: beside the folders of its artifacts.
+CHECKPOINTS_DIR = "checkpoints"
 WARM_START = "warm_start"  # JSON of `fareline.recorded.tuning.WarmStart`, on Model
 # Of the HyperParameters that Tuner puts out; the decision also of its TunerResults.
 TUNING_POLICY = "tuning_policy"  # always, on_drift or never

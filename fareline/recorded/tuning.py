@@ -33,6 +33,10 @@ class WarmStart:
         """As JSON."""
         return text_of(dataclasses.asdict(self))
 
+    def as_json(self) -> dict[str, Any]:
+        """The fields, the earlier model by its printable id."""
+        return {"model": f"Model:{self.model_id}", "taken": [*self.taken], "left": {**self.left}}
+
     @property
     def line(self) -> str:
         """What a reader is told."""

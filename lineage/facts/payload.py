@@ -222,6 +222,13 @@ def leftover(uri: str) -> list[Path]:
     return [p for p in (path, _beside(path)) if os.path.lexists(p)]
 
 
+def leftover_files(folder: Path, pattern: str) -> list[Path]:
+    """The files of a folder that `leftover` finds something of, by a pattern of their names."""
+    found = {path.name for path in folder.glob(pattern)}
+    found |= {path.name.removeprefix(_BESIDE) for path in folder.glob(_BESIDE + pattern)}
+    return [folder / name for name in sorted(found)]
+
+
 def measure(paths: Iterable[Path]) -> int:
     """Bytes of files and folders, without following symbolic links."""
     total = 0

@@ -6,9 +6,12 @@ can be a runtime parameter, and is part of the cache key wherever it comes from.
 Used by `pipeline.dag`. No `from __future__ import annotations`: TFX reads raw annotations.
 """
 
+import contextlib
+import hashlib
 import json
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from tfx import types
@@ -20,6 +23,7 @@ from tfx.proto import trainer_pb2
 from tfx.types import artifact_utils, component_spec, standard_artifacts, standard_component_specs
 from tfx.types.standard_component_specs import (
     BASE_MODEL_KEY,
+    CUSTOM_CONFIG_KEY,
     HYPERPARAMETERS_KEY,
     MODEL_KEY,
     MODEL_RUN_KEY,
@@ -28,8 +32,8 @@ from tfx.types.standard_component_specs import (
 from tfx.utils import io_utils, json_utils, proto_utils
 
 from fareline.digests import sha256_of_folder
-from fareline.recorded import HYPERPARAMETERS, SHA256, WARM_START
-from fareline.recorded.texts import text_of
+from fareline.recorded import CHECKPOINTS_DIR, HYPERPARAMETERS, SHA256, WARM_START
+from fareline.recorded.texts import parse_json, text_of
 from fareline.recorded.tuning import WarmStart
 from pipeline.components.live_baseline import without_empty_model
 
@@ -65,8 +69,11 @@ class Executor(tfx_executor.GenericExecutor):
             exec_properties: As TFX's, and `training_steps`.
         """
         input_dict = without_empty_model(input_dict, BASE_MODEL_KEY)
-        super().Do(input_dict, output_dict, put_steps_into_train_args(exec_properties))
         model = artifact_utils.get_single_instance(output_dict[MODEL_KEY])
+        exec_properties = put_steps_into_train_args(exec_properties)
+        checkpoint = place_of_checkpoint(input_dict, model.uri, exec_properties)
+        super().Do(input_dict, output_dict, with_checkpoint(exec_properties, checkpoint))
+        remove_checkpoints(checkpoint)
         # Of a remote one, which would be read again byte by byte, the store's checksums speak.
         if "://" not in model.uri:
             model.set_string_custom_property(SHA256, sha256_of_folder(model.uri))
@@ -75,6 +82,49 @@ class Executor(tfx_executor.GenericExecutor):
             model.set_string_custom_property(HYPERPARAMETERS, text_of(values))
         if input_dict.get(BASE_MODEL_KEY):
             record_warm_start(model, input_dict[BASE_MODEL_KEY][0], output_dict[MODEL_RUN_KEY])
+
+
+def place_of_checkpoint(
+    input_dict: Mapping[str, list[types.Artifact]], uri: str, exec_properties: Mapping[str, Any]
+) -> Path | None:
+    """The file that a killed Trainer goes on from: beside the folders of its artifacts.
+
+    `Trainer/checkpoints/EXECUTION-KEY.npz`, where the key is a digest of all that TFX's cache key
+    is made of: a Trainer with the same finds what a killed one has left.
+
+    Args:
+        input_dict: Of Trainer.
+        uri: Of its model, `…/Trainer/model/EXECUTION` on this machine.
+        exec_properties: Of Trainer.
+
+    Returns:
+        None in a cluster, where each attempt of a step has a folder of its own.
+    """
+    folder = Path(uri)
+    if "://" in uri or folder.parent.name != MODEL_KEY:
+        return None
+    read = {key: [(a.id, a.uri) for a in found] for key, found in sorted(input_dict.items())}
+    content = json.dumps([read, sorted(exec_properties.items())], default=str)
+    key = hashlib.sha256(content.encode()).hexdigest()
+    return folder.parents[1] / CHECKPOINTS_DIR / f"{folder.name}-{key}.npz"
+
+
+def remove_checkpoints(place: Path | None) -> None:
+    """Removes what was kept under a key, whichever execution kept it: the model is there."""
+    if place is not None:
+        for file in place.parent.glob(f"*-{place.name.partition('-')[2]}"):
+            file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # there is none, or it holds others
+            place.parent.rmdir()
+
+
+def with_checkpoint(exec_properties: Mapping[str, Any], place: Path | None) -> dict[str, Any]:
+    """Hands the file to `run_fn`, in `custom_config`, which the cache key was made of before."""
+    config = json_utils.loads(exec_properties.get(CUSTOM_CONFIG_KEY) or "null")
+    if place is None or not isinstance(config, dict):
+        return dict(exec_properties)
+    text = json_utils.dumps({**config, "checkpoint": str(place)})
+    return {**exec_properties, CUSTOM_CONFIG_KEY: text}
 
 
 def record_warm_start(
@@ -91,9 +141,10 @@ def record_warm_start(
     if not fileio.exists(path):
         return
     with fileio.open(path, "r") as file:
-        found = json.loads(file.read()).get("warm_start")
-    if found is not None:
-        text = WarmStart(earlier.id, found["taken"], found["left"]).to_text()
+        report = parse_json(file.read())
+    found = report.get("warm_start") if isinstance(report, dict) else None
+    if isinstance(found, dict):
+        text = WarmStart(earlier.id, found.get("taken", ()), found.get("left", {})).to_text()
         model.set_string_custom_property(WARM_START, text)
 
 

@@ -23,7 +23,12 @@ from runners.local.reading_progress import describe_reading
 from runners.local.training_progress import describe_search, describe_training
 from runners.local.warm_start import choose_warm_start
 from runners.local.warming import warm_servers
-from runners.own_code import choose_keras_3, offer_own_code, require_own_code
+from runners.own_code import (
+    choose_keras_3,
+    offer_own_code,
+    own_components,
+    require_own_code,
+)
 from runners.passwords import store_passwords
 from runners.pii_key import read_pii_key
 from runners.progress import NodeResult, ProgressTable, output_to
@@ -217,6 +222,7 @@ def build_pipeline(request: RunRequest, source: CsvSource, connection=None, warm
             metadata=connection,
             enable_cache=request.use_cache,
             warm_start=warm_start,
+            own_components=own_components(settings),
         ),
     )
 

@@ -110,7 +110,7 @@ class Outcome:
             "anomalies": list(self.anomalies),
             "drift": self.drift,
             "tuning": self.tuning,
-            "warm_start": dataclasses.asdict(self.warm_start) if self.warm_start else None,
+            "warm_start": self.warm_start.as_json() if self.warm_start else None,
             "metrics": _finite(self.metrics),
             "slices": {s.name: _finite(s.metrics) for s in self.slices if s.name != OVERALL},
             "blessed": self.blessed,

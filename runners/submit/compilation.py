@@ -21,7 +21,12 @@ from pipeline.rules.spec import check_spec
 from pipeline.settings.runners import DEFAULT_NODE, Cluster, Resources, RunnerName
 from pipeline.settings.settings import Settings
 from pipeline.source.query import check_local_query
-from runners.own_code import choose_keras_3, require_own_code, require_whole_packages
+from runners.own_code import (
+    choose_keras_3,
+    own_components,
+    require_own_code,
+    require_whole_packages,
+)
 from runners.platforms.registry import PLATFORMS
 
 
@@ -117,6 +122,7 @@ def _compile_job(
         parameterize=parameterize,
         beam_args=adapter.beam_args(settings, section),
         jobs=adapter.jobs(settings, section),
+        own_components=own_components(settings),
     )
     pipeline = create_pipeline(settings, placement)
     check_graph(settings, pipeline.components)

@@ -12,10 +12,17 @@ import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from fareline.recorded import QUARANTINE_DIR
+from fareline.recorded import CHECKPOINTS_DIR, QUARANTINE_DIR
 from lineage.answers.prune.payloads import Boundary
 from lineage.facts.baselines import PIN, decision_in_force
-from lineage.facts.payload import MISSING, leftover, local_path, look_at, measure
+from lineage.facts.payload import (
+    MISSING,
+    leftover,
+    leftover_files,
+    local_path,
+    look_at,
+    measure,
+)
 from lineage.facts.pushes import live_pushes
 from lineage.facts.withdrawn import withdrawn_models
 from lineage.graph.elements import Artifact, Execution
@@ -41,8 +48,8 @@ class Pruned:
 
 
 @dataclasses.dataclass(frozen=True)
-class Quarantine:
-    """Rows that an execution set apart before it failed; no artifact holds them.
+class LeftFile:
+    """What an execution left that failed or was killed; no artifact holds it.
 
     Attributes:
         path: The file, or what a crash left of its removal.
@@ -65,6 +72,7 @@ class Plan:
         pruned: Artifacts to mark as deleted, with their payloads, by id.
         unfinished: Artifacts that are marked as deleted and whose payload is there still, by id.
         quarantines: Files of pruned runs that failed at their rows, by execution.
+        checkpoints: Of pruned runs whose Trainer did not end, by execution.
         protected: Artifacts that are kept with all that they came from, and why.
         left: Artifacts of pruned runs that are not touched, and why.
     """
@@ -73,20 +81,23 @@ class Plan:
     pruned_runs: list[str]
     pruned: list[Pruned] = dataclasses.field(default_factory=list)
     unfinished: list[Pruned] = dataclasses.field(default_factory=list)
-    quarantines: list[Quarantine] = dataclasses.field(default_factory=list)
+    quarantines: list[LeftFile] = dataclasses.field(default_factory=list)
+    checkpoints: list[LeftFile] = dataclasses.field(default_factory=list)
     protected: dict[Artifact, str] = dataclasses.field(default_factory=dict)
     left: dict[Artifact, str] = dataclasses.field(default_factory=dict)
 
     @property
     def bytes(self) -> int:
         """What removing all of it sets free."""
-        return sum(e.bytes for e in [*self.pruned, *self.unfinished, *self.quarantines])
+        files = [*self.quarantines, *self.checkpoints]
+        return sum(e.bytes for e in [*self.pruned, *self.unfinished, *files])
 
     @property
     def uris(self) -> list[str]:
         """All that is to be removed from the disk, each once."""
         payloads = [entry.artifact.uri for entry in [*self.unfinished, *self.pruned]]
-        return list(dict.fromkeys([*payloads, *(file.path for file in self.quarantines)]))
+        files = [*self.quarantines, *self.checkpoints]
+        return list(dict.fromkeys([*payloads, *(file.path for file in files)]))
 
 
 def plan_prune(
@@ -118,7 +129,8 @@ def plan_prune(
         [run for run in graph.places.run_contexts() if run in kept_runs],
         [run for run in graph.places.run_contexts() if run not in kept_runs],
     )
-    plan.quarantines = _quarantines(graph, kept_runs, boundary)
+    plan.quarantines = _left_files(graph, kept_runs, boundary, QUARANTINE_DIR, "{}.jsonl")
+    plan.checkpoints = _left_files(graph, kept_runs, boundary, CHECKPOINTS_DIR, "{}-*.npz")
     plan.protected = _protected(graph, pins, pushed)
     kept = _kept_artifacts(graph, kept_runs, plan.protected)
     untouched = [a for a in runs_of if a in kept or not runs_of[a]]
@@ -141,17 +153,20 @@ def plan_prune(
     return plan
 
 
-def _quarantines(graph: Graph, kept_runs: Collection[str], boundary: Boundary) -> list[Quarantine]:
-    found = {}
+def _left_files(
+    graph: Graph, kept_runs: Collection[str], boundary: Boundary, folder: str, pattern: str
+) -> list[LeftFile]:
+    """Files of executions of pruned runs; `{}` in the pattern stands for the execution's id."""
+    found: dict[str, LeftFile] = {}
     for execution in graph.all_executions():
         node, run = execution.place.node, execution.place.run_id
         if not run or run in kept_runs or Path(node).name != node:
             continue
         for root in boundary.roots:
-            path = root / node / QUARANTINE_DIR / f"{execution.id}.jsonl"
-            real = str(path.resolve())  # a root is there as it was given, and without links
-            if (there := leftover(str(path))) and not boundary.refuses(str(path)):
-                found.setdefault(real, Quarantine(str(path), run, measure(there)))
+            for path in leftover_files(root / node / folder, pattern.format(execution.id)):
+                real = str(path.resolve())  # a root is there as it was given, and without links
+                if (there := leftover(str(path))) and not boundary.refuses(str(path)):
+                    found.setdefault(real, LeftFile(str(path), run, measure(there)))
     return list(found.values())
 
 

@@ -27,6 +27,7 @@ def plan_as_json(plan: Plan, done: bool, failed: Sequence[tuple[str, str]]) -> d
         "artifacts": [_pruned_as_json(entry) for entry in plan.pruned],
         "unfinished": [_pruned_as_json(entry) for entry in plan.unfinished],
         "quarantines": [dataclasses.asdict(file) for file in plan.quarantines],
+        "checkpoints": [dataclasses.asdict(file) for file in plan.checkpoints],
         "protected": [{"id": a.key, "why": why} for a, why in plan.protected.items()],
         "left": [{"id": a.key, "why": why} for a, why in plan.left.items()],
         "failed": [{"uri": uri, "why": why} for uri, why in failed],
@@ -89,6 +90,8 @@ def draw_plan(
         total += f"; payloads that an earlier prune left: {len(plan.unfinished):,}"
     if plan.quarantines:
         total += f"; files of quarantined rows: {len(plan.quarantines):,}"
+    if plan.checkpoints:
+        total += f"; checkpoints: {len(plan.checkpoints):,}"
     console.print(text(total, "bold"))
     if not done and plan.uris:
         console.print(text("Nothing was done; --yes does it."))

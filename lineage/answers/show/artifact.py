@@ -1,6 +1,5 @@
 """One artifact, decoded, with what its type asks for. Called by lineage.answers.show.show."""
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -71,7 +70,7 @@ def _model(graph: Graph, model: Artifact) -> dict[str, Any]:
     schemas = trace_upstream(graph, [model]).artifacts("Schema")
     return {
         "hyperparameters": hyperparameters_of(model) or None,
-        "warm_start": dataclasses.asdict(warm) if warm else None,
+        "warm_start": warm.as_json() if warm else None,
         "sha256": model.properties.get(recorded.SHA256),
         "evaluations": [
             {

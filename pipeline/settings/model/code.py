@@ -10,7 +10,7 @@ import pydantic
 
 from pipeline.settings.values import Section
 
-FUNCTIONS = ("preprocessing_fn", "run_fn", "tuner_fn")
+FUNCTIONS = ("preprocessing_fn", "run_fn", "tuner_fn", "components")
 
 
 def _require_dotted(value: str) -> str:
@@ -31,12 +31,14 @@ class Code(Section):
         preprocessing_fn: Called by Transform.
         run_fn: Called by Trainer.
         tuner_fn: Called by Tuner.
+        components: Called when the graph is built, for nodes of one's own.
     """
 
     folder: str | None = None
     preprocessing_fn: DottedPath | None = None
     run_fn: DottedPath | None = None
     tuner_fn: DottedPath | None = None
+    components: DottedPath | None = None
 
     def paths(self) -> dict[str, str]:
         """Name of the setting to dotted path, of the functions that are the user's."""

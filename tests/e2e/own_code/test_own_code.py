@@ -4,17 +4,20 @@ import dataclasses
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from typing import Any
 
 import pytest
+import yaml
 
 from fareline.packages import CHECKOUT
-from tests.e2e.conftest import FEW, run_fareline
+from pipeline.settings.settings import DEFAULT_PATH
+from tests.e2e.conftest import FEW, fareline_command, run_fareline
 from tests.forked import run_forked
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
 
 DOCUMENT = (CHECKOUT / "docs" / "own-code.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"```sh\n(.*?)```", DOCUMENT, re.DOTALL)[0].splitlines()
@@ -89,3 +92,26 @@ def test_a_mistake_is_one_line_with_exit_code_2_before_anything_runs(tried):
     assert refused.exit_code == 2
     assert f"code.preprocessing_fn: {file}:1: ModuleNotFoundError: " in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.replay
+@pytest.mark.parametrize("runner", ["vertex", "kubeflow"])
+def test_a_compiled_spec_runs_the_package_and_its_component(tried, small_csv, tmp_path, runner):
+    [graph] = [
+        t for t in re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL) if "@component" in t
+    ]
+    (tried.folder / "taxi_code" / "graph.py").write_text(graph)
+    data = tmp_path / "bucket" / "own-code" / "data"
+    data.mkdir(parents=True)
+    shutil.copy(small_csv, data)
+    known = yaml.safe_load(DEFAULT_PATH.read_text(encoding="utf-8"))["runners"][runner]
+    settings = (*QUICK, "code.components=taxi_code.graph.components", f"runners.{runner}={known}")
+    config, spec = ("--config", tried.folder / "taxi_code.yaml"), tmp_path / "own.json"
+    spec = spec if runner == "vertex" else spec.with_suffix(".yaml")
+    chosen = [part for setting in settings for part in ("--set", setting)]
+    compiled = run_forked(**fareline_command("compile", runner, "-o", spec, *config, *chosen))
+    assert compiled.returncode == 0, compiled.stderr
+    arguments = ("--spec", spec, f"--map=gs://example-bucket={tmp_path / 'bucket'}", *config)
+    done = run_fareline(tmp_path / "workspace", *settings, arguments=arguments)
+    assert done.exit_code == 0, done.stderr
+    assert done.nodes_in("executed") >= {"Transform", "Trainer", "ModelSize", "Pusher"}

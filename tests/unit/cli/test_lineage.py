@@ -80,6 +80,7 @@ def test_prune_shows_first_and_does_when_told(asked):
         ],
         "unfinished": [],
         "quarantines": [],
+        "checkpoints": [],
         "protected": [],
         "left": [],
         "failed": [],
@@ -107,6 +108,23 @@ def test_prune_takes_the_quarantine_of_failed_runs_with_it(asked):
     assert (done["quarantines"], done["failed"]) == (expected, [])
     assert sorted(path.name for path in folder.iterdir()) == sorted(names[1:])
     assert asked.json("prune", "--keep", "1")["quarantines"] == []
+
+
+def test_prune_takes_the_checkpoint_of_a_killed_trainer_of_an_old_run(asked):
+    folder = asked.folder / "artifacts" / "Trainer" / "checkpoints"
+    folder.mkdir(parents=True)
+    old, new = (asked.writer.add_execution("taxi", f"run-{n}", "Trainer", FAILED) for n in (4, 5))
+    names = [f"{old}-abc.npz", f"{new}-abc.npz", f"{old}.npz", f".pruned-{old}-cut.npz"]
+    for name in names:
+        (folder / name).write_text("weights")
+    shown = asked.ask("prune", "--keep", "1").stdout
+    assert shown.splitlines()[-2].endswith("; checkpoints: 2")
+    done = asked.json("prune", "--keep", "1", "--yes")
+    assert [file["path"] for file in done["checkpoints"]] == [
+        f"{folder}/{old}-abc.npz",
+        f"{folder}/{old}-cut.npz",
+    ]
+    assert sorted(path.name for path in folder.iterdir()) == sorted(names[1:3])
 
 
 def test_prune_leaves_a_quarantine_that_lies_behind_a_link(asked, tmp_path_factory):

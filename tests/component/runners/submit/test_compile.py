@@ -351,3 +351,17 @@ def test_settings_are_checked_as_for_a_run():
     assert refusal("vertex", "features.numeric.tips={}").startswith(
         "features.numeric.tips: tips makes the label;"
     )
+
+
+@pytest.mark.parametrize(
+    ("runner", "producer"), [("kubeflow", "LiveBaseline"), ("vertex", "BaselineResolver")]
+)
+def test_a_warm_start_begins_with_the_baseline_of_the_platform(runner, producer):
+    spec = spec_of(runner, "training.warm_start=live")
+    inputs = spec["root"]["dag"]["tasks"]["Trainer"]["inputs"]["artifacts"]
+    task = inputs["base_model"]["taskOutputArtifact"]["producerTask"]
+    assert task.startswith(producer)
+    with pytest.raises(
+        SettingsError, match=r"training\.warm_start: found Model:12, an id in a store"
+    ):
+        spec_of(runner, "training.warm_start=Model:12")
