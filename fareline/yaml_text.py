@@ -1,8 +1,8 @@
 """YAML of which each key stands once: of two, YAML readers keep the last and say nothing.
 
-Called by `pipeline.settings.load`. Standard library and PyYAML, whose parser in C takes a tenth of
-the time of that in Python. What C reads as Python does not is left to Python, and all errors are
-said by it.
+Called by `pipeline.settings.load` and where recorded settings are read. Standard library and
+PyYAML, whose parser in C takes a tenth of the time of that in Python. What C reads as Python does
+not is left to Python, and all errors are said by it.
 """
 
 import contextlib
