@@ -1,20 +1,34 @@
 """YAML of which each key stands once: of two, YAML readers keep the last and say nothing.
 
-Called by `pipeline.settings.load`. Standard library and PyYAML.
+Called by `pipeline.settings.load` and where recorded settings are read. Standard library and
+PyYAML, whose parser in C takes a tenth of the time of that in Python. What C reads as Python does
+not is left to Python, and all errors are said by it.
 """
 
+import contextlib
+import re
 from collections.abc import Hashable
 from typing import Any
 
 import yaml
+
+# Tags, spaces and line ends of other kinds, a block of text with a comment behind it, and question
+# marks but in lines that are comments.
+_READ_OTHERWISE = re.compile(
+    r"[!\t\r\x85\u2028\u2029\ufeff]|[|>][-+0-9]*#|^(?! *#).*\?", re.MULTILINE
+)
+# Of lists in lists C makes calls in calls, and ends the process where they are too many.
+_MOST_FLOWS, _MOST_COLUMNS = 1000, 1000
 
 
 class RepeatedKey(yaml.MarkedYAMLError):
     """A mapping that has a key twice; `problem_mark` is at the second."""
 
 
-class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, which refuses such a mapping."""
+class _DistinctKeys(yaml.constructor.SafeConstructor):
+    """PyYAML's safe values, but for such a mapping, which is refused."""
+
+    _looked_at: set[int]
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         self._require_distinct(node)
@@ -33,9 +47,13 @@ class _Loader(yaml.SafeLoader):
                 raise RepeatedKey(None, None, f"{key.value!r} again", key.start_mark)
             seen.add(said)
 
-    def __init__(self, text: str):
-        super().__init__(text)
-        self._looked_at: set[int] = set()
+
+class _Loader(_DistinctKeys, yaml.SafeLoader):
+    """In Python."""
+
+
+class _FastLoader(_DistinctKeys, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    """In C, where PyYAML was built with it."""
 
 
 def load_yaml(text: str) -> Any:
@@ -45,7 +63,24 @@ def load_yaml(text: str) -> Any:
         RepeatedKey: A key stands twice in one mapping.
         yaml.YAMLError: It is no YAML; PyYAML's constructors let other errors through as well.
     """
-    loader = _Loader(text)
+    if _reads_alike(text):
+        with contextlib.suppress(Exception):  # Python says it
+            return _load(_FastLoader, text)
+    return _load(_Loader, text)
+
+
+def _reads_alike(text: str) -> bool:
+    """Whether both parsers take a text for the same, or for an error."""
+    return (
+        not _READ_OTHERWISE.search(text)
+        and text.count("[") + text.count("{") <= _MOST_FLOWS
+        and max(map(len, text.splitlines()), default=0) <= _MOST_COLUMNS
+    )
+
+
+def _load(kind: type[_Loader] | type[_FastLoader], text: str) -> Any:
+    loader = kind(text)
+    loader._looked_at = set()
     try:
         return loader.get_single_data()
     finally:

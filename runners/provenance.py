@@ -6,6 +6,7 @@ fails a run: what cannot be known is left out. Of the environment only the login
 """
 
 import dataclasses
+import email
 import getpass
 import hashlib
 import importlib.metadata
@@ -69,7 +70,7 @@ def collect_provenance(
     use_cache: bool = True,
     runner: str = "local",
 ) -> Provenance:
-    """Collects what is known of a run before it starts; takes about half a second.
+    """Collects what is known of a run before it starts.
 
     Args:
         settings: Validated, with the overrides applied; None where they are not known.
@@ -160,10 +161,18 @@ def installed_packages() -> dict[str, str]:
     packages: dict[str, str] = {}
     path = [entry for entry in sys.path if not entry.endswith(_VENDORED)]
     for distribution in importlib.metadata.distributions(path=path):
-        name = distribution.metadata["Name"]
-        if name:  # the remains of an uninstalled one have none
-            packages.setdefault(name.lower(), distribution.version)
+        said = _headers_of(distribution)
+        if said["Name"]:  # the remains of an uninstalled one have none
+            packages.setdefault(said["Name"].lower(), said["Version"])
     return dict(sorted(packages.items()))
+
+
+def _headers_of(distribution: importlib.metadata.Distribution) -> Mapping[str, str]:
+    """As `distribution.metadata`, which parses the description too, and that anew each time."""
+    text = distribution.read_text("METADATA")
+    if text is None:  # of an older form
+        return distribution.metadata
+    return email.message_from_string(text.partition("\n\n")[0])
 
 
 def name_stack(packages: Mapping[str, str]) -> str:

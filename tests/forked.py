@@ -7,6 +7,7 @@ what was imported before. Tests whose claim is the start of a process, its impor
 do to it start a real one.
 """
 
+import contextlib
 import multiprocessing
 import multiprocessing.forkserver
 import os
@@ -37,23 +38,45 @@ def run_forked(args, cwd, env, timeout=600) -> subprocess.CompletedProcess:
     Raises:
         subprocess.TimeoutExpired: It had not ended by then; it is killed.
     """
-    python, option, *words = map(str, args)
-    assert (python, option) == (sys.executable, "-m")
-    _start_server()
     with tempfile.TemporaryDirectory(prefix="fareline-forked-") as folder:
         outputs = [Path(folder, name) for name in ("stdout", "stderr")]
-        fork = _FORKS.Process(target=_become, args=(words, str(cwd), dict(env), outputs))
-        fork.start()
-        try:
+        with start_forked(args, cwd, env, outputs) as fork:
             fork.join(timeout)
             if fork.is_alive():
                 raise subprocess.TimeoutExpired(args, timeout)
-        finally:
-            if fork.is_alive():
-                os.killpg(fork.pid, signal.SIGKILL)
-                fork.join()
         stdout, stderr = (path.read_text(encoding="utf-8") for path in outputs)
     return subprocess.CompletedProcess(args, fork.exitcode, stdout, stderr)
+
+
+@contextlib.contextmanager
+def start_forked(args, cwd, env, outputs):
+    """Starts a command, which does not outlive the block.
+
+    Args:
+        args: As of `run_forked`.
+        cwd: Likewise.
+        env: Likewise.
+        outputs: Files of stdout and stderr.
+
+    Yields:
+        The process; it leads a group of its own.
+    """
+    python, option, *words = map(str, args)
+    assert (python, option) == (sys.executable, "-m")
+    _start_server()
+    fork = _FORKS.Process(target=_become, args=(words, str(cwd), dict(env), outputs))
+    fork.start()
+    try:
+        yield fork
+    finally:
+        kill_group(fork)
+
+
+def kill_group(fork) -> None:
+    """Kills a command and what it started, if it is still there."""
+    if fork.is_alive():
+        os.killpg(fork.pid, signal.SIGKILL)
+        fork.join()
 
 
 def _start_server() -> None:

@@ -22,6 +22,8 @@ SHARING_RUNS = tuple(
         "test_documents",
         "test_publishing",
         "test_faults",
+        "repeated/test_same_twice",
+        "steps/test_steps",
     )
 )
 LONGEST_FIRST = (*SHARING_RUNS, "tests/e2e/", "tests/component/", "")

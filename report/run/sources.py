@@ -13,6 +13,7 @@ import yaml
 
 from fareline import recorded
 from fareline.recorded.run import RunRecord
+from fareline.yaml_text import load_yaml
 from lineage.facts.payload_contents import Unreadable, folder_of
 from lineage.facts.runs import Run, read_runs
 from lineage.graph.elements import Artifact, Execution
@@ -76,7 +77,7 @@ class Sources:
     def settings(self) -> Mapping[str, Any]:
         """The recorded settings; empty in a stock store."""
         try:
-            content = yaml.safe_load(self.record.text(recorded.SETTINGS) or "")
+            content = load_yaml(self.record.text(recorded.SETTINGS) or "")
         except yaml.YAMLError:
             return {}
         return content if isinstance(content, dict) else {}

@@ -9,13 +9,12 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-import yaml
-
 from fareline import recorded
 from fareline.errors import FarelineError, Interrupted, UserMistake
 from fareline.packages import CHECKOUT, PACKAGES
 from fareline.scratch import keep, scratch_folder
 from fareline.start import command_for, offer_packages
+from fareline.yaml_text import load_yaml
 from lineage.answers.reproduce.reproduce import (
     SETTINGS_NAME,
     Recipe,
@@ -55,7 +54,7 @@ def present_fingerprint(recipe: Recipe | None = None) -> str:
 
 def _own_packages(recipe: Recipe | None) -> tuple[tuple[str, ...], str]:
     """The packages of `code` in the recorded settings that are still there, and their folder."""
-    settings = yaml.safe_load((recipe and recipe.settings) or "") or {}
+    settings = load_yaml((recipe and recipe.settings) or "") or {}
     code = settings.get("code") or {}
     folder = code.get("folder") or ""
     paths = [path for name, path in code.items() if name != "folder" and path]
@@ -65,7 +64,7 @@ def _own_packages(recipe: Recipe | None) -> tuple[tuple[str, ...], str]:
 
 def overrides_for(recipe: Recipe) -> list[str]:
     """What the recorded settings must not do again: publish, or write to a store, elsewhere."""
-    settings = yaml.safe_load(recipe.settings or "") or {}
+    settings = load_yaml(recipe.settings or "") or {}
     overrides = []
     for name in _OUTSIDE:
         section, _, key = name.partition(".")

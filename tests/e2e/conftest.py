@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from cli.answers.answers import require_as_declared
 from data.taxi import taxi_csv_path
 from fareline.packages import CHECKOUT, PACKAGES
 from tests.browser import chromium, watch  # noqa: F401 - fixtures
-from tests.forked import run_forked
+from tests.forked import kill_group, run_forked, start_forked
 
 # A pipeline of seconds per node: a column of each kind, a model of 30 steps on 1,500 rows that need
 # not be good.
@@ -156,6 +157,49 @@ def keep_run(workspace, kept, settings):
     return SmallRun(workspace, kept, settings, finished)
 
 
+@dataclasses.dataclass(frozen=True)
+class ResumedRun:
+    """A run of the small settings in a workspace of its own, killed and run again.
+
+    Attributes:
+        workspace: What both left.
+        killed: Folder with the store as the first one left it.
+        process: Id of the first one.
+        busy: How a run ended that was started beside it.
+        resumed: How the second one ended.
+    """
+
+    workspace: Path
+    killed: Path
+    process: int
+    busy: Finished
+    resumed: Finished
+
+
+@pytest.fixture(scope="session")
+def resumed_run(tmp_path_factory, small_settings):
+    folder = tmp_path_factory.mktemp("resumed_run")
+    workspace, killed = folder / "workspace", folder / "killed"
+    overrides = [part for setting in small_settings for part in ("--set", setting)]
+    outputs = [folder / name for name in ("stdout", "stderr")]
+    call = fareline_command("run", "--workspace", workspace, *overrides)
+    with start_forked(**call, outputs=outputs) as fork:
+        deadline = time.monotonic() + 300
+        while not outputs[1].exists() or "StatisticsGen" not in outputs[1].read_text():
+            assert time.monotonic() < deadline and fork.is_alive(), outputs[1].read_text()
+            time.sleep(0.2)  # so that Transform is on its way
+        while RUNNING not in states_in_store(workspace):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        busy = run_fareline(workspace, *small_settings)
+        kill_group(fork)
+    killed.mkdir()
+    for file in workspace.glob("metadata.db*"):
+        shutil.copy(file, killed)
+    resumed = run_fareline(workspace, *small_settings)
+    return ResumedRun(workspace, killed, fork.pid, busy, resumed)
+
+
 @pytest.fixture
 def small_workspace(small_run):
     """A workspace with one small run, for a test that goes on from there."""
@@ -211,6 +255,21 @@ def after_third(third, workspace):
 @pytest.fixture(scope="session")
 def refused(after_third, workspace):
     return run_fareline(workspace, "evaluation.thresholds.auc.at_least=0.999")
+
+
+RUNNING = 2  # ml_metadata.proto.Execution.State
+
+
+def states_in_store(workspace):
+    """States of the executions; none while the store is not there yet, or being written."""
+    try:
+        # To read only: it makes no file where the run is about to make one.
+        uri = f"file:{workspace / 'metadata.db'}?mode=ro"
+        with sqlite3.connect(uri, uri=True) as connection:
+            rows = connection.execute("select last_known_state from Execution")
+            return {state for (state,) in rows}
+    except sqlite3.OperationalError:
+        return set()
 
 
 def count_rows(workspace):

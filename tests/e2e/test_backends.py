@@ -3,9 +3,6 @@
 import contextlib
 import dataclasses
 import json
-import os
-import signal
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -14,20 +11,23 @@ import pandas as pd
 import pytest
 
 from lineage.store.open import open_store
-from tests.e2e.conftest import Finished, fareline_command, run_process
-from tests.forked import run_forked
+from tests.e2e.conftest import FEW, RUNNING, Finished, fareline_command, run_process
+from tests.forked import kill_group, run_forked, start_forked
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
-RUNNING = 2
 
-
-def fareline(server, *arguments, run=run_process):
-    """Runs a command; in a process, since ML Metadata is told to be quiet before it is loaded."""
+def fareline(server, *arguments, run=run_forked):
+    """Runs a command."""
     call = fareline_command(*arguments)
     call["env"] |= server.environment()
     done = run(**call)
     return Finished(done.returncode, json.loads(done.stdout or "null"), done.stderr)
+
+
+@pytest.fixture(scope="module")
+def few_settings(small_settings):
+    return (*small_settings, FEW)
 
 
 def run_arguments(workspace, uri, settings):
@@ -37,7 +37,8 @@ def run_arguments(workspace, uri, settings):
 
 
 def ask(server, *arguments):
-    answer = fareline(server, "lineage", *arguments, "--json")
+    """In a process, since ML Metadata is told to be quiet before it is loaded."""
+    answer = fareline(server, "lineage", *arguments, "--json", run=run_process)
     assert (answer.exit_code, answer.stderr) == (0, "")
     return answer.answer
 
@@ -74,38 +75,33 @@ class Recorded:
 
 
 @pytest.fixture(scope="module")
-def recorded(server, small_csv, small_settings, tmp_path_factory):
+def recorded(server, small_csv, few_settings, tmp_path_factory):
     """A run was killed, one of another workspace stopped at the gate, the third is whole."""
     tmp_path = tmp_path_factory.mktemp("backend")
     database, workspace = server.new_database(), tmp_path / "ws"
     uri = server.uri(database)
-    call = fareline_command(*run_arguments(workspace, uri, small_settings))
+    call = fareline_command(*run_arguments(workspace, uri, few_settings))
     call["env"] |= server.environment()
-    with open(tmp_path / "stderr", "w") as stderr:
-        process = subprocess.Popen(
-            **call, stdout=subprocess.DEVNULL, stderr=stderr, start_new_session=True
-        )
-    try:
+    outputs = [tmp_path / name for name in ("stdout", "stderr")]
+    with start_forked(**call, outputs=outputs) as fork:
         deadline = time.monotonic() + 300
         while RUNNING not in dict(states(server, database)).values():
-            assert process.poll() is None, Path(stderr.name).read_text()
+            assert fork.is_alive(), outputs[1].read_text()
             assert time.monotonic() < deadline
             time.sleep(0.1)
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        kill_group(fork)
     [killed] = {name for name, state in states(server, database) if state == RUNNING}
 
     # It stops at the data gate; what the first one left running stays so, since it may be alive.
     trips = pd.read_csv(small_csv, dtype=str)
     trips.loc[::10, "payment_type"] = "Bitcoin"
     trips.to_csv(tmp_path / "broken.csv", index=False)
-    broken = (*small_settings, f"data.source.csv={tmp_path / 'broken.csv'}")
-    other = fareline(server, *run_arguments(tmp_path / "other", uri, broken), run=run_forked)
+    broken = (*few_settings, f"data.source.csv={tmp_path / 'broken.csv'}")
+    other = fareline(server, *run_arguments(tmp_path / "other", uri, broken))
     assert other.nodes_in("failed") == {"DataGate"}, other.stderr
     assert (killed, RUNNING) in states(server, database)
 
-    again = fareline(server, *run_arguments(workspace, uri, small_settings))
+    again = fareline(server, *run_arguments(workspace, uri, few_settings), run=run_process)
     return Recorded(server, database, workspace, again)
 
 
@@ -116,7 +112,7 @@ def test_a_killed_run_is_ended_by_its_workspace_and_not_by_another(recorded):
     assert not (recorded.workspace / ".unfinished-runs").exists()
 
 
-def test_a_server_holds_all_that_a_run_records(recorded, small_settings):
+def test_a_server_holds_all_that_a_run_records(recorded, few_settings):
     server, uri, workspace, first = (
         recorded.server,
         recorded.uri,
@@ -126,15 +122,14 @@ def test_a_server_holds_all_that_a_run_records(recorded, small_settings):
     assert (first.answer["status"], first.answer["metadata"]) == ("pushed", uri)
     # Of what the killed run began, its first nodes may have come to an end.
     assert first.nodes_in("executed") >= {"Transform", "Tuner", "Trainer", "Evaluator", "Pusher"}
-    second = fareline(server, *run_arguments(workspace, uri, small_settings))
+    second = fareline(server, *run_arguments(workspace, uri, few_settings))
     assert second.exit_code == 0, second.stderr
     # There is a model to compare with now.
     assert second.nodes_in("executed") == {"Evaluator", "Pusher"}
     assert second.answer["baseline"]
 
     ids = {first.answer["run_id"], second.answer["run_id"]}
-    for run in (first, second):
-        assert "mlmd client" not in Path(run.answer["log"]).read_text(errors="replace")
+    assert "mlmd client" not in Path(first.answer["log"]).read_text(errors="replace")
     runs = ask(server, "runs", "--workspace", workspace)
     assert ids < {run["run_id"] for run in runs}
     assert len(runs) == 4  # the killed one, and the one that stopped at the gate
@@ -174,9 +169,9 @@ def test_a_server_holds_all_that_a_run_records(recorded, small_settings):
     )
 
 
-def test_a_server_that_is_down_is_said_before_anything_starts(small_settings, tmp_path):
+def test_a_server_that_is_down_is_said_before_anything_starts(few_settings, tmp_path):
     uri = "mysql://me@127.0.0.1:9/runs"
-    done = run_forked(**fareline_command(*run_arguments(tmp_path / "ws", uri, small_settings)))
+    done = run_forked(**fareline_command(*run_arguments(tmp_path / "ws", uri, few_settings)))
     assert done.returncode == 2
     assert done.stderr.startswith(
         f"fareline: {uri}: no database server answers at 127.0.0.1 port 9"

@@ -14,6 +14,7 @@ from fareline.recorded.data import source_files, split_names
 from fareline.recorded.evaluation import metrics_of, slice_metrics_of
 from fareline.recorded.texts import parse_json
 from fareline.recorded.tuning import hyperparameters_of
+from fareline.yaml_text import load_yaml
 from lineage.answers.diff.sides import Side, find_side
 from lineage.answers.diff.values import Group, compare, replace_texts, to_decimals, to_significant
 from lineage.facts.payload_contents import Unreadable, hyperparameters_in, schema_of, statistics_of
@@ -175,7 +176,7 @@ def _settings(a: Side, b: Side) -> list[Group]:
 
 def _parsed_settings(side: Side) -> dict[str, Any] | None:
     try:
-        content = yaml.safe_load(side.record.text(recorded.SETTINGS) or "")
+        content = load_yaml(side.record.text(recorded.SETTINGS) or "")
     except yaml.YAMLError:
         return None
     return flatten(replace_texts(content, side.replacements)) if content else None

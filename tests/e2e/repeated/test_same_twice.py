@@ -1,6 +1,5 @@
 """The same code, settings, seed and data give the same, bit for bit, in another workspace."""
 
-import glob
 import json
 from pathlib import Path
 
@@ -12,23 +11,21 @@ from lineage.answers.reproduce.reproduce import recorded_metrics
 from lineage.graph.graph import Graph
 from lineage.ids import find_model
 from lineage.store.open import open_store
-from tests.e2e.conftest import run_fareline
 
 
 @pytest.fixture(scope="module")
-def both(small_run, tmp_path_factory):
-    """Two workspaces: that of the small run, and one of the same settings from nothing."""
-    again = tmp_path_factory.mktemp("again") / "workspace"
-    finished = run_fareline(again, *small_run.settings)
-    assert finished.exit_code == 0, finished.stderr
-    return small_run.kept, again
+def both(small_run, resumed_run):
+    """Two workspaces: that of the small run, and one that was killed on its way and run again."""
+    assert resumed_run.resumed.exit_code == 0, resumed_run.resumed.stderr
+    return small_run.kept, resumed_run.workspace
 
 
 def files_of(workspace, pattern):
-    """Path below the folder of the artifact to path, of the one artifact that matches."""
-    base = workspace / "artifacts" / pattern.partition("*")[0]
-    found = glob.glob(str(workspace / "artifacts" / pattern), recursive=True)
-    return {path.removeprefix(str(base)).partition("/")[2]: path for path in sorted(found)}
+    """Path below the folder of the artifact to path, of the newest artifact that matches."""
+    base, _, below = pattern.partition("/*/")
+    folder = max((workspace / "artifacts" / base).iterdir(), key=lambda path: int(path.name))
+    found = sorted(folder.glob(below))
+    return {path.relative_to(folder).as_posix(): str(path) for path in found}
 
 
 def contents(workspace, pattern):
@@ -94,5 +91,4 @@ def test_evaluations_in_training_and_metrics_are_the_same(both):
 
 
 def _run_id(workspace):
-    [log] = (workspace / "logs").glob("run-*.log")
-    return log.stem
+    return max(log.stem for log in (workspace / "logs").glob("run-*.log"))

@@ -8,7 +8,7 @@ from tests.unit.project.test_needs import run_pytest
 
 # The session fixtures of tests/e2e/conftest.py that run pipelines.
 RUNS = {"first", "after_first", "second", "after_second", "third", "after_third", "refused",
-        "small_run", "small_workspace", "newer_run"}  # fmt: skip
+        "small_run", "small_workspace", "newer_run", "resumed_run"}  # fmt: skip
 
 FILE = """
 import os, time
@@ -40,7 +40,7 @@ def test_what_takes_longest_goes_first():
 
 def test_all_files_that_share_runs_are_known():
     sharing = set()
-    for path in (CHECKOUT / "tests" / "e2e").glob("test_*.py"):
+    for path in (CHECKOUT / "tests" / "e2e").rglob("test_*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
         asked = {argument.arg for function in functions for argument in function.args.args}

@@ -248,6 +248,12 @@ def test_the_code_has_the_name_of_its_commit_only_if_that_is_what_runs(monkeypat
 def test_packages_and_stack():
     packages = json.loads(properties()[recorded.PACKAGES])
     assert packages == installed_packages()
+    path = [entry for entry in sys.path if not entry.endswith(provenance._VENDORED)]
+    expected: dict[str, str] = {}
+    for distribution in importlib.metadata.distributions(path=path):
+        if distribution.metadata["Name"]:
+            expected.setdefault(distribution.metadata["Name"].lower(), distribution.version)
+    assert packages == expected
     assert packages["tfx"] == importlib.metadata.version("tfx")
     assert packages["pyyaml"] == yaml.__version__
     assert properties()[recorded.STACK] in ("compat", "current")
