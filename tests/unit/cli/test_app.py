@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 import fareline
 from cli import app as cli
+from cli.answers import answers
 from data.taxi import taxi_csv_path
 from fareline.errors import FarelineError, UserMistake
 from fareline.packages import CHECKOUT
@@ -59,7 +60,7 @@ def refusal(ran):
         (
             ["--set", "training.step=5"],
             "--set training.step: unknown setting; did you mean steps? "
-            "expected one of steps, batch_size, evaluate_every, patience.",
+            "expected one of steps, batch_size, evaluate_every, patience, warm_start.",
         ),
         (
             ["--set", "training.steps=many"],
@@ -300,6 +301,8 @@ class FakeOutcome:
 @pytest.fixture
 def fake_run(monkeypatch):
     """Replaces the run by an outcome of a status; collects what was requested."""
+    # What it answers is no whole answer.
+    monkeypatch.setitem(answers.ANSWERS, "run", dict[str, str])
     from runners.local import run
 
     requests = []
