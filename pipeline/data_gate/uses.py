@@ -85,7 +85,7 @@ def _problem_of(
         return f"is {kind} in the data{such_as}", fit, hint
     if use.whole and kind == "float" and such_as:
         fit = "text or whole numbers" if "bytes" in use.fit else "whole numbers"
-        if not float(seen.odd[use.column]).is_integer():
+        if abs(float(seen.odd[use.column])) < _EXACT:
             hint = "use it under features.numeric or features.bucketized"
             return f"is float in the data{such_as}", fit, hint
         found = f"is float in the data{such_as}, which float32 does not tell from its neighbours"

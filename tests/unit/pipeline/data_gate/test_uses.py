@@ -90,6 +90,14 @@ AMONG += "categorical: {d: 4}}"
                 "numbers. Hint: use it under features.numeric or features.bucketized.",
             ],
         ),
+        (
+            {"d": f"FLOAT {ONE}"},
+            {"d": pa.array([[1234567.5]], FLOATS)},
+            [
+                "features.categorical.d: d is float in the data, such as '1.23457e+06'; expected "
+                "whole numbers. Hint: use it under features.numeric or features.bucketized."
+            ],
+        ),
         # The first whole number whose neighbour is the same number in float32.
         ({"c": f"FLOAT {ONE}"}, {"c": pa.array([[2.0**24 - 1], [-3.0]], FLOATS)}, []),
         (
