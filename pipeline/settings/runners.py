@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Literal
 import pydantic
 from pydantic import Field
 
-from pipeline.settings.cron import ZONE, names_sunday_7, require_cron
+from pipeline.settings.running.cron import ZONE, names_sunday_7, require_cron
 from pipeline.settings.values import Count, Positive, Section
 
 RunnerName = Literal["kubeflow", "vertex"]

@@ -17,7 +17,6 @@ import pydantic
 from pydantic import Field
 
 from fareline.errors import SettingsError
-from pipeline.settings.beam import Beam
 from pipeline.settings.blame import wrong_settings
 from pipeline.settings.data import Data
 from pipeline.settings.defaults import with_defaults
@@ -43,6 +42,7 @@ from pipeline.settings.runners import (
     VertexEndpointId,
     VertexModelId,
 )
+from pipeline.settings.running.beam import Beam
 from pipeline.settings.values import (
     Choices,
     Count,

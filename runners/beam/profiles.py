@@ -22,7 +22,7 @@ from tfx.orchestration.portable.beam_executor_operator import BeamExecutorOperat
 
 from fareline.errors import FarelineError, UserMistake
 from fareline.start import command_for
-from pipeline.settings.beam import PROCESSES, Beam, Engine, JobServer
+from pipeline.settings.running.beam import PROCESSES, Beam, Engine, JobServer
 from runners.beam.worker import OwnCode
 
 MakePipeline = Callable[[], beam.Pipeline]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lineage.text.times import clock
 from monitoring.live.decision import CRON, NEW_DATA, Cause
-from pipeline.settings.cron import ZONE
+from pipeline.settings.running.cron import ZONE
 from pipeline.source.check import check_request
 from runners.pii_key import read_pii_key
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from fareline.errors import SettingsError, UserMistake
-from pipeline.settings.cron import require_cron
+from pipeline.settings.running.cron import require_cron
 from pipeline.settings.settings import Settings
 from runners.orchestrators.airflow import airflow_file
 from runners.orchestrators.argo import argo_file, argo_options

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fareline import collector
 from fareline.errors import TryLater, UserMistake
-from pipeline.settings.beam import Beam
+from pipeline.settings.running.beam import Beam
 from runners.own_code import choose_keras_3
 from runners.passwords import store_passwords
 from runners.progress import NodeState, output_to

@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 import pydantic
 from pydantic import Field
 
-from pipeline.settings.cron import require_cron
 from pipeline.settings.runners import Url
+from pipeline.settings.running.cron import require_cron
 from pipeline.settings.values import Positive, Section
 
 Event = Literal["pushed", "refused", "stopped", "failed", "rolled_back", "alarm"]

@@ -12,7 +12,7 @@ from apache_beam.options.pipeline_options import (
 )
 
 from fareline.errors import UserMistake
-from pipeline.settings.beam import Beam
+from pipeline.settings.running.beam import Beam
 from runners.beam import profiles
 from runners.beam.worker import OwnCode
 

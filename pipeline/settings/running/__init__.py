@@ -1,0 +1,1 @@
+"""Sections of the settings about how and when a pipeline runs."""
