@@ -17,6 +17,7 @@ OTHERS = {
     "cli.app",  # --debug itself
     "fareline.start",
     "pipeline.nodes.bigquery",
+    "runners.beam.profiles",  # options of Beam pipelines
     # Files that are written, with options of their own and of `step`.
     "runners.orchestrators.airflow",
     "runners.orchestrators.argo",
