@@ -17,7 +17,8 @@ OTHERS = {
     "cli.app",  # --debug itself
     "fareline.start",
     "pipeline.nodes.bigquery",
-    "runners.beam.profiles",  # options of Beam pipelines
+    "runners.beam.profiles",  # options of Beam pipelines,
+    "runners.beam.worker",  # and of its workers
     # Files that are written, with options of their own and of `step`.
     "runners.orchestrators.airflow",
     "runners.orchestrators.argo",
