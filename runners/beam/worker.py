@@ -63,7 +63,10 @@ def _parser() -> argparse.ArgumentParser:
         prog="fareline-beam-worker",
         description="Runs functions of Fareline for a Beam engine, which starts it by itself.",
     )
-    parser.add_argument("--id", help="Name that the engine has for this worker.")
+    # Prism quotes it, though no shell takes the quotes away.
+    parser.add_argument(
+        "--id", type=lambda name: name.strip("'"), help="Name that the engine has for this worker."
+    )
     for endpoint in ("provision", "control", "logging", "artifact"):
         parser.add_argument(f"--{endpoint}_endpoint", help=f"HOST:PORT of its {endpoint} service.")
     parser.add_argument("--semi_persist_dir", help="Folder for files; not used.")

@@ -14,7 +14,7 @@ from apache_beam.options.pipeline_options import (
 from fareline.errors import UserMistake
 from pipeline.settings.running.beam import Beam
 from runners.beam import profiles
-from runners.beam.worker import OwnCode
+from runners.beam.worker import OwnCode, _parser
 
 
 @pytest.fixture
@@ -96,3 +96,9 @@ def test_an_engine_that_is_gone_is_one_line(monkeypatch):
         operator().run_executor(None)
     assert str(error.value).startswith("Transform: its Beam engine did not answer (RpcError)")
     assert "\n" not in str(error.value)
+
+
+def test_a_worker_takes_the_flags_of_beams_boot_program():
+    flags = _parser().parse_args(["--id='job-1_go'", "--provision_endpoint=h:1"])
+    assert (flags.id, flags.provision_endpoint) == ("job-1_go", "h:1")  # Prism quotes it
+    assert _parser().parse_args([]).provision_endpoint is None  # the environment says it
