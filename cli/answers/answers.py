@@ -46,6 +46,7 @@ ANSWERS: dict[str, Any] = {
     "lineage upstream": lineage.Chain,
     "lineage verify": lineage.Verified,
     "logs": runs.Log,
+    "loop": models.LoopPassed,
     "models": models.Models,
     "monitor": models.Monitored,
     "predict": models.Predicted,

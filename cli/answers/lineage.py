@@ -290,8 +290,8 @@ class PrunedPayload(Answer):
     bytes: int
 
 
-class PrunedQuarantine(Answer):
-    """A file of bad rows."""
+class PrunedFile(Answer):
+    """A file that a run left beside its artifacts: bad rows, a checkpoint."""
 
     path: str
     run: str
@@ -321,7 +321,8 @@ class Pruned(Answer):
     pruned_runs: Any
     artifacts: list[PrunedPayload]
     unfinished: list[PrunedPayload]
-    quarantines: list[PrunedQuarantine]
+    quarantines: list[PrunedFile]
+    checkpoints: list[PrunedFile]
     protected: list[Kept]
     left: list[Kept]
     failed: list[NotDeleted]

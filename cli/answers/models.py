@@ -124,6 +124,18 @@ class Monitored(Answer):
     execution: str | int | None
 
 
+class LoopPassed(Answer):
+    """One pass of the loop; `event` null: nothing was done."""
+
+    at: str
+    action: str
+    causes: list[Values]
+    held_until: str | None
+    execution: str | None
+    event: str | None
+    notes: list[str]
+
+
 class Predicted(Answer):
     """A file that was predicted; `quarantine`: the file of the bad rows, null if there are none."""
 

@@ -259,7 +259,7 @@ class Why(Answer):
 class WarmStart(Answer):
     """The earlier model whose weights a model began with; `left`: what is new, and why."""
 
-    model_id: int
+    model: str
     taken: list[str]
     left: dict[str, str]
 

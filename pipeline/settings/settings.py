@@ -179,7 +179,8 @@ class Training(Section):
     """How the Trainer fits the network.
 
     Attributes:
-        warm_start: Whose weights it begins with: `live`, or an id such as Model:12; None: nobody's.
+        warm_start: Whose weights it begins with: `live`, or an id such as Model:12; None: random
+            weights.
     """
 
     steps: Count = 640

@@ -72,7 +72,7 @@ def test_a_folder_is_no_file_to_write(tmp_path, no_work, monkeypatch, command, p
         for word in COMMANDS.get(command, ["-o", "{place}"])
     ]
     said = mistake_of([*command.split(), *(w.format(place=place, folder=tmp_path) for w in given)])
-    assert re.search("(is a folder|is no file|is there already); expected ", said)
+    assert re.search("(is a folder|is not a file|already exists); expected ", said)
     assert "\n" not in said
 
 

@@ -116,6 +116,7 @@ def test_a_model_with_all_that_belongs_to_it(recorded, tmp_path):
     assert content["runs"] == ["run-1", "run-2"]
     assert content["model"] == {
         "hyperparameters": {"units": [8, 4]},
+        "warm_start": None,
         "sha256": SHA,
         "evaluations": [
             {"id": "ModelEvaluation:4", "metrics": {"auc": 0.95}, "baselines": ["Model:3"]}

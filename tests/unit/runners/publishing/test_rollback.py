@@ -88,7 +88,7 @@ def test_models_tells_what_is_gone_and_what_no_record_knows(place):
     ran = CliRunner().invoke(cli.app, ["models", "--workspace", str(place.root)])
     lines = ran.stdout.splitlines()
     assert lines[0].split()[:2] == ["model", "run"]
-    lines = lines[lines.index(str(place.base)) :]
+    lines = lines[lines.index(str(place.base.relative_to(place.root))) :]
     assert lines[2].split()[:3] == ["9", "LIVE", "-"]
     assert lines[5].split()[:2] == ["1", "gone"]
     assert lines[-1] == "  9: in the folder, but not recorded"
