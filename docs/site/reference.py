@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import answers
 import typer.main
 import yaml
 
@@ -267,8 +268,6 @@ def generated_pages(example: str, licences: str) -> dict[str, str]:
         example: The text of the settings file whose comments give the meanings.
         licences: The table of licences.
     """
-    import answers
-
     from cli.app import app
     from cli.examples import EXAMPLES
     from pipeline.settings.settings import Settings
