@@ -13,7 +13,8 @@ def why(
     target: Annotated[
         str,
         typer.Argument(
-            metavar="MODEL|RUN", help="Such as Model:12, a run, the URI of a version, or live."
+            metavar="MODEL|RUN",
+            help="Such as Model:12, a run, the URI of a version, a failed node, or live.",
         ),
     ] = "latest",
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
@@ -23,6 +24,8 @@ def why(
     """Explain why a model was or was not published; default: that of the latest run."""
     from lineage.answers.why.view import why_lines
     from lineage.answers.why.why import why_model, why_run
+    from lineage.facts.failures import failure_of
+    from lineage.graph.elements import Execution
     from lineage.ids import RunKey, find, find_model
     from lineage.text.tables import print_line
 
@@ -30,6 +33,8 @@ def why(
     found = find(graph, target)
     if isinstance(found, RunKey):
         told = why_run(graph, found.run_id)
+    elif isinstance(found, Execution) and found.place.run_id and failure_of(found):
+        told = why_run(graph, found.place.run_id)  # it made no model, and this says why
     else:
         told = why_model(graph, find_model(graph, target))
 

@@ -333,3 +333,6 @@ def test_a_run_that_failed_says_where(store):
             "place": "models/a.py:5, in f",
         }
     ]
+    # A node that failed has no model, and is no less to be asked about.
+    for node in ("Trainer@r1", "Trainer@latest"):
+        assert ask(store, node) == ask(store, "r1")
