@@ -99,7 +99,9 @@ def require_equal(workspace, answer, other, others_answer):
     ours, theirs = workspace / "artifacts", other / "artifacts"
     for split in ("train", "validate", "eval"):
         raw = "ExampleGen/examples/*/Split-" + split
-        assert sorted(records(ours, raw)) == sorted(records(theirs, raw))
+        assert sorted(map(canonical, records(ours, raw))) == sorted(
+            map(canonical, records(theirs, raw))
+        )
         statistics = f"StatisticsGen/statistics/*/Split-{split}/FeatureStats.pb"
         assert parsed(ours, statistics) == parsed(theirs, statistics)
         transformed = "Transform/transformed_examples/*/Split-" + split
@@ -116,6 +118,11 @@ def records(artifacts, folder):
     files = [str(file) for file in artifacts.glob(f"{folder}/*.gz")]
     assert files, folder
     return list(tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator())
+
+
+def canonical(record):
+    """An example with its features in order: that of the bytes differs from process to process."""
+    return tf.train.Example.FromString(record).SerializeToString(deterministic=True)
 
 
 def parsed(artifacts, file):
