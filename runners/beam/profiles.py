@@ -64,10 +64,8 @@ def pipelines_by_node(
     return {node: _maker(settings, engine, own.variables()) for node, engine in chosen.items()}
 
 
-def operators(node: str, make: MakePipeline | None) -> Mapping[Any, Any] | None:
+def operators(node: str, make: MakePipeline) -> Mapping[Any, Any]:
     """TFX's operator of Beam executors, with this pipeline in place of the default one."""
-    if make is None:
-        return None
     from tfx.proto.orchestration.executable_spec_pb2 import BeamExecutableSpec
 
     class OnEngine(BeamExecutorOperator):

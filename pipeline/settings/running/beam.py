@@ -18,19 +18,18 @@ DIRECT: Engine = "direct"
 PROCESSES: Engine = "processes"
 # Those that a job server stands before: Beam's portable API is all that is asked of them.
 SERVED: tuple[Engine, ...] = ("flink", "spark", "prism")
-# Engines of Beam that are not taken, each with its reason.
+# Engines of Beam that are not taken: why, and what is expected.
 _REFUSED = {
-    "dask": "Beam's Dask runner counts wrong without an error",
+    "dask": "Beam's Dask runner counts wrong without an error; expected one of "
+    + ", ".join((DIRECT, PROCESSES, *SERVED)),
     "dataflow": "workers of Dataflow cannot read a workspace on this machine; expected "
     "runners.vertex.beam: dataflow, and `fareline submit vertex`",
 }
 
 
 def _refuse(value: Any) -> Any:
-    reason = _REFUSED.get(value.lower()) if isinstance(value, str) else None
-    if reason is not None:
-        known = ", ".join((DIRECT, PROCESSES, *SERVED))
-        raise ValueError(reason if "expected" in reason else f"{reason}; expected one of {known}")
+    if isinstance(value, str) and value.lower() in _REFUSED:
+        raise ValueError(_REFUSED[value.lower()])
     return value
 
 
