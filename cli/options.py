@@ -97,7 +97,7 @@ def all_option(help_text: str) -> Any:
     return typer.Option("--all", help=help_text)
 
 
-ShowAllOption = Annotated[bool, all_option("Show everything.")]
+ShowAllOption = Annotated[bool, all_option("Show everything, without limits.")]
 DepthOption = Annotated[
     int | None,
     typer.Option(
@@ -143,7 +143,7 @@ DestinationOption = Annotated[
     ),
 ]
 VertexOption = Annotated[
-    bool, typer.Option("--vertex", help="Ask Vertex AI, where models were pushed to as well.")
+    bool, typer.Option("--vertex", help="Also query Vertex AI for its versions.")
 ]
 SpecOption = Annotated[
     Path | None,

@@ -14,7 +14,7 @@ def why(
         str,
         typer.Argument(
             metavar="MODEL|RUN",
-            help="Such as Model:12, a run, the URI of a version, a failed node, or live.",
+            help="Id such as Model:12, a run, the URI of a version, a failed node, or live.",
         ),
     ] = "latest",
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,

@@ -20,7 +20,7 @@ from fareline.errors import FarelineError, UserMistake
 # What only a server can say: which other pages may show this one in a frame.
 _FRAMED, _NOT_FRAMED = "frame-ancestors 'self'", "frame-ancestors 'none'"
 _NOT_HERE = "This server answers to its own address only.\n"
-_NO_PAGE = "There is no such page here; / is the first.\n"
+_NO_PAGE = "This page does not exist. The first page is /.\n"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -28,7 +28,7 @@ class Layout(str, enum.Enum):
 def spans(
     output: Annotated[
         Path,
-        output_option("DIR", "New folder, or a folder of such spans."),
+        output_option("DIR", "New folder, or a folder that `data spans` wrote."),
     ],
     by: Annotated[Period, typer.Option("--by", help="Length of a span.")],
     source: Annotated[

@@ -70,7 +70,7 @@ def draw_destinations(
         root: Folder of the workspace, which paths are shown without; None: whole paths.
     """
     if not places:
-        console.print("Nothing was ever pushed.")
+        console.print("No version was ever pushed.")
     for place in places:
         console.print(text(below(place.base, root), limit=None), soft_wrap=True)
         console.print(_table(place, console.width))

@@ -29,7 +29,7 @@ _SMALL = (360, 170)
 
 def split_names(column: Column) -> list[str]:
     """The series of a column's picture."""
-    return [*list(column.splits)[:_DRAWN_SPLITS], *(["data before"] if column.previous else [])]
+    return [*list(column.splits)[:_DRAWN_SPLITS], *(["previous data"] if column.previous else [])]
 
 
 def _series(column: Column) -> list[ColumnStats]:
@@ -38,7 +38,7 @@ def _series(column: Column) -> list[ColumnStats]:
 
 
 def column_figure(column: Column, boundaries: Sequence[float] = ()) -> Markup:
-    """How the values of a column are distributed in every split, and in the data before."""
+    """Distribution of a column's values in each split and in the previous data."""
     series = _series(column)
     if not any(stats.count for stats in series):
         return Markup("")
@@ -204,7 +204,7 @@ def trials_figure(training: Training) -> Markup:
         parts.append(
             tag("path", title, d="M" + "L".join(points), class_=f"line s{0 if chosen else 3}")
         )
-    return frame("Trials of the search, a line each", (width, height), parts)
+    return frame("Trials of the search, one line each", (width, height), parts)
 
 
 def _models(evaluation: Evaluation) -> list[ModelPicture]:

@@ -51,7 +51,7 @@ def difference_figure(windows: Windows, name: str) -> Markup:
     if not points:
         return Markup("")
     values = [0.0, *(value for _, value in points)]
-    title = f"AUC of {name} by labels less expected, over windows"
+    title = f"AUC of {name} from labels minus expected AUC, over windows"
     plot = _plot(title, windows, (min(values), max(values)), "difference")
     plot.line([(0, 0.0), (len(windows) - 1, 0.0)], REFERENCE, stroke_dasharray="4 3")
     plot.line(points, BY_LABELS)

@@ -128,7 +128,7 @@ def _beside_the_figures(why: Mapping[str, Any] | None) -> Iterator[str]:
 
 def _verdict(outcome: Outcome) -> Iterator[tuple[str, str]]:
     if outcome.status == FAILED:
-        yield "Nothing was pushed: the run failed.", ""
+        yield "No model was pushed: the run failed.", ""
     elif outcome.status == PUSHED:
         against = f"compared with {outcome.baseline}" if outcome.baseline else "the first one"
         yield f"Pushed to {from_here(outcome.pushed_to)} ({against})", "bold green"

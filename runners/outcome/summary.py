@@ -301,7 +301,7 @@ def _cause(error: BaseException) -> BaseException | None:
 
 def _print_verdict(console: Console, outcome: Outcome) -> None:
     if outcome.status == FAILED:
-        console.print("Nothing was pushed: the run failed.")
+        console.print("No model was pushed: the run failed.")
         return
     if outcome.status == COMPLETED:
         console.print("Completed: this pipeline pushes nothing.")

@@ -94,4 +94,4 @@ def draw_plan(
         total += f"; checkpoints: {len(plan.checkpoints):,}"
     console.print(text(total, "bold"))
     if not done and plan.uris:
-        console.print(text("Nothing was done; --yes does it."))
+        console.print(text("No payload was deleted; --yes deletes them."))

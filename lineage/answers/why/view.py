@@ -267,7 +267,7 @@ def _pusher(told: Mapping[str, Any]) -> Iterator[str]:
     if told["pushed"]:
         yield f"Pushed to {told['destination']}"
     elif told["pushed"] is None:
-        yield f"Nothing was pushed ({_absence(told)})"
+        yield f"No model was pushed ({_absence(told)})"
     else:
         yield "Refused: nothing was pushed."
         yield f"{_OPEN}{told['not_pushed_because'] or _NOT_RECORDED}"
@@ -282,7 +282,7 @@ def _on_vertex(told: Mapping[str, Any] | None) -> Iterator[str]:
         shares = [f"version {version}: {percent} %" for version, percent in traffic.items()]
         yield f"    requests, as recorded then: {', '.join(shares) or 'nothing is deployed'}"
     elif told["pushed"] is None:
-        yield f"Nothing was pushed to Vertex AI ({_absence(told)})"
+        yield f"No model was pushed to Vertex AI ({_absence(told)})"
     else:
         yield f"Not pushed to Vertex AI: {told['not_pushed_because'] or _NOT_RECORDED}"
 

@@ -96,7 +96,7 @@ def _pictures(
         curves = parse_curves(read_payload(evaluation, CURVES_FILE))
     except (Unreadable, ValueError):
         notes.append(
-            "Curves were not recorded: the model was measured by TFMA alone, by an older version, "
+            "Curves were not recorded: the model was evaluated by TFMA alone, by an older version, "
             "or its evaluation is not on this machine."
         )
         return None, None
