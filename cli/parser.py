@@ -107,7 +107,7 @@ def _is_of_commands(context: Any, option: str) -> bool:
 
 
 def explain(error: Any) -> UserMistake | None:
-    """What the parser did not understand, in our words; None where the help was all it had to say.
+    """The parser's error in our words; None if the parser only printed the help.
 
     Args:
         error: A `MistypedError`.

@@ -61,7 +61,7 @@ def stand_in(name: str, parts: Mapping[str, str] | None = None) -> StandIn | Non
     """Puts a stand-in in a package's place; None if it is loaded already, or not installed.
 
     Args:
-        name: Of the package.
+        name: Name of the package.
         parts: See `StandIn`.
     """
     if name in sys.modules:
@@ -87,7 +87,7 @@ def put_off(name: str) -> Iterator[None]:
     use it. Whoever imports the package after the block gets the package itself.
 
     Args:
-        name: Of the package.
+        name: Name of the package.
     """
     placed = stand_in(name)  # None where it is loaded already
     try:

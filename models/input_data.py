@@ -22,13 +22,13 @@ _SURVEY_ROWS = 4096
 
 @dataclasses.dataclass(frozen=True)
 class LabelSurvey:
-    """What the labels of a split are like.
+    """Statistics of the labels of a split.
 
     Attributes:
         rows: All rows.
         labelled: Those that have a label.
         kept: Those of them that training learns from, where examples are weighed; None: all.
-        mean: Of an amount, after the logarithm if there is one; 0 for classes.
+        mean: Mean of an amount, after the logarithm if there is one; 0 for classes.
         deviation: Its standard deviation.
     """
 

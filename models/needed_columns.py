@@ -1,4 +1,4 @@
-"""Which raw columns the network's inputs are made of, found in the transform graph.
+"""Finds the raw columns of the network's inputs in the transform graph.
 
 The graph takes every column of the schema; a request must carry those alone that an input of the
 network depends on. Found in the graph and not in the settings, so that a preprocessing_fn of one's

@@ -25,12 +25,12 @@ _NO_PAGE = "This page does not exist. The first page is /.\n"
 
 @dataclasses.dataclass(frozen=True)
 class Page:
-    """What is sent for an address.
+    """The response for an address.
 
     Attributes:
         text: All of it; empty with status 204, which says that nothing has changed.
         kind: Media type.
-        status: Of HTTP.
+        status: Status of HTTP.
         framed: Whether other pages of this server may show it in a frame; no others ever may.
     """
 
@@ -50,7 +50,7 @@ class PageServer(http.server.ThreadingHTTPServer):
             request.
 
     Raises:
-        UserMistake: The host is none of this machine, or the port is taken.
+        UserMistake: The host is not an address of this machine, or the port is in use.
     """
 
     daemon_threads = True
@@ -87,7 +87,7 @@ class PageServer(http.server.ThreadingHTTPServer):
         return f"http://{host}:{self.server_port}/"
 
     def accepts(self, host_header: str | None) -> bool:
-        """Whether a request is for this server by a name that nobody else can point here."""
+        """Whether a request names this server in a way that no other host can point here."""
         try:
             named = urlsplit(f"//{host_header or ''}").hostname or ""
         except ValueError:

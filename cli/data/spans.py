@@ -19,7 +19,7 @@ class Period(str, enum.Enum):
 
 
 class Layout(str, enum.Enum):
-    """How the folders of spans are named."""
+    """Naming schemes for the folders of spans."""
 
     span = "span"
     date = "date"

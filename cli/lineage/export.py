@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Format(str, enum.Enum):
-    """What can be written."""
+    """Formats of an export."""
 
     HTML = "html"
     DOT = "dot"
@@ -41,8 +41,8 @@ def export(
         str | None,
         typer.Argument(
             metavar="ID",
-            help="Run, pipeline, artifact or execution. Of an artifact or execution, its upstream and "
-            "downstream are exported too.",
+            help="Run, pipeline, artifact or execution; the last two with everything upstream and "
+            "downstream.",
             show_default="the last run",
         ),
     ] = None,

@@ -1,4 +1,4 @@
-"""`fareline step end`: record what came of a run of single steps."""
+"""`fareline step end`: record the outcome of a run of single steps."""
 
 import typer
 

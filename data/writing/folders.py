@@ -58,7 +58,7 @@ def require_new(folder: Path) -> None:
     """Refuses a folder that has something in it, or that cannot be made.
 
     Raises:
-        DataError: It cannot be used.
+        DataError: The folder cannot be used.
     """
     found = None
     if folder.is_dir() and not folder.is_symlink():

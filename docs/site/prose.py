@@ -24,9 +24,7 @@ HELP_RULES = RULES | {
     r"^Of (the|what|a)\b": "begin with a noun",
 }
 # (page, words): why these words stay although a rule finds them.
-ALLOWED = {
-    ("python.md", "None, or"): "the Python value",
-}
+ALLOWED: dict[tuple[str, str], str] = {}
 _CODE = re.compile(r"^ *```.*?^ *```", re.DOTALL | re.MULTILINE)
 
 

@@ -47,7 +47,7 @@ def store_connection(
 
     Args:
         address: Where it is.
-        password: Of the user; empty for none.
+        password: Password of the user; empty for none.
         read_only: Whether SQLite and PostgreSQL are to refuse to write; MySQL cannot be told.
     """
     if address.path is not None:
@@ -100,7 +100,7 @@ def open_store_in_place(
     """Opens a store read-only where it is, in the process of the pipeline that writes it.
 
     Raises:
-        UserMistake: As `open_store`.
+        UserMistake: See `open_store`.
     """
     address = parse_address(location)
     if address.path is None:
@@ -115,7 +115,7 @@ def open_store_to_write(
     """Opens a store that is there already to mark artifacts in it; only `prune` does.
 
     Raises:
-        UserMistake: As `open_store`.
+        UserMistake: See `open_store`.
     """
     address = parse_address(location)
     if address.path is None:

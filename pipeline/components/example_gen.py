@@ -105,7 +105,7 @@ def describe_files(base: str, patterns: Sequence[str]) -> list[dict[str, Any]]:
         `path`, `bytes` and `sha256` of each file, sorted by path.
 
     Raises:
-        DataError: If there is none.
+        DataError: The source has no rows.
     """
     paths = _find_files(base, patterns)
     if not paths:

@@ -112,7 +112,7 @@ class Workspace:
             run_id: Its id, a unique prefix of it, or `latest`.
 
         Raises:
-            UserMistake: There is none.
+            UserMistake: No element matches.
         """
         from lineage.ids import find_run
         from report.api.run import Run
@@ -153,7 +153,7 @@ class Workspace:
             model_id: Such as `Model:12`, or the id of its run or PushedModel.
 
         Raises:
-            UserMistake: There is none.
+            UserMistake: No element matches.
         """
         from lineage.ids import find_model
         from report.api.artifacts import Model
@@ -168,7 +168,7 @@ class Workspace:
             artifact_id: Such as `Examples:4`.
 
         Raises:
-            UserMistake: There is none.
+            UserMistake: No element matches.
         """
         from lineage.ids import find_artifact
         from report.api.artifacts import artifact_object
@@ -178,7 +178,7 @@ class Workspace:
 
     @property
     def live(self) -> Model | None:
-        """The served model; None if there is none.
+        """The live model; None without one.
 
         Raises:
             UserMistake: Several destinations serve a model.

@@ -1,4 +1,4 @@
-"""Which picture shows what: from parts of the document to charts. Called by the templates."""
+"""Maps parts of the document to charts. Called by the templates."""
 
 import dataclasses
 import itertools
@@ -268,7 +268,7 @@ def calibration_figure(evaluation: Evaluation, place: int = 0) -> Markup:
 
 
 def scores_figure(evaluation: Evaluation, place: int = 0) -> Markup:
-    """How scores are distributed over positives and negatives."""
+    """Distribution of scores over positives and negatives."""
     model = evaluation.candidate
     if model is None or place >= len(model.positives):
         return Markup("")
@@ -451,7 +451,7 @@ def latency_figure(serving: Serving) -> Markup:
 
 
 def memory_figure(serving: Serving) -> Markup:
-    """What the server held, round by round."""
+    """Memory of the server after each round."""
     if len(serving.memory) < 2:
         return Markup("")
     plot = Plot(
@@ -467,7 +467,7 @@ def memory_figure(serving: Serving) -> Markup:
 
 
 def side_by_side(a: Evaluation, b: Evaluation) -> Evaluation | None:
-    """The judged models of two runs as the two of one picture; None without curves of both."""
+    """The evaluated models of two runs as one picture; None without curves of both."""
     if a.candidate is None or b.candidate is None:
         return None
     if not (a.candidate.operating and b.candidate.operating):

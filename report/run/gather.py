@@ -32,8 +32,8 @@ def gather(graph: Graph, run_id: str) -> Document:
     """Reads all that there is to show of a run.
 
     Args:
-        graph: Of the store.
-        run_id: Of a run that is there.
+        graph: Lineage graph of the store.
+        run_id: Run id of a run that is there.
     """
     sources = Sources(graph, run_id)
     sections: dict[str, Any] = {}

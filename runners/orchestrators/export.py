@@ -65,7 +65,7 @@ def console_script() -> str:
     """Absolute path of the `fareline` script of this interpreter.
 
     Raises:
-        UserMistake: There is none.
+        UserMistake: No element matches.
     """
     script = Path(sys.executable).parent / "fareline"
     if not script.is_file():
@@ -95,7 +95,7 @@ def export(
         upstream: By node, in DAG order, the nodes that it waits for.
         workspace: Absolute path.
         config: The settings file; None: the packaged one.
-        overrides: As given to `--set`.
+        overrides: Values of `--set`.
         cron: The schedule, if any.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What came of a run in about ten lines: verdict, three figures, what changed, where to look.
+"""The outcome of a run in about ten lines: verdict, three metrics, changes, results.
 
 Called by `fareline run`; with `--verbose` it calls `runners.outcome.summary`. The page has it all.
 """
@@ -40,7 +40,7 @@ def print_brief(console: Console, outcome: Outcome, settings: Settings | None) -
 
     Args:
         console: Where to.
-        outcome: Of the run.
+        outcome: Outcome of the run.
         settings: For the thresholds; None where a specification was run.
     """
 

@@ -31,8 +31,8 @@ class Recorder:
     Args:
         store: Open for writing.
         pipeline: Its name.
-        run_id: Of the run.
-        properties: What the run says about itself, by the names of `fareline.recorded`.
+        run_id: Id of the run.
+        properties: Record of the run about itself, by the names of `fareline.recorded`.
         code_version: Names the context of all executions of this code; empty for none.
     """
 
@@ -145,7 +145,7 @@ class Recorder:
         """Finds what an earlier execution of the same key put out, if all of it is there still.
 
         Args:
-            cache_key: Of the task.
+            cache_key: Cache key of the task.
             keys: The outputs that it must have.
 
         Returns:

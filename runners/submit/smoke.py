@@ -96,7 +96,7 @@ def require_callable(path: str) -> None:
 
     Raises:
         ImportError, AttributeError: As of `resolve`.
-        TypeError: What is there cannot be called.
+        TypeError: The object cannot be called.
     """
     if not callable(resolve(path)):
         raise TypeError(f"{path} cannot be called")

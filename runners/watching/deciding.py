@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def rules_of(settings: "Settings") -> Rules:
-    """What the settings say comes of a cause."""
+    """The consequence of a cause, by the settings."""
     policy = settings.monitoring.policy
     actions = {kind: getattr(policy, kind) for kind in (*KINDS, AGE)}
     return Rules({**actions, NEW_DATA: RETRAIN}, round(policy.cooldown_hours * HOUR_MS))

@@ -82,7 +82,7 @@ class LogFiles:
             raise
 
     def seconds_left(self) -> float | None:
-        """Until the open file's hour is over; None if there is none open."""
+        """Seconds until the open file's hour is over; None without an open file."""
         if self._file is None or self._is_job:
             return None
         return max((self._hour + 1) * _HOUR - self._clock(), 0.0)

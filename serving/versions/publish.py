@@ -68,7 +68,7 @@ class Return:
         digest: `sha256_of_folder` of the content as it was recorded.
         live: The version that is live now, as the decision knew it.
         withhold: The decision against the live one; None if it may come back by a push.
-        pushing: Who brings it back, for the note beside the version; None: no note.
+        pushing: Origin for the note beside the version; None: no note.
     """
 
     number: int
@@ -80,7 +80,7 @@ class Return:
 
 
 def latest_version(base: str) -> int | None:
-    """Returns the largest complete version under `base`, None if there is none."""
+    """Returns the largest complete version under `base`, None without one."""
     return max(list_versions(base), default=None)
 
 
@@ -104,8 +104,8 @@ def publish(
         base: Local serving folder of this model; made if missing.
         version: Number to publish under. By default the time in seconds, or one more than the
             largest existing version where that is not larger.
-        pushing: Who pushes, for a note beside the version, which `forget_note` removes as soon as
-            the version is recorded. None: nobody is to record it.
+        pushing: Origin for a note beside the version, which `forget_note` removes as soon as
+            the version is recorded. None: the version will not be recorded.
 
     Returns:
         The new version, or the newest existing one with `created=False` if its content is equal.
@@ -146,7 +146,7 @@ def bring_back(base: str, wanted: Return) -> Version:
 
     Args:
         base: Local serving folder.
-        wanted: What is to come back.
+        wanted: Version to restore.
 
     Returns:
         The new version.
@@ -192,7 +192,7 @@ def remove_old(base: str, keep: int) -> list[int]:
 
     Args:
         base: Local serving folder.
-        keep: How many to keep; 2 at least.
+        keep: Number of versions to keep; at least 2.
 
     Returns:
         The versions that were removed.

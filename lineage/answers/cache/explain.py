@@ -41,12 +41,12 @@ class Explanation:
     """Why one execution was what it was.
 
     Attributes:
-        execution: What is explained.
+        execution: Execution to explain.
         reason: `cached`, `never_cached`, `first`, `earlier_failed`, `outputs_gone`, `caching_off`,
             `forced`, `differs` or `unknown`.
         text: In words.
         compared_with: The earlier execution, if there is one.
-        differences: What differs from it; for `differs` at least one.
+        differences: Differences from it; at least one for `differs`.
     """
 
     execution: Execution

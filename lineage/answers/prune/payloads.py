@@ -29,7 +29,7 @@ class Boundary:
         self.roots = tuple(dict.fromkeys([*given, *(root.resolve() for root in given)]))
 
     def refuses(self, uri: str) -> str | None:
-        """Says why the payload at a URI may not be removed; None if it may."""
+        """Returns why the payload at a URI may not be removed; None if it may."""
         path = local_path(uri)
         if path is None:
             return "it is remote, and only local payloads are removed"
@@ -65,7 +65,7 @@ def remove_payloads(
     """Removes payloads that may be removed; one that cannot does not keep the others from going.
 
     Args:
-        uris: Of artifacts that are marked as deleted.
+        uris: URIs of artifacts that are marked as deleted.
         boundary: Asked once more for each.
         on_removed: Called after each.
 

@@ -31,7 +31,7 @@ def gather_evaluation(sources: Sources) -> Evaluation:
     """Reads what was measured and demanded.
 
     Raises:
-        Unreadable: Nothing was evaluated, or it cannot be read.
+        Unreadable: The run has no evaluation, or it cannot be read.
     """
     evaluation = sources.last("ModelEvaluation")
     if evaluation is None:

@@ -1,4 +1,4 @@
-"""The section that comes first: what came of the run and why, and what changed since the last."""
+"""The first section: outcome of the run with reasons, and changes since the previous run."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ _NOT_SHOWN = ("statistics", "slices", "runner")
 
 
 def gather_verdict(sources: Sources) -> Verdict:
-    """Reads what every judge said, and compares with the run before of the same pipeline."""
+    """Reads the results of all checks, and compares with the previous run of the same pipeline."""
     why = why_run(sources.graph, sources.run_id)
     outcome = _outcome(sources, why)
     examples = [a for a in sources.run.examples if a.type == "Examples"]
