@@ -2,7 +2,7 @@
 
 Applied to each batch right behind the reader: splits, statistics and Examples never meet the
 values, and neither does the quarantine. Called by `pipeline.ingest.beam_files`. Reads no
-environment: whoever calls has the key.
+environment: the caller passes the key.
 """
 
 import dataclasses

@@ -84,7 +84,7 @@ def put_off(name: str) -> Iterator[None]:
     """Loads no more of a package than what the block needs.
 
     Modules that are loaded in the block keep the stand-in, which loads the package when they first
-    use it. Whoever imports the package after the block gets the package itself.
+    use it. An import after the block gives the package itself.
 
     Args:
         name: Name of the package.

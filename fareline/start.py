@@ -9,7 +9,7 @@ nothing can shadow:
 
 is `python -m MODULE ARGUMENT…` without the current folder on the path. The packages `cli` and
 `runners` call `secure_names` when they are imported, for `python -m` with one of their modules. The
-others do not: whoever imports them into a program of their own keeps their own `data`. Imports
+others do not: a program that imports them keeps its own module `data`. Imports
 nothing but the standard library and `fareline.packages` before the names are secured.
 """
 

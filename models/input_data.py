@@ -58,8 +58,8 @@ def read_for_fit(
 
     Returns:
         The passes over the training data, each in another order, with weights where the settings
-        weigh examples. The orders depend on `seed` alone: whoever iterates again gets the same
-        ones. And the validation data in order, never weighed: what early stopping and the search
+        weigh examples. The orders depend on `seed` alone: a second iteration has the same
+        orders. And the validation data in order, never weighed: what early stopping and the search
         watch is measured on the data as it is, as the Evaluator does.
     """
     config = fn_args.custom_config

@@ -1,9 +1,9 @@
 """Serves pages on this machine, made anew from the store whenever one is asked for.
 
-Called by `cli.ui` and `cli.lineage.ui`. Whoever reaches the port reads the store, so it
-is bound to the loopback address, and requests that name another host are refused: a page of some
-other site must not read it through a name that it has pointed here (DNS rebinding). Nothing can be
-written through it.
+Called by `cli.ui` and `cli.lineage.ui`. A client that reaches the port can read the store, so the
+port is bound to the loopback address, and requests that name another host are refused: a page of
+another site must not read it through a name that it has pointed here (DNS rebinding). The server
+never writes.
 """
 
 import dataclasses
@@ -149,4 +149,4 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Says nothing: whoever reloads a page knows it."""
+        """Suppresses the log lines of requests."""

@@ -141,7 +141,7 @@ class ProgressTable:
         self._console.print(line.rstrip(), highlight=False, soft_wrap=True)
 
     def _print_details(self) -> None:
-        """Returns how far the nodes are that are at work and have something to say."""
+        """Returns the progress of running nodes that report it."""
         for name, describe in self._details.items():
             node = self._nodes.get(name)
             if node is not None and node.state is NodeState.RUNNING and name in self._started:

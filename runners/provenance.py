@@ -200,7 +200,7 @@ def read_git_state(checkout: Path) -> GitState | None:
     """Asks git which commit the sources are of.
 
     Args:
-        checkout: Folder that holds our rooms.
+        checkout: Folder that holds our packages.
 
     Returns:
         None where git does not know them: no git, no checkout, no commit yet, or sources that were

@@ -173,7 +173,7 @@ class SchemaAccepted(Answer):
 
 
 class NothingAccepted(Answer):
-    """Nothing has changed since the last version."""
+    """The schema has not changed since the last version."""
 
     schema: str
     version: None

@@ -178,7 +178,7 @@ def plain_array(array: pa.Array, kind: str) -> pa.Array:
     """The values of a column as integers, numbers, texts or bytes; or large_lists as they are.
 
     Args:
-        array: Of a type of which `held_kind` knows something.
+        array: Array of a type of which `held_kind` knows something.
         kind: What is wanted: whole seconds where it is int, else with their fractions.
     """
     array = _stored_array(array)

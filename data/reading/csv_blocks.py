@@ -74,7 +74,7 @@ class Header:
     Attributes:
         names: The column names.
         end: Where the next record begins, in bytes.
-        lines: How many lines it takes.
+        lines: Number of lines it takes.
     """
 
     names: tuple[str, ...]

@@ -47,7 +47,7 @@ class CsvFormat:
     Attributes:
         separator: The character between cells.
         decimal: The character before the fraction of a number.
-        encoding: Of the text, as Python names it.
+        encoding: Encoding of the text, as Python names it.
         missing: Column to what says there that a value is missing, see `data.reading.missing`; of
             files of other formats too.
     """
@@ -137,10 +137,10 @@ def require_no_keys(path: str, names: Sequence[str], keys: Mapping[str, str | No
 
 
 def require_distinct_header(path: str, names: Sequence[str]) -> None:
-    """Refuses a header that repeats a name: of its columns one alone would be read.
+    """Refuses a header that repeats a name: only one of these columns would be read.
 
     Raises:
-        DataError: It does.
+        DataError: A name occurs twice.
     """
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:

@@ -20,7 +20,7 @@ def without_spelled(array: pa.Array, spellings: Sequence[str]) -> pa.Array:
 
     Args:
         array: Binary or text cells, or numbers. Others stay as they are.
-        spellings: Of this column.
+        spellings: Spellings of this column.
     """
     if not spellings or array.null_count == len(array):
         return array

@@ -81,7 +81,7 @@ class SourceFile:
     Attributes:
         path: Where it is.
         bytes: How long.
-        sha256: Of its bytes, in hexadecimal digits.
+        sha256: SHA-256 of its bytes, in hexadecimal digits.
     """
 
     path: str
@@ -112,7 +112,8 @@ def plan_file(
         keys: Columns that the names of its folders say.
 
     Raises:
-        DataError: It cannot be read, or holds no columns, or one that its folders say as well.
+        DataError: The file cannot be read, or holds no columns, or one that its folders say as
+            well.
     """
     file_format = file_format or format_of(path)
     with reading(path), open_file(path) as stream:
@@ -183,7 +184,7 @@ def read_piece(piece: Piece, kinds: Mapping[str, str], open_file: Open) -> Itera
 
     Args:
         piece: From `plan_file`.
-        kinds: Of every column that it may hold; see `data.reading.batches`.
+        kinds: Kinds of every column that it may hold; see `data.reading.batches`.
         open_file: As there.
 
     Raises:

@@ -2,7 +2,7 @@
 
 A CSV file is read in the blocks and by the rules of training; every cell is kept as it is written,
 for the output, and converted as the model takes it; a line without any value is no row. Called by
-`runners.publishing.batch_prediction`. Nothing is held but one batch; the order of rows is kept.
+`runners.publishing.batch_prediction`. Memory holds one batch at a time; the order of rows is kept.
 """
 
 from collections.abc import Iterator

@@ -126,9 +126,9 @@ def read_batches(
 
     Args:
         path: The file.
-        lines: Of it.
-        names: Of its columns.
-        kinds: Of those that are to be read.
+        lines: Lines of it.
+        names: Names of its columns.
+        kinds: Kinds of those that are to be read.
         csv_format: Of which this takes how missing values are spelled.
     """
     asked = {name: kinds[name] for name in names if name in kinds}

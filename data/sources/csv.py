@@ -51,7 +51,7 @@ class CsvSource:
         header: The column names, the same in every file.
         span_range: The first and the last span that are read; None if the source has no spans.
         notes: What is no mistake and still worth saying, one sentence each.
-        sample: Of a query: some values of each column, as text.
+        sample: Sample of a query: some values of each column, as text.
     """
 
     input_base: Path

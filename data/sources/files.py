@@ -59,7 +59,7 @@ def check_source_files(
         csv_format: How the files are written, if they are CSV.
 
     Raises:
-        DataError: Nothing is there to read; or a column is missing, or holds what no example can.
+        DataError: There is no data to read; or a column is missing, or holds what no example can.
     """
     files, pattern = find_files(path) if spans is None else (spans.files, spans.pattern)
     keys = keys_of(str(files[0]), pattern)

@@ -69,7 +69,7 @@ def open_query(query: LocalQuery) -> Iterator[pa.RecordBatchReader]:
         Its rows, in batches, as they are made.
 
     Raises:
-        DataError: It is no single SELECT, or DuckDB cannot answer it: with line and column.
+        DataError: The query is not one SELECT, or DuckDB cannot answer it: with line and column.
     """
     with _connected(query) as connection:
         with explaining(query):
@@ -86,7 +86,7 @@ def read_query(query: LocalQuery, kinds: Mapping[str, str]) -> Iterator[Batch]:
 
     Args:
         query: What to ask.
-        kinds: Of columns that a schema describes; see `data.reading.batches`. Others are what
+        kinds: Kinds of columns that a schema describes; see `data.reading.batches`. Others are what
             DuckDB says.
 
     Raises:

@@ -25,7 +25,7 @@ class RecordedFile:
         bytes: Its size.
         sha256: SHA-256 of its content, in 64 hexadecimal digits.
         table: Names under which a query reads it; None without a query.
-        rows: How many it has; None if TFX's reader read it.
+        rows: Number of rows; None if TFX's reader read it.
     """
 
     path: str = ""

@@ -4,9 +4,10 @@ A text that is not there reads as None. One that cannot be read does so too, aft
 that names the record, so that an answer goes on with what there is. `parse` is for those who cannot
 go on.
 
-pydantic checks the types. They are dataclasses and no models of its own, so that whoever reads no
-record pays nothing: pydantic takes 0.18 s to import and some milliseconds to prepare a type, which
-happens where the first text of the type is read. Plain lists and objects are checked by hand.
+pydantic checks the types. They are dataclasses and no models of its own, so that a program that
+reads no record does not import it: pydantic takes 0.18 s to import and some milliseconds to prepare
+a type, which happens where the first text of the type is read. Plain lists and objects are checked
+by hand.
 """
 
 import functools

@@ -4,7 +4,7 @@ An execution of type `fareline.rollback` or `fareline.promote`, with the Model a
 as inputs and the PushedModel of the new version as output. So every question about pushes (what is
 live, what a model's impact is) finds the new version as it finds those of a run. What a run pushed
 and could not record is recorded here as well. Called by `runners.publishing`; with `prune` the only
-part of this room that writes.
+part of this package that writes.
 """
 
 import dataclasses

@@ -1,7 +1,7 @@
 """Sealed spans of feedback in a store: recorded, found by a prediction id, marked as erased.
 
-A span is an artifact of type `FeedbackSpan`, put out by an execution that read the prediction log
-and the outcomes. Who read its rows is a link that `lineage.graph.span_links` finds. Recorded by
+A span is an artifact of type `FeedbackSpan`, the output of an execution that read the prediction
+log and the outcomes. Who read its rows is a link that `lineage.graph.span_links` finds. Recorded by
 `runners.feedback`; beside `lineage.facts.changes_by_hand` and `prune` the only part of this package
 that writes.
 """

@@ -1,7 +1,7 @@
 """Payloads: whether what an artifact's URI names is there, how large it is, and still the same.
 
-Called by `inputs`, `verify`, `prune`, `reproduce` and `show`. Nothing is written here, no remote
-place is asked, and no URI of a store is trusted to be one.
+Called by `inputs`, `verify`, `prune`, `reproduce` and `show`. This module never
+writes, never reads remote places, and does not trust the URIs of a store.
 """
 
 import dataclasses

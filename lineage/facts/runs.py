@@ -154,7 +154,7 @@ def read_runs(graph: Graph, names: Iterable[str]) -> list[Run]:
 
 
 def outputs_of_run(graph: Graph, run_id: str) -> dict[str, dict[str, list[Artifact]]]:
-    """Finds what each node of a run put out, cached outputs included.
+    """Finds the outputs of each node of a run, cached outputs included.
 
     Returns:
         Node id to output key to artifacts; empty for an unknown run.

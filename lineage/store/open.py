@@ -1,7 +1,7 @@
 """Opening a store: to read from it nothing is created, written or migrated.
 
 A store is a file of SQLite, or a database on a MySQL, MariaDB or PostgreSQL server. Called by the
-other modules of this room and by runners.
+other modules of this package and by runners.
 """
 
 import logging

@@ -1,6 +1,6 @@
 """CsvExampleGen: TFX's own, which also records which files it read, with the SHA-256 of each.
 
-TFX records sizes and times of the files alone (`input_fingerprint`), by which nobody can tell later
+TFX records sizes and times of the files alone (`input_fingerprint`), which do not show later
 whether a file is still the one that a model learned from. Driver, splits and type names are TFX's.
 
 Used by `pipeline.dag`. No `from __future__ import annotations`: TFX reads raw annotations.

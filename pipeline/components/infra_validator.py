@@ -5,9 +5,9 @@ compiles for no Kubeflow (its compiler refuses the class and every subclass), kn
 a request, never looks at an answer, tries what is deterministic five times, and fails the run on a
 corrupt model.
 
-Named `InfraValidator`, and with a spec that is one of TFX's, so that node ids, lineage and whoever
-looks for the standard component find it. Used by `pipeline.dag`. No `from __future__ import
-annotations`: TFX reads raw annotations.
+Named `InfraValidator`, and with a spec that is one of TFX's, so that node ids, lineage and
+programs that look for the standard component find it. Used by `pipeline.dag`. No `from __future__
+import annotations`: TFX reads raw annotations.
 """
 
 import contextlib
@@ -290,7 +290,7 @@ class InfraValidator(base_component.BaseComponent):
             drop_features: Features to remove before sending: the label, and whatever else a client
                 would not have.
             task: The task of the settings, whose outputs the model must have; empty: any.
-            classes: How many classes there are, where the task has some.
+            classes: Number of classes, for tasks with classes.
 
         Raises:
             UserMistake: A budget is unknown or no number above 0.

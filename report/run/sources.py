@@ -48,7 +48,7 @@ class Sources:
 
     @property
     def outputs(self) -> list[tuple[Execution, str, Artifact]]:
-        """All artifacts that nodes put out, cached ones too, with node and key."""
+        """All outputs of nodes, cached ones too, with node and key."""
         return self._outputs
 
     def last(self, kind: str, key: str | None = None) -> Artifact | None:

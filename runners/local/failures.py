@@ -1,6 +1,6 @@
 """Records with a failed execution what it failed with, where TFX keeps such a text.
 
-TFX's launcher marks the execution as failed and leaves the reason to whoever called it.
+TFX's launcher marks the execution as failed and leaves the reason to its caller.
 """
 
 import traceback

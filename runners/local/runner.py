@@ -1,6 +1,6 @@
 """LocalRunner: executes a pipeline in this process, independent nodes side by side.
 
-TFX's LocalDagRunner runs strictly one node after the other and tells nobody how far it is. Here
+TFX's LocalDagRunner runs strictly one node after the other and reports no progress. Here
 every node is launched by TFX's own `Launcher`, as there; what is ours is the order, two at a time
 (Evaluator beside InfraValidator) and first those that most nodes wait behind, the states for the
 live table, what the run records about itself (`runners.provenance`), and that nothing is left

@@ -15,7 +15,7 @@ class Advice:
     """What differs from platform to platform.
 
     Attributes:
-        platform: As `submit` calls it.
+        platform: Platform, as `submit` calls it.
         account: Whose credentials are expected.
         role: What the account is expected to have.
         sign_in: How to get new credentials.
@@ -43,10 +43,10 @@ def explain_answer(advice: Advice, code: int, said: str, job_id: str) -> Farelin
     """Builds the error for an answer that is none.
 
     Args:
-        advice: Of the platform.
+        advice: Advice of the platform.
         code: HTTP status.
         said: The platform's own words; may span lines.
-        job_id: Of the job in question.
+        job_id: Id of the job.
 
     Returns:
         The error, not raised.
@@ -120,7 +120,7 @@ def no_answer(advice: Advice, endpoint: str, error: BaseException) -> Unreachabl
     """The error of a platform that does not answer.
 
     Args:
-        advice: Of the platform.
+        advice: Advice of the platform.
         endpoint: That was asked.
         error: What the client raised; its innermost cause is told.
     """

@@ -37,7 +37,7 @@ class Task:
     """One node of a job, as the live table shows it.
 
     Attributes:
-        name: Of the task in the spec, which is the node's id.
+        name: Name of the task in the spec, which is the node's id.
         state: In the words of a local run.
         seconds: From its start to its end, or 0 if it has not ended.
         error: What it failed with, in the platform's words; empty if it did not.
@@ -54,7 +54,7 @@ class JobStatus:
     """A job at one moment.
 
     Attributes:
-        state: Of the job.
+        state: State of the job.
         tasks: By name, in the order of the pipeline, those that have not started included.
         error: Why the job failed, in the platform's words; empty if it did not.
     """
@@ -70,7 +70,7 @@ class Request:
 
     Attributes:
         job_id: Names the job for its user: its id on Vertex, the name of the run on Kubeflow.
-        pipeline_name: Of the settings.
+        pipeline_name: Name of the pipeline, from the settings.
         spec: The compiled pipeline: a PipelineSpec for Kubeflow, a PipelineJob for Vertex.
         parameters: Values of the runtime parameters.
         schedule: Five cron fields, maybe with `TZ=ZONE ` before them; None: once, now.
@@ -114,7 +114,7 @@ class Platform(Protocol):
         """Finds a job by what `submit` returned as its id."""
 
     def look(self, job_id: str) -> JobStatus:
-        """Says how far a job is."""
+        """Returns the progress of a job."""
 
     def cancel(self, job_id: str) -> None:
         """Asks the platform to stop a job, and does not wait for that."""

@@ -42,8 +42,8 @@ class Listed:
     """A platform as the registry knows it.
 
     Attributes:
-        name: Of its folder, and of its section in the settings.
-        suffix: Of a file with its specification; clients and TFX tell the formats by it.
+        name: Name of its folder, and of its section in the settings.
+        suffix: Suffix of a file with its specification; clients and TFX recognize the format by it.
         client: Name of the class in its client.py.
     """
 

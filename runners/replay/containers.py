@@ -1,4 +1,4 @@
-"""One container task: pre-cache check, cache, command, retries, and what it put out."""
+"""One container task: pre-cache check, cache, command, retries and outputs."""
 
 import copy
 import dataclasses
@@ -47,7 +47,7 @@ class ContainerRun:
     """Runs one container task once.
 
     Attributes:
-        pipeline: Name of the pipeline: none reuses what another put out.
+        pipeline: Name of the pipeline; outputs are reused within one pipeline only.
         task: The task.
         given: Inputs of the task.
         job: Values of placeholders.
@@ -55,7 +55,7 @@ class ContainerRun:
         recorder: Recorder of the run.
         processes: That run commands.
         uri_map: Folders of buckets.
-        use_cache: Whether it may reuse what an earlier execution put out.
+        use_cache: Whether the task may reuse outputs of an earlier execution.
         cancel: Set when the run is to end.
     """
 

@@ -36,7 +36,7 @@ class Contract:
 
     Attributes:
         task: `binary`, `multiclass` or `regression`; empty where it is not known.
-        classes: How many, for `multiclass`; 0 where it is not known.
+        classes: Number of classes, for `multiclass`; 0 if unknown.
     """
 
     task: str = ""
@@ -109,7 +109,7 @@ def read_answer(outputs: Mapping[str, tensor_pb2.TensorProto], batch: int) -> di
 
     Args:
         outputs: What the server answered, by name.
-        batch: How many examples were asked about.
+        batch: Number of examples in the request.
 
     Returns:
         Output name to array, float64 [batch, …]; of texts bytes [batch, …].
@@ -142,7 +142,7 @@ def judge_output(name: str, output: tensor_pb2.TensorProto, batch: int) -> np.nd
     Args:
         name: The output, for the message.
         output: What the server answered.
-        batch: How many examples were asked about.
+        batch: Number of examples in the request.
 
     Raises:
         RefusedModelError: WRONG_DTYPE, WRONG_SHAPE, NOT_A_NUMBER or INFINITE.

@@ -95,7 +95,8 @@ class Child:
 
         Args:
             log_path: File that the program writes to from now on; replaced.
-            memory_bytes: As for the constructor: the peak counts from the program's start.
+            memory_bytes: Memory bytes, as for the constructor: the peak counts from the program's
+                start.
         """
         with open(log_path, "wb"):
             self._log_path = log_path

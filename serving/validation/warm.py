@@ -1,8 +1,8 @@
-"""Programs of this room as child processes; some are started before there is a model to give them.
+"""Programs of this package as child processes; some start before there is a model to give them.
 
 A fresh process spends its first seconds on imports. `prepare` starts processes that do their
 imports and then wait; `start_program` hands one of them its arguments, or starts a fresh process if
-none waits. `allowed` bounds the time in which processes may wait: whoever opens it
+none waits. `allowed` bounds the time in which processes may wait: its caller
 (`runners.local.run`) leaves none behind. Called by `serving.validation.process`,
 `serving.validation.reference`, `serving.validation.check` and `runners.local.warming`. Must not
 import TFX or TensorFlow.
@@ -110,7 +110,7 @@ waiting = _Waiting()
 def allowed() -> contextlib.AbstractContextManager[None]:
     """Lets `prepare` start processes while the block lasts.
 
-    However the block is left, the processes that nobody has taken are gone by then.
+    At the end of the block, even after an error, all unused processes have ended.
     """
     return waiting.opened()
 

@@ -1,7 +1,7 @@
 """Decisions of people about a serving folder: withheld models and pinned versions.
 
-Kept beside the versions, in `.decisions.json`, since whoever pushes there must heed it, from
-whatever workspace. `serving.versions.publish` reads and writes it, under the lock of the folder.
+Kept beside the versions, in `.decisions.json`, since every push there must obey it, from
+any workspace. `serving.versions.publish` reads and writes it, under the lock of the folder.
 """
 
 import dataclasses

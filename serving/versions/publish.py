@@ -94,8 +94,8 @@ def publish(
 ) -> Version:
     """Publishes a SavedModel as the next version under `base`, in one atomic step.
 
-    The model is copied beside the versions, written through to the disk, and renamed; whoever
-    watches `base` sees all of it or nothing. Publishers take turns. What an interrupted one left
+    The model is copied beside the versions, written through to the disk, and renamed; a reader
+    of `base` sees all of it or nothing. Publishers take turns. What an interrupted one left
     behind is removed by the next. If the newest version holds the same files, nothing is copied,
     whatever `version` says: a model server need not load the same model again.
 
@@ -153,7 +153,7 @@ def bring_back(base: str, wanted: Return) -> Version:
 
     Raises:
         PublishError: The live version is another one by now, the content is not the one that was
-            recorded, or the disk failed. Nothing has changed then.
+            recorded, or the disk failed. The folder is unchanged.
     """
     with hold(base, f"copying {wanted.source}", wanted.source):
         if latest_version(base) != wanted.live:

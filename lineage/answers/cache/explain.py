@@ -107,7 +107,7 @@ def explain_one(graph: Graph, execution: Execution) -> Explanation:
 
 
 def origin_of(graph: Graph, execution: Execution) -> Execution | None:
-    """The execution that made what a cached one put out again; None if the store does not say."""
+    """The execution that made the outputs of a cached one; None if the store has no record."""
     same_key = [e for e in _same_key(graph, execution) if e.id < execution.id]
     made = {link.artifact_id for link in graph.links_of_executions([execution.id])}
     for earlier in reversed([e for e in same_key if e.state == "executed"]):

@@ -83,8 +83,8 @@ def find_chain(graph: Graph, target: Target, is_upstream: bool, wanted: Wanted) 
 def starts_of(graph: Graph, target: Target, is_upstream: bool) -> list[Node]:
     """Where a walk from something begins.
 
-    A cached execution made nothing: upstream, what it put out leads to the one that did, and
-    downstream a run starts without it unless all of it was cached.
+    A cached execution has no outputs of its own. Upstream, its outputs lead to the execution
+    that made them. Downstream, a run starts without it, unless the whole run was cached.
 
     Raises:
         UserMistake: The element is a pipeline.

@@ -1,7 +1,7 @@
 """Removing payloads: what may be removed at all, and how, so that a crash leaves nothing half gone.
 
-Called by `lineage.answers.prune.prune` and `cli.lineage.inputs`. The only module of this room that
-writes: first the store, where all artifacts are marked as deleted in one transaction, then the
+Called by `lineage.answers.prune.prune` and `cli.lineage.inputs`. The only module of this package
+that writes: first the store, where all artifacts are marked as deleted in one transaction, then the
 folders. A crash in between leaves artifacts marked whose payload is there still; `verify` names
 them, and the next prune removes them.
 """

@@ -2,8 +2,8 @@
 
 Kept is what the kept runs read or wrote, cached re-use included, and all that it came from; the
 same for what is pinned or the next baseline. A run that pushed is kept like the newest, also when
-its version has left the destination, unless the caller says that such ones may go. What an
-execution put out is kept or goes as a whole, since TFX's cache takes all of it or none. Called by
+its version has left the destination, unless the caller says that such ones may go. The outputs
+of an execution are kept or deleted together, since TFX's cache uses all of them or none. Called by
 `cli.lineage.inputs`; `lineage.answers.prune.payloads` carries it out.
 """
 

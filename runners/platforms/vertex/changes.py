@@ -58,7 +58,7 @@ class DoneOnVertex:
     """What was done.
 
     Attributes:
-        kind: As in the wish.
+        kind: Kind, as in the wish.
         destination: `vertex://PROJECT/REGION/MODEL`.
         from_version: That most requests went to; 0 if none got any.
         record: The endpoint since then.
@@ -77,7 +77,7 @@ def find_target(graph: Graph, destination: str) -> tuple[str, Target]:
     """The place on Vertex AI that a store knows.
 
     Raises:
-        UserMistake: There is none, or there are several.
+        UserMistake: No element matches, or several do.
     """
     bases = [b for b in sorted(traffic_of(graph)) if destination in (SHORT, b)]
     if len(bases) != 1:

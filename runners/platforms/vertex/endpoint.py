@@ -22,10 +22,10 @@ class Deployment:
     """One version on machines of its own, which cost money while it is there.
 
     Attributes:
-        id: Of the deployed model.
-        version: Of the model.
-        percent: Of the requests.
-        machine_type: Of each machine.
+        id: Id of the deployed model.
+        version: Version of the model.
+        percent: Percent of the requests.
+        machine_type: Machine type of each machine.
         replicas: Machines, at least.
         since: When it was deployed.
     """

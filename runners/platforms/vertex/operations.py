@@ -20,7 +20,7 @@ def wait_for(operation: Any, lease: Lease) -> Any:
 
     Args:
         operation: From Google's client.
-        lease: Keeps its name meanwhile, for whoever comes after a kill.
+        lease: Lease that keeps the operation's name, for the next process after a kill.
 
     Raises:
         google.api_core.exceptions.GoogleAPICallError: It ended in an error.

@@ -30,7 +30,7 @@ class ModelVersion:
 
     Attributes:
         number: Its id.
-        labels: As they are there.
+        labels: Labels, as they are there.
         aliases: Other names of it.
         artifact_uri: Where its files are.
     """
@@ -75,7 +75,7 @@ class Registry:
 
         Args:
             artifact_uri: Folder of the bucket with the SavedModel.
-            sha256: Of its files.
+            sha256: SHA-256 of its files.
             facts: More labels.
             says: A line on what it is.
             lease: Gets the operation.
