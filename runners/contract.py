@@ -62,7 +62,7 @@ def read_contract(config: Path | None, schema: str | None) -> Contract:
     """The schema that was named, or the one of the settings.
 
     Raises:
-        UserMistake: No element matches.
+        UserMistake: The settings name no schema.
     """
     from schema.curated import load_schema, schema_path
 

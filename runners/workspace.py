@@ -149,7 +149,7 @@ class Workspace:
         """Creates the workspace and holds it for a step of a run, beside other steps.
 
         Raises:
-            WorkspaceError: The file cannot be written.
+            WorkspaceError: The workspace cannot be written.
             TryLater: A whole run holds it.
         """
         self._require_writable()

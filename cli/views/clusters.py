@@ -14,7 +14,7 @@ def require_runner(runner: str, command: str) -> "RunnerName":
     """Returns the name of a runner.
 
     Raises:
-        SettingsError: The value is not valid.
+        SettingsError: The name is not one of a runner.
     """
     from pipeline.settings.runners import RUNNER_NAMES
 

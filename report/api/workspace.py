@@ -109,10 +109,10 @@ class Workspace:
         """One run.
 
         Args:
-            run_id: Its id, a unique prefix of it, or `latest`.
+            run_id: Id of the run, a unique prefix of the id, or `latest`.
 
         Raises:
-            UserMistake: No element matches.
+            UserMistake: No run matches.
         """
         from lineage.ids import find_run
         from report.api.run import Run
@@ -153,7 +153,7 @@ class Workspace:
             model_id: Such as `Model:12`, or the id of its run or PushedModel.
 
         Raises:
-            UserMistake: No element matches.
+            UserMistake: No model or artifact matches.
         """
         from lineage.ids import find_model
         from report.api.artifacts import Model
@@ -168,7 +168,7 @@ class Workspace:
             artifact_id: Such as `Examples:4`.
 
         Raises:
-            UserMistake: No element matches.
+            UserMistake: No model or artifact matches.
         """
         from lineage.ids import find_artifact
         from report.api.artifacts import artifact_object

@@ -124,7 +124,7 @@ def read_payload(artifact: Artifact, name: str) -> str:
     """Reads a text file of an artifact.
 
     Raises:
-        Unreadable: The file does not exist, or not on this machine.
+        Unreadable: The file does not exist, or is not on this machine.
     """
     path = folder_of(artifact) / name
     try:
@@ -137,7 +137,7 @@ def read_json(artifact: Artifact, name: str) -> Any:
     """Reads a JSON file of an artifact.
 
     Raises:
-        Unreadable: The file does not exist, not on this machine, or no JSON.
+        Unreadable: The file does not exist, is not on this machine, or is not JSON.
     """
     try:
         return json.loads(read_payload(artifact, name))

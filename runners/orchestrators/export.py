@@ -65,7 +65,7 @@ def console_script() -> str:
     """Absolute path of the `fareline` script of this interpreter.
 
     Raises:
-        UserMistake: No element matches.
+        UserMistake: The script does not exist.
     """
     script = Path(sys.executable).parent / "fareline"
     if not script.is_file():

@@ -42,7 +42,7 @@ def require_model(base: Path, *options: str) -> None:
         options: Options of the command, that say where to look.
 
     Raises:
-        UserMistake: No element matches.
+        UserMistake: No model is published there.
     """
     from serving.versions.publish import SAVED_MODEL_FILE, list_versions
 

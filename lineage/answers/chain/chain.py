@@ -113,7 +113,7 @@ def find_type(graph: Graph, prefix: str) -> str:
     """Finds an artifact type by a unique prefix, in any case of letters.
 
     Raises:
-        UserMistake: No element matches, or several do.
+        UserMistake: No artifact type matches, or several do.
     """
     types = graph.artifact_types()
     matching = [t for t in types if t.casefold().startswith(prefix.casefold())]

@@ -39,8 +39,8 @@ def read_analysis(path: Path) -> Analysis:
     """Reads `saved_model.pb` of a transform graph.
 
     Raises:
-        OSError: No element matches.
-        ValueError: The file cannot be read.
+        OSError: The graph does not exist.
+        ValueError: The graph cannot be read.
     """
     from google.protobuf.message import DecodeError
 

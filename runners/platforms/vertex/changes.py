@@ -77,7 +77,7 @@ def find_target(graph: Graph, destination: str) -> tuple[str, Target]:
     """The place on Vertex AI that a store knows.
 
     Raises:
-        UserMistake: No element matches, or several do.
+        UserMistake: There is no destination on Vertex AI, or there are several.
     """
     bases = [b for b in sorted(traffic_of(graph)) if destination in (SHORT, b)]
     if len(bases) != 1:
