@@ -104,7 +104,7 @@ def read_rows(path: Path, contract: "schema_pb2.Schema | None", settings: "Setti
 
 
 def find_unreadable(sample: "Sample", max_share: float) -> tuple[str, str] | None:
-    """What was found and expected, if more rows cannot be read than a run would quarantine.
+    """The refusal if more rows cannot be read than a run would quarantine.
 
     Fewer are left out, as a run would, and that is said.
     """

@@ -35,7 +35,7 @@ def serve(wish: Wish, focus: str | None = None, opens_on_explorer: bool = False)
     """Serves the pages of a store.
 
     Args:
-        wish: Of which, and where.
+        wish: Store and place of the server.
         focus: Element that the explorer opens on; None for the last run.
         opens_on_explorer: Whether the explorer is the first page, and not the table of runs.
 

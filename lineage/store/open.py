@@ -48,7 +48,7 @@ def store_connection(
     Args:
         address: Where it is.
         password: Password of the user; empty for none.
-        read_only: Whether SQLite and PostgreSQL are to refuse to write; MySQL cannot be told.
+        read_only: Whether SQLite and PostgreSQL refuse to write; MySQL has no such option.
     """
     if address.path is not None:
         return sqlite_connection(address.path, read_only)

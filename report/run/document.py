@@ -161,8 +161,7 @@ class Data:
         columns: In the order of their names.
         reference: The data that drift was measured against; None if there was none.
         before: Description of the previous data: id, run and span; empty if not in the store.
-        decisions: Decisions of each anomaly what became of it, as
-            `fareline.recorded.gate.Decision`.
+        decisions: Decisions about anomalies, as `fareline.recorded.gate.Decision`.
         proposals: Differences between the schema that today's data suggests and the present one.
         notes: Sentences about content that could not be read.
     """

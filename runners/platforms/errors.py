@@ -1,4 +1,4 @@
-"""What a platform's error means for the person at the keyboard: one line for each HTTP status.
+"""Explains errors of platforms to the user: one line for each HTTP status.
 
 Both platforms speak REST with Google's status codes, so that only the advice differs. Called by
 `runners.platforms.vertex.client` and `runners.platforms.kubeflow.client`. Imports no client.
@@ -12,19 +12,19 @@ from runners.platforms.jobs import PlatformError, RefusedRequestError, Unreachab
 
 @dataclasses.dataclass(frozen=True)
 class Advice:
-    """What differs from platform to platform.
+    """Parts of the messages that differ between platforms.
 
     Attributes:
         platform: Platform, as `submit` calls it.
         account: Whose credentials are expected.
-        role: What the account is expected to have.
-        sign_in: How to get new credentials.
+        role: Role that the account needs.
+        sign_in: Advice for new credentials.
         roles: Where to read what the account needs.
         place: The settings that say where jobs are.
-        room: How to get room for one more job.
+        room: Advice to free quota for one more job.
         address: The settings that say where the platform is.
-        request: What it was asked for.
-        look: How to see what is sent.
+        request: Requested action.
+        look: Command that shows the request.
     """
 
     platform: str
@@ -40,7 +40,7 @@ class Advice:
 
 
 def explain_answer(advice: Advice, code: int, said: str, job_id: str) -> FarelineError:
-    """Builds the error for an answer that is none.
+    """Builds the error for an invalid answer.
 
     Args:
         advice: Advice of the platform.
@@ -122,7 +122,7 @@ def no_answer(advice: Advice, endpoint: str, error: BaseException) -> Unreachabl
     Args:
         advice: Advice of the platform.
         endpoint: That was asked.
-        error: What the client raised; its innermost cause is told.
+        error: Error of the client; the message has its innermost cause.
     """
     while inner := error.__cause__ or (None if error.__suppress_context__ else error.__context__):
         error = inner

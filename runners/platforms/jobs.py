@@ -1,4 +1,4 @@
-"""What `submit` knows of a job in a cluster, whichever cluster it is.
+"""Types for jobs in a cluster, for every platform of `submit`.
 
 `runners.platforms.vertex.client` and `runners.platforms.kubeflow.client` speak with the platforms
 and answer in these words; `runners.submit.following` and `cli.submit` need no others. Imports no
@@ -28,7 +28,7 @@ class JobState(enum.Enum):
 
     @property
     def is_final(self) -> bool:
-        """Whether it stays so."""
+        """Whether the state is final."""
         return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
 
 
@@ -40,7 +40,7 @@ class Task:
         name: Name of the task in the spec, which is the node's id.
         state: In the words of a local run.
         seconds: From its start to its end, or 0 if it has not ended.
-        error: What it failed with, in the platform's words; empty if it did not.
+        error: Error in the platform's words; empty without an error.
     """
 
     name: str
@@ -66,7 +66,7 @@ class JobStatus:
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """What is sent to a platform for one job.
+    """A request to a platform for one job.
 
     Attributes:
         job_id: Names the job for its user: its id on Vertex, the name of the run on Kubeflow.
@@ -85,7 +85,7 @@ class Request:
 
 @dataclasses.dataclass(frozen=True)
 class Submitted:
-    """What a platform has taken.
+    """A job that a platform has accepted.
 
     Attributes:
         id: By which the platform finds it again.

@@ -1,4 +1,4 @@
-"""What is to be done about the live model, by the policy of the settings, and its record.
+"""Decides about the live model by the policy of the settings, and records the decision.
 
 Called by `runners.watching.watching` and by the loop.
 """

@@ -1,4 +1,4 @@
-"""What a person changes on an endpoint of Vertex AI: promote, rollback, undeploy.
+"""Changes by a person on an endpoint of Vertex AI: promote, rollback, undeploy.
 
 The service changes first, and the store records it. A command that was killed in between is
 finished by the next, which sees on the endpoint that it was done. Called by `cli.views.on_vertex`.
@@ -36,7 +36,7 @@ _LISTED = "`fareline models` lists the versions"
 
 @dataclasses.dataclass(frozen=True)
 class WishOnVertex:
-    """What was asked for.
+    """A requested change.
 
     Attributes:
         kind: `fareline.rollback`, `fareline.promote` or `fareline.undeploy`.
@@ -55,7 +55,7 @@ class WishOnVertex:
 
 @dataclasses.dataclass(frozen=True)
 class DoneOnVertex:
-    """What was done.
+    """The result of a change.
 
     Attributes:
         kind: Kind, as in the wish.
@@ -102,7 +102,7 @@ def change_on_vertex(
     """Does it and records it; the caller holds the workspace.
 
     Raises:
-        UserMistake: It cannot be done; nothing has changed.
+        UserMistake: The change is not possible; the endpoint is as before.
         PlatformError, UnreachableError: Vertex refuses, or does not answer.
     """
     graph = Graph(store)

@@ -1,4 +1,4 @@
-"""What Google's clients raise, as one line each.
+"""Explains errors of Google's clients, one line each.
 
 Called by `runners.platforms.vertex.client` and `runners.platforms.vertex.bucket`. Imports no
 client.

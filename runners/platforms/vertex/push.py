@@ -39,7 +39,7 @@ class WithheldVersion(RefusedRequestError):
 
 @dataclasses.dataclass(frozen=True)
 class Pushed:
-    """What a push came to.
+    """The result of a push.
 
     Attributes:
         record: The endpoint afterwards.
@@ -123,7 +123,7 @@ def finish(
 
 
 def superfluous(there: list[Deployment]) -> list[Deployment]:
-    """What gets no requests.
+    """The versions that can be undeployed, since they get no requests.
 
     Not so the newest of these while a single version serves: going to it takes no minutes.
     """

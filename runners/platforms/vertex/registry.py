@@ -42,11 +42,11 @@ class ModelVersion:
 
     @property
     def state(self) -> str:
-        """How far its push is; empty if someone else uploaded it."""
+        """State of the push; empty if another program uploaded the version."""
         return self.labels.get(STATE, "")
 
     def holds(self, sha256: str) -> bool:
-        """Whether it was uploaded from files with this digest."""
+        """Whether the version was uploaded from files with this digest."""
         return self.labels.get(DIGEST) == sha256[:_DIGEST_DIGITS]
 
 
