@@ -100,7 +100,8 @@ def disk_error(
 
     Args:
         error: Error, as it was caught; what it was raised from counts as well.
-        places: Where was written, if the error does not say: the one with the least room is meant.
+        places: Places of the write, if the error names none: the one with the least free space
+            counts.
         needed: Bytes that were to be written, if it is known.
     """
     for each in _chain(error):

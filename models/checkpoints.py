@@ -69,7 +69,7 @@ class Checkpoint(keras.callbacks.Callback):
         return 0
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
-        """Early stopping has just forgotten all: gives it back."""
+        """Restores the state of early stopping, which has been reset."""
         if not self._state:
             return
         for name in _STOPPING:

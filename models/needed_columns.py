@@ -20,7 +20,7 @@ def find_needed_columns(loader: SavedModelLoader, outputs: Iterable[str]) -> fro
         outputs: Names of transformed features.
 
     Returns:
-        Names of raw columns; None where the graph does not tell, as that of TensorFlow 1.
+        Names of raw columns; None if the graph does not name them, as in TensorFlow 1.
     """
     if loader.load_v2_in_compat:
         return None

@@ -38,7 +38,7 @@ class Batch:
         return Batch(self.path, columns, keep.true_count)
 
     def slices(self, size: int) -> "list[Batch]":
-        """The same rows in batches of at most `size`, without the bad ones."""
+        """The rows in batches of at most `size`, without the bad ones."""
         return [
             Batch(
                 self.path,

@@ -82,7 +82,7 @@ def kinds(
     open_file: Open,
     groups: tuple[int, int | None] = (0, None),
 ) -> dict[str, str]:
-    """What the types of the columns say that `known` lacks; no more of those that nothing holds."""
+    """Types of the columns that `known` lacks, without columns that no example can hold."""
     with open_file(path) as stream:
         file, sizes = _open(stream, file_format)
         types = {field.name: field.type for field in _schema(file)}

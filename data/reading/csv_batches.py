@@ -46,8 +46,8 @@ def read_block(
         block: Block of the file, behind its header.
         path: The file.
         names: Names of its columns, in their order.
-        kinds: What each column is; see `data.reading.batches`.
-        csv_format: How the file is written; its bytes are UTF-8 by now.
+        kinds: Kind of each column; see `data.reading.batches`.
+        csv_format: Format of the file; its bytes are already UTF-8.
     """
     columns = _parse_typed(block.data, names, kinds, csv_format)
     if columns is not None:

@@ -61,7 +61,7 @@ def read_columns(
 
 
 def kinds(path: str, known: Mapping[str, str]) -> dict[str, str]:
-    """What the values of the features are that `known` lacks."""
+    """Kinds of the features that `known` lacks."""
     found: dict[str, str] = {}
     for records in read_records(path):
         batch, _ = _decode(records)

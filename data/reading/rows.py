@@ -23,7 +23,7 @@ MISSING = "missing_value"
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
-    """What rows must be like.
+    """Requirements for rows.
 
     Attributes:
         kinds: Column that the model reads to `int`, `float` or `string`.

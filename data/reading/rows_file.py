@@ -34,8 +34,8 @@ def open_rows(path: Path, wanted: Wanted, csv_format: CsvFormat = COMMAS) -> Ite
     Args:
         path: Ends in one of `.csv`, `.jsonl`, `.parquet`, `.arrow`, `.feather`, `.csv.gz`,
             `.jsonl.gz`.
-        wanted: What rows must be like.
-        csv_format: How it is written, if it is CSV; and what is spelled as missing in it.
+        wanted: Requirements for the rows.
+        csv_format: Format of a CSV file, and its spellings of missing values.
 
     Raises:
         DataError: The file cannot be read, or lacks a required column, or has it of another type.

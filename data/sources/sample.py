@@ -63,7 +63,7 @@ class Sample:
 
     @property
     def rows(self) -> int:
-        """How many could be read."""
+        """Number of rows that could be read."""
         return sum(batch.rows for batch in self.batches)
 
     def columns(self) -> Iterator[Mapping[str, pa.Array]]:
@@ -73,7 +73,7 @@ class Sample:
             yield {name: batch.columns.get(name, pa.nulls(batch.rows)) for name in names}
 
     def without(self, names: Sequence[str]) -> "Sample":
-        """The same rows without some of the columns."""
+        """The sample without some of the columns."""
         if not names:
             return self
         batches = [
@@ -99,7 +99,7 @@ def read_sample(
         expected: Column to the kind that it should be; see `data.reading.batches`. Others are found
             out.
         max_rows: Number of rows at most, roughly; the first ones.
-        csv_format: How the files are written, if they are CSV.
+        csv_format: Format of CSV files.
 
     Raises:
         DataError: There is no data to read, or it has no rows.

@@ -1,4 +1,4 @@
-"""Which spans and versions are there, by a pattern as TFX's ExampleGen understands it.
+"""Finds spans and versions, by a pattern as TFX's ExampleGen understands it.
 
 `{SPAN}` or `{YYYY}`, `{MM}` and `{DD}` name the span, which of a date is the number of days since
 1970; `{VERSION}` names the version, of which the latest counts. `{SPAN:3}` and `{VERSION:3}` have

@@ -1,4 +1,4 @@
-"""Which files a run reads from a source with spans, found before it starts. Must not import TFX."""
+"""Finds the files of a source with spans, before the run starts. Must not import TFX."""
 
 import dataclasses
 import glob

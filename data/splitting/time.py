@@ -109,7 +109,7 @@ def split_by_starts(array: pa.Array, starts: Sequence[float], column: str) -> np
         column: For messages.
 
     Returns:
-        int [rows]; 0, the oldest, for a row without a time: no model is judged by it.
+        int [rows]; 0, the oldest, for a row without a time, which puts it in a training split.
 
     Raises:
         DataError: The column holds no numbers, or several in a row.

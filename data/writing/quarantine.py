@@ -100,7 +100,7 @@ def require_few_bad(
         reasons: Number of bad rows by reason.
         first: The first bad ones, as `Quarantine.first` has them.
         most: The share that is allowed, 0 to 1.
-        message: Who read them; what follows from it, or nothing; the hint.
+        message: The reader; the consequence, possibly none; the hint.
 
     Raises:
         TooManyBadRows: With the first bad rows, one per line.

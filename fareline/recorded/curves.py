@@ -104,7 +104,7 @@ def parse_slices(text: str) -> dict[str, BesideMetrics]:
     """Reads the file of slices.
 
     Raises:
-        ValueError: The value is not valid.
+        ValueError: The text has another format.
     """
     return parse(dict[str, BesideMetrics], text)
 
@@ -113,7 +113,7 @@ def parse_curves(text: str) -> Curves:
     """Reads the file.
 
     Raises:
-        ValueError: The value is not valid.
+        ValueError: The text has another format.
     """
     return parse(Curves, text)
 

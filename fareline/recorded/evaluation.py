@@ -139,7 +139,7 @@ class Reference:
         kind: `boosting`.
         train_rows: That it learned from.
         metrics: Metrics of the reference on the same examples.
-        model: The same metrics of the model.
+        model: Metrics of the model, by the same names.
     """
 
     kind: str

@@ -44,7 +44,7 @@ def parse(kind: type[Kind], text: Any) -> Kind:
     """Reads JSON text as a dataclass or a list of them; what it does not know it leaves out.
 
     Raises:
-        ValueError: The value is not valid.
+        ValueError: The text is not JSON of this type.
     """
     return _adapter(kind).validate_json(text)
 

@@ -311,7 +311,7 @@ def read_demands(exec_properties: Mapping[str, Any]) -> Evaluation:
     """Reads what is demanded of a model.
 
     Raises:
-        UserMistake: The file cannot be read, or holds no threshold.
+        UserMistake: The property cannot be read, or has no threshold.
     """
     try:
         return Evaluation.model_validate_json(exec_properties.get(DEMANDS_KEY) or "{}")

@@ -60,7 +60,7 @@ def LiveBaseline(  # noqa: N802 - TFX names the component after the function
 ) -> None:
     """Copies the live model to the place of a Trainer's output, or marks that there is none.
 
-    Which version is live comes from Lookup, so that the cache knows it; empty if there is none.
+    The live version comes from Lookup, so that it is part of the cache key; empty without one.
     """
     if not version:
         logging.info("No version under %s: there is no baseline.", push_destination)

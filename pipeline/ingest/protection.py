@@ -1,4 +1,4 @@
-"""Tells ExampleGen about personal columns, and its workers about the key.
+"""Passes personal columns to ExampleGen, and the key to its workers.
 
 The key itself travels nowhere: not in the properties of the execution, not in Beam's graph. Each
 worker asks for it, by the dotted path of a function that runners have. Called by

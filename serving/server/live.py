@@ -65,7 +65,7 @@ class LiveModel:
         """Loads the newest version.
 
         Raises:
-            UserMistake: No element matches.
+            UserMistake: There is no version to serve.
             LoadError: It cannot be loaded.
         """
         version = latest_version(self.base)

@@ -136,7 +136,7 @@ class Child:
 
     @property
     def exit_reason(self) -> str:
-        """How it ended: `exit code 3`, `killed by SIGSEGV`."""
+        """State of the ended process: `exit code 3`, `killed by SIGSEGV`."""
         try:
             return f"killed by {signal.Signals(self.exit_code - 128).name}"
         except ValueError:

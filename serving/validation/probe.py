@@ -113,7 +113,7 @@ class Probe:
 
     @property
     def memory_bytes(self) -> int:
-        """What the server holds now, in bytes."""
+        """Memory of the server now, in bytes."""
         return self._server.memory_bytes
 
     def time(
@@ -168,7 +168,7 @@ class Probe:
 
         Args:
             examples: Serialized tf.Examples.
-            about: What is odd about them.
+            about: Irregularities.
 
         Raises:
             RefusedModelError: Another error, or no answer in time.

@@ -70,7 +70,7 @@ class RefusedModelError(FarelineError):
         return error
 
     def about(self, what: str) -> "RefusedModelError":
-        """The same refusal, for the same reason, of an answer to something special."""
+        """The refusal, for the same reason, of an answer to a special request."""
         error = type(self)(f"{what}: {self}")
         error.reason = self.reason
         return error
@@ -78,7 +78,7 @@ class RefusedModelError(FarelineError):
 
 @dataclass(frozen=True)
 class Budgets:
-    """What a model may take. Generous by default.
+    """Limits for a model. Generous by default.
 
     Attributes:
         load_seconds: From the start of the server process until the model can be asked.
@@ -161,7 +161,7 @@ def _unmeasured() -> dict[str, dict[str, float | None]]:
 
 @dataclass
 class CheckResult:
-    """What the check found. What was not reached before a refusal is None.
+    """The result of the check. Values that were not reached before a refusal are None.
 
     Attributes:
         ok: Whether the model is fit to serve.

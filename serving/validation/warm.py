@@ -136,7 +136,7 @@ def start_program(
         module: A module with a `main(argv)`.
         arguments: For its `main`.
         log_path: File for all that it writes; replaced.
-        memory_bytes: It is killed as soon as it holds more than this.
+        memory_bytes: Memory limit of the process; above it the process is killed.
 
     Raises:
         ServerStartError: No process can be started.
@@ -154,7 +154,7 @@ def start_command(command: Sequence[str], log_path: str, memory_bytes: int | Non
     Args:
         command: Program and arguments.
         log_path: File for all that it writes; replaced.
-        memory_bytes: It is killed as soon as it holds more than this.
+        memory_bytes: Memory limit of the process; above it the process is killed.
 
     Raises:
         ServerStartError: No process can be started.
