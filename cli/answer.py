@@ -24,7 +24,7 @@ def answer(
 
     Args:
         as_json: For a program; otherwise for a reader.
-        content: Content of JSON types; NaN becomes null.
+        content: Content as plain JSON values; NaN becomes null.
         draw: Prints it for a reader; a text is printed as it is.
         indent: Indent of the JSON; None: one line.
     """

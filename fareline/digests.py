@@ -33,7 +33,7 @@ def sha256_of_folder(folder: str | os.PathLike, leave_out: Collection[str] = ())
     """Returns one SHA-256 over the sorted relative paths, sizes and bytes of all files.
 
     Args:
-        folder: Folder of any depth.
+        folder: Folder, of any depth.
         leave_out: Relative paths of files that do not count.
 
     Raises:

@@ -30,7 +30,7 @@ class Page:
     Attributes:
         text: All of it; empty with status 204, which says that nothing has changed.
         kind: Media type.
-        status: Status of HTTP.
+        status: HTTP status.
         framed: Whether other pages of this server may show it in a frame; no others ever may.
     """
 

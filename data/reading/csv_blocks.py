@@ -74,7 +74,7 @@ class Header:
     Attributes:
         names: The column names.
         end: Where the next record begins, in bytes.
-        lines: Number of lines it takes.
+        lines: Number of lines of the record.
     """
 
     names: tuple[str, ...]

@@ -60,7 +60,7 @@ class Rows:
         source: Columns as in the file; of CSV all text.
         features: What the model reads, by column: int64, float64 or large_binary, where null is
             missing; of Parquet also large_lists of int64, float32 or large_binary.
-        records: Records of JSON lines, the objects themselves.
+        records: Objects of the JSON lines.
         bad: Rows of the file that are not in here.
         blank: Lines of the file without any value, which are no rows.
     """

@@ -126,9 +126,9 @@ def read_batches(
 
     Args:
         path: The file.
-        lines: Lines of it.
+        lines: Lines of the file.
         names: Names of its columns.
-        kinds: Kinds of those that are to be read.
+        kinds: Kinds of the columns to read.
         csv_format: Spellings of missing values; the rest is not used.
     """
     asked = {name: kinds[name] for name in names if name in kinds}

@@ -98,7 +98,7 @@ def read_sample(
         path: Path of a format that `data.sources.files` knows.
         expected: Column to the kind that it should be; see `data.reading.batches`. Others are found
             out.
-        max_rows: Number of rows at most, roughly; the first ones.
+        max_rows: Approximate largest number of rows; the first ones are read.
         csv_format: Format of CSV files.
 
     Raises:

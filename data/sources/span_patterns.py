@@ -168,7 +168,7 @@ def choose(
 
     Args:
         spans: That are there, ascending.
-        pattern: Pattern of theirs, for wording.
+        pattern: Pattern of the paths, for messages.
         number: The newest to read; None for the latest.
         window: Largest number of spans to read: that one and those before it.
         where: The source, for messages.

@@ -18,7 +18,7 @@ class SpanSource:
         base: The folder that holds all spans.
         pattern: With `{SPAN}` and so on, relative to `base`.
         spans: Those to read, ascending.
-        files: Files of these, sorted within each span.
+        files: Files of the spans, sorted within each span.
         notes: Sentences: gaps, and a window that is not full.
     """
 

@@ -109,7 +109,7 @@ class SealedSpan:
 
     Attributes:
         span: Its number, from 1.
-        version: Version of it, from 1.
+        version: Version number, from 1.
         as_of_ms: Later arrivals are ignored; milliseconds since 1970.
         after_ms: Its predictions were made after this time,
         until_ms: and not after this one.

@@ -70,7 +70,7 @@ class ColumnDrift:
         name: Name of the column; `(label)` for the label.
         kind: `number` or `category`.
         policy: Consequence of drift: `record`, `warn`, `retune`, `stop`.
-        measures: Measures of it, the distance first.
+        measures: Measures of the column, the distance first.
     """
 
     name: str

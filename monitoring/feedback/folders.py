@@ -32,7 +32,7 @@ class FeedbackFolder:
     """The folder.
 
     Attributes:
-        root: Root of it.
+        root: Root folder.
         logs: Logs of the prediction log.
     """
 

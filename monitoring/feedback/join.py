@@ -157,7 +157,7 @@ def join(connection: Any, asked: Asked) -> Joined:
     """Reads logs and outcomes, and says of every prediction in which state it is.
 
     Args:
-        connection: Connection of DuckDB, empty.
+        connection: Empty DuckDB connection.
         asked: Inputs of the join.
     """
     as_of = {"as_of": asked.as_of_ms}

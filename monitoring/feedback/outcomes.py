@@ -82,7 +82,7 @@ class Added:
         kept: Number of kept records.
         refused: Reason to number.
         first: Reasons for the first of these, each with its line.
-        file: File of those kept; None if none was.
+        file: File of the kept records; None if no record was kept.
         set_apart: File of those refused; None if none was.
     """
 

@@ -142,7 +142,7 @@ class Window:
 
     Attributes:
         span: Its number.
-        version: Version of it.
+        version: Version number.
         after_ms: Predictions after this time,
         until_ms: and not after this one.
         as_of_ms: Later arrivals are ignored.

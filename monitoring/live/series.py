@@ -147,7 +147,7 @@ def usual(starts_ms: Sequence[int], values: Sequence[float], start_ms: int) -> n
 
     Args:
         starts_ms: Starts of earlier windows.
-        values: Values of these windows.
+        values: Values of the windows.
         start_ms: Start of the window in question.
     """
     given = np.asarray(values, np.float64)

@@ -93,9 +93,9 @@ def place_of_checkpoint(
     is made of: a Trainer with the same finds what a killed one has left.
 
     Args:
-        input_dict: Input dict of Trainer.
+        input_dict: Input artifacts of Trainer, by key.
         uri: URI of its model, `…/Trainer/model/EXECUTION` on this machine.
-        exec_properties: Exec properties of Trainer.
+        exec_properties: Execution properties of Trainer.
 
     Returns:
         None in a cluster, where each attempt of a step has a folder of its own.

@@ -59,7 +59,7 @@ def inputs_to_decide_by(last: Resolver | None, drift: BaseChannel | None) -> dic
 
     Args:
         last: From `find_last_hyperparameters`.
-        drift: Drift of DataDrift; None where data is compared with none.
+        drift: Recorded drift; None without a comparison.
 
     Returns:
         Input to channel; empty if that does not depend on the data.

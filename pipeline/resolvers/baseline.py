@@ -79,7 +79,7 @@ def without_distrusted(
         store: Store of the pipeline.
         decision: In force.
         models: To choose from.
-        blessings: Blessings of them.
+        blessings: Blessings of the models.
 
     Returns:
         The models and the blessings that are left.

@@ -442,7 +442,7 @@ class Card:
         facts: Facts from the store, by heading: lines.
         metrics: Rows of metric, value and threshold.
         slices: Rows of slice, examples and main metric.
-        main_metric: Main metric of these.
+        main_metric: Main metric of the task.
         limits: Sentences about the limits of the model.
     """
 

@@ -27,7 +27,7 @@ def take_up_files(
     Args:
         workspace: Whose log they are added to.
         settings: Which say what the model reads, what is about persons, and what is never logged.
-        files: Files of TensorFlow Serving.
+        files: Log files of TensorFlow Serving.
 
     Raises:
         DataError: A file cannot be read; those before it are taken up.

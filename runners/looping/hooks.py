@@ -74,7 +74,7 @@ class Outbox:
         Args:
             event: One of `pipeline.settings.live.loop.Event`.
             event_id: Letters, digits and hyphens.
-            content: Content of JSON types.
+            content: Content as plain JSON values.
         """
         told = {"event": event, "id": event_id, **content}
         for place, hook in enumerate(self._hooks):

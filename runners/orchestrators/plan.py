@@ -15,7 +15,7 @@ class Plan:
         script: Absolute path of the `fareline` script.
         folder: Where commands start, for relative paths in settings.
         workspace: Absolute path.
-        begin_options: Begin options of `step begin`, for the settings.
+        begin_options: Options of `step begin`, for the settings.
         settings_text: The settings file itself, where it has to travel; None: the taxi pipeline's.
         cron: The schedule, five fields, with `TZ=ZONE` before them or not; None: none.
         image: Image of containers; None where there are none.

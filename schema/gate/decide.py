@@ -58,7 +58,7 @@ def decide(
 
     Args:
         anomalies: From `schema.gate.anomalies.list_anomalies`.
-        evidence: Evidence of each.
+        evidence: Evidence of each anomaly.
         rules: In the order of the settings.
         default: Consequence of an anomaly without a rule.
         today: Rules that end before this day are over.
