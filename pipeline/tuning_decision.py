@@ -67,7 +67,7 @@ def digests_of(config: Mapping[str, Any]) -> dict[str, str]:
     """Digest of the inputs of a search, as SHA-256 by the name of the recording property.
 
     Args:
-        config: Configuration of Tuner: `source_fingerprint`, `task`, `features`, `label`, `weighting`
+        config: Options of Tuner: `source_fingerprint`, `task`, `features`, `label`, `weighting`
             where examples are weighed, and `tuning`, which has no `search` where nothing is
             searched.
 
