@@ -225,7 +225,7 @@ def test_a_cached_node_with_the_same_outputs_does_not_differ(show, four_runs):
     page = show(four_runs, address="#view=compare&a=run-1&b=run-2")
     nodes = page.locator("table[aria-label=Nodes]").inner_text()
     assert re.search(r"ExampleGen\s+executed.*\s+cached.*\s+same outputs", nodes)
-    assert re.search(r"Pusher\s.*not there\s+only in A", nodes, re.DOTALL)
+    assert re.search(r"Pusher\s.*absent\s+only in A", nodes, re.DOTALL)
 
 
 def test_the_timeline_shows_data_models_and_pushes(show, four_runs):
