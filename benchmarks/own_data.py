@@ -55,7 +55,7 @@ def run_once(table: OwnTable, seed: int, folder: Path) -> dict:
     path = split_anew(table, seed).write(folder)
     failed = command(folder, ["init", path.name, "--label", table.label, "--json"])
     if failed:
-        return {"status": f"init: {failed}"}
+        return {"status": "init failed", "error": failed}
     failed = command(
         folder,
         [
@@ -68,7 +68,7 @@ def run_once(table: OwnTable, seed: int, folder: Path) -> dict:
     try:
         return json.loads((folder / OUTPUT).read_text("utf-8"))
     except json.JSONDecodeError:
-        return {"status": f"run: {failed}"}
+        return {"status": "run failed", "error": failed}
 
 
 def command(folder: Path, words: list[str]) -> str:
@@ -103,7 +103,8 @@ def measure(table: OwnTable, seed: int) -> dict:
     reference = (verdict.get("reference") or {}).get("metrics", {})
     metric = MAIN[table.task]
     return {
-        "status": told["status"] + (f": {told['error']}" if told.get("error") else ""),
+        "status": told["status"],
+        "why": [told["error"]] if told.get("error") else told.get("reasons", []),
         "model": told.get("metrics", {}).get(metric),
         "boosting": reference.get(metric),
     }

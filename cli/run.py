@@ -1,5 +1,6 @@
 """`fareline run`: the pipeline on this machine, from settings or from a compiled specification."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,6 +26,7 @@ from fareline.errors import UserMistake
 
 if TYPE_CHECKING:
     from runners.local.part import Part
+    from runners.local.planning import PlannedNode
 
 
 def run(
@@ -56,6 +58,10 @@ def run(
             show_default="the last good run",
         ),
     ] = None,
+    plan: Annotated[
+        bool,
+        typer.Option("--plan", help="Print the nodes that would run, with reasons; run nothing."),
+    ] = False,
     note: Annotated[
         str, typer.Option("--note", metavar="TEXT", help="Note to record with the run.")
     ] = "",
@@ -83,7 +89,7 @@ def run(
         from runners.replay.run import read_request, run_request
 
         _refuse_parameters_beside_settings(config, overrides, parameters)
-        _refuse_beside_spec(part, note, tags)
+        _refuse_beside_spec(part, plan, note, tags)
         request = read_request(spec, here, maps or (), parameters or (), not no_cache)
         if config is not None or overrides:
             request = request.compiled_from(config, tuple(overrides or ()))
@@ -91,6 +97,7 @@ def run(
         _answer(outcome, console, request.settings, as_json, verbose)
     from pipeline.settings.load import load_settings
     from pipeline.source.check import check_request
+    from runners.local.planning import plan_run
     from runners.local.run import RunRequest, run_locally
     from runners.pii_key import read_pii_key
 
@@ -107,6 +114,9 @@ def run(
         note=note,
         tags=tuple(tags or ()),
     )
+    if plan:
+        _print_plan(plan_run(request, source), as_json)
+        return
     outcome, console = run_locally(request, source)
     _answer(outcome, console, settings, as_json, verbose)
 
@@ -119,6 +129,15 @@ def _answer(outcome, console, settings, as_json: bool, verbose: bool) -> None:
     show = print_summary if verbose else print_brief
     answer(as_json, outcome.as_json(), lambda _: show(console, outcome, settings))
     raise typer.Exit(EXIT_CODES[outcome.status])
+
+
+def _print_plan(nodes: "Sequence[PlannedNode]", as_json: bool) -> None:
+    """Prints what a run would do."""
+    from lineage.text.tables import print_table
+
+    content = {"nodes": [dataclasses.asdict(each) for each in nodes]}
+    rows = [(each.name, each.plan, each.why) for each in nodes]
+    answer(as_json, content, lambda console: print_table(console, ("node", "plan", "why"), rows))
 
 
 def _part(
@@ -152,16 +171,18 @@ def _part(
     return None
 
 
-def _refuse_beside_spec(part: "Part | None", note: str, tags: Sequence[str] | None) -> None:
+def _refuse_beside_spec(
+    part: "Part | None", plan: bool, note: str, tags: Sequence[str] | None
+) -> None:
     """Refuses what a compiled specification cannot be asked for.
 
     Raises:
         UserMistake: It was.
     """
-    if part is not None or note or tags:
+    if part is not None or plan or note or tags:
         raise UserMistake.explain(
             "--spec",
-            "given together with a part of the graph, --note or --tag",
+            "given together with a part of the graph, --plan, --note or --tag",
             "expected a compiled specification, which is executed whole and as it is",
             "leave them out, or run from settings",
         )

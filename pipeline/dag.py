@@ -240,6 +240,7 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
             if settings.evaluation.reference
             else None
         ),
+        own_modules=code.modules_of_evaluator,
     )
     infra_validator = InfraValidator(
         model=trainer.outputs["model"],

@@ -1,10 +1,11 @@
-"""Slices by bucketed numbers for TFMA: what the Evaluator takes as its `module_path`.
+"""Slices by what is computed of a row: what the Evaluator takes as its `module_path` for TFMA.
 
-The EvalConfig names a feature `trip_miles [1, 5, 10]` to slice by; this puts it beside the others,
-computed from the raw column. The model knows nothing of it: another slice needs no training.
+The EvalConfig names a feature `trip_miles [1, 5, 10]` or `shift [own.slices.shift]` to slice by;
+this puts it beside the others, computed from the raw columns. The model knows nothing of it:
+another slice needs no training.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -13,9 +14,10 @@ import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.extractors import slice_key_extractor
 from tensorflow_model_analysis.proto import config_pb2
 
-from pipeline.settings.slicing import bucket_name, parse_feature_key
+from pipeline.evaluation.own_functions import slice_of_row
+from pipeline.settings.slicing import FeatureKey, bucket_name, parse_feature_key
 
-STAGE_NAME = "ExtractBucketedNumbers"
+STAGE_NAME = "ExtractComputedSlices"
 
 
 def custom_extractors(
@@ -32,25 +34,35 @@ def custom_extractors(
     )
     names = [extractor.stage_name for extractor in extractors]
     place = names.index(slice_key_extractor.SLICE_KEY_EXTRACTOR_STAGE_NAME)
-    return [*extractors[:place], bucket_extractor(eval_config), *extractors[place:]]
+    return [*extractors[:place], computed_extractor(eval_config), *extractors[place:]]
 
 
-def bucket_extractor(eval_config: config_pb2.EvalConfig) -> tfma.extractors.Extractor:
-    """Adds the bucketed numbers that are sliced by to the features of each example."""
+def computed_extractor(eval_config: config_pb2.EvalConfig) -> tfma.extractors.Extractor:
+    """Adds the computed features that are sliced by to the features of each example."""
     keys = {key for spec in eval_config.slicing_specs for key in spec.feature_keys}
-    bucketed = sorted(key for key in keys if parse_feature_key(key)[1])
-    return tfma.extractors.Extractor(STAGE_NAME, beam.Map(_add_buckets, bucketed))
+    computed = sorted(key for key in keys if parse_feature_key(key).is_computed)
+    return tfma.extractors.Extractor(STAGE_NAME, beam.Map(_add_computed, computed))
 
 
-def _add_buckets(extracts: tfma.Extracts, keys: Sequence[str]) -> tfma.Extracts:
-    features = dict(extracts[tfma.FEATURES_KEY])
-    for key in keys:
-        column, boundaries = parse_feature_key(key)
-        numbers = _numbers(features.get(column))
-        if numbers:  # where the number is missing, the example is in no such slice
-            names = [bucket_name(number, boundaries).encode() for number in numbers]
-            features[key] = np.array(names, dtype=object)
-    return {**extracts, tfma.FEATURES_KEY: features}
+def _add_computed(extracts: tfma.Extracts, keys: Sequence[str]) -> tfma.Extracts:
+    raw = extracts[tfma.FEATURES_KEY]
+    found = {key: _values(raw, parse_feature_key(key)) for key in keys}
+    # Without a value, such as where the number is missing, the example is in no such slice.
+    added = {
+        key: np.array([value.encode() for value in values], dtype=object)
+        for key, values in found.items()
+        if values
+    }
+    return {**extracts, tfma.FEATURES_KEY: {**raw, **added}}
+
+
+def _values(raw: Mapping[str, Any], key: FeatureKey) -> list[str]:
+    if key.function is None:
+        numbers = _numbers(raw.get(key.column))
+        return [bucket_name(number, key.boundaries) for number in numbers]
+    cells = {name: np.asarray(value).ravel().tolist() for name, value in raw.items()}
+    value = slice_of_row(key.function, cells)
+    return [] if value is None else [value]
 
 
 def _numbers(value: Any) -> list[float]:

@@ -21,6 +21,7 @@ from fareline import collector
 from fareline.scratch import scratch_folder
 from fareline.start import offer_packages
 from pipeline.rules.code import is_below
+from pipeline.settings.model.code import METRICS, SLICES
 from pipeline.settings.settings import Settings
 from pipeline.user_code import fingerprint_sources
 from runners.progress import output_to
@@ -31,6 +32,8 @@ _CALLS = {
     "run_fn": (("fn_args",), ()),
     "tuner_fn": (("fn_args",), ()),
     "components": (("nodes", "fingerprint"), ()),
+    METRICS: (("labels", "predictions", "weights"), ()),
+    SLICES: (("row",), ()),
 }
 
 
@@ -200,7 +203,7 @@ def _describe_error(error: BaseException, folder: Path) -> str:
 
 
 def _wrong_signature(name: str, function: Callable, file: str) -> str | None:
-    needed, possible = _CALLS[name]
+    needed, possible = _CALLS[name.partition(".")[0]]
     try:
         parameters = inspect.signature(function).parameters
     except (TypeError, ValueError):  # of a function in C
@@ -212,7 +215,7 @@ def _wrong_signature(name: str, function: Callable, file: str) -> str | None:
     code = getattr(inspect.unwrap(function), "__code__", None)
     place = f"{code.co_filename}:{code.co_firstlineno}" if code else file
     takes = f"{function.__name__}({', '.join(parameters)})"
-    expected = f"{name}({', '.join(needed)})"
+    expected = f"{name.rpartition('.')[2]}({', '.join(needed)})"
     also = "".join(f", or also with {each}" for each in possible)
     return (
         f"{place}: found {takes}; expected {expected}{also}, as TFX calls it. "

@@ -53,7 +53,7 @@ ANSWERS: dict[str, Any] = {
     "promote": models.Changed | models.ChangedOnVertex,
     "report": Document | Comparison,
     "rollback": models.Changed | models.ChangedOnVertex,
-    "run": runs.Outcome,
+    "run": runs.Outcome | runs.RunPlan,
     "runs": list[runs.Run],
     "schema accept": data.SchemaAccepted | data.NothingAccepted,
     "schema check": data.SchemaChecked,

@@ -264,6 +264,20 @@ class WarmStart(Answer):
     left: dict[str, str]
 
 
+class PlannedNode(Answer):
+    """What a run would do with a node; `plan`: execute, cached, reused or resolve."""
+
+    name: str
+    plan: str
+    why: str
+
+
+class RunPlan(Answer):
+    """What a run would do, in the order of the graph."""
+
+    nodes: list[PlannedNode]
+
+
 class Outcome(Answer):
     """The outcome of a run; `changes`: differences from the previous run, by group."""
 

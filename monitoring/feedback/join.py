@@ -66,6 +66,10 @@ _NONE_ARRIVED = """
 CREATE TABLE arrived (prediction_id VARCHAR, entity VARCHAR, event_ms BIGINT, arrival_ms BIGINT,
                       value VARCHAR, source VARCHAR)
 """
+_ALL_NAMED = """
+CREATE VIEW outcomes AS
+SELECT prediction_id AS id, event_ms, arrival_ms, value, source FROM arrived
+"""
 # Without an id: the last prediction for the entity before the event. Of two at one time the higher
 # id, since ASOF may choose either.
 _NAMED = """
@@ -172,7 +176,8 @@ def join(connection: Any, asked: Asked) -> Joined:
     connection.execute(
         _ARRIVED if outcomes else _NONE_ARRIVED, {"files": outcomes, **as_of} if outcomes else None
     )
-    connection.execute(_NAMED)
+    nameless = _one(connection, "SELECT count(*) FROM arrived WHERE prediction_id IS NULL")
+    connection.execute(_NAMED if nameless else _ALL_NAMED)
     connection.execute(_ONCE)
     connection.execute(_SETTLED)
     connection.execute(_STATES, {"wait": asked.wait_ms, **as_of})

@@ -12,7 +12,6 @@ Called by `cli.feedback.build`, `monitoring.feedback.erasing` and `benchmarks`.
 import dataclasses
 import io
 import json
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -260,11 +259,12 @@ def _text(value: str | None) -> str:
 def _describe(
     states: pa.Table, rows: pa.Table, rules: Rules, window: Window, part: Path
 ) -> SealedSpan:
-    def listed(name: str) -> list[Any]:
-        return states.column(name).to_pylist()
-
-    ids = listed("id")
-    answered = Counter(zip(*map(listed, ("model", "version", "sha256")), strict=True))
+    ids = states.column("id")
+    model = ["model", "version", "sha256"]
+    answered = [
+        Answered(*(row[name] for name in model), row["id_count"])
+        for row in states.group_by(model).aggregate([("id", "count")]).to_pylist()
+    ]
     return SealedSpan(
         span=window.span,
         version=window.version,
@@ -275,14 +275,19 @@ def _describe(
         label=rules.label,
         expired=rules.expired,
         predictions=len(ids),
-        states=dict(sorted(Counter(listed("state")).items())),
+        states={
+            row["values"]: row["counts"]
+            for row in sorted(
+                states.column("state").value_counts().to_pylist(), key=lambda row: row["values"]
+            )
+        },
         rows=rows.num_rows,
         delays=_curve(states, rules.wait_hours),
-        answered=[Answered(*each, answered[each]) for each in sorted(answered, key=str)],
-        first_id=ids[0] if ids else "",
-        last_id=ids[-1] if ids else "",
+        answered=sorted(answered, key=str),
+        first_id=ids[0].as_py() if len(ids) else "",
+        last_id=ids[-1].as_py() if len(ids) else "",
         sha256={name: sha256_of_file(part / name) for name in (ROWS, STATES)},
-        log_files=sorted(set(listed("file"))),
+        log_files=sorted(states.column("file").unique().to_pylist()),
     )
 
 

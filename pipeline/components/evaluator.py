@@ -46,7 +46,7 @@ from fareline.recorded.curves import (
 from fareline.recorded.evaluation import Metrics, Reference, VerdictRecord, finite
 from pipeline.components.live_baseline import without_empty_model
 from pipeline.evaluation import numpy_confusion_matrices, tfma_internals
-from pipeline.evaluation.eval_config import read_metrics, read_refusals
+from pipeline.evaluation.eval_config import has_computed_slices, read_metrics, read_refusals
 from pipeline.evaluation.evaluator_inputs import find_files, read_inputs
 from pipeline.evaluation.judge import judge
 from pipeline.evaluation.tfma_internals import LeftToTfmaError
@@ -396,6 +396,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
         example_splits: list[str] | None = None,
         unserved_columns: list[str] | None = None,
         reference: Mapping[str, Any] | None = None,
+        own_modules: Sequence[str] = (),
     ):
         """Constructs the component. All values are part of the cache key, and so is our code.
 
@@ -411,6 +412,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
                 without them.
             reference: `features`, `label`, `task` and `seed` of the settings, where gradient
                 boosting is to be measured beside the model.
+            own_modules: Of the user, whose functions `eval_config` names.
         """
         text = json.dumps(demands.model_dump(mode="json", exclude_none=True), sort_keys=True)
         super().__init__(
@@ -424,8 +426,8 @@ class Evaluator(base_beam_component.BaseBeamComponent):
                 task=task,
                 unserved_columns=json.dumps(sorted(unserved_columns or [])),
                 reference=json.dumps(reference, sort_keys=True) if reference else None,
-                source_fingerprint=fingerprint_sources(EVALUATOR_SOURCES),
-                module_path=SLICE_EXTRACTOR if demands.has_buckets() else None,
+                source_fingerprint=fingerprint_sources((*EVALUATOR_SOURCES, *own_modules)),
+                module_path=SLICE_EXTRACTOR if has_computed_slices(eval_config) else None,
                 evaluation=types.Channel(type=standard_artifacts.ModelEvaluation),
                 blessing=types.Channel(type=standard_artifacts.ModelBlessing),
             )

@@ -8,7 +8,7 @@ Keras metrics, which are sums of float32, by 1e-6. Called by `pipeline.evaluatio
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,6 +27,7 @@ from tensorflow_model_analysis.metrics import (
 )
 
 from pipeline.evaluation.batch_slices import Pairs
+from pipeline.evaluation.own_functions import Examples, OwnCombiner
 from pipeline.evaluation.tfma_internals import LeftToTfmaError
 
 # Pending sums are merged, and pending examples handed to Keras, when there are this many.
@@ -301,10 +302,7 @@ class _KerasAdder(_Adder):
 
     def add(self, batch: Measured, pairs: Pairs) -> None:
         weights = self._weights(batch).astype(np.float32)[:, np.newaxis]
-        order = np.argsort(pairs.slices, kind="stable")
-        slices, rows = pairs.slices[order], pairs.rows[order]
-        found, starts = np.unique(slices, return_index=True)
-        for number, chosen in zip(found.tolist(), np.split(rows, starts[1:]), strict=True):
+        for number, chosen in _rows_by_slice(pairs):
             examples = (batch.labels[chosen], batch.predictions[chosen], weights[chosen])
             self._pending.setdefault(number, []).append(examples)
             self._numbers += sum(each.size for each in examples)
@@ -328,7 +326,33 @@ class _KerasAdder(_Adder):
         return self._accumulators[number]
 
 
+class _OwnAdder(_Adder):
+    """Metrics of the user: each slice's examples are collected."""
+
+    def __init__(self, combiner: Any):
+        super().__init__(combiner)
+        self._accumulators: dict[int, Examples] = {}
+
+    def add(self, batch: Measured, pairs: Pairs) -> None:
+        weights = self._weights(batch)
+        for number, rows in _rows_by_slice(pairs):
+            found = self._accumulators.setdefault(number, self.combiner.create_accumulator())
+            found.add(batch.labels[rows, 0], batch.predictions[rows], weights[rows])
+
+    def accumulator(self, number: int) -> Examples:
+        return self._accumulators[number]
+
+
+def _rows_by_slice(pairs: Pairs) -> Iterator[tuple[int, np.ndarray]]:
+    """Numbers of slices, each with the positions of its examples."""
+    order = np.argsort(pairs.slices, kind="stable")
+    slices, rows = pairs.slices[order], pairs.rows[order]
+    found, starts = np.unique(slices, return_index=True)
+    yield from zip(found.tolist(), np.split(rows, starts[1:]), strict=True)
+
+
 _ADDERS = {
+    OwnCombiner: _OwnAdder,
     calibration_histogram._CalibrationHistogramCombiner: _HistogramAdder,
     binary_confusion_matrices._BinaryConfusionMatrixCombiner: _ConfusionAdder,
     calibration._WeightedLabelsPredictionsExamplesCombiner: _CalibrationAdder,

@@ -2,8 +2,8 @@
 
 TFMA computes the slice keys of one example after the other. Here the columns that are sliced by are
 coded first, and TFMA is asked once for each distinct combination of their values. Bucketed numbers
-(`pipeline.settings.slicing`) are coded by their bucket. Called by
-`pipeline.evaluation.batch_evaluation`.
+(`pipeline.settings.slicing`) are coded by their bucket, and rows by what a function of the user
+says of them. Called by `pipeline.evaluation.batch_evaluation`.
 """
 
 import dataclasses
@@ -14,6 +14,7 @@ import pyarrow as pa
 from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.slicer import slicer_lib
 
+from pipeline.evaluation.own_functions import slice_of_row
 from pipeline.evaluation.tfma_internals import LeftToTfmaError
 from pipeline.settings.slicing import bucket_name, parse_feature_key
 
@@ -62,8 +63,8 @@ class BatchSlicer:
 
     @property
     def columns(self) -> set[str]:
-        """The raw columns that are looked at."""
-        return {parse_feature_key(name)[0] for names in self._names for name in names}
+        """The raw columns that are looked at, and the names of the user's functions."""
+        return {parse_feature_key(name).column for names in self._names for name in names}
 
     def pairs(self, batch: pa.RecordBatch) -> Pairs:
         """Finds the slices of each example.
@@ -131,14 +132,16 @@ class BatchSlicer:
 
 
 def _code_feature(batch: pa.RecordBatch, name: str) -> _Codes | None:
-    """Codes a column, or a bucketed number; None where the batch has no such column."""
-    column, boundaries = parse_feature_key(name)
-    place = batch.schema.get_field_index(column)
+    """Codes what is sliced by; None where the batch has no such column."""
+    key = parse_feature_key(name)
+    if key.function is not None:
+        return _code_rows(batch, key.function)
+    place = batch.schema.get_field_index(key.column)
     if place < 0 or pa.types.is_null(batch.schema.field(place).type):
         return None
     lists = batch.column(place)
     lengths = np.nan_to_num(lists.value_lengths().to_numpy(zero_copy_only=False)).astype(np.int64)
-    codes, values = _code_values(name, lists.flatten(), boundaries)
+    codes, values = _code_values(name, lists.flatten(), key.boundaries)
     if (lengths <= 1).all():
         full = np.zeros(len(lengths), np.int64)
         full[lengths == 1] = codes + 1
@@ -149,6 +152,14 @@ def _code_feature(batch: pa.RecordBatch, name: str) -> _Codes | None:
         cell = tuple(code for code in codes[end - length : end] if code >= 0)
         of_rows.append(cells.setdefault(cell, len(cells)))
     return _Codes(np.array(of_rows, np.int64), [values[list(cell)] for cell in cells])
+
+
+def _code_rows(batch: pa.RecordBatch, function: str) -> _Codes:
+    """Codes rows by what a function of the user says of each."""
+    found: dict[str | None, int] = {None: 0}
+    codes = [found.setdefault(slice_of_row(function, row), len(found)) for row in batch.to_pylist()]
+    names = [np.array([name.encode()], dtype=object) for name in found if name is not None]
+    return _Codes(np.array(codes, np.int64), [np.zeros(0, object), *names])
 
 
 def _code_values(

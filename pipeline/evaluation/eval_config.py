@@ -10,12 +10,23 @@ from typing import TYPE_CHECKING
 
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.proto import config_pb2
+from tensorflow_model_analysis.writers import eval_config_writer
 
 from pipeline.evaluation.verdict import ABOVE_BASELINE, BELOW_BASELINE, SliceMetrics
 from pipeline.settings.evaluation import Bounds
-from pipeline.settings.metrics import BOTH_LABELS, BY_NAME, MACRO, MICRO, metrics_of_task
+from pipeline.settings.metrics import (
+    BOTH_LABELS,
+    BY_NAME,
+    MACRO,
+    MICRO,
+    metric_named,
+    metrics_of_task,
+)
 from pipeline.settings.slicing import OVERALL, parse_feature_key, slice_name
 from preprocessing.labels import Classes, Label, parse_label
+
+# The class that calls a function of `code.metrics`, as TFMA finds it.
+OWN_METRIC, OWN_FUNCTIONS = "OwnMetric", "pipeline.evaluation.own_functions"
 
 if TYPE_CHECKING:  # so that an edit of other sections judges no model again
     from pipeline.settings.settings import Settings
@@ -27,7 +38,10 @@ def build_eval_config(settings: "Settings") -> config_pb2.EvalConfig:
     TFMA's thresholds hold over all examples: on slices it would refuse for one of three examples.
     """
     slices = [config_pb2.SlicingSpec()]
-    slices += [config_pb2.SlicingSpec(feature_keys=k) for k in settings.evaluation.feature_keys()]
+    slices += [
+        config_pb2.SlicingSpec(feature_keys=keys)
+        for keys in settings.evaluation.feature_keys(settings.code.slices)
+    ]
     label = parse_label(settings.section("label")["label"], settings.task)
     config = config_pb2.EvalConfig(
         model_specs=[
@@ -52,7 +66,7 @@ def build_eval_config(settings: "Settings") -> config_pb2.EvalConfig:
 
 def _metrics_specs(settings: "Settings", label: Label) -> list[config_pb2.MetricsSpec]:
     """One for the metrics as they are, and one for those of each kind of average over classes."""
-    specs: dict[str | None, config_pb2.MetricsSpec] = {}
+    specs: dict[str | None, config_pb2.MetricsSpec] = {None: config_pb2.MetricsSpec()}
     for metric in metrics_of_task(settings.task):
         spec = specs.setdefault(metric.average, config_pb2.MetricsSpec())
         spec.metrics.add(
@@ -61,6 +75,13 @@ def _metrics_specs(settings: "Settings", label: Label) -> list[config_pb2.Metric
             per_slice_thresholds=_overall_only(
                 getattr(settings.evaluation.thresholds, metric.name, None)
             ),
+        )
+    for name, function in settings.code.metrics.items():
+        specs[None].metrics.add(
+            class_name=OWN_METRIC,
+            module=OWN_FUNCTIONS,
+            config=json.dumps({"name": name, "function": function}),
+            per_slice_thresholds=_overall_only(getattr(settings.evaluation.thresholds, name, None)),
         )
     if MICRO in specs:
         specs[MICRO].aggregate.micro_average = True
@@ -98,6 +119,12 @@ def _to_tfma(threshold: Bounds) -> config_pb2.MetricThreshold:
     return result
 
 
+def has_computed_slices(config: config_pb2.EvalConfig) -> bool:
+    """Whether anything is sliced by that is not a column as it is."""
+    keys = (key for spec in config.slicing_specs for key in spec.feature_keys)
+    return any(parse_feature_key(key).is_computed for key in keys)
+
+
 def read_metrics(evaluation_uri: str) -> list[SliceMetrics]:
     """Reads what was measured from an Evaluation artifact.
 
@@ -108,11 +135,12 @@ def read_metrics(evaluation_uri: str) -> list[SliceMetrics]:
         The overall slice first, then the others by name.
     """
     slices = []
+    known = {*BY_NAME, *_own_metrics(evaluation_uri)}
     for record in tfma.load_metrics(evaluation_uri):
         candidate, baseline, intervals, changes = {}, {}, {}, {}
         for item in record.metric_keys_and_values:
             name = item.key.name
-            if name not in BY_NAME or not item.value.HasField("double_value"):
+            if name not in known or not item.value.HasField("double_value"):
                 continue
             is_baseline = item.key.model_name == tfma.BASELINE_KEY
             if not item.key.is_diff:
@@ -126,7 +154,7 @@ def read_metrics(evaluation_uri: str) -> list[SliceMetrics]:
         if candidate.get("label_mean") in (0.0, 1.0):
             # With one label there is nothing to rank; TFMA says 0, which reads as the worst.
             for metrics in (candidate, baseline):
-                metrics |= {n: math.nan for n in metrics if BY_NAME[n].needs == BOTH_LABELS}
+                metrics |= {n: math.nan for n in metrics if metric_named(n).needs == BOTH_LABELS}
         values = _slice_values(record.slice_key)
         slices.append(
             SliceMetrics(
@@ -139,6 +167,18 @@ def read_metrics(evaluation_uri: str) -> list[SliceMetrics]:
             )
         )
     return sorted(slices, key=lambda s: (s.name != OVERALL, s.name))
+
+
+def _own_metrics(evaluation_uri: str) -> set[str]:
+    """The names of the user's metrics, by the EvalConfig beside what was measured."""
+    found = eval_config_writer.load_eval_run(evaluation_uri)
+    specs = found[0].metrics_specs if found and found[0] else ()
+    return {
+        json.loads(metric.config)["name"]
+        for spec in specs
+        for metric in spec.metrics
+        if metric.class_name == OWN_METRIC
+    }
 
 
 def read_refusals(evaluation_uri: str) -> list[str]:
@@ -186,10 +226,10 @@ def _missed_bound(threshold: config_pb2.MetricThreshold, is_diff: bool) -> _Boun
 
 
 def _slice_values(key: tfma.proto.metrics_for_slice_pb2.SliceKey) -> list[tuple[str, object]]:
-    """Pairs of column and value; of a bucketed number the column alone, its values say the rest."""
+    """Pairs of column and value; of a computed feature the name alone, its values say the rest."""
     pairs = []
     for single in key.single_slice_keys:
         value = getattr(single, single.WhichOneof("kind"))
         value = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-        pairs.append((parse_feature_key(single.column)[0], value))
+        pairs.append((parse_feature_key(single.column).column, value))
     return pairs

@@ -22,7 +22,14 @@ from pipeline.evaluation.verdict import (
     SliceMetrics,
 )
 from pipeline.settings.evaluation import Bounds, Evaluation
-from pipeline.settings.metrics import BOTH_LABELS, BY_NAME, EXAMPLES, POSITIVES, Metric, main_metric
+from pipeline.settings.metrics import (
+    BOTH_LABELS,
+    EXAMPLES,
+    POSITIVES,
+    Metric,
+    main_metric,
+    metric_named,
+)
 from pipeline.settings.slicing import OVERALL, group_name, is_group_of
 
 WORST_SLICES = 5
@@ -48,7 +55,7 @@ def judge(
         check
         for name, bounds in evaluation.thresholds.items()
         for check in rules.checks(
-            BY_NAME[name], bounds, by_name.get(OVERALL, SliceMetrics(OVERALL, {})), baseline_id
+            metric_named(name), bounds, by_name.get(OVERALL, SliceMetrics(OVERALL, {})), baseline_id
         )
     ]
     checks += rules.checks_of_slices(baseline_id)
@@ -120,15 +127,15 @@ class _Rules:
                     yield from self._checks_of_absent(metric, bounds, name)
                 for one in slices:
                     own = self.evaluation.slice_thresholds.get(one.name)
-                    if one.name == name or own is None or getattr(own, metric) is None:
-                        yield from self.checks(BY_NAME[metric], bounds, one, baseline_id)
+                    if one.name == name or own is None or getattr(own, metric, None) is None:
+                        yield from self.checks(metric_named(metric), bounds, one, baseline_id)
 
     def checks_of_gaps(self) -> Iterator[Check]:
         """One check for every limit on a gap."""
         for metric, limits in self.evaluation.max_gap.items() if self.evaluation.max_gap else ():
             for name, bound in limits.items():
                 group = self._group_of(name)
-                found = next(self.gap(BY_NAME[metric], group), None)
+                found = next(self.gap(metric_named(metric), group), None)
                 yield Check(
                     metric=metric,
                     slice=group,

@@ -15,7 +15,11 @@ def gate_policy(settings: Settings) -> str:
     content = settings.section("gate")["gate"] | settings.section("label", "task")
     content["slices"] = []
     if settings.gate.coverage.min_slice_examples:
-        content["slices"] = settings.evaluation.columns_of_slices()
+        content["slices"] = [
+            parts
+            for parts in settings.evaluation.columns_of_slices()
+            if not any(column in settings.code.slices for column, _ in parts)
+        ]
     content["source_fingerprint"] = fingerprint_sources(GATE_SOURCES)
     return json.dumps(content, sort_keys=True)
 

@@ -3,11 +3,11 @@
 Imports neither TFX nor TensorFlow.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from fareline.near import near_names
 from pipeline.settings.evaluation import Evaluation
-from pipeline.settings.metrics import metrics_of_task
+from pipeline.settings.metrics import BY_NAME, metrics_of_task
 from pipeline.settings.slicing import is_group_of, is_name_of
 
 NUMBERS = ("int", "float")
@@ -29,7 +29,7 @@ def find_foreign_metrics(evaluation: Evaluation, task: str) -> Iterator[str]:
     for where, metric in evaluation.metrics_named():
         is_overall = where.startswith("evaluation.thresholds.")
         known = [m.name for m in judged if is_overall or m.average is None]
-        if metric not in known:
+        if metric in BY_NAME and metric not in known:
             what = "no metric of slices" if metric in [m.name for m in judged] else "no metric"
             yield f"{where}: {what} of task {task}; expected one of {', '.join(known)}."
 
@@ -67,6 +67,25 @@ def find_unknown_slices(evaluation: Evaluation) -> Iterator[str]:
                 yield (
                     f"evaluation.max_gap.{metric}.{name}: no such slices; {expected}. "
                     "Hint: a gap is between all slices by the same columns."
+                )
+
+
+def find_mistakes_of_own_slices(
+    evaluation: Evaluation, own: Collection[str], columns: Collection[str]
+) -> Iterator[str]:
+    """What a function of `code.slices` computes is no column, and has no boundaries."""
+    for name in own:
+        if name in columns:
+            yield (
+                f"code.slices.{name}: the data has a column {name}; expected another name. "
+                "Hint: rename the slice."
+            )
+    for i, parts in enumerate(evaluation.columns_of_slices()):
+        for column, boundaries in parts:
+            if column in own and boundaries:
+                yield (
+                    f"evaluation.slices.{i}: {column} is computed by code.slices, and has "
+                    "boundaries; expected none. Hint: let the function name the buckets."
                 )
 
 

@@ -12,7 +12,11 @@ from lineage.text.harmless import plain
 from pipeline.rules.bigquery import names_span
 from pipeline.rules.code import find_code_mistakes
 from pipeline.rules.drift import find_drift_mistakes
-from pipeline.rules.evaluation import find_bucketed_texts, find_evaluation_mistakes
+from pipeline.rules.evaluation import (
+    find_bucketed_texts,
+    find_evaluation_mistakes,
+    find_mistakes_of_own_slices,
+)
 from pipeline.rules.gate import find_gate_mistakes
 from pipeline.rules.model import find_model_mistakes
 from pipeline.rules.weighting import find_weighting_mistakes
@@ -78,6 +82,7 @@ def require_sound_settings(
         *find_features_absent_in_serving(settings, types, serving_columns),
         *find_bucketed_texts(settings.evaluation, types),
         *find_evaluation_mistakes(settings.evaluation, settings.task),
+        *find_mistakes_of_own_slices(settings.evaluation, settings.code.slices, types),
         *find_gate_mistakes(settings, types),
         *find_drift_mistakes(settings, types),
         *find_weighting_mistakes(settings),
@@ -98,6 +103,7 @@ def require_no_label_leak(settings: Settings) -> None:
         *find_impossible_names(settings),
         *find_spans_without_pattern(settings),
         *find_uses_of_dropped_columns(settings),
+        *find_mistakes_of_own_slices(settings.evaluation, settings.code.slices, ()),
     ]
     others += [*find_gate_mistakes(settings), *find_drift_mistakes(settings, ())]
     others += [*find_weighting_mistakes(settings), *find_features_that_are_pseudonyms(settings)]
@@ -336,7 +342,8 @@ def _named_columns(settings: Settings) -> Iterator[tuple[str, str]]:
     yield from _weight_column(settings)
     for i, parts in enumerate(settings.evaluation.columns_of_slices()):
         for column, _ in parts:
-            yield f"evaluation.slices.{i}", column
+            if column not in settings.code.slices:
+                yield f"evaluation.slices.{i}", column
 
 
 def _split_columns(settings: Settings) -> Iterator[tuple[str, str]]:

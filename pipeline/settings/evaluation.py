@@ -7,11 +7,12 @@ section as JSON. Imports no TFX and no TensorFlow.
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal, Union
 
 import pydantic
 from pydantic import Field
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from pipeline.settings.metrics import LESS, METRICS, MORE, Metric
 from pipeline.settings.slicing import feature_key, group_name
@@ -81,12 +82,25 @@ def _bounds_of(metric: Metric) -> type[Bounds]:
     return pydantic.create_model(f"Bounds of {metric.name}", __base__=Bounds, **fields)
 
 
+class BoundsOfOwn(Bounds):
+    """Bounds of a metric of `code.metrics`; which value is better is what a bound on loss says."""
+
+    at_most_below_baseline: NotNegative | None = None
+    at_most_above_baseline: NotNegative | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _one_direction(self) -> "BoundsOfOwn":
+        if None not in (self.at_most_below_baseline, self.at_most_above_baseline):
+            raise ValueError("expected at_most_below_baseline or at_most_above_baseline, not both")
+        return self
+
+
 class _PerMetric(Section):
     """Something for some of the metrics."""
 
     def items(self) -> Iterator[tuple[str, Any]]:
         """Pairs of metric and what is set for it, for the metrics that have it."""
-        for metric in type(self).model_fields:
+        for metric in (*type(self).model_fields, *(self.__pydantic_extra__ or {})):
             if getattr(self, metric) is not None:
                 yield metric, getattr(self, metric)
 
@@ -99,9 +113,16 @@ class _PerMetric(Section):
         return self
 
 
+class _WithOwnMetrics(_PerMetric):
+    """Whether other names are those of `code.metrics` is checked by pipeline.rules.evaluation."""
+
+    model_config = pydantic.ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, BoundsOfOwn]
+
+
 Thresholds = pydantic.create_model(
     "Thresholds",
-    __base__=_PerMetric,
+    __base__=_WithOwnMetrics,
     **{m.name: (_bounds_of(m) | None, None) for m in METRICS if m.is_judged},
 )
 Gaps = pydantic.create_model(
@@ -130,13 +151,44 @@ class Evaluation(Section):
             for s in self.slices
         ]
 
-    def feature_keys(self) -> list[list[str]]:
-        """For each entry of `slices` what TFMA is to slice by."""
-        return [[feature_key(*part) for part in parts] for parts in self.columns_of_slices()]
+    def feature_keys(self, functions: Mapping[str, str]) -> list[list[str]]:
+        """For each entry of `slices` what TFMA is to slice by.
 
-    def has_buckets(self) -> bool:
-        """Whether a number is sliced by in buckets."""
-        return any(boundaries for parts in self.columns_of_slices() for _, boundaries in parts)
+        Args:
+            functions: Name to dotted path of the user's functions that rows are sliced by.
+        """
+        return [
+            [feature_key(column, boundaries, functions.get(column)) for column, boundaries in parts]
+            for parts in self.columns_of_slices()
+        ]
+
+    def require_known(self, own: Iterable[str]) -> None:
+        """Refuses thresholds of metrics that are neither ours nor the user's.
+
+        Args:
+            own: The names of `code.metrics`.
+
+        Raises:
+            pydantic.ValidationError: As of an unknown setting.
+        """
+        known = [*Thresholds.model_fields, *own]
+        problems = [
+            InitErrorDetails(
+                type=PydanticCustomError("extra_forbidden", "unknown metric", {"known": known}),
+                loc=("evaluation", *where, metric),
+                input=bounds,
+            )
+            for where, thresholds in self._places_of_thresholds()
+            for metric, bounds in thresholds.items()
+            if metric not in known
+        ]
+        if problems:
+            raise pydantic.ValidationError.from_exception_data("Settings", problems)
+
+    def _places_of_thresholds(self) -> Iterator[tuple[tuple[str, ...], Thresholds]]:
+        yield ("thresholds",), self.thresholds
+        for name, thresholds in self.slice_thresholds.items():
+            yield ("slice_thresholds", name), thresholds
 
     def groups(self) -> list[str]:
         """The name of each entry of `slices`, such as `payment_type` or `company, trip_miles`."""
@@ -144,10 +196,8 @@ class Evaluation(Section):
 
     def metrics_named(self) -> Iterator[tuple[str, str]]:
         """Pairs of (path of the setting, metric) of everything that is demanded."""
-        for metric, _ in self.thresholds.items():
-            yield f"evaluation.thresholds.{metric}", metric
-        for name, thresholds in self.slice_thresholds.items():
+        for where, thresholds in self._places_of_thresholds():
             for metric, _ in thresholds.items():
-                yield f"evaluation.slice_thresholds.{name}.{metric}", metric
+                yield ".".join(("evaluation", *where, metric)), metric
         for metric, _ in self.max_gap.items() if self.max_gap else ():
             yield f"evaluation.max_gap.{metric}", metric

@@ -6,6 +6,7 @@ runners and tests. Imports neither TFX nor TensorFlow, so that mistakes are repo
 
 import copy
 import os
+import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -218,7 +219,7 @@ def _describe(problem: Mapping[str, Any]) -> str:
     location = [str(part) for part in problem["loc"]]
     where = ".".join(location)
     if problem["type"] == "extra_forbidden":
-        known = _known_keys(location[:-1])
+        known = problem.get("ctx", {}).get("known") or _known_keys(location[:-1])
         near = near_names(location[-1], known)
         guess = f"did you mean {near[0]}? " if near else ""
         return f"{where}: unknown setting; {guess}expected one of {', '.join(known)}."
@@ -260,13 +261,23 @@ _EXPECTATIONS = {
 def _known_keys(location: Sequence[str]) -> list[str]:
     """The keys that a section knows, found by walking the models along `location`."""
     models: list[Any] = [Settings]
+    is_chosen = False  # whether the next name is one that the user chose, such as a column
     for name in location:
         found = [m.model_fields[k] for m in models for k in m.model_fields if _alias(m, k) == name]
-        if found:  # else a name that the user chose, such as a column: what it holds was found
-            annotation = found[0].annotation
-            inner = (annotation, *getattr(annotation, "__args__", ()))
-            models = [m for m in inner if hasattr(m, "model_fields")]
+        others = [m for m in models if m.model_config.get("extra") == "allow"]
+        if is_chosen or not (found or others):
+            is_chosen = False
+            continue
+        annotation = found[0].annotation if found else _type_of_others(others[0])
+        inner = (annotation, *getattr(annotation, "__args__", ()))
+        is_chosen = any(getattr(each, "__origin__", None) is dict for each in inner)
+        models = [m for m in inner if hasattr(m, "model_fields")]
     return [_alias(m, key) for m in models for key in m.model_fields]
+
+
+def _type_of_others(model: Any) -> Any:
+    """What a section takes under names that are the user's."""
+    return typing.get_type_hints(model)["__pydantic_extra__"]
 
 
 def _alias(model: Any, key: str) -> str:

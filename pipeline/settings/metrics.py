@@ -93,6 +93,11 @@ METRICS = (
 BY_NAME = {metric.name: metric for metric in METRICS}
 
 
+def metric_named(name: str) -> Metric:
+    """The metric of a name; one that is not in the table is the user's own (`code.metrics`)."""
+    return BY_NAME.get(name) or Metric(name, "", None, tasks=())
+
+
 def metrics_of_task(task: str) -> list[Metric]:
     """The metrics of a task, the main one first."""
     return [metric for metric in METRICS if task in metric.tasks]

@@ -355,9 +355,11 @@ class Settings(Section):
         kind = model.get("kind", WIDE_DEEP) if isinstance(model, Mapping) else WIDE_DEEP
         token = _KIND.set(kind)
         try:
-            return handler(values)
+            settings = handler(values)
         finally:
             _KIND.reset(token)
+        settings.evaluation.require_known(settings.code.metrics)
+        return settings
 
     @pydantic.field_validator("label")
     @classmethod

@@ -3,12 +3,15 @@
 TFMA slices by the values of a feature. A bucketed number becomes a feature of its own, named
 `trip_miles [1, 5, 10]`, which pipeline.slice_extractor computes from that name alone: the
 EvalConfig says everything, wherever it travels. In reports it is `trip_miles=1 to below 5`.
+A slice that a function of the user computes (`code.slices`) is named `shift [own.slices.shift]`,
+and `shift=night` in reports.
 
 Called by pipeline.settings.evaluation, pipeline.evaluation.eval_config and
 pipeline.evaluation.verdict. Standard library only.
 """
 
 import bisect
+import dataclasses
 import itertools
 import json
 import re
@@ -20,19 +23,44 @@ _BUCKETED = re.compile(r"(?P<column>.+) (?P<boundaries>\[[^\[\]]*\])", re.DOTALL
 _BETWEEN = ", "
 
 
-def feature_key(column: str, boundaries: Sequence[float] = ()) -> str:
+@dataclasses.dataclass(frozen=True)
+class FeatureKey:
+    """What examples are sliced by.
+
+    Attributes:
+        column: The raw column, or the name of the user's function.
+        boundaries: Boundaries of the buckets of a number; empty if it is sliced by its values.
+        function: Dotted path of the user's function; None: the column itself is meant.
+    """
+
+    column: str
+    boundaries: tuple[float, ...] = ()
+    function: str | None = None
+
+    @property
+    def is_computed(self) -> bool:
+        """Whether the feature is not a column as it is."""
+        return bool(self.boundaries) or self.function is not None
+
+
+def feature_key(column: str, boundaries: Sequence[float] = (), function: str | None = None) -> str:
     """The name of a feature to slice by, as it stands in the EvalConfig."""
+    if function is not None:
+        return f"{column} [{function}]"
     if not boundaries and not _BUCKETED.fullmatch(column):
         return column
     return f"{column} [{_BETWEEN.join(map(_number, boundaries))}]"
 
 
-def parse_feature_key(key: str) -> tuple[str, tuple[float, ...]]:
-    """Column and boundaries of a feature's name; no boundaries if it is sliced by its values."""
+def parse_feature_key(key: str) -> FeatureKey:
+    """What the name of a feature says; the counterpart of `feature_key`."""
     match = _BUCKETED.fullmatch(key)
     if not match:
-        return key, ()
-    return match["column"], tuple(json.loads(match["boundaries"]))
+        return FeatureKey(key)
+    inside = match["boundaries"]
+    if inside[1:2].isidentifier():
+        return FeatureKey(match["column"], function=inside[1:-1])
+    return FeatureKey(match["column"], tuple(json.loads(inside)))
 
 
 def bucket_name(value: float, boundaries: Sequence[float]) -> str:

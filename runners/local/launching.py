@@ -17,7 +17,7 @@ from tfx.dsl.compiler import compiler, constants
 from tfx.orchestration import data_types_utils, metadata
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.pipeline import Pipeline
-from tfx.orchestration.portable import launcher, runtime_parameter_utils
+from tfx.orchestration.portable import data_types, launcher, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
 from fareline import recorded
@@ -191,24 +191,44 @@ class NodeLauncher:
         node = self.nodes[name]
         if self._must_execute(name):
             node.execution_options.caching_options.enable_cache = False
-        connection = SerializedMetadata(self.connection, self.lock)
-        info = launcher.Launcher(
-            pipeline_node=node,
-            mlmd_connection=connection,
-            pipeline_info=self.compiled.pipeline_info,
-            pipeline_runtime_spec=self.compiled.runtime_spec,
-            executor_spec=runner_utils.extract_executor_spec(self._deployment, name),
-            custom_driver_spec=runner_utils.extract_custom_driver_spec(self._deployment, name),
-            custom_executor_operators=self._operators(name),
-        ).launch()
+        return self.final_state(self.launcher_of(name).launch())
+
+    def final_state(self, info: data_types.ExecutionInfo | None) -> NodeState:
+        """The state of a node that was launched.
+
+        Args:
+            info: What its launcher returned.
+
+        Raises:
+            RuntimeError: Its inputs were not there, or it did not end well.
+        """
         if info is None or not info.execution_id:
             raise RuntimeError("its inputs were not there; expected outputs of the nodes before it")
-        with connection as handle:
+        with SerializedMetadata(self.connection, self.lock) as handle:
             [execution] = handle.store.get_executions_by_id([info.execution_id])
         if execution.last_known_state not in _FINAL_STATES:
             # A launcher that cannot resolve inputs records the failure and returns quietly.
             raise RuntimeError(_recorded_error(execution))
         return _FINAL_STATES[execution.last_known_state]
+
+    def launcher_of(
+        self, name: str, kind: type[launcher.Launcher] = launcher.Launcher
+    ) -> launcher.Launcher:
+        """TFX's launcher of a node.
+
+        Args:
+            name: Name of the node.
+            kind: Its class.
+        """
+        return kind(
+            pipeline_node=self.nodes[name],
+            mlmd_connection=SerializedMetadata(self.connection, self.lock),
+            pipeline_info=self.compiled.pipeline_info,
+            pipeline_runtime_spec=self.compiled.runtime_spec,
+            executor_spec=runner_utils.extract_executor_spec(self._deployment, name),
+            custom_driver_spec=runner_utils.extract_custom_driver_spec(self._deployment, name),
+            custom_executor_operators=self._operators(name),
+        )
 
     def _operators(self, name: str) -> Mapping[Any, Any] | None:
         if name not in self._beam_pipelines:

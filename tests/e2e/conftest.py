@@ -233,7 +233,20 @@ def after_first(first, workspace):
 
 
 @pytest.fixture(scope="session")
-def second(after_first, workspace):
+def planned(after_first, workspace):
+    """What `run --plan` says before the second run."""
+    done = run_forked(**fareline_command("run", "--plan", "--json", "--workspace", workspace))
+    assert done.returncode == 0, done.stderr
+    return {node["name"]: node for node in json.loads(done.stdout)["nodes"]}
+
+
+@pytest.fixture(scope="session")
+def after_plan(planned, workspace):
+    return count_rows(workspace)
+
+
+@pytest.fixture(scope="session")
+def second(after_plan, workspace):
     return run_fareline(workspace)
 
 

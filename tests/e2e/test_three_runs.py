@@ -98,6 +98,20 @@ def test_user_sees_nodes_and_nothing_of_the_libraries(first):
     assert "Trainer" in Path(first.answer["log"]).read_text(errors="replace")
 
 
+def test_a_plan_is_what_the_next_run_does_and_records_nothing(
+    planned, second, after_first, after_plan
+):
+    assert after_plan == after_first
+    assert set(planned) == set(second.states())
+    for plan, state in (("execute", "executed"), ("cached", "cached")):
+        nodes = {name for name, node in planned.items() if node["plan"] == plan}
+        assert nodes == second.nodes_in(state) - {"BaselineResolver"}
+    baseline = second.answer["baseline"]
+    assert planned["Evaluator"]["why"] == f"baseline_model (none, now {baseline})"
+    assert planned["Pusher"]["why"] == "after Evaluator"
+    assert planned["BaselineResolver"]["plan"] == "resolve"
+
+
 def test_second_run_judges_and_publishes_again_only(second, first, after_first, after_second):
     assert second.exit_code == 0, second.stderr
     assert second.nodes_in("executed") == {"Evaluator", "Pusher"}

@@ -38,6 +38,7 @@ from pipeline.evaluation.batch_slices import BatchSlicer
 from pipeline.rules.settings import require_no_label_leak
 from pipeline.settings.settings import Settings
 from pipeline.settings.slicing import (
+    FeatureKey,
     feature_key,
     is_name_of,
     parse_feature_key,
@@ -198,8 +199,8 @@ def test_a_query_of_columns_of_any_names(tmp_path_factory, names):
 @given(NAMES)
 def test_slices_by_columns_of_any_names(names):
     for name in names:
-        assert parse_feature_key(feature_key(name)) == (name, ())
-        assert parse_feature_key(feature_key(name, [1, 2.5])) == (name, (1, 2.5))
+        assert parse_feature_key(feature_key(name)) == FeatureKey(name)
+        assert parse_feature_key(feature_key(name, [1, 2.5])) == FeatureKey(name, (1, 2.5))
     count = len(names)
     assert len({feature_key(name, b) for name in names for b in ((), (1,))}) == 2 * count
     keys = [feature_key(name) for name in names]

@@ -3,6 +3,10 @@
 The pipeline is three nodes that wait for one another, and one beside them.
 """
 
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 from tfx import v1 as tfx
 
@@ -14,6 +18,7 @@ from lineage.graph.graph import Graph
 from lineage.store.open import open_store, sqlite_connection
 from pipeline.components.curated_schema import CuratedSchema
 from runners.local.part import Part
+from runners.local.planning import plan_nodes
 from runners.local.runner import LocalRunner
 from runners.progress import NodeState
 from runners.provenance import Provenance
@@ -23,10 +28,10 @@ pytestmark = pytest.mark.filterwarnings(r"ignore:label\(\) is deprecated:Depreca
 
 
 @pytest.fixture
-def run(tmp_path):
-    """Runs the pipeline, or a part of it; returns the states of its nodes."""
+def tiny(tmp_path):
+    """Makes the pipeline."""
 
-    def run(run_id, part=None, fails=""):
+    def make(fails="", store="metadata.db", cached=False):
         digest = sha256_of_file(schema_path("taxi", tmp_path))
         nodes = {
             name: CuratedSchema(source="taxi", sha256="0" * 64 if name == fails else digest)
@@ -35,18 +40,45 @@ def run(tmp_path):
         }  # fmt: skip
         nodes["Second"].add_upstream_node(nodes["First"])
         nodes["Third"].add_upstream_node(nodes["Second"])
-        pipeline = tfx.dsl.Pipeline(
+        return tfx.dsl.Pipeline(
             pipeline_name="tiny",
             pipeline_root=str(tmp_path / "root"),
             components=list(nodes.values()),
-            metadata_connection_config=sqlite_connection(tmp_path / "metadata.db"),
+            metadata_connection_config=sqlite_connection(tmp_path / store),
+            enable_cache=cached,
         )
+
+    return make
+
+
+@pytest.fixture
+def run(tiny):
+    """Runs the pipeline, or a part of it; returns the states of its nodes."""
+
+    def run(run_id, part=None, fails=""):
         runner = LocalRunner(
-            pipeline, run_id, provenance=Provenance({"runner": "local"}, "a" * 40), part=part
+            tiny(fails), run_id, provenance=Provenance({"runner": "local"}, "a" * 40), part=part
         )
         return {result.name: result.state.value for result in runner.run()}
 
     return run
+
+
+@pytest.fixture
+def planned(tiny, tmp_path):
+    """Plans on a copy of the store; returns plan and reason of each node."""
+
+    def planned(part=None, fails="", cached=True):
+        request = SimpleNamespace(
+            part=part, push_destination=str(tmp_path / "serving"),
+            settings=SimpleNamespace(drift=SimpleNamespace(serving_sample=None)),
+        )  # fmt: skip
+        if (tmp_path / "metadata.db").exists():
+            shutil.copy(tmp_path / "metadata.db", tmp_path / "copy.db")
+        found = plan_nodes(tiny(fails, "copy.db", cached), request, tmp_path / "scratch")
+        return {each.name: (each.plan, each.why) for each in found}
+
+    return planned
 
 
 @pytest.fixture
@@ -120,3 +152,20 @@ def test_a_part_that_cannot_run_is_one_line(run, part, said):
     with pytest.raises(UserMistake) as mistake:
         run("run-2", part)
     assert str(mistake.value) == said
+
+
+def test_a_plan_says_what_is_executed_and_why(run, planned):
+    never = ("execute", "it was never executed")
+    assert planned() == dict.fromkeys(WHOLE, never)
+    run("run-1")
+    cached = dict.fromkeys(WHOLE, ("cached", ""))
+    assert planned() == cached
+    digest = sha256_of_file(schema_path("taxi", Path()))
+    changed = ("execute", f"sha256 ({digest[:39]}…, now {'0' * 39}…)")
+    # Third only waits for Second: it takes nothing of it.
+    assert planned(fails="Second") == {**cached, "Second": changed}
+    assert planned(cached=False) == dict.fromkeys(WHOLE, ("execute", "the cache is off"))
+    assert planned(Part(["Second"], ["Second"])) == {
+        "First": ("reused", "it is outside of the part that runs"),
+        "Second": ("cached", ""),
+    }

@@ -1,6 +1,7 @@
 """docs/own-code.md as it is typed: a package of one's own runs, an edit, an error with its line."""
 
 import dataclasses
+import json
 import os
 import re
 import shlex
@@ -20,6 +21,7 @@ from tests.forked import run_forked
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
 
 DOCUMENT = (CHECKOUT / "docs" / "own-code.md").read_text(encoding="utf-8")
+PYTHON = re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL)
 COMMANDS = re.findall(r"```sh\n(.*?)```", DOCUMENT, re.DOTALL)[0].splitlines()
 QUICK = (FEW, "training.steps=32", "training.evaluate_every=16", "tuning.trials=1",
          "tuning.steps=4")  # fmt: skip
@@ -50,8 +52,8 @@ def tried(tmp_path_factory, small_csv):
     assert tests.returncode == 0, tests.stdout
     config = ("--config", folder / run[run.index("--config") + 1])
 
-    def again():
-        settings = (*QUICK, f"data.source.csv={small_csv}")
+    def again(*more):
+        settings = (*QUICK, f"data.source.csv={small_csv}", *more)
         return run_fareline(folder / "own", *settings, arguments=config)
 
     return Tried(folder, again(), again)
@@ -80,7 +82,32 @@ def test_an_edit_executes_what_it_concerns_and_an_error_shows_its_line(tried):
 
     model.write_text(sound)
     # Since the first run there is a model to compare with.
-    assert tried.again().nodes_in("executed") == {"Evaluator", "Pusher"}
+    judged = tried.again(*with_own_metric_and_slices(tried.folder))
+    assert judged.nodes_in("executed") == {"Evaluator", "Pusher"}
+    costs, slices = judged.answer["metrics"]["cost"], judged.answer["slices"]
+    shifts = [slices[f"shift={name}"] for name in ("day", "night")]
+    counts = [each["example_count"] for each in shifts]
+    assert sum(counts) == judged.answer["metrics"]["example_count"]
+    mean = sum(n * each["cost"] for n, each in zip(counts, shifts, strict=True)) / sum(counts)
+    assert costs == pytest.approx(mean, rel=1e-9)  # a mean is that of its parts
+    checks = judged.answer["why"]["evaluator"]["verdict"]["checks"]
+    found = {(c["slice"], c["kind"]) for c in checks if c["metric"] == "cost"}
+    assert found >= {("overall", "at_most"), ("shift=day", "at_most")}
+
+
+def with_own_metric_and_slices(folder):
+    """Writes the document's functions; returns its settings."""
+    [source] = [text for text in PYTHON if "def shift" in text]
+    (folder / "taxi_code" / "judge.py").write_text(source)
+    [text] = [text for text in re.findall(r"```yaml\n(.*?)```", DOCUMENT, re.DOTALL)
+              if "evaluation:" in text]  # fmt: skip
+    settings = yaml.safe_load(text)
+    settings["evaluation"]["thresholds"]["auc"] = {"at_least": 0.1}
+    return [
+        f"{section}.{key}={json.dumps(value)}"
+        for section, values in settings.items()
+        for key, value in values.items()
+    ]
 
 
 def test_a_mistake_is_one_line_with_exit_code_2_before_anything_runs(tried):
@@ -97,9 +124,7 @@ def test_a_mistake_is_one_line_with_exit_code_2_before_anything_runs(tried):
 @pytest.mark.replay
 @pytest.mark.parametrize("runner", ["vertex", "kubeflow"])
 def test_a_compiled_spec_runs_the_package_and_its_component(tried, small_csv, tmp_path, runner):
-    [graph] = [
-        t for t in re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL) if "@component" in t
-    ]
+    [graph] = [text for text in PYTHON if "@component" in text]
     (tried.folder / "taxi_code" / "graph.py").write_text(graph)
     data = tmp_path / "bucket" / "own-code" / "data"
     data.mkdir(parents=True)

@@ -21,13 +21,12 @@ def test_slices_by_columns_buckets_and_both():
     settings = load_settings(
         overrides=[f"evaluation.slices=[[company], [{BUCKETS}], [payment_type, {BUCKETS}]]"]
     )
-    assert settings.evaluation.feature_keys() == [
+    assert settings.evaluation.feature_keys({}) == [
         ["company"],
         ["trip_miles [1, 5.5]"],
         ["payment_type", "trip_miles [1, 5.5]"],
     ]
     assert settings.evaluation.groups() == ["company", "trip_miles", "payment_type, trip_miles"]
-    assert settings.evaluation.has_buckets()
     as_json = settings.evaluation.model_dump_json()
     assert Evaluation.model_validate_json(as_json) == settings.evaluation
 

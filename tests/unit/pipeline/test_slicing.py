@@ -3,6 +3,7 @@
 import pytest
 
 from pipeline.settings.slicing import (
+    FeatureKey,
     bucket_name,
     feature_key,
     is_name_of,
@@ -22,7 +23,14 @@ from pipeline.settings.slicing import (
 )
 def test_the_features_name_holds_column_and_boundaries(column, boundaries, key):
     assert feature_key(column, boundaries) == key
-    assert parse_feature_key(key) == (column, boundaries)
+    assert parse_feature_key(key) == FeatureKey(column, boundaries)
+
+
+@pytest.mark.parametrize("name", ["shift", "shift [1, 2]", "a [b"])
+def test_a_function_of_the_users_is_in_the_name(name):
+    key = feature_key(name, (), "taxi_code.judge.shift")
+    assert parse_feature_key(key) == FeatureKey(name, function="taxi_code.judge.shift")
+    assert parse_feature_key(feature_key(key)) == FeatureKey(key)  # a column of that very name
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,27 @@ from tensorflow_model_analysis.slicer import slicer_lib
 from pipeline.evaluation import batch_metrics, batch_slices, tfma_internals
 from pipeline.evaluation.batch_metrics import Measured, make_adder
 from pipeline.evaluation.batch_slices import BatchSlicer, Pairs
+from pipeline.evaluation.eval_config import OWN_FUNCTIONS, OWN_METRIC
 from pipeline.evaluation.tfma_internals import LeftToTfmaError
-from pipeline.slice_extractor import _add_buckets
+from pipeline.slice_extractor import _add_computed
 
 CLASSES, SLICES = 3, 4
+
+
+def weighted_gap(labels, predictions, weights):
+    """A metric of a user: one number from all examples of a slice, in any order."""
+    wanted = labels if predictions.ndim == 1 else labels[:, np.newaxis]
+    gaps = np.abs(wanted - predictions).reshape(len(labels), -1).sum(axis=1)
+    return np.float64((gaps * weights).max() - np.median(gaps))
+
+
+def kind_of_row(row):
+    """A slice of a user, by several columns; None where one is missing."""
+    if row["text"] is None or isinstance(row["text"], list):
+        return None
+    return f"{row['text']}{type(row['miles']).__name__}"
+
+
 BINARY = ("AUC", "AUCPrecisionRecall", "BinaryAccuracy", "Calibration", "ExampleCount", "MeanLabel")
 MULTICLASS = ("SparseCategoricalAccuracy", "SparseCategoricalCrossentropy", "ExampleCount")
 REGRESSION = (
@@ -41,6 +58,9 @@ def specs(names, weighted, **settings):
         several = name == "Recall" and not settings
         config = {"thresholds": [0.0, 0.3, 0.5, 1.0]} if several else {}
         spec.metrics.add(class_name=name, config=json.dumps(config))
+    if not settings:  # there is no average of one's own
+        config = {"name": "gap", "function": f"{__name__}.weighted_gap"}
+        spec.metrics.add(class_name=OWN_METRIC, module=OWN_FUNCTIONS, config=json.dumps(config))
     spec.example_weights.weighted = weighted
     spec.example_weights.unweighted = not weighted
     return spec
@@ -221,6 +241,8 @@ SPECS = [
     ["text", "miles [0.5]"],
     ["text", "count", "score"],
     ["absent"],
+    [f"kind [{__name__}.kind_of_row]"],
+    ["count", f"kind [{__name__}.kind_of_row]"],
 ]
 
 
@@ -235,7 +257,7 @@ def test_slices_are_those_of_tfma(longest):
     )
     single = [slicer_lib.SingleSliceSpec(spec=spec) for spec in config.slicing_specs]
     slicer = BatchSlicer(config.slicing_specs)
-    assert slicer.columns == {*COLUMNS, "absent"}
+    assert slicer.columns == {*COLUMNS, "absent", "kind"}
     rng = np.random.default_rng(5)
     for rows in (30, 1, 50):
         contents = {
@@ -259,9 +281,10 @@ def test_slices_are_those_of_tfma(longest):
                 name: np.array(contents[name][row] or [], kind.value_type.to_pandas_dtype())
                 for name, (kind, _) in COLUMNS.items()
             }
-            bucketed = _add_buckets({tfma.FEATURES_KEY: features}, ["miles [1, 10]", "miles [0.5]"])
+            computed = [key for keys in SPECS for key in keys if key.endswith("]")]
+            added = _add_computed({tfma.FEATURES_KEY: features}, computed)
             expected = set(
-                slicer_lib.get_slices_for_features_dicts([], bucketed[tfma.FEATURES_KEY], single)
+                slicer_lib.get_slices_for_features_dicts([], added[tfma.FEATURES_KEY], single)
             )
             assert sorted(found[row], key=repr) == sorted(expected, key=repr)
 

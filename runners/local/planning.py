@@ -1,0 +1,259 @@
+"""Plan of a run: the nodes that it would execute, the outputs that it would reuse, and why.
+
+TFX decides, on a copy of the store: its Launcher resolves the inputs of a node, runs its driver and
+looks into the cache, and stops where it would call the executor. The store and
+the workspace stay unchanged. Called by `fareline run --plan`. Imports TFX when a
+plan is made.
+"""
+
+import dataclasses
+import functools
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fareline import collector
+from fareline.errors import UserMistake
+from fareline.scratch import scratch_folder
+from runners.local.run import RunRequest, build_pipeline
+from runners.local.warm_start import choose_warm_start
+from runners.own_code import choose_keras_3, require_own_code
+from runners.progress import output_to
+
+if TYPE_CHECKING:
+    from tfx.proto.orchestration import pipeline_pb2
+
+    from data.sources.csv import CsvSource
+    from lineage.graph.elements import Execution
+    from lineage.graph.graph import Graph
+    from runners.local.launching import NodeLauncher
+
+EXECUTE, CACHED, REUSED, RESOLVE = "execute", "cached", "reused", "resolve"
+_RUN_ID = "plan"
+_DONE = ("executed", "cached")
+_SHOWN = 3  # of what has changed
+_LONGEST = 40  # characters of a value
+# Properties that stand for something else.
+_CODE, _DATA = "source_fingerprint", "input_fingerprint"
+_WHY_NOT_CACHED = {
+    "InfraValidator": "the machine ended the last check of a model",
+    "DriftMonitor": "the sample of requests may have changed",
+    "Pusher": "another version is the newest one in the serving folder",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class PlannedNode:
+    """What a run would do with a node.
+
+    Attributes:
+        name: Its id.
+        plan: `EXECUTE`, `CACHED`, `REUSED` where a partial run takes an earlier run's outputs, or
+            `RESOLVE` for a node that looks for artifacts in every run.
+        why: In short; empty if it is cached or looks for artifacts.
+    """
+
+    name: str
+    plan: str
+    why: str = ""
+
+
+def plan_run(request: RunRequest, source: "CsvSource") -> list[PlannedNode]:
+    """Finds out what a run would do now.
+
+    Args:
+        request: As of the run.
+        source: From `check_request`.
+
+    Returns:
+        A node each, in DAG order.
+
+    Raises:
+        UserMistake: The store is on a server; or as of the run.
+    """
+    if request.settings.metadata.store is not None:
+        raise UserMistake.explain(
+            "--plan",
+            "the store is on a server",
+            "expected a store in a file, of which a plan makes a copy",
+            "leave out --plan, or plan on a workspace of this machine",
+        )
+    warm_start = choose_warm_start(request.settings, request.workspace, request.push_destination)
+    with scratch_folder("fareline-plan-") as folder, output_to(Path(folder) / "log"):
+        store = Path(folder) / "metadata.db"
+        choose_keras_3()
+        require_own_code(request.settings)
+        with collector.paused():
+            from lineage.store.open import connect_for_run
+            from lineage.store.sqlite_snapshot import snapshot
+
+        if request.workspace.metadata_path.is_file():
+            with snapshot(request.workspace.metadata_path) as copy:
+                shutil.copyfile(copy, store)
+        connection = connect_for_run(store)
+        pipeline = build_pipeline(request, source, connection, warm_start)
+        return list(plan_nodes(pipeline, request, Path(folder) / "artifacts"))
+
+
+def plan_nodes(pipeline, request: RunRequest, artifacts: Path) -> Iterator[PlannedNode]:
+    """Plans the nodes of a pipeline; writes to its store, which is a copy.
+
+    Args:
+        pipeline: From `build_pipeline`, connected to the copy.
+        request: As of the run.
+        artifacts: Folder for what TFX makes on the way.
+    """
+    from lineage.graph.graph import Graph
+    from lineage.store.open import connect
+    from runners.local.launching import (
+        NodeLauncher,
+        SerializedMetadata,
+        compile_run,
+        planned_nodes,
+        reused_nodes,
+    )
+    from runners.local.partial_runs import mark_part, reuse
+    from runners.local.publication import must_execute
+
+    connection = pipeline.metadata_connection_config
+    compiled = compile_run(pipeline, _RUN_ID)
+    earlier = Graph(connect(connection))
+    if request.part is not None:
+        mark_part(compiled, request.part, earlier)
+    # Not in the cache key; folders of executions that never begin are made there.
+    compiled.runtime_spec.pipeline_root.field_value.string_value = str(artifacts)
+    not_cached = functools.partial(
+        must_execute,
+        open_now=lambda: connect(connection),
+        run_id=_RUN_ID,
+        push_dir=request.push_destination,
+        serving_sample=request.settings.drift.serving_sample,
+    )
+    launcher = NodeLauncher(compiled, connection)
+    reused = reused_nodes(compiled)
+    if reused:
+        with SerializedMetadata(connection, launcher.lock) as handle:
+            reuse(handle, compiled)
+    executed: list[str] = []
+    for name in planned_nodes(compiled):
+        if name in reused:
+            yield PlannedNode(name, REUSED, "it is outside of the part that runs")
+            continue
+        if not launcher.nodes[name].execution_options.caching_options.enable_cache:
+            why = "the cache is off"
+        elif waits := [each for each in executed if each in _producers(launcher.nodes[name])]:
+            why = f"after {', '.join(waits)}"
+        elif not_cached(name):
+            why = _WHY_NOT_CACHED[name]
+        else:
+            planned = _ask_cache(launcher, name, earlier)
+            if planned.plan == EXECUTE:
+                executed.append(name)
+            yield planned
+            continue
+        executed.append(name)
+        yield PlannedNode(name, EXECUTE, why)
+
+
+def _producers(node: "pipeline_pb2.PipelineNode") -> set[str]:
+    """The nodes whose outputs a node takes; those that it only waits for are not among them."""
+    return {
+        channel.producer_node_query.id
+        for spec in node.inputs.inputs.values()
+        for channel in spec.channels
+    }
+
+
+def _ask_cache(launcher: "NodeLauncher", name: str, earlier: "Graph") -> PlannedNode:
+    """Asks TFX's cache for the outputs of a node."""
+    from tfx.orchestration.portable import launcher as tfx_launcher
+
+    class Preparing(tfx_launcher.Launcher):
+        """TFX's launcher up to the executor."""
+
+        prepared = None
+
+        def launch(self):
+            if self._system_node_handler:
+                return super().launch()
+            self.prepared = self._prepare_execution()
+            return self.prepared.execution_info
+
+    made = launcher.launcher_of(name, Preparing)
+    info = made.launch()
+    if made.prepared is None:
+        return PlannedNode(name, RESOLVE)
+    if not made.prepared.is_execution_needed:
+        launcher.final_state(info)
+        return PlannedNode(name, CACHED)
+    last = _last_execution(earlier, launcher.compiled.pipeline_info.id, name)
+    if last is None:
+        return PlannedNode(name, EXECUTE, "it was never executed")
+    inputs = {key: [each.id for each in found] for key, found in info.input_dict.items()}
+    changes = [
+        *_changed_parameters(info.exec_properties, last),
+        *_changed_inputs(earlier, inputs, last),
+    ]
+    more = f", … ({len(changes)} changes)" if len(changes) > _SHOWN else ""
+    why = ", ".join(changes[:_SHOWN]) + more or "its outputs are not in the cache any more"
+    return PlannedNode(name, EXECUTE, why)
+
+
+def _last_execution(graph: "Graph", pipeline: str, node: str) -> "Execution | None":
+    """The last one of a node that ended well."""
+    from lineage.facts.runs import list_runs
+
+    for run in list_runs(graph, pipeline=pipeline):
+        for execution in graph.executions_of_run(run.run_id):
+            if execution.place.node == node and execution.state in _DONE:
+                return execution
+    return None
+
+
+def _changed_parameters(now: Mapping[str, Any], last: "Execution") -> Iterator[str]:
+    before, after = _flat(last.properties), _flat(now)
+    changed = [
+        path
+        for path in sorted({*before, *after})
+        if not path.startswith("__") and before.get(path) != after.get(path)
+    ]
+    leaves = {path.rpartition(".")[2] for path in changed}
+    if _CODE in leaves:
+        yield "its code"
+    if _DATA in leaves:
+        yield "the data"
+    for path in changed:
+        if path.rpartition(".")[2] not in (_CODE, _DATA):
+            yield f"{path} ({_short(before.get(path))}, now {_short(after.get(path))})"
+
+
+def _flat(properties: Mapping[str, Any]) -> dict[str, str]:
+    from fareline.recorded.texts import parse_json
+    from lineage.text.flat import flatten
+
+    flat: dict[str, str] = {}
+    for name, value in properties.items():
+        parsed = parse_json(value) if isinstance(value, str) else None
+        flat |= flatten(value if parsed is None else parsed, name)
+    return {path: str(value) for path, value in flat.items()}
+
+
+def _short(value: str | None) -> str:
+    if value is None:
+        return "none"
+    return value if len(value) <= _LONGEST else f"{value[: _LONGEST - 1]}…"
+
+
+def _changed_inputs(
+    graph: "Graph", now: Mapping[str, list[int]], last: "Execution"
+) -> Iterator[str]:
+    before = {key: [each.id for each in found] for key, found in graph.inputs(last).items()}
+    for key in sorted({*before, *now}):
+        if before.get(key, []) != now.get(key, []):
+            keys = [_names(graph, found.get(key, [])) for found in (before, now)]
+            yield f"{key} ({keys[0]}, now {keys[1]})"
+
+
+def _names(graph: "Graph", ids: list[int]) -> str:
+    return _short(", ".join(each.key for each in graph.artifacts(ids)) or None)
