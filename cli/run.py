@@ -17,6 +17,7 @@ from cli.options import (
     SetOption,
     SpecOption,
     WorkspaceOption,
+    complete_runs,
     from_option,
     only_option,
     to_option,
@@ -51,6 +52,7 @@ def run(
         typer.Option(
             "--reuse",
             metavar="RUN",
+            autocompletion=complete_runs,
             help="Run whose outputs a partial run reuses.",
             show_default="the last good run",
         ),
