@@ -42,6 +42,7 @@ from cli import (
     version,
     why,
 )
+from cli.again import completed_hints
 from cli.options import version_option
 from cli.parser import PANELS, App, MistypedError, explain
 from fareline.disk import disk_error
@@ -139,7 +140,7 @@ def _run_app() -> int:
     except FarelineError as error:
         if _Debug.on:
             traceback.print_exc()
-        print(f"fareline: {error}", file=sys.stderr)
+        print(f"fareline: {completed_hints(str(error))}", file=sys.stderr)
         return stopping.exit_code() if isinstance(error, Interrupted) else error.exit_code
     except (KeyboardInterrupt, typer.Abort):  # the second at a question, Ctrl-D too
         return _interrupted()
@@ -147,7 +148,7 @@ def _run_app() -> int:
         if _Debug.on:
             traceback.print_exc()
         if known := _of_the_names(error) or disk_error(error) or _of_the_store(error):
-            print(f"fareline: {known}", file=sys.stderr)
+            print(f"fareline: {completed_hints(str(known))}", file=sys.stderr)
             return known.exit_code
         print(
             f"fareline: {type(error).__name__}: {error} "

@@ -7,6 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from cli.again import remember
 from cli.examples import EXAMPLES
 from fareline.errors import UserMistake
 from fareline.near import near_names
@@ -66,6 +67,11 @@ def _name_argument(param: Any) -> None:
 
 class Command(_Help, TyperCommand):
     """A command."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """As Typer's; the commands that it names are completed by what it was told."""
+        remember(ctx)
+        return super().invoke(ctx)
 
 
 class Group(_Help, TyperGroup):
