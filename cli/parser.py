@@ -1,5 +1,6 @@
 """The parser of the command line: Typer's, with our help, order of commands and errors."""
 
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -194,6 +195,9 @@ def explain(error: Any) -> UserMistake | None:
     near = getattr(error, "possibilities", None) or ()
     if said.startswith("No such option"):
         near = near_names(error.option_name, _options(error.ctx.command), 3)
+    if " is not one of " in said:
+        value, *choices = re.findall("'([^']*)'", said.rpartition(": ")[2])
+        near = near_names(value, choices)
     near = " or ".join(near) or guess.strip("() ?").replace("'", "")
     hint = f"did you mean {near}? " if near else ""
     return UserMistake.explain(

@@ -87,6 +87,8 @@ HABITS = [
         "^fareline: ui: .*'--port': it should be less than or equal to 65535",
     ),
     ("lineage export --format xml", 2, "", "'--format': 'xml' is not one of 'html', 'dot'"),
+    ("lineage export --format htm", 2, "", "'htm' is not one of .* Hint: did you mean html"),
+    ("data spans -o x --by Month", 2, "", "'Month' is not one of .* Hint: did you mean month"),
     # What belongs to a command may stand before it as well.
     ("-w nowhere runs", 2, "", f"nowhere/metadata.db: {NO_STORE}"),
     ("-wnowhere --json lineage show live", 2, "", f"nowhere/metadata.db: {NO_STORE}"),
