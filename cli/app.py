@@ -118,7 +118,22 @@ app.command(rich_help_panel=INSPECT)(version.version)
 
 def main() -> None:
     """Entry point of the `fareline` script."""
+    _open_what_is_closed()
     _leave(_run_app())
+
+
+def _open_what_is_closed() -> None:
+    """Opens stdin, stdout and stderr on nothing where they are closed, as `>&-` leaves them.
+
+    Else the first file that is opened, such as the store, gets the number that libraries print to.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # which gets the lowest number that is free
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
 
 
 _TYPER_INTERRUPTED = 130  # what typer ends with where a command lets a KeyboardInterrupt through
