@@ -21,3 +21,9 @@ def near_names(name: str, known: Iterable[str], most: int = 1, cutoff: float = 0
         as_written.setdefault(each.casefold(), []).append(each)
     near = difflib.get_close_matches(name.casefold(), as_written, most, cutoff)
     return [each for folded in near for each in as_written[folded]][:most]
+
+
+def guess(name: str, known: Iterable[str]) -> str:
+    """`did you mean X? `, which a hint begins with; empty where no known name is near."""
+    near = near_names(name, known)
+    return f"did you mean {near[0]}? " if near else ""

@@ -16,6 +16,7 @@ from cli.options import (
     StoreOption,
     WorkspaceOption,
     format_option,
+    id_argument,
     output_option,
 )
 from fareline.errors import UserMistake
@@ -39,10 +40,8 @@ class Format(str, enum.Enum):
 def export(
     target: Annotated[
         str | None,
-        typer.Argument(
-            metavar="ID",
-            help="A run or pipeline: all of it. An artifact or execution: its upstream and "
-            "downstream.",
+        id_argument(
+            "A run or pipeline: all of it. An artifact or execution: its upstream and downstream.",
             show_default="the last run",
         ),
     ] = None,

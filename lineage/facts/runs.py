@@ -9,7 +9,7 @@ they are about.
 import dataclasses
 import os
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fareline import recorded
@@ -165,8 +165,13 @@ def outputs_of_run(graph: Graph, run_id: str) -> dict[str, dict[str, list[Artifa
     return found
 
 
-def command_of(record: RunRecord) -> str:
-    """What `fareline run` was asked for; a packaged settings file is what it takes by itself."""
+def command_of(record: RunRecord, place: Sequence[str]) -> str:
+    """What `fareline run` was asked for; a packaged settings file is what it takes by itself.
+
+    Args:
+        record: Of the run.
+        place: Of the store, as the graph has it.
+    """
     if record.text(recorded.RUNNER) != "local" or record.overrides is None:
         return ""
     file = record.text(recorded.SETTINGS_FILE) or ""
@@ -175,8 +180,25 @@ def command_of(record: RunRecord) -> str:
             *("fareline", "run"),
             *(["--config", file] if os.path.isabs(file) else []),
             *(part for said in record.overrides for part in ("--set", said)),
+            *_workspace(place),
         ]
     )
+
+
+def log_command(run_id: str, node: str, place: Sequence[str]) -> str:
+    """What prints the log of a node of a run.
+
+    Args:
+        run_id: Of the run.
+        node: Of the run.
+        place: Of the store, as the graph has it.
+    """
+    return shlex.join(["fareline", "logs", run_id, node, *_workspace(place)])
+
+
+def _workspace(place: Sequence[str]) -> Sequence[str]:
+    """A place for commands that need the folder, and not the store alone."""
+    return place if "--workspace" in place else ()
 
 
 def _outputs(

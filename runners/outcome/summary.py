@@ -7,6 +7,7 @@ its metrics.
 import dataclasses
 import math
 import re
+import shlex
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -316,7 +317,8 @@ def next_step(outcome: Outcome) -> str:
     """What to type next, in a line."""
     if outcome.status == FAILED:
         failed = next((node.name for node in outcome.nodes if node.error), None)
-        logs = f"; `fareline logs {outcome.run_id} {failed}` has its log" if failed else ""
+        command = f"`fareline logs {outcome.run_id} {failed} {in_workspace(outcome)}`"
+        logs = f"; {command} has its log" if failed else ""
         return f"Next: mend the cause and run again; what is done is taken from the cache{logs}."
     if outcome.status == REFUSED:
         if outcome.blessed and outcome.infra_blessed:
@@ -324,7 +326,12 @@ def next_step(outcome: Outcome) -> str:
         if outcome.blessed:
             return "Next: see why above; if the machine was busy, --no-cache measures again."
         return "Next: look at the slices above, change the settings or the model, run again."
-    return f"Next: fareline lineage runs --workspace {from_here(outcome.workspace.root)}"
+    return f"Next: fareline lineage runs {in_workspace(outcome)}"
+
+
+def in_workspace(outcome: Outcome) -> str:
+    """The option by which a command asks the workspace of a run."""
+    return f"--workspace {shlex.quote(from_here(outcome.workspace.root))}"
 
 
 def _may_push(why: Mapping[str, Any] | None) -> bool:

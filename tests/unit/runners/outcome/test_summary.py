@@ -348,7 +348,7 @@ def test_summary_of_a_pushed_run():
             "Report: /runs/[ws]/reports/run-1.html",
             "Log: /runs/[ws]/logs/run-1.log",
             "run-1 took 61 s.",
-            "Next: fareline lineage runs --workspace /runs/[ws]",
+            "Next: fareline lineage runs --workspace '/runs/[ws]'",
         ]
     )
 
@@ -383,7 +383,7 @@ def test_summary_of_a_failed_run_names_node_cause_and_log():
         "Log: /runs/[ws]/logs/run-1.log",
         "run-1 took 61 s.",
         "Next: mend the cause and run again; what is done is taken from the cache; "
-        "`fareline logs run-1 Trainer` has its log.",
+        "`fareline logs run-1 Trainer --workspace '/runs/[ws]'` has its log.",
     ]
 
 
