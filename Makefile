@@ -104,7 +104,7 @@ $(TOOLS)/installed: requirements/tools.txt
 docs: ready ## Builds the documentation site in build/site; fails on a dead link or a page outside its navigation
 	@$(MAKE) --no-print-directory $(TOOLS)/installed
 	@PYTHONPATH=$(TOOLS) .venv/bin/python -m proselint check --config docs/site/proselint.json \
-	  docs/*.md README.md CONTRIBUTING.md SECURITY.md
+	  docs/*.md docs/decisions/*.md README.md CONTRIBUTING.md SECURITY.md
 	@PYTHONPATH=$(TOOLS) NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --strict
 
 pictures: ready ## Takes the pictures of the documentation anew from a run in workspace/ (Chromium)

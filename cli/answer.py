@@ -26,9 +26,9 @@ def answer(
 
     Args:
         as_json: For a program; otherwise for a reader.
-        content: Of JSON types; NaN becomes null.
+        content: Content as plain JSON values; NaN becomes null.
         draw: Prints it for a reader; a text is printed as it is.
-        indent: Of the JSON; None: one line.
+        indent: Indent of the JSON; None: one line.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A locale without arrows gets question marks, not a failure.

@@ -53,7 +53,7 @@ def require_suffix(path: Path, runner: "RunnerName") -> None:
     """Refuses a name that says another format than the file would have.
 
     Raises:
-        SettingsError: It does.
+        SettingsError: The suffix is that of another format.
     """
     from runners.platforms.registry import PLATFORMS
 

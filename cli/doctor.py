@@ -46,9 +46,9 @@ class Finding:
 
     Attributes:
         what: Its name.
-        found: What was found, in words.
+        found: The finding, in words.
         ok: Whether that is enough.
-        hint: What to do if not.
+        hint: Advice if the check fails.
         required: Whether `fareline run` needs it.
     """
 

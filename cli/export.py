@@ -25,7 +25,8 @@ def export(
     overrides: SetOption = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     cron: Annotated[
-        str | None, typer.Option("--cron", metavar="FIELDS", help="Schedule, of airflow and argo.")
+        str | None,
+        typer.Option("--cron", metavar="FIELDS", help="Cron schedule, for airflow and argo."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -23,7 +23,7 @@ def help_(
         list[str] | None,
         typer.Argument(
             metavar="COMMAND",
-            help="Such as run, or lineage show.",
+            help="Command, such as run or lineage show.",
             autocompletion=_commands,
         ),
     ] = None,

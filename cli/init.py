@@ -43,7 +43,9 @@ def init(
     sql: Annotated[
         str | None,
         typer.Option(
-            "--sql", metavar="QUERY", help="Query that selects the rows; DATA is its table `data`."
+            "--sql",
+            metavar="QUERY",
+            help="SQL query that selects the rows from `data`, which is DATA.",
         ),
     ] = None,
     table: Annotated[

@@ -25,14 +25,16 @@ _CODES = {"refused": EXIT_FOUND, "stopped": 1, "failed": 1}
 
 
 def loop(
-    once: Annotated[bool, typer.Option("--once", help="One pass, as for cron or systemd.")] = False,
-    dry_run: Annotated[bool, dry_run_option("Only say what one pass would decide.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="Run one pass, for cron or systemd.")
+    ] = False,
+    dry_run: Annotated[bool, dry_run_option("Print the decision of one pass; do nothing.")] = False,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     config: ConfigOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Seal spans, watch the live model, and retrain or roll back for a reason, until stopped.
+    """Seal spans, watch the live model, and retrain or roll back if needed, until stopped.
 
     Exit codes of --once: 0: nothing to do, or a model was pushed or rolled
     back; 1: a run failed or was stopped; 3: an alarm, or a model was refused;

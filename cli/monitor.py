@@ -53,7 +53,7 @@ def monitor(
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Hold logged predictions against the evaluation, by slice. Exit code 3: not quiet."""
+    """Compare logged predictions with the evaluation, by slice. Exit code 3: an alarm."""
     window_ms = None if window is None else _parse_window(window)
     from pipeline.settings.load import load_settings
     from runners.watching.watching import monitor as watch_live_model

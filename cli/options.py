@@ -134,7 +134,7 @@ def all_option(help_text: str) -> Any:
     return typer.Option("--all", help=help_text)
 
 
-ShowAllOption = Annotated[bool, all_option("Show everything.")]
+ShowAllOption = Annotated[bool, all_option("Show everything, without limits.")]
 DepthOption = Annotated[
     int | None,
     typer.Option(
@@ -180,7 +180,7 @@ DestinationOption = Annotated[
     ),
 ]
 VertexOption = Annotated[
-    bool, typer.Option("--vertex", help="Ask Vertex AI, where models were pushed to as well.")
+    bool, typer.Option("--vertex", help="Also query Vertex AI for its versions.")
 ]
 SpecOption = Annotated[
     Path | None,
@@ -233,7 +233,7 @@ def limit_option(least: int, help_text: str) -> Any:
 
     Args:
         least: The smallest that makes sense.
-        help_text: What it limits.
+        help_text: The limit, for help.
     """
     return typer.Option("--limit", min=least, help=help_text)
 
@@ -247,7 +247,7 @@ def dry_run_option(help_text: str) -> Any:
     """`--dry-run`, of whatever is left undone.
 
     Args:
-        help_text: What it leaves undone.
+        help_text: The omitted effects, for help.
     """
     return typer.Option("--dry-run", help=help_text)
 
@@ -256,7 +256,7 @@ def version_option(help_text: str, *short: str, **more: Any) -> Any:
     """`--version`, of Fareline or of written spans.
 
     Args:
-        help_text: What it does.
+        help_text: The effect, for help.
         short: Another name of it.
         more: For `typer.Option`.
     """
@@ -277,7 +277,7 @@ def keep_option(help_text: str, **more: Any) -> Any:
     """`--keep`, columns or a number of runs.
 
     Args:
-        help_text: What is kept.
+        help_text: The kept elements, for help.
         more: For `typer.Option`.
     """
     return typer.Option("--keep", help=help_text, **more)
@@ -298,8 +298,8 @@ def output_option(metavar: str, help_text: str, default: str | None = None) -> A
 
     Args:
         metavar: FILE or DIR.
-        help_text: What goes there.
-        default: What help says of it where the value does not.
+        help_text: The content of the output, for help.
+        default: The default that help shows in place of the value.
     """
     shown = True if default is None else default
     return typer.Option("--output", "-o", metavar=metavar, help=help_text, show_default=shown)
@@ -309,8 +309,8 @@ def run_option(help_text: str, default: str | None = None) -> Any:
     """`--run`, an id of a run.
 
     Args:
-        help_text: What is done with it.
-        default: What help says where it is left out.
+        help_text: The use of the value, for help.
+        default: The default that help shows.
     """
     shown = True if default is None else default
     return typer.Option(

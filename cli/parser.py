@@ -179,7 +179,7 @@ def behind_the_command(group: Any, args: list[str]) -> list[str]:
 
 
 def explain(error: Any) -> UserMistake | None:
-    """What the parser did not understand, in our words; None where the help was all it had to say.
+    """The parser's error in our words; None if the parser only printed the help.
 
     Args:
         error: A `MistypedError`.

@@ -38,8 +38,8 @@ def report(
 ) -> None:
     """Write the page of a run: its verdict, data, features, training, evaluation and serving.
 
-    One HTML file that needs no network. --json prints what the page shows, and writes a page only
-    where -o names one. The first line on stdout is the path.
+    The page is one HTML file that needs no network. The first line on stdout is its path. --json
+    prints the content of the page, and then a page is written only with -o.
     """
     from lineage.ids import find_run
     from report.run.gather import gather

@@ -43,10 +43,11 @@ def run(
     no_cache: NoCacheOption = False,
     from_nodes: Annotated[
         list[str] | None,
-        from_option("NODE", "Run this node and what follows; repeatable."),
+        from_option("NODE", "Run this node and all nodes after it; repeatable."),
     ] = None,
     to_nodes: Annotated[
-        list[str] | None, to_option("NODE", "Run up to this node, which is the last; repeatable.")
+        list[str] | None,
+        to_option("NODE", "Run all nodes up to and including this one; repeatable."),
     ] = None,
     only: Annotated[str | None, only_option("NODE", "Run this node alone.")] = None,
     reused_run: Annotated[
@@ -63,10 +64,12 @@ def run(
         bool,
         typer.Option("--plan", help="Print what would be executed and why, and run nothing."),
     ] = False,
-    note: Annotated[str, typer.Option("--note", metavar="TEXT", help="Recorded.")] = "",
+    note: Annotated[
+        str, typer.Option("--note", metavar="TEXT", help="Note to record with the run.")
+    ] = "",
     tags: Annotated[
         list[str] | None,
-        typer.Option("--tag", metavar="WORD", help="Recorded; repeatable."),
+        typer.Option("--tag", metavar="WORD", help="Word to record with the run; repeatable."),
     ] = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Print all metrics, checks and slices at the end.")

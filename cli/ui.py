@@ -22,7 +22,7 @@ def ui(
 ) -> None:
     """Serve all runs on this machine: a table of them, the page of each, and the explorer.
 
-    What a running pipeline adds appears by itself; nothing can be changed through it. The first
+    The page updates while a pipeline runs. The server is read-only. The first
     line on stdout is the address. Ends with Ctrl-C.
     """
     from cli.views.site import Wish, serve

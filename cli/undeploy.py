@@ -17,15 +17,17 @@ from fareline.recorded.vertex import SHORT
 
 def undeploy(
     to: Annotated[
-        int | None, to_option("VERSION", "Version to end; it must get no requests.")
+        int | None, to_option("VERSION", "Version to undeploy; it must get no requests.")
     ] = None,
     reason: ReasonOption = "",
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     destination: DestinationOption = SHORT,
-    everything: Annotated[bool, all_option("End everything, also what gets requests.")] = False,
+    everything: Annotated[
+        bool, all_option("Undeploy all versions, also those with requests.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """End what is deployed on Vertex AI and gets no requests; with --all, everything."""
+    """Undeploy the versions on Vertex AI that get no requests; with --all, all versions."""
     from fareline.recorded import UNDEPLOY
 
     said = " ".join(reason.split())

@@ -11,7 +11,8 @@ def why(
     target: Annotated[
         str,
         id_argument(
-            "Such as Model:12, a run, the URI of a version, a failed node, or live.", "MODEL|RUN"
+            "Id such as Model:12, a run, the URI of a version, a failed node, or live.",
+            "MODEL|RUN",
         ),
     ] = "latest",
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,

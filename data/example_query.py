@@ -1,4 +1,4 @@
-"""Which examples meet a condition, asked of DuckDB batch by batch.
+"""Finds examples that meet a condition, with DuckDB, batch by batch.
 
 Called by `cli.data.query` and `report.api`. The condition is the WHERE of a query over one batch
 and can read nothing else: file system, extensions, settings and Python's variables are locked away
@@ -28,8 +28,8 @@ class Found:
     """The examples of one split that meet a condition.
 
     Attributes:
-        count: How many there are.
-        of: How many examples the split has.
+        count: Number of matching examples.
+        of: Number of examples in the split.
         first: The first of them: feature to value, None where it is missing. A feature that has
             several values in some example of any split is a list in each.
     """
@@ -59,7 +59,7 @@ class ExampleQuery:
             VARCHAR where all of it is UTF-8, else BLOB; others BIGINT or FLOAT; NULL where missing.
 
     Raises:
-        UserMistake: It is no single condition.
+        UserMistake: The text is not a single condition.
     """
 
     def __init__(self, condition: str):
@@ -76,10 +76,10 @@ class ExampleQuery:
 
         Args:
             splits: Name to TFRecord files.
-            limit: How many examples of a split to return.
+            limit: Largest number of examples to return per split.
 
         Raises:
-            UserMistake: The condition is none, or not over these features.
+            UserMistake: The condition is invalid, or uses other names than these features.
             DataError: A file is damaged.
         """
         with locked_duckdb.connected() as connection:
@@ -95,7 +95,7 @@ class ExampleQuery:
         """Those rows of each batch that meet the condition.
 
         Raises:
-            UserMistake: The condition is none, or not over these features.
+            UserMistake: The condition is invalid, or uses other names than these features.
         """
         with locked_duckdb.connected() as connection:
             locked_duckdb.lock(connection)
@@ -144,7 +144,7 @@ def read_table(paths: Sequence[str], query: ExampleQuery | None = None) -> pa.Ta
         query: Which of them; None: all.
 
     Raises:
-        UserMistake: The condition is none, or not over these features.
+        UserMistake: The condition is invalid, or uses other names than these features.
         DataError: A file is damaged.
     """
     layout = _layout(paths)

@@ -2,7 +2,7 @@
 
 Applied to each batch right behind the reader: splits, statistics and Examples never meet the
 values, and neither does the quarantine. Called by `pipeline.ingest.beam_files`. Reads no
-environment: whoever calls has the key.
+environment: the caller passes the key.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ _KEY_ID_DIGITS = 12
 
 @dataclasses.dataclass(frozen=True)
 class Privacy:
-    """What becomes of personal columns.
+    """The treatment of personal columns.
 
     Attributes:
         dropped: Columns that are left out.
@@ -43,7 +43,7 @@ def require_key(key: bytes, where: str) -> bytes:
     """Refuses a key that can be guessed.
 
     Raises:
-        DataError: It is too short.
+        DataError: The key is too short.
     """
     if len(key) < LEAST_KEY_BYTES:
         raise DataError.explain(
@@ -57,7 +57,7 @@ def require_key(key: bytes, where: str) -> bytes:
 
 
 def key_id(key: bytes) -> str:
-    """Tells keys apart without telling them: 12 hexadecimal digits."""
+    """Identifies a key without revealing it: 12 hexadecimal digits."""
     return hmac.new(key, b"fareline: which key is this", hashlib.sha256).hexdigest()[
         :_KEY_ID_DIGITS
     ]

@@ -1,6 +1,6 @@
 """SHA-256 of files and folders: how content is named wherever it is recorded and verified.
 
-One definition for every room, since what one writes another checks: source files, models, schemas.
+One definition for all packages, since one package writes digests and another checks them.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ def sha256_of_folder(folder: str | os.PathLike, leave_out: Collection[str] = ())
     """Returns one SHA-256 over the sorted relative paths, sizes and bytes of all files.
 
     Args:
-        folder: Of any depth.
+        folder: Folder, of any depth.
         leave_out: Relative paths of files that do not count.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What a disk refused, in words: which disk, how much of it is free, what to do.
+"""Explains disk errors: which disk, its free space, and the remedy.
 
 A full disk comes up as an error of whatever library was writing: Python's own, HDF5, pyarrow,
 TensorFlow, SQLite. All but the first say it in their text alone. Standard library only.
@@ -55,7 +55,7 @@ class DiskError(FarelineError, OSError):
 
 @dataclasses.dataclass(frozen=True)
 class Room:
-    """How much of a disk is free for this user.
+    """Free space of a disk for this user.
 
     Attributes:
         mount: Where it is mounted.
@@ -80,7 +80,7 @@ def size(count: int) -> str:
 
 
 def room_at(path: str) -> Room | None:
-    """The disk that a path is on, or would be on; None if nobody can say."""
+    """The disk that a path is on, or would be on; None if it cannot be determined."""
     place = os.path.realpath(path)
     while not os.path.lexists(place):
         place = os.path.dirname(place)
@@ -96,11 +96,12 @@ def room_at(path: str) -> Room | None:
 def disk_error(
     error: BaseException, places: Iterable[str] = (), needed: int | None = None
 ) -> DiskError | None:
-    """What an error means that a disk caused; None for any other error.
+    """The DiskError for an error that a disk caused; None for any other error.
 
     Args:
-        error: As it was caught; what it was raised from counts as well.
-        places: Where was written, if the error does not say: the one with the least room is meant.
+        error: Error, as it was caught; what it was raised from counts as well.
+        places: Places of the write, if the error names none: the one with the least free space
+            counts.
         needed: Bytes that were to be written, if it is known.
     """
     for each in _chain(error):
@@ -112,7 +113,7 @@ def disk_error(
 
 @contextlib.contextmanager
 def naming_disk(place: str | os.PathLike) -> Iterator[None]:
-    """Says which disk is full, and how much of it is free, while what was written is still there.
+    """Names the full disk and its free space in the error, before the written files are removed.
 
     Args:
         place: Where the block writes, for errors that do not say it: those of an open file.
@@ -130,15 +131,15 @@ def naming_disk(place: str | os.PathLike) -> Iterator[None]:
 
 
 def with_room(error: BaseException, path: str | os.PathLike, needed: int | None = None) -> str:
-    """The end of a sentence about what could not be written: how much room there is.
+    """The end of a sentence about a failed write: the free space.
 
     Args:
-        error: As it was caught.
-        path: What was to be written.
+        error: Error, as it was caught.
+        path: Path of the file to write.
         needed: Bytes that were to be written there, if it is known.
 
     Returns:
-        Such as `, with 0 bytes of 12.0 MiB free on /mnt`; empty if room was not what was lacking.
+        Such as `, with 0 bytes of 12.0 MiB free on /mnt`; empty if free space was not the cause.
     """
     room = room_at(os.fspath(path)) if kind_of(error) in (_FULL, _QUOTA) else None
     if room is None:
@@ -148,7 +149,7 @@ def with_room(error: BaseException, path: str | os.PathLike, needed: int | None 
 
 
 def too_long(name: str, folder: str) -> str | None:
-    """Says that a name is too long for a folder's disk; None if it is not."""
+    """The message for a name that is too long for a folder's disk; None if it fits."""
     try:
         most = os.pathconf(folder, "PC_NAME_MAX")
     except (OSError, ValueError):

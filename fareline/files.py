@@ -35,8 +35,8 @@ def written_beside(path: str | os.PathLike) -> Iterator[Path]:
     is replaced; a pipe or a device is written directly.
 
     Raises:
-        OSError: It cannot be written: there is a folder, or no folder to write to, or no room, in
-            which case it says on which disk.
+        OSError: The file cannot be written: there is a folder, or no folder to write to, or no
+            room, in which case it says on which disk.
     """
     with _beside(path) as part, naming_disk(path):
         yield part
@@ -65,8 +65,8 @@ def require_place(path: str | os.PathLike, hint: str, makes_folders: bool = Fals
     """Refuses a file that could not be written, before the work whose end it is.
 
     Args:
-        path: Of the file.
-        hint: What to do about it, for the message.
+        path: Path of the file.
+        hint: Advice for the message.
         makes_folders: Whether folders that are missing above it will be made.
 
     Raises:
@@ -92,12 +92,12 @@ def write_bytes(path: str | os.PathLike, content: bytes, hint: str = _HINT) -> N
     """Writes a file whole or not at all; see `written_beside`.
 
     Args:
-        path: Of the file; the folder is there already.
-        content: Of the file.
-        hint: What to do if it cannot be written, for the message.
+        path: Path of the file; the folder is there already.
+        content: Content of the file.
+        hint: Advice for the message if the file cannot be written.
 
     Raises:
-        NotWritten: It cannot be written.
+        NotWritten: The file cannot be written.
     """
     try:
         with _beside(path) as part:
@@ -113,12 +113,12 @@ def write_bytes(path: str | os.PathLike, content: bytes, hint: str = _HINT) -> N
 
 
 def write_text(path: str | os.PathLike, text: str, hint: str = _HINT) -> None:
-    """The same for a text, in UTF-8, its ends of line as they are."""
+    """Like `write_bytes`, for a text in UTF-8; line ends stay as they are."""
     write_bytes(path, text.encode(), hint)
 
 
 def write_json(path: str | os.PathLike, content: Any, indent: int | None = None) -> None:
-    """The same for plain JSON values."""
+    """Like `write_bytes`, for plain JSON values."""
     write_text(path, json.dumps(content, indent=indent))
 
 

@@ -1,4 +1,4 @@
-"""What an example holds of a column: the words for it, and which numbers fit.
+"""Kinds of the values in an example: their names, and the numbers that fit.
 
 One place for those who read rows, hold a request against a model or write a schema; every package
 may use it. Imports nothing.

@@ -8,7 +8,7 @@ def near_names(name: str, known: Iterable[str], most: int = 1, cutoff: float = 0
     """Finds known names that a mistyped one may have meant.
 
     Args:
-        name: As it was typed.
+        name: Name, as it was typed.
         known: The names that there are.
         most: Names to return at most.
         cutoff: Least likeness, from 0 to 1, as `difflib.get_close_matches` measures it.

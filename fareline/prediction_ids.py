@@ -49,6 +49,6 @@ def is_prediction_id(text: str) -> bool:
 
 
 def milliseconds_of(prediction_id: str) -> int | None:
-    """When an id was made, in milliseconds since 1970; None if it is none."""
+    """Creation time of an id, in milliseconds since 1970; None if the text is not an id."""
     match = _ID.fullmatch(prediction_id)
     return int(match[1] + match[2], 16) if match else None

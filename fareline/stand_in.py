@@ -61,7 +61,7 @@ def stand_in(name: str, parts: Mapping[str, str] | None = None) -> StandIn | Non
     """Puts a stand-in in a package's place; None if it is loaded already, or not installed.
 
     Args:
-        name: Of the package.
+        name: Name of the package.
         parts: See `StandIn`.
     """
     if name in sys.modules:
@@ -84,10 +84,10 @@ def put_off(name: str) -> Iterator[None]:
     """Loads no more of a package than what the block needs.
 
     Modules that are loaded in the block keep the stand-in, which loads the package when they first
-    use it. Whoever imports the package after the block gets the package itself.
+    use it. An import after the block gives the package itself.
 
     Args:
-        name: Of the package.
+        name: Name of the package.
     """
     placed = stand_in(name)  # None where it is loaded already
     try:

@@ -9,7 +9,7 @@ nothing can shadow:
 
 is `python -m MODULE ARGUMENT…` without the current folder on the path. The packages `cli` and
 `runners` call `secure_names` when they are imported, for `python -m` with one of their modules. The
-others do not: whoever imports them into a program of their own keeps their own `data`. Imports
+others do not: a program that imports them keeps its own module `data`. Imports
 nothing but the standard library and `fareline.packages` before the names are secured.
 """
 
@@ -51,7 +51,7 @@ def offer_packages(names: tuple[str, ...], folder: str) -> None:
     standard library would be found in that one's place.
 
     Args:
-        names: Of packages or modules, the part before the first dot.
+        names: Names of packages or modules, the part before the first dot.
         folder: That holds them.
     """
     sys.meta_path[:] = [each for each in sys.meta_path if not isinstance(each, _UserPackages)]
@@ -110,7 +110,7 @@ def require_ours(
 
     Args:
         when: They were imported, in words.
-        hint: What to do about it.
+        hint: Advice for the user.
 
     Raises:
         UserMistake: One of our names is that of another module already.
@@ -136,7 +136,7 @@ def _place_of(module: ModuleType) -> str | None:
 
 
 def what_is_in_the_way() -> "UserMistake | None":
-    """Says which distribution has put files into our installed packages; None if there is none.
+    """The distribution whose files are in our installed packages; None if there is none.
 
     Reads the list of files of every distribution beside us: for an import that has failed.
     """

@@ -61,7 +61,7 @@ def load_yaml(text: str) -> Any:
 
     Raises:
         RepeatedKey: A key stands twice in one mapping.
-        yaml.YAMLError: It is no YAML; PyYAML's constructors let other errors through as well.
+        yaml.YAMLError: The text is not YAML; PyYAML's constructors raise other errors too.
     """
     if _reads_alike(text):
         with contextlib.suppress(Exception):  # Python says it

@@ -35,7 +35,7 @@ class RunKey:
     """A run.
 
     Attributes:
-        run_id: As TFX recorded it.
+        run_id: Run id, as TFX recorded it.
     """
 
     run_id: str
@@ -51,7 +51,7 @@ class PipelineKey:
     """A pipeline.
 
     Attributes:
-        name: Of the pipeline.
+        name: Name of the pipeline.
     """
 
     name: str
@@ -69,7 +69,7 @@ def find(graph: Graph, text: str) -> Target:
     """Finds what an id means.
 
     Raises:
-        UserMistake: Nothing has this id, or several have.
+        UserMistake: No element has this id, or several have it.
     """
     if text == LATEST:
         return RunKey(_latest_run(graph))
@@ -103,7 +103,7 @@ def find_artifact(graph: Graph, text: str) -> Artifact:
 
 
 def find_execution(graph: Graph, text: str) -> Execution:
-    """Finds an execution; what is none is refused."""
+    """Finds an execution; any other id is refused."""
     return _require(find(graph, text), Execution, text, "expected an execution: Trainer@RUN")
 
 
@@ -128,7 +128,7 @@ def find_model(graph: Graph, text: str) -> Artifact:
     """Finds a Model: by its own id, a pushed copy of it, or the run that has it.
 
     Raises:
-        UserMistake: There is none, or the run has several.
+        UserMistake: No run matches, or several do.
     """
     target = find(graph, text)
     if isinstance(target, RunKey):

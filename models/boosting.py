@@ -36,8 +36,8 @@ class Matrix:
 
     Attributes:
         values: float32 [rows, columns].
-        target: What is learned, [rows].
-        weights: Of the rows; None: all the same.
+        target: Target values, [rows].
+        weights: Weights of the rows; None: all the same.
     """
 
     values: np.ndarray
@@ -50,10 +50,10 @@ class Grown:
     """A trained booster.
 
     Attributes:
-        forest: As tensors, its best rounds alone.
+        forest: Trees of the best rounds, as tensors.
         evaluations: Metric to its value after each round.
         monitor: The one that was watched.
-        rounds: How many rounds were kept.
+        rounds: Number of kept rounds.
     """
 
     forest: Forest
@@ -73,7 +73,7 @@ def read_matrices(
     """Reads the two splits whole, in the order of the files: trees see all rows at once.
 
     Args:
-        fn_args: As `models.input_data.read_for_fit`.
+        fn_args: Fn args, as `models.input_data.read_for_fit`.
         transform_output: Knows the feature spec of the transformed examples.
         label: The rule.
         head: Says what is learned from a label.
@@ -116,11 +116,11 @@ def grow(
     Args:
         data: To learn from, and to watch.
         features: The columns.
-        head: What depends on the task.
+        head: Parts that depend on the task.
         hyperparameters: By XGBoost's names.
         rounds: At most.
         patience: Rounds without a better one after which it stops.
-        seed: Of the rows and columns that each tree sees.
+        seed: Seed for the choice of rows and columns of each tree.
 
     Raises:
         ValueError: The exported trees answer otherwise than XGBoost.
@@ -181,7 +181,7 @@ class TreeSearch(keras_tuner.Tuner):
 
 
 def search_objective(head: Head) -> keras_tuner.Objective:
-    """What the trials are ranked by: what early stopping watches."""
+    """The metric of trials and of early stopping."""
     monitor = f"val_{list(_TASKS[head.activation][1].values())[-1]}"
     return keras_tuner.Objective(monitor, head.mode)
 

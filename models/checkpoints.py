@@ -1,4 +1,4 @@
-"""A training goes on where a killed one was, and ends with the same weights, bit for bit.
+"""Resumes a killed training at its last checkpoint, with identical final weights, bit for bit.
 
 What decides how it goes on is kept at an evaluation: weights, state of the optimizer and of
 dropout, what early stopping has seen, and how many batches were read. The orders of rows depend on
@@ -28,9 +28,9 @@ class Checkpoint(keras.callbacks.Callback):
     """Keeps the state of a training in a file; has to stand behind early stopping.
 
     Args:
-        path: Of the file, `EXECUTION-KEY.npz`; one of another execution beside it with the same
-            key is of a killed one, and is gone on with.
-        stopping: What else looks at the evaluations; its best weights are restored at the end.
+        path: Path of the file, `EXECUTION-KEY.npz`; one of another execution beside it with the
+            same key is of a killed one, and is gone on with.
+        stopping: Early stopping; its best weights are restored at the end.
     """
 
     def __init__(self, path: str, stopping: keras.callbacks.EarlyStopping):
@@ -69,7 +69,7 @@ class Checkpoint(keras.callbacks.Callback):
         return 0
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
-        """Early stopping has just forgotten all: gives it back."""
+        """Restores the state of early stopping, which has been reset."""
         if not self._state:
             return
         for name in _STOPPING:

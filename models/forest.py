@@ -27,12 +27,12 @@ class Input:
 
 
 class Forest:
-    """What `models.signatures` asks of a model: its inputs, its variables, a call.
+    """The interface for `models.signatures`: inputs, variables, a call.
 
     Args:
         model: XGBoost's JSON, parsed.
         columns: Transformed names, in the order of the matrix that it was trained on.
-        rounds: How many rounds of boosting count.
+        rounds: Number of boosting rounds to use.
         classes: Trees of each round; 1 but for several classes.
         activation: `sigmoid`, `softmax` or `linear`.
         cuts: Column to the sorted values that occur in training, for `_move_thresholds`.
@@ -77,7 +77,7 @@ class Forest:
         return _activate(self.margin(inputs), self._activation)
 
     def margin(self, inputs: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        """What XGBoost calls the margin: the sum of leaves, float32 [batch, classes]."""
+        """XGBoost's margin: the sum of leaves, float32 [batch, classes]."""
         rows = tf.concat([tf.cast(inputs[name], tf.float32) for name in self._columns], axis=1)
         offset = tf.constant(self._offset[None, :])
         node = tf.zeros_like(rows[:, :1], tf.int32) + offset

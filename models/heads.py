@@ -1,4 +1,4 @@
-"""What of the network depends on the task: its last layer, its loss, what it watches, its answers.
+"""The parts of the network that depend on the task: last layer, loss, metric, answers.
 
 Called by models.network (build), models.trainer and models.tuner (watch), models.signatures
 (answer). Must not import pipeline, runners or an orchestrator.
@@ -22,10 +22,10 @@ class Head(abc.ABC):
 
     Attributes:
         units: Outputs of the network.
-        activation: Of the last layer.
-        output_name: Of the served scores, and of the last layer.
+        activation: Activation of the last layer.
+        output_name: Output name of the served scores, and of the last layer.
         loss: Keras's name of it.
-        monitor: What early stopping and the search watch.
+        monitor: Metric of early stopping and of the search.
         mode: `max` or `min`: which of its values is better.
     """
 
@@ -41,7 +41,7 @@ class Head(abc.ABC):
         return []
 
     def to_target(self, label: tf.Tensor) -> tf.Tensor:
-        """What the network learns, [batch, 1], from the label, [batch, 1]."""
+        """The training target of the network, [batch, 1], from the label, [batch, 1]."""
         return label
 
     @abc.abstractmethod
@@ -108,7 +108,7 @@ class RegressionHead(Head):
     could not reach a fare of thousands, or a timestamp, in hundreds of steps.
 
     Attributes:
-        mean: Of the training labels, after the logarithm if there is one.
+        mean: Mean of the training labels, after the logarithm if there is one.
         deviation: Their standard deviation, not 0.
         log: Whether log(1 + label) is taken; predictions are at least 0 then.
     """
@@ -142,7 +142,7 @@ def choose_head(label: Label, mean: float = 0.0, deviation: float = 1.0) -> Head
 
     Args:
         label: The rule.
-        mean: Of the training labels, for an amount, after the logarithm if there is one.
+        mean: Mean of the training labels, for an amount, after the logarithm if there is one.
         deviation: Their standard deviation; 0, of labels that are all the same, counts as 1.
     """
     if isinstance(label, Classes):

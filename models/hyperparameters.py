@@ -29,7 +29,7 @@ def search_space(search: Mapping[str, Any], kind: str = "wide_deep") -> keras_tu
     Args:
         search: By name [low, high], or a list of choices; learning rates and penalties are searched
             on a log scale.
-        kind: Of the model.
+        kind: Kind of the model.
 
     Returns:
         A space whose current values are the defaults: the first choice, the lowest number.

@@ -22,13 +22,13 @@ _SURVEY_ROWS = 4096
 
 @dataclasses.dataclass(frozen=True)
 class LabelSurvey:
-    """What the labels of a split are like.
+    """Statistics of the labels of a split.
 
     Attributes:
         rows: All rows.
         labelled: Those that have a label.
         kept: Those of them that training learns from, where examples are weighed; None: all.
-        mean: Of an amount, after the logarithm if there is one; 0 for classes.
+        mean: Mean of an amount, after the logarithm if there is one; 0 for classes.
         deviation: Its standard deviation.
     """
 
@@ -58,8 +58,8 @@ def read_for_fit(
 
     Returns:
         The passes over the training data, each in another order, with weights where the settings
-        weigh examples. The orders depend on `seed` alone: whoever iterates again gets the same
-        ones. And the validation data in order, never weighed: what early stopping and the search
+        weigh examples. The orders depend on `seed` alone: a second iteration has the same
+        orders. And the validation data in order, never weighed: what early stopping and the search
         watch is measured on the data as it is, as the Evaluator does.
     """
     config = fn_args.custom_config

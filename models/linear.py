@@ -26,8 +26,8 @@ def build_linear(
         features: Which inputs there are, and how many categories each has.
         hyperparameters: `learning_rate`, and `l2`, the weight of the sum of squares in the loss.
         steps_per_epoch: Batches between evaluations, as it will be trained.
-        head: What depends on the task; by default a probability.
-        seed: Of the first weights, which are zeros here.
+        head: Parts that depend on the task; default: a probability.
+        seed: Seed of the initial weights, which are zeros here.
 
     Returns:
         A compiled model from {transformed name: [batch, 1]} to scores, float32 [batch, units].

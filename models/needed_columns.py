@@ -1,4 +1,4 @@
-"""Which raw columns the network's inputs are made of, found in the transform graph.
+"""Finds the raw columns of the network's inputs in the transform graph.
 
 The graph takes every column of the schema; a request must carry those alone that an input of the
 network depends on. Found in the graph and not in the settings, so that a preprocessing_fn of one's
@@ -20,7 +20,7 @@ def find_needed_columns(loader: SavedModelLoader, outputs: Iterable[str]) -> fro
         outputs: Names of transformed features.
 
     Returns:
-        Names of raw columns; None where the graph does not tell, as that of TensorFlow 1.
+        Names of raw columns; None if the graph does not name them, as in TensorFlow 1.
     """
     if loader.load_v2_in_compat:
         return None

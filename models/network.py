@@ -106,7 +106,7 @@ def compile_scores(
         logits: Each float32 [batch, units].
         hyperparameters: With `learning_rate`.
         steps_per_epoch: Batches between evaluations, as it will be trained.
-        head: What depends on the task.
+        head: Parts that depend on the task.
         name: Name of the model.
     """
     logit = keras.layers.Add(name="logit")(logits) if len(logits) > 1 else logits[0]

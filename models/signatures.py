@@ -1,4 +1,4 @@
-"""What is exported: the network and the transform graph together, so that serving cannot skew.
+"""The export: network and transform graph together, so that training and serving cannot differ.
 
 A `tf.Module`, not a Keras model: `transform_features_layer()` is a tf_keras layer, which a Keras 3
 model cannot hold. The module does not hold that layer either, but the graph that it wraps:
@@ -35,8 +35,8 @@ class ServingModule(tf.Module):
         model: The trained network over transformed features.
         transform_output: The transform graph that made them.
         label_column: Raw column that no request carries.
-        head: What is answered.
-        weight_column: Another, that weighs examples in training; None: there is none.
+        head: Form of the answer.
+        weight_column: Column that weights examples in training; None: no such column.
         label_value: Stands in the label column in serving: the transform graph computes the label
             all the same, and fails where a row must have one and has none.
         table_rows: Category to the first of its rows in the model's tables and their number, for
@@ -131,10 +131,11 @@ def export_model(
         transform_output: The transform graph that made them.
         label_column: Raw column that no request carries.
         model_dir: The folder to write.
-        head: What is answered; by default a probability.
+        head: Form of the answer; default: a probability.
         weight_column: Another column that no request carries, if one weighs examples in training.
         label_value: A value that is a label by the rule.
-        table_rows: As `models.warm_start.table_rows` has it; None: nothing is known of tables.
+        table_rows: Table rows, as `models.warm_start.table_rows` has it; None: nothing is known of
+            tables.
     """
     head = head or BinaryHead()
     module = ServingModule(

@@ -38,8 +38,8 @@ def begin_with(
     Args:
         model: Built.
         earlier_dir: SavedModel of the earlier one.
-        transform_output: Of the new one.
-        features: Of the new one.
+        transform_output: Transform output of the new one.
+        features: Features of the new one.
 
     Returns:
         `taken`, the names of the weights that were set; `left`, name to why not, of the others,

@@ -1,4 +1,4 @@
-"""The types of artifact that TFX lacks: what became of anomalies, and how data has drifted.
+"""Artifact types that TFX lacks: decisions about anomalies, and drift of data.
 
 Imports TFX. In a specification the name of a type is the path by which a container imports it, with
 one dot: that is why `pipeline` gives them as attributes.
@@ -23,7 +23,7 @@ DRIFT_FILE = "drift.json"
 
 
 class DataDrift(Artifact):
-    """What came of comparing one set of Examples with the one before, and with a serving sample.
+    """The comparison of Examples with the previous Examples, and with a serving sample.
 
     The file `drift.json` holds every measure of every column. Custom properties: the counts STOPS,
     RETUNES, WARNS, and what else `fareline.recorded` names.

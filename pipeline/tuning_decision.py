@@ -27,8 +27,8 @@ class Last:
     """The hyperparameters of the last blessed model.
 
     Attributes:
-        id: Of the HyperParameters artifact.
-        properties: What Tuner recorded with it.
+        id: Id of the HyperParameters artifact.
+        properties: Properties that Tuner recorded with it.
     """
 
     id: int
@@ -37,10 +37,10 @@ class Last:
 
 @dataclasses.dataclass(frozen=True)
 class Drift:
-    """What measures of one set of Examples call for a new search.
+    """Drift measures of one set of Examples that require a new search.
 
     Attributes:
-        id: Of the DataDrift artifact.
+        id: Id of the DataDrift artifact.
         reasons: One for each measure; empty if none does.
     """
 
@@ -50,7 +50,7 @@ class Drift:
 
 @dataclasses.dataclass(frozen=True)
 class Decision:
-    """What Tuner does.
+    """The decision of Tuner.
 
     Attributes:
         decision: `searched`, `reused` or `given`.
@@ -64,11 +64,12 @@ class Decision:
 
 
 def digests_of(config: Mapping[str, Any]) -> dict[str, str]:
-    """What a search is for, as SHA-256 by the name of the property that records it.
+    """Digest of the inputs of a search, as SHA-256 by the name of the recording property.
 
     Args:
-        config: Of Tuner: `source_fingerprint`, `task`, `features`, `label`, `weighting` where
-            examples are weighed, and `tuning`, which has no `search` where nothing is searched.
+        config: Options of Tuner: `source_fingerprint`, `task`, `features`, `label`, `weighting`
+            where examples are weighed, and `tuning`, which has no `search` where nothing is
+            searched.
 
     Returns:
         64 hexadecimal digits each; the same for the same settings and code.
@@ -94,7 +95,7 @@ def decide(
         policy: `tuning.policy`.
         digests: From `digests_of`.
         last: To reuse; None if there are none.
-        drift: Of the data; None if it was not compared with any.
+        drift: Drift of the data; None if it was not compared with any.
         earlier: Drift of data before it, since the model of `last` was trained.
 
     Returns:

@@ -55,7 +55,7 @@ def choose_function(name: str, own: str | None) -> tuple[str, tuple[str, ...]]:
     """The function that a node calls: the user's, if the settings name one, or ours.
 
     Args:
-        name: Of the setting, such as `run_fn`.
+        name: Name of the setting, such as `run_fn`.
         own: Dotted path in the settings.
 
     Returns:
@@ -103,7 +103,7 @@ def find_sources(modules: Sequence[str]) -> dict[str, Path]:
     """Modules and all that they import of ours, wherever in them, by what their sources say.
 
     Args:
-        modules: As `fingerprint_sources` has them.
+        modules: Modules, as `fingerprint_sources` has them.
 
     Returns:
         Dotted name to file; packages above a module, whose `__init__` runs before it, are there.

@@ -24,7 +24,7 @@ def quantile_boundaries(values: tf.Tensor, sizes: Sequence[int]) -> tf.Tensor:
 
     Args:
         values: float32 [batch, columns]; NaN is left out.
-        sizes: How many buckets each column gets.
+        sizes: Number of buckets of each column.
 
     Returns:
         float32 [columns, largest size - 1], in ascending order, filled up with infinity; zeros of a
@@ -42,14 +42,14 @@ def quantile_boundaries(values: tf.Tensor, sizes: Sequence[int]) -> tf.Tensor:
 
 @dataclasses.dataclass
 class Column:
-    """How often each value of a column was seen.
+    """Frequency of each value of a column.
 
     Attributes:
-        level: How many of the last bits of the keys are left out.
+        level: Number of dropped low bits of the keys.
         keys: Distinct keys (`_keys_of`), int32, in ascending order.
         counts: int64, of each key.
         waiting: Values that are not counted yet, float32 arrays.
-        size: How many these are.
+        size: Number of these keys.
     """
 
     level: int = 0
@@ -126,7 +126,7 @@ class BoundariesFn(beam.CombineFn):
     """Counts the values of each column.
 
     Args:
-        sizes: How many buckets each column gets.
+        sizes: Number of buckets of each column.
     """
 
     def __init__(self, sizes: Sequence[int]):

@@ -36,7 +36,7 @@ def stack(columns: Sequence[Column], dtype: tf.DType) -> tuple[tf.Tensor, tf.Ten
 
     Args:
         columns: At least one; sparse and dense ones, integers and floats may be mixed.
-        dtype: What the numbers are cast to.
+        dtype: Data type of the result.
 
     Returns:
         The values, `dtype` [batch, columns], 0 where none is present; and whether one is present,

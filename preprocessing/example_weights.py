@@ -28,10 +28,10 @@ def weigh_examples(
 
     Args:
         inputs: Raw columns.
-        labels: What `preprocessing.transform.make_label` made.
+        labels: Labels from `preprocessing.transform.make_label`.
         label: The rule.
-        weighting: What weighs an example.
-        seed: Of the choice of those that are kept.
+        weighting: Rules for the weight of an example.
+        seed: Seed of the choice of kept examples.
 
     Returns:
         `{EXAMPLE_WEIGHT: float32 [batch, 1]}`.
@@ -62,7 +62,7 @@ def balance(index: tf.Tensor, labelled: tf.Tensor | None, classes: int) -> tf.Te
     Args:
         index: Class of each row, int64 [batch, 1].
         labelled: 1 where a row has a label, float32 [batch, 1]; None: every row.
-        classes: How many there are.
+        classes: Number of classes.
 
     Returns:
         float32 [classes]; of a class that does not occur, which no row asks for, anything.

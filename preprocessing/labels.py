@@ -1,4 +1,4 @@
-"""What is predicted: the label rules, one class each, read from settings.
+"""The prediction target: the label rules, one class each, read from settings.
 
 Plain Python, no TensorFlow: the settings, the transform, the network and the Evaluator all ask
 here. Must import nothing but the standard library and preprocessing.names.
@@ -28,7 +28,7 @@ Numbers = TypeVar("Numbers")  # an array of numpy, or a tensor
 
 @dataclasses.dataclass(frozen=True)
 class Label:
-    """What all rules have.
+    """Base of all rules.
 
     Attributes:
         column: Raw column that is known in training only.
@@ -65,7 +65,7 @@ class Label:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every label by its name, in the order of the outputs; of a number there is none."""
+        """Name of each label, in the order of the outputs; empty for a number."""
         return ("0", "1") if self.task == BINARY else ()
 
     def name_of(self, value: Value | float | None) -> str | None:
@@ -131,7 +131,7 @@ class Flag(Label):
 
     @property
     def some_value(self) -> Value:
-        """What means 1."""
+        """The value that means 1."""
         return self.positive
 
 

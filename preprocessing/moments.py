@@ -50,7 +50,7 @@ class MeanAndDeviation(beam.PTransform):
     """Batches to two collections of one element each: all means, and all deviations.
 
     Args:
-        columns: How many there are.
+        columns: Number of columns.
     """
 
     def __init__(self, columns: int):
@@ -72,7 +72,7 @@ class MomentsFn(beam.CombineFn):
     A square is rounded to float64, which hangs on its value alone; of a float32 it is exact.
 
     Args:
-        columns: How many there are.
+        columns: Number of columns.
     """
 
     def __init__(self, columns: int):

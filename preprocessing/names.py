@@ -27,7 +27,7 @@ def file_name(column: str) -> str:
 
 
 def transformed_stem(column: str) -> str:
-    """What the transformed names of a column start with: the column, without `/`.
+    """Prefix of the transformed names of a column: the column, without `/`.
 
     Keras allows any text but `/` in the name of an input.
     """

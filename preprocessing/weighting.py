@@ -1,4 +1,4 @@
-"""How much each example counts in training: by its label, by a column, and which are left out.
+"""Weights of examples in training: by label, by a column, and exclusions.
 
 Plain Python, no TensorFlow: the settings, the transform and the training ask here. Must import
 nothing but the standard library.
@@ -20,7 +20,7 @@ MISSING_WEIGHT = 1.0  # of an example whose column is empty
 
 @dataclasses.dataclass(frozen=True)
 class Weighting:
-    """What weighs an example.
+    """Rules for the weight of an example.
 
     Attributes:
         classes: Name of the label to its weight, 1 where it is not named; or `BALANCED`; None: 1.

@@ -1,4 +1,4 @@
-"""All runs side by side: what came of each, its data, model, metrics and hyperparameters.
+"""All runs side by side: outcome, data, model, metrics and hyperparameters of each.
 
 Called by `report.ui`, whose home shows them, and by `report.api`, which makes a table of them.
 """
@@ -19,9 +19,10 @@ class RunRow:
     """One run.
 
     Attributes:
-        run: As `lineage runs` has it.
-        metrics: Of all evaluated examples; empty if nothing was evaluated, or in a stock store.
-        hyperparameters: Of its model; empty if they are not recorded.
+        run: Run, as `lineage runs` has it.
+        metrics: Metrics of all evaluated examples; empty if nothing was evaluated, or in a stock
+            store.
+        hyperparameters: Hyperparameters of its model; empty if they are not recorded.
     """
 
     run: Run
@@ -58,7 +59,7 @@ class RunRow:
 
     @property
     def version(self) -> str:
-        """What it pushed; empty if nothing."""
+        """Pushed versions; empty without a push."""
         return ", ".join(dict.fromkeys(push.version for push in self.run.pushed))
 
     @property
@@ -71,7 +72,7 @@ def read_rows(graph: Graph, limit: int | None = None) -> list[RunRow]:
     """Reads the runs of all pipelines, the latest first.
 
     Args:
-        graph: Of the store.
-        limit: How many at most; None: all.
+        graph: Lineage graph of the store.
+        limit: Largest number of runs; None: all.
     """
     return [RunRow.of(run) for run in list_runs(graph, limit)]

@@ -52,10 +52,10 @@ def page_head(
 
     Args:
         title: Plain text.
-        icon: What is in an SVG of 16 by 16 units, drawn in the tab.
+        icon: Content of an SVG of 16 by 16 units, for the tab.
         styles: Whole, after those of every page.
         scripts: Whole, those of the page.
-        served: As of `content_security_policy`.
+        served: See `content_security_policy`.
     """
     styles = [read_web(*THEME), *styles]
     parts = {

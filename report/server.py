@@ -1,9 +1,9 @@
 """Serves pages on this machine, made anew from the store whenever one is asked for.
 
-Called by `cli.ui` and `cli.lineage.ui`. Whoever reaches the port reads the store, so it
-is bound to the loopback address, and requests that name another host are refused: a page of some
-other site must not read it through a name that it has pointed here (DNS rebinding). Nothing can be
-written through it.
+Called by `cli.ui` and `cli.lineage.ui`. A client that reaches the port can read the store, so the
+port is bound to the loopback address, and requests that name another host are refused: a page of
+another site must not read it through a name that it has pointed here (DNS rebinding). The server
+never writes.
 """
 
 import dataclasses
@@ -20,17 +20,17 @@ from fareline.errors import FarelineError, UserMistake
 # What only a server can say: which other pages may show this one in a frame.
 _FRAMED, _NOT_FRAMED = "frame-ancestors 'self'", "frame-ancestors 'none'"
 _NOT_HERE = "This server answers to its own address only.\n"
-_NO_PAGE = "There is no such page here; / is the first.\n"
+_NO_PAGE = "This page does not exist. The first page is /.\n"
 
 
 @dataclasses.dataclass(frozen=True)
 class Page:
-    """What is sent for an address.
+    """The response for an address.
 
     Attributes:
         text: All of it; empty with status 204, which says that nothing has changed.
         kind: Media type.
-        status: Of HTTP.
+        status: HTTP status.
         framed: Whether other pages of this server may show it in a frame; no others ever may.
     """
 
@@ -50,7 +50,7 @@ class PageServer(http.server.ThreadingHTTPServer):
             request.
 
     Raises:
-        UserMistake: The host is none of this machine, or the port is taken.
+        UserMistake: The host is not an address of this machine, or the port is in use.
     """
 
     daemon_threads = True
@@ -87,7 +87,7 @@ class PageServer(http.server.ThreadingHTTPServer):
         return f"http://{host}:{self.server_port}/"
 
     def accepts(self, host_header: str | None) -> bool:
-        """Whether a request is for this server by a name that nobody else can point here."""
+        """Whether a request names this server in a way that no other host can point here."""
         try:
             named = urlsplit(f"//{host_header or ''}").hostname or ""
         except ValueError:
@@ -149,4 +149,4 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Says nothing: whoever reloads a page knows it."""
+        """Suppresses the log lines of requests."""

@@ -16,7 +16,7 @@ def fail_abandoned_executions(
     """Marks executions that a killed run left as running as failed; the caller holds the workspace.
 
     Args:
-        connection: Of the store.
+        connection: Connection of the store.
         runs: Ids of the runs that may have left them; None for all runs of the store.
 
     Returns:

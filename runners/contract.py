@@ -1,4 +1,4 @@
-"""What the schema commands look at: the contract, rows of a file, the statistics of the last run.
+"""Inputs of the schema commands: the contract, rows of a file, statistics of the last run.
 
 Called by `cli.schema`. TensorFlow is loaded by what comes after.
 """
@@ -32,10 +32,10 @@ class Contract:
     """The curated schema, and the settings that name it.
 
     Attributes:
-        settings: Of the pipeline.
+        settings: Settings of the pipeline.
         path: The file.
         text: Its content, with its line ends.
-        schema: What it means.
+        schema: Meaning of the schema.
     """
 
     settings: "Settings"
@@ -45,7 +45,7 @@ class Contract:
 
     @property
     def sha256(self) -> str:
-        """Of the file."""
+        """SHA-256 of the schema's text."""
         from schema.review.history import sha256_of_text
 
         return sha256_of_text(self.text)
@@ -62,7 +62,7 @@ def read_contract(config: Path | None, schema: str | None) -> Contract:
     """The schema that was named, or the one of the settings.
 
     Raises:
-        UserMistake: There is none.
+        UserMistake: The settings name no schema.
     """
     from schema.curated import load_schema, schema_path
 
@@ -104,7 +104,7 @@ def read_rows(path: Path, contract: "schema_pb2.Schema | None", settings: "Setti
 
 
 def find_unreadable(sample: "Sample", max_share: float) -> tuple[str, str] | None:
-    """What was found and expected, if more rows cannot be read than a run would quarantine.
+    """The refusal if more rows cannot be read than a run would quarantine.
 
     Fewer are left out, as a run would, and that is said.
     """
@@ -123,7 +123,7 @@ def find_unreadable(sample: "Sample", max_share: float) -> tuple[str, str] | Non
 
 
 def require_readable(sample: "Sample", path: Path, settings: "Settings") -> None:
-    """Refuses rows of which nobody should infer anything, since too many of them are missing.
+    """Refuses rows that are not sufficient for inference, because too many are missing.
 
     Raises:
         DataError: A run would stop for the same reason.
@@ -138,7 +138,7 @@ def require_readable(sample: "Sample", path: Path, settings: "Settings") -> None
 
 
 def tell(note: str) -> None:
-    """Says something beside the answer."""
+    """Prints a remark beside the answer."""
     sys.stderr.write(f"fareline: {note}\n")
 
 
@@ -162,11 +162,11 @@ def statistics_of(sample: "Sample") -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class LastRun:
-    """What SchemaGen made of the latest data, and the statistics that it saw.
+    """The inferred schema and the statistics of the latest data.
 
     Attributes:
         schema: Its output.
-        run_id: Of the latest run that put it out.
+        run_id: Run id of the latest run that put it out.
         files: One file of statistics for each split.
     """
 
@@ -192,7 +192,7 @@ def find_last_run(workspace: Path, store: str | None, pipeline: str) -> LastRun:
     """Finds the latest output of SchemaGen of a pipeline.
 
     Raises:
-        UserMistake: There is none, or its statistics are not on this machine.
+        UserMistake: No run has statistics, or they are not on this machine.
     """
     graph = open_graph(workspace, store)
     found = _latest_schema(graph, pipeline)
@@ -244,7 +244,7 @@ def _files_of(artifact: "Artifact") -> list[Path]:
 def review_data_of(
     contract: Contract, data: Path | None, workspace: Path, store: str | None
 ) -> "tuple[Review, str, int]":
-    """Of the latest run's data, or of that which was named: the review, what it was, its rows."""
+    """The review of the latest run's data or of a named source, with its description and rows."""
     if data is None:
         last = find_last_run(workspace, store, contract.settings.name)
         what = f"{last.schema.key} of run {last.run_id}"

@@ -1,4 +1,4 @@
-"""How a run ended, and when, in its context. Imports no TFX."""
+"""Records the end of a run in its context. Imports no TFX."""
 
 import time
 
@@ -13,8 +13,8 @@ def record_end(store: metadata_store.MetadataStore, run_id: str, outcome: str) -
     """Adds to a run's context how it ended, and when; if it ever got one.
 
     Args:
-        store: Of the run; one thread at a time may use it.
-        run_id: Of the run.
+        store: Store of the run; one thread at a time may use it.
+        run_id: Id of the run.
         outcome: See `fareline.recorded.OUTCOME`.
     """
     context = store.get_context_by_type_and_name(_RUN_CONTEXT_TYPE, run_id)

@@ -122,7 +122,7 @@ def on_python_path(settings: Settings | None, folder: Path) -> Iterator[None]:
 
 
 def own_components(settings: Settings) -> Callable[[Mapping[str, Any]], list[Any]] | None:
-    """What adds the nodes of `code.components` to the graph; None if the settings name none.
+    """Adds the nodes of `code.components` to the graph; None if the settings name none.
 
     Returns:
         A function from the nodes by their ids to the user's own.

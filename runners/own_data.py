@@ -30,11 +30,11 @@ from runners.publishing.live_model import quieten_tensorflow
 
 @dataclasses.dataclass(frozen=True)
 class Asked:
-    """What `fareline init` was asked for.
+    """A request for `fareline init`.
 
     Attributes:
         data: A file, a folder, a pattern of spans; or None, with `sql`.
-        name: Of the pipeline; None: after the data.
+        name: Name of the pipeline; None: after the data.
         folder: Where the files go.
         sql: A query over tables.
         tables: Name to path, of the query.
@@ -69,11 +69,11 @@ class Asked:
 
 @dataclasses.dataclass(frozen=True)
 class Proposal:
-    """What was found and what would be written.
+    """The profile of a table, and the files to write.
 
     Attributes:
         asked: For what.
-        profile: Of the table.
+        profile: Profile of the table.
         settings: Text of the settings.
         schema: Text of the schema.
     """
@@ -131,7 +131,7 @@ def propose(
     """Judges all columns and writes what follows from it, as texts.
 
     Raises:
-        UserMistake: Nothing can be learned of the table.
+        UserMistake: The table has no column to learn from.
     """
     profile = profile_table(table, facts, label, keep)
     source = _source(asked, table)
@@ -155,7 +155,7 @@ def _from_folder(path: str, folder: Path) -> str:
 
 
 def differences(proposal: Proposal) -> list[str] | None:
-    """What the files that are there say otherwise; None if there are none."""
+    """Differences of the existing files; None without files."""
     paths = (proposal.asked.settings_path, proposal.asked.schema_path)
     if not any(path.exists() for path in paths):
         return None

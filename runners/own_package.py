@@ -20,13 +20,13 @@ def write_own_package(folder: Path, name: str | None) -> tuple[str, list[Path]]:
 
     Args:
         folder: Where they go.
-        name: Of the package; None: `own_code`.
+        name: Name of the package; None: `own_code`.
 
     Returns:
         The name, and the paths, the settings first.
 
     Raises:
-        UserMistake: One is there, or cannot be written; or the name is none.
+        UserMistake: The package exists, or cannot be written, or its name is invalid.
     """
     package = (name or "own_code").replace("-", "_")
     if not package.isidentifier() or keyword.iskeyword(package) or package in PACKAGES:

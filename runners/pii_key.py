@@ -16,7 +16,7 @@ def read_pii_key() -> bytes:
     """Returns the key.
 
     Raises:
-        DataError: It is not set, or too short.
+        DataError: The key is not set, or too short.
     """
     text = os.environ.get(KEY_VARIABLE)
     if not text:

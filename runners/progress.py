@@ -1,4 +1,4 @@
-"""What a person sees while a pipeline runs: a live table of nodes, on a terminal or line by line.
+"""Progress display of a run: a live table of nodes on a terminal, otherwise line by line.
 
 Imports neither TFX nor TensorFlow.
 """
@@ -46,13 +46,13 @@ class NodeState(enum.Enum):
 
 @dataclasses.dataclass
 class NodeResult:
-    """How one node went.
+    """The progress of one node.
 
     Attributes:
         name: Node id.
         state: Last state.
         seconds: Wall time, 0 until it has started.
-        error: What it failed with.
+        error: Error of the node.
         publishes: Whether it is to publish a model; known of a compiled specification's tasks.
     """
 
@@ -64,7 +64,7 @@ class NodeResult:
 
     @property
     def held_back(self) -> bool:
-        """Whether it was to publish a model, and its condition said no."""
+        """Whether the node publishes a model and its condition was not met."""
         return self.publishes and self.state is NodeState.NOT_TRIGGERED
 
 
@@ -81,7 +81,7 @@ _STYLES = {
 
 
 class Node(Protocol):
-    """What the table shows of a node."""
+    """The row of a node in the table."""
 
     name: str
     state: NodeState
@@ -141,7 +141,7 @@ class ProgressTable:
         self._console.print(line.rstrip(), highlight=False, soft_wrap=True)
 
     def _print_details(self) -> None:
-        """Says how far the nodes are that are at work and have something to say."""
+        """Returns the progress of running nodes that report it."""
         for name, describe in self._details.items():
             node = self._nodes.get(name)
             if node is not None and node.state is NodeState.RUNNING and name in self._started:

@@ -1,4 +1,4 @@
-"""What a run records about itself, beside what TFX does: code, packages, settings, who, and where.
+"""The record of a run about itself, beside TFX's: code, packages, settings, user, machine.
 
 Called by runners.local.run and runners.steps.begin before TFX is imported; runners.local.launching
 has TFX write it into the run's context under the names of `fareline.recorded`. Nothing in here
@@ -34,7 +34,7 @@ _VENDORED = os.path.join("setuptools", "_vendor")
 
 @dataclasses.dataclass(frozen=True)
 class Provenance:
-    """What is known of a run before it starts.
+    """Facts about a run before it starts.
 
     Attributes:
         properties: By the names of `fareline.recorded`; texts and whole numbers.
@@ -45,7 +45,7 @@ class Provenance:
     code_version: str
 
     def with_words(self, note: str, tags: Sequence[str]) -> "Provenance":
-        """The same with what the user says of the run."""
+        """The facts with the user's note and tags."""
         words = {recorded.NOTE: note, recorded.TAGS: text_of(list(tags)) if tags else ""}
         said = {name: _storable(text) for name, text in words.items() if text}
         return dataclasses.replace(self, properties={**self.properties, **said})
@@ -57,7 +57,7 @@ class GitState:
 
     Attributes:
         commit: 40 hexadecimal digits.
-        dirty: Whether a tracked file differs from it, or a room holds a file that is not tracked.
+        dirty: Whether a tracked file has changed, or a package has an untracked file.
     """
 
     commit: str
@@ -74,9 +74,9 @@ def collect_provenance(
 
     Args:
         settings: Validated, with the overrides applied; None where they are not known.
-        overrides: As given to `--set`.
+        overrides: Values of `--set`.
         use_cache: Whether unchanged nodes may be skipped.
-        runner: What executes it.
+        runner: Name of the runner.
     """
     fingerprint = fingerprint_of_code(settings)
     packages = installed_packages()
@@ -176,7 +176,7 @@ def _headers_of(distribution: importlib.metadata.Distribution) -> Mapping[str, s
 
 
 def name_stack(packages: Mapping[str, str]) -> str:
-    """The stack's name, or the versions of TFX and TensorFlow if it is none of ours."""
+    """The stack's name, or the versions of TFX and TensorFlow for an unknown stack."""
     tfx = packages.get("tfx", "none")
     versions = f"TFX {tfx}, TensorFlow {packages.get('tensorflow', 'none')}"
     return STACKS.get(".".join(tfx.split(".")[:2]), versions)
@@ -191,7 +191,7 @@ def login_name() -> str:
 
 
 def describe_host() -> str:
-    """What kind of machine this is, such as `Linux x86_64, 2 cores`; never its name."""
+    """The kind of this machine, such as `Linux x86_64, 2 cores`; never its name."""
     cores = os.cpu_count() or 1
     return f"{platform.system()} {platform.machine()}, {cores} core{'s' if cores > 1 else ''}"
 
@@ -200,7 +200,7 @@ def read_git_state(checkout: Path) -> GitState | None:
     """Asks git which commit the sources are of.
 
     Args:
-        checkout: Folder that holds our rooms.
+        checkout: Folder that holds our packages.
 
     Returns:
         None where git does not know them: no git, no checkout, no commit yet, or sources that were

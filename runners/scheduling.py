@@ -38,7 +38,7 @@ def choose_next(ready: Sequence[str], running: int, chains: Mapping[str, int]) -
 
     Args:
         ready: Nodes that wait for nothing, in order.
-        running: How many run now.
+        running: Number of running nodes.
         chains: From `longest_chains`.
 
     Returns:
@@ -72,7 +72,7 @@ class Schedule:
         find_ready: Callable[[], Sequence[str]],
         work: Callable[[str], NodeState],
     ) -> None:
-        """Runs nodes until none is ready any more and none is at work.
+        """Runs nodes until no node is ready or running.
 
         Args:
             pool: Has a thread for each node that may run at a time. Ending it is the caller's.

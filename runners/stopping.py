@@ -47,7 +47,7 @@ def told_of_signals(tell: Callable[[], Any]) -> Iterator[None]:
 
 
 def exit_code() -> int:
-    """Of a command that a signal has stopped: 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP."""
+    """Exit code of a stopped command: 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP."""
     return 128 + _Noted.number
 
 

@@ -17,7 +17,7 @@ def open_graph(workspace: Path, store: str | None) -> "Graph":
     """Opens the store that was asked for, read-only.
 
     Raises:
-        UserMistake: There is none.
+        UserMistake: The store does not exist.
     """
     from lineage.graph.graph import Graph
     from lineage.store.open import open_store

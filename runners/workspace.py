@@ -67,7 +67,7 @@ class Workspace:
         return self.root / ".lock-store"
 
     def steps_dir(self, run_id: str) -> Path:
-        """What a run of single steps has frozen, and how each step ended."""
+        """The frozen plan of a run of single steps, and the result of each step."""
         return self.root / "runs" / run_id
 
     @property
@@ -81,7 +81,7 @@ class Workspace:
 
     @property
     def prediction_log_dir(self) -> Path:
-        """What `serve` and `predict` log of the rows that they answer."""
+        """Rows and answers that `serve` and `predict` log."""
         return self.root / "serving_logs"
 
     @property
@@ -91,7 +91,7 @@ class Workspace:
 
     @property
     def monitoring_dir(self) -> Path:
-        """What `monitor` keeps and reports."""
+        """Records and reports of `monitor`."""
         return self.root / "monitoring"
 
     def alarms_path(self, name: str) -> Path:
@@ -118,7 +118,7 @@ class Workspace:
         The lock is the kernel's, so that a killed run leaves none behind.
 
         Args:
-            with_reserve: Whether a little room is kept meanwhile: by runs, not by who makes room.
+            with_reserve: Whether a little disk space is kept in reserve: by runs only.
 
         Raises:
             WorkspaceError: If it cannot be written, or another run holds it.
@@ -149,7 +149,7 @@ class Workspace:
         """Creates the workspace and holds it for a step of a run, beside other steps.
 
         Raises:
-            WorkspaceError: It cannot be written.
+            WorkspaceError: The workspace cannot be written.
             TryLater: A whole run holds it.
         """
         self._require_writable()
@@ -183,11 +183,11 @@ class Workspace:
             ) from error
 
     def give_back_reserve(self) -> None:
-        """Gives the room free that was kept; does nothing if it is free already."""
+        """Frees the reserved disk space, if it is still reserved."""
         self._reserve_path.unlink(missing_ok=True)
 
     def is_idle(self) -> bool:
-        """Whether certainly no run is at work here; of a server's store nobody can say it."""
+        """Whether certainly no run uses the workspace; unknown for a store on a server."""
         if self._uri_path.is_file():
             return False
         try:

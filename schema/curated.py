@@ -160,7 +160,7 @@ def column_kinds(schema: schema_pb2.Schema) -> dict[str, str]:
     """Column to what a tf.Example holds of it: `'int'`, `'float'` or `'string'`.
 
     Raises:
-        UserMistake: As `column_types`.
+        UserMistake: See `column_types`.
     """
     types = column_types(schema)
     return {name: {"bytes": STRING}.get(kind, kind) for name, kind in types.items()}

@@ -1,4 +1,4 @@
-"""What `--json` answers: a type for each command, from which its JSON schema is made.
+"""Types of the `--json` answers, one per command; their JSON schemas are generated from them.
 
 `cli.answers.answers` lists them; the other modules have the types that are no records elsewhere.
 """

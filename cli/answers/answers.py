@@ -1,4 +1,4 @@
-"""Which type the JSON answer of each command has, and the JSON schema of it.
+"""The type and the JSON schema of each command's JSON answer.
 
 Called by docs/site/reference.py and by tests, which hold real answers against it; no command
 imports it. The answers themselves are made where the question is answered.

@@ -1,4 +1,4 @@
-"""What all types of answers are made of: objects whose keys are known, no others allowed."""
+"""Base classes of all answer types: objects with known keys and no others."""
 
 from typing import Any
 

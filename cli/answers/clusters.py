@@ -29,7 +29,7 @@ class Upload(Answer):
 
 
 class DryRun(Answer):
-    """What would be sent; `request` is the platform's own."""
+    """The request that would be sent; `request` is in the platform's own format."""
 
     platform: str
     uploads: list[Upload]

@@ -128,7 +128,7 @@ class CodeWritten(Answer):
 
 
 class Difference(Answer):
-    """What differs between two schemas; `severity`: breaking, notable or informative."""
+    """A difference between two schemas; `severity`: breaking, notable or informative."""
 
     column: str
     aspect: str
@@ -173,7 +173,7 @@ class SchemaAccepted(Answer):
 
 
 class NothingAccepted(Answer):
-    """Nothing has changed since the last version."""
+    """The schema has not changed since the last version."""
 
     schema: str
     version: None
@@ -192,7 +192,7 @@ class SchemaChecked(Answer):
 
 
 class SchemaReviewed(Answer):
-    """What data says that the schema does not; `unreviewed`: changes that are not recorded."""
+    """Changes that data suggests for the schema; `unreviewed`: changes without a record."""
 
     schema: str
     sha256: str
@@ -203,7 +203,7 @@ class SchemaReviewed(Answer):
 
 
 class SchemaVersions(Answer):
-    """What has changed since an older version."""
+    """Changes since an older version."""
 
     schema: str
     sha256: str
@@ -252,7 +252,7 @@ class OutcomesAdded(Answer):
 
 
 class Delay(Answer):
-    """How many outcomes had arrived so many hours after their predictions."""
+    """Number of outcomes that arrived within a number of hours after their predictions."""
 
     hours: float
     arrived: int
@@ -296,7 +296,7 @@ class SpanVersion(Answer):
 
 
 class Erased(Answer):
-    """What was erased of an entity, and which models read it before."""
+    """The erased records of an entity, and the models that read them before."""
 
     predictions: int
     lines: int

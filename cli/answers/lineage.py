@@ -31,7 +31,7 @@ class DiffChange(Answer):
 
 
 class DiffGroup(Answer):
-    """What differs and what is the same; one that could not be compared has notes only."""
+    """Differences and equal groups; a group that cannot be compared has notes only."""
 
     changes: list[DiffChange]
     same: list[str]
@@ -68,12 +68,12 @@ class ChainNode(Answer):
 
 # `from` is a word of Python.
 Edge = TypedDict("Edge", {"from": str, "to": str, "keys": list[str], "baseline": bool})
-Edge.__doc__ = "A step, the way the data went."
+Edge.__doc__ = "A step in the direction of the data flow."
 Edge.__pydantic_config__ = CLOSED  # type: ignore[attr-defined]
 
 
 class Source(Answer):
-    """What an execution read from outside."""
+    """Data that an execution read from outside the store."""
 
     execution: str
     artifact: str
@@ -85,7 +85,7 @@ class Source(Answer):
 
 
 class Chain(Answer):
-    """What something was derived from, or what was derived from it."""
+    """Everything upstream or downstream of an element."""
 
     start: str
     direction: str
@@ -99,7 +99,7 @@ class Chain(Answer):
 Paths = TypedDict(
     "Paths", {"from": str, "to": str, "swapped": bool, "same": bool, "paths": list[list[Edge]]}
 )
-Paths.__doc__ = "All ways between two things; `swapped`: asked for in the other order."
+Paths.__doc__ = "The shortest paths between two elements; `swapped`: in the opposite order."
 Paths.__pydantic_config__ = CLOSED  # type: ignore[attr-defined]
 
 
@@ -157,7 +157,7 @@ class Dump(Answer):
 
 
 class ImpactStart(Answer):
-    """What was asked for."""
+    """The requested element."""
 
     id: str
     type: str
@@ -222,7 +222,7 @@ class Unfinished(Answer):
 
 
 class Impact(Answer):
-    """Which models data has reached; `reached`: artifact type to number."""
+    """The models that data has reached; `reached`: artifact type to number."""
 
     asked: str
     matched_by: str
@@ -267,7 +267,7 @@ class Fingerprint(Answer):
 
 
 class Inputs(Answer):
-    """What an execution read."""
+    """The inputs of an execution."""
 
     execution: str
     type: str
@@ -313,7 +313,7 @@ class NotDeleted(Answer):
 
 
 class Pruned(Answer):
-    """What is deleted; `done`: whether it was."""
+    """The deleted payloads; `done`: whether the deletion happened."""
 
     done: bool
     bytes: int
@@ -329,7 +329,7 @@ class Pruned(Answer):
 
 
 class Recipe(Answer):
-    """How a model is made again; null: not recorded."""
+    """The way to reproduce a model; null: not recorded."""
 
     model: str
     made_by: str | None
@@ -484,7 +484,7 @@ class Pipeline(Answer):
 
 
 class VerifyFinding(Answer):
-    """What is not as recorded; `severity`: error, warning or note."""
+    """A difference from the records; `severity`: error, warning or note."""
 
     severity: str
     check: str
@@ -494,7 +494,7 @@ class VerifyFinding(Answer):
 
 
 class Verified(Answer):
-    """What was looked at, and what was found."""
+    """The checked elements and the findings."""
 
     errors: int
     warnings: int

@@ -10,7 +10,7 @@ __all__ = ["Baseline", "Changed", "ChangedOnVertex", "Decision", "Models", "Moni
 
 
 class Baseline(Answer):
-    """What new models are compared with; `left_out`: models that were rolled back from."""
+    """The baseline of new models; `left_out`: models withdrawn by a rollback."""
 
     pipeline: str
     in_force: Decision | None
@@ -110,7 +110,7 @@ class Cause(Answer):
 
 
 class MonitorDecision(Answer):
-    """What comes of the alarms, by `monitoring.policy`; `held_until` null: nothing is held back."""
+    """Actions for alarms, by `monitoring.policy`; `held_until` null: no cooldown."""
 
     action: str
     causes: list[Cause]
@@ -230,7 +230,7 @@ class Changed(Answer):
 
 
 class ChangedOnVertex(Answer):
-    """What is deployed there has changed; `traffic`: percent of requests by version."""
+    """A change of the deployment on Vertex AI; `traffic`: percent of requests by version."""
 
     change: str
     destination: str

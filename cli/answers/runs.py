@@ -8,7 +8,7 @@ from cli.answers.base import Answer, Failed, Metrics, Node, Number, Values
 
 
 class Check(Answer):
-    """What is in the way of a run; empty where nothing is. `runner`: null for this machine."""
+    """Obstacles to a run; empty if there are none. `runner`: null for this machine."""
 
     runner: str | None
     problems: list[str]
@@ -34,7 +34,7 @@ class PushedOfRun(Answer):
 
 
 class Run(Answer):
-    """One run; `missing`: planned nodes that never began; `blessed` null: not judged."""
+    """One run; `missing`: planned nodes that never began; `blessed` null: not evaluated."""
 
     run_id: str
     pipeline: str
@@ -77,7 +77,7 @@ class DriftAlarm(Answer):
 
 
 class Status(Answer):
-    """What is live, the last run, and what is open."""
+    """The live model, the last run, and open alarms."""
 
     live: list[LivePlace]
     last_run: Run | None
@@ -112,7 +112,7 @@ class StepGraph(Answer):
 
 
 class StepRun(Answer):
-    """How a node ended; see `runners.steps.frozen.StepResult`."""
+    """The result of a node; see `runners.steps.frozen.StepResult`."""
 
     run_id: str
     node: str
@@ -135,7 +135,7 @@ class Withdrawn(Answer):
 
 
 class BaselineDecision(Answer):
-    """What a person decided of the baseline."""
+    """A person's decision about the baseline."""
 
     action: str
     pipeline: str
@@ -147,7 +147,7 @@ class BaselineDecision(Answer):
 
 
 class VerdictCheck(Answer):
-    """One demand on a metric, and what came of it; `not_counted`: why, empty where it counts."""
+    """One threshold and its result; `not_counted`: the reason, empty if the check counts."""
 
     metric: str
     slice: str
@@ -178,14 +178,14 @@ class Gap(Answer):
 
 
 class SliceValues(Answer):
-    """What was measured on a slice."""
+    """Metrics of a slice."""
 
     name: str
     metrics: Metrics
 
 
 class Verdict(Answer):
-    """What was demanded of a model; see `fareline.recorded.evaluation.VerdictRecord`."""
+    """The thresholds of a model; see `fareline.recorded.evaluation.VerdictRecord`."""
 
     checks: list[VerdictCheck]
     gaps: list[Gap]
@@ -203,7 +203,7 @@ class Verdict(Answer):
 
 
 class WhyEvaluator(Answer):
-    """What Evaluator found; `verdict` null: not recorded."""
+    """The result of Evaluator; `verdict` null: not recorded."""
 
     execution: str | None
     state: str | None
@@ -215,7 +215,7 @@ class WhyEvaluator(Answer):
 
 
 class WhyInfraValidator(Answer):
-    """What InfraValidator found."""
+    """The result of InfraValidator."""
 
     execution: str | None
     state: str | None
@@ -227,7 +227,7 @@ class WhyInfraValidator(Answer):
 
 
 class WhyPusher(Answer):
-    """What Pusher did."""
+    """The result of Pusher."""
 
     execution: str | None
     state: str | None
@@ -238,7 +238,7 @@ class WhyPusher(Answer):
 
 
 class WhyVertex(WhyPusher):
-    """The same on Vertex AI; `traffic`: percent of requests by version."""
+    """The result of the push to Vertex AI; `traffic`: percent of requests by version."""
 
     traffic: dict[str, int] | None
 
@@ -279,7 +279,7 @@ class RunPlan(Answer):
 
 
 class Outcome(Answer):
-    """What came of a run; `changes`: what differs from the run before, by group."""
+    """The outcome of a run; `changes`: differences from the previous run, by group."""
 
     run_id: str
     status: str

@@ -1,4 +1,4 @@
-"""`fareline baseline reset`: judge the next model without a baseline."""
+"""`fareline baseline reset`: evaluate the next model without a baseline."""
 
 from cli.options import (
     DEFAULT_WORKSPACE,

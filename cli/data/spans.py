@@ -19,7 +19,7 @@ class Period(str, enum.Enum):
 
 
 class Layout(str, enum.Enum):
-    """How the folders of spans are named."""
+    """Naming schemes for the folders of spans."""
 
     span = "span"
     date = "date"
@@ -28,7 +28,7 @@ class Layout(str, enum.Enum):
 def spans(
     output: Annotated[
         Path,
-        output_option("DIR", "New folder, or a folder of such spans."),
+        output_option("DIR", "New folder, or a folder that `data spans` wrote."),
     ],
     by: Annotated[Period, typer.Option("--by", help="Length of a span.")],
     source: Annotated[

@@ -27,7 +27,7 @@ def add(
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Hand in outcomes: what is none is set apart, with its line and its reason."""
+    """Add outcomes. Bad lines are set apart, each with its line number and the reason."""
     if stdin == (file is not None):
         found = "a file and --stdin were named" if stdin else "nothing was named"
         raise UserMistake.explain(

@@ -22,7 +22,7 @@ def build(
         typer.Option(
             "--as-of",
             metavar="TIME",
-            help="ISO 8601: only what had arrived by then counts.",
+            help="Time in ISO 8601; outcomes that arrived later are ignored.",
             show_default="now",
         ),
     ] = None,
@@ -31,7 +31,7 @@ def build(
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say of every logged prediction what became of it, and seal the spans that are complete."""
+    """Determine the state of each logged prediction, and seal the spans that are complete."""
     as_of_ms = _parse_time(as_of)
     from pipeline.settings.load import load_settings
     from runners.feedback.sealing import seal

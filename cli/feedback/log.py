@@ -21,7 +21,7 @@ def log(
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Take up what TensorFlow Serving itself has logged into the prediction log."""
+    """Add the requests that TensorFlow Serving itself has logged to the prediction log."""
     from pipeline.settings.load import load_settings
     from runners.publishing.live_model import quieten_tensorflow
 

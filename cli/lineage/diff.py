@@ -22,7 +22,7 @@ def diff(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what differs between two runs or models, and what is the same."""
+    """Show the differences between two runs or models, and the groups without differences."""
     from lineage.answers.diff.diff import find_diff
     from lineage.answers.diff.view import diff_as_json, draw_diff
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Format(str, enum.Enum):
-    """What can be written."""
+    """Formats of an export."""
 
     HTML = "html"
     DOT = "dot"
@@ -41,7 +41,8 @@ def export(
     target: Annotated[
         str | None,
         id_argument(
-            "A run or pipeline: all of it. An artifact or execution: its upstream and downstream.",
+            "Run, pipeline, artifact or execution; the last two with everything upstream and "
+            "downstream.",
             show_default="the last run",
         ),
     ] = None,
@@ -57,9 +58,9 @@ def export(
 ) -> None:
     """Export a run, a pipeline, or everything connected to an id, in a standard format.
 
-    The same store gives the same bytes. JSON has everything that the store says, as documented in
-    docs/records.md; OpenLineage is JSON lines, two events an execution. With -o, --json says what
-    was written.
+    The same store gives the same bytes. JSON has every record of the store; docs/records.md
+    documents it. OpenLineage is JSON lines with two events per execution. With -o, --json
+    describes the written file.
     """
     if as_json and output is None and kind is not Format.JSON:
         raise UserMistake.explain(

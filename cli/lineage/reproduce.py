@@ -24,9 +24,7 @@ def reproduce(
     model: Annotated[str, id_argument("Model, such as Model:12, a run, latest or live.", "MODEL")],
     check: Annotated[
         bool,
-        typer.Option(
-            "--check", help="Make the model again in a new workspace and compare metrics."
-        ),
+        typer.Option("--check", help="Reproduce the model in a new workspace and compare metrics."),
     ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Continue even if code or data differ.")
@@ -53,7 +51,7 @@ def reproduce(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show how to make a model again, or make it and compare. Exit code 3: metrics differ."""
+    """Show how to reproduce a model, or do it and compare. Exit code 3: metrics differ."""
     from lineage.answers.reproduce.reproduce import code_warning, recipe_as_json, recipe_of
     from lineage.answers.reproduce.view import draw_recipe
     from lineage.ids import find_model

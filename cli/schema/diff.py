@@ -1,4 +1,4 @@
-"""`fareline schema diff`: what the data would change in the schema."""
+"""`fareline schema diff`: the schema changes that the data suggests."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,9 +35,9 @@ def diff(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what the data of the latest run, or DATA, would change in the schema.
+    """Show the schema changes that the data of the latest run, or DATA, suggests.
 
-    Exit code 3: there is something to review.
+    Exit code 3: there are changes to review.
     """
     from cli.views.schema import draw_review, draw_versions, review_as_json, versions_as_json
     from runners.contract import read_contract, review_data_of

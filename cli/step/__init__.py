@@ -3,7 +3,7 @@
 from cli.parser import App
 from cli.step import begin, end, graph, run
 
-app = App(help="One step of the pipeline by itself, as an orchestrator starts it.")
+app = App(help="Run single steps of the pipeline, as an orchestrator does.")
 app.command()(begin.begin)
 app.command()(end.end)
 app.command()(graph.graph)

@@ -17,22 +17,21 @@ from cli.options import (
 
 
 def begin(
-    run: Annotated[
-        str | None, run_option("Names the run; a known one goes on.", "a new id")
-    ] = None,
+    run: Annotated[str | None, run_option("Run id; a known run is continued.", "a new id")] = None,
     config: ConfigOption = None,
     overrides: SetOption = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     no_cache: NoCacheOption = False,
     orchestrator: Annotated[
-        str, typer.Option("--orchestrator", metavar="NAME", help="What starts the steps; recorded.")
+        str,
+        typer.Option("--orchestrator", metavar="NAME", help="Name of the orchestrator, to record."),
     ] = "steps",
     as_json: JsonOption = False,
 ) -> None:
     """Check, compile once, and freeze graph, settings, day, span and code of a run.
 
-    Prints one line of JSON, with --json several: the run, whether it goes on, its nodes and what
-    each waits for.
+    Prints one line of JSON; --json indents it: the run, whether it is continued, and its nodes
+    with their dependencies.
     """
     from pipeline.settings.load import load_settings
     from pipeline.source.check import check_request

@@ -1,4 +1,4 @@
-"""`fareline step end`: record what came of a run of single steps."""
+"""`fareline step end`: record the outcome of a run of single steps."""
 
 import typer
 
@@ -13,7 +13,7 @@ def end(
 ) -> None:
     """Record how a run ended. Exit code 0: pushed; 1: failed; 3: refused; 75: try later.
 
-    Prints one line of JSON, with --json several: what `fareline run --json` prints.
+    Prints the answer of `fareline run --json` on one line; --json indents it.
     """
     from runners.outcome.summary import EXIT_CODES
     from runners.steps.end import end_run

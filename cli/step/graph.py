@@ -14,13 +14,13 @@ from cli.options import (
 
 
 def graph(
-    run: Annotated[str | None, run_option("Of this run, which has begun.")] = None,
+    run: Annotated[str | None, run_option("Run that has begun; default: from settings.")] = None,
     config: ConfigOption = None,
     overrides: SetOption = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the nodes in order, and what each waits for: of settings, or of a run that has begun."""
+    """Show the nodes in order with their dependencies, of settings or of a run that has begun."""
     from pipeline.settings.load import load_settings
     from runners.pii_key import read_pii_key
     from runners.steps.begin import read_graph

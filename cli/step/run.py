@@ -10,14 +10,14 @@ from cli.options import DEFAULT_WORKSPACE, JsonOption, RunOption, WorkspaceOptio
 
 
 def run(
-    node: Annotated[str, node_argument("Such as Trainer.")],
+    node: Annotated[str, node_argument("Node to run, such as Trainer.")],
     run: RunOption,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     as_json: JsonOption = False,
 ) -> None:
     """Run one node. Exit code 0: done or cached; 1: failed; 3: refused; 10: blocked; 75: try later.
 
-    Prints one line of JSON, with --json several: how it ended. What is done is not run again.
+    Prints the result as one line of JSON; --json indents it. A finished node is not run again.
     """
     from runners.steps.step import exit_code_of, run_step
     from runners.workspace import Workspace

@@ -1,1 +1,1 @@
-"""How answers are shown that more than one command gives, or that are long."""
+"""Views of answers that are long or that several commands share."""

@@ -69,7 +69,7 @@ def the_model(graph: "Graph", text: str) -> "Artifact":
 
 
 def the_pipeline(graph: "Graph", name: str | None) -> str:
-    """The pipeline of that name; the only one where none is named."""
+    """The pipeline with a name; without a name, the only pipeline."""
     from lineage.ids import find_pipeline
 
     if name is not None:
@@ -86,7 +86,7 @@ def the_pipeline(graph: "Graph", name: str | None) -> str:
 
 
 def in_force(decision: "Decision | None") -> str:
-    """What new models are compared with, in words."""
+    """The baseline of new models, in words."""
     from lineage.facts.baselines import PIN, RESET
 
     if decision and decision.action == PIN:
@@ -97,7 +97,7 @@ def in_force(decision: "Decision | None") -> str:
 
 
 def left_out(model: str, rollback: "Execution") -> str:
-    """Which model is no baseline since somebody rolled back from it."""
+    """The model that a rollback has excluded as a baseline."""
     from fareline.recorded import REASON, USER
     from lineage.text.harmless import plain
 

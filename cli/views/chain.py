@@ -17,7 +17,7 @@ def show_chain(
 
     Args:
         asked: Any id.
-        is_upstream: What it came from, rather than what came of it.
+        is_upstream: Whether the chain is upstream; otherwise downstream.
         wanted: Depth, type of artifacts, and whether baselines are followed.
         place: Workspace, and the URI of a store or None.
         how: Whether as JSON, and whether wide parts are shown whole.

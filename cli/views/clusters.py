@@ -1,4 +1,4 @@
-"""What `compile`, `check` and `submit` share: the runner's name, and examples in the settings."""
+"""Shared by `compile`, `check` and `submit`: the runner's name, and example values in settings."""
 
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ def require_runner(runner: str, command: str) -> "RunnerName":
     """Returns the name of a runner.
 
     Raises:
-        SettingsError: It is none.
+        SettingsError: The name is not one of a runner.
     """
     from pipeline.settings.runners import RUNNER_NAMES
 

@@ -18,7 +18,7 @@ def change_live(folder: Path, wish: tuple, as_json: bool) -> None:
 
     Args:
         folder: Workspace.
-        wish: What `runners.publishing.rollback.Wish` takes.
+        wish: Fields of `runners.publishing.rollback.Wish`.
         as_json: Whether as JSON.
     """
     if is_on_vertex(wish[-1]):

@@ -38,7 +38,7 @@ def models_as_json(
     `sorted_by`, `metrics` and `models`: see `lineage.answers.models.view.models_as_json`.
 
     `destinations`, each with `destination`, `live` (number or null) and `versions`, the newest
-    first, each with `version`, `state` (`live`, `there`, `gone`, or null where nobody can look),
+    first, each with `version`, `state` (`live`, `there`, `gone`, or null if it cannot be read),
     `recorded`, `model`, `run`, `pushed` (when), `metrics`, `blessed` and `verdicts` (by node)
     under which it was pushed, `later_verdicts` (each `by` and `blessed`),
     `spans`, `copy_of`, `by` and `reason` (of a rollback or promote), `withheld` (null or `version`,
@@ -70,7 +70,7 @@ def draw_destinations(
         root: Folder of the workspace, which paths are shown without; None: whole paths.
     """
     if not places:
-        console.print("Nothing was ever pushed.")
+        console.print("No version was ever pushed.")
     for place in places:
         console.print(text(below(place.base, root), limit=None), soft_wrap=True)
         console.print(_table(place, console.width))

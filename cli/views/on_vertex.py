@@ -24,7 +24,7 @@ def change_vertex(folder: Path, wish: tuple, as_json: bool) -> None:
 
     Args:
         folder: Workspace.
-        wish: What `runners.platforms.vertex.changes.WishOnVertex` takes.
+        wish: Fields of `runners.platforms.vertex.changes.WishOnVertex`.
         as_json: Whether as JSON.
     """
     from runners.platforms.vertex.changes import WishOnVertex, change_on_vertex, find_target

@@ -121,7 +121,7 @@ def unreadable_rows(sample: "Sample", max_share: float) -> list[Finding]:
 
 
 def hide_personal(found: Sequence[Finding], personal: Collection[str]) -> list[Finding]:
-    """The same without values of columns about persons."""
+    """The diff without values of personal columns."""
     return [
         dataclasses.replace(each, example=None, found=f"{each.kind} (values are not shown)")
         if each.column in personal

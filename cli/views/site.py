@@ -12,13 +12,13 @@ from runners.stores import open_graph, store_of
 
 @dataclasses.dataclass(frozen=True)
 class Wish:
-    """What the user asked for.
+    """The user's request.
 
     Attributes:
         workspace: Folder.
         store: Instead of the workspace's; None: the workspace's.
         host: To listen on.
-        port: The same; 0: any free one.
+        port: Port of the server; 0: any free port.
         open_browser: Whether a browser is opened.
         as_json: Whether the address is printed as JSON.
     """
@@ -35,8 +35,8 @@ def serve(wish: Wish, focus: str | None = None, opens_on_explorer: bool = False)
     """Serves the pages of a store.
 
     Args:
-        wish: Of which, and where.
-        focus: What the explorer opens on; None for the last run.
+        wish: Store and place of the server.
+        focus: Element that the explorer opens on; None for the last run.
         opens_on_explorer: Whether the explorer is the first page, and not the table of runs.
 
     Raises:

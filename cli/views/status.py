@@ -64,7 +64,7 @@ def draw_status(console: "Console", status: dict[str, Any], root: Path | None = 
 
     Args:
         console: To print on.
-        status: As of `status_as_json`.
+        status: Answer of `status_as_json`.
         root: Folder of the workspace, which paths are shown without; None: whole paths.
     """
     for place in status["live"] or [None]:

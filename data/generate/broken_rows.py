@@ -19,9 +19,9 @@ def break_lines(
     """Breaks a share of the lines of a whole block, in place.
 
     Args:
-        lines: Of the block, without line ends, no cell quoted.
+        lines: Lines of the block, without line ends, no cell quoted.
         names: The columns.
-        seed: Of the generated data.
+        seed: Seed of the generated data.
         block: Number of the block.
         share: From 0 to 1.
 

@@ -37,14 +37,14 @@ _FIRST_DAY = datetime.date(1970, 1, 1)
 
 @dataclasses.dataclass(frozen=True)
 class Cut:
-    """How rows are cut.
+    """Rules for cutting rows into spans.
 
     Attributes:
         by: One of PERIODS.
         column: Seconds since 1970.
         layout: One of LAYOUTS: spans numbered from 1, the first period of the data; or folders
             named by the first day of the period, whose span TFX counts in days since 1970.
-        version: Of every span that is written, 1 or more.
+        version: Version of every span that is written, 1 or more.
     """
 
     by: str
@@ -54,7 +54,7 @@ class Cut:
 
     @property
     def pattern(self) -> str:
-        """What `data.source` takes, below the folder."""
+        """The value for `data.source`, relative to the folder."""
         return f"{LAYOUTS[self.layout][1]}/version-{{VERSION}}/*.csv"
 
     def index(self, seconds: int) -> int:
@@ -79,7 +79,7 @@ def cut_into_spans(files: Sequence[Path], cut: Cut, folder: Path) -> dict[str, A
 
     Args:
         files: One or more.
-        cut: How to cut.
+        cut: Rules for the cut.
         folder: Where to. If it holds spans that were cut the same way, those of another version are
             added; else it must not be there, or be empty.
 

@@ -29,10 +29,10 @@ FORMATS = ("csv", "parquet")
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What is to be generated.
+    """A plan of the rows to generate.
 
     Attributes:
-        rows: How many, 1 or more.
+        rows: Number of rows, 1 or more.
         seed: From 0.
         shards: Files to spread them over; the rows of one follow those of the one before.
         format: One of FORMATS.
@@ -52,10 +52,10 @@ def generate(
     """Generates the rows into a folder, which appears whole or not at all.
 
     Args:
-        plan: What to generate.
+        plan: Plan of the rows to generate.
         folder: Must not be there, or be empty.
         source: The real rows, a CSV file.
-        tell: Gets the number of rows written so far, now and then.
+        tell: Called with the number of rows written so far, at intervals.
 
     Returns:
         What `_generated.json` in the folder holds: rows, seed, shards, format, options, source,

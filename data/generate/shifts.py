@@ -1,4 +1,4 @@
-"""What generated rows are made to lack or to have that real ones do not.
+"""Changes to generated rows that real rows do not have: drift, missing values, new categories.
 
 Each option draws from random numbers of its own: the rows are those of a run without it, but for
 the cells that it changes. Must not import TFX.

@@ -1,1 +1,1 @@
-"""What the columns of a table are: from the file to facts, evidence and kinds. No TensorFlow."""
+"""Profiles the columns of a table: facts, evidence and kinds. Imports no TensorFlow."""

@@ -31,13 +31,13 @@ _MARKS = (
 
 
 def find_csv_format(path: Path) -> CsvFormat:
-    """How a file is written.
+    """The format of a CSV file.
 
     Args:
         path: A CSV file, packed or not.
 
     Raises:
-        DataError: It cannot be read.
+        DataError: The file cannot be read.
     """
     try:
         encoding = _find_encoding(path)

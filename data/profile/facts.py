@@ -1,4 +1,4 @@
-"""What is so of a column: its type, how many values, which, how far they reach, what is missing.
+"""Facts of a column: type, number of values, the values, their range, missing values.
 
 No judgement is made here; that is in `data.profile.kinds`. Called by `data.profile.profile`.
 """
@@ -33,14 +33,14 @@ _EXACT = 2**53  # below it a float is the whole number that was written
 
 @dataclasses.dataclass
 class Facts:
-    """What is so of a column.
+    """Facts of a column.
 
     Attributes:
-        name: Of the column.
+        name: Name of the column.
         type: `int`, `float`, `string` or `unknown` as the reader has it; or `list`, `other`.
-        rows: Of the table.
+        rows: Rows of the table.
         missing: Rows without a value, those with a spelling of missing included.
-        distinct: How many different values there are, without the missing.
+        distinct: Number of different values, without missing ones.
         counts: Value to rows, the most frequent first; of at most `MOST_VALUES` of them.
         array: The values: int64, float64, or a dictionary of texts; null where missing.
         spellings: Spelling of missing to its rows.
@@ -51,7 +51,7 @@ class Facts:
         padded: Rows of numbers that begin with a 0 that says nothing.
         words: Words of a text, on average.
         length: Characters of a text, on average.
-        held: Of lists: what they are of.
+        held: Type of the elements of lists.
     """
 
     name: str
@@ -116,14 +116,14 @@ class Distinct:
 
     @classmethod
     def of(cls, array: pa.Array) -> "Distinct":
-        """Of a column."""
+        """The distinct values of a column."""
         found = array.dictionary_encode()
         counts = np.bincount(_np(found.indices.drop_null()), minlength=len(found.dictionary))
         return cls(found.dictionary, counts.astype(np.int64), found.indices)
 
     @property
     def rows(self) -> int:
-        """Of the column."""
+        """Number of rows of the column."""
         return len(self.places)
 
     @property
@@ -147,7 +147,7 @@ class Distinct:
         return dict(zip(names, self.counts[order].tolist(), strict=True))
 
     def without(self, texts: Sequence[str]) -> "Distinct":
-        """The same with these texts missing."""
+        """The distinct values if these texts count as missing."""
         if not texts:
             return self
         gone = _np(pc.is_in(self.values, value_set=pa.array(texts, self.values.type)))
@@ -158,7 +158,7 @@ class Distinct:
 
 
 def facts_of_cells(name: str, column: pa.ChunkedArray, csv_format: CsvFormat) -> Facts:
-    """Of a column of CSV: binary cells, null where empty."""
+    """Facts of a CSV column: binary cells, null where empty."""
     cells = _whole(column)
     kind = _kind(cells, csv_format)
     spellings: dict[str, int] = {}
@@ -200,7 +200,7 @@ def _kind(values: pa.Array, csv_format: CsvFormat) -> str:
 
 
 def facts_of_values(name: str, column: pa.ChunkedArray) -> Facts:
-    """Of a column of a typed file."""
+    """Facts of a column of a typed file."""
     found, rows = column.type, len(column)
     kind = held_kind(found)
     if kind is None:

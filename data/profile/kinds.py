@@ -34,7 +34,7 @@ _FAMILY = 6  # columns that differ by a number alone
 
 @dataclasses.dataclass(frozen=True)
 class Judgement:
-    """What a column is.
+    """The kind of a column.
 
     Attributes:
         kind: One of the names above.
@@ -53,10 +53,10 @@ class Judgement:
 
 
 def judge(facts: Facts, families: Mapping[str, int]) -> Judgement:
-    """What a column is, whatever the label.
+    """The kind of a column, independent of the label.
 
     Args:
-        facts: Of the column.
+        facts: Facts of the column.
         families: Stem of a name to how many columns have it.
     """
     for rule in _RULES:
@@ -67,7 +67,7 @@ def judge(facts: Facts, families: Mapping[str, int]) -> Judgement:
 
 
 def families_of(columns: Sequence[str]) -> dict[str, int]:
-    """How many columns have the same name but for its digits."""
+    """Number of columns whose names differ only in digits."""
     return Counter(map(names.stem_of, columns))
 
 

@@ -1,4 +1,4 @@
-"""How much of the label one column tells alone, on a sample; what tells all of it is a leak.
+"""Predictive power of a single column for the label, on a sample; full power means a leak.
 
 A column becomes groups: its values, or buckets of a number. What a group says of the label is
 learned on one half of the sample and judged on the other, so that a column of many values gains
@@ -20,17 +20,17 @@ _LEAST_ROWS = 20
 
 
 def sample_rows(rows: int) -> np.ndarray:
-    """Which rows are looked at: all, or as many as `SAMPLE`, the same each time."""
+    """The sampled rows: all, or `SAMPLE` of them; the choice is deterministic."""
     if rows <= SAMPLE:
         return np.arange(rows)
     return np.sort(np.random.default_rng(20).choice(rows, SAMPLE, replace=False))
 
 
 def power_of(facts: Facts, target: Target, rows: np.ndarray) -> float:
-    """How well one column predicts the label: 1 is all of it.
+    """Predictive power of one column for the label: 1 is perfect.
 
     Args:
-        facts: Of the column.
+        facts: Facts of the column.
         target: The label.
         rows: From `sample_rows`.
 
@@ -52,7 +52,7 @@ def power_of(facts: Facts, target: Target, rows: np.ndarray) -> float:
 
 
 def power_of_gaps(facts: Facts, target: Target, rows: np.ndarray) -> float:
-    """The same of nothing but whether there is a value."""
+    """Predictive power of the presence of a value alone."""
     missing = facts.array.is_null().to_numpy(zero_copy_only=False)[rows]
     labels = target.codes[rows]
     known = ~np.isnan(labels)

@@ -1,4 +1,4 @@
-"""What the name of a column suggests: a code, an amount, an identifier, a person, a time, an end.
+"""Hints in the name of a column: a code, an amount, an identifier, a person, a time, an end.
 
 A name decides nothing alone. Called by `data.profile.kinds`. Standard library only.
 """
@@ -98,7 +98,7 @@ def sounds_like_amount(name: str) -> bool:
 
 
 def sounds_like_id(name: str) -> bool:
-    """Whether the name says that it tells rows, or things, apart."""
+    """Whether the name suggests an identifier of rows or things."""
     words = words_of(name)
     if not words:
         return False
@@ -130,7 +130,7 @@ def sounds_like_time(name: str) -> bool:
 
 
 def sounds_personal(name: str) -> str | None:
-    """What a column of that name holds of persons; None: nothing that the name would tell."""
+    """The personal data that the name of a column suggests; None without a suggestion."""
     words = words_of(name)
     if {"ip", "mac"} & set(words) and "address" in words:
         return "addresses of devices"

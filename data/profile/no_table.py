@@ -1,4 +1,4 @@
-"""Tells files that are no table for the reader, before they are taken for CSV.
+"""Recognizes files that are not tables, before they are read as CSV.
 
 A CSV file may have any name, so that what else a file is has to be seen by how it begins. Called by
 `data.profile.table`. Standard library only.

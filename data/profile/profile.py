@@ -40,9 +40,9 @@ class Column:
     """A column, and what it is.
 
     Attributes:
-        facts: What is so.
-        judgement: What it is.
-        power: How much of the label it tells alone; None: not looked at.
+        facts: Facts of the column.
+        judgement: Kind of the column.
+        power: Predictive power of the column for the label; None: not measured.
     """
 
     facts: Facts
@@ -56,8 +56,8 @@ class Profile:
 
     Attributes:
         columns: In the order of the table.
-        target: What is predicted.
-        rows: Of the table.
+        target: Target of the prediction.
+        rows: Rows of the table.
         sampled: Rows that were looked at for leaks.
         table: Where it came from.
     """
@@ -89,7 +89,7 @@ def require_label(facts: Sequence[Facts], label: str | None, where: str) -> str:
     """The label, which is a column of the table.
 
     Raises:
-        DataError: It is none, or none was named: with candidates.
+        DataError: The column does not exist, or no column was named; the message lists candidates.
     """
     candidates = find_candidates(facts)
     known = [column.name for column in facts]
@@ -120,7 +120,7 @@ def profile_table(
         keep: Columns that are known in time, whatever their name suggests.
 
     Raises:
-        DataError: Nothing can be predicted of the label.
+        DataError: The column cannot be a label.
     """
     target = find_target(next(column for column in facts if column.name == label))
     families = families_of([column.name for column in facts])

@@ -1,4 +1,4 @@
-"""How a missing value is spelled in a column: texts that people write, numbers that stand apart.
+"""Spellings of a missing value in a column: texts that people write, and outlying numbers.
 
 What is found is proposed, never applied in silence. Called by `data.profile.facts`.
 """

@@ -36,9 +36,9 @@ class Table:
 
     Attributes:
         columns: By name; of CSV all text, where an empty cell is null; else typed.
-        rows: How many.
-        csv_format: How the CSV files are written; None: it is no CSV.
-        types: Of a typed file: what it says its columns are.
+        rows: Number of rows.
+        csv_format: Format of the CSV files; None: not CSV.
+        types: Types of a typed file: what it says its columns are.
         files: That were read.
         bad: Rows beside them that cannot be read: of CSV, with more or fewer cells than the header.
     """
@@ -55,7 +55,7 @@ def read_table(path: Path) -> Table:
     """Reads a file, the files of a folder, or the latest span of a pattern.
 
     Raises:
-        DataError: Nothing is there to read.
+        DataError: There is no data to read.
     """
     if has_span(str(path)):
         files: Sequence[Path] = resolve_spans(str(path), None, 1).files
@@ -72,7 +72,7 @@ def read_answer(query: LocalQuery) -> Table:
     """Reads the answer of a query over files.
 
     Raises:
-        DataError: It cannot be answered.
+        DataError: The query cannot be answered.
     """
     with open_query(query) as reader:
         table = pa.Table.from_batches(list(reader), reader.schema)

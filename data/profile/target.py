@@ -26,18 +26,18 @@ _NO = {"no", "false", "n", "f", "negative", "neg", "nein", "non", "off", "none",
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """What is predicted.
+    """The target of the prediction.
 
     Attributes:
         column: The label's.
         task: `binary`, `multiclass` or `regression`.
-        values: Of classes: the values, the positive one first, or by name; none of a number.
+        values: Values of classes: the values, the positive one first, or by name; none of a number.
         shares: Share of the labelled rows of each, in that order.
         labelled: Rows that have a label.
-        mean: Of a number.
-        deviation: Of a number: the error of always answering the mean.
+        mean: Mean, for a number.
+        deviation: For a number, the error of always answering the mean.
         has_tail: Whether its logarithm is learned.
-        why: What was seen.
+        why: Evidence for the choice.
         codes: float64 [rows], place in `values` or the number; NaN where there is no label.
     """
 
@@ -79,10 +79,10 @@ def find_candidates(facts: Sequence[Facts]) -> list[str]:
 
 
 def find_target(facts: Facts) -> Target:
-    """What is predicted of a column.
+    """The target that a column gives.
 
     Raises:
-        DataError: Nothing can be predicted of it.
+        DataError: The column cannot be a label.
     """
     if facts.array is None or facts.distinct < 2:
         values = "one value" if facts.distinct == 1 else "no value"

@@ -1,4 +1,4 @@
-"""Tells texts and numbers that are points in time.
+"""Recognizes texts and numbers that are points in time.
 
 Called by `data.profile.facts` and `data.profile.kinds`. Standard library only.
 """

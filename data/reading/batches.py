@@ -23,7 +23,7 @@ class Batch:
     Attributes:
         path: The file.
         columns: By name; all of `rows` values.
-        rows: How many good rows; also where there is no column at all.
+        rows: Number of good rows, even without any column.
         bad: Rows of the file that are not in `columns`.
     """
 
@@ -38,7 +38,7 @@ class Batch:
         return Batch(self.path, columns, keep.true_count)
 
     def slices(self, size: int) -> "list[Batch]":
-        """The same rows in batches of at most `size`, without the bad ones."""
+        """The rows in batches of at most `size`, without the bad ones."""
         return [
             Batch(
                 self.path,

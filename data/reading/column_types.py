@@ -1,4 +1,4 @@
-"""What an example can hold of a column of a typed file, and how it becomes that.
+"""Kinds of columns of typed files in examples, and their conversion.
 
 Times become seconds, decimals and half floats numbers, booleans 0 and 1, dictionaries their values.
 Structs, maps, lists of lists and the like have no form in an example: such a column is passed over
@@ -23,7 +23,7 @@ _LEAVE_OUT = "or leave the column out"
 
 
 def held_kind(kind: pa.DataType) -> str | None:
-    """What examples hold of a column of this type; None: nothing."""
+    """The kind in examples of a column of this type; None: no kind."""
     kind = stored_type(kind)
     if is_list(kind):
         kind = stored_type(kind.value_type)
@@ -40,7 +40,7 @@ def held_kind(kind: pa.DataType) -> str | None:
 
 
 def kind_of_type(path: str, name: str, kind: pa.DataType) -> str:
-    """What examples hold of a column of this type.
+    """The kind in examples of a column of this type.
 
     Raises:
         DataError: They can hold nothing of it, such as of a struct.
@@ -77,7 +77,7 @@ def say_passed_over(path: str, types: Mapping[str, pa.DataType]) -> list[str]:
 
 
 def say_formless(path: str, columns: Mapping[str, str]) -> list[str]:
-    """The same of columns with what they hold; nothing if there are none."""
+    """Names columns that no example can hold; empty without such columns."""
     if not columns:
         return []
     listed = ", ".join(f"{name!r} ({held})" for name, held in columns.items())
@@ -178,8 +178,8 @@ def plain_array(array: pa.Array, kind: str) -> pa.Array:
     """The values of a column as integers, numbers, texts or bytes; or large_lists as they are.
 
     Args:
-        array: Of a type of which `held_kind` knows something.
-        kind: What is wanted: whole seconds where it is int, else with their fractions.
+        array: Array of a type of which `held_kind` knows something.
+        kind: Kind to convert to: whole seconds for int, otherwise with fractions.
     """
     array = _stored_array(array)
     of, found = pa.types, array.type
@@ -204,7 +204,7 @@ def plain_array(array: pa.Array, kind: str) -> pa.Array:
 
 
 def plain_form(array: pa.Array) -> pa.Array:
-    """The same values in a type that every version of Arrow can filter, write and show."""
+    """The values in a type that every version of Arrow can filter, write and show."""
     if pa.types.is_dictionary(array.type) or _is(array.type, "run_end_encoded"):
         return plain_form(_stored_array(array))
     if _is(array.type, "list_view") or _is(array.type, "large_list_view"):

@@ -82,7 +82,7 @@ def kinds(
     open_file: Open,
     groups: tuple[int, int | None] = (0, None),
 ) -> dict[str, str]:
-    """What the types of the columns say that `known` lacks; no more of those that nothing holds."""
+    """Types of the columns that `known` lacks, without columns that no example can hold."""
     with open_file(path) as stream:
         file, sizes = _open(stream, file_format)
         types = {field.name: field.type for field in _schema(file)}
@@ -250,7 +250,7 @@ def require_fitting(path: str, name: str, found: pa.DataType, kind: str) -> None
     """Refuses a column whose type cannot become a kind.
 
     Raises:
-        DataError: It is of another one.
+        DataError: The type does not fit the kind.
     """
     if not fits(path, name, found, kind):
         expected = {INT: "integers", FLOAT: "numbers"}.get(kind, "text")
@@ -266,7 +266,7 @@ def convert_column(array: pa.Array, kind: str) -> tuple[pa.Array, dict[int, Faul
     """Converts a typed column to what an example holds: see `data.reading.batches`.
 
     Args:
-        array: Of a type that `fits`.
+        array: Array of a type that `fits`.
         kind: To what.
 
     Returns:

@@ -43,11 +43,11 @@ def read_block(
     """Reads a block.
 
     Args:
-        block: Of the file, behind its header.
+        block: Block of the file, behind its header.
         path: The file.
-        names: Of its columns, in their order.
-        kinds: What each column is; see `data.reading.batches`.
-        csv_format: How the file is written; its bytes are UTF-8 by now.
+        names: Names of its columns, in their order.
+        kinds: Kind of each column; see `data.reading.batches`.
+        csv_format: Format of the file; its bytes are already UTF-8.
     """
     columns = _parse_typed(block.data, names, kinds, csv_format)
     if columns is not None:
@@ -229,7 +229,7 @@ class Records:
     """The records of a block that Arrow counts: all but empty lines.
 
     Attributes:
-        blank: How many empty lines there are.
+        blank: Number of empty lines.
     """
 
     def __init__(self, block: Block, csv_format: CsvFormat = COMMAS):
@@ -274,7 +274,7 @@ def split_record(text: str, separator: str = COMMAS.separator) -> list[str]:
 
 
 def unclosed_rows(block: Block) -> list[BadRow]:
-    """Every line behind a quote that never closes: which of them are rows, nobody can know."""
+    """All lines after an unclosed quote; the reader cannot know which of them are rows."""
     return list(_unclosed_lines(block)) if block.unclosed else []
 
 

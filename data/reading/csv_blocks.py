@@ -63,7 +63,7 @@ class Block:
 
     @property
     def lines(self) -> int:
-        """How many lines end in it."""
+        """Number of lines that end in it."""
         return count_lines(self.data)
 
 
@@ -74,7 +74,7 @@ class Header:
     Attributes:
         names: The column names.
         end: Where the next record begins, in bytes.
-        lines: How many lines it takes.
+        lines: Number of lines of the record.
     """
 
     names: tuple[str, ...]
@@ -199,7 +199,7 @@ def iter_blocks(
         start: Offset of the stream.
         stop: Where to end, which is where a record ends; None for the end of the stream.
         first_line: The line at `start`.
-        block_bytes: How much to hold.
+        block_bytes: Bytes to hold.
         separator: Between cells.
 
     Raises:

@@ -1,4 +1,4 @@
-"""How a CSV file is written, what the csv module must be told, and what a header must be.
+"""Formats of CSV files, options of the csv module, and rules for a header.
 
 Called by the readers and the checks of CSV files. Imports the standard library alone.
 """
@@ -42,12 +42,12 @@ Missing = tuple[tuple[str, tuple[str, ...]], ...]  # column to its spellings
 
 @dataclasses.dataclass(frozen=True)
 class CsvFormat:
-    """How a CSV file is written.
+    """The format of a CSV file.
 
     Attributes:
         separator: The character between cells.
         decimal: The character before the fraction of a number.
-        encoding: Of the text, as Python names it.
+        encoding: Encoding of the text, as Python names it.
         missing: Column to what says there that a value is missing, see `data.reading.missing`; of
             files of other formats too.
     """
@@ -75,7 +75,7 @@ _QUOTED = re.compile(r'"[^"]*"')  # where a separator is none
 
 
 def spellings_of(csv_format: CsvFormat, column: str) -> tuple[str, ...]:
-    """What says in a column that a value is missing."""
+    """Spellings of a missing value in a column."""
     named = csv_format.missing
     return tuple(text for name, texts in named for text in texts if name in (EVERY, column))
 
@@ -137,10 +137,10 @@ def require_no_keys(path: str, names: Sequence[str], keys: Mapping[str, str | No
 
 
 def require_distinct_header(path: str, names: Sequence[str]) -> None:
-    """Refuses a header that repeats a name: of its columns one alone would be read.
+    """Refuses a header that repeats a name: only one of these columns would be read.
 
     Raises:
-        DataError: It does.
+        DataError: A name occurs twice.
     """
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
@@ -153,7 +153,7 @@ def require_distinct_header(path: str, names: Sequence[str]) -> None:
 
 
 def require_text(path: str, data: bytes, encoding: str = UTF_8) -> None:
-    """Refuses the start of a file that is of another encoding or kind, if that can be told.
+    """Refuses the start of a file with another encoding or kind, as far as it is recognizable.
 
     Args:
         path: The file.

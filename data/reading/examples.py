@@ -61,7 +61,7 @@ def read_columns(
 
 
 def kinds(path: str, known: Mapping[str, str]) -> dict[str, str]:
-    """What the values of the features are that `known` lacks."""
+    """Kinds of the features that `known` lacks."""
     found: dict[str, str] = {}
     for records in read_records(path):
         batch, _ = _decode(records)
@@ -78,7 +78,7 @@ def read_records(path: str, count: int = _RECORDS) -> Iterator[list[bytes]]:
 
     Args:
         path: Gzipped where its name ends in .gz.
-        count: Of the records of each batch but the last.
+        count: Count of the records of each batch but the last.
 
     Raises:
         DataError: The file is damaged, or cut off.
@@ -145,7 +145,7 @@ def _set_apart_infinite(
     Args:
         batch: The examples that are none of the faults.
         faults: By record.
-        count: Of the records.
+        count: Count of the records.
     """
     places = np.setdiff1d(np.arange(count), np.fromiter(faults, np.int64, len(faults)))
     made, found = [], dict(faults)

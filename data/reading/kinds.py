@@ -1,4 +1,4 @@
-"""What columns are that no schema describes: by all their values, not by the first ones.
+"""Kinds of columns without a schema: decided by all their values, not by the first ones.
 
 As TFX's CsvExampleGen has it, a column is int if all its cells are integers, float if all are
 numbers, and text otherwise; a cell without a character says nothing. Called by
@@ -33,7 +33,7 @@ def kind_of_cells(array: pa.Array, at_least: str = UNKNOWN) -> str:
 
     Args:
         array: Binary; null is an empty cell.
-        at_least: What other cells of the column need already.
+        at_least: Kind that other cells of the column already need.
     """
     if at_least == STRING or array.null_count == len(array):
         return at_least
@@ -61,7 +61,7 @@ def _texts(array: pa.Array) -> Iterator[str | None]:
 
 
 def kind_of_key(value: str) -> str:
-    """What the value in a folder's name is: as pyarrow has it, int or text."""
+    """Kind of the value in a folder's name: as in pyarrow, int or text."""
     try:
         pa.array([value], pa.string()).cast(pa.int32())
     except pa.ArrowInvalid:

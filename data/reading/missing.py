@@ -20,7 +20,7 @@ def without_spelled(array: pa.Array, spellings: Sequence[str]) -> pa.Array:
 
     Args:
         array: Binary or text cells, or numbers. Others stay as they are.
-        spellings: Of this column.
+        spellings: Spellings of this column.
     """
     if not spellings or array.null_count == len(array):
         return array
@@ -42,7 +42,7 @@ def without_spelled(array: pa.Array, spellings: Sequence[str]) -> pa.Array:
 
 
 def are_spelled(spellings: Sequence[str]) -> Callable[[Any], bool]:
-    """Tells single values that are a spelling of missing."""
+    """Recognizes single values that are a spelling of missing."""
     texts, numbers = {text.strip() for text in spellings}, set(_numbers(spellings))
 
     def is_missing(value: Any) -> bool:

@@ -23,7 +23,7 @@ def require_whole(path: str, open_file: Callable[[str], BinaryIO]) -> None:
         open_file: Opens a path for reading bytes.
 
     Raises:
-        DataError: It ends before its content does, or is no gzip file.
+        DataError: The file is truncated, or is not gzip.
     """
     if not path.endswith(".gz"):
         return

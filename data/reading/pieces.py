@@ -53,12 +53,12 @@ class Piece:
         path: The file.
         format: One of the values of `FORMATS`.
         number: Which part of it, from 0.
-        names: Its columns; none where only reading tells.
+        names: Names of its columns; empty if only reading finds them.
         start: Where it begins: bytes of a CSV file, groups of rows of the others.
         stop: Where it ends; None: with the file.
         first_line: The line that it begins in, or the row, from 1.
-        file_bytes: How long the file was when it was divided.
-        csv_format: How a CSV file is written.
+        file_bytes: Size of the file when it was divided.
+        csv_format: Format of a CSV file.
         keys: Columns that the names of its folders say, each with its value in every row, as text.
     """
 
@@ -80,8 +80,8 @@ class SourceFile:
 
     Attributes:
         path: Where it is.
-        bytes: How long.
-        sha256: Of its bytes, in hexadecimal digits.
+        bytes: Length of the piece.
+        sha256: SHA-256 of its bytes, in hexadecimal digits.
     """
 
     path: str
@@ -108,11 +108,12 @@ def plan_file(
         path: The file.
         open_file: Opens a path for reading bytes.
         file_format: In place of the one that the name says.
-        csv_format: How it is written, if it is CSV.
+        csv_format: Format of a CSV file.
         keys: Columns that the names of its folders say.
 
     Raises:
-        DataError: It cannot be read, or holds no columns, or one that its folders say as well.
+        DataError: The file cannot be read, or holds no columns, or one that its folders say as
+            well.
     """
     file_format = file_format or format_of(path)
     with reading(path), open_file(path) as stream:
@@ -183,8 +184,8 @@ def read_piece(piece: Piece, kinds: Mapping[str, str], open_file: Open) -> Itera
 
     Args:
         piece: From `plan_file`.
-        kinds: Of every column that it may hold; see `data.reading.batches`.
-        open_file: As there.
+        kinds: Kinds of every column that it may hold; see `data.reading.batches`.
+        open_file: Function that opens the file; see `plan_file`.
 
     Raises:
         DataError: The file cannot be read on, or is not as long any more as when it was divided.
@@ -264,7 +265,7 @@ def _require_same_length(piece: Piece, open_file: Open) -> None:
 
 
 def kinds_in(piece: Piece, known: Mapping[str, str], open_file: Open) -> dict[str, str]:
-    """What the columns that `known` lacks are, going by this piece alone."""
+    """Kinds of the columns that `known` lacks, from this piece alone."""
     found = {
         name: UNKNOWN if value is None else kind_of_key(value)
         for name, value in piece.keys

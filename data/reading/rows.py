@@ -23,7 +23,7 @@ MISSING = "missing_value"
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
-    """What rows must be like.
+    """Requirements for rows.
 
     Attributes:
         kinds: Column that the model reads to `int`, `float` or `string`.
@@ -44,7 +44,7 @@ class BadRow:
     Attributes:
         line: Where it begins, from 1; of a Parquet file the number of the row.
         fault: Why; `column` and message.
-        row: As it is in the file: its values by column, or its text.
+        row: Row, as it is in the file: its values by column, or its text.
     """
 
     line: int
@@ -60,7 +60,7 @@ class Rows:
         source: Columns as in the file; of CSV all text.
         features: What the model reads, by column: int64, float64 or large_binary, where null is
             missing; of Parquet also large_lists of int64, float32 or large_binary.
-        records: Of JSON lines, the objects themselves.
+        records: Objects of the JSON lines.
         bad: Rows of the file that are not in here.
         blank: Lines of the file without any value, which are no rows.
     """

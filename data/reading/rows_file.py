@@ -2,7 +2,7 @@
 
 A CSV file is read in the blocks and by the rules of training; every cell is kept as it is written,
 for the output, and converted as the model takes it; a line without any value is no row. Called by
-`runners.publishing.batch_prediction`. Nothing is held but one batch; the order of rows is kept.
+`runners.publishing.batch_prediction`. Memory holds one batch at a time; the order of rows is kept.
 """
 
 from collections.abc import Iterator
@@ -34,8 +34,8 @@ def open_rows(path: Path, wanted: Wanted, csv_format: CsvFormat = COMMAS) -> Ite
     Args:
         path: Ends in one of `.csv`, `.jsonl`, `.parquet`, `.arrow`, `.feather`, `.csv.gz`,
             `.jsonl.gz`.
-        wanted: What rows must be like.
-        csv_format: How it is written, if it is CSV; and what is spelled as missing in it.
+        wanted: Requirements for the rows.
+        csv_format: Format of a CSV file, and its spellings of missing values.
 
     Raises:
         DataError: The file cannot be read, or lacks a required column, or has it of another type.

@@ -35,7 +35,7 @@ def read_names(path: str, lines: Iterable[bytes], wanted: Collection[str]) -> tu
     """The columns of a table, read until there are some and all that are wanted are among them.
 
     Raises:
-        DataError: There is none: no line is an object.
+        DataError: The file has no record: no line is an object.
     """
     names: dict[str, None] = {}
     first: BadRow | None = None
@@ -60,7 +60,7 @@ def read_names(path: str, lines: Iterable[bytes], wanted: Collection[str]) -> tu
 
 
 def find_kinds(lines: Iterable[bytes], csv_format: CsvFormat = COMMAS) -> dict[str, str | None]:
-    """What the columns of a table hold by all its lines; None: a list or an object."""
+    """Kinds of the columns of a table from all its lines; None: a list or an object."""
     found: dict[str, set[str]] = {}
     tests: dict[str, Callable[[Any], bool]] = {}
     for records, *_ in _parsed(lines):
@@ -126,10 +126,10 @@ def read_batches(
 
     Args:
         path: The file.
-        lines: Of it.
-        names: Of its columns.
-        kinds: Of those that are to be read.
-        csv_format: Of which this takes how missing values are spelled.
+        lines: Lines of the file.
+        names: Names of its columns.
+        kinds: Kinds of the columns to read.
+        csv_format: Spellings of missing values; the rest is not used.
     """
     asked = {name: kinds[name] for name in names if name in kinds}
     known = {name: kind for name, kind in asked.items() if kind != UNKNOWN}

@@ -33,7 +33,7 @@ class Fault(NamedTuple):
     Attributes:
         reason: One of `not_utf8`, `not_a_number`, `not_an_integer`, `not_finite`, `out_of_range`,
             `wrong_type`.
-        message: What was found and expected.
+        message: The finding and the expectation.
     """
 
     reason: str

@@ -1,1 +1,1 @@
-"""What a run reads: files, spans of files, queries; checked before it starts."""
+"""Sources of a run: files, spans of files, queries; checked before it starts."""

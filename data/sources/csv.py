@@ -50,8 +50,8 @@ class CsvSource:
         files: The files, sorted by name.
         header: The column names, the same in every file.
         span_range: The first and the last span that are read; None if the source has no spans.
-        notes: What is no mistake and still worth saying, one sentence each.
-        sample: Of a query: some values of each column, as text.
+        notes: Remarks that are not errors, one sentence each.
+        sample: Sample of a query: some values of each column, as text.
     """
 
     input_base: Path
@@ -77,7 +77,7 @@ def check_csv_source(
         required_columns: The columns that the settings name: label and features.
         any_order: Whether files may have their columns in different orders.
         spans: Where the source has spans: those to read, found before.
-        csv_format: How the files are written.
+        csv_format: Format of the files.
 
     Returns:
         What an ExampleGen needs to know of the source.
@@ -107,7 +107,7 @@ def base_of(path: Path, files: Sequence[Path]) -> Path:
 
 
 def with_spans(source: CsvSource, spans: SpanSource) -> CsvSource:
-    """What is said of the files of spans, as a source of all of them."""
+    """The source with the files of all spans."""
     return dataclasses.replace(
         source,
         input_base=Path(spans.base),
@@ -228,7 +228,7 @@ def open_text(file: Path, csv_format: CsvFormat) -> TextIO:
     """Opens a CSV file, packed or not, for the csv module.
 
     Raises:
-        DataError: It begins as a file of another encoding does.
+        DataError: The file begins like one of another encoding.
     """
     opener = gzip.open if file.name.endswith(".gz") else Path.open
     with opener(file, "rb") as stream:

@@ -52,14 +52,15 @@ def check_source_files(
 
     Args:
         path: A file, or a folder whose files all have the same ending.
-        required_columns: The columns that the settings name; of examples only reading tells them.
+        required_columns: Columns in the settings; in files of examples they are found only by
+            reading.
         spans: Where the source has spans: those to read, found before.
         used: Other columns that something reads, such as those of the schema.
         single: The columns that are used as one value a row.
-        csv_format: How the files are written, if they are CSV.
+        csv_format: Format of CSV files.
 
     Raises:
-        DataError: Nothing is there to read; or a column is missing, or holds what no example can.
+        DataError: There is no data to read; or a column is missing, or holds what no example can.
     """
     files, pattern = find_files(path) if spans is None else (spans.files, spans.pattern)
     keys = keys_of(str(files[0]), pattern)
@@ -133,7 +134,7 @@ def find_files(path: Path) -> tuple[tuple[Path, ...], str]:
 
 
 def ending_of(path: Path) -> str:
-    """The ending that tells the format; empty if none does."""
+    """The suffix that determines the format; empty if there is none."""
     fitting = [ending for ending in FORMATS if path.name.endswith(ending)]
     return max(fitting, key=len, default="")
 

@@ -3,8 +3,8 @@
 So Hive, Spark, DuckDB and pyarrow write tables in parts. As pyarrow reads them: the columns are int
 where all values are whole numbers of 32 bits, else text; `%20` is a blank, and
 `__HIVE_DEFAULT_PARTITION__` no value. Below a source whose pattern has `year=*` the keys are
-columns; what a pattern of spans fills in is none. Called by whoever looks for source files. Imports
-the standard library alone.
+columns; what a pattern of spans fills in is none. Called by the modules that look for source files.
+Imports the standard library alone.
 """
 
 import glob
@@ -70,7 +70,7 @@ def find_leaves(folder: Path) -> tuple[list[Path], str]:
     """The folders that hold the files of a table in parts, and a glob of them.
 
     Args:
-        folder: Of the table.
+        folder: Folder of the table.
 
     Returns:
         The folder itself and an empty glob, if no folder in it says a value; else the innermost

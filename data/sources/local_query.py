@@ -46,7 +46,7 @@ class LocalQuery:
         tables: Name, with a schema before it or without, to paths of this machine.
         text_columns: Columns of CSV files that are text, whatever they look like.
         where: The setting that the query stands in.
-        csv_format: How CSV files are written.
+        csv_format: Format of CSV files.
         keys: File to the columns that its folders say.
     """
 
@@ -63,13 +63,13 @@ def open_query(query: LocalQuery) -> Iterator[pa.RecordBatchReader]:
     """Starts to answer a query.
 
     Args:
-        query: What to ask.
+        query: Query to answer.
 
     Yields:
         Its rows, in batches, as they are made.
 
     Raises:
-        DataError: It is no single SELECT, or DuckDB cannot answer it: with line and column.
+        DataError: The query is not one SELECT, or DuckDB cannot answer it: with line and column.
     """
     with _connected(query) as connection:
         with explaining(query):
@@ -85,12 +85,12 @@ def read_query(query: LocalQuery, kinds: Mapping[str, str]) -> Iterator[Batch]:
     """Reads the rows of a query.
 
     Args:
-        query: What to ask.
-        kinds: Of columns that a schema describes; see `data.reading.batches`. Others are what
+        query: Query to answer.
+        kinds: Kinds of columns that a schema describes; see `data.reading.batches`. Others are what
             DuckDB says.
 
     Raises:
-        DataError: As `open_query`; or a column of `kinds` is of a type that no example can hold.
+        DataError: See `open_query`; or a column of `kinds` has a type that no example can hold.
     """
     with open_query(query) as reader:
         kinds = {**kinds_of_answer(reader.schema), **kinds}
@@ -101,12 +101,12 @@ def read_query(query: LocalQuery, kinds: Mapping[str, str]) -> Iterator[Batch]:
 
 
 def kinds_of_answer(schema: pa.Schema) -> dict[str, str]:
-    """What examples hold of each column, without those of which they hold nothing."""
+    """Kinds of the columns, without columns that no example can hold."""
     return held_kinds({field.name: field.type for field in schema})
 
 
 def count_rows(query: LocalQuery) -> dict[str, int]:
-    """How many rows each file of the query's tables has."""
+    """Number of rows of each file of the query's tables."""
     counted = {path: 0 for paths in query.tables.values() for path in paths}
     with _connected(query) as connection:
         for paths in query.tables.values():

@@ -1,4 +1,4 @@
-"""Tells columns that look like names, e-mail addresses, telephone or card numbers.
+"""Recognizes columns that look like names, e-mail addresses, telephone or card numbers.
 
 A check warns of them; nothing is decided by it. Names are told by the name of the column alone: no
 library that is light enough knows people's names. Telephone numbers are told by how they are
@@ -63,7 +63,7 @@ def sample_columns(files: Sequence[Path], csv_format: CsvFormat = COMMAS) -> dic
     Args:
         files: CSV, JSON lines, Parquet or Arrow. Others, and what cannot be read, are passed
             over: the reader will say.
-        csv_format: How those of CSV are written.
+        csv_format: Format of CSV files.
     """
     columns: dict[str, list[str]] = {}
     for file in files[:_FILES]:

@@ -101,11 +101,11 @@ def check_query(
         query: Over the files of `tables`.
         tables: From `find_tables`.
         required: The columns that the settings name.
-        kinds: Of the columns that the schema describes.
+        kinds: Kinds of the columns that the schema describes.
         single: The columns that are used as one value a row.
 
     Raises:
-        DataError: It cannot; with line and column in the query.
+        DataError: The query cannot be answered; with line and column in the query.
     """
     with open_query(query) as reader:
         found = kinds_of_answer(reader.schema)

@@ -33,7 +33,7 @@ class Misfits:
     """Values of a column that are of another kind than expected.
 
     Attributes:
-        rows: How many rows have one.
+        rows: Number of rows that have one.
         example: The first, as text.
     """
 
@@ -49,7 +49,7 @@ class Sample:
         batches: The rows that can be read; see `data.reading.batches`.
         bad: Those that cannot.
         misfits: By column: values that are not of the kind that was expected of it.
-        kinds: Of every column, as it was read.
+        kinds: Kinds of every column, as it was read.
         is_whole: Whether that is all, or the first rows only.
         notes: Sentences on what was passed over.
     """
@@ -63,7 +63,7 @@ class Sample:
 
     @property
     def rows(self) -> int:
-        """How many could be read."""
+        """Number of rows that could be read."""
         return sum(batch.rows for batch in self.batches)
 
     def columns(self) -> Iterator[Mapping[str, pa.Array]]:
@@ -73,7 +73,7 @@ class Sample:
             yield {name: batch.columns.get(name, pa.nulls(batch.rows)) for name in names}
 
     def without(self, names: Sequence[str]) -> "Sample":
-        """The same rows without some of the columns."""
+        """The sample without some of the columns."""
         if not names:
             return self
         batches = [
@@ -95,14 +95,14 @@ def read_sample(
     """Reads a file, or the files of a folder.
 
     Args:
-        path: Of a format that `data.sources.files` knows.
+        path: Path of a format that `data.sources.files` knows.
         expected: Column to the kind that it should be; see `data.reading.batches`. Others are found
             out.
-        max_rows: How many rows at most, roughly; the first ones.
-        csv_format: How the files are written, if they are CSV.
+        max_rows: Approximate largest number of rows; the first ones are read.
+        csv_format: Format of CSV files.
 
     Raises:
-        DataError: Nothing is there to read, or no row in it.
+        DataError: There is no data to read, or it has no rows.
     """
     source = check_source_files(path, (), csv_format=csv_format)
     pieces = [

@@ -1,4 +1,4 @@
-"""Which spans and versions are there, by a pattern as TFX's ExampleGen understands it.
+"""Finds spans and versions, by a pattern as TFX's ExampleGen understands it.
 
 `{SPAN}` or `{YYYY}`, `{MM}` and `{DD}` name the span, which of a date is the number of days since
 1970; `{VERSION}` names the version, of which the latest counts. `{SPAN:3}` and `{VERSION:3}` have
@@ -27,7 +27,7 @@ class Span:
     """A span that is there, with its latest version.
 
     Attributes:
-        number: As TFX counts it.
+        number: Number, as TFX counts it.
         version: None where the pattern names none.
         pattern: Its files, relative to the folder, with span and version filled in.
     """
@@ -168,9 +168,9 @@ def choose(
 
     Args:
         spans: That are there, ascending.
-        pattern: Of theirs, for wording.
+        pattern: Pattern of the paths, for messages.
         number: The newest to read; None for the latest.
-        window: How many to read at most: that one and those before it.
+        window: Largest number of spans to read: that one and those before it.
         where: The source, for messages.
 
     Returns:

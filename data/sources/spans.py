@@ -1,4 +1,4 @@
-"""Which files a run reads from a source with spans, found before it starts. Must not import TFX."""
+"""Finds the files of a source with spans, before the run starts. Must not import TFX."""
 
 import dataclasses
 import glob
@@ -18,7 +18,7 @@ class SpanSource:
         base: The folder that holds all spans.
         pattern: With `{SPAN}` and so on, relative to `base`.
         spans: Those to read, ascending.
-        files: Of these, sorted within each span.
+        files: Files of the spans, sorted within each span.
         notes: Sentences: gaps, and a window that is not full.
     """
 
@@ -68,7 +68,7 @@ def resolve_spans(path: str, number: int | None, window: int) -> SpanSource:
     Args:
         path: An absolute path with the pattern.
         number: The newest span to read; None for the latest.
-        window: How many to read, that one and those before it.
+        window: Number of spans to read: that one and those before it.
 
     Raises:
         DataError: The pattern is no pattern, matches nothing, or the span is not there.

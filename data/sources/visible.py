@@ -1,8 +1,8 @@
-"""Which of the files that a pattern matches are data, and which others leave beside them.
+"""Separates data files that match a pattern from files that other programs leave beside them.
 
 As with Arrow, Spark and DuckDB, what begins with `.` or `_` is none: `._part.csv`, `_SUCCESS`,
-`_metadata`, `_temporary/`. Nor is a file without a byte, where others have some. Called by whoever
-looks for source files. Imports the standard library alone.
+`_metadata`, `_temporary/`. Nor is a file without a byte, where others have some. Called by the
+modules that look for source files. Imports the standard library alone.
 """
 
 from collections.abc import Callable, Iterable

@@ -1,1 +1,1 @@
-"""Which split each row belongs to."""
+"""Assigns rows to splits."""

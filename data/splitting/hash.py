@@ -1,4 +1,4 @@
-"""Which split each row belongs to: by a hash of its values, or by time.
+"""Assigns rows to splits, by a hash of their values or by time.
 
 The hash is ours and written down here, so that a row is in the same split on every machine, with
 every version of every library, and from whichever format it was read. TFX's own hash is over the
@@ -20,7 +20,7 @@ from fareline.errors import DataError
 
 @dataclasses.dataclass(frozen=True)
 class Splitting:
-    """How rows are split.
+    """Rules for splitting rows.
 
     Attributes:
         shares: Name and share of each split, in order; the shares are whole numbers.
@@ -47,12 +47,12 @@ class Splitting:
 
 
 def assign(columns: Mapping[str, pa.Array], rows: int, splitting: Splitting) -> np.ndarray:
-    """Says which split each row belongs to.
+    """Returns which split each row belongs to.
 
     Args:
-        columns: As in `data.reading.batches`.
-        rows: How many.
-        splitting: How.
+        columns: Kinds of the columns; see `data.reading.batches`.
+        rows: Number of rows.
+        splitting: Rules for the split.
 
     Returns:
         int [rows], indices into `splitting.shares`.
@@ -72,10 +72,10 @@ def assign(columns: Mapping[str, pa.Array], rows: int, splitting: Splitting) -> 
 
 
 def require_column(columns: Mapping[str, pa.Array], name: str) -> None:
-    """Refuses to split by a column that is not there.
+    """Refuses to split by a column that the data does not have.
 
     Raises:
-        DataError: It is not.
+        DataError: The data does not have the column.
     """
     if name not in columns:
         raise DataError.explain(

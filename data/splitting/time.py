@@ -24,13 +24,13 @@ MOST_TIMES = 1 << 18  # 4 MB
 
 @dataclasses.dataclass(frozen=True)
 class TimeCounts:
-    """How many rows have each time.
+    """Number of rows at each time.
 
     Attributes:
         keys: int64 [times], ascending; numbers in the order of the times, without their last
             `shift` bits.
         counts: int64 [times], rows of each.
-        shift: How many bits were left out.
+        shift: Number of dropped low bits.
         missing: Rows without a time.
         floating: Whether the times are floats.
     """
@@ -46,11 +46,11 @@ def count_times(array: pa.Array, column: str) -> TimeCounts:
     """Counts the times of a batch.
 
     Args:
-        array: As `find_times` has it; all of an array of nulls is missing too.
+        array: Array, as `find_times` has it; all of an array of nulls is missing too.
         column: For messages.
 
     Raises:
-        DataError: It holds no numbers, or several in a row.
+        DataError: The column has no numbers, or several in a row.
     """
     if pa.types.is_null(array.type):
         return TimeCounts(np.empty(0, np.int64), np.empty(0, np.int64), missing=len(array))
@@ -73,7 +73,7 @@ def find_times(array: pa.Array, column: str) -> tuple[np.ndarray, np.ndarray]:
         int64 or float64 [rows that have one], and bool [rows], which those are.
 
     Raises:
-        DataError: It holds no numbers, or several in a row.
+        DataError: The column has no numbers, or several in a row.
     """
     there = np.ones(len(array), bool)
     if pa.types.is_large_list(array.type):
@@ -101,15 +101,15 @@ def _no_times(column: str, found: str) -> DataError:
 
 
 def split_by_starts(array: pa.Array, starts: Sequence[float], column: str) -> np.ndarray:
-    """Says which split each row belongs to.
+    """Returns which split each row belongs to.
 
     Args:
-        array: As `find_times` has it.
+        array: Array, as `find_times` has it.
         starts: When each split but the oldest begins, ascending.
         column: For messages.
 
     Returns:
-        int [rows]; 0, the oldest, for a row without a time: no model is judged by it.
+        int [rows]; 0, the oldest, for a row without a time, which puts it in a training split.
 
     Raises:
         DataError: The column holds no numbers, or several in a row.
@@ -163,7 +163,7 @@ def find_starts(
     """Finds the time at which each split but the first begins.
 
     Args:
-        times: Of all rows.
+        times: Times of all rows.
         shares: Name and share of each split, the oldest first; whole numbers.
         column: For messages.
 

@@ -18,7 +18,7 @@ def encode_examples(columns: Mapping[str, pa.Array], rows: int) -> np.ndarray:
     Args:
         columns: By name: int64, float64 (written as float32) or large_binary, where null is
             missing; large_lists of these; or nulls, whose feature then has no kind.
-        rows: How many; also where there is no column at all.
+        rows: Number of rows, even without any column.
 
     Returns:
         bytes [rows], as objects.

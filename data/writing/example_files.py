@@ -78,7 +78,7 @@ class RecordWriter:
     """Encodes batches and writes them into one gzipped TFRecord file, in a thread of its own.
 
     Args:
-        path: Of the file.
+        path: Path of the file.
         encode: Batch to records.
     """
 

@@ -28,7 +28,7 @@ def folder_written_beside(folder: Path) -> Iterator[Path]:
 def folders_added(folder: Path) -> Iterator[Path]:
     """Gives a folder whose innermost folders move below `folder` if the block ends well.
 
-    Each moves at once, so that nobody sees half of one. Files at the top move last.
+    Each moves at once, so that no reader sees half of one. Files at the top move last.
 
     Raises:
         DataError: One of them is there already; nothing has moved then.
@@ -58,7 +58,7 @@ def require_new(folder: Path) -> None:
     """Refuses a folder that has something in it, or that cannot be made.
 
     Raises:
-        DataError: It cannot be used.
+        DataError: The folder cannot be used.
     """
     found = None
     if folder.is_dir() and not folder.is_symlink():

@@ -26,7 +26,7 @@ class Quarantine:
     """The bad rows of one source, written down and counted; without any there is no file.
 
     Attributes:
-        reasons: How many were bad, by reason.
+        reasons: Number of bad rows by reason.
         first: The first of them, for a message.
     """
 
@@ -45,7 +45,7 @@ class Quarantine:
 
     @property
     def bad(self) -> int:
-        """How many rows were bad."""
+        """Number of bad rows."""
         return sum(self.reasons.values())
 
     def take(self, bad: Iterable[BadRow]) -> None:
@@ -97,10 +97,10 @@ def require_few_bad(
 
     Args:
         rows: All, bad ones included.
-        reasons: How many were bad, by reason.
+        reasons: Number of bad rows by reason.
         first: The first bad ones, as `Quarantine.first` has them.
         most: The share that is allowed, 0 to 1.
-        message: Who read them; what follows from it, or nothing; the hint.
+        message: The reader; the consequence, possibly none; the hint.
 
     Raises:
         TooManyBadRows: With the first bad rows, one per line.

@@ -49,7 +49,7 @@ def require_writable(path: Path) -> None:
     """Refuses an output of an unknown format, or in a folder that is not there.
 
     Raises:
-        DataError: It cannot be written.
+        DataError: The file cannot be written.
     """
     found = None
     if path.suffix not in _WRITERS:

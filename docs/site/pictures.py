@@ -43,7 +43,9 @@ def take(workspace: Path) -> None:
     printed = subprocess.run(
         words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True, text=True
     ).stdout
-    [page] = re.findall(r"^Report: (.*\.html)$", printed, re.MULTILINE)
+    words = [str(FARELINE), "report", "latest", "--workspace", str(workspace)]
+    said = subprocess.run(words, stdout=subprocess.PIPE, check=True, text=True).stdout
+    page = said.splitlines()[0]
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
         explorer = Path(folder) / "lineage.html"
         export = ["lineage", "export", "latest", "--workspace", str(workspace), "--format", "html"]

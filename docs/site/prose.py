@@ -1,4 +1,4 @@
-"""Finds habits that make text hard to read: in pages, in help texts, in docstrings of the API.
+"""Finds habits that make text hard to read: in pages, help texts, docstrings and labels of pages.
 
 `make docs` and a test fail on a finding. Code, output and generated text are skipped. The rules are
 those of the project: subject, verb, object; a noun for each pronoun; the terms of the field.
@@ -23,10 +23,13 @@ HELP_RULES = RULES | {
     r"^(How many|Files|Which one|Where|Where to|Why; recorded)\.$": "name what the option holds",
     r"^Of (the|what|a)\b": "begin with a noun",
 }
-# (page, words): why these words stay although a rule finds them.
-ALLOWED = {
-    ("python.md", "None, or"): "the Python value",
+# Of lines below `Args:`, `Attributes:` and `Raises:`.
+ARGUMENT_RULES = {
+    r"^ +\w+: (Of (the|its|this|what|a)\b|How many\b)": "begin with a noun",
+    r"^ +\w+Error: It (is|does|cannot)\b": "name the subject",
 }
+# (page, words): why these words stay although a rule finds them.
+ALLOWED: dict[tuple[str, str], str] = {}
 _CODE = re.compile(r"^ *```.*?^ *```", re.DOTALL | re.MULTILINE)
 
 
@@ -68,10 +71,29 @@ def findings_in_docstrings(module: Path) -> Iterator[str]:
         if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
             continue
         name = getattr(node, "name", module.stem)
+        if name.startswith("_"):
+            continue
         text = re.sub(r"`[^`]*`", "CODE", ast.get_docstring(node) or "")
-        for pattern, advice in RULES.items():
-            if not name.startswith("_") and (match := re.search(pattern, text, re.MULTILINE)):
+        for pattern, advice in (RULES | ARGUMENT_RULES).items():
+            if match := re.search(pattern, text, re.MULTILINE):
                 yield f"{module.name}: {name}: {match[0].strip()!r}: {advice}"
+
+
+def findings_in_labels(page: Path) -> Iterator[str]:
+    """The same of the texts in a script or a template of a page.
+
+    Args:
+        page: Path of a `.js` or `.html` file.
+    """
+    text = page.read_text(encoding="utf-8")
+    if page.suffix == ".js":
+        labels = re.findall(r'"([^"\n]* [^"\n]*)"', text)
+    else:
+        labels = re.sub(r"{%.*?%}|<[^>]*>", "\n", text).splitlines()
+    for label in labels:
+        for pattern, advice in RULES.items():
+            if match := re.search(pattern, label.strip()):
+                yield f"{page.name}: {match[0].strip()!r}: {advice}"
 
 
 def _is_allowed(name: str, line: str) -> bool:

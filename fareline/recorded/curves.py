@@ -1,4 +1,4 @@
-"""What Evaluator keeps for pictures: of the predictions for curves, and of slices beside metrics.
+"""Records of Evaluator for the pictures: predictions for curves, and details of slices.
 
 They are files in the folder of a ModelEvaluation, since a store's text is no place for some
 thousand numbers. Written by `pipeline.components.evaluator`, read by the page of a run.
@@ -22,8 +22,8 @@ class Scores:
     Attributes:
         positives: Weight of the examples in each of equal bins from 0 to 1; trailing zeros are left
             out. A score of 1 is in the last bin.
-        negatives: The same of the other examples.
-        bins: How many bins there are.
+        negatives: Weight of the other examples in each bin.
+        bins: Number of bins.
     """
 
     positives: list[float]
@@ -36,8 +36,8 @@ class Amounts:
     """Labels and predictions of numbers.
 
     Attributes:
-        labels: Of every `every`-th example, in the order of the files.
-        predictions: Of the same.
+        labels: Labels of every `every`-th example, in the order of the files.
+        predictions: Predictions of the same.
         every: One of how many was kept.
     """
 
@@ -48,12 +48,12 @@ class Amounts:
 
 @dataclasses.dataclass(frozen=True)
 class ModelCurves:
-    """What one model predicted on the examples of the evaluation.
+    """Predictions of one model on the examples of the evaluation.
 
     Attributes:
-        scores: Of a binary model one; of several classes one for each, against the others.
-        matrix: Of several classes, weight by class of the label and likeliest class.
-        amounts: Of a regression.
+        scores: Scores of a binary model one; of several classes one for each, against the others.
+        matrix: Matrix of several classes, weight by class of the label and likeliest class.
+        amounts: Amounts of a regression.
     """
 
     scores: list[Scores] = dataclasses.field(default_factory=list)
@@ -63,10 +63,10 @@ class ModelCurves:
 
 @dataclasses.dataclass(frozen=True)
 class Curves:
-    """Of the model that was judged, and of the one that it was compared with.
+    """Curves of the candidate and of the baseline.
 
     Attributes:
-        candidate: The judged one.
+        candidate: Curves of the candidate.
         baseline: None if there was none, or if it is the same model.
     """
 
@@ -81,7 +81,7 @@ class Curves:
 
 @dataclasses.dataclass(frozen=True)
 class BesideMetrics:
-    """Of a slice, what was measured beside the model's own metrics.
+    """Measurements of a slice in addition to the model's own metrics.
 
     Attributes:
         baseline: Metric to the value of the model that it was compared with.
@@ -104,7 +104,7 @@ def parse_slices(text: str) -> dict[str, BesideMetrics]:
     """Reads the file of slices.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The text has another format.
     """
     return parse(dict[str, BesideMetrics], text)
 
@@ -113,7 +113,7 @@ def parse_curves(text: str) -> Curves:
     """Reads the file.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The text has another format.
     """
     return parse(Curves, text)
 

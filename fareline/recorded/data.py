@@ -1,4 +1,4 @@
-"""What ExampleGen records with Examples: the files, the spans, and what became of the rows."""
+"""Records of ExampleGen with Examples: files, spans, and the treatment of rows."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping
@@ -21,11 +21,11 @@ class RecordedFile:
     """A file that Examples were read from.
 
     Attributes:
-        path: As ExampleGen found it.
+        path: Path, as ExampleGen found it.
         bytes: Its size.
-        sha256: Of its content, in 64 hexadecimal digits.
+        sha256: SHA-256 of its content, in 64 hexadecimal digits.
         table: Names under which a query reads it; None without a query.
-        rows: How many it has; None if TFX's reader read it.
+        rows: Number of rows; None if TFX's reader read it.
     """
 
     path: str = ""
@@ -55,7 +55,7 @@ class _Stored(Element, Protocol):
 
 
 class RowsRead(TypedDict):
-    """What became of the rows that Examples were read from.
+    """Counts of the source rows of Examples.
 
     Attributes:
         rows: All, bad ones included.
@@ -73,7 +73,7 @@ class RowsRead(TypedDict):
 
 
 def rows_read(examples: _Stored) -> RowsRead | None:
-    """What became of the rows that Examples were read from; None if not recorded."""
+    """Counts of the source rows of Examples; None if not recorded."""
     rows = examples.properties.get(ROWS_READ)
     if rows is None or QUARANTINED not in examples.properties:
         return None
@@ -88,13 +88,13 @@ def rows_read(examples: _Stored) -> RowsRead | None:
 
 
 def spans_of(examples: Element) -> list[tuple[int, int | None]]:
-    """Every span that Examples hold, with its version, ascending; empty if none is recorded."""
+    """Each span of Examples with its version, ascending; empty if not recorded."""
     listed = read_plain(list, examples, SPANS)
     return _spans([examples.properties] if listed is None else listed)
 
 
 def parse_spans(text: str | None) -> list[tuple[int, int | None]]:
-    """The same from the text of the property, or None; empty if it is none."""
+    """The spans from the text of the property, or None; empty if the text is invalid."""
     listed = parse_json(text)
     return _spans(listed) if isinstance(listed, list) else []
 

@@ -1,4 +1,4 @@
-"""What DriftMonitor records: which measures of which columns have drifted."""
+"""Records of DriftMonitor: the drift measures of each column."""
 
 import dataclasses
 import json
@@ -13,10 +13,10 @@ class Drifted:
     """One measure of one column that has drifted.
 
     Attributes:
-        against: What it was compared with: `previous`, the data before, or `serving`, requests.
+        against: Reference: `previous` for the previous data, `serving` for requests.
         column: Its name; `(label)` for the label.
-        policy: What becomes of it: `record`, `warn`, `retune` or `stop`.
-        said: What has changed, in words.
+        policy: Consequence: `record`, `warn`, `retune` or `stop`.
+        said: The change, in words.
     """
 
     against: str
@@ -33,15 +33,15 @@ class _Report:
 
 
 def drifted_of(drift: Element) -> list[Drifted]:
-    """What a DataDrift records; empty if it records nothing."""
+    """The records of a DataDrift; empty without a record."""
     return read(list[Drifted], drift, DRIFTED) or []
 
 
 def drifted_in_report(text: str) -> list[Drifted]:
-    """The same from the text of `drift.json`.
+    """The records from the text of `drift.json`.
 
     Raises:
-        ValueError: It is no such file.
+        ValueError: The text has another format.
     """
     return parse(_Report, text).drifted
 

@@ -1,4 +1,4 @@
-"""What Evaluator records: the metrics with a ModelEvaluation, the verdict with a ModelBlessing."""
+"""Records of Evaluator: metrics with a ModelEvaluation, the verdict with a ModelBlessing."""
 
 import dataclasses
 import json
@@ -16,7 +16,7 @@ Best = tuple[str, Number | None]
 
 @dataclasses.dataclass(frozen=True)
 class Metrics:
-    """What was measured.
+    """Measured metrics.
 
     Attributes:
         overall: Metric to value; None where it is undefined.
@@ -64,25 +64,26 @@ def slice_metrics_of(evaluation: Element) -> dict[str, dict[str, Number]]:
 
 @dataclasses.dataclass(frozen=True)
 class Check:
-    """One demand and what came of it.
+    """One threshold and its result.
 
     Attributes:
         metric: Our name of it.
         slice: Name of the slice; for a gap, of the columns.
         kind: `at_least`, `at_most`, `at_most_below_baseline`, `at_most_above_baseline` or
             `max_gap`.
-        bound: What the settings demand.
+        bound: Value that the settings require.
         value: The metric; for a gap, the gap. None if it was not measured.
         judged: The number that was held against the bound: the value, an end of its interval, or
             how much worse it is than the baseline's.
-        interval: Of the value, or of its change against the baseline; None if not asked for.
+        interval: Interval of the value, or of its change against the baseline; None if not asked
+            for.
         baseline: The baseline's value, where it matters.
-        examples: Of the slice; None for a gap.
+        examples: Number of examples of the slice; None for a gap.
         passed: Whether the bound is kept; None if it does not count.
         not_counted: Why it does not count; empty if it does.
         group: Name of the columns that it is a slice by; empty for the whole.
-        best: Of a gap: name and value of the best slice.
-        worst: Of a gap: name and value of the worst slice.
+        best: For a gap, name and value of the best slice.
+        worst: For a gap, name and value of the worst slice.
     """
 
     metric: str
@@ -103,15 +104,15 @@ class Check:
 
 @dataclasses.dataclass(frozen=True)
 class Gap:
-    """How far the best and the worst slice of the same columns are apart, of those that count.
+    """Gap between the best and the worst slice of the same columns, with enough examples.
 
     Attributes:
         metric: Our name of it.
         slices: Name of the columns.
-        gap: How much worse the worst is.
+        gap: Difference between the best and the worst slice.
         best: Name and value.
         worst: Name and value.
-        count: How many slices count.
+        count: Number of slices with enough examples.
     """
 
     metric: str
@@ -132,13 +133,13 @@ class SliceValues:
 
 @dataclasses.dataclass(frozen=True)
 class Reference:
-    """Another model beside the one that is judged; nothing is decided by it.
+    """A reference model beside the candidate; it affects no decision.
 
     Attributes:
         kind: `boosting`.
         train_rows: That it learned from.
-        metrics: What it reached on the same examples.
-        model: What the model reached, by the same metrics.
+        metrics: Metrics of the reference on the same examples.
+        model: Metrics of the model, by the same names.
     """
 
     kind: str
@@ -149,23 +150,23 @@ class Reference:
 
 @dataclasses.dataclass(frozen=True)
 class VerdictRecord:
-    """What there is to say of a model; made by `pipeline.evaluation.judge`.
+    """The verdict about a model; made by `pipeline.evaluation.judge`.
 
     Attributes:
         checks: In the order of the settings, those of the whole first.
-        gaps: Of the main metric, for everything that is sliced by.
+        gaps: Gaps of the main metric, for everything that is sliced by.
         worst: The worst slices by the main metric that count, the worst first.
         main_metric: By which slices are ranked.
         min_slice_examples: A slice of fewer does not count.
         min_label_examples: Nor one with fewer of a label; None if the main metric needs none.
-        baseline_id: Of the Model that it was compared with; None if there was none.
+        baseline_id: Id of the Model that is the baseline; None without a baseline.
         passed: Whether every check that counts is passed, and there is one; None: not recorded.
         blessed: Whether TFMA refuses nothing either; None: not recorded.
         tfma_refusals: Its own, in sentences; it may refuse what we do not.
         refusals: Why its predictions are none, in sentences: they need the label, or are no
             probabilities.
-        warnings: What a reader should look at although the model may be blessed, in sentences.
-        reference: What another model reached; None: it was not asked for.
+        warnings: Sentences for the reader that do not prevent a blessing.
+        reference: Result of a reference model; None: not requested.
     """
 
     checks: tuple[Check, ...] = ()

@@ -1,4 +1,4 @@
-"""What the feedback loop writes down: a prediction that was logged, an outcome, a sealed span.
+"""Records of the feedback loop: a logged prediction, an outcome, a sealed span.
 
 `serving` writes the first, `monitoring.feedback` the other two; `lineage` reads the last.
 """
@@ -16,16 +16,16 @@ class LoggedPrediction:
     """A row that was answered, as a line of the prediction log.
 
     Attributes:
-        id: Of the prediction; sorts by time.
-        time: Of the answer, UTC, ISO 8601 with milliseconds.
+        id: Id of the prediction; sorts by time.
+        time: Time of the answer, UTC, ISO 8601 with milliseconds.
         model: Name under which it was served.
         version: Its number.
-        sha256: Of the version's folder, as of a PushedModel; empty if it is not known.
+        sha256: SHA-256 of the version's folder, as of a PushedModel; empty if it is not known.
         protocol: `grpc`, `rest`, `batch`, or `tensorflow_serving` of its own logs.
         weight: For how many rows this one stands: 1 / the share that is logged.
-        score: What was answered: a value, a list, or an object of several outputs.
-        features: As they were served.
-        entity: Whom or what the row is about, as the settings name it; None if they do not.
+        score: The answer: a value, a list, or an object of several outputs.
+        features: Features, as they were served.
+        entity: The person or thing that the row is about, per the settings; None without one.
     """
 
     id: str
@@ -40,7 +40,7 @@ class LoggedPrediction:
     entity: str | None = None
 
     def line(self) -> str:
-        """One line of JSON, with its end; without an entity where there is none."""
+        """One line of JSON with its line end; the entity is left out if there is none."""
         content = dict(vars(self))
         if self.entity is None:
             del content["entity"]
@@ -49,14 +49,15 @@ class LoggedPrediction:
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What was found to be true of a prediction.
+    """The true outcome of a prediction.
 
     Attributes:
-        prediction_id: Of the prediction; None where `entity` and `event_ms` say which one is meant.
-        entity: Whom or what it is about, as the log has it.
+        prediction_id: Id of the prediction; None where `entity` and `event_ms` say which
+            one is meant.
+        entity: The person or thing that the outcome is about, as the log names it.
         event_ms: When it happened, milliseconds since 1970, UTC.
         arrival_ms: When it became known here.
-        value: Of the label's column, as JSON text.
+        value: Value of the label's column, as JSON text.
         source: One of `SOURCES`.
     """
 
@@ -70,13 +71,13 @@ class Outcome:
 
 @dataclasses.dataclass(frozen=True)
 class Delay:
-    """How many of a span's outcomes had arrived so long after their predictions.
+    """Share of a span's outcomes that had arrived within a time after their predictions.
 
     Attributes:
         hours: Since the prediction.
         arrived: Outcomes.
-        of_labels: As a share of those that have arrived by now; 0 if none has.
-        of_predictions: As a share of all predictions of the span.
+        of_labels: Share of the outcomes that have arrived by now; 0 if there are none.
+        of_predictions: Share of all predictions of the span.
     """
 
     hours: float
@@ -92,8 +93,8 @@ class Answered:
     Attributes:
         model: Name under which it was served.
         version: Its number.
-        sha256: Of the version's folder; empty if it is not known.
-        predictions: How many of the span.
+        sha256: SHA-256 of the version's folder; empty if it is not known.
+        predictions: Number of predictions in the span.
     """
 
     model: str
@@ -104,20 +105,20 @@ class Answered:
 
 @dataclasses.dataclass(frozen=True)
 class SealedSpan:
-    """What the file `span.json` of a sealed span says; no version of a span ever changes.
+    """Content of the file `span.json` of a sealed span; a version of a span never changes.
 
     Attributes:
         span: Its number, from 1.
-        version: Of it, from 1.
-        as_of_ms: What had arrived by then counts; milliseconds since 1970.
+        version: Version number, from 1.
+        as_of_ms: Later arrivals are ignored; milliseconds since 1970.
         after_ms: Its predictions were made after this time,
         until_ms: and not after this one.
-        wait_hours: How long an outcome might take.
+        wait_hours: Longest delay of an outcome.
         label: Column that the outcomes are values of.
-        expired: What that column has where no outcome came, as JSON text; None: no such row.
-        predictions: How many there are.
+        expired: Value of that column without an outcome, as JSON text; None: the row is left out.
+        predictions: Number of predictions.
         states: State to number of predictions.
-        rows: How many have a label, which `rows.parquet` holds.
+        rows: Number of rows that have a label, which `rows.parquet` holds.
         delays: The delay curve.
         answered: Versions that answered.
         first_id: The lowest prediction id,

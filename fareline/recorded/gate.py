@@ -1,4 +1,4 @@
-"""What DataPolicy records: what became of each anomaly. DataGate stops the run by it."""
+"""Records of DataPolicy: the decision about each anomaly. DataGate stops the run by them."""
 
 import dataclasses
 import json
@@ -13,19 +13,19 @@ SCHEMA = "the schema"
 
 @dataclasses.dataclass(frozen=True)
 class Decision:
-    """What became of one anomaly.
+    """The decision about one anomaly.
 
     Attributes:
         column: Column, or `(data set)`.
         kind: TFDV's name of the anomaly.
-        found: What was found, in TFDV's words.
+        found: The finding, in TFDV's words.
         splits: The splits in which it was found.
         action: `stop`, `warn` or `ignore`.
         by: The setting that says so, such as `gate.rules.0`.
-        reason: Of the rule; of a rule that has ended, that it has.
-        expected: What the schema says about it, or who else is in `who`.
-        rows: How many rows are at fault; None where no single row is.
-        example: A value at fault; None where there is none.
+        reason: Reason of the rule; of a rule that has ended, that it has.
+        expected: Expectation of the schema, or of the source named in `who`.
+        rows: Number of rows that are at fault; None where no single row is.
+        example: A value at fault; None without one.
         who: Says what was expected.
     """
 
@@ -47,15 +47,15 @@ class Decision:
 
 
 def decisions_of(decision: Element) -> list[Decision]:
-    """What a DataDecision records; empty if it records nothing."""
+    """The decisions that a DataDecision records; empty without a record."""
     return read(list[Decision], decision, DECISIONS) or []
 
 
 def parse_decisions(text: str) -> list[Decision]:
-    """The same from the text of `decisions.json`.
+    """The decisions from the text of `decisions.json`.
 
     Raises:
-        ValueError: It is no such file.
+        ValueError: The text has another format.
     """
     return parse(list[Decision], text)
 

@@ -1,4 +1,4 @@
-"""What a run records about itself, in the context that TFX writes for it."""
+"""Records of a run about itself, in the context that TFX writes for the run."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from fareline.recorded.texts import read_plain
 
 @dataclasses.dataclass(frozen=True)
 class RunRecord:
-    """What a run recorded about itself; everything is None or empty in a stock store.
+    """The record of a run about itself; all fields are None or empty in a stock store.
 
     Attributes:
         properties: All custom properties of the run's context.
@@ -32,7 +32,7 @@ class RunRecord:
 
     @property
     def overrides(self) -> list[str] | None:
-        """What `--set` said; None if it was not recorded."""
+        """The values of `--set`; None if not recorded."""
         return read_plain(list, self, OVERRIDES)
 
     @property

@@ -4,9 +4,10 @@ A text that is not there reads as None. One that cannot be read does so too, aft
 that names the record, so that an answer goes on with what there is. `parse` is for those who cannot
 go on.
 
-pydantic checks the types. They are dataclasses and no models of its own, so that whoever reads no
-record pays nothing: pydantic takes 0.18 s to import and some milliseconds to prepare a type, which
-happens where the first text of the type is read. Plain lists and objects are checked by hand.
+pydantic checks the types. They are dataclasses and no models of its own, so that a program that
+reads no record does not import it: pydantic takes 0.18 s to import and some milliseconds to prepare
+a type, which happens where the first text of the type is read. Plain lists and objects are checked
+by hand.
 """
 
 import functools
@@ -43,7 +44,7 @@ def parse(kind: type[Kind], text: Any) -> Kind:
     """Reads JSON text as a dataclass or a list of them; what it does not know it leaves out.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The text is not JSON of this type.
     """
     return _adapter(kind).validate_json(text)
 
@@ -52,9 +53,9 @@ def read(kind: type[Kind], element: Element, name: str) -> Kind | None:
     """Reads the record `name` as a dataclass or a list of them.
 
     Args:
-        kind: Of the record.
+        kind: Kind of the record.
         element: That recorded it.
-        name: Of the property.
+        name: Name of the property.
 
     Returns:
         None if it is not there or cannot be read.
@@ -69,7 +70,7 @@ def read(kind: type[Kind], element: Element, name: str) -> Kind | None:
 
 
 def read_plain(kind: type[Kind], element: Element, name: str) -> Kind | None:
-    """The same for a record that is a plain `list` or `dict`, without importing pydantic."""
+    """Like `read`, for a plain `list` or `dict`, without importing pydantic."""
     if name not in element.properties:
         return None
     content = parse_json(element.properties[name])
@@ -81,7 +82,7 @@ def read_plain(kind: type[Kind], element: Element, name: str) -> Kind | None:
 
 
 def parse_json(text: Any) -> Any:
-    """Parses a text of which nobody knows whether it is JSON; None if it is no text or no JSON."""
+    """Parses a text that may be JSON; None if the value is not a text or not JSON."""
     try:
         return json.loads(text)
     except (TypeError, ValueError, RecursionError):

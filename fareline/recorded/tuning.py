@@ -1,4 +1,4 @@
-"""What Tuner and Trainer record: the hyperparameters, whether there was a search, a warm start."""
+"""Records of Tuner and Trainer: hyperparameters, the search decision, a warm start."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -17,10 +17,10 @@ from fareline.recorded.texts import Element, read, read_plain, text_of
 
 @dataclasses.dataclass(frozen=True)
 class WarmStart:
-    """Of a Model: the earlier one whose weights it began with.
+    """The earlier model whose weights a Model started with.
 
     Attributes:
-        model_id: Of the earlier one.
+        model_id: Id of the earlier one.
         taken: Names of the weights that it began with.
         left: Name to why not: of weights, and of categories with new words or indices.
     """
@@ -39,7 +39,7 @@ class WarmStart:
 
     @property
     def line(self) -> str:
-        """What a reader is told."""
+        """The warm start in words."""
         said = f"Trainer began with the weights of Model:{self.model_id}: {len(self.taken)} taken"
         left = "; ".join(f"{name}: {why}" for name, why in self.left.items())
         return f"{said}, new are {left}" if left else said

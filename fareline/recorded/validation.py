@@ -1,4 +1,4 @@
-"""What InfraValidator records as JSON: its parameter `budgets`. What it measured are numbers."""
+"""Record of InfraValidator as JSON: its parameter `budgets`. Its measurements are numbers."""
 
 import json
 from collections.abc import Mapping
@@ -9,15 +9,15 @@ from fareline.recorded.texts import Element, read_plain
 
 
 def budgets_of(execution: Element) -> dict[str, Any] | None:
-    """What the settings allowed a model; None if it was not recorded."""
+    """The budgets of a model; None if not recorded."""
     return read_plain(dict, execution, BUDGETS)
 
 
 def parse_budgets(text: str) -> dict[str, Any]:
-    """The same from the text of the parameter.
+    """The budgets from the text of the parameter.
 
     Raises:
-        ValueError: It is no JSON.
+        ValueError: The text is not JSON.
     """
     return json.loads(text)
 

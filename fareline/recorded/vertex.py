@@ -1,4 +1,4 @@
-"""What is recorded of a model on Vertex AI, as JSON, with its PushedModel."""
+"""Record of a model on Vertex AI, as JSON, with its PushedModel."""
 
 import dataclasses
 import json
@@ -18,7 +18,7 @@ class OnVertex:
 
     Attributes:
         target: The setting `push.vertex`, with the ids of model and endpoint.
-        version: Of the model in the registry, to which this happened.
+        version: Version of the model in the registry, to which this happened.
         traffic: Version that is deployed to its percent of the requests.
         artifact_uri: Where the files are that were uploaded.
     """

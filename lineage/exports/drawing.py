@@ -1,4 +1,4 @@
-"""What the two drawn formats, Graphviz and Mermaid, agree on: words, colours, what is a baseline.
+"""Shared by the drawn formats Graphviz and Mermaid: words, colours, baselines.
 
 A state is written in words and drawn with a line of its own, so that colour is never the only sign.
 """

@@ -52,7 +52,7 @@ def to_mermaid(scope: Scope) -> str:
 
 
 def too_large(text: str) -> str | None:
-    """Says why viewers will refuse a flowchart; None if they will not."""
+    """Returns why viewers will refuse a flowchart; None if they will not."""
     links = text.count("-->") + text.count(".->")  # labels hold none: entity codes
     if len(text) > MOST_CHARACTERS or links > MOST_LINKS:
         return (

@@ -13,10 +13,10 @@ from lineage.ids import LATEST, PipelineKey, RunKey, find
 
 @dataclasses.dataclass(frozen=True)
 class Scope:
-    """What an export covers, everything ordered by id.
+    """The content of an export, ordered by id.
 
     Attributes:
-        title: What was asked for: the printable id, or `store`.
+        title: Requested id in printable form, or `store`.
         artifacts: That are exported.
         executions: That are exported.
         links: Between them.
@@ -48,7 +48,7 @@ def whole_store(graph: Graph) -> Scope:
 
 
 def around(graph: Graph, text: str = LATEST) -> Scope:
-    """What belongs to an id.
+    """The elements that belong to an id.
 
     Args:
         graph: To look in.
@@ -56,7 +56,7 @@ def around(graph: Graph, text: str = LATEST) -> Scope:
             artifact or an execution: itself, what it came from and what came from it.
 
     Raises:
-        UserMistake: Nothing has this id, or several have.
+        UserMistake: No element has this id, or several have it.
     """
     target = find(graph, text)
     if isinstance(target, RunKey):

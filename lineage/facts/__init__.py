@@ -1,1 +1,1 @@
-"""What a store says of single things: models, pushes, baselines, payloads, sources."""
+"""Facts about single elements of a store: models, pushes, baselines, payloads, sources."""

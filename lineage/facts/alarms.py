@@ -1,4 +1,4 @@
-"""What was decided about a live model, recorded: an execution that points at model and evidence.
+"""Recorded decisions about a live model: an execution linked to the model and its evidence.
 
 An execution of type `fareline.monitor`, with the PushedModel as input and MonitoringReports as
 outputs, whose URIs are the files with every figure. Called by `runners.watching`.
@@ -22,7 +22,7 @@ _PIPELINE = "pipeline"
 
 @dataclasses.dataclass(frozen=True)
 class Trigger:
-    """What was decided, and why.
+    """A decision and its reason.
 
     Attributes:
         pipeline: Whose model it is.
@@ -47,8 +47,8 @@ def record_trigger(
 
     Args:
         store: Opened to write.
-        trigger: What was decided.
-        pushed_model: That is live; None if none is.
+        trigger: Decided action.
+        pushed_model: Live PushedModel; None without one.
         evidence: Key of the event to the file.
     """
     type_id = store.put_execution_type(mlmd.ExecutionType(name=MONITOR))

@@ -1,4 +1,4 @@
-"""Which model new ones are compared with, when a person has decided it: pinned, or none for once.
+"""A person's decisions about the baseline: a pinned model, or none for one run.
 
 An execution of type `fareline.baseline` in the pipeline's context, with the Model as input if one
 was pinned; who, when and why stand with it. TFX looks at outputs when it resolves, so it takes no
@@ -27,16 +27,16 @@ _ACTION, _PIPELINE, _MODEL_ID = "action", "pipeline", "model_id"
 
 @dataclasses.dataclass(frozen=True)
 class Decision:
-    """What a person decided.
+    """A person's decision.
 
     Attributes:
         action: `pin`; `reset`: models that were blessed before are no baselines any more; `unpin`.
         pipeline: For which pipeline.
-        model_id: Of the pinned Model; None for the others.
+        model_id: Id of the pinned Model; None for the others.
         user: Login name.
         reason: In the words of who did it.
         created: When, milliseconds since 1970.
-        execution_id: Of the execution that records it.
+        execution_id: Id of the execution that records it.
     """
 
     action: str

@@ -1,10 +1,10 @@
-"""What a person changed in a serving folder, recorded: who, when, why, from which version to which.
+"""Recorded changes of a serving folder by a person: who, when, why, and both versions.
 
 An execution of type `fareline.rollback` or `fareline.promote`, with the Model and its PushedModel
 as inputs and the PushedModel of the new version as output. So every question about pushes (what is
 live, what a model's impact is) finds the new version as it finds those of a run. What a run pushed
 and could not record is recorded here as well. Called by `runners.publishing`; with `prune` the only
-part of this room that writes.
+part of this package that writes.
 """
 
 import dataclasses
@@ -46,7 +46,7 @@ class Change:
 
     @property
     def node(self) -> str:
-        """What it is called where executions are listed: `rollback` or `promote`."""
+        """Name of the change in lists of executions: `rollback` or `promote`."""
         return self.kind.rpartition(".")[2]
 
 
@@ -60,9 +60,9 @@ def begin_change(
 
     Args:
         store: Opened to write.
-        change: What is about to be done.
+        change: Planned change.
         model: The Model that is to be live; None if the store does not say.
-        pushed_model: Of the version that is to be live.
+        pushed_model: Pushed model of the version that is to be live.
     """
     type_id = store.put_execution_type(mlmd.ExecutionType(name=change.kind))
     execution = mlmd.Execution(type_id=type_id, last_known_state=mlmd.Execution.RUNNING)
@@ -129,7 +129,7 @@ def complete_push(
 
     Args:
         store: Opened to write.
-        execution_id: Of the Pusher that was stopped before that.
+        execution_id: Id of the Pusher that was stopped before that.
         path: Folder of the version.
         copy: URI of the artifact, which holds a copy of the files.
         digest: SHA-256 of the files.

@@ -1,4 +1,4 @@
-"""What an execution failed with: the traceback that a run recorded, its last line and our frame.
+"""Failure of an execution: the recorded traceback, its last line, and the relevant frame.
 
 TFX keeps an ExecutionResult in a property of the execution; runs on this machine put the traceback
 there (`runners.local.failures`), stock TFX sometimes its own.
@@ -26,12 +26,12 @@ _OF_OTHERS = re.compile(
 
 @dataclasses.dataclass(frozen=True)
 class Failure:
-    """What an execution failed with.
+    """The failure of an execution.
 
     Attributes:
         error: Type and message, in one line; of an error of ours the message.
-        place: Of the last call in the user's code or in ours, such as `models/trainer.py:57, in
-            run_fn`; None where there is none.
+        place: Place of the last call in the user's code or in ours, such as `models/trainer.py:57,
+            in run_fn`; None without one.
         text: All that was kept, the traceback included.
     """
 
@@ -41,7 +41,7 @@ class Failure:
 
 
 def failure_of(execution: Execution) -> Failure | None:
-    """What an execution that failed is known to have failed with; None if nothing was kept.
+    """The known failure of a failed execution; None without a record.
 
     TFX keeps nothing of a process that was killed.
     """

@@ -1,7 +1,7 @@
 """Sealed spans of feedback in a store: recorded, found by a prediction id, marked as erased.
 
-A span is an artifact of type `FeedbackSpan`, put out by an execution that read the prediction log
-and the outcomes. Who read its rows is a link that `lineage.graph.span_links` finds. Recorded by
+A span is an artifact of type `FeedbackSpan`, the output of an execution that read the prediction
+log and the outcomes. Who read its rows is a link that `lineage.graph.span_links` finds. Recorded by
 `runners.feedback`; beside `lineage.facts.changes_by_hand` and `prune` the only part of this package
 that writes.
 """
@@ -27,9 +27,9 @@ class SpanPlace:
     """A sealed span and where it lies.
 
     Attributes:
-        span: What its manifest says.
-        uri: Of its folder.
-        sha256: Of the folder.
+        span: Manifest of the span.
+        uri: URI of its folder.
+        sha256: SHA-256 of the folder.
     """
 
     span: SealedSpan
@@ -39,7 +39,7 @@ class SpanPlace:
 
 @dataclasses.dataclass(frozen=True)
 class Join:
-    """What spans are made by.
+    """The execution that makes spans.
 
     Attributes:
         kind: `fareline.feedback` or `fareline.erase`.
@@ -47,7 +47,7 @@ class Join:
         log_uri: Folder of the prediction log.
         outcomes_uri: Folder of the outcomes.
         user: Login name.
-        reason: Of an erasure, in the words of who did it.
+        reason: Reason of an erasure, in the words of who did it.
     """
 
     kind: str
@@ -70,8 +70,8 @@ def record_spans(
     """Records one execution that has sealed spans; returns its id.
 
     Args:
-        graph: Of a store that was opened to write.
-        join: What made them.
+        graph: Lineage graph of a store that was opened to write.
+        join: Execution that made the spans.
         places: The spans.
         replaced: FeedbackSpans that give way to them.
     """
@@ -168,8 +168,8 @@ class Prediction:
     """A logged prediction, as sealed spans know it.
 
     Attributes:
-        id: Of it.
-        spans: The versions that hold it, the newest last.
+        id: Id of the prediction.
+        spans: Versions of spans that contain the prediction, the newest last.
         taught: Those of them whose rows it is one of.
         state: In the newest.
         value: Its label, as JSON text; None if it has none.
@@ -221,5 +221,5 @@ def _state_of(span: Artifact, prediction_id: str) -> Mapping[str, Any] | None:
 
 
 def answered_of(span: Artifact) -> list[Answered]:
-    """Which versions answered the predictions of a span."""
+    """The versions that answered the predictions of a span."""
     return read(list[Answered], span, recorded.ANSWERED) or []

@@ -1,4 +1,4 @@
-"""What the store says of models, read in bulk: who made them, how they were judged, where they are.
+"""Facts of models, read in bulk: producers, verdicts and pushes.
 
 Called by lineage.answers.impact.impact, lineage.answers.models.models and
 lineage.answers.diff.diff.
@@ -24,7 +24,7 @@ class Blessing:
 
     Attributes:
         artifact: ModelBlessing or InfraBlessing.
-        execution: Who judged.
+        execution: Execution of the check.
         blessed: None if the artifact does not say.
     """
 
@@ -39,9 +39,9 @@ class Push:
 
     Attributes:
         artifact: PushedModel.
-        execution: Who pushed.
+        execution: Execution of the push.
         destination: Base folder or URI, without the version.
-        version: As it was recorded; empty if it was not.
+        version: Version, as it was recorded; empty if it was not.
         live: Whether it is the highest version there; None if the destination has no versions.
         judged: The verdicts that it was pushed under: those that the Pusher read, else those before
             it; of a version that a person brought back, those of the one that it is a copy of.
@@ -65,10 +65,10 @@ class ModelFacts:
     """One model and what belongs to it; tuples in the order of the store.
 
     Attributes:
-        model: Of type Model.
+        model: Artifact of type Model.
         makers: The executions that put it out: the one that made it, then the cached.
         evaluations: ModelEvaluation artifacts in which it was the model, not the baseline.
-        blessings: Of Evaluator and InfraValidator.
+        blessings: Blessings of Evaluator and InfraValidator.
         pushes: Those that were done, of any run.
     """
 
@@ -95,7 +95,7 @@ class ModelFacts:
 
     @property
     def blessed(self) -> bool | None:
-        """Whether everyone who judged it has blessed it; None if nobody did.
+        """Whether all checks blessed the model; None without a check.
 
         Of a pushed model the verdict that it was last pushed under counts, else the latest: a
         question that was asked of it later takes nothing back.
@@ -104,7 +104,7 @@ class ModelFacts:
 
     @property
     def was_blessed(self) -> bool:
-        """Whether everyone who judged it has blessed it once; a later run may have refused it."""
+        """Whether all checks have blessed the model once; a later run may have refused it."""
         judges = {b.artifact.type for b in self.blessings}
         return bool(judges) and judges == {b.artifact.type for b in self.blessings if b.blessed}
 
@@ -120,7 +120,7 @@ class ModelFacts:
 
     @property
     def blessed_words(self) -> str:
-        """What `blessed` says, for a reader, such as `no: Evaluator` or `yes (later no: …)`."""
+        """`blessed` in words, such as `no: Evaluator` or `yes (later no: …)`."""
         if not self.blessings:
             return "not judged"
         if refused := refused_by(self.decisive):
@@ -130,12 +130,12 @@ class ModelFacts:
 
     @property
     def live(self) -> bool:
-        """Whether it is the version that a destination serves."""
+        """Whether a destination serves this version."""
         return any(push.live for push in self.pushes)
 
 
 def all_blessed(blessings: Iterable[Blessing]) -> bool | None:
-    """Whether the latest word of each of these judges is a blessing; None if none says."""
+    """Whether the latest result of each of these checks is a blessing; None without a result."""
     latest = {b.artifact.type: b.blessed for b in blessings if b.blessed is not None}
     return all(latest.values()) if latest else None
 

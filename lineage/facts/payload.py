@@ -1,7 +1,7 @@
 """Payloads: whether what an artifact's URI names is there, how large it is, and still the same.
 
-Called by `inputs`, `verify`, `prune`, `reproduce` and `show`. Nothing is written here, no remote
-place is asked, and no URI of a store is trusted to be one.
+Called by `inputs`, `verify`, `prune`, `reproduce` and `show`. This module never
+writes, never reads remote places, and does not trust the URIs of a store.
 """
 
 import dataclasses
@@ -31,13 +31,13 @@ _FINGERPRINT = "input_fingerprint"  # TFX's property of the Examples that an Exa
 
 @dataclasses.dataclass(frozen=True)
 class Payload:
-    """What is at a URI.
+    """The payload at a URI.
 
     Attributes:
         status: `there`, `missing`, or `not_looked_at`: remote, or relative to a folder that the
             store does not name.
-        bytes: Of all files; 0 unless there.
-        files: How many.
+        bytes: Size of all files; 0 unless there.
+        files: Number of files.
     """
 
     status: str
@@ -111,8 +111,8 @@ class SourceFile:
 
     Attributes:
         path: Where it was.
-        bytes: As recorded.
-        sha256: As recorded.
+        bytes: Size, as recorded.
+        sha256: SHA-256, as recorded.
         status: `same`, `differs`, `missing` or `not_looked_at`.
     """
 
@@ -126,7 +126,7 @@ def check_source_files(examples: Artifact, hashing: bool = True) -> list[SourceF
     """Compares the recorded source files of Examples with what is on disk; or returns none.
 
     Args:
-        examples: What an ExampleGen put out.
+        examples: Output of an ExampleGen.
         hashing: Whether contents are compared; else existence and size are, and `same` means no
             more than that.
     """
@@ -152,8 +152,8 @@ class Fingerprint:
     """TFX's fingerprint of the files that an ExampleGen read: numbers, no digest of contents.
 
     Attributes:
-        recorded: As TFX recorded it.
-        now: The same of what is on disk now; empty if it cannot be made.
+        recorded: Fingerprint, as TFX recorded it.
+        now: Fingerprint of the files now; empty if they cannot be read.
         status: `same`; `touched`: same number and bytes, other times; `differs`; `missing`;
             `not_recorded`; `not_looked_at`.
     """
@@ -170,7 +170,7 @@ def check_fingerprint(examples: Artifact, parameters: Mapping[str, Any]) -> Fing
     """Makes TFX's `input_fingerprint` again from the files on disk and compares.
 
     Args:
-        examples: What an ExampleGen put out.
+        examples: Output of an ExampleGen.
         parameters: Properties of the execution that read the files: `input_base` and
             `input_config`, in which TFX has put the span's number for its placeholder.
 
@@ -214,7 +214,7 @@ _BESIDE = ".pruned-"
 
 
 def leftover(uri: str) -> list[Path]:
-    """What is still there of a payload that was to be removed: it, or what it was renamed to."""
+    """The remains of a payload that was to be removed, possibly renamed."""
     path = local_path(uri)
     if path is None or not path.is_absolute():
         return []

@@ -29,7 +29,7 @@ def statistics_of(artifact: Artifact) -> dict[str, Any]:
     """Reads an ExampleStatistics: `SPLIT: rows`, `SPLIT: COLUMN.missing` (a share), `.mean` ….
 
     Raises:
-        Unreadable: There is no payload, or it is none.
+        Unreadable: The payload does not exist, or has another format.
     """
     flat: dict[str, Any] = {}
     for split, dataset in statistics_by_split(artifact).items():
@@ -45,7 +45,7 @@ def statistics_by_split(artifact: Artifact) -> dict[str, Any]:
     """Reads an ExampleStatistics: split to `DatasetFeatureStatistics`, in the order of the names.
 
     Raises:
-        Unreadable: There is no payload, or it is none.
+        Unreadable: The payload does not exist, or has another format.
     """
     from tensorflow_metadata.proto.v0 import statistics_pb2
 
@@ -84,7 +84,7 @@ def schema_of(artifact: Artifact) -> dict[str, Any]:
     """Reads a Schema: `COLUMN.type`, `COLUMN.presence.minFraction` and so on.
 
     Raises:
-        Unreadable: There is no payload, or it is none.
+        Unreadable: The payload does not exist, or has another format.
     """
     from tensorflow_metadata.proto.v0 import schema_pb2
 
@@ -108,7 +108,7 @@ def hyperparameters_in(artifact: Artifact) -> dict[str, Any]:
     """Reads HyperParameters as KerasTuner wrote them.
 
     Raises:
-        Unreadable: There is no payload, or it is none.
+        Unreadable: The payload does not exist, or has another format.
     """
     for path in sorted(folder_of(artifact).glob("*.txt")):
         try:
@@ -124,7 +124,7 @@ def folder_of(artifact: Artifact) -> Path:
     """The folder of a payload.
 
     Raises:
-        Unreadable: It is not on this machine.
+        Unreadable: The files are not on this machine.
     """
     path = local_path(artifact.uri)
     if path is None:

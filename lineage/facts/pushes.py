@@ -1,4 +1,4 @@
-"""What was pushed where, and what is live there: the highest version, as model servers choose.
+"""Pushes and live versions: the highest version is live, as model servers choose.
 
 On Vertex AI it is the version that most requests go to, as it was last recorded.
 """
@@ -50,7 +50,7 @@ def live_pushes(graph: Graph) -> dict[str, Artifact]:
 
 
 def traffic_of(graph: Graph) -> dict[str, dict[int, int]]:
-    """What is deployed on Vertex AI, as it was last recorded: percent of requests by version."""
+    """The deployment on Vertex AI, as last recorded: percent of requests by version."""
     found: dict[str, tuple[int, dict[int, int]]] = {}
     for artifact in graph.artifacts_of_type(PUSHED_MODEL):
         record, place = on_vertex(artifact), pushed_to(artifact)
@@ -86,7 +86,7 @@ def unfinished_pushes(graph: Graph) -> list[Execution]:
 
 
 def destination_of(pusher: Execution) -> Path | None:
-    """The folder of this machine that a Pusher was told to push to; None for any other place."""
+    """The local folder that a Pusher pushed to; None for any other place."""
     return local_destination(pusher.properties.get(PUSH_DESTINATION))
 
 

@@ -1,4 +1,4 @@
-"""How a model hangs on an artifact: the relation that is carried from step to step, as plain rules.
+"""Relation of a model to an artifact, carried from step to step by plain rules.
 
 What an artifact carries is the relation that a model made of it would have: rows make a model
 `trained` on them, a transform graph computed from rows makes one related by `transform`. A chain is
@@ -59,17 +59,17 @@ _ENDS = _JUDGEMENTS | {
 
 
 def starts_as(artifact_type: str) -> str | None:
-    """What an artifact carries of itself: `trained` for Examples, None for a blessing."""
+    """Relation that an artifact starts: `trained` for Examples, None for a blessing."""
     if artifact_type == "Model":
         return ITSELF
     return None if artifact_type in _ENDS else _MADE_AS.get(artifact_type, TRAINED)
 
 
 def carry(carried: str, input_keys: Collection[str], output_type: str) -> str | None:
-    """Says what an output carries of an input of the same execution.
+    """Returns what an output carries of an input of the same execution.
 
     Args:
-        carried: What the input carries, one of `RELATIONS`.
+        carried: Relation of the input, one of `RELATIONS`.
         input_keys: Names under which the execution read it.
         output_type: Type of the output.
 
@@ -86,7 +86,7 @@ def carry(carried: str, input_keys: Collection[str], output_type: str) -> str | 
 
 
 def judges(output_types: Iterable[str]) -> bool:
-    """Says whether an execution with these outputs has judged a model."""
+    """Returns whether an execution with these outputs has evaluated a model."""
     return not _JUDGEMENTS.isdisjoint(output_types)
 
 

@@ -1,4 +1,4 @@
-"""The runs of a store: which nodes they had, how each ended, what came of them.
+"""The runs of a store: their nodes, states and outcomes.
 
 Works on any TFX store, by the contexts that TFX writes (see `lineage.graph.places`), and reads in
 bulk: a handful of questions for a thousand runs. Drawn by lineage.answers.runs.view; also called by
@@ -48,11 +48,11 @@ class NodeRun:
 
 @dataclasses.dataclass(frozen=True)
 class Pushed:
-    """What a run pushed.
+    """A push of a run.
 
     Attributes:
         artifact: The PushedModel.
-        version: Of the model; empty if the destination has no versions.
+        version: Version of the model; empty if the destination has no versions.
         live: Whether the destination serves it; None if it has no versions.
         live_as: The version that is live with its content, if rollback or promote copied it there.
     """
@@ -68,18 +68,19 @@ class Run:
     """One run of one pipeline.
 
     Attributes:
-        run_id: As TFX recorded it.
+        run_id: Run id, as TFX recorded it.
         pipeline: Name of the pipeline.
         started: Milliseconds since 1970, UTC.
-        ended: The same: the recorded end, else the last update of its executions.
+        ended: Recorded end, otherwise the last update of its executions.
         nodes: In the order of execution.
         missing: Nodes that it was to execute and never began; only of runs that recorded a plan.
-        outcome: As recorded: `pushed`, `refused`, `failed`, `interrupted`; empty in a stock store.
+        outcome: Outcome, as recorded: `pushed`, `refused`, `failed`, `interrupted`; empty in a
+            stock store.
         examples: The Examples that have a span; if none has, all that are called `examples`.
         models: The Models.
         evaluations: The ModelEvaluations.
-        verdicts: Node that judged the model to whether it blessed it; None if it does not say.
-        pushed: What it pushed; empty if nothing.
+        verdicts: Node that checked the model, to whether it blessed the model; None: unknown.
+        pushed: Pushed models; empty without a push.
     """
 
     run_id: str
@@ -113,7 +114,7 @@ class Run:
 
     @property
     def blessed(self) -> bool | None:
-        """Whether everyone who judged the model blessed it; None if nobody did."""
+        """Whether all checks of the run blessed the model; None without a check."""
         return all(self.verdicts.values()) if self.verdicts else None
 
     @property
@@ -126,8 +127,8 @@ def list_runs(graph: Graph, limit: int | None = None, pipeline: str | None = Non
     """Lists the runs of all pipelines or of one, the latest first.
 
     Args:
-        graph: Of the store.
-        limit: How many at most; None: all.
+        graph: Lineage graph of the store.
+        limit: Largest number of runs; None: all.
         pipeline: Name of the pipeline; None: all.
     """
     contexts = graph.places.run_contexts()
@@ -142,7 +143,7 @@ def read_runs(graph: Graph, names: Iterable[str]) -> list[Run]:
     """Reads runs, all in a handful of questions, in the order given.
 
     Args:
-        graph: Of the store.
+        graph: Lineage graph of the store.
         names: Ids of runs that are there.
     """
     ids = {name: graph.places.members(name) for name in names}
@@ -153,7 +154,7 @@ def read_runs(graph: Graph, names: Iterable[str]) -> list[Run]:
 
 
 def outputs_of_run(graph: Graph, run_id: str) -> dict[str, dict[str, list[Artifact]]]:
-    """Finds what each node of a run put out, cached outputs included.
+    """Finds the outputs of each node of a run, cached outputs included.
 
     Returns:
         Node id to output key to artifacts; empty for an unknown run.
@@ -166,7 +167,7 @@ def outputs_of_run(graph: Graph, run_id: str) -> dict[str, dict[str, list[Artifa
 
 
 def command_of(record: RunRecord, place: Sequence[str]) -> str:
-    """What `fareline run` was asked for; a packaged settings file is what it takes by itself.
+    """Command of the run; a packaged settings file is the default and is left out.
 
     Args:
         record: Of the run.
@@ -287,7 +288,7 @@ def _node_run(execution: Execution) -> NodeRun:
 
 
 def run_as_json(run: Run) -> dict[str, Any]:
-    """What `runs` and `show` say of a run.
+    """Fields of a run in `runs` and `show`.
 
     Keys: run_id, pipeline, started, ended, seconds (from start to end), status, outcome (null if
     not recorded), nodes (name, state, seconds), missing (planned nodes that never began), examples

@@ -1,4 +1,4 @@
-"""Which files TFX's ExampleGen has read, as far as its executions say: a folder and patterns.
+"""The files that TFX's ExampleGen has read, per its executions: a folder and patterns.
 
 Called by lineage.answers.impact.origin, lineage.answers.impact.files and lineage.facts.sources for
 stores where the files themselves are not recorded.
@@ -43,13 +43,13 @@ def splits_read(properties: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 def splits_of(
     properties: Mapping[str, Any], path: str, span: int | None, version: int | None
 ) -> tuple[list[str], list[str]]:
-    """Which splits a file was read into, of those that an ExampleGen read by a pattern each.
+    """The splits that a file was read into, for an ExampleGen with one pattern per split.
 
     Args:
-        properties: Of the ExampleGen execution.
+        properties: Properties of the ExampleGen execution.
         path: Full path of the file.
-        span: As for `pattern_matches`.
-        version: As for `pattern_matches`.
+        span: Span; see `pattern_matches`.
+        version: Version; see `pattern_matches`.
 
     Returns:
         The splits of the file, and all; nothing where rows were shared out among splits.
@@ -67,7 +67,7 @@ def splits_of(
 
 
 def pattern_matches(pattern: str, path: str, span: int | None, version: int | None) -> bool:
-    """Says whether a file, or a whole folder, is among what a pattern reads.
+    """Returns whether a file, or a whole folder, is among what a pattern reads.
 
     Args:
         pattern: With wildcards, and `{SPAN}`, `{VERSION}` or `{YYYY}`, `{MM}`, `{DD}`.

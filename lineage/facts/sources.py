@@ -1,4 +1,4 @@
-"""What came from outside of the store: the files below ExampleGen, an imported URI, a schema.
+"""Sources outside the store: files of ExampleGen, an imported URI, a schema.
 
 Called where a chain ends: by lineage.answers.chain.chain and lineage.answers.show.artifact.
 """
@@ -21,12 +21,12 @@ class Source:
     """Something that an execution read and no execution of the store made.
 
     Attributes:
-        execution: Who read it.
-        artifact: What became of it.
+        execution: Execution that read the source.
+        artifact: Artifact that was derived from the source.
         place: Path, URI, or folder and pattern.
-        sha256: Of its content; empty if it was not recorded.
-        files: How many files; None if not recorded.
-        bytes: Of all of them; None if not recorded.
+        sha256: SHA-256 of its content; empty if it was not recorded.
+        files: Number of files; None if not recorded.
+        bytes: Size of all of them; None if not recorded.
         times_checksum: TFX's checksum of the times of change; empty if it recorded none.
     """
 
@@ -56,7 +56,7 @@ def sources_of(execution: Execution, outputs: Iterable[Artifact]) -> list[Source
 
     Args:
         execution: Any.
-        outputs: What it put out.
+        outputs: Outputs of the execution.
 
     Returns:
         Recorded files; in a stock store folder and pattern of each split, with the numbers of TFX's
@@ -98,7 +98,7 @@ def _patterns(execution: Execution, artifact: Artifact) -> Iterator[Source]:
 
 
 def decode_fingerprint(fingerprint: Any) -> dict[str, dict[str, str]]:
-    """Split to the parts of TFX's `split:all,num_files:1,total_bytes:7,…`; empty if it is none."""
+    """Split to the parts of TFX's `split:all,num_files:1,total_bytes:7,…`; empty if invalid."""
     splits = {}
     for line in str(fingerprint or "").splitlines():
         parts = dict(part.partition(":")[::2] for part in line.split(","))

@@ -15,9 +15,9 @@ def files_of_splits(examples: Artifact, split: str | None, asked_as: str) -> dic
     """Split to its files, in the order of their names.
 
     Args:
-        examples: Of type Examples.
+        examples: Artifact of type Examples.
         split: The one that is wanted; None: all.
-        asked_as: What the user named it with, for the message where there is none.
+        asked_as: The user's name for it, for the message.
 
     Raises:
         UserMistake: There is no such split, or the files cannot be read here.

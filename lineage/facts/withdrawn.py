@@ -1,4 +1,4 @@
-"""Models that a person rolled back from and nobody brought back: no baselines for new ones.
+"""Models that a rollback has withdrawn and no promotion restored: no baselines for new models.
 
 TFX takes the latest blessed model as the baseline. One that looked good offline and was bad in use
 would hold up every sound one after it. Called by the pipeline's baseline strategy,

@@ -1,4 +1,4 @@
-"""What a store is made of, as plain values: artifacts, executions, and the links between them.
+"""Elements of a store as plain values: artifacts, executions, and the links between them.
 
 Times are milliseconds since 1970, UTC. Properties are decoded: what TFX wraps as JSON comes out as
 lists and dicts.
@@ -33,7 +33,7 @@ class Artifact:
     Attributes:
         id: In the store.
         type: Name of its type, such as `Model`.
-        proto: As ML Metadata has it.
+        proto: Proto, as ML Metadata has it.
     """
 
     id: int
@@ -104,7 +104,7 @@ class Execution:
         id: In the store.
         type: Name of its type, such as `tfx.components.trainer.component.Trainer`.
         place: Pipeline, run and node.
-        proto: As ML Metadata has it.
+        proto: Proto, as ML Metadata has it.
     """
 
     id: int

@@ -130,11 +130,11 @@ class Graph:
         return self.executions(sorted(link.execution_id for link in links if not link.is_output))
 
     def inputs(self, execution: Execution) -> dict[str, list[Artifact]]:
-        """What an execution read, by input key."""
+        """Inputs of an execution by key."""
         return self._by_key(execution, is_output=False)
 
     def outputs(self, execution: Execution) -> dict[str, list[Artifact]]:
-        """What an execution put out, by output key."""
+        """Outputs of an execution by key."""
         return self._by_key(execution, is_output=True)
 
     def executions_of_run(self, run_id: str) -> list[Execution]:

@@ -1,4 +1,4 @@
-"""Which pipeline, run and node an execution belongs to: the contexts that TFX records.
+"""The pipeline, run and node of an execution: the contexts that TFX records.
 
 `pipeline_run` is named by the run; `node` is named `PIPELINE.NODE`. Stores of other tools, which
 lack them, give executions without a run.
@@ -58,7 +58,7 @@ class Places:
         return sorted(context.name for context in self._contexts(_PIPELINE))
 
     def record(self, run_id: str) -> RunRecord:
-        """What a run recorded about itself; empty for an unknown run."""
+        """The record of a run about itself; empty for an unknown run."""
         context = self.run_contexts().get(run_id)
         return RunRecord(decode_values(context.custom_properties) if context else {}, run_id)
 
@@ -150,7 +150,7 @@ class Places:
         return [execution.id for execution in found]
 
     def highest_id(self) -> int:
-        """Of the executions: how many there are, or were."""
+        """The highest id of an execution, which is the number of executions ever recorded."""
         options = ListOptions(limit=1, order_by=OrderByField.ID, is_asc=False)
         newest = self._store.get_executions(options)
         return newest[0].id if newest else 0

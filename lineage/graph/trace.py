@@ -41,7 +41,7 @@ class Step:
 
 @dataclasses.dataclass
 class Trace:
-    """What a walk has found.
+    """The result of a walk.
 
     Attributes:
         starts: Where it began.
@@ -89,7 +89,7 @@ def trace_upstream(
     Args:
         graph: To walk in.
         starts: Where to begin.
-        depth: How many steps to go; from an artifact to its execution is one. None: all.
+        depth: Number of steps; from an artifact to its execution is one step. None: all.
         through_baselines: Whether the lineage of baselines is followed too.
     """
     return _Walk(graph, starts, through_baselines, upstream=True).go(depth)

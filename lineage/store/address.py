@@ -40,7 +40,7 @@ class StoreAddress:
         path: The file, of an SQLite store.
         user: To log in as.
         host: Name or address of the server.
-        port: Of the server.
+        port: Port of the server.
         database: Its name.
         socket: A Unix socket instead of host and port, of a MySQL server.
     """
@@ -72,7 +72,7 @@ def parse_address(location: str | Path) -> StoreAddress:
     """Reads a path or a URI.
 
     Raises:
-        UserMistake: It is neither, or holds a password.
+        UserMistake: The address has another form, or contains a password.
     """
     text = str(location)
     scheme, colon, rest = text.partition(":")

@@ -18,7 +18,7 @@ def migrate(location: str) -> None:
     """Migrates an SQLite store, in place.
 
     Raises:
-        UserMistake: There is none, or it cannot be migrated.
+        UserMistake: The store does not exist, or cannot be migrated.
     """
     path = parse_address(location).path
     if path is None or not path.is_file():

@@ -1,7 +1,7 @@
 """Opening a store: to read from it nothing is created, written or migrated.
 
 A store is a file of SQLite, or a database on a MySQL, MariaDB or PostgreSQL server. Called by the
-other modules of this room and by runners.
+other modules of this package and by runners.
 """
 
 import logging
@@ -47,8 +47,8 @@ def store_connection(
 
     Args:
         address: Where it is.
-        password: Of the user; empty for none.
-        read_only: Whether SQLite and PostgreSQL are to refuse to write; MySQL cannot be told.
+        password: Password of the user; empty for none.
+        read_only: Whether SQLite and PostgreSQL refuse to write; MySQL has no such option.
     """
     if address.path is not None:
         return sqlite_connection(address.path, read_only)
@@ -100,7 +100,7 @@ def open_store_in_place(
     """Opens a store read-only where it is, in the process of the pipeline that writes it.
 
     Raises:
-        UserMistake: As `open_store`.
+        UserMistake: See `open_store`.
     """
     address = parse_address(location)
     if address.path is None:
@@ -115,7 +115,7 @@ def open_store_to_write(
     """Opens a store that is there already to mark artifacts in it; only `prune` does.
 
     Raises:
-        UserMistake: As `open_store`.
+        UserMistake: See `open_store`.
     """
     address = parse_address(location)
     if address.path is None:

@@ -1,4 +1,4 @@
-"""What ML Metadata's PostgreSQL client gets wrong, made right around it (seen with 1.16 and 1.21).
+"""Workarounds for ML Metadata's PostgreSQL client (faults seen with 1.16 and 1.21).
 
 * It cannot write a text with a backslash: it asks for a quoted text, gets ` E'…'` for such a one,
   and takes off the first and the last character as if it were `'…'`, which is a syntax error. JSON

@@ -38,8 +38,8 @@ def snapshot(path: Path) -> Iterator[Path]:
         path: An SQLite file.
 
     Raises:
-        UserMistake: It stays locked, or there is no room for the copy.
-        sqlite3.DatabaseError: It is no database, or cannot be read.
+        UserMistake: The store stays locked, or the disk has no space for the copy.
+        sqlite3.DatabaseError: The file is not a database, or cannot be read.
     """
     parent = _folder_with_room(path)
     with scratch_folder("fareline-snapshot-", parent) as folder:

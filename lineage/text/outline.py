@@ -23,7 +23,7 @@ def decoded(value: Any, depth: int = 0) -> Any:
     as text.
 
     Args:
-        value: Of a property.
+        value: Value of a property.
         depth: At which it stands.
     """
     if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):

@@ -1,4 +1,4 @@
-"""Tables that fit a terminal: words are never cut, and what has no room is left out and named.
+"""Tables that fit a terminal: words are never cut; columns without space are left out and named.
 
 Cells wrap between words, paths also behind a slash. Where even that is too wide, the columns that
 matter least are left out, and a last line says which. Not a rich Table, which cuts words in a
@@ -28,7 +28,7 @@ class Column:
 
     Attributes:
         name: Its heading.
-        rank: How early it is left out: the highest first, 0 never.
+        rank: Order of omission: the highest first, 0 never.
         right: Whether its cells are aligned to the right, as numbers are.
         is_path: Whether its cells may also wrap behind a slash.
     """
@@ -81,7 +81,7 @@ def fitted(
     Args:
         columns: In order.
         rows: Their cells, from `lineage.text.harmless.text`.
-        width: Of the terminal.
+        width: Width of the terminal.
         styled: Style of the heading.
     """
     from rich.cells import cell_len

@@ -23,11 +23,12 @@ class CodedColumn:
     """One column of both samples, first the reference, then the batch.
 
     Attributes:
-        name: Of the column.
+        name: Name of the column.
         kind: NUMBER or CATEGORY.
         bins: int64 [rows]; 0 is missing, 1 … the values' bins.
         zeros: bool [rows], where a number is 0; None of categories.
-        names: Of a category, the value of each bin but 0; of a number, the greatest value in it.
+        names: Names of a category, the value of each bin but 0; of a number, the greatest value in
+            it.
         label: The label's column, if a category is to be counted by label as well; else None.
     """
 
@@ -40,7 +41,7 @@ class CodedColumn:
 
     @property
     def places(self) -> int:
-        """How many rows `one_hot` has."""
+        """Number of rows of `one_hot`."""
         more = len(self.label.names) * len(self.names) if self.label else self.zeros is not None
         return 1 + len(self.names) + more
 

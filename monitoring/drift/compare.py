@@ -44,7 +44,7 @@ _ROUNDING = 1e-12  # far below the share that one row is
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """What becomes of a column's drift.
+    """The consequences of a column's drift.
 
     Attributes:
         policy: One of POLICIES; what is only recorded raises no alarm, and makes none dearer.
@@ -57,14 +57,14 @@ class Rule:
 
 @dataclasses.dataclass(frozen=True)
 class Rules:
-    """How drift is judged.
+    """Rules for drift.
 
     Attributes:
-        default: Of columns that `columns` lacks.
+        default: Default of columns that `columns` lacks.
         columns: By name.
         false_alarms: Share of unchanged batches that may raise any alarm.
-        least_change: Share of the rows below which a change is none.
-        least_new: The same of rows with values that the reference lacks.
+        least_change: Share of the rows below which a change is ignored.
+        least_new: Lowest relevant share of rows with values that the reference lacks.
         draws: Divisions by chance.
     """
 
@@ -96,9 +96,9 @@ def compare(
     Args:
         reference: At least one row. A column LABEL is taken for the label.
         batch: At least one row.
-        rules: How to judge.
+        rules: Rules for drift.
         categories: Columns of numbers that name things, such as an hour; texts do so always.
-        seed: Of the divisions.
+        seed: Seed of the divisions.
 
     Returns:
         Every measure of every column, with its threshold at these numbers of rows.

@@ -1,4 +1,4 @@
-"""What is measured of a column in two samples, of many divisions of the rows into two at once.
+"""Measures of a column in two samples, for many divisions of the rows into two at once.
 
 Distances are defined as TensorFlow Data Validation defines them: Jensen-Shannon divergence in bits
 for numbers, the largest difference of a value's share (L-infinity) for categories, both among the
@@ -29,10 +29,10 @@ class Measured:
         score: float [divisions], grows with the difference; how it lies among divisions by chance
             says how sure a difference is.
         effect: float [divisions], the same difference as a share of the rows.
-        shares: Of the first division: the shares of rows of the reference and of the batch whose
-            difference is the effect.
-        place: Of the first division, the bin, counted without 0, that the shares are of, by label
-            the place among those of all labels; None where they are of the whole column.
+        shares: Shares of the first division: the shares of rows of the reference and of the batch
+            whose difference is the effect.
+        place: Place of the first division, the bin, counted without 0, that the shares are of, by
+            label the place among those of all labels; None where they are of the whole column.
     """
 
     name: str
@@ -46,9 +46,9 @@ def measure_column(column: CodedColumn, reference: np.ndarray, batch: np.ndarray
     """Measures a column.
 
     Args:
-        column: Which.
+        column: Column to measure.
         reference: float [places, divisions], rows of the reference in each place of `one_hot`.
-        batch: The same of the batch.
+        batch: float [places, divisions], rows of the batch in each place of `one_hot`.
 
     Returns:
         The distance first.

@@ -1,4 +1,4 @@
-"""What came of a comparison of two samples: every measure of every column, as data and in words.
+"""Result of a comparison of two samples: each measure of each column, as data and in words.
 
 Written by `monitoring.drift.compare`, read back by the run summary, Tuner and reports. Standard
 library alone.
@@ -22,12 +22,12 @@ class Measure:
     Attributes:
         name: `jensen_shannon` (bits), or a share of rows: `l_infinity`, `label_rate`, `by_label`,
             `missing`, `zeros`, `new_values`.
-        value: What was measured.
-        threshold: What it must pass to have drifted; calibrated, or fixed by the settings.
+        value: Measured value.
+        threshold: Threshold of drift; calibrated, or fixed by the settings.
         reference: Share of the rows of the reference that the change is about: at or below `where`
             of a number, with the value `where` of a category, else as the name says. By label the
             share of the label is that of both together.
-        batch: The same share of the batch.
+        batch: Share in the batch.
         where: A value of the column; None where the share is of the whole column.
         least: The smallest difference of the two shares that counts; None: the threshold is fixed.
         chance: Share of divisions by chance in which any column stood out as far; None if fixed.
@@ -67,10 +67,10 @@ class ColumnDrift:
     """One column.
 
     Attributes:
-        name: Of the column; `(label)` for the label.
+        name: Name of the column; `(label)` for the label.
         kind: `number` or `category`.
-        policy: What becomes of its drift: `record`, `warn`, `retune`, `stop`.
-        measures: Of it, the distance first.
+        policy: Consequence of drift: `record`, `warn`, `retune`, `stop`.
+        measures: Measures of the column, the distance first.
     """
 
     name: str
@@ -84,7 +84,7 @@ class ColumnDrift:
         return [measure for measure in self.measures if measure.drifted]
 
     def without_values(self) -> "ColumnDrift":
-        """The same, but no value is named."""
+        """The measure without values of the column."""
         measures = (dataclasses.replace(measure, where=None) for measure in self.measures)
         return dataclasses.replace(self, measures=tuple(measures))
 
@@ -99,7 +99,7 @@ class ColumnDrift:
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """Of a batch with a reference.
+    """The comparison of a batch with a reference.
 
     Attributes:
         reference_rows: Compared, of the reference.
@@ -116,7 +116,7 @@ class Comparison:
         return [c for c in self.columns if c.drifted and (not policies or c.policy in policies)]
 
     def without_values(self, columns: Collection[str]) -> "Comparison":
-        """The same, but of these columns no value is named."""
+        """The report without values of these columns."""
         return dataclasses.replace(
             self,
             columns=tuple(

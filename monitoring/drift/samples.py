@@ -36,7 +36,7 @@ class Sampler:
 
     Args:
         most_rows: Kept; all rows, in their order, where there are no more.
-        seed: Of the choice; it does not depend on how rows are divided into batches.
+        seed: Seed of the choice; it does not depend on how rows are divided into batches.
     """
 
     def __init__(self, most_rows: int = MOST_ROWS, seed: int = 0):

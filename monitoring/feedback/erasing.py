@@ -29,11 +29,11 @@ _JOURNAL = "erasing.json"
 
 @dataclasses.dataclass(frozen=True)
 class Erasing:
-    """What is to go.
+    """A request to erase.
 
     Attributes:
-        entity: Whom or what, as the log has it.
-        ids: Of all predictions about it.
+        entity: The person or thing, as the log names it.
+        ids: Ids of all predictions about it.
     """
 
     entity: str
@@ -42,12 +42,12 @@ class Erasing:
 
 @dataclasses.dataclass(frozen=True)
 class Erased:
-    """What has gone.
+    """The erased records.
 
     Attributes:
         predictions: About the entity, in the log or in sealed spans.
-        lines: Of the log.
-        outcomes: How many.
+        lines: Lines of the log.
+        outcomes: Number of outcomes.
         sealed: The new versions of spans.
         replaced: The versions that held it, whose folders are still there.
     """
@@ -60,10 +60,10 @@ class Erased:
 
 
 def require_no_erasure(folder: FeedbackFolder) -> None:
-    """Refuses to go on where an erasure was stopped before its end.
+    """Refuses to continue if an earlier erasure was stopped before its end.
 
     Raises:
-        UserMistake: It was.
+        UserMistake: An earlier erasure is not complete.
     """
     if (folder.root / _JOURNAL).is_file():
         raise UserMistake.explain(
@@ -79,11 +79,11 @@ def begin(folder: FeedbackFolder, entity: str) -> Erasing:
 
     Args:
         folder: That the caller holds.
-        entity: Whom or what, as the log has it.
+        entity: The person or thing, as the log names it.
 
     Raises:
-        UserMistake: Nothing is about it.
-        DataError: What was written down cannot be read, or is of another entity.
+        UserMistake: No record is about the entity.
+        DataError: A record cannot be read, or belongs to another entity.
     """
     ids = {line["id"] for _, line in _lines_about(folder, entity)}
     for versions in folder.sealed().values():

@@ -32,8 +32,8 @@ class FeedbackFolder:
     """The folder.
 
     Attributes:
-        root: Of it.
-        logs: Of the prediction log.
+        root: Root folder.
+        logs: Logs of the prediction log.
     """
 
     root: Path
@@ -110,7 +110,7 @@ def read_manifest(path: Path) -> SealedSpan:
     """Reads the manifest of a sealed span.
 
     Raises:
-        DataError: It cannot be read.
+        DataError: The file cannot be read.
     """
     try:
         return parse(SealedSpan, path.read_text(encoding="utf-8"))

@@ -125,13 +125,13 @@ WHERE o.event_ms < p.ms OR o.arrival_ms < o.event_ms
 
 @dataclasses.dataclass(frozen=True)
 class Asked:
-    """What is joined.
+    """Inputs of a join.
 
     Attributes:
         logs: Closed files of the prediction log.
         outcomes: Files of outcomes.
-        as_of_ms: What had arrived by then counts; milliseconds since 1970.
-        wait_ms: How long an outcome may take.
+        as_of_ms: Later arrivals are ignored; milliseconds since 1970.
+        wait_ms: Longest delay of an outcome.
     """
 
     logs: Sequence[Path]
@@ -142,12 +142,12 @@ class Asked:
 
 @dataclasses.dataclass(frozen=True)
 class Joined:
-    """What came of it, beside the tables `states` and `predictions` of the connection.
+    """Counts of a join, beside the tables `states` and `predictions` of the connection.
 
     Attributes:
         states: Every state to its number of predictions; of `orphan`, of those that are named.
         outcomes: That had arrived.
-        counted: What is odd, in words that are stable, to its number; what is not there is 0.
+        counted: Stable name of each irregularity to its number; absent ones are 0.
         broken: File of the log to its number of lines that cannot be read.
     """
 
@@ -161,8 +161,8 @@ def join(connection: Any, asked: Asked) -> Joined:
     """Reads logs and outcomes, and says of every prediction in which state it is.
 
     Args:
-        connection: Of DuckDB, empty.
-        asked: What is joined.
+        connection: Empty DuckDB connection.
+        asked: Inputs of the join.
     """
     as_of = {"as_of": asked.as_of_ms}
     logs, outcomes = list(map(os.fspath, asked.logs)), list(map(os.fspath, asked.outcomes))

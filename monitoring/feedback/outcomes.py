@@ -61,12 +61,12 @@ class RefusedOutcome(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Expected:
-    """What a record is held against.
+    """The expected form of a record.
 
     Attributes:
-        kind: Of the values: `int`, `float`, `string` or `any`.
+        kind: Kind of the values: `int`, `float`, `string` or `any`.
         now_ms: When the records arrived, where they do not say it.
-        pseudonym: What is kept in place of an entity; None: it itself.
+        pseudonym: Function for the pseudonym of an entity; None: entities are kept.
     """
 
     kind: str
@@ -76,13 +76,13 @@ class Expected:
 
 @dataclasses.dataclass(frozen=True)
 class Added:
-    """What became of the records.
+    """The treatment of the records.
 
     Attributes:
-        kept: How many.
+        kept: Number of kept records.
         refused: Reason to number.
-        first: What is wrong with the first of these, each with its line.
-        file: Of those kept; None if none was.
+        first: Reasons for the first of these, each with its line.
+        file: File of the kept records; None if no record was kept.
         set_apart: File of those refused; None if none was.
     """
 
@@ -104,7 +104,7 @@ def read_json_lines(lines: Iterable[str]) -> Iterator[tuple[int, str, Any]]:
 
 
 def read_csv(lines: Iterable[str]) -> Iterator[tuple[int, str, Any]]:
-    """The same for CSV with a header; empty cells are left out."""
+    """Like `read_json_lines`, for CSV with a header; empty cells are left out."""
     reader = csv.DictReader(lines, restkey="cells beyond the header")
     for row in reader:
         content = {name: value for name, value in row.items() if value not in ("", None)}
@@ -115,11 +115,11 @@ def parse_outcome(content: Any, expected: Expected) -> Outcome:
     """Reads a record.
 
     Args:
-        content: As JSON has it.
-        expected: What it is held against.
+        content: Content, as JSON has it.
+        expected: Expected form.
 
     Raises:
-        RefusedOutcome: It is no outcome.
+        RefusedOutcome: The record is not an outcome.
     """
     if not isinstance(content, Mapping):
         raise RefusedOutcome(NOT_JSON, "no JSON object; expected one record on the line")
@@ -194,11 +194,11 @@ def value_text(value: Any, kind: str) -> str:
     """A value as the JSON text by which two of them are compared.
 
     Args:
-        value: As JSON or CSV has it.
+        value: Value, as JSON or CSV has it.
         kind: `int`, `float`, `string` or `any`.
 
     Raises:
-        RefusedOutcome: It is of another kind.
+        RefusedOutcome: The value is of another kind.
     """
     number = _number(value)
     if kind == ANY:
@@ -215,11 +215,11 @@ def value_text(value: Any, kind: str) -> str:
 def add_outcomes(
     records: Iterable[tuple[int, str, Any]], expected: Expected, folder: FeedbackFolder
 ) -> Added:
-    """Keeps outcomes in a file of their own, and sets apart what is none.
+    """Stores outcomes in a file of their own, and sets invalid records apart.
 
     Args:
         records: From `read_json_lines` or `read_csv`.
-        expected: What they are held against.
+        expected: Expected form.
         folder: Where to.
     """
     kept: list[Outcome] = []

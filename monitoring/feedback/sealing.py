@@ -49,13 +49,13 @@ WHERE s.ms > $after AND s.ms <= $until AND list_contains($wanted, s.state)
 
 @dataclasses.dataclass(frozen=True)
 class Rules:
-    """What the settings say.
+    """The rules of the settings.
 
     Attributes:
         label: Column that outcomes are values of.
         kinds: Column to `int`, `float` or `string`, where the schema knows it.
-        wait_hours: How long an outcome may take.
-        expired: What the label's column has where none came, as JSON text; None: no such row.
+        wait_hours: Longest delay of an outcome.
+        expired: Value of the label's column without an outcome, as JSON text; None: no row.
         weight: Column that gets the sampling weight; None: none does.
     """
 
@@ -78,7 +78,7 @@ class Rules:
 
 @dataclasses.dataclass(frozen=True)
 class Built:
-    """What a build has done.
+    """The result of a build.
 
     Attributes:
         joined: Every prediction in its state.
@@ -97,9 +97,9 @@ def build(folder: FeedbackFolder, rules: Rules, as_of_ms: int, logs: Sequence[Pa
     """Joins all there is, and seals; the caller holds the folder.
 
     Args:
-        folder: Of the workspace.
-        rules: What the settings say.
-        as_of_ms: What had arrived by then counts; milliseconds since 1970.
+        folder: Folder of the workspace.
+        rules: Rules of the settings.
+        as_of_ms: Later arrivals are ignored; milliseconds since 1970.
         logs: Closed files of the prediction log.
 
     Raises:
@@ -137,14 +137,14 @@ def require_later(newest: Sequence[SealedSpan], as_of_ms: int) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Window:
-    """What a version of a span is made of.
+    """Inputs of a version of a span.
 
     Attributes:
         span: Its number.
-        version: Of it.
+        version: Version number.
         after_ms: Predictions after this time,
         until_ms: and not after this one.
-        as_of_ms: What had arrived by then counts.
+        as_of_ms: Later arrivals are ignored.
     """
 
     span: int
@@ -195,9 +195,9 @@ def seal(
     """Seals a version of a span.
 
     Args:
-        folder: Of the workspace.
-        rules: What the settings say.
-        window: What it is made of.
+        folder: Folder of the workspace.
+        rules: Rules of the settings.
+        window: Inputs of the version.
         tables: Every prediction, and the rows of those that have a label; both by id.
     """
     states, rows = tables

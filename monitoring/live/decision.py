@@ -1,4 +1,4 @@
-"""What is to be done about a live model: a decision out of what was noticed, and nothing else.
+"""Decides about a live model, from causes alone.
 
 A function of its arguments alone, so that a table of situations tests it. Called by
 `runners.watching`. Standard library alone.
@@ -26,7 +26,7 @@ class Cause:
     """Something that may be a reason to act.
 
     Attributes:
-        kind: Of an alarm, or `age`, `new data`, `cron`, `request`.
+        kind: Kind of an alarm, or `age`, `new data`, `cron`, `request`.
         said: In words, one line.
     """
 
@@ -36,11 +36,11 @@ class Cause:
 
 @dataclasses.dataclass(frozen=True)
 class Rules:
-    """What comes of a cause.
+    """The consequence of a cause.
 
     Attributes:
         actions: Kind to one of `ACTIONS`; what a person asks for is a retraining always.
-        cooldown_ms: How long after an action no other follows, but for what a person asks for.
+        cooldown_ms: Time after an action in which only a person's request starts another.
     """
 
     actions: Mapping[str, str]
@@ -49,7 +49,7 @@ class Rules:
 
 @dataclasses.dataclass(frozen=True)
 class Decision:
-    """What is to be done, and why.
+    """The decision and its reasons.
 
     Attributes:
         action: One of `ACTIONS`.
@@ -73,8 +73,8 @@ def decide(
     """Decides.
 
     Args:
-        causes: What was noticed, and what was asked for.
-        rules: What comes of each kind.
+        causes: Observations and requests.
+        rules: Consequence of each kind of cause.
         now_ms: Milliseconds since 1970.
         acted_ms: When something was done last; None: never.
     """

@@ -39,7 +39,7 @@ class Value:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Of 95 %, within 0 and 1."""
+        """The 95 % interval, within 0 and 1."""
         reach = stats.norm.ppf((1 + _SURE) / 2) * self.error
         return max(0.0, self.value - reach), min(1.0, self.value + reach)
 
@@ -96,7 +96,7 @@ class Calibration:
     Args:
         scores: float [rows], of the slice.
         labels: 0 or 1 [rows].
-        seed: Of the resampling that says how uncertain it is.
+        seed: Seed of the resampling for the interval.
     """
 
     def __init__(self, scores: np.ndarray, labels: np.ndarray, seed: int = 0):
@@ -110,7 +110,7 @@ class Calibration:
 
         Args:
             scores: float [rows].
-            seed: Of the labels that are drawn.
+            seed: Seed of the sampled labels.
 
         Returns:
             None if too few of either label are to be expected.

@@ -1,4 +1,4 @@
-"""What watching has found: windows, their slices, and alarms, as data and in words.
+"""The result of monitoring: windows, their slices, and alarms, as data and in words.
 
 Standard library alone.
 """
@@ -23,8 +23,8 @@ class Figure:
 
     Attributes:
         value: The AUC.
-        low: Of the interval.
-        high: Of the interval.
+        low: Lower end of the interval.
+        high: Upper end of the interval.
         error: Standard error.
         rows: That it is of.
     """
@@ -43,7 +43,7 @@ class Finding:
     Attributes:
         kind: One of `KINDS`.
         subject: The column, or what else is meant, such as `rows`.
-        said: What has changed, in words.
+        said: The change, in words.
     """
 
     kind: str
@@ -58,12 +58,12 @@ class SliceWindow:
     Attributes:
         slice: Its name, or `overall`.
         rows: That were answered.
-        state: `quiet` or `too small`; of what differs `findings` tells.
+        state: `quiet` or `too small`; `findings` has the differences.
         score: Mean score; None without rows.
         estimate: AUC that the scores let expect.
         truth: AUC by labels, once the window is mature.
         difference: Truth less estimate, on the rows that have labels.
-        findings: What differs here.
+        findings: Differences in this slice.
     """
 
     slice: str
@@ -83,7 +83,7 @@ class Window:
     Attributes:
         start_ms: When it begins, milliseconds since 1970.
         end_ms: When it ends.
-        mature: Whether its labels are complete enough to judge by.
+        mature: Whether enough labels have arrived for an evaluation.
         labelled: Share of the rows whose label is known.
         slices: The whole first.
     """
@@ -97,7 +97,7 @@ class Window:
 
 @dataclasses.dataclass(frozen=True)
 class Alarm:
-    """What was found in enough windows, and in the last one that can tell.
+    """A finding in enough windows, the latest conclusive one included.
 
     Attributes:
         kind: One of `KINDS`.

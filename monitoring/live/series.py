@@ -28,10 +28,10 @@ class Slope:
     """A slow change.
 
     Attributes:
-        per_week: Of the figure.
-        low: Of the interval of 98 %,
-        high: and its other end.
-        total: What it comes to from the first window to the last.
+        per_week: Change of the figure per week.
+        low: Lower end of the 98 % interval of that change.
+        high: Upper end of the interval.
+        total: Change from the first window to the last.
     """
 
     per_week: float
@@ -44,7 +44,7 @@ def sudden(values: Sequence[float], errors: Sequence[float]) -> int | None:
     """Where a figure changed suddenly, by the Page-Hinkley test.
 
     Args:
-        values: Of consecutive windows, less what was expected.
+        values: Values of consecutive windows, less what was expected.
         errors: Standard error of each.
 
     Returns:
@@ -67,7 +67,7 @@ def slow(starts_ms: Sequence[int], values: Sequence[float]) -> Slope | None:
 
     Args:
         starts_ms: When each window began, ascending.
-        values: Of the windows.
+        values: Values of the windows.
 
     Returns:
         None with too few windows.
@@ -95,7 +95,7 @@ def falling(
 
     Args:
         starts_ms: When each window began, ascending.
-        values: Of the windows.
+        values: Values of the windows.
         errors: Standard error of each.
         usual_is: The figure on the split, and its standard error.
 
@@ -146,9 +146,9 @@ def usual(starts_ms: Sequence[int], values: Sequence[float], start_ms: int) -> n
     Those of the same hour of the week if there are enough, else all, else none.
 
     Args:
-        starts_ms: Of earlier windows.
-        values: Of these windows.
-        start_ms: Of the window that is asked about.
+        starts_ms: Starts of earlier windows.
+        values: Values of the windows.
+        start_ms: Start of the window in question.
     """
     given = np.asarray(values, np.float64)
     hours = np.array([start % WEEK_MS // HOUR_MS for start in starts_ms])

@@ -54,19 +54,19 @@ Slices = Callable[[Rows], Mapping[str, np.ndarray]]
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """How a model is watched.
+    """Rules of monitoring.
 
     Attributes:
         window_ms: Length of a window.
-        least_rows: Of a slice in a window; with fewer it is too small.
+        least_rows: Minimum rows of a slice in a window; a slice with fewer is too small.
         false_alarms: Share of unchanged windows that may have any finding of a distribution, and
             again of the estimate and of the truth.
         needed: In how many windows something must be found,
         among: of so many.
-        least_change: Share of the rows below which a change is none.
-        least_new: The same of rows with values that the reference lacks.
-        least_loss: Loss of AUC below which it is none.
-        wait_ms: How long a label may take.
+        least_change: Share of the rows below which a change is ignored.
+        least_new: Lowest relevant share of rows with values that the reference lacks.
+        least_loss: Loss of AUC below which a change is ignored.
+        wait_ms: Longest delay of a label.
         recorded: Columns that are measured and raise no alarm.
         categories: Columns of numbers that name things.
     """
@@ -112,10 +112,11 @@ def watch(reference: Rows, live: Rows, slices: Slices, plan: Plan, until_ms: int
     """Cuts the rows into windows, measures each, and says what is an alarm.
 
     Args:
-        reference: Of the split that the model was evaluated on, with labels; at least one row.
-        live: What it answered since, in the order of time.
+        reference: Reference of the split that the model was evaluated on, with labels; at least one
+            row.
+        live: Logged answers since then, in the order of time.
         slices: Says which rows are in which slice; only those of the reference are looked at.
-        plan: How.
+        plan: Rules of monitoring.
         until_ms: Now: windows that are not over by then are left out.
     """
     parts = _parts(reference, slices, plan)

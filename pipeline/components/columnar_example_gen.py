@@ -54,7 +54,7 @@ from pipeline.ingest.span_driver import SpanDriver
 
 
 def pack_options(options: Mapping[str, Any]) -> example_gen_pb2.CustomConfig:
-    """What `custom_config` takes: see `pipeline.nodes.example_gen.reading_options`."""
+    """Options in `custom_config`: see `pipeline.nodes.example_gen.reading_options`."""
     config = example_gen_pb2.CustomConfig()
     packed = struct_pb2.Struct()
     # As text: a Struct would make a fraction of every whole number.
@@ -64,7 +64,7 @@ def pack_options(options: Mapping[str, Any]) -> example_gen_pb2.CustomConfig:
 
 
 def unpack_options(text: str | None) -> dict[str, Any]:
-    """What was packed, from the execution's property."""
+    """The packed record, from the execution's property."""
     if not text:
         return {}
     config, packed = example_gen_pb2.CustomConfig(), struct_pb2.Struct()

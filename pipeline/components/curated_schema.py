@@ -24,7 +24,7 @@ def copy_schema(source: str, sha256: str, target_dir: Path) -> None:
 
     Args:
         source: Name of a packaged schema, or a path, as `schema.curated.schema_path` takes it.
-        sha256: Of the file when the pipeline was built, in hexadecimal digits.
+        sha256: SHA-256 of the file when the pipeline was built, in hexadecimal digits.
         target_dir: Folder of the artifact.
 
     Raises:

@@ -39,7 +39,7 @@ def DataGate(  # noqa: N802 - TFX names the component after the function
 ) -> None:
     """Fails with one line for each anomaly and each drift that is to stop the run.
 
-    If there is none it notes that the data has passed: the next data is compared with it.
+    Without an anomaly it notes that the data has passed: the next data is compared with it.
 
     Args:
         decision: From DataPolicy.

@@ -1,4 +1,4 @@
-"""Evaluator: TFX's own, and a verdict that says of every demand what came of it.
+"""Evaluator: TFX's own, and a verdict with the result of each threshold.
 
 TFX blesses by the thresholds that TFMA can express. Here a model is blessed if TFX does so and all
 checks of pipeline.evaluation.judge are passed. Metrics and verdict are recorded in the store as
@@ -78,7 +78,7 @@ class EvaluatorSpec(standard_component_specs.EvaluatorSpec):
 
 
 class Executor(tfx_executor.Executor):
-    """TFX's executor; afterwards our checks, and the store is told."""
+    """TFX's executor; our checks run afterwards and are recorded in the store."""
 
     def Do(  # noqa: N802 - TFX calls it so
         self,
@@ -86,15 +86,16 @@ class Executor(tfx_executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Evaluates and judges, then records metrics and verdict.
+        """Evaluates the model, then records metrics and verdict.
 
         Args:
-            input_dict: As TFX's; a `baseline_model` without files counts as none.
+            input_dict: Input dict, as TFX's; a `baseline_model` without files counts as none.
             output_dict: `evaluation` and `blessing`. The evaluation gets `metrics`, JSON as
                 `fareline.recorded` has it with null for what is undefined, and each defined overall
                 metric as a number: `metric_auc` and so on. The blessing gets `verdict`, JSON, and
                 the same as verdict.json in its payload.
-            exec_properties: As TFX's, with `demands`, `task` and `unserved_columns`.
+            exec_properties: Exec properties, as TFX's, with `demands`, `task` and
+                `unserved_columns`.
 
         Raises:
             UserMistake: No threshold is among the demands: TFX would give no blessing, in silence.
@@ -196,13 +197,13 @@ def write_curves(
     """Writes what curves are drawn of, beside TFMA's files.
 
     Args:
-        observed: Of each model that was asked, by its name; the empty one if there is one only.
-        candidate: Name of the judged one.
-        task: Of the pipeline.
+        observed: Observations of each model by its name; the name is empty for a single model.
+        candidate: Name of the evaluated model.
+        task: Task of the pipeline.
         evaluation: Gets the file.
 
     Returns:
-        What was observed of the judged one.
+        Observations of the evaluated model.
     """
     found = observed[candidate if candidate in observed else ""]
     others = [each.curves.result(task) for each in observed.values() if each is not found]
@@ -231,7 +232,7 @@ def unserved_columns(exec_properties: Mapping[str, Any]) -> list[str]:
 def check_unlabelled(
     input_dict: Mapping[str, list[types.Artifact]], exec_properties: Mapping[str, Any]
 ) -> list[str]:
-    """Says why a model is refused that TFMA has measured on examples with the label.
+    """Returns why a model is refused that TFMA has measured on examples with the label.
 
     Returns:
         Sentences. None where its examples are in a format that is not read here.
@@ -310,7 +311,7 @@ def read_demands(exec_properties: Mapping[str, Any]) -> Evaluation:
     """Reads what is demanded of a model.
 
     Raises:
-        UserMistake: It cannot be read, or holds no threshold.
+        UserMistake: The property cannot be read, or has no threshold.
     """
     try:
         return Evaluation.model_validate_json(exec_properties.get(DEMANDS_KEY) or "{}")
@@ -346,12 +347,12 @@ def record_verdict(
     """Writes the verdict into the blessing, and takes TFX's blessing back if a check is missed.
 
     Args:
-        blessing: As TFX left it.
+        blessing: Blessing, as TFX left it.
         verdict: Ours.
         tfma_refusals: TFMA's own, in sentences; it may refuse what we do not.
-        refusals: Of the predictions, in sentences.
+        refusals: Refusals of the predictions, in sentences.
         warnings: In sentences; they refuse nothing.
-        reference: What gradient boosting reached; it refuses nothing.
+        reference: Result of gradient boosting; it never causes a refusal.
     """
     blessed = verdict.passed and not tfma_refusals and not refusals
     if not blessed:

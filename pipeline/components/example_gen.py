@@ -1,6 +1,6 @@
 """CsvExampleGen: TFX's own, which also records which files it read, with the SHA-256 of each.
 
-TFX records sizes and times of the files alone (`input_fingerprint`), by which nobody can tell later
+TFX records sizes and times of the files alone (`input_fingerprint`), which do not show later
 whether a file is still the one that a model learned from. Driver, splits and type names are TFX's.
 
 Used by `pipeline.dag`. No `from __future__ import annotations`: TFX reads raw annotations.
@@ -105,7 +105,7 @@ def describe_files(base: str, patterns: Sequence[str]) -> list[dict[str, Any]]:
         `path`, `bytes` and `sha256` of each file, sorted by path.
 
     Raises:
-        DataError: If there is none.
+        DataError: The source has no rows.
     """
     paths = _find_files(base, patterns)
     if not paths:

@@ -5,9 +5,9 @@ compiles for no Kubeflow (its compiler refuses the class and every subclass), kn
 a request, never looks at an answer, tries what is deterministic five times, and fails the run on a
 corrupt model.
 
-Named `InfraValidator`, and with a spec that is one of TFX's, so that node ids, lineage and whoever
-looks for the standard component find it. Used by `pipeline.dag`. No `from __future__ import
-annotations`: TFX reads raw annotations.
+Named `InfraValidator`, and with a spec that is one of TFX's, so that node ids, lineage and
+programs that look for the standard component find it. Used by `pipeline.dag`. No `from __future__
+import annotations`: TFX reads raw annotations.
 """
 
 import contextlib
@@ -149,7 +149,7 @@ def read_examples(examples: list[types.Artifact], split: str, num_examples: int)
     Args:
         examples: One Examples artifact.
         split: Name of the split.
-        num_examples: How many, at most.
+        num_examples: Number of examples, at most.
 
     Raises:
         DataError: There is no such split, it is empty, or it holds something else.
@@ -202,7 +202,7 @@ def drop_features(examples: list[bytes], names: list[str]) -> list[bytes]:
 
 
 def read_columns(model_dir: str) -> list[str]:
-    """Returns the columns that the model reads; none where its files do not tell."""
+    """Returns the columns that the model reads; empty if its files do not say."""
     try:
         graph = read_graph(model_dir)
     except RefusedModelError:
@@ -233,7 +233,7 @@ def keep_features(examples: list[bytes], names: list[str]) -> list[bytes]:
 
 
 def write_verdict(blessing: types.Artifact, result: CheckResult) -> None:
-    """Writes marker, `infra_validation.json` and custom properties, so that MLMD tells as well.
+    """Writes marker, `infra_validation.json` and custom properties, so that MLMD has them too.
 
     Custom properties: TFX's `blessed`; `reason`, `message` (its first line), `server`; of what was
     measured `batch_1_p50_ms` … `batch_32_p99_ms`, `load_seconds`, `peak_memory_mb`, `size_mb` and
@@ -284,13 +284,13 @@ class InfraValidator(base_component.BaseComponent):
             model: Channel of the Model to check.
             examples: Channel of raw Examples, as ExampleGen wrote them.
             budgets: `serving.validation.check.Budgets` by name; what is left out keeps its default.
-            num_examples: How many examples to ask about.
+            num_examples: Number of examples to ask about.
             split: The split to take them from.
             model_name: The name to serve the model under.
             drop_features: Features to remove before sending: the label, and whatever else a client
                 would not have.
             task: The task of the settings, whose outputs the model must have; empty: any.
-            classes: How many classes there are, where the task has some.
+            classes: Number of classes, for tasks with classes.
 
         Raises:
             UserMistake: A budget is unknown or no number above 0.

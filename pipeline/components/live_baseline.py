@@ -44,8 +44,8 @@ def without_empty_model(
     """The inputs without a model that has no files: LiveBaseline's, before anything was pushed.
 
     Args:
-        input_dict: Of a node.
-        key: Of the model.
+        input_dict: Input dict of a node.
+        key: Key of the model.
     """
     model = next(iter(input_dict.get(key) or ()), None)
     is_empty = model is not None and model.get_int_custom_property(NO_MODEL) == 1
@@ -58,9 +58,9 @@ def LiveBaseline(  # noqa: N802 - TFX names the component after the function
     push_destination: Parameter[str],
     version: Parameter[str],
 ) -> None:
-    """Copies the live model to where a Trainer would have put it, or marks that there is none.
+    """Copies the live model to the place of a Trainer's output, or marks that there is none.
 
-    Which version is live comes from Lookup, so that the cache knows it; empty if there is none.
+    The live version comes from Lookup, so that it is part of the cache key; empty without one.
     """
     if not version:
         logging.info("No version under %s: there is no baseline.", push_destination)

@@ -64,8 +64,8 @@ def mark_examples(examples: types.Artifact, exec_properties: Mapping[str, Any]) 
 
     Args:
         examples: Gets `span`, `version` and `input_fingerprint`.
-        exec_properties: Of ExampleGen; as Lookup says them they are texts, and where the driver
-            itself has run there is nothing to do.
+        exec_properties: Execution properties of ExampleGen; from Lookup they are texts, and
+            where the driver itself has run there is nothing to do.
     """
     span = exec_properties.get(SPAN_PROPERTY_NAME)
     if not isinstance(span, str):

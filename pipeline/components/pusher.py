@@ -84,7 +84,7 @@ class Executor(tfx_executor.Executor):
 
         Raises:
             PublishError: The local destination cannot take the model.
-            NotImplementedError: The destination or its versioning is none that TFX knows.
+            NotImplementedError: TFX does not know the destination or its versioning.
         """
         pushed_model = artifact_utils.get_single_instance(output_dict[PUSHED_MODEL_KEY])
         if not self.CheckBlessing(input_dict):
@@ -148,7 +148,7 @@ def _remove_old(base: str, keep: int | None) -> list[int]:
 
 
 def missing_blessings(input_dict: dict[str, list[types.Artifact]]) -> list[str]:
-    """Says which blessings are missing, one sentence each; empty if the model may be pushed."""
+    """Returns which blessings are missing, one sentence each; empty if the model may be pushed."""
     missing = []
     for key, (is_blessed, giver) in _BLESSINGS.items():
         artifacts = input_dict.get(key)
@@ -190,7 +190,7 @@ class Pusher(tfx_component.Pusher):
             model_blessing: Channel of Evaluator's verdict. Required.
             infra_blessing: Channel of InfraValidator's verdict. Required.
             push_destination: Where to; the base folder, above the versions. Required.
-            keep_versions: How many versions to keep in a local destination, 2 or more; None: all.
+            keep_versions: Number of versions to keep in a local destination, 2 or more; None: all.
 
         Raises:
             UserMistake: A blessing or the destination is missing; a ValueError, as from TFX.

@@ -59,14 +59,14 @@ class Executor(tfx_executor.GenericExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Trains, then records what came of it with the Model artifact.
+        """Trains the model, then records the result with the Model artifact.
 
         Args:
-            input_dict: As TFX's; `hyperparameters` is optional.
+            input_dict: Input dict, as TFX's; `hyperparameters` is optional.
             output_dict: `model` and `model_run`. The model gets `sha256`, over everything below
                 its URI and not only the folder that is pushed, unless it is remote; and
                 `hyperparameters`, if there were any.
-            exec_properties: As TFX's, and `training_steps`.
+            exec_properties: Exec properties, as TFX's, and `training_steps`.
         """
         input_dict = without_empty_model(input_dict, BASE_MODEL_KEY)
         model = artifact_utils.get_single_instance(output_dict[MODEL_KEY])
@@ -87,15 +87,15 @@ class Executor(tfx_executor.GenericExecutor):
 def place_of_checkpoint(
     input_dict: Mapping[str, list[types.Artifact]], uri: str, exec_properties: Mapping[str, Any]
 ) -> Path | None:
-    """The file that a killed Trainer goes on from: beside the folders of its artifacts.
+    """The file that a killed Trainer resumes from, beside the folders of its artifacts.
 
     `Trainer/checkpoints/EXECUTION-KEY.npz`, where the key is a digest of all that TFX's cache key
     is made of: a Trainer with the same finds what a killed one has left.
 
     Args:
-        input_dict: Of Trainer.
-        uri: Of its model, `…/Trainer/model/EXECUTION` on this machine.
-        exec_properties: Of Trainer.
+        input_dict: Input artifacts of Trainer, by key.
+        uri: URI of its model, `…/Trainer/model/EXECUTION` on this machine.
+        exec_properties: Execution properties of Trainer.
 
     Returns:
         None in a cluster, where each attempt of a step has a folder of its own.

@@ -76,12 +76,13 @@ class Executor(tfx_executor.Executor):
         """Searches, or writes the hyperparameters that there are; and records which, and why.
 
         Args:
-            input_dict: As TFX's. With policy `on_drift` also `last_hyperparameters`, one artifact
-                or none; `drift` of this data, likewise; `earlier_drift`, of data before it.
-            output_dict: As TFX's. Both get `tuning_decision`; `best_hyperparameters` also why, and
-                what it was searched for (fareline.recorded). Without a search `tuner_results` are
-                an empty list.
-            exec_properties: As TFX's, and `tuning_trials`.
+            input_dict: Input dict, as TFX's. With policy `on_drift` also `last_hyperparameters`,
+                one artifact or none; `drift` of this data, likewise; `earlier_drift`, of data
+                before it.
+            output_dict: Output dict, as TFX's. Both get `tuning_decision`; `best_hyperparameters`
+                also why, and what it was searched for (fareline.recorded). Without a search
+                `tuner_results` are an empty list.
+            exec_properties: Exec properties, as TFX's, and `tuning_trials`.
         """
         config = json.loads(exec_properties[CUSTOM_CONFIG_KEY])
         tuning, digests = config["tuning"], digests_of(config)
@@ -141,7 +142,8 @@ def write_without_search(
 
     Args:
         hyperparameters: Content of `best_hyperparameters`.
-        output_dict: As TFX's; of the results, of which there are none, an empty list is written.
+        output_dict: Output dict, as TFX's; of the results, of which there are none, an empty list
+            is written.
     """
     contents = {
         BEST_HYPERPARAMETERS_KEY: ("best_hyperparameters.txt", hyperparameters),

@@ -39,11 +39,11 @@ class TunerJobExecutor(tuner_job.Executor):
 
 
 def training_job(job: dict[str, Any], region: str) -> tuple[ExecutorClassSpec, dict[str, Any]]:
-    """What Trainer needs to start a job.
+    """The configuration with which Trainer starts a job.
 
     Args:
         job: A CustomJob, and `project`.
-        region: Of the job.
+        region: Region of the job.
 
     Returns:
         Its executor, and what goes into its `custom_config`.
@@ -53,7 +53,7 @@ def training_job(job: dict[str, Any], region: str) -> tuple[ExecutorClassSpec, d
 
 
 def tuning_job(job: dict[str, Any], region: str) -> tuple[ExecutorClassSpec, dict[str, Any]]:
-    """The same for Tuner."""
+    """The configuration with which Tuner starts a job."""
     return ExecutorClassSpec(TunerJobExecutor), {
         tuner_job.TUNING_ARGS_KEY: job,
         **_on_vertex(region),

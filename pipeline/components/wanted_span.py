@@ -32,7 +32,7 @@ def read_wanted_span(text: str) -> range_config_pb2.RangeConfig | None:
         None for the latest, which TFX takes where nothing is said, and where there are none.
 
     Raises:
-        UserMistake: It is neither.
+        UserMistake: The text is neither.
     """
     if text in ("", LATEST):
         return None

@@ -1,1 +1,1 @@
-"""What DataPolicy, DataGate and DriftMonitor look at: rows, coverage, what passed before."""
+"""Checks of DataPolicy, DataGate and DriftMonitor: rows, coverage, passed data."""

@@ -1,4 +1,4 @@
-"""How many examples there are of each label and slice, and whether that is enough.
+"""Counts the examples of each label and slice, and compares the counts with minimums.
 
 Counted on raw examples, by the label rule that Transform applies and the slices that Evaluator
 measures. Called by `pipeline.components.data_policy`. Imports pyarrow, no TFX and no TensorFlow.
@@ -28,9 +28,9 @@ class Demands:
     """The least numbers of examples, by split; a split that is not named may have any.
 
     Attributes:
-        examples: Of the split.
-        label: Of each label, also of one that does not occur.
-        slices: Of each slice that occurs.
+        examples: Examples of the split.
+        label: Label of each label, also of one that does not occur.
+        slices: Slices of each slice that occurs.
     """
 
     examples: Mapping[str, int]
@@ -45,10 +45,10 @@ class Demands:
 
 @dataclasses.dataclass
 class Counts:
-    """Of one split.
+    """Counts of one split.
 
     Attributes:
-        examples: How many there are.
+        examples: Number of examples.
         labels: Name of the label to how many; of a row without a label nothing.
         slices: Name of the slice, as in reports, to how many.
     """
@@ -80,7 +80,7 @@ def count(batches: Iterable[Columns], label: Label, slices: Slices) -> Counts:
 def find_shortfalls(
     demands: Demands, counts: Mapping[str, Counts], label: Label
 ) -> list[tuple[Anomaly, Evidence]]:
-    """What there is too little of, in the words of anomalies; one for each split."""
+    """The shortfalls in the words of anomalies, one per split."""
     found = []
     for split in demands.splits:
         have = counts[split]
@@ -112,7 +112,7 @@ def labels_of_rows(batch: Columns, rows: int, label: Label) -> Sequence[str | No
 
     Args:
         batch: Columns by name: lists of values, null where missing.
-        rows: Of the batch.
+        rows: Rows of the batch.
         label: The rule.
     """
     if not label.names:

@@ -18,7 +18,7 @@ def rows_of_splits(
     """Reads splits, in the memory of one batch; see `data.reading.examples.read_columns`.
 
     Args:
-        uri: Of the artifact.
+        uri: URI of the artifact.
         splits: Their names.
         choose: Which rows of each batch; None: all.
     """

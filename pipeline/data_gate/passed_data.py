@@ -1,4 +1,4 @@
-"""Which data has passed the gate, noted beside the artifacts: how the previous span is found.
+"""Notes beside the artifacts that data has passed the gate: the source of the previous span.
 
 The same on every runner: a cluster's platform resolves no artifact of the span before this one, and
 every step reaches the pipeline root. A note is written once, whole, and never changed. Called by
@@ -28,9 +28,9 @@ class DataSet:
 
     Attributes:
         span: Its number, of a window that of the last; 0 where the source has none.
-        first_span: Of a window the number of the first, else the same.
+        first_span: First span of a window; otherwise the same as `span`.
         identity: The digest of the files it was read from, or their fingerprint, or where it is.
-        uri: Of the artifact.
+        uri: URI of the artifact.
         splits: Their names.
         passed: When it passed the gate, ISO, UTC; empty if it has not yet.
     """
@@ -44,7 +44,7 @@ class DataSet:
 
 
 def data_set(examples: types.Artifact) -> DataSet:
-    """What a note says of an artifact that has not passed yet."""
+    """Returns the data set of Examples; they have not passed the gate yet."""
     # Where a container was handed the artifact as JSON, a number may be a property of its type.
     span = _number(examples.get_custom_property(SPAN_PROPERTY_NAME) or examples.span)
     return DataSet(
@@ -63,8 +63,8 @@ def note_passed(folder: str, passed: DataSet) -> None:
     """Notes that data has passed the gate; data that did before keeps its first note.
 
     Args:
-        folder: Of the notes of a pipeline.
-        passed: What.
+        folder: Folder of the notes of a pipeline.
+        passed: Data that passed.
     """
     digest = hashlib.sha256(f"{passed.identity}\0{passed.uri}".encode()).hexdigest()[:16]
     path = os.path.join(folder, f"{passed.span:010d}-{digest}.json")
@@ -81,7 +81,7 @@ def find_previous(folder: str, current: DataSet) -> DataSet | None:
     """Finds what data is compared with.
 
     Args:
-        folder: Of the notes of a pipeline.
+        folder: Folder of the notes of a pipeline.
         current: The data.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What DriftMonitor compares: samples of Examples and of requests, with the label of each row.
+"""Samples for DriftMonitor: of Examples and of requests, with the label of each row.
 
 Called by `pipeline.components.drift_monitor`. Imports no TensorFlow until rows are read.
 """
@@ -32,7 +32,7 @@ MOST_ROWS = 10_000  # of each side
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """What is compared, and how it is judged.
+    """The compared columns and the rules.
 
     Attributes:
         drift: The settings `drift`, as plain JSON types.
@@ -64,7 +64,7 @@ class Task:
         return self.drift["serving_sample"]
 
     def rules(self) -> Rules:
-        """How drift is judged: features and label by the default, other columns are recorded."""
+        """Rules for drift: features and label by the default, other columns are only recorded."""
         default = Rule(self.drift["default"])
         # A number that is predicted is compared as a column.
         label = self.label.column if isinstance(self.label, Amount) else LABEL
@@ -78,7 +78,7 @@ class Task:
         return Rules(Rule(RECORD), columns, **bounds)
 
     def serving_rules(self) -> Rules:
-        """The same for requests: no search mends a model that is asked for something else."""
+        """Rules for requests; they start no search, since a search cannot change the requests."""
         rules = self.rules()
         columns = {
             name: dataclasses.replace(rule, policy=WARN) if rule.policy == RETUNE else rule
@@ -87,7 +87,7 @@ class Task:
         return dataclasses.replace(rules, columns=columns)
 
     def unnamed(self, comparison: Comparison) -> list[str]:
-        """Columns of which no value is written down: about persons, or nobody's feature."""
+        """Columns whose values are never written: personal columns, and columns of no feature."""
         known = {*self.features, LABEL, *self.drift["columns"]}
         others = [column.name for column in comparison.columns if column.name not in known]
         return [*others, *self.private]

@@ -42,8 +42,8 @@ def require_fitting(
 
     Args:
         uses: From `pipeline.rules.inferred.inferred_uses`.
-        schema: As SchemaGen inferred it.
-        rows: Of all splits; read only where types alone do not tell.
+        schema: Schema, as SchemaGen inferred it.
+        rows: Rows of all splits; read only if types alone are not sufficient.
 
     Raises:
         UnfitColumnsError: With one line for each use that does not fit.

@@ -82,7 +82,7 @@ def evaluate(
     Args:
         example_files: TFRecord files of serialized Examples.
         models: By the name that their model spec has; the empty one if there is one only.
-        twins: Of names, that of the model of the same content which stands for it.
+        twins: Twins of names, that of the model of the same content which stands for it.
         eval_config: With TFMA's defaults, passed by `check_known`.
         output_path: URI of the folder to write to.
         unserved: Columns that no request carries: predictions are made without them.
@@ -147,11 +147,11 @@ def observe(
 
 
 class Observed:
-    """What was seen of the predictions of one model.
+    """Observations of the predictions of one model.
 
     Attributes:
         predicted: Their range.
-        curves: What curves are drawn from.
+        curves: Data of the curves.
     """
 
     def __init__(self):

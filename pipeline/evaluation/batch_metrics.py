@@ -37,7 +37,7 @@ _MANY_NUMBERS = 1 << 21
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """What one model makes of a batch.
+    """Predictions of one model for a batch.
 
     Attributes:
         labels: int64 or float32 [batch, 1].
@@ -367,7 +367,7 @@ def make_adder(computation: metric_types.MetricComputation) -> _Adder:
     """Makes the adder of one of TFMA's computations.
 
     Raises:
-        LeftToTfmaError: It is computed in a way that is not known here.
+        LeftToTfmaError: This module does not know the computation.
     """
     combiner = computation.combiner
     adder = _ADDERS.get(type(combiner))

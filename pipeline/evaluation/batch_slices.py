@@ -1,4 +1,4 @@
-"""Which slices each example of a batch is in, by TFMA's own rules, without asking row by row.
+"""Finds the slices of each example of a batch, by TFMA's own rules, without a call per row.
 
 TFMA computes the slice keys of one example after the other. Here the columns that are sliced by are
 coded first, and TFMA is asked once for each distinct combination of their values. Bucketed numbers

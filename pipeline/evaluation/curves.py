@@ -17,7 +17,7 @@ _MOST_AMOUNTS = 4000
 
 
 class CurveSums:
-    """What one model predicted so far."""
+    """Predictions of one model so far."""
 
     def __init__(self):
         self._scores: list[np.ndarray] = []
@@ -56,7 +56,7 @@ class CurveSums:
             self._scores[place][row] += np.bincount(bins_of[chosen], weights[chosen], bins)
 
     def result(self, task: str) -> ModelCurves:
-        """What there is to draw of a model of this task."""
+        """Curves of a model of this task."""
         if task == "regression":
             return ModelCurves(amounts=self._amounts.result())
         scores = [

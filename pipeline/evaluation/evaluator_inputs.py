@@ -1,4 +1,4 @@
-"""What TFX hands to the Evaluator's executor, read as `batch_evaluation` wants it.
+"""Reads the inputs of the Evaluator's executor in the form that `batch_evaluation` needs.
 
 TFX's executor reads the same inputs in the middle of its own work. Called by the Evaluator.
 """
@@ -40,7 +40,7 @@ class EvaluatorInputs:
     Attributes:
         example_files: TFRecord files of serialized Examples, of all splits that are measured.
         models: By the name of the model spec; the empty one if there is one only.
-        twins: Of the baseline, the name of the candidate where both have the same content.
+        twins: Twins of the baseline, the name of the candidate where both have the same content.
         eval_config: With TFMA's defaults, as TFX's executor makes it.
     """
 
@@ -51,7 +51,7 @@ class EvaluatorInputs:
 
     @property
     def candidate(self) -> str:
-        """Name of the spec of the model that is judged."""
+        """Name of the spec of the evaluated model."""
         (name,) = [spec.name for spec in self.eval_config.model_specs if not spec.is_baseline]
         return name
 
@@ -64,9 +64,10 @@ def read_inputs(
     """Reads the executor's inputs.
 
     Args:
-        input_dict: As TFX's executor gets it; a `baseline_model` without files is left out already.
-        exec_properties: As TFX's executor gets them.
-        beam_args: Of the executor's Beam pipeline.
+        input_dict: Input dict, as TFX's executor gets it; a `baseline_model` without files is left
+            out already.
+        exec_properties: Exec properties, as TFX's executor gets them.
+        beam_args: Beam args of the executor's Beam pipeline.
 
     Raises:
         LeftToTfmaError: Beam is to work elsewhere, or examples are in another format.

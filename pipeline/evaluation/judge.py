@@ -43,10 +43,10 @@ def judge(
     """Holds what was measured against what is demanded; whether that is a blessing is left open.
 
     Args:
-        slices: Of one evaluation; one of them is `overall`.
-        evaluation: What is demanded.
-        task: Of the pipeline: which metric is the main one.
-        baseline_id: Of the Model that it is compared with; None if there is none.
+        slices: Slices of one evaluation; one of them is `overall`.
+        evaluation: Thresholds of the settings.
+        task: Task of the pipeline: which metric is the main one.
+        baseline_id: Id of the Model that is the baseline; None without a baseline.
     """
     by_name = {one.name: one for one in slices}
     parts = [one for one in slices if one.name != OVERALL]

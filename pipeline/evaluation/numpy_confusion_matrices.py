@@ -70,7 +70,8 @@ def rebin(
     Args:
         thresholds: Sorted; bucket i of the result is [thresholds[i], thresholds[i + 1]).
         histogram: TFMA's buckets, sorted by id.
-        num_buckets: Of the histogram, without the two for what is below `left` and above `right`.
+        num_buckets: Num buckets of the histogram, without the two for what is below `left` and
+            above `right`.
         left: The smallest prediction of the first bucket.
         right: The end of the last bucket.
     """

@@ -25,13 +25,13 @@ _MOST_VALUES = 250  # of a category; scikit-learn takes 255
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """What is learned.
+    """The training task of the reference.
 
     Attributes:
         numbers: Columns that are numbers.
         categories: Columns that are categories.
         label: The rule.
-        seed: Of the training.
+        seed: Seed of the training.
     """
 
     numbers: tuple[str, ...]
@@ -61,11 +61,11 @@ def measure_boosting(
 
     Args:
         train_files: TFRecord files of tf.Examples.
-        eval_files: The same.
-        rule: What is learned.
+        eval_files: Files of the eval split.
+        rule: Label rule.
 
     Returns:
-        How many rows it learned from; and metric to value, by the names of the settings.
+        Number of training rows; and metric to value, by the names of the settings.
 
     Raises:
         UserMistake: scikit-learn is not there, or the rows have too few labels.

@@ -143,7 +143,7 @@ def first_difference(expected: Mapping[str, tuple[str, ...]]) -> str | None:
         expected: One of the tables above.
 
     Returns:
-        One sentence about the first difference; None if there is none.
+        One sentence about the first difference; None without a difference.
     """
     for name, parameters in expected.items():
         module, _, path = name.partition(":")

@@ -127,14 +127,14 @@ def check_sample(
     spec: config_pb2.ModelSpec,
     task: str,
 ) -> list[str]:
-    """Says why a model is refused that was measured on examples with the label.
+    """Returns why a model is refused that was measured on examples with the label.
 
     Args:
         model_path: The SavedModel.
         example_files: TFRecord files of serialized tf.Examples.
         unserved: Columns that no request carries.
-        spec: How it is evaluated.
-        task: Of the pipeline.
+        spec: Evaluation configuration.
+        task: Task of the pipeline.
 
     Returns:
         Sentences; empty if it answers the first examples alike without these columns, and as the

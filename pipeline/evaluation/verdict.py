@@ -1,4 +1,4 @@
-"""What was measured on a slice, and the kinds of demands on it: plain values.
+"""Metrics of a slice, and the kinds of thresholds on them: plain values.
 
 What comes of them is a `fareline.recorded.evaluation.VerdictRecord`. Called by
 pipeline.evaluation.judge and pipeline.components.evaluator. Imports no TFMA.
@@ -16,7 +16,7 @@ Interval = tuple[float, float]
 
 @dataclasses.dataclass(frozen=True)
 class SliceMetrics:
-    """What was measured on one slice.
+    """Metrics of one slice.
 
     Attributes:
         name: `overall`, or such as `trip_start_hour=7`.
@@ -36,5 +36,5 @@ class SliceMetrics:
 
     @property
     def examples(self) -> int:
-        """How many examples it has."""
+        """Number of examples of the slice."""
         return round(self.metrics.get("example_count", 0))

@@ -1,1 +1,1 @@
-"""How ExampleGen reads, in Beam."""
+"""Beam transforms of ExampleGen."""

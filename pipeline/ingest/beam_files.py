@@ -31,17 +31,17 @@ from pipeline.ingest.protection import Protection
 
 @dataclasses.dataclass(frozen=True)
 class Reading:
-    """What one execution is to do.
+    """The task of one execution.
 
     Attributes:
-        kinds: Of the columns that a schema describes; see `data.reading.batches`.
+        kinds: Kinds of the columns that a schema describes; see `data.reading.batches`.
         splitting: Which split a row belongs to.
         split_dirs: Folder or URI of each split.
         tmp_dir: Folder or URI for reports and quarantined rows.
         file_format: One of `data.reading.pieces.FORMATS`; None: by each file's name.
-        protection: Of personal columns.
+        protection: Protection of personal columns.
         single: Columns that are used as one value a row.
-        csv_format: How CSV files are written.
+        csv_format: Format of the CSV files.
         keys: File to the columns that its folders say.
     """
 
@@ -56,7 +56,7 @@ class Reading:
     keys: Mapping[str, Keys] = dataclasses.field(default_factory=dict)
 
     def kinds_of(self, piece: Piece, found: Mapping[str, str]) -> dict[str, str]:
-        """What to read the columns of a piece as, by the schema and by what was found."""
+        """Types of the columns of a piece, from the schema and from the data."""
         return self.protection.kinds({**found, **self.kinds}, piece.format)
 
 
@@ -72,8 +72,8 @@ def read_files(pipeline: beam.Pipeline, paths: Sequence[str], reading: Reading) 
 
     Args:
         pipeline: To add to.
-        paths: Of the source files.
-        reading: What to do.
+        paths: Paths of the source files.
+        reading: Task of the execution.
 
     Returns:
         PCollection of dict, one per piece; see `_ReadPiece`.
@@ -203,7 +203,7 @@ def write_batches(
         batches: From a reader.
         numbered: Which piece it is, from 0, and of how many.
         source: Where its rows come from.
-        reading: What to do.
+        reading: Task of the execution.
 
     Returns:
         `path`, `number`, `rows`, `splits`, `reasons` and `first`, as plain JSON types.

@@ -23,7 +23,7 @@ def read_answer(pipeline: beam.Pipeline, query: LocalQuery, reading: Reading) ->
     Args:
         pipeline: To add to.
         query: Its files may be anywhere; they are copied where the query is answered.
-        reading: What to do.
+        reading: Task of the execution.
 
     Returns:
         PCollection of None.

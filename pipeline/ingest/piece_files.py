@@ -1,4 +1,4 @@
-"""What is written beside the examples of one piece: its bad rows, and how far it has got.
+"""Files beside the examples of one piece: its bad rows, and its progress.
 
 Called by `pipeline.ingest.beam_files`.
 """
@@ -34,7 +34,7 @@ class ReadingProgress:
             os.makedirs(os.path.dirname(self._path), exist_ok=True)
 
     def tell(self, rows: int) -> None:
-        """Says how many rows have been written."""
+        """Returns how many rows have been written."""
         if self._path:
             with open(self._path, "w") as file:
                 file.write(str(rows))

@@ -1,4 +1,4 @@
-"""What ExampleGen is told of personal columns, and how its workers get the key.
+"""Passes personal columns to ExampleGen, and the key to its workers.
 
 The key itself travels nowhere: not in the properties of the execution, not in Beam's graph. Each
 worker asks for it, by the dotted path of a function that runners have. Called by
@@ -20,12 +20,12 @@ from fareline.kinds import STRING
 
 @dataclasses.dataclass(frozen=True)
 class Protection:
-    """Which columns are personal, and where the key is to be had.
+    """The personal columns, and the source of the key.
 
     Attributes:
         privacy: The columns.
         key_fn: Dotted path of the function that gives the key.
-        key_id: Of the key that it must give; None: any.
+        key_id: Key id of the key that it must give; None: any.
     """
 
     privacy: Privacy = dataclasses.field(default_factory=Privacy)
@@ -41,7 +41,7 @@ class Protection:
         return cls(privacy, options["key_fn"], options["key_id"])
 
     def kinds(self, found: Mapping[str, str], file_format: str) -> dict[str, str]:
-        """What to read columns as: of CSV personal ones as text, whatever they look like.
+        """Types of columns; personal columns of CSV are text, whatever their values.
 
         A card number that begins with 0 stays what it is.
         """

@@ -43,7 +43,7 @@ class SpanDriver(driver.FileBasedDriver):
         """Fills in which spans there are, as TFX's driver does for one.
 
         Raises:
-            DataError: None of the range is there.
+            DataError: No span of the range exists.
         """
         first, last = _range(exec_properties)
         base = exec_properties[INPUT_BASE_KEY]

@@ -1,1 +1,1 @@
-"""What `dag.py` tells a node."""
+"""Arguments that `dag.py` passes to each node."""

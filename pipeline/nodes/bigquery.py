@@ -1,4 +1,4 @@
-"""BigQuery as a source: what TFX's BigQueryExampleGen is told, and what it needs around it.
+"""BigQuery as a source: arguments and helpers of TFX's BigQueryExampleGen.
 
 Google Cloud's clients are TFX's affair: its component is imported when one is built. Called by
 `pipeline.nodes.example_gen`, `pipeline.rules.settings` and `runners`.
@@ -21,7 +21,7 @@ def build_big_query_example_gen(source: BigQuery, span: int | None, output_confi
     Args:
         source: Validated.
         span: Days since 1970-01-01; None where the query names no span.
-        output_config: Of the splits.
+        output_config: Output config of the splits.
     """
     from tfx.components.example_gen.utils import get_query_for_span
     from tfx.extensions.google_cloud_big_query.example_gen.component import BigQueryExampleGen

@@ -1,4 +1,4 @@
-"""What DataPolicy decides by and DriftMonitor compares by, as the JSON texts that they are given.
+"""Arguments of DataPolicy and DriftMonitor, as JSON texts.
 
 Called by pipeline.dag. Imports no TFX and no TensorFlow.
 """
@@ -11,7 +11,7 @@ from pipeline.user_code import DRIFT_SOURCES, GATE_SOURCES, fingerprint_sources
 
 
 def gate_policy(settings: Settings) -> str:
-    """What DataPolicy decides by, as JSON."""
+    """Rules for DataPolicy, as JSON."""
     content = settings.section("gate")["gate"] | settings.section("label", "task")
     content["slices"] = []
     if settings.gate.coverage.min_slice_examples:
@@ -25,7 +25,7 @@ def gate_policy(settings: Settings) -> str:
 
 
 def drift_rules(settings: Settings) -> str:
-    """What DriftMonitor compares by, as JSON."""
+    """Rules for DriftMonitor, as JSON."""
     content = settings.section("drift", "label", "task")
     content["features"] = sorted({column for _, column in settings.features.columns()})
     content["names"] = sorted({*settings.features.vocabulary, *settings.features.categorical})

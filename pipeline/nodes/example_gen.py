@@ -1,4 +1,4 @@
-"""Which ExampleGen reads the source that the settings name, and what it is told.
+"""Selects the ExampleGen for the source of the settings, with its arguments.
 
 Called by `pipeline.dag`. Imports TFX by its modules.
 """
@@ -41,7 +41,7 @@ def build_example_gen(
         span_range: The first and the last span to read; None: the one in the settings, or the
             latest.
         parameterize: Makes a runtime parameter of the span, if the runner has any.
-        pii_key_id: Of the key of pseudonyms, where that is at hand.
+        pii_key_id: Id of the key of pseudonyms, if the key is available.
     """
     output_config = example_gen_pb2.Output(
         split_config=example_gen_pb2.SplitConfig(
@@ -85,11 +85,11 @@ def _range_config(span_range: tuple[int, int] | None) -> range_config_pb2.RangeC
 
 
 def reading_options(settings: Settings, pii_key_id: str | None = None) -> dict[str, Any]:
-    """What `ColumnarExampleGen` is told beside TFX's own configuration, as plain JSON types.
+    """Options of `ColumnarExampleGen` beside TFX's own configuration, as plain JSON types.
 
     Args:
         settings: Validated.
-        pii_key_id: Of the key of pseudonyms, where that is at hand.
+        pii_key_id: Id of the key of pseudonyms, if the key is available.
     """
     options: dict[str, Any] = {
         "kinds": column_kinds(settings),

@@ -1,4 +1,4 @@
-"""What Tuner is given beside the data: its part of the settings, and what it decides by.
+"""Arguments of Tuner beside the data: its settings, and the inputs of its decision.
 
 Used by `pipeline.dag`. Imports TFX.
 """
@@ -59,7 +59,7 @@ def inputs_to_decide_by(last: Resolver | None, drift: BaseChannel | None) -> dic
 
     Args:
         last: From `find_last_hyperparameters`.
-        drift: Of DataDrift; None where data is compared with none.
+        drift: Recorded drift; None without a comparison.
 
     Returns:
         Input to channel; empty if that does not depend on the data.

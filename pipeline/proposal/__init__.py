@@ -1,1 +1,1 @@
-"""What settings and schema `fareline init` proposes for a table that was looked at."""
+"""Proposes settings and schema for a table, for `fareline init`."""

@@ -1,4 +1,4 @@
-"""What a new proposal says that the files there do not: values, not words.
+"""Differences between a new proposal and the existing files: values, not words.
 
 Called by `runners.own_data`.
 """
@@ -16,8 +16,8 @@ def find_differences(settings: tuple[str | None, str], schema: tuple[str | None,
     """One line for each setting and each column of the schema that differs.
 
     Args:
-        settings: Text of the file, None if there is none; and of the proposal.
-        schema: The same.
+        settings: Text of the existing settings, None without a file; and of the proposed ones.
+        schema: Text of the existing schema, None without a file; and of the proposed one.
     """
     old, new = (_flat(_parsed(text)) for text in settings)
     lines = [f"settings: {line}" for line in _compared(old, new)]

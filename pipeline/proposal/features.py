@@ -1,4 +1,4 @@
-"""Which kind of feature each column becomes, with its size, and which columns slice.
+"""Chooses the kind and size of each column's feature, and the columns to slice by.
 
 Called by `pipeline.proposal.text`.
 """

@@ -55,8 +55,8 @@ def write_settings(name: str, profile: Profile, source: Source, schema: str) -> 
     """Returns the text of a settings file.
 
     Args:
-        name: Of the pipeline.
-        profile: Of the table.
+        name: Name of the pipeline.
+        profile: Profile of the table.
         source: Where it is.
         schema: Path of the schema, from the settings.
 

@@ -1,4 +1,4 @@
-"""What a model has to beat: answers that need no model, measured on the table.
+"""Thresholds that a model has to exceed: scores of constant answers, measured on the table.
 
 Called by `pipeline.proposal.text`.
 """
@@ -19,7 +19,7 @@ class Threshold:
 
     Attributes:
         metric: Its name in the settings.
-        bounds: As YAML in one line.
+        bounds: Thresholds, as YAML on one line.
         why: The figure of an answer without a model.
     """
 

@@ -1,1 +1,1 @@
-"""What a run on this machine finds in the store before a node starts."""
+"""Resolvers of local runs: artifacts that a node finds in the store before it starts."""

@@ -1,4 +1,4 @@
-"""How a run on this machine finds its baseline: the latest blessed model, unless a person decided.
+"""Finds the baseline of a local run: the latest blessed model, unless a person decided.
 
 A model that was rolled back from is none, until it is promoted again or pinned. Compiled pipelines
 know TFX's own strategies only: on Vertex the baseline is always the latest blessed model, on
@@ -37,7 +37,7 @@ class BaselineStrategy(LatestBlessedModelStrategy):
         """Finds the baseline.
 
         Args:
-            store: Of the pipeline.
+            store: Store of the pipeline.
             input_dict: All artifacts of the pipeline: `model`, `model_blessing`.
 
         Returns:
@@ -76,10 +76,10 @@ def without_distrusted(
     """Leaves out blessings of before a reset, and models that were rolled back from.
 
     Args:
-        store: Of the pipeline.
+        store: Store of the pipeline.
         decision: In force.
         models: To choose from.
-        blessings: Of them.
+        blessings: Blessings of the models.
 
     Returns:
         The models and the blessings that are left.

@@ -1,4 +1,4 @@
-"""How a run on this machine finds the hyperparameters to reuse: those of the last blessed model.
+"""Finds the hyperparameters that a local run reuses: those of the last blessed model.
 
 By the data alone, or a second run of the same data would find other ones and never be served from
 the cache: only what was there when this data was first read counts. So a model of the same data is
@@ -42,7 +42,7 @@ class LastHyperparametersStrategy(LatestBlessedModelStrategy):
         Ids ascend: what has a smaller id than the Examples was there before them.
 
         Args:
-            store: Of the pipeline.
+            store: Store of the pipeline.
             input_dict: `examples` of the run; all artifacts of the pipeline: `model`,
                 `model_blessing`, `hyperparameters`, `earlier_drift`.
 

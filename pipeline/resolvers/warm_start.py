@@ -1,4 +1,4 @@
-"""How a run on this machine finds the model whose weights Trainer begins with: by its id.
+"""Finds the model whose weights Trainer starts with in a local run, by its id.
 
 Called by TFX, for the node WarmStartResolver. On clusters the baseline is that model.
 """
@@ -14,7 +14,7 @@ class WarmStartStrategy(ResolverStrategy):
     """The model with an id.
 
     Args:
-        model_id: Of the model; 0: none.
+        model_id: Id of the model; 0: none.
     """
 
     def __init__(self, model_id: int):
@@ -26,7 +26,7 @@ class WarmStartStrategy(ResolverStrategy):
         """Finds it.
 
         Args:
-            store: Of the pipeline.
+            store: Store of the pipeline.
             input_dict: All artifacts of the pipeline: `model`.
 
         Returns:

@@ -1,1 +1,1 @@
-"""What must hold before anything starts: one small function per rule, each returning problems."""
+"""Rules that hold before a run starts: one small function per rule, each returns problems."""

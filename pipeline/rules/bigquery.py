@@ -1,4 +1,4 @@
-"""What must hold of BigQuery as a source."""
+"""Rules for BigQuery as a source."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ def names_span(query: str) -> bool:
 
 
 def project_of(settings: Settings, section: Cluster) -> str | None:
-    """The project that pays for the query; None if nobody said."""
+    """The project that pays for the query; None if not set."""
     source = settings.data.source.bigquery
     if source is None:
         return None

@@ -1,4 +1,4 @@
-"""What must hold of the settings before they are compiled for a cluster: one function per rule.
+"""Rules for settings before they are compiled for a cluster: one function per rule.
 
 Each yields problems, worded so that a user knows what to do. What only the compiled spec shows is
 checked in pipeline.rules.spec. Called by runners. Imports neither TFX nor TensorFlow.
@@ -257,7 +257,7 @@ def find_named_warm_start(settings: Settings) -> Iterator[str]:
 
 
 def find_columnar_options(settings: Settings) -> Iterator[str]:
-    """What our own reader does with rows is not asked of TFX's, which reads from BigQuery."""
+    """Options of our own reader are not used with BigQuery, which TFX's reader reads."""
     if settings.data.source.bigquery is None:
         return
     if settings.data.split_by is not None:

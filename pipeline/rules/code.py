@@ -1,4 +1,4 @@
-"""What must hold of the user's own functions before anything is imported: one function per rule.
+"""Rules for the user's functions before they are imported: one function per rule.
 
 Reads sources, and imports nothing of them: what shows only then is found by `runners.own_code`.
 Called by pipeline.rules.settings.
@@ -29,7 +29,7 @@ def find_code_mistakes(settings: Settings) -> Iterator[str]:
 
 
 def source_of(module: str, folder: Path) -> Path | None:
-    """The file of a module or package below a folder; None if there is none."""
+    """The file of a module or package below a folder; None if it does not exist."""
     path = folder.joinpath(*module.split("."))
     candidates = (path / "__init__.py", path.with_suffix(".py"))
     return next((each for each in candidates if each.is_file()), None)
@@ -103,7 +103,7 @@ def _wrong_source(path: str, folder: Path) -> str | None:
 
 
 def _describe_unreadable(file: Path | str, error: Exception) -> str:
-    """Says why a source is no Python, with the line."""
+    """Returns why a source is no Python, with the line."""
     line = getattr(error, "lineno", None)
     place = f"{file}:{line}" if line else str(file)
     said = getattr(error, "msg", None) or getattr(error, "strerror", None) or str(error)

@@ -19,7 +19,7 @@ def find_drift_mistakes(settings: Settings, columns: Collection[str]) -> Iterato
 
     Args:
         settings: Valid in themselves.
-        columns: Of the schema; empty where it is yet to be inferred.
+        columns: Columns of the schema; empty where it is yet to be inferred.
     """
     known = [*columns, *([] if settings.task == REGRESSION else [LABEL])]
     for column, rule in settings.drift.columns.items() if columns else ():

@@ -1,4 +1,4 @@
-"""What must hold of the section `evaluation` before anything starts.
+"""Rules for the section `evaluation`.
 
 Imports neither TFX nor TensorFlow.
 """
@@ -49,7 +49,7 @@ def find_two_ways_of_slicing(evaluation: Evaluation) -> Iterator[str]:
 
 
 def find_unknown_slices(evaluation: Evaluation) -> Iterator[str]:
-    """What has a threshold or a largest gap is sliced by."""
+    """Slices with a threshold or a largest gap are in `evaluation.slices`."""
     groups = list(dict.fromkeys(evaluation.groups()))
     sliced = [[column for column, _ in parts] for parts in evaluation.columns_of_slices()]
     expected = f"expected one of {', '.join(map(repr, groups))}" if groups else "expected none"
@@ -90,7 +90,7 @@ def find_mistakes_of_own_slices(
 
 
 def find_bucketed_texts(evaluation: Evaluation, types: Mapping[str, str]) -> Iterator[str]:
-    """What is sliced by in buckets is a number."""
+    """Columns that are sliced in buckets are numbers."""
     for i, parts in enumerate(evaluation.columns_of_slices()):
         for column, boundaries in parts:
             if boundaries and types.get(column, NUMBERS[0]) not in NUMBERS:

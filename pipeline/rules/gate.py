@@ -15,7 +15,7 @@ def find_gate_mistakes(settings: Settings, columns: Collection[str] = ()) -> Ite
 
     Args:
         settings: Valid in themselves.
-        columns: Of the schema. A rule may be about one that it lacks, or about a slice.
+        columns: Columns of the schema. A rule may be about one that it lacks, or about a slice.
     """
     for index, rule in enumerate(settings.gate.rules):
         near = near_names(rule.column or "", columns, 1, 0.8)

@@ -1,4 +1,4 @@
-"""What must hold of a graph before TFX's compiler gets it: one function per rule.
+"""Rules for a graph before TFX's compiler gets it: one function per rule.
 
 The compiler finds most of this too, one thing at a time, in its own words, and at times too late.
 Called by runners.submit.compilation. Imports TFX inside the functions alone.

@@ -1,4 +1,4 @@
-"""What settings do with columns whose types are known only when the data has been read.
+"""The use of columns whose types are known only when the data has been read.
 
 With a curated schema `pipeline.rules.settings` compares before anything starts; whether floats that
 are categories are whole numbers only the data tells. Without one, DataGate compares with the
@@ -16,15 +16,15 @@ from preprocessing.labels import MULTICLASS
 
 @dataclasses.dataclass(frozen=True)
 class InferredUse:
-    """What a setting does with a column, of an inferred type.
+    """The use of a column, with its inferred type.
 
     Attributes:
         setting: Its path.
         column: Raw column.
         fit: The types that it can take, of `int`, `float` and `bytes`.
-        hint: What to do about another type.
+        hint: Advice for another type.
         whole: Whether floats are taken as categories, and so must be whole numbers.
-        values: Of which a row must hold one.
+        values: Values of which a row must have one.
     """
 
     setting: str

@@ -1,4 +1,4 @@
-"""What must hold of the kind of model before a run: its library, and its hyperparameters.
+"""Rules for the kind of model: its library and its hyperparameters.
 
 Called by pipeline.rules.settings.
 """

@@ -1,4 +1,4 @@
-"""What must hold before anything starts: one small function per rule, each returning problems.
+"""Rules that hold before a run starts: one small function per rule, each returns problems.
 
 Called by runners. Imports neither TFX nor TensorFlow, so that a mistake is answered at once.
 """
@@ -157,13 +157,13 @@ def find_unfit_types(settings: Settings, types: Mapping[str, str]) -> Iterator[s
 
 @dataclasses.dataclass(frozen=True)
 class Use:
-    """What a setting does with a column.
+    """The use of a column by a setting.
 
     Attributes:
         setting: Its path.
         column: Raw column.
         fit: The types that it can take, of `int`, `float` and `bytes`.
-        hint: What to do about another type.
+        hint: Advice for another type.
     """
 
     setting: str
@@ -221,7 +221,7 @@ def find_unknown_label_values(
 
 
 def find_label_leaks(settings: Settings) -> Iterator[str]:
-    """The column that the label is made of is no feature: it would tell the answer."""
+    """The column of the label is not a feature, since it would reveal the label."""
     for where, column in settings.features.columns():
         if column == settings.label.column:
             yield (
@@ -253,7 +253,7 @@ def find_spans_without_pattern(settings: Settings) -> Iterator[str]:
 
 
 def find_uses_of_dropped_columns(settings: Settings) -> Iterator[str]:
-    """What is personal and left out is used for nothing."""
+    """Personal columns that are left out are not used."""
     dropped = settings.data.personal_columns(pseudonymize=False)
     entity = [("feedback.entity", settings.feedback.entity)] if settings.feedback.entity else []
     for where, column in (*_named_columns(settings), *entity):

@@ -1,4 +1,4 @@
-"""What must hold of a compiled spec before it leaves this machine: one function per rule.
+"""Rules for a compiled spec before it leaves this machine: one function per rule.
 
 Each yields problems, worded so that a user knows what to do. Called by runners.submit.compilation.
 Imports neither TFX nor TensorFlow: a spec is JSON.

@@ -1,4 +1,4 @@
-"""Who is to blame for a wrong value: the settings file, or the `--set` that changed it.
+"""Finds the source of a wrong value: the settings file, or the `--set` that changed it.
 
 Called by `pipeline.settings.load` and, through `Settings.wrong`, by `pipeline.rules`.
 """
@@ -13,7 +13,7 @@ def wrong_settings(path: Path, overridden: Sequence[str], problems: Iterable[str
     """One line per problem, headed by where the value came from.
 
     Args:
-        path: Of the settings file.
+        path: Path of the settings file.
         overridden: Keys that `--set` changed, in order.
         problems: Lines that begin with the dotted key of what is wrong, and a colon.
     """
@@ -25,9 +25,9 @@ def headed_by(override: str | None, path: Path, where: str, rest: str) -> str:
 
     Args:
         override: Key that `--set` changed; None: the file is to blame.
-        path: Of the settings file.
+        path: Path of the settings file.
         where: Dotted key of what is wrong; empty: the settings as a whole.
-        rest: Of the line.
+        rest: Rest of the line.
     """
     if override is None:
         return f"{path}: {where}: {rest}"

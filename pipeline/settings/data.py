@@ -66,7 +66,7 @@ class BigQuery(Section):
         query: In its dialect.
         project: That pays for it; None: on Vertex that of the job.
         cache: Whether the same query gives the same rows, so that they need not be read again.
-        files: What stands for its tables on this machine; as with `Sql`.
+        files: Local files in place of its tables; see `Sql`.
     """
 
     query: _QueryText
@@ -92,12 +92,12 @@ def _encoding(name: str) -> str:
 
 
 class CsvFormatSection(Section):
-    """How CSV files are written.
+    """The format of CSV files.
 
     Attributes:
         separator: The character between cells.
         decimal: The character before the fraction of a number.
-        encoding: Of the text, as Python names it.
+        encoding: Encoding of the text, as Python names it.
     """
 
     separator: Annotated[str, pydantic.AfterValidator(_separator)] = ","
@@ -111,7 +111,7 @@ class CsvFormatSection(Section):
         return self
 
     def as_read(self) -> CsvFormat:
-        """What the readers are told."""
+        """Options of the readers."""
         return CsvFormat(self.separator, self.decimal, self.encoding)
 
 
@@ -139,9 +139,9 @@ class Source(Section):
         files: A file of any format that the columnar reader knows, or a folder of files of one.
         sql: A query over files.
         bigquery: A query to BigQuery.
-        csv_format: How the CSV files are written, those of a query's tables too; None: as UTF-8,
+        csv_format: Format of the CSV files, those of a query's tables too; None: as UTF-8,
             with commas between cells and points before fractions.
-        missing: What says that a value is missing, with the columns in which it does, or `all`.
+        missing: Spellings of a missing value, with the columns to which each applies, or `all`.
 
     The paths of csv and files may be patterns of spans, see `data.sources.span_patterns`.
     """
@@ -156,13 +156,13 @@ class Source(Section):
 
     @property
     def dialect(self) -> CsvFormat:
-        """How the files are written: CSV, and what is missing."""
+        """The format of the files: CSV options, and spellings of missing values."""
         written = COMMAS if self.csv_format is None else self.csv_format.as_read()
         return dataclasses.replace(written, missing=as_missing(self.missing))
 
     @property
     def local_query(self) -> Sql | None:
-        """What DuckDB is asked, if a run on this machine asks it."""
+        """The query for DuckDB, in a local run."""
         if self.bigquery is not None and self.bigquery.files:
             return Sql(query=self.bigquery.query, files=self.bigquery.files)
         return self.sql
@@ -225,7 +225,7 @@ class Splits(Section):
 
 
 class SplitBy(Section):
-    """What decides which split a row belongs to; without this, a hash of all its values.
+    """Rules for the split of a row; without them, a hash of all its values decides.
 
     Attributes:
         hash: Columns: rows with the same values in them are in the same split.
@@ -250,7 +250,7 @@ class SplitBy(Section):
 
 
 class Column(Section):
-    """What is special about a column.
+    """Special options of a column.
 
     Attributes:
         pii: Whether it is about persons: then it never reaches an Examples artifact.
@@ -273,9 +273,9 @@ class Data(Section):
     Attributes:
         source: Where the rows come from.
         span: The newest span to read of a source with spans; None: the latest.
-        window: How many spans to read, that one and those before it.
+        window: Number of spans to read: that one and those before it.
         max_bad_share: Share of the rows that may be unreadable.
-        columns: What is special about some of them.
+        columns: Special options of some columns.
     """
 
     source: Source

@@ -39,8 +39,8 @@ def thresholds_of(task: Any, label: Mapping[str, Any]) -> dict[str, Any]:
     """Better than a guess, and not much worse than the model before.
 
     Args:
-        task: As it was written.
-        label: As it was written.
+        task: Task, as it was written.
+        label: Label, as it was written.
     """
     if task == MULTICLASS:
         classes = label.get("classes")

@@ -17,7 +17,7 @@ Policy = Literal["record", "warn", "retune", "stop"]
 
 
 class DriftRule(Section):
-    """What becomes of the drift of one column.
+    """The consequence of drift of one column.
 
     Attributes:
         policy: See taxi.yaml.
@@ -29,15 +29,15 @@ class DriftRule(Section):
 
 
 class Drift(Section):
-    """How this data is compared with the data before it, and with what is asked of the model.
+    """The comparison of data with the previous data, and with prediction requests.
 
     Attributes:
         default: Policy of the features and the label; all other columns are only recorded.
         columns: Exceptions, by column; `(label)` is the label.
         false_alarms: Share of unchanged data that may raise an alarm; None: as
             `monitoring.drift.compare` says.
-        least_change: Share of the rows below which a change is none; None: the same.
-        least_new: The same of rows with new values; None: the same.
+        least_change: Share of the rows below which a change is ignored; None: the default.
+        least_new: Lowest relevant share of rows with new values; None: the default.
         serving_sample: File of rows that a prediction was asked for.
     """
 
@@ -51,18 +51,18 @@ class Drift(Section):
 
 
 class Monitoring(Section):
-    """How windows of the prediction log are held against the evaluation.
+    """The comparison of windows of the prediction log with the evaluation.
 
     Attributes:
         window_hours: Length of a window.
-        least_rows: Of a slice in a window; with fewer it is too small.
+        least_rows: Minimum rows of a slice in a window; a slice with fewer is too small.
         false_alarms: Share of unchanged windows that may raise an alarm of one kind.
         needed: In how many windows something must be found,
         among: of the last so many.
-        least_change: Share of the rows below which a change is none.
-        least_new: The same of rows with new values.
-        least_loss: Loss of AUC below which it is none.
-        policy: What comes of an alarm.
+        least_change: Share of the rows below which a change is ignored.
+        least_new: Lowest relevant share of rows with new values.
+        least_loss: Loss of AUC below which a change is ignored.
+        policy: Consequences of an alarm.
     """
 
     window_hours: Positive = 24

@@ -133,7 +133,7 @@ Gaps = pydantic.create_model(
 
 
 class Evaluation(Section):
-    """What the Evaluator measures and demands."""
+    """Metrics and thresholds of the Evaluator."""
 
     slices: list[Slice] = Field(default_factory=list)
     min_slice_examples: Count = 50

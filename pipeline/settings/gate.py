@@ -23,11 +23,11 @@ FEW_EXAMPLES, FEW_OF_LABEL, FEW_OF_SLICE = COVERAGE_ANOMALIES = (
 
 
 class GateRule(Section):
-    """What becomes of some anomalies; of several rules the narrowest counts, of equals the first.
+    """A rule for some anomalies; the narrowest rule wins, among equal ones the first.
 
     Attributes:
-        action: What becomes of them.
-        column: Of the anomalies; None: every one.
+        action: Consequence.
+        column: Column of the anomalies; None: every one.
         kind: TFDV's name of the anomaly; None: every one.
         reason: Why.
         until: The last day that the rule holds, UTC; None: always.
@@ -67,12 +67,13 @@ class GateRule(Section):
 
 
 class Coverage(Section):
-    """The least numbers of examples, by split; what is less is an anomaly like others.
+    """Minimum numbers of examples by split; a smaller number is an anomaly like others.
 
     Attributes:
-        min_examples: Of the split.
-        min_label_examples: Of each label, also of one that does not occur.
-        min_slice_examples: Of each slice of `evaluation.slices` that occurs.
+        min_examples: Minimum number of examples in each split.
+        min_label_examples: Minimum number of examples of each label, present or not.
+        min_slice_examples: Minimum number of examples in each existing slice of
+            `evaluation.slices`.
     """
 
     min_examples: dict[str, Count] = Field(default_factory=dict)
@@ -87,12 +88,12 @@ class Coverage(Section):
 
 
 class Gate(Section):
-    """What DataGate stops.
+    """Rules of DataGate.
 
     Attributes:
-        default: What becomes of an anomaly that no rule is about.
+        default: Consequence of an anomaly without a rule.
         rules: Exceptions.
-        coverage: What there must be enough of.
+        coverage: Minimum numbers of examples.
     """
 
     default: Literal["stop", "warn"] = "stop"

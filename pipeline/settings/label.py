@@ -40,7 +40,7 @@ class Above(Section):
 
 
 class Label(Section):
-    """What is predicted; which of the rules there are depends on the task."""
+    """The prediction target; the available rules depend on the task."""
 
     column: str
     above: Above | None = None
@@ -73,12 +73,12 @@ class Label(Section):
 
     @property
     def num_classes(self) -> int:
-        """How many classes a multiclass model answers for; 0 for the other tasks."""
+        """Number of classes of a multiclass model; 0 for the other tasks."""
         return len(self.classes or ()) + (self.other == CLASS)
 
 
 def require_rule_of(task: str, label: Label) -> None:
-    """Refuses a label that is none for the task.
+    """Refuses a label that does not fit the task.
 
     Raises:
         ValueError: With what was expected.

@@ -28,15 +28,15 @@ class Metric:
         better: `MORE`, `LESS` or `NEAREST` (to `ideal`) is better; None if no value is: a count.
         tasks: Values of `task` in the settings that have it. The first metric of a task in this
             table is its main one, by which slices are ranked.
-        low: The smallest possible value; None: there is none.
-        high: The largest possible value; None: there is none.
+        low: Lowest possible value; None: no limit.
+        high: Highest possible value; None: no limit.
         ideal: The value that is right, where `better` is `NEAREST`.
         needs: `EXAMPLES`, or what of them it takes: positives, or both labels. Where there are too
             few, the metric is not judged.
         config: Arguments of the TFMA class, beside the name.
         average: `MACRO` or `MICRO` if the class knows two labels, and several are averaged: each
             class against the others, then their mean; or all such pairs in one pot.
-        is_judged: Whether a threshold may be set on it.
+        is_judged: Whether the metric can have a threshold.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Metric:
     is_judged: bool = True
 
     def badness(self, value: float) -> float:
-        """How bad a value is, to rank values by: the least is the best."""
+        """Sort key of a value: the best value has the lowest key."""
         if self.better == NEAREST:
             return abs(value - (self.ideal or 0.0))
         return -value if self.better == MORE else value

@@ -123,7 +123,7 @@ class Accelerator(Section):
 
 
 class Resources(Section):
-    """What the container of one node may use; what is null is left to the platform."""
+    """Resources of the container of one node; null leaves a value to the platform."""
 
     cpu: Positive | None = None
     memory_gb: Positive | None = None
@@ -131,10 +131,10 @@ class Resources(Section):
 
 
 class Cluster(Section):
-    """What every cluster needs to know.
+    """Settings of every cluster.
 
     Attributes:
-        image: Of the steps and of Beam's workers.
+        image: Image of the steps and of Beam's workers.
         bucket: Where everything goes that has no place of its own.
         pipeline_root, data_path, push_destination: null: a folder of the pipeline in the bucket.
         SPEC_BYTES: The largest specification that the platform takes.

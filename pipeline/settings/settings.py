@@ -115,7 +115,7 @@ class Features(Section):
 
 
 class Transform(Section):
-    """How Transform runs."""
+    """Settings of Transform."""
 
     statistics: bool = False
 
@@ -176,7 +176,7 @@ class Tuning(Section):
 
 
 class Training(Section):
-    """How the Trainer fits the network.
+    """Settings of the Trainer.
 
     Attributes:
         warm_start: Whose weights it begins with: `live`, or an id such as Model:12; None: random
@@ -223,10 +223,10 @@ class Serving(Section):
 
 
 class Feedback(Section):
-    """How logged predictions and their outcomes become data to train on.
+    """Settings that make data for training of logged predictions and their outcomes.
 
     Attributes:
-        entity: Column of the requests that identifies the person or object; None: there is none.
+        entity: Column of the requests that identifies the person or object; None: no column.
         wait_hours: Longest time from a prediction to its outcome.
         expired: Value of the label's column without an outcome; None: such rows are left out.
     """
@@ -267,7 +267,7 @@ class VertexPush(Section):
     api_endpoint: Url | None = None
 
     def named(self, name: str) -> "VertexPush":
-        """The same with ids of model and endpoint: those that were given, or this name."""
+        """The settings with ids of model and endpoint: the given ones, or this name."""
         ids = {"model": self.model or name, "endpoint": self.endpoint or name}
         return VertexPush.model_validate({**self.model_dump(mode="json"), **ids})
 

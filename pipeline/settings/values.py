@@ -1,4 +1,4 @@
-"""What settings are made of: numbers with their ranges, names, where a store is, sections.
+"""Types of settings: numbers with ranges, names, addresses of stores, sections.
 
 Called by pipeline.settings.settings and pipeline.settings.evaluation. Imports no TFX and no
 TensorFlow.

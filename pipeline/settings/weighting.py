@@ -42,7 +42,7 @@ KeptShare = Annotated[Number, Field(gt=0, le=1)]
 
 
 class Weighting(Section):
-    """How much each example counts in training; by default all the same.
+    """The weight of each example in training; default: 1.
 
     Attributes:
         classes: Label to its weight; or `balanced`; None: each weighs 1.

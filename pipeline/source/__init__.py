@@ -1,1 +1,1 @@
-"""What is wrong with a source, before a run."""
+"""Checks of a source before a run."""

@@ -23,7 +23,7 @@ def check_local_query(settings: Settings) -> CsvSource:
     """Asks a query over files for its columns, with the settings' tables.
 
     Raises:
-        DataError: It cannot be answered; or it is one that only BigQuery can answer.
+        DataError: The query cannot be answered, or only BigQuery can answer it.
     """
     source = settings.data.source
     query, where = source.local_query, source.query_setting

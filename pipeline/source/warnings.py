@@ -1,4 +1,4 @@
-"""What is no mistake about a source and still worth a warning, for `fareline run` and `check`.
+"""Warnings about a source that are not errors, for `fareline run` and `check`.
 
 Looks at what lies on this machine, the first rows of each file. Imports no TFX.
 """
@@ -19,7 +19,7 @@ def personal_warnings(settings: Settings, files: Sequence[Path]) -> list[str]:
 
     Args:
         settings: Valid.
-        files: Of the source; what cannot be read is passed over.
+        files: Files of the source; what cannot be read is passed over.
     """
     csv_format = settings.data.source.dialect
     return warnings_of_looks(settings, find_personal_columns(sample_columns(files, csv_format)))
@@ -38,7 +38,7 @@ def source_warnings(settings: Settings) -> list[str]:
     """The warnings about a source that a cluster is to read, as far as it lies here as well.
 
     Raises:
-        DataError: The pattern of its spans is none, or a file is named against it.
+        DataError: The pattern of its spans is invalid, or a file does not match it.
     """
     if settings.data.source.path is None:
         return []

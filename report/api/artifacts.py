@@ -31,7 +31,7 @@ class Artifact:
     """One artifact.
 
     Args:
-        graph: Of the store.
+        graph: Lineage graph of the store.
         artifact: Artifact of the graph.
     """
 
@@ -139,7 +139,7 @@ class Model(Artifact):
 
     @property
     def live(self) -> bool:
-        """Whether it is served."""
+        """Whether the model is live."""
         return self._facts.live
 
     @property
@@ -182,7 +182,7 @@ class Examples(Artifact):
     """Rows of Examples.
 
     Args:
-        graph: Of the store.
+        graph: Lineage graph of the store.
         artifact: Artifact of type Examples.
         split: Name of the split; None: all.
     """

@@ -48,8 +48,8 @@ def predict_files(
     """The rows of examples, with the label and what a model says of each in further columns.
 
     Args:
-        path: Of the model.
-        files: Of the examples to ask it about, by split.
+        path: Path of the model.
+        files: Files of the examples to ask it about, by split.
         label: The rule by which rows have a label; None: it is not known.
     """
     table = read_rows(files, None)
@@ -84,10 +84,10 @@ def _labels(table: pd.DataFrame, rule: Label) -> pd.Series | None:
 
 
 def predict_rows(path: Path, rows: pd.DataFrame) -> pd.DataFrame:
-    """What a model says of rows.
+    """The predictions of a model for rows.
 
     Raises:
-        DataError: A value is none that the model can read, or one is missing.
+        DataError: The model cannot read a value, or a value is missing.
     """
     predictor = _predictor(str(path))
     kinds = {name: column.kind for name, column in predictor.columns.items()}

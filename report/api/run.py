@@ -124,7 +124,7 @@ class Run:
 
     @property
     def error(self) -> Failure | None:
-        """The first failure; None if there is none, or none was recorded."""
+        """The first failure; None without a recorded failure."""
         return next(iter(self.errors), None)
 
     @property
@@ -224,7 +224,7 @@ class Run:
         Imports TensorFlow.
 
         Args:
-            split: Of the examples that the run read.
+            split: Split of the examples that the run read.
             slice: Name of a slice in `slices`; only its rows are returned.
 
         Raises:

@@ -1,4 +1,4 @@
-"""How objects show themselves in a notebook: the page of a run in a frame of its own.
+"""Display of objects in a notebook: the page of a run in a frame of its own.
 
 A frame, so that neither side's styles touch the other's. Its policy is that of the page: no
 network, no script but its own.

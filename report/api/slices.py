@@ -1,4 +1,4 @@
-"""Which rows belong to a slice of an evaluation, from the slice's name alone.
+"""Finds the rows of a slice of an evaluation, from the slice's name alone.
 
 Names are those of `pipeline.settings.slicing`: `payment_type=Cash`, `trip_miles=1 to below 5`,
 several of them with a comma between.
@@ -24,14 +24,14 @@ _BUCKET = re.compile(
 
 
 def in_slice(table: pd.DataFrame, name: str) -> pd.Series:
-    """Which rows of a table are in a slice.
+    """Selects the rows of a table that belong to a slice.
 
     Args:
-        table: Of the columns that the slice is by.
-        name: Of the slice.
+        table: Table of the columns that the slice is by.
+        name: Name of the slice.
 
     Raises:
-        UserMistake: It is none of these columns.
+        UserMistake: The slice uses columns that the table does not have.
     """
     import pandas as pd
 

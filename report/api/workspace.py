@@ -114,10 +114,10 @@ class Workspace:
         """One run.
 
         Args:
-            run_id: Its id, a unique prefix of it, or `latest`.
+            run_id: Id of the run, a unique prefix of the id, or `latest`.
 
         Raises:
-            UserMistake: There is none.
+            UserMistake: No run matches.
         """
         from lineage.ids import find_run
         from report.api.run import Run
@@ -158,7 +158,7 @@ class Workspace:
             model_id: Such as `Model:12`, or the id of its run or PushedModel.
 
         Raises:
-            UserMistake: There is none.
+            UserMistake: No model or artifact matches.
         """
         from lineage.ids import find_model
         from report.api.artifacts import Model
@@ -173,7 +173,7 @@ class Workspace:
             artifact_id: Such as `Examples:4`.
 
         Raises:
-            UserMistake: There is none.
+            UserMistake: No model or artifact matches.
         """
         from lineage.ids import find_artifact
         from report.api.artifacts import artifact_object
@@ -183,7 +183,7 @@ class Workspace:
 
     @property
     def live(self) -> Model | None:
-        """The served model; None if there is none.
+        """The live model; None without one.
 
         Raises:
             UserMistake: Several destinations serve a model.

@@ -37,8 +37,8 @@ def content(graph: Graph, focus: Target | None) -> dict[str, Any]:
     """Reads the whole store; returns what the page shows of it.
 
     Args:
-        graph: Of the store.
-        focus: What the page opens on; None for the last run.
+        graph: Lineage graph of the store.
+        focus: Element that the page opens on; None for the last run.
     """
     graph.read_all()
     artifacts, executions = graph.all_artifacts(), graph.all_executions()

@@ -1,4 +1,4 @@
-"""What a run amounts to, in a line: its data, its model, how good, blessed or refused, pushed.
+"""Summary of a run: its data, its model, metrics, verdict and push.
 
 Called by report.explorer.data. What a store does not say is None or empty, never guessed.
 """
@@ -25,23 +25,23 @@ class RunFacts:
     """One run.
 
     Attributes:
-        run_id: As TFX recorded it.
+        run_id: Run id, as TFX recorded it.
         pipeline: Name of the pipeline.
         started: Milliseconds since 1970, UTC.
         ended: When the last of its executions changed, or the run itself said that it ended.
         status: `failed`, `running`, `unknown` or `complete`.
-        outcome: As recorded: `pushed`, `refused`, `failed` or `interrupted`; else None.
+        outcome: Outcome, as recorded: `pushed`, `refused`, `failed` or `interrupted`; else None.
         nodes: Count of executions by state.
         data: Ids of the Examples that were read from a source.
         models: Ids of its Models, cached ones included.
         evaluations: Ids of its ModelEvaluations.
         metrics: Overall metrics by name; empty in a stock store.
-        blessed: What the Evaluator said; None if it said nothing.
-        fit_to_serve: What the InfraValidator said; None if it said nothing.
+        blessed: Verdict of Evaluator; None without a verdict.
+        fit_to_serve: Verdict of InfraValidator; None without a verdict.
         pushed: Ids of the PushedModels that were really pushed.
         pushed_again: Whether the run found what it was to push published already.
         command: That makes such a run again; empty if it was not recorded.
-        properties: What the run recorded about itself.
+        properties: Record of the run about itself.
     """
 
     run_id: str

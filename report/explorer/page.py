@@ -61,9 +61,9 @@ def write_explorer(
     """Writes the page of a store.
 
     Args:
-        graph: Of the store; it is read whole.
+        graph: Lineage graph of the store; it is read whole.
         destination: A path, or a stream of bytes.
-        focus: What the page opens on, from `lineage.ids.find`; None for the last run.
+        focus: Element that the page opens on, from `lineage.ids.find`; None for the last run.
 
     Raises:
         UserMistake: The package with the layout script is missing.
@@ -79,9 +79,10 @@ def explorer_page(graph: Graph, focus: Target | None = None, mark: str = "") -> 
     """Returns the page of a store; see `write_explorer`.
 
     Args:
-        graph: Of the store.
-        focus: What the page opens on.
-        mark: Of the store, where a server shows the page among others; empty of a file by itself.
+        graph: Lineage graph of the store.
+        focus: Element that the page opens on.
+        mark: Mark of the store, where a server shows the page among others; empty of a file by
+            itself.
     """
     library = find_layout_library()
     styles = [read_web("report.explorer", name) for name in _STYLES]

@@ -19,9 +19,9 @@ class File:
 
     Attributes:
         path: Path, URI, or folder and pattern.
-        sha256: Of its content; empty if it was not recorded.
-        files: How many files it stands for; None if not recorded.
-        bytes: Of all of them; None if not recorded.
+        sha256: SHA-256 of its content; empty if it was not recorded.
+        files: Number of files that it stands for; None if not recorded.
+        bytes: Size of all of them; None if not recorded.
     """
 
     path: str

@@ -43,7 +43,7 @@ def said(value: float, digits: int = 4) -> str:
 
 
 def say_all(values: Sequence[float]) -> list[tuple[float, str]]:
-    """The same of several, with as many digits as tell them apart."""
+    """Formats several values, with enough digits to distinguish them."""
     for digits in range(4, 12):
         words = [said(value, digits) for value in values]
         if len(set(words)) == len(words):
@@ -66,12 +66,12 @@ class Plot:
     """A picture with two axes.
 
     Args:
-        label: What it shows, for those who do not see it.
-        x: Lowest and highest value.
-        y: The same.
+        label: Description for screen readers.
+        x: Lowest and highest value of the horizontal axis.
+        y: Lowest and highest value of the vertical axis.
         size: Width and height, pixels.
-        names: Of the axes.
-        scale: Of x, where it is not linear.
+        names: Names of the axes.
+        scale: Scale of x, where it is not linear.
     """
 
     def __init__(
@@ -188,9 +188,9 @@ def bars(
     """Horizontal bars, a group for each row.
 
     Args:
-        label: What it shows.
+        label: Description for screen readers.
         rows: Name, and a value for each series.
-        highest: The value that is as long as there is room.
+        highest: Value of the longest possible bar.
         words: A value in words.
     """
     width, name_width, thick = 360, 136, 8
@@ -243,7 +243,7 @@ def bars(
 
 
 def legend(names: Sequence[str]) -> Markup:
-    """Which series is which."""
+    """Names and colours of the series."""
     items = [tag("li", tag("i", class_=f"key s{n}"), name) for n, name in enumerate(names)]
     return tag("ul", *items, class_="legend")
 

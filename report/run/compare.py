@@ -19,7 +19,7 @@ class Comparison:
     Attributes:
         a: The one.
         b: The other.
-        changes: What differs, by group: path, in a, in b; the largest differences first.
+        changes: Differences by group: path, in a, in b; the largest differences first.
     """
 
     a: Document
@@ -43,9 +43,9 @@ def compare_runs(graph: Graph, a: str, b: str) -> Comparison:
     """Gathers both.
 
     Args:
-        graph: Of the store.
+        graph: Lineage graph of the store.
         a: Id of the one run.
-        b: Of the other.
+        b: Document of the second run.
     """
     found = find_diff(graph, a, b)
     changes = {

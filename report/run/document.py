@@ -1,4 +1,4 @@
-"""What the page of a run shows, as plain typed values: `fareline report --json` prints it.
+"""Content of the page of a run as plain typed values: `fareline report --json` prints it.
 
 Filled by `report.run.gather` and its neighbours, drawn by `report.run.page`. What a store does not
 say is None or empty, and `Document.absent` says why a whole section is. Imports nothing that takes
@@ -15,21 +15,21 @@ Number = int | float
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """What came of the run.
+    """The outcome of the run.
 
     Attributes:
         outcome: `pushed`, `refused`, `failed`, `interrupted`, `completed`, or the run's state.
         headline: In a sentence.
         reasons: Why it was not pushed; empty if it was.
-        judgement: Every judge's words, a line each.
-        model: Printable id; None if there is none.
+        judgement: Results of all checks, one per line.
+        model: Printable id; None without a model.
         baseline: That it was compared with; None if with nothing.
         version: That was pushed.
         destination: Where it was pushed to.
-        spans: Of the data, in words; empty where data has none.
+        spans: Spans of the data, in words; empty where data has none.
         rows: That were read; None if not recorded.
-        previous: The run before of the same pipeline; None if there is none.
-        changes: What differs from it, by group: path, before, now.
+        previous: Previous run of the same pipeline; None without one.
+        changes: Differences from the previous run, by group: path, before, now.
     """
 
     outcome: str
@@ -51,9 +51,9 @@ class Bin:
     """A bin of a histogram.
 
     Attributes:
-        low: Of its values.
-        high: Of its values.
-        count: Of values.
+        low: Lower end of the bin.
+        high: Upper end of the bin.
+        count: Number of values.
     """
 
     low: float
@@ -67,16 +67,16 @@ class ColumnStats:
 
     Attributes:
         missing: Share of the rows.
-        count: Of values.
+        count: Number of values.
         zeros: Share of the rows that are 0; None of texts.
-        mean: None of texts, as the following.
+        mean: Mean; None for texts, like the following fields.
         deviation: Standard deviation.
         low: Smallest value.
         median: The middle one.
         high: Largest value.
         quantiles: Ends of parts with as many values, ascending.
-        bins: Of equal width.
-        distinct: Of texts, how many different ones.
+        bins: Bins of equal width.
+        distinct: Number of different texts.
         top: The most frequent ones and how often each is there.
     """
 
@@ -95,12 +95,12 @@ class ColumnStats:
 
     @property
     def tenth(self) -> float | None:
-        """What a tenth of the values does not exceed; None if quantiles are not in tenths."""
+        """The lowest decile; None if quantiles are not in tenths."""
         return self.quantiles[1] if len(self.quantiles) == _ENDS_OF_TENTHS else None
 
     @property
     def nine_tenths(self) -> float | None:
-        """The same of nine tenths of them."""
+        """The highest decile; None if quantiles are not in tenths."""
         return self.quantiles[-2] if len(self.quantiles) == _ENDS_OF_TENTHS else None
 
 
@@ -111,11 +111,11 @@ class Drift:
     Attributes:
         against: `previous` or `serving`.
         measure: Such as `jensen_shannon`.
-        value: What was measured.
+        value: Measured value.
         threshold: From which on it counts as drift.
         drifted: Whether it does.
-        policy: What becomes of it.
-        said: What changed, in words.
+        policy: Consequence.
+        said: The change, in words.
     """
 
     against: str
@@ -132,12 +132,12 @@ class Column:
     """A column of the data.
 
     Attributes:
-        name: Of the column.
+        name: Name of the column.
         kind: `INT`, `FLOAT`, `STRING` or `BYTES`.
         splits: Split to what was found in it.
-        previous: The same of the training split of the data before, if there is any.
+        previous: Statistics of the training split of the previous data, if there is any.
         drift: Every measure; those that have drifted first.
-        roles: What the settings use it as: `label`, `numeric`, `vocabulary` …
+        roles: Uses by the settings: `label`, `numeric`, `vocabulary` …
     """
 
     name: str
@@ -150,7 +150,7 @@ class Column:
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """What was read.
+    """The data that was read.
 
     Attributes:
         rows: Bad ones included; None if not recorded.
@@ -160,10 +160,10 @@ class Data:
         bad_rows: The first of each reason: source, line, reason, message.
         columns: In the order of their names.
         reference: The data that drift was measured against; None if there was none.
-        before: What that was, in words: its id, run and span; empty if it is not in the store.
-        decisions: Of each anomaly what became of it, as `fareline.recorded.gate.Decision`.
-        proposals: How the schema that today's data suggests differs from the one in force.
-        notes: What could not be read, in sentences.
+        before: Description of the previous data: id, run and span; empty if not in the store.
+        decisions: Decisions about anomalies, as `fareline.recorded.gate.Decision`.
+        proposals: Differences between the schema that today's data suggests and the present one.
+        notes: Sentences about content that could not be read.
     """
 
     rows: int | None
@@ -186,11 +186,11 @@ class Feature:
     Attributes:
         column: Its name.
         kind: `numeric`, `bucketized`, `vocabulary` or `categorical`.
-        settings: Of the kind, such as `log` or `size`.
-        mean: That a number is scaled by.
-        deviation: The same.
-        boundaries: Between buckets, ascending.
-        vocabulary: How many entries it has.
+        settings: Settings of the kind, such as `log` or `size`.
+        mean: Mean with which a number is scaled.
+        deviation: Standard deviation with which a number is scaled.
+        boundaries: Boundaries between buckets, ascending.
+        vocabulary: Number of entries.
         head: Its first entries, the most frequent.
     """
 
@@ -206,11 +206,11 @@ class Feature:
 
 @dataclasses.dataclass(frozen=True)
 class Features:
-    """What Transform made.
+    """The features that Transform computed.
 
     Attributes:
         features: In the order of the settings.
-        notes: What could not be read, in sentences.
+        notes: Sentences about content that could not be read.
     """
 
     features: list[Feature]
@@ -219,11 +219,11 @@ class Features:
 
 @dataclasses.dataclass(frozen=True)
 class Training:
-    """How hyperparameters were found and the model was trained.
+    """The search of hyperparameters and the training.
 
     Attributes:
         decision: `searched`, `reused` or `given`, with reasons; None if not recorded.
-        trials: Of the search: `trial_id`, `score` and the hyperparameters of each.
+        trials: Trials of the search: `trial_id`, `score` and the hyperparameters of each.
         chosen: The hyperparameters that were trained with.
         curves: Metric to its value at each evaluation.
         monitor: The metric that was watched; None if not recorded.
@@ -255,8 +255,8 @@ class Slice:
     Attributes:
         name: Such as `payment_type=Cash`.
         metrics: Metric to value; None where it is undefined.
-        baseline: The same of the model that it was compared with.
-        intervals: Metric to the ends of its 95 % interval, where one was asked for.
+        baseline: Metric of the baseline to value.
+        intervals: Metric to the ends of its 95 % interval, if requested.
     """
 
     name: str
@@ -267,15 +267,15 @@ class Slice:
 
 @dataclasses.dataclass(frozen=True)
 class Operating:
-    """What a threshold does to a score, for many thresholds.
+    """Counts of a binary score for many thresholds.
 
     Attributes:
-        name: Of the class; empty of a binary model.
+        name: Name of the class; empty of a binary model.
         thresholds: From 0 to 1; a score from there on counts as positive.
-        true_positives: Weight of the examples, per threshold.
-        false_positives: The same.
-        positives: Of all examples.
-        negatives: Of all examples.
+        true_positives: Weight of true positives at each threshold.
+        false_positives: Weight of false positives at each threshold.
+        positives: Weight of all positive examples.
+        negatives: Weight of all negative examples.
     """
 
     name: str
@@ -288,10 +288,10 @@ class Operating:
 
 @dataclasses.dataclass(frozen=True)
 class Calibration:
-    """How scores and what is true agree.
+    """Agreement of scores and labels.
 
     Attributes:
-        name: Of the class; empty of a binary model.
+        name: Name of the class; empty of a binary model.
         scores: Mean score of a bin.
         rates: Share of positives in it.
         weights: Weight of the examples in it.
@@ -305,16 +305,16 @@ class Calibration:
 
 @dataclasses.dataclass(frozen=True)
 class ModelPicture:
-    """What can be drawn of one model's predictions.
+    """Data for the pictures of one model's predictions.
 
     Attributes:
-        operating: Of a binary model one; of several classes one each.
-        calibration: The same.
-        positives: Share of the positives in each of equal bins of the score, likewise.
-        negatives: The same of the others.
-        matrix: Of several classes, weight by class of the label and likeliest class.
-        labels: Of a regression, of some examples.
-        predictions: Of the same.
+        operating: One element for a binary model; one per class for several classes.
+        calibration: One element for a binary model; one per class for several classes.
+        positives: Share of the positives in each of equal bins of the score, for binary models.
+        negatives: Share of the negatives in each of these bins.
+        matrix: Matrix of several classes, weight by class of the label and likeliest class.
+        labels: Labels of a regression, of some examples.
+        predictions: Predictions of the same.
         every: One of how many examples these are.
     """
 
@@ -330,21 +330,21 @@ class ModelPicture:
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """How good the model is on the eval split.
+    """The evaluation on the eval split.
 
     Attributes:
         task: `binary`, `multiclass`, `regression`; empty if not recorded.
         classes: Names of the classes, in the order of the model's answer.
         main_metric: By which slices are ranked; empty if not recorded.
-        overall: Of all examples.
-        slices: The others, by name.
-        checks: Every demand and whether it held, as `fareline.recorded.evaluation.Check`.
-        gaps: Between slices, as `fareline.recorded.evaluation.Gap`.
-        worst: Names of the worst slices that count, the worst first.
-        refusals: Of TFMA or of the predictions, in sentences.
-        candidate: What can be drawn; None if it was not recorded.
-        baseline: The same of the model that it was compared with.
-        notes: What is not there and why, in sentences.
+        overall: Slice of all examples.
+        slices: All other slices, by name.
+        checks: Each threshold with its result, as `fareline.recorded.evaluation.Check`.
+        gaps: Gaps between slices, as `fareline.recorded.evaluation.Gap`.
+        worst: Names of the worst slices with enough examples, the worst first.
+        refusals: Refusals of TFMA or of the predictions, in sentences.
+        candidate: Pictures of the candidate; None if not recorded.
+        baseline: Pictures of the baseline; None if not recorded.
+        notes: Sentences about missing content, with the reason.
     """
 
     task: str
@@ -363,17 +363,17 @@ class Evaluation:
 
 @dataclasses.dataclass(frozen=True)
 class Serving:
-    """What InfraValidator found.
+    """The result of InfraValidator.
 
     Attributes:
         blessed: Whether the model may be served; None if it does not say.
-        reason: Why not; `ok` if it may.
-        message: The same in a sentence.
+        reason: Reason of the refusal; `ok` if there is none.
+        message: Reason as a sentence.
         checks: Each in words, with what was measured and allowed, and whether it held.
         latency: Batch to percentile to milliseconds.
         quantiles: Batch to every twentieth part of the times of its last round, milliseconds.
-        memory: What the server held after loading and after each round, MiB.
-        memory_budget: How much it may hold, MiB.
+        memory: Memory of the server after loading and after each round, MiB.
+        memory_budget: Memory limit, MiB.
         server: Which server.
     """
 
@@ -407,18 +407,18 @@ class NodeTime:
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-    """What is known of the run itself.
+    """The record of the run itself.
 
     Attributes:
         nodes: In the order of execution, those that never began last.
         failures: Node, error, place and traceback of each that failed, and what prints its log.
         facts: Such as commit and stack: label to text.
-        digests: Of data, code and settings: label to text.
+        digests: Digests of data, code and settings: label to text.
         settings: The text of the settings, with all that was changed; empty if not recorded.
-        overrides: What `--set` said.
+        overrides: Values of `--set`.
         command: That makes such a run again; empty if it was not recorded.
         packages: Versions.
-        artifacts: What each node put out: node, key, id, uri.
+        artifacts: Outputs of each node: node, key, id, uri.
     """
 
     nodes: list[NodeTime]
@@ -439,11 +439,11 @@ class Card:
     Attributes:
         model: Printable id; None if the run has no model.
         texts: Free text from the settings, by heading.
-        facts: What the store says, by heading: lines.
+        facts: Facts from the store, by heading: lines.
         metrics: Rows of metric, value and threshold.
         slices: Rows of slice, examples and main metric.
-        main_metric: Of these.
-        limits: What a reader should know, in sentences.
+        main_metric: Main metric of the task.
+        limits: Sentences about the limits of the model.
     """
 
     model: str | None
@@ -460,18 +460,18 @@ class Document:
     """The page of a run.
 
     Attributes:
-        run_id: As TFX recorded it.
+        run_id: Run id, as TFX recorded it.
         pipeline: Name of the pipeline.
         started: ISO 8601, UTC.
-        ended: The same.
+        ended: End of the run, ISO 8601, UTC.
         seconds: From start to end.
         verdict: Always there.
         record: Always there.
         data: And the following: None where there is nothing to show, and `absent` says why.
-        features: What Transform made.
+        features: Features that Transform computed.
         training: Search and training.
         evaluation: On the eval split.
-        serving: What InfraValidator found.
+        serving: Result of InfraValidator.
         card: Model card.
         absent: Name of a section to why it is not there, in a sentence.
     """

@@ -1,4 +1,4 @@
-"""Which picture shows what: from parts of the document to charts. Called by the templates."""
+"""Maps parts of the document to charts. Called by the templates."""
 
 import dataclasses
 import itertools
@@ -29,7 +29,7 @@ _SMALL = (360, 170)
 
 def split_names(column: Column) -> list[str]:
     """The series of a column's picture."""
-    return [*list(column.splits)[:_DRAWN_SPLITS], *(["data before"] if column.previous else [])]
+    return [*list(column.splits)[:_DRAWN_SPLITS], *(["previous data"] if column.previous else [])]
 
 
 def _series(column: Column) -> list[ColumnStats]:
@@ -38,7 +38,7 @@ def _series(column: Column) -> list[ColumnStats]:
 
 
 def column_figure(column: Column, boundaries: Sequence[float] = ()) -> Markup:
-    """How the values of a column are distributed in every split, and in the data before."""
+    """Distribution of a column's values in each split and in the previous data."""
     series = _series(column)
     if not any(stats.count for stats in series):
         return Markup("")
@@ -204,7 +204,7 @@ def trials_figure(training: Training) -> Markup:
         parts.append(
             tag("path", title, d="M" + "L".join(points), class_=f"line s{0 if chosen else 3}")
         )
-    return frame("Trials of the search, a line each", (width, height), parts)
+    return frame("Trials of the search, one line each", (width, height), parts)
 
 
 def _models(evaluation: Evaluation) -> list[ModelPicture]:
@@ -268,7 +268,7 @@ def calibration_figure(evaluation: Evaluation, place: int = 0) -> Markup:
 
 
 def scores_figure(evaluation: Evaluation, place: int = 0) -> Markup:
-    """How scores are distributed over positives and negatives."""
+    """Distribution of scores over positives and negatives."""
     model = evaluation.candidate
     if model is None or place >= len(model.positives):
         return Markup("")
@@ -451,7 +451,7 @@ def latency_figure(serving: Serving) -> Markup:
 
 
 def memory_figure(serving: Serving) -> Markup:
-    """What the server held, round by round."""
+    """Memory of the server after each round."""
     if len(serving.memory) < 2:
         return Markup("")
     plot = Plot(
@@ -467,7 +467,7 @@ def memory_figure(serving: Serving) -> Markup:
 
 
 def side_by_side(a: Evaluation, b: Evaluation) -> Evaluation | None:
-    """The judged models of two runs as the two of one picture; None without curves of both."""
+    """The evaluated models of two runs as one picture; None without curves of both."""
     if a.candidate is None or b.candidate is None:
         return None
     if not (a.candidate.operating and b.candidate.operating):

@@ -32,8 +32,8 @@ def gather(graph: Graph, run_id: str) -> Document:
     """Reads all that there is to show of a run.
 
     Args:
-        graph: Of the store.
-        run_id: Of a run that is there.
+        graph: Lineage graph of the store.
+        run_id: Run id of a run that is there.
     """
     sources = Sources(graph, run_id)
     sections: dict[str, Any] = {}
@@ -46,7 +46,7 @@ def gather(graph: Graph, run_id: str) -> Document:
         except _NOT_AS_EXPECTED as error:
             what = type(error).__name__
             absent[name] = (
-                f"What was recorded is not as expected, and is not shown ({what}: {error})."
+                f"This section cannot be shown: its record has another form ({what}: {error})."
             )
     run = sources.run
     document = Document(

@@ -40,10 +40,10 @@ SECTIONS = {
 
 @dataclasses.dataclass(frozen=True)
 class Served:
-    """What a page has beside its content where a server shows it among others.
+    """Content that a server adds to a page that it shows among others.
 
     Attributes:
-        mark: Of the store as it was read; empty where the page cannot change any more.
+        mark: Mark of the store as it was read; empty where the page cannot change any more.
         logs: The end of the log of each node that failed.
     """
 
@@ -55,7 +55,7 @@ def report_page(document: Document, served: Served | None = None) -> str:
     """The page of a run; the same document gives the same bytes.
 
     Args:
-        document: Of the run.
+        document: Document of the run.
         served: Where a server shows it; None: a file by itself.
     """
     name = name_of_run(document)
@@ -70,8 +70,8 @@ def compare_page(
     Args:
         a: The one.
         b: The other.
-        changes: What differs, by group: path, in a, in b.
-        served: As of `report_page`.
+        changes: Differences by group: path, in a, in b.
+        served: See `report_page`.
     """
     name = f"{a.run_id} and {b.run_id}"
     return _render("compare.html", served, a=a, b=b, changes=changes, name=name)
@@ -83,11 +83,11 @@ def picture_page(
     """The pictures of one artifact of a run, by themselves.
 
     Args:
-        document: Of the run.
+        document: Document of the run.
         kind: Type of the artifact.
-        section: Of the page, where its pictures are whole.
-        name: Of the artifact, for the title.
-        served: As of `report_page`.
+        section: Section of the page, where its pictures are whole.
+        name: Name of the artifact, for the title.
+        served: See `report_page`.
     """
     return _render(
         "pictures.html", served,
@@ -100,8 +100,8 @@ def monitoring_page(pipeline: str, content: Mapping[str, Any], blind: str) -> st
 
     Args:
         pipeline: Its name.
-        content: What `fareline monitor --json` prints.
-        blind: What cannot be seen, in a sentence; empty if that is nothing.
+        content: Answer of `fareline monitor --json`.
+        blind: Sentence about undetectable changes; may be empty.
     """
     name = f"{pipeline}, version {content['version']}"
     values = {"pipeline": pipeline, "content": content, "blind": blind, "name": name}
@@ -182,7 +182,7 @@ def value_in_words(value: Any) -> str:
 
 
 def operating_data(evaluation: Evaluation, place: int) -> dict[str, Any]:
-    """What the moving threshold needs, of the candidate."""
+    """Data for the moving threshold, of the candidate."""
     found = evaluation.candidate.operating[place]
     return {
         "thresholds": found.thresholds,

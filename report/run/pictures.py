@@ -26,7 +26,7 @@ PICTURED = {
 
 
 def run_with_pictures(graph: Graph, artifact: Artifact) -> str | None:
-    """The run whose page has pictures of an artifact; None if there is none."""
+    """The run whose page has pictures of an artifact; None without one."""
     if _kind(artifact) not in PICTURED:
         return None
     made = [e for e in graph.producers(artifact) if e.place.run_id]
@@ -59,7 +59,7 @@ def pictures_page(graph: Graph, artifact: Artifact) -> str | None:
     """A page with an artifact's pictures alone; None if it has none.
 
     Args:
-        graph: Of the store.
+        graph: Lineage graph of the store.
         artifact: Any.
     """
     run_id = run_with_pictures(graph, artifact)
@@ -67,10 +67,10 @@ def pictures_page(graph: Graph, artifact: Artifact) -> str | None:
 
 
 def pictures_in(document: Document, artifact: Artifact, served: Served | None = None) -> str:
-    """The same from the document of the run that `run_with_pictures` says.
+    """The pictures of an artifact, from the document of the run of `run_with_pictures`.
 
     Args:
-        document: Of that run.
+        document: Document of that run.
         artifact: One that has pictures.
         served: Where a server shows them; None: by themselves.
     """

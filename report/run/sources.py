@@ -1,4 +1,4 @@
-"""What a run put out and recorded, for those who gather a section of its page.
+"""Outputs and records of a run, for the sections of its page.
 
 Artifacts are found by their types, so that stock pipelines whose nodes have other names are read
 as well.
@@ -25,8 +25,8 @@ class Sources:
     """One run of a store.
 
     Args:
-        graph: Of the store.
-        run_id: Of the run.
+        graph: Lineage graph of the store.
+        run_id: Id of the run.
     """
 
     def __init__(self, graph: Graph, run_id: str):
@@ -48,15 +48,15 @@ class Sources:
 
     @property
     def outputs(self) -> list[tuple[Execution, str, Artifact]]:
-        """All artifacts that nodes put out, cached ones too, with node and key."""
+        """All outputs of nodes, cached ones too, with node and key."""
         return self._outputs
 
     def last(self, kind: str, key: str | None = None) -> Artifact | None:
-        """The last artifact of a type, and of an output key; None if there is none.
+        """The last artifact of a type and an output key; None without one.
 
         Args:
             kind: The type's last word: ours have our package before it.
-            key: Of the output; None: any.
+            key: Key of the output; None: any.
         """
         found = [
             a for _, k, a in self._outputs if a.type.rpartition(".")[2] == kind and key in (None, k)
@@ -111,7 +111,7 @@ class Sources:
         """Why there is no artifact of a type, in a sentence.
 
         Args:
-            what: It is, such as `statistics` or `a model`.
+            what: Name of the content, such as `statistics` or `a model`.
             kind: Type of the artifact.
         """
         failed = [e.place.node for e in self.executions if e.state == "failed"]
@@ -124,7 +124,7 @@ def read_payload(artifact: Artifact, name: str) -> str:
     """Reads a text file of an artifact.
 
     Raises:
-        Unreadable: It is not there, or not on this machine.
+        Unreadable: The file does not exist, or is not on this machine.
     """
     path = folder_of(artifact) / name
     try:
@@ -134,10 +134,10 @@ def read_payload(artifact: Artifact, name: str) -> str:
 
 
 def read_json(artifact: Artifact, name: str) -> Any:
-    """The same of a JSON file.
+    """Reads a JSON file of an artifact.
 
     Raises:
-        Unreadable: It is not there, not on this machine, or no JSON.
+        Unreadable: The file does not exist, is not on this machine, or is not JSON.
     """
     try:
         return json.loads(read_payload(artifact, name))

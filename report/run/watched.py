@@ -25,7 +25,7 @@ def slices_of(windows: Windows) -> list[str]:
 
 
 def auc_figure(windows: Windows, name: str, reference: Mapping[str, Any] | None) -> Markup:
-    """The AUC of a slice over windows, each with its interval of 95 %; empty if there is none."""
+    """The AUC of a slice over windows, each with its 95 % interval; empty without values."""
     series = [_points(windows, name, kind) for kind in ("estimate", "truth")]
     values = [end for points in series for _, figure in points for end in _ends(figure)]
     if not values:
@@ -51,7 +51,7 @@ def difference_figure(windows: Windows, name: str) -> Markup:
     if not points:
         return Markup("")
     values = [0.0, *(value for _, value in points)]
-    title = f"AUC of {name} by labels less expected, over windows"
+    title = f"AUC of {name} from labels minus expected AUC, over windows"
     plot = _plot(title, windows, (min(values), max(values)), "difference")
     plot.line([(0, 0.0), (len(windows) - 1, 0.0)], REFERENCE, stroke_dasharray="4 3")
     plot.line(points, BY_LABELS)
@@ -60,7 +60,7 @@ def difference_figure(windows: Windows, name: str) -> Markup:
 
 
 def rows_figure(windows: Windows, name: str) -> Markup:
-    """How many rows each window has."""
+    """Number of rows of each window."""
     points = [(x, each["rows"]) for x, each in _slice(windows, name)]
     highest = max((count for _, count in points), default=0)
     plot = _plot(f"Rows of {name} over windows", windows, (0, highest or 1), "rows")

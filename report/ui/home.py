@@ -29,8 +29,8 @@ class Rows:
         """All rows, the latest first.
 
         Args:
-            graph: Of the store as it is now.
-            limit: How many at most; None: all.
+            graph: Lineage graph of the store as it is now.
+            limit: Largest number of runs; None: all.
         """
         names = [*reversed(graph.places.run_contexts())][:limit]
         live = tuple(artifact.id for artifact in live_pushes(graph).values())
@@ -67,7 +67,7 @@ def row_of(row: RunRow, graph: Graph) -> dict[str, Any]:
 
 
 def is_at_work(run: Run) -> bool:
-    """Whether a run may change yet: it runs, or was killed, which the store cannot tell."""
+    """Whether a run may still change: it is running, or was killed, which the store cannot tell."""
     return run.status in (RUNNING, UNFINISHED)
 
 
@@ -101,8 +101,8 @@ def home_page(name: str, content: Mapping[str, Any]) -> str:
     """The page, with the rows that are known by now.
 
     Args:
-        name: Of the workspace, or of the store.
-        content: As `/runs.json` has it.
+        name: Name of the workspace, or of the store.
+        content: Content of `/runs.json`.
     """
     styles = [read_web("report.ui", "home.css")]
     scripts = [read_web("report.ui", "home.js")]

@@ -1,4 +1,4 @@
-"""What is at which address: the home, the page of each run, two runs, the explorer, pictures.
+"""Addresses of the site: the home, the page of each run, two runs, the explorer, pictures.
 
 | address | is |
 | --- | --- |
@@ -41,10 +41,10 @@ class Site:
     """The pages of one store.
 
     Args:
-        name: Of the workspace or the store, for a reader.
+        name: Name of the workspace or the store, for a reader.
         current: The store.
         logs: Folder of the workspace's logs; None of a store alone.
-        focus: What the explorer opens on; None for the last run.
+        focus: Element that the explorer opens on; None for the last run.
         opens_on_explorer: Whether `/` is the explorer, and the home is at `/runs`.
     """
 
@@ -65,10 +65,10 @@ class Site:
         self._documents: dict[str, tuple[str, Document]] = {}
 
     def find_page(self, path: str, parameters: Mapping[str, str]) -> Page | None:
-        """What is at an address; None if nothing is.
+        """The content at an address; None for an unknown address.
 
         Args:
-            path: Of the address, decoded.
+            path: Path of the address, decoded.
             parameters: After its question mark.
 
         Raises:

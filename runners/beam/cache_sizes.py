@@ -1,4 +1,4 @@
-"""How large what Beam's workers keep is, without a walk through all modules for each answer.
+"""Estimates the size of Beam's cached state without a walk through all modules per answer.
 
 Beam measures all that it puts into the cache of a worker. Before each measurement objsize notes the
 globals of all modules, of which TFX loads ten thousand, so as not to count them: 10 ms each time.

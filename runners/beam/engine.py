@@ -1,4 +1,4 @@
-"""Which Beam runner the components of a local run use."""
+"""Selects the Beam runner for the components of a local run."""
 
 from apache_beam.options.pipeline_options import StandardOptions
 

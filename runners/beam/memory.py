@@ -1,4 +1,4 @@
-"""What Beam and TFT work out again and again for one pipeline, remembered.
+"""Caches results that Beam and TFT compute repeatedly for one pipeline.
 
 Building the pipelines of a run looks 2,000 times at Beam's options, each time with a new parser of
 arguments; it asks each DoFn several times for its state, method by method; and it traces

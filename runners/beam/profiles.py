@@ -46,11 +46,11 @@ class WorkerProcesses(FnApiRunner):
 def pipelines_by_node(
     settings: Beam, packages: Sequence[str], folder: str
 ) -> dict[str, MakePipeline]:
-    """What makes the Beam pipeline of each component that another engine than `direct` runs.
+    """Builds the Beam pipeline of each component that uses another engine than `direct`.
 
     Args:
         settings: The section `beam`.
-        packages: Of the user's functions (`code` in the settings).
+        packages: Packages of the user's functions (`code` in the settings).
         folder: That holds them, on every machine where workers run.
 
     Raises:

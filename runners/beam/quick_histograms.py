@@ -104,8 +104,8 @@ def _spread(low: np.ndarray, high: np.ndarray, weights: np.ndarray, edges: np.nd
     Args:
         low: Lower bounds, sorted and finite; float64, as TFDV's protos hold them.
         high: Upper bounds.
-        weights: Of the bins.
-        edges: Of the others.
+        weights: Weights of the bins.
+        edges: Edges of the others.
 
     Returns:
         The weight of each of the others.

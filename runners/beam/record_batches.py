@@ -76,12 +76,12 @@ def _source_or(original: Callable) -> Callable:
 
 @dataclasses.dataclass(frozen=True)
 class Decoding:
-    """How records become record batches.
+    """Converts records to record batches.
 
     Attributes:
-        schema: Of the features, serialized; None: as the records have them.
+        schema: Schema of the features, serialized; None: as the records have them.
         record_column: Column for the records themselves; None: none.
-        rows: Of a batch, at most.
+        rows: Rows of a batch, at most.
     """
 
     schema: bytes | None
@@ -108,7 +108,7 @@ class ReadBatches(beam.PTransform):
 
     Args:
         paths: TFRecord files of tf.Examples.
-        decoding: How.
+        decoding: Rules of the conversion.
     """
 
     def __init__(self, paths: Sequence[str], decoding: Decoding):
@@ -185,7 +185,7 @@ class BatchSink(FileBasedSink):
     """Writes what Transform made into gzipped TFRecord files, as `beam.io.WriteToTFRecord` does.
 
     Args:
-        prefix: Of the files' paths.
+        prefix: Prefix of the files' paths.
         encoder: TFX's, a batch to pairs of a key and a tf.Example.
     """
 

@@ -1,4 +1,4 @@
-"""Which inputs each output of a transform graph depends on, found once for outputs that share it.
+"""Finds the inputs of each output of a transform graph, once for outputs that share them.
 
 When TFT loads a transform graph, it walks back from each output through all that lies before it,
 and later subtracts what is fed from each output's set of inputs. Numbers are scaled in one matrix

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Erasure:
-    """What came of it.
+    """The result of an erasure.
 
     Attributes:
-        erased: What has gone.
+        erased: Erased records.
         open_files: Files of the log that servers have open, which were not looked at.
         read_by: Printable ids of the Examples that were read from a version that held it.
     """
@@ -46,11 +46,11 @@ def erase_entity(root: Path, settings: "Settings", entity: str, reason: str) -> 
     Args:
         root: The workspace.
         settings: Which say how the log names it.
-        entity: As requests name it.
+        entity: Entity, as requests name it.
         reason: Why; recorded.
 
     Raises:
-        UserMistake: Nothing is about it.
+        UserMistake: No record is about the entity.
         WorkspaceError: Somebody else is at work here.
     """
     pseudonym = pseudonym_of_entities(settings)

@@ -55,7 +55,7 @@ def hand_in(
 
 
 def label_kind(settings: "Settings") -> str:
-    """What the label's column holds: by the schema, or else by the label rule."""
+    """Type of the label's column, from the schema or from the label rule."""
     label = settings.label
     kind = kinds_of(settings).get(label.column)
     if kind is not None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def join_of(folder: FeedbackFolder, settings: "Settings", kind: str, reason: str = "") -> Join:
-    """What is recorded of a build or an erasure."""
+    """Record of a build or an erasure."""
     return Join(kind, settings.name, str(folder.logs), str(folder.outcomes), login_name(), reason)
 
 

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Sealing:
-    """What came of a build.
+    """The result of a build.
 
     Attributes:
         built: The states, and what was sealed.
         folder: Where it lies.
-        pattern: What `data.source.files` takes to read the spans.
+        pattern: Value for `data.source.files` to read the spans.
         notes: Why they are not recorded in ML Metadata, if they are not.
     """
 
@@ -39,7 +39,7 @@ class Sealing:
 
 
 def rules_of(settings: "Settings") -> Rules:
-    """What the settings say of feedback.
+    """Settings of feedback.
 
     Raises:
         SettingsError: `feedback.expired` is no value of the label.
@@ -63,13 +63,13 @@ def seal(workspace: Path, settings: "Settings", as_of_ms: int) -> Sealing:
 
     Args:
         workspace: Whose predictions are joined.
-        settings: What they say of feedback.
-        as_of_ms: What had arrived by then counts; milliseconds since 1970.
+        settings: Settings of feedback.
+        as_of_ms: Later arrivals are ignored; milliseconds since 1970.
 
     Raises:
         UserMistake: Something was sealed as of a later time.
         WorkspaceError: Somebody else is sealing.
-        DataError: What was sealed before cannot be read.
+        DataError: An earlier sealed span cannot be read.
     """
     rules = rules_of(settings)
     folder = folder_of(workspace)

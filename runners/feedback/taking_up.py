@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 def take_up_files(
     workspace: Path, settings: "Settings", files: Iterable[Path]
 ) -> dict[Path, Taken]:
-    """Takes up files, each whole or not at all; returns what became of each.
+    """Adds files to the log, each whole or not at all; returns the result of each.
 
     Args:
         workspace: Whose log they are added to.
         settings: Which say what the model reads, what is about persons, and what is never logged.
-        files: Of TensorFlow Serving.
+        files: Log files of TensorFlow Serving.
 
     Raises:
         DataError: A file cannot be read; those before it are taken up.

@@ -1,4 +1,4 @@
-"""How long nodes usually take, from an earlier run in the same store. Imports no TFX.
+"""Usual durations of nodes, from an earlier run in the same store. Imports no TFX.
 
 Called by `runners.local.run`, for the live table.
 """
@@ -18,7 +18,7 @@ def usual_seconds(graph: Graph, pipeline: str) -> Mapping[str, float]:
     what they took together is more than the run took: each gets its part of the run.
 
     Args:
-        graph: Of the store.
+        graph: Lineage graph of the store.
         pipeline: Name of the pipeline.
     """
     runs = [run for run in list_runs(graph, _LATEST) if run.pipeline == pipeline]

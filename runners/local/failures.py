@@ -1,6 +1,6 @@
 """Records with a failed execution what it failed with, where TFX keeps such a text.
 
-TFX's launcher marks the execution as failed and leaves the reason to whoever called it.
+TFX's launcher marks the execution as failed and leaves the reason to its caller.
 """
 
 import traceback
@@ -23,11 +23,11 @@ def record_failure(
     On a full disk TFX cannot mark it, and leaves it as running.
 
     Args:
-        store: Of the run; one thread at a time may use it.
+        store: Store of the run; one thread at a time may use it.
         pipeline: Its name.
-        run_id: Of the run.
+        run_id: Id of the run.
         node: Id of the node.
-        error: What it failed with.
+        error: Error of the execution.
     """
     of_node = _executions(store, constants.NODE_CONTEXT_TYPE_NAME, f"{pipeline}.{node}")
     of_run = {

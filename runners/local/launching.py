@@ -41,7 +41,7 @@ _FINAL_STATES = {
 
 
 class Lock(Protocol):
-    """What a store is held by: one thread at a time, which may take it again."""
+    """Lock of a store: one thread at a time, reentrant."""
 
     def acquire(self) -> object:
         """Waits until it is free."""
@@ -86,7 +86,7 @@ def compile_run(
     Args:
         pipeline: From `create_pipeline`.
         run_id: Names the run in MLMD.
-        provenance: What the run records about itself.
+        provenance: Record of the run about itself.
     """
     compiled = compiler.Compiler().compile(pipeline)
     runtime_parameter_utils.substitute_runtime_parameter(
@@ -131,7 +131,8 @@ class NodeLauncher:
             may not be used.
         node_logs: Where what each node says is written, if anywhere.
         lock: Held whenever the store is used; None: one for the threads of this process.
-        beam_pipelines: Of nodes, what makes their Beam pipelines, where it is not TFX.
+        beam_pipelines: Beam pipelines of nodes, what makes their Beam pipelines, where it is not
+            TFX.
     """
 
     def __init__(
@@ -154,7 +155,7 @@ class NodeLauncher:
 
     @property
     def run_id(self) -> str:
-        """Of the run."""
+        """Id of the run."""
         return self.compiled.runtime_spec.pipeline_run_id.field_value.string_value
 
     def launch(self, name: str) -> NodeState:

@@ -1,4 +1,4 @@
-"""What of the graph a run was asked for. Imports nothing of TFX."""
+"""The requested part of the graph. Imports no TFX."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """What of the graph is to run, as it was asked for.
+    """The requested part of the graph.
 
     Attributes:
         from_nodes: Where it begins; empty: at the beginning.

@@ -25,7 +25,7 @@ _SUCCESSES = ("executed", "cached")
 
 @dataclasses.dataclass(frozen=True)
 class MarkedPart:
-    """What of the graph runs.
+    """The part of the graph that runs.
 
     Attributes:
         executed: Nodes that run, in DAG order.
@@ -43,8 +43,8 @@ def mark_part(compiled: pipeline_pb2.Pipeline, part: Part, graph: Graph | None) 
 
     Args:
         compiled: Changed in place.
-        part: What to run.
-        graph: Of the store; None if there is none yet.
+        part: Part to run.
+        graph: Lineage graph of the store; None before the first run.
 
     Raises:
         UserMistake: There is no such node, nothing between them, or no run to reuse.

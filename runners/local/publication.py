@@ -1,4 +1,4 @@
-"""Which nodes must run again although TFX's cache would do without.
+"""Finds nodes that must run again although TFX's cache would skip them.
 
 The cache looks at a node's inputs. Not at the serving folder: a Pusher whose outputs are cached
 would leave a folder empty that was deleted, or a model live that another run put there since; and
@@ -37,7 +37,7 @@ def must_execute(
     Args:
         node: About to be launched, after all nodes before it have ended.
         open_now: Opens the store as it is.
-        run_id: Of the run.
+        run_id: Id of the run.
         push_dir: Where it pushes to.
         serving_sample: The requests that drift is looked for in, if any.
     """
@@ -54,7 +54,7 @@ def needs_push(store: metadata_store.MetadataStore, run_id: str, push_dir: str) 
     Also if it is the same model, under another number than the last push to the folder records.
 
     Args:
-        store: Of the workspace.
+        store: Store of the workspace.
         run_id: A run in which all nodes before Pusher have ended.
         push_dir: The serving folder; of a remote one nothing is said, so False.
     """

@@ -1,4 +1,4 @@
-"""How many rows ExampleGen has read so far, for the live table.
+"""Number of rows that ExampleGen has read so far, for the live table.
 
 Its workers note how far they are in small files on this machine. Called by `runners.local.run`.
 Imports no TFX.
@@ -10,7 +10,7 @@ _NOTES = "ExampleGen/.system/executor_execution/*/**/example_gen/progress/*"
 
 
 def rows_so_far(artifacts_dir: Path) -> int:
-    """Rows of the read that is going on; 0 if there is none, or if it says nothing."""
+    """Rows of the present read; 0 without one, or without a report."""
     total = 0
     for note in artifacts_dir.glob(_NOTES):
         try:

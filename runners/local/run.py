@@ -39,15 +39,15 @@ from runners.workspace import Workspace
 
 @dataclasses.dataclass(frozen=True)
 class RunRequest:
-    """What `fareline run` was asked for.
+    """A request for `fareline run`.
 
     Attributes:
         settings: Validated.
         workspace: Where everything goes.
         use_cache: Whether unchanged nodes may be skipped.
-        overrides: What `--set` said; the settings have it already.
-        part: What of the graph is to run; None: the whole.
-        note: What the user says of the run; recorded.
+        overrides: Values of `--set`, which the settings already contain.
+        part: Part of the graph to run; None: the whole graph.
+        note: User's note for the record.
         tags: Words to find it by; recorded.
     """
 
@@ -68,7 +68,7 @@ class RunRequest:
 
     @property
     def push_folders(self) -> list[Path]:
-        """The same where it is a folder; empty where it is elsewhere."""
+        """The push destination if it is a folder; empty if it is elsewhere."""
         place = self.push_destination
         return [] if "://" in place else [Path(place)]
 
@@ -90,10 +90,10 @@ def _pii_key_id(settings: Settings) -> str | None:
 
 
 def run_locally(request: RunRequest, source: CsvSource) -> tuple["Outcome", Console]:  # noqa: F821
-    """Runs the pipeline and reads what came of it.
+    """Runs the pipeline and reads the outcome.
 
     Args:
-        request: What to run, and where.
+        request: Request of the user.
         source: From `check_request`.
 
     Returns:
@@ -200,7 +200,7 @@ def build_pipeline(request: RunRequest, source: CsvSource, connection=None, warm
     """Builds the graph of a run on this machine. Imports TFX.
 
     Args:
-        request: What to run, and where.
+        request: Request of the user.
         source: From `check_request`.
         connection: To the store; None where each step brings its own.
         warm_start: Id of the model that it begins with; 0: none.

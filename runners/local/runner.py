@@ -1,6 +1,6 @@
 """LocalRunner: executes a pipeline in this process, independent nodes side by side.
 
-TFX's LocalDagRunner runs strictly one node after the other and tells nobody how far it is. Here
+TFX's LocalDagRunner runs strictly one node after the other and reports no progress. Here
 every node is launched by TFX's own `Launcher`, as there; what is ours is the order, two at a time
 (Evaluator beside InfraValidator) and first those that most nodes wait behind, the states for the
 live table, what the run records about itself (`runners.provenance`), and that nothing is left
@@ -50,12 +50,13 @@ class LocalRunner:
         on_change: Called with a node's result whenever its state changes, from any thread.
         must_execute: Asked before a node is launched whether its cached outputs, if there are any,
             may not be used.
-        provenance: What the run records about itself.
+        provenance: Record of the run about itself.
         node_logs: Where what each node says is written, if anywhere.
         unfinished_runs: This run and those of its workspace that were killed, in a store that
             others write to as well; None if the store is this workspace's alone.
-        part: What of the graph is to run; None: the whole.
-        beam_pipelines: Of nodes, what makes their Beam pipelines, where it is not TFX.
+        part: Part of the graph to run; None: the whole graph.
+        beam_pipelines: Beam pipelines of nodes, what makes their Beam pipelines, where it is not
+            TFX.
 
     Raises:
         UserMistake: There is no such part, or no run that it can go on from.
@@ -141,7 +142,7 @@ class LocalRunner:
             self._schedule.set_state(name, NodeState.CACHED)
 
     def record_failures(self) -> None:
-        """Records what could not be recorded when it failed, for want of room."""
+        """Records failures that could not be recorded earlier because the disk was full."""
         for name, result in self.results.items():
             if isinstance(result.error, Exception):
                 self._launcher.record_failure(name, result.error)

@@ -1,4 +1,4 @@
-"""How far Tuner and Trainer are, for the live table: what Keras and KerasTuner say in the log.
+"""Progress of Tuner and Trainer for the live table, from Keras' and KerasTuner's lines in the log.
 
 Read there and not counted here, so that a network of the user's own tells it as well, and nothing
 is added to what trains. Called by `runners.local.run`. Imports no TensorFlow.
@@ -21,8 +21,8 @@ def describe_search(log: Path, trials: int, seconds: float) -> str:
     """Such as `trial 2 of 4, best val_auc 0.9558`; empty before the first trial.
 
     Args:
-        log: Of the run.
-        trials: How many there are to be.
+        log: Log of the run.
+        trials: Number of planned trials.
         seconds: Since the node began; not asked for.
     """
     said = _end_of(log)
@@ -37,7 +37,7 @@ def describe_training(log: Path, seconds: float) -> str:
     """Such as `step 96 of 640, loss 0.1962`; empty before the first evaluation.
 
     Args:
-        log: Of the run.
+        log: Log of the run.
         seconds: Since the node began; not asked for.
     """
     evaluations = [*_EPOCH.finditer(_end_of(log))]

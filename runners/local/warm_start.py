@@ -1,4 +1,4 @@
-"""Which model a run begins with (`training.warm_start`), looked at before TFX is imported.
+"""Finds the model that a run starts with (`training.warm_start`), before TFX is imported.
 
 Called by runners.local.run and runners.steps.begin.
 """
@@ -30,7 +30,7 @@ def choose_warm_start(settings: Settings, workspace: Workspace, push_destination
         push_destination: Where `live` is; the place that the run pushes to.
 
     Returns:
-        Its id; 0 if none is wanted, or none is live yet.
+        Its id; 0 if none is wanted, or there is no live model yet.
 
     Raises:
         UserMistake: There is no such model, its files are gone, or its weights are of no use here.

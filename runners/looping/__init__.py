@@ -1,1 +1,1 @@
-"""`fareline loop`: one machine keeps a model fresh; what starts it, what it does, whom it tells."""
+"""`fareline loop`: keeps a model fresh on one machine: triggers, actions, notifications."""

@@ -26,7 +26,7 @@ class Stopped(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Answered:
-    """What a command has answered.
+    """The answer of a command.
 
     Attributes:
         code: Its exit code.

@@ -1,4 +1,4 @@
-"""Whoever is to know what came of a decision is told: a command, or a signed POST.
+"""Notifies receivers about decisions: a command, or a signed POST.
 
 An event is a file in the outbox from before it is sent until it has arrived, so that neither a
 hook that hangs nor a loop that is killed loses it. Sending is done in threads; the loop waits for
@@ -42,9 +42,9 @@ class Outbox:
 
     Args:
         folder: That holds them; it is there.
-        hooks: Who is told of what.
+        hooks: Receivers and their events.
         secret: For signatures; None where no hook is an address.
-        tell: Gets a line for each event that does not arrive.
+        tell: Called with a line for each event that does not arrive.
         first_wait_seconds: Before the second attempt; each later one waits twice as long.
     """
 
@@ -69,12 +69,12 @@ class Outbox:
             threading.Thread(target=self._work, name="hooks", daemon=True).start()
 
     def put(self, event: str, event_id: str, content: Mapping[str, Any]) -> None:
-        """Has everybody told who wants to know; the same id again is the same event.
+        """Notifies all receivers of an event; the same id again is the same event.
 
         Args:
             event: One of `pipeline.settings.live.loop.Event`.
             event_id: Letters, digits and hyphens.
-            content: Of JSON types.
+            content: Content as plain JSON values.
         """
         told = {"event": event, "id": event_id, **content}
         for place, hook in enumerate(self._hooks):

@@ -1,4 +1,4 @@
-"""A model is kept fresh on one machine: seal, watch, decide, run or roll back, tell.
+"""Keeps a model fresh on one machine: seal, watch, decide, run or roll back, notify.
 
 Called by `cli.loop`. Everything heavy is a command in a process of its own (`children`): no
 TensorFlow is loaded here.
@@ -54,13 +54,13 @@ ALARM = "alarm"
 
 @dataclasses.dataclass(frozen=True)
 class Wish:
-    """What a loop is to keep.
+    """Inputs of a loop.
 
     Attributes:
         workspace: Whose model.
-        settings: How.
+        settings: Settings of the loop.
         words: `--config` and `--set` of the settings, for the commands that it starts.
-        secret: Of signatures; None where neither requests nor addresses are in the settings.
+        secret: Secret of signatures; None where neither requests nor addresses are in the settings.
     """
 
     workspace: Workspace
@@ -71,14 +71,14 @@ class Wish:
 
 @dataclasses.dataclass(frozen=True)
 class Passed:
-    """What came of one pass.
+    """The result of one pass.
 
     Attributes:
         at_ms: When it began.
-        decision: What was decided; None where the workspace was in use.
+        decision: Decision; None if the workspace was in use.
         execution: Printable id of its record.
         event: `pushed`, `refused`, `stopped`, `failed`, `rolled_back`; None if nothing was done.
-        notes: What else is worth saying.
+        notes: Further remarks.
     """
 
     at_ms: int
@@ -106,7 +106,7 @@ class Loop:
     """Passes, one after the other; the caller holds the folder.
 
     Args:
-        wish: What is to be kept.
+        wish: Inputs of the loop.
         folder: Where it is remembered.
         outbox: For events.
         stop: Set when it is to end.
@@ -327,11 +327,11 @@ def keep(
     """Passes once, or again and again until a signal ends it; the last pass.
 
     Args:
-        wish: What is to be kept.
+        wish: Inputs of the loop.
         once: One pass, and an end.
         dry_run: Whether that one only decides.
-        show: Gets every pass of a loop that goes on.
-        tell: Gets a line for what happens beside them.
+        show: Called with each pass.
+        tell: Called with a line for each other event.
 
     Raises:
         WorkspaceError: Another loop is at work there.

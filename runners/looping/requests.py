@@ -1,7 +1,7 @@
 """Signed requests for a retraining: taken over HTTP, kept as files until they are done with.
 
-On the loopback address, unless the settings name another. Whoever knows the secret can start a
-retraining, and nothing else.
+On the loopback address, unless the settings name another. A client that knows the secret can start
+a retraining, and nothing else.
 """
 
 import contextlib

@@ -52,7 +52,7 @@ def cause_of_cron(cron: str | None, done_ms: int, now_ms: int) -> tuple[list[Cau
 
     Args:
         cron: The schedule.
-        done_ms: Up to when it is done with; 0: it has just been set.
+        done_ms: Time up to which the schedule is handled; 0: the schedule is new.
         now_ms: Milliseconds since 1970.
 
     Returns:

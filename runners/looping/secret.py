@@ -16,7 +16,7 @@ def read_secret(loop: "Loop") -> bytes | None:
     """Returns the secret; None where nothing is signed.
 
     Raises:
-        UserMistake: It is needed, and is not set, or too short.
+        UserMistake: The secret is needed, but not set or too short.
     """
     if loop.port is None and all(hook.url is None for hook in loop.hooks):
         return None

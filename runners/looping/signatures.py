@@ -15,7 +15,7 @@ def sign(secret: bytes, body: bytes, seconds: int) -> dict[str, str]:
 
     Args:
         secret: Known to both sides.
-        body: Of the request.
+        body: Body of the request.
         seconds: Now, since 1970.
     """
     return {TIME: str(seconds), SIGNATURE: _signature(secret, body, str(seconds))}
@@ -26,7 +26,7 @@ def refusal(secret: bytes, body: bytes, time: str, signature: str, seconds: floa
 
     Args:
         secret: Known to both sides.
-        body: Of the request.
+        body: Body of the request.
         time: Header `TIME`.
         signature: Header `SIGNATURE`.
         seconds: Now, since 1970.

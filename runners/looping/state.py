@@ -1,4 +1,4 @@
-"""What a loop remembers between its passes, and where: all in the workspace.
+"""State of a loop between its passes, in files of the workspace.
 
 A file is written beside its place and then renamed, so that a killed loop leaves the old one or the
 new one. What the next start finds under way is done again.
@@ -19,15 +19,15 @@ from fareline.files import write_json
 
 @dataclasses.dataclass
 class State:
-    """What a loop remembers.
+    """State of a loop.
 
     Attributes:
         data: Digest of the source's files that the last run has read; empty before the first look.
         cron_ms: Up to when the schedule is done with.
         acted_ms: When a retraining or a rollback began last.
-        under_way: What was decided and has not ended: `action`, `causes`, `execution`, `data`,
+        under_way: Unfinished decision: `action`, `causes`, `execution`, `data`,
             `requests`, `cron_ms`.
-        told: Alarms that hooks have been told of, so that they are told of once.
+        told: Alarms that hooks have received, so that each is sent once.
         spare: The last report, if no record points at it: it gives way to the next.
     """
 
@@ -44,7 +44,7 @@ class LoopFolder:
     """Where a loop keeps what it has to remember.
 
     Attributes:
-        root: Of the workspace.
+        root: Root of the workspace.
     """
 
     root: Path
@@ -61,7 +61,7 @@ class LoopFolder:
 
     @property
     def outbox(self) -> Path:
-        """Events that somebody is still to be told of, a file each."""
+        """Events that are not delivered yet, one file each."""
         return self.path / "outbox"
 
     @property
@@ -111,7 +111,7 @@ class LoopFolder:
             lock.release()
 
     def read(self) -> State:
-        """What was remembered last.
+        """The last saved state.
 
         Raises:
             WorkspaceError: The file is not what a loop has written.

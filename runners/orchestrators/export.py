@@ -66,7 +66,7 @@ def console_script() -> str:
     """Absolute path of the `fareline` script of this interpreter.
 
     Raises:
-        UserMistake: There is none.
+        UserMistake: The script does not exist.
     """
     script = Path(sys.executable).parent / "fareline"
     if not script.is_file():
@@ -96,7 +96,7 @@ def export(
         upstream: By node, in DAG order, the nodes that it waits for.
         workspace: Absolute path.
         config: The settings file; None: the packaged one.
-        overrides: As given to `--set`.
+        overrides: Values of `--set`.
         cron: The schedule, if any.
 
     Raises:

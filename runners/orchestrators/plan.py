@@ -1,4 +1,4 @@
-"""What every exported file says, and how the Python ones are laid out."""
+"""Shared content of all exported files, and the layout of the Python ones."""
 
 import dataclasses
 import json
@@ -15,10 +15,10 @@ class Plan:
         script: Absolute path of the `fareline` script.
         folder: Where commands start, for relative paths in settings.
         workspace: Absolute path.
-        begin_options: Of `step begin`, for the settings.
+        begin_options: Options of `step begin`, for the settings.
         settings_text: The settings file itself, where it has to travel; None: the taxi pipeline's.
         cron: The schedule, five fields, with `TZ=ZONE` before them or not; None: none.
-        image: Of containers; None where there are none.
+        image: Image of containers; None where there are none.
     """
 
     pipeline: str

@@ -1,1 +1,1 @@
-"""What came of a run, for a reader."""
+"""The outcome of a run, for a reader."""

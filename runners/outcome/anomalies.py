@@ -1,4 +1,4 @@
-"""The anomalies of a run and what became of them, as DataPolicy recorded it, for a reader.
+"""The anomalies of a run and the decisions about them, as recorded by DataPolicy, for a reader.
 
 Called by `runners.outcome.summary`.
 """
@@ -29,8 +29,8 @@ def anomalies_table(decisions: Sequence[Mapping[str, Any]], width: int) -> Text:
     """A row for each anomaly: those that stop the run first.
 
     Args:
-        decisions: As DataPolicy recorded them.
-        width: Of the terminal.
+        decisions: Decisions, as DataPolicy recorded them.
+        width: Width of the terminal.
     """
     lines = []
     order = list(_STYLES)

@@ -1,4 +1,4 @@
-"""What came of a run in about ten lines: verdict, three figures, what changed, where to look.
+"""The outcome of a run in about ten lines: verdict, three metrics, changes, results.
 
 Called by `fareline run`; with `--verbose` it calls `runners.outcome.summary`. The page has it all.
 """
@@ -41,7 +41,7 @@ def print_brief(console: Console, outcome: Outcome, settings: Settings | None) -
 
     Args:
         console: Where to.
-        outcome: Of the run.
+        outcome: Outcome of the run.
         settings: For the thresholds; None where a specification was run.
     """
 
@@ -129,7 +129,7 @@ def _beside_the_figures(why: Mapping[str, Any] | None) -> Iterator[str]:
 
 def _verdict(outcome: Outcome) -> Iterator[tuple[str, str]]:
     if outcome.status == FAILED:
-        yield "Nothing was pushed: the run failed.", ""
+        yield "No model was pushed: the run failed.", ""
     elif outcome.status == PUSHED:
         against = f"compared with {outcome.baseline}" if outcome.baseline else "the first one"
         yield f"Pushed to {from_here(outcome.pushed_to)} ({against})", "bold green"

@@ -1,4 +1,4 @@
-"""What DriftMonitor found in a run, as it recorded it, for a reader.
+"""The drift that DriftMonitor recorded in a run, for a reader.
 
 Called by `runners.outcome.summary`.
 """
@@ -21,7 +21,7 @@ _WORDS = {"previous": "the data before", "serving": "training, of requests"}
 
 
 def drift_of(drift: Artifact | None) -> dict[str, Any] | None:
-    """What an artifact records: `reference`, `reference_span`, `drifted`; None without one."""
+    """The record of an artifact: `reference`, `reference_span`, `drifted`; None without one."""
     if drift is None:
         return None
     return {
@@ -36,7 +36,7 @@ def show_drift(drift: Mapping[str, Any], width: int) -> Iterator[RenderableType]
 
     Args:
         drift: From `drift_of`.
-        width: Of the terminal.
+        width: Width of the terminal.
     """
     shown = [each for each in drift[DRIFTED] if each["policy"] != "record"]
     recorded = len(drift[DRIFTED]) - len(shown)

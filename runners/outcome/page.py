@@ -27,10 +27,10 @@ class Page:
     """A page, and what it says that a summary repeats.
 
     Attributes:
-        path: Of the page.
+        path: Path of the page.
         same_as: The run whose page it is, where this run took everything from the cache.
-        previous: The run before of the same pipeline; None if there is none.
-        changes: What differs from it, by group: path, before, now.
+        previous: Previous run of the same pipeline; None without one.
+        changes: Differences from the previous run, by group: path, before, now.
         baseline: Metrics over all examples of the model that was compared with.
     """
 
@@ -51,11 +51,11 @@ def write_page(
 
     Args:
         store: With the end of the run in it.
-        run_id: Of the run.
+        run_id: Id of the run.
         workspace: Where the page goes.
 
     Returns:
-        The page that shows this run's results; None if there is none.
+        The page of this run's results; None without one.
     """
     try:
         graph = Graph(store, place_of(workspace.root))

@@ -1,4 +1,4 @@
-"""What came of a run: read from the store and the artifacts, as a JSON object and as text.
+"""The outcome of a run, read from the store and the artifacts, as a JSON object and as text.
 
 Imports TFMA, through pipeline.evaluation.eval_config, only for an evaluation that did not record
 its metrics.
@@ -52,7 +52,7 @@ TRACEBACK = "Traceback (most recent call last):"
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What came of one run; see `to_json` for the stable keys."""
+    """The outcome of one run; see `to_json` for the stable keys."""
 
     run_id: str
     nodes: Sequence[NodeResult]
@@ -203,7 +203,7 @@ def print_summary(console: Console, outcome: Outcome, settings: Settings | None)
 
     Args:
         console: Where to.
-        outcome: Of the run.
+        outcome: Outcome of the run.
         settings: For the thresholds; None where a specification was run.
     """
     if outcome.data:
@@ -302,7 +302,7 @@ def _cause(error: BaseException) -> BaseException | None:
 
 def _print_verdict(console: Console, outcome: Outcome) -> None:
     if outcome.status == FAILED:
-        console.print("Nothing was pushed: the run failed.")
+        console.print("No model was pushed: the run failed.")
         return
     if outcome.status == COMPLETED:
         console.print("Completed: this pipeline pushes nothing.")
@@ -314,7 +314,7 @@ def _print_verdict(console: Console, outcome: Outcome) -> None:
 
 
 def next_step(outcome: Outcome) -> str:
-    """What to type next, in a line."""
+    """Suggested next commands, on one line."""
     if outcome.status == FAILED:
         failed = next((node.name for node in outcome.nodes if node.error), None)
         command = f"`fareline logs {outcome.run_id} {failed} {in_workspace(outcome)}`"
@@ -378,7 +378,7 @@ def number(name: str, value: float) -> str:
 
 
 def data_line(data: Mapping[str, Any]) -> str:
-    """What was read, into which splits, and what was not."""
+    """Rows that were read, their splits, and rows that could not be read."""
     starts = data.get("starts") or {}
     since = {name: f" from {start}" for name, start in starts.items()}
     splits = ", ".join(f"{name} {n:,}{since.get(name, '')}" for name, n in data["splits"].items())

@@ -17,11 +17,11 @@ _SAID = {
 
 
 def tuning_line(tuning: Mapping[str, Any] | None, nodes: Sequence[NodeResult]) -> str | None:
-    """Says it.
+    """Describes the decision of Tuner.
 
     Args:
         tuning: From `fareline.recorded.tuning.tuning_of`.
-        nodes: Of the run.
+        nodes: Nodes of the run.
 
     Returns:
         One line; None where Tuner always searches, or recorded nothing.

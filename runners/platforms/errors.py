@@ -1,4 +1,4 @@
-"""What a platform's error means for the person at the keyboard: one line for each HTTP status.
+"""Explains errors of platforms to the user: one line for each HTTP status.
 
 Both platforms speak REST with Google's status codes, so that only the advice differs. Called by
 `runners.platforms.vertex.client` and `runners.platforms.kubeflow.client`. Imports no client.
@@ -12,19 +12,19 @@ from runners.platforms.jobs import PlatformError, RefusedRequestError, Unreachab
 
 @dataclasses.dataclass(frozen=True)
 class Advice:
-    """What differs from platform to platform.
+    """Parts of the messages that differ between platforms.
 
     Attributes:
-        platform: As `submit` calls it.
+        platform: Platform, as `submit` calls it.
         account: Whose credentials are expected.
-        role: What the account is expected to have.
-        sign_in: How to get new credentials.
+        role: Role that the account needs.
+        sign_in: Advice for new credentials.
         roles: Where to read what the account needs.
         place: The settings that say where jobs are.
-        room: How to get room for one more job.
+        room: Advice to free quota for one more job.
         address: The settings that say where the platform is.
-        request: What it was asked for.
-        look: How to see what is sent.
+        request: Requested action.
+        look: Command that shows the request.
     """
 
     platform: str
@@ -40,13 +40,13 @@ class Advice:
 
 
 def explain_answer(advice: Advice, code: int, said: str, job_id: str) -> FarelineError:
-    """Builds the error for an answer that is none.
+    """Builds the error for an invalid answer.
 
     Args:
-        advice: Of the platform.
+        advice: Advice of the platform.
         code: HTTP status.
         said: The platform's own words; may span lines.
-        job_id: Of the job in question.
+        job_id: Id of the job.
 
     Returns:
         The error, not raised.
@@ -120,9 +120,9 @@ def no_answer(advice: Advice, endpoint: str, error: BaseException) -> Unreachabl
     """The error of a platform that does not answer.
 
     Args:
-        advice: Of the platform.
+        advice: Advice of the platform.
         endpoint: That was asked.
-        error: What the client raised; its innermost cause is told.
+        error: Error of the client; the message has its innermost cause.
     """
     while inner := error.__cause__ or (None if error.__suppress_context__ else error.__context__):
         error = inner

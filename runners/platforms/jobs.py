@@ -1,4 +1,4 @@
-"""What `submit` knows of a job in a cluster, whichever cluster it is.
+"""Types for jobs in a cluster, for every platform of `submit`.
 
 `runners.platforms.vertex.client` and `runners.platforms.kubeflow.client` speak with the platforms
 and answer in these words; `runners.submit.following` and `cli.submit` need no others. Imports no
@@ -28,7 +28,7 @@ class JobState(enum.Enum):
 
     @property
     def is_final(self) -> bool:
-        """Whether it stays so."""
+        """Whether the state is final."""
         return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
 
 
@@ -37,10 +37,10 @@ class Task:
     """One node of a job, as the live table shows it.
 
     Attributes:
-        name: Of the task in the spec, which is the node's id.
+        name: Name of the task in the spec, which is the node's id.
         state: In the words of a local run.
         seconds: From its start to its end, or 0 if it has not ended.
-        error: What it failed with, in the platform's words; empty if it did not.
+        error: Error in the platform's words; empty without an error.
     """
 
     name: str
@@ -54,7 +54,7 @@ class JobStatus:
     """A job at one moment.
 
     Attributes:
-        state: Of the job.
+        state: State of the job.
         tasks: By name, in the order of the pipeline, those that have not started included.
         error: Why the job failed, in the platform's words; empty if it did not.
     """
@@ -66,11 +66,11 @@ class JobStatus:
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """What is sent to a platform for one job.
+    """A request to a platform for one job.
 
     Attributes:
         job_id: Names the job for its user: its id on Vertex, the name of the run on Kubeflow.
-        pipeline_name: Of the settings.
+        pipeline_name: Name of the pipeline, from the settings.
         spec: The compiled pipeline: a PipelineSpec for Kubeflow, a PipelineJob for Vertex.
         parameters: Values of the runtime parameters.
         schedule: Five cron fields, maybe with `TZ=ZONE ` before them; None: once, now.
@@ -85,7 +85,7 @@ class Request:
 
 @dataclasses.dataclass(frozen=True)
 class Submitted:
-    """What a platform has taken.
+    """A job that a platform has accepted.
 
     Attributes:
         id: By which the platform finds it again.
@@ -114,7 +114,7 @@ class Platform(Protocol):
         """Finds a job by what `submit` returned as its id."""
 
     def look(self, job_id: str) -> JobStatus:
-        """Says how far a job is."""
+        """Returns the progress of a job."""
 
     def cancel(self, job_id: str) -> None:
         """Asks the platform to stop a job, and does not wait for that."""

@@ -16,7 +16,7 @@ from runners.platforms.jobs import Platform
 
 
 class Adapter(Protocol):
-    """What a platform's adapter.py holds.
+    """The interface of a platform's adapter.py.
 
     Attributes:
         BASELINE: Which component finds the model to compare with (`pipeline.dag.Placement`).
@@ -28,13 +28,13 @@ class Adapter(Protocol):
         """Options of the Beam pipelines."""
 
     def jobs(self, settings: Settings, section: Any) -> dict[str, Any]:
-        """What runs nodes in place of their executors, by node."""
+        """Replacements of executors, by node."""
 
     def finish(self, job: dict[str, Any], settings: Settings, section: Any) -> None:
         """Writes what TFX's compiler leaves out into the PipelineJob."""
 
     def as_text(self, job: dict[str, Any]) -> str:
-        """What the platform is sent of a PipelineJob."""
+        """The text that the platform gets for a PipelineJob."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Listed:
     """A platform as the registry knows it.
 
     Attributes:
-        name: Of its folder, and of its section in the settings.
-        suffix: Of a file with its specification; clients and TFX tell the formats by it.
+        name: Name of its folder, and of its section in the settings.
+        suffix: Suffix of a file with its specification; clients and TFX recognize the format by it.
         client: Name of the class in its client.py.
     """
 

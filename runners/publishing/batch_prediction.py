@@ -33,7 +33,7 @@ _HOPELESS_ROWS, _HOPELESS_SHARE = 10_000, 0.5
 
 
 class Predictor(Protocol):
-    """What answers: `serving.model.batch.BatchPredictor`."""
+    """The predictor: `serving.model.batch.BatchPredictor`."""
 
     version: int
 
@@ -43,14 +43,14 @@ class Predictor(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """What to do.
+    """A request for predictions.
 
     Attributes:
         input: File of rows.
         output: File to write.
         columns: That the model reads.
         batch_size: Rows that the model gets at once, at most.
-        max_bad_share: Of the rows, above which nothing is written.
+        max_bad_share: Highest share of bad rows; above it no file is written.
         note: Has answers logged; None: there is no log.
         entity: Column that says whom or what a row is about, for the log.
     """
@@ -71,7 +71,7 @@ class Job:
 
 @dataclasses.dataclass
 class Counts:
-    """How far it is.
+    """The progress of predictions.
 
     Attributes:
         quarantine: The bad rows.
@@ -97,10 +97,10 @@ def predict_file(
     The output appears complete or not at all; the quarantine whenever a row was bad.
 
     Args:
-        job: What to do.
+        job: Request for predictions.
         batches: From `data.reading.rows_file`.
         predictor: Answers.
-        tell: Gets the number of rows predicted so far, after each batch.
+        tell: Called with the number of rows predicted so far, after each batch.
 
     Raises:
         TooManyBadRows: The share of bad rows is above the limit; the output is as it was before.
@@ -205,7 +205,7 @@ def _require_few_bad(job: Job, counts: Counts) -> None:
 
 
 class Progress:
-    """Tells how many rows are done, and how fast; a line now and then."""
+    """Returns how many rows are done, and how fast; a line now and then."""
 
     def __init__(self, say: Callable[[str], None], every_seconds: float):
         self._say = say

@@ -1,4 +1,4 @@
-"""Whom or what predictions are about, as the log, outcomes and sealed spans may name them."""
+"""Entities of predictions: their names in the log, in outcomes and in sealed spans."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ _ENTITY = "feedback.entity: "
 
 
 def pseudonym_of_entities(settings: "Settings") -> Callable[[bytes], bytes] | None:
-    """What a log, outcomes and sealed spans hold in place of an entity, as training does.
+    """Pseudonym of an entity in a log, outcomes and sealed spans, as in training.
 
     Returns:
         None where they hold it itself.

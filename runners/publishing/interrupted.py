@@ -51,7 +51,7 @@ def settle_when_idle(workspace: Workspace, folders: Iterable[Path] = ()) -> list
 
 
 def settle(workspace: Workspace, folders: Iterable[Path] = ()) -> list[str]:
-    """The same, for who holds the workspace."""
+    """Settles interrupted pushes, for a caller that holds the workspace's lock."""
     noted = _noted(workspace, folders)
     if not noted:
         return []

@@ -1,4 +1,4 @@
-"""Which model a command uses: the folder that a pipeline pushes to, or one that the user names.
+"""Finds the model of a command: in the pipeline's serving folder, or in a folder of the user.
 
 Called by `cli.serve` and `cli.predict`, before TensorFlow is loaded.
 """
@@ -19,7 +19,7 @@ def push_folder(settings: "Settings", workspace: Workspace, name: str) -> Path:
     """The folder that a pipeline pushes to.
 
     Raises:
-        UserMistake: It is not on this machine.
+        UserMistake: The files are not on this machine.
     """
     destination = settings.push.destination if name == settings.name else None
     if destination is None:
@@ -39,10 +39,10 @@ def require_model(base: Path, *options: str) -> None:
 
     Args:
         base: Folder above the versions.
-        options: Of the command, that say where to look.
+        options: Options of the command, that say where to look.
 
     Raises:
-        UserMistake: There is none.
+        UserMistake: No model is published there.
     """
     from serving.versions.publish import SAVED_MODEL_FILE, list_versions
 
@@ -57,6 +57,6 @@ def require_model(base: Path, *options: str) -> None:
 
 
 def quieten_tensorflow() -> None:
-    """Keeps what TensorFlow tells of the machine's devices out of the user's sight."""
+    """Hides TensorFlow's messages about the machine's devices."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.simplefilter("ignore")

@@ -30,10 +30,10 @@ def open_log(
 
     Args:
         workspace: Whose log it is.
-        share: Of the rows.
+        share: Share of the rows.
         settings: Which say what is about persons, and what is never logged.
         base: The folder above the model's versions.
-        tell: Gets a line when rows were lost.
+        tell: Called with a line when rows were lost.
         is_job: Whether all rows are logged or none, as of a file that is predicted.
 
     Returns:
@@ -71,7 +71,7 @@ def open_log(
 
 
 def noting(log: "RequestLog", predictor: "BatchPredictor") -> Callable[..., Any]:
-    """What has the answers of a batch predictor logged: a `batch_prediction.Note`."""
+    """Logs the answers of a batch predictor: a `batch_prediction.Note`."""
     from serving.server.request_log import Asked
 
     def note(examples, outputs, entities):

@@ -1,4 +1,4 @@
-"""What is published: the versions that the store knows, held against the folders themselves.
+"""Published versions: the store's records, compared with the folders.
 
 Called by `cli.models` and `runners.publishing.rollback`. Imports no TensorFlow.
 """
@@ -21,14 +21,15 @@ class Published:
     """One version.
 
     Attributes:
-        number: Of the version.
-        recorded: What the store knows of it; None if it knows nothing.
+        number: Number of the version.
+        recorded: Record of the version in the store; None without a record.
         there: Whether its folder is there; None at a destination that is not of this machine.
         live: Whether servers that look there take it: the highest number; on Vertex AI the one that
             most requests go to.
         withheld: The decision against its model, if there is one.
         pinned: Whether it is never removed, since someone rolled back to it.
-        percent: Of the requests, as last recorded; None: not on Vertex AI, or not deployed there.
+        percent: Percent of the requests, as last recorded; None: not on Vertex AI, or not deployed
+            there.
     """
 
     number: int
@@ -41,7 +42,7 @@ class Published:
 
     @property
     def push(self) -> Push | None:
-        """How it came there, with the verdicts that it was pushed under; None if it is unknown."""
+        """The push of the version, with its verdicts; None if unknown."""
         model = self.recorded.model if self.recorded else None
         pushes = model.facts.pushes if model else ()
         return next((p for p in pushes if p.artifact.id == self.recorded.artifact.id), None)
@@ -66,12 +67,12 @@ class Destination:
 
     @property
     def is_local(self) -> bool:
-        """Whether it can be looked at from here."""
+        """Whether the destination can be read from here."""
         return "://" not in self.base
 
     @property
     def live(self) -> Published | None:
-        """The version that servers take; None if there is none."""
+        """The version that servers load; None without one."""
         return next((each for each in self.versions if each.live), None)
 
 
@@ -79,7 +80,7 @@ def read_destinations(graph: Graph, folders: Iterable[Path] = ()) -> list[Destin
     """Reads what is published where, as far as the store or the folders say.
 
     Args:
-        graph: Of the store.
+        graph: Lineage graph of the store.
         folders: Serving folders that are looked at even if the store does not know them.
     """
     recorded = pushed_versions(graph)

@@ -63,7 +63,7 @@ def _own_packages(recipe: Recipe | None) -> tuple[tuple[str, ...], str]:
 
 
 def overrides_for(recipe: Recipe) -> list[str]:
-    """What the recorded settings must not do again: publish, or write to a store, elsewhere."""
+    """Overrides for recorded settings, so that a reproduction publishes or writes nowhere else."""
     settings = load_yaml(recipe.settings or "") or {}
     overrides = []
     for name in _OUTSIDE:
@@ -77,7 +77,7 @@ def require_reproducible(recipe: Recipe, force: bool) -> None:
     """Refuses what would not make the same model.
 
     Args:
-        recipe: Of the model.
+        recipe: Recipe of the model.
         force: Whether other code or data are taken all the same.
 
     Raises:

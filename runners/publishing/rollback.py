@@ -43,7 +43,7 @@ class RollbackError(FarelineError, RuntimeError):
 
 @dataclasses.dataclass(frozen=True)
 class Wish:
-    """What was asked for.
+    """A request for a rollback or promotion.
 
     Attributes:
         kind: `fareline.rollback` or `fareline.promote`.
@@ -60,10 +60,10 @@ class Wish:
 
 @dataclasses.dataclass(frozen=True)
 class Done:
-    """What was done.
+    """The result of a change.
 
     Attributes:
-        change: As it was recorded.
+        change: Change, as it was recorded.
         version: The new version.
         wanted: The version that it is a copy of.
         execution: Printable id.
@@ -83,13 +83,13 @@ def change_live_version(store: metadata_store.MetadataStore, workspace: Workspac
     Args:
         store: Opened to write.
         workspace: Whose models are meant.
-        wish: What was asked for.
+        wish: Request for a change.
 
     Returns:
         What was done.
 
     Raises:
-        UserMistake: It cannot be done; nothing has changed.
+        UserMistake: The change is not possible; the folder is as before.
         PublishError: The folder changed meanwhile, or the disk failed; no version was added.
         RollbackError: The version is live, and is not recorded.
     """
@@ -147,7 +147,7 @@ def choose_destination(places: list[Destination], wanted: str | None) -> Destina
     """Finds the place that is meant.
 
     Raises:
-        UserMistake: There is none, there are several, or it is not of this machine.
+        UserMistake: There is no destination, there are several, or it is not on this machine.
     """
     if wanted is not None and "://" not in wanted:
         wanted = os.path.abspath(wanted)
@@ -187,10 +187,10 @@ def choose_version(place: Destination, live: Published, wish: Wish) -> Published
     Args:
         place: Where.
         live: The version that is live there.
-        wish: What was asked for.
+        wish: Request for a change.
 
     Raises:
-        UserMistake: There is none, or it is not what the command is for.
+        UserMistake: The version does not exist, or does not fit the command.
     """
     pushed = [v for v in place.versions if v.recorded and v.recorded.copy_of is None]
     if wish.to is not None:

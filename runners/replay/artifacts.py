@@ -33,7 +33,7 @@ _NAME = re.compile(r"artifact-(\d+)")
 
 
 def runtime_name(artifact_id: int) -> str:
-    """What containers call an artifact of the store."""
+    """Name of a store's artifact in containers."""
     return f"artifact-{artifact_id}"
 
 
@@ -81,7 +81,7 @@ def metadata_of(artifact: metadata_store_pb2.Artifact) -> dict[str, Any]:
 def to_stored(
     runtime: pipeline_spec_pb2.RuntimeArtifact, kind: metadata_store_pb2.ArtifactType
 ) -> metadata_store_pb2.Artifact:
-    """What a container put out as the store takes it.
+    """Converts an output of a container for the store.
 
     Args:
         runtime: With its URI and its metadata.

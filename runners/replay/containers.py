@@ -1,4 +1,4 @@
-"""One container task: pre-cache check, cache, command, retries, and what it put out."""
+"""One container task: pre-cache check, cache, command, retries and outputs."""
 
 import copy
 import dataclasses
@@ -47,15 +47,15 @@ class ContainerRun:
     """Runs one container task once.
 
     Attributes:
-        pipeline: Name of the pipeline: none reuses what another put out.
+        pipeline: Name of the pipeline; outputs are reused within one pipeline only.
         task: The task.
-        given: What it reads.
-        job: What placeholders say.
+        given: Inputs of the task.
+        job: Values of placeholders.
         root: The run's own folder below the pipeline root.
-        recorder: Of the run.
+        recorder: Recorder of the run.
         processes: That run commands.
         uri_map: Folders of buckets.
-        use_cache: Whether it may reuse what an earlier execution put out.
+        use_cache: Whether the task may reuse outputs of an earlier execution.
         cancel: Set when the run is to end.
     """
 
@@ -219,7 +219,7 @@ class ContainerRun:
 
 
 def type_name(task: Task) -> str:
-    """Name of the type of a task's executions: as TFX has it, where the command tells.
+    """Type name of a task's executions, as in TFX, if the command shows it.
 
     TFX names executions by the component's class; a specification names the executor's.
     """

@@ -25,7 +25,7 @@ from runners.replay.schedule import CANCELLED, FAILED, SUCCEEDED, Execution
 
 @dataclasses.dataclass(frozen=True)
 class SpecResult:
-    """How a run of a specification went.
+    """The result of a run of a specification.
 
     Attributes:
         run_id: In ML Metadata.
@@ -52,7 +52,7 @@ def run_spec(
     """Executes a plan to its end, and records how it ended.
 
     Args:
-        run: What to run; nobody else may run in its workspace meanwhile, so hold its lock.
+        run: Run to execute; the caller holds the lock of its workspace.
         on_change: Called with a task's result whenever its state changes, from any thread.
         cancel: Set it from any thread, and what runs is ended.
         results: From `run.results()`, for who shows them from the start on.

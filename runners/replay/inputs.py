@@ -25,7 +25,7 @@ class InputError(FarelineError, ValueError):
 
 @dataclasses.dataclass
 class Finished:
-    """What a task that has ended left behind.
+    """Outputs of a task that has ended.
 
     Attributes:
         artifacts: Output key to artifacts, as the store has them.
@@ -38,10 +38,10 @@ class Finished:
 
 @dataclasses.dataclass(frozen=True)
 class Given:
-    """What a task reads.
+    """Inputs of a task.
 
     Attributes:
-        artifacts: Input key to artifacts; an optional one that nobody put out has none.
+        artifacts: Input key to artifacts; an optional input without a producer has none.
         parameters: Name to value, folders in the place of buckets.
     """
 
@@ -53,12 +53,12 @@ class Inputs:
     """Finds what tasks read.
 
     Args:
-        values: Of the pipeline's own parameters.
+        values: Values of the pipeline's own parameters.
         finished: Name of each task that has ended to what it left behind; it fills as the run
             goes on.
         uri_map: Folders of buckets.
         final_status: Called with the name of a task, or of a pipeline inside the pipeline: what
-            an exit handler is told.
+            an exit handler gets.
     """
 
     def __init__(
@@ -158,7 +158,7 @@ def executor_input(
 
     Args:
         task: The task.
-        given: What it reads.
+        given: Inputs of the task.
         places: Where its outputs go; None while only inputs are asked for.
     """
     message = pipeline_spec_pb2.ExecutorInput()
@@ -210,7 +210,7 @@ def read_executor_output(path: str) -> pipeline_spec_pb2.ExecutorOutput:
     """Reads what a container or its pre-cache check left; empty if it left nothing.
 
     Raises:
-        InputError: It is not an ExecutorOutput.
+        InputError: The text is not an ExecutorOutput.
     """
     message = pipeline_spec_pb2.ExecutorOutput()
     try:

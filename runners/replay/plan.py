@@ -21,12 +21,12 @@ _USER_FUNCTIONS = ("preprocessing_fn", "run_fn", "tuner_fn")
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What is executed.
+    """The executed run.
 
     Attributes:
         document: The specification.
         tasks: In an order in which they may run.
-        values: Of the pipeline's parameters.
+        values: Values of the pipeline's parameters.
         uri_map: Folders of buckets.
         pipeline_root: Local folder that the artifacts go to; each run has its own below it.
     """
@@ -38,7 +38,7 @@ class Plan:
     pipeline_root: str
 
     def modules(self) -> list[str]:
-        """What a preloaded process imports: nothing if no command can run in one."""
+        """Modules that a preloaded process imports; empty if no command can run in one."""
         wanted: dict[str, None] = {}
         for task in self.tasks:
             container = task.executor.container
@@ -61,13 +61,13 @@ class Plan:
 
 @dataclasses.dataclass(frozen=True)
 class SpecRun:
-    """What is run, and how.
+    """The run and its options.
 
     Attributes:
         plan: From `make_plan`.
         workspace: Whose store it is recorded in.
         run_id: In ML Metadata.
-        properties: What the run says about itself, by the names of `fareline.recorded`.
+        properties: Record of the run about itself, by the names of `fareline.recorded`.
         code_version: Names the code; empty for none.
         use_cache: Whether tasks may be served from the cache where the specification says so.
     """

@@ -38,7 +38,7 @@ class _Server:
         signal.set_wakeup_fd(self._wake_in, warn_on_full_buffer=False)
 
     def serve(self, seconds: float | None) -> bool:
-        """Starts what was asked for and tells what has ended; False when there is nobody to ask.
+        """Starts requested tasks and reports ended ones; False when the parent has ended.
 
         Args:
             seconds: How long to wait for something; None: until there is something.

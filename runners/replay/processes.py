@@ -91,7 +91,7 @@ class Processes:
     """Runs commands, side by side; a context manager that ends all of them.
 
     Args:
-        modules: What the preloaded process imports, in this order; nothing: there is none.
+        modules: Modules that the preloaded process imports, in this order; empty: no process.
         log: File for the output of the preloaded process.
         cancel: Set from any thread: commands are ended.
     """

@@ -31,8 +31,8 @@ class Recorder:
     Args:
         store: Open for writing.
         pipeline: Its name.
-        run_id: Of the run.
-        properties: What the run says about itself, by the names of `fareline.recorded`.
+        run_id: Id of the run.
+        properties: Record of the run about itself, by the names of `fareline.recorded`.
         code_version: Names the context of all executions of this code; empty for none.
     """
 
@@ -86,7 +86,7 @@ class Recorder:
         cache_key: str = "",
         internal: bool = False,
     ) -> dict[str, list[metadata_store_pb2.Artifact]]:
-        """Records how an execution ended, and what it put out.
+        """Records the state and the outputs of an execution that has ended.
 
         Args:
             execution_id: From `start`.
@@ -142,10 +142,10 @@ class Recorder:
     def find_cached(
         self, cache_key: str, keys: Iterable[str]
     ) -> tuple[dict[str, list[metadata_store_pb2.Artifact]], dict[str, Any]] | None:
-        """Finds what an earlier execution of the same key put out, if all of it is there still.
+        """Finds the outputs of an earlier execution with the same key, if all of them still exist.
 
         Args:
-            cache_key: Of the task.
+            cache_key: Cache key of the task.
             keys: The outputs that it must have.
 
         Returns:
@@ -164,7 +164,7 @@ class Recorder:
         return None
 
     def artifacts_of_type(self, name: str) -> list[metadata_store_pb2.Artifact]:
-        """All artifacts of a type that this pipeline put out, by id."""
+        """All outputs of this pipeline with a type, by id."""
         with self._lock:
             try:
                 artifacts = self._store.get_artifacts_by_type(name)

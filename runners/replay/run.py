@@ -37,15 +37,15 @@ from runners.workspace import Workspace
 
 @dataclasses.dataclass(frozen=True)
 class SpecRequest:
-    """What `fareline run --spec` was asked for.
+    """A request for `fareline run --spec`.
 
     Attributes:
         plan: Checked.
         workspace: Where it is recorded.
-        text: Of the specification.
+        text: Text of the specification.
         use_cache: Whether unchanged tasks may be skipped where the specification allows it.
         settings: That it was compiled from, where they were given.
-        provenance: What the run says about itself, where it is known already.
+        provenance: Record of the run about itself, where known.
     """
 
     plan: Plan
@@ -57,7 +57,7 @@ class SpecRequest:
 
     @property
     def runner(self) -> str:
-        """What `fareline lineage` calls the runner."""
+        """Name of the runner in `fareline lineage`."""
         return f"{self.plan.document.runner} spec"
 
     def require_functions(self) -> None:
@@ -111,7 +111,7 @@ def read_request(
     """Finds every mistake that can be found without running anything.
 
     Args:
-        path: Of the specification.
+        path: Path of the specification.
         workspace: Where it is recorded, and where artifacts go if it names no pipeline root.
         maps: `gs://bucket=DIR`, repeated.
         parameters: `NAME=VALUE`, repeated.
@@ -131,7 +131,7 @@ def read_request(
 
 
 def run_request(request: SpecRequest) -> tuple[Outcome, Console]:
-    """Executes a specification and reads what came of it.
+    """Executes a specification and reads the outcome.
 
     Returns:
         The outcome, and the console to print it on.

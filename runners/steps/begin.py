@@ -28,7 +28,7 @@ class Begun:
     """A run that has begun.
 
     Attributes:
-        run: What is frozen.
+        run: Frozen run.
         continues: Whether it had begun before.
     """
 
@@ -37,16 +37,16 @@ class Begun:
 
 
 def begin_run(request: RunRequest, source: CsvSource, run_id: str, runner: str) -> Begun:
-    """Begins a run, or goes on with one of the same settings and code.
+    """Begins a run, or continues one with the same settings and code.
 
     Args:
-        request: What to run, and where.
+        request: Request of the user.
         source: From `check_request`.
-        run_id: Of the run.
-        runner: What starts the steps; recorded.
+        run_id: Id of the run.
+        runner: Name of the orchestrator, for the record.
 
     Raises:
-        UserMistake: It has begun with other settings or other code.
+        UserMistake: The run began with other settings or other code.
         TryLater: A whole run is using the workspace, or another process begins this run.
     """
     workspace, files = request.workspace, StepFiles(request.workspace, run_id)

@@ -1,4 +1,4 @@
-"""What one process at a time may hold: a node of a run, pushing, and the store of a workspace.
+"""Locks for one process at a time: a node of a run, pushing, and the store of a workspace.
 
 The locks are the kernel's, so that a killed process leaves none behind. Nothing waits for ever.
 """
@@ -20,8 +20,8 @@ class StoreLock:
     """As `threading.RLock`, held by one thread of one process at a time: SQLite has one writer.
 
     Args:
-        path: Of the file that is locked.
-        seconds: How long to wait for other processes.
+        path: Path of the file that is locked.
+        seconds: Time to wait for other processes.
     """
 
     def __init__(self, path: Path, seconds: float = STORE_SECONDS):
@@ -31,7 +31,7 @@ class StoreLock:
         )
 
     def acquire(self) -> None:
-        """Waits until nobody else holds it.
+        """Waits until the lock is free.
 
         Raises:
             TryLater: Another process has held it too long.
@@ -66,9 +66,9 @@ def claimed(path: Path, where: str, seconds: float = 0) -> Iterator[None]:
     """Holds what one process at a time may work on.
 
     Args:
-        path: Of the file that is locked; its folder is made.
-        where: What it is, for the message.
-        seconds: How long to wait for it.
+        path: Path of the file that is locked; its folder is made.
+        where: Name of the lock, for the message.
+        seconds: Time to wait for the lock.
 
     Raises:
         TryLater: Another process holds it.

@@ -1,4 +1,4 @@
-"""`fareline step end`: reads what came of a run of single steps, and records it. Imports no TFX."""
+"""`fareline step end`: reads and records the outcome of a run of single steps. Imports no TFX."""
 
 import contextlib
 import dataclasses
@@ -22,7 +22,7 @@ _KILLED = "it was killed, or is not recorded"
 
 
 class StepFailed(FarelineError, RuntimeError):
-    """What a node of the run failed with, in another process."""
+    """The failure of a node in another process."""
 
 
 def end_run(workspace: Workspace, run_id: str) -> "Outcome":

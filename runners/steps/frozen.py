@@ -1,4 +1,4 @@
-"""What `step begin` freezes of a run, and how each of its steps ended: files in `runs/ID`.
+"""Files in `runs/ID`: the plan that `step begin` freezes, and the result of each step.
 
 Every step reads the same graph, day, span, settings and code from here. Passwords of servers are
 not among them. Imports no TFX.
@@ -36,7 +36,7 @@ class FrozenRun:
         push_dir: Folder or URI that it pushes to.
         serving_sample: The requests that drift is looked for in, if any.
         code_fingerprint: SHA-256 over our sources.
-        settings_sha256: Of the settings with all overrides applied.
+        settings_sha256: Settings sha256 of the settings with all overrides applied.
         use_cache: Whether unchanged nodes may be skipped.
         began: Seconds since 1970.
         own_packages: Packages of the user's functions (`code` in the settings).
@@ -60,16 +60,16 @@ class FrozenRun:
 
 @dataclasses.dataclass(frozen=True)
 class StepResult:
-    """How the last attempt of a node ended.
+    """Result of the last attempt of a node.
 
     Attributes:
-        run_id: Of the run.
+        run_id: Id of the run.
         node: Its id.
         state: Executed, cached, failed or skipped; `blocked` if a gate before it stopped the run.
-        seconds: Of the node alone, without imports.
+        seconds: Seconds of the node alone, without imports.
         gate: The gate that stopped the run, at this node or before it.
         refused: Whether it was to push a model, and did not.
-        error: What it failed with.
+        error: Error of the attempt.
         place: Where that was raised, in our code or the user's.
     """
 
@@ -89,10 +89,10 @@ class StepResult:
 
 
 def require_run_id(run_id: str) -> str:
-    """Refuses an id that could not name a folder.
+    """Refuses an id that cannot be the name of a folder.
 
     Raises:
-        UserMistake: It could not.
+        UserMistake: The id is not a run id.
     """
     if not _RUN_ID.fullmatch(run_id):
         raise UserMistake.explain(
@@ -109,7 +109,7 @@ class StepFiles:
 
     Args:
         workspace: Where it is.
-        run_id: Of the run.
+        run_id: Id of the run.
     """
 
     def __init__(self, workspace: Workspace, run_id: str):
@@ -127,7 +127,7 @@ class StepFiles:
         write_json(self.folder / _RUN, dataclasses.asdict(run), indent=1)
 
     def read(self) -> FrozenRun:
-        """What was frozen.
+        """The frozen plan.
 
         Raises:
             UserMistake: The run has not begun here, or its file cannot be read.
@@ -150,7 +150,7 @@ class StepFiles:
         """The compiled graph, as bytes.
 
         Raises:
-            UserMistake: It cannot be read.
+            UserMistake: The file cannot be read.
         """
         try:
             return (self.folder / _GRAPH).read_bytes()
@@ -162,7 +162,7 @@ class StepFiles:
         return self.folder / "claims" / node
 
     def result(self, node: str) -> StepResult | None:
-        """How the last attempt of a node ended; None before its end."""
+        """Result of the last attempt of a node; None before its end."""
         path = self._result_path(node)
         if not path.is_file():
             return None
@@ -194,10 +194,10 @@ class StepFiles:
 
 
 def require_node(run: FrozenRun, node: str) -> None:
-    """Refuses a node that the graph has not.
+    """Refuses a node that the graph does not have.
 
     Raises:
-        UserMistake: It has not.
+        UserMistake: The graph does not have the node.
     """
     if node not in run.upstream:
         raise UserMistake.explain(

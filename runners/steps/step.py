@@ -48,7 +48,7 @@ def run_step(workspace: Workspace, run_id: str, node: str) -> StepResult:
 
     Args:
         workspace: Where the run has begun.
-        run_id: Of the run.
+        run_id: Id of the run.
         node: Its id.
 
     Returns:
@@ -161,7 +161,7 @@ def _launcher(workspace, files: StepFiles, run: FrozenRun, connection, lock, nod
 
 
 def store_lock(workspace: Workspace) -> "StoreLock | threading.RLock":
-    """What the store of a workspace is held by; a server orders its clients by itself."""
+    """Lock of the store of a workspace; a server orders its clients by itself."""
     if "://" in workspace.store_location:
         return threading.RLock()
     return StoreLock(workspace.store_lock_path)

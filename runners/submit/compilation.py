@@ -32,7 +32,7 @@ from runners.platforms.registry import PLATFORMS
 
 @dataclasses.dataclass(frozen=True)
 class CompiledSpec:
-    """What a cluster is sent.
+    """The compiled pipeline for a cluster.
 
     Attributes:
         runner: The kind of cluster.
@@ -48,7 +48,7 @@ class CompiledSpec:
 
     @property
     def suffix(self) -> str:
-        """Of a file with the text; clients and TFX tell the formats by it."""
+        """Suffix of a file with the text; clients and TFX recognize the format by the suffix."""
         return PLATFORMS[self.runner].suffix
 
 

@@ -30,16 +30,16 @@ def follow(
 
     Args:
         platform: Where the job is.
-        job_id: As the platform knows it.
+        job_id: Job id, as the platform knows it.
         table: Shows the tasks.
         poll_seconds: Pause between two questions.
-        silence_seconds: How long the platform may give no answer.
+        silence_seconds: Longest time without an answer of the platform.
 
     Returns:
         The last status, which is final.
 
     Raises:
-        Interrupted: On an interrupt from the keyboard; the job goes on.
+        Interrupted: Ctrl-C was pressed; the job continues.
         UnreachableError: If there was no answer for `silence_seconds`.
         PlatformError, RefusedRequestError: If the platform answers with an error.
     """
@@ -67,7 +67,7 @@ def follow(
 
 
 def how_to_go_on(platform_name: str, job_id: str) -> str:
-    """Says how a job that nobody follows is followed again, and how it is stopped."""
+    """Returns the commands that follow and stop a job."""
     command = f"fareline submit {platform_name}"
     return f"`{command} --follow {job_id}` follows it again, `{command} --cancel {job_id}` stops it"
 

@@ -1,4 +1,4 @@
-"""Compiling without what TFX tells on stderr while it is imported."""
+"""Compiles without TFX's messages on stderr during its import."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def compile_quietly(settings: "Settings", runner: "RunnerName") -> "CompiledSpec":
-    """Compiles; what TFX tells on stderr while it is imported is left out."""
+    """Compiles without TFX's messages on stderr during its import."""
     from runners.progress import output_to
     from runners.submit.compilation import compile_spec
 

@@ -1,6 +1,6 @@
 """`python -m runners.submit.smoke`: is all that a step of the pipeline needs in this image?
 
-The Dockerfile ends with it, and whoever has built an image can ask it anew. Compiles the default
+The Dockerfile ends with this check, and it can be repeated in any built image. Compiles the default
 pipeline for both kinds of cluster and resolves every dotted path in what comes of it, since in the
 cloud a missing one shows after minutes: the modules that the steps start with, the executor of
 every node, the user functions. Also looks at what a Beam worker needs, and whether buckets can be
@@ -96,7 +96,7 @@ def require_callable(path: str) -> None:
 
     Raises:
         ImportError, AttributeError: As of `resolve`.
-        TypeError: What is there cannot be called.
+        TypeError: The object cannot be called.
     """
     if not callable(resolve(path)):
         raise TypeError(f"{path} cannot be called")

@@ -66,14 +66,14 @@ def compile_submission(
     """Checks and compiles everything that `submit` would send; imports TFX.
 
     Args:
-        settings: Of the pipeline.
+        settings: Settings of the pipeline.
         runner: For which kind of cluster.
-        job_id: As given by the user, or None.
+        job_id: Job id given by the user, or None.
         scheduled: Whether the job is to run by the schedule of the section, and not now.
-        look_at_examples: What refuses, or tells, settings that are examples still.
+        look_at_examples: Check that refuses or reports settings with example values.
 
     Raises:
-        UserMistake: It cannot be sent as it is.
+        UserMistake: The pipeline cannot be sent.
     """
     section = require_section(settings, runner)
     if job_id is not None:
@@ -107,10 +107,10 @@ def prepare(
     """Puts together what `submit` sends.
 
     Args:
-        settings: Of the pipeline.
-        section: Of the runner.
+        settings: Settings of the pipeline.
+        section: Section of the runner.
         compiled: The CompiledSpec of these settings.
-        job_id: As given by the user, or None.
+        job_id: Job id given by the user, or None.
         scheduled: Whether the job is to run by the schedule of the section, and not now.
 
     Raises:
@@ -150,7 +150,7 @@ def require_job_id(job_id: str) -> None:
 
 
 def require_schedule(runner: RunnerName, section: Cluster) -> None:
-    """Refuses to schedule a pipeline of which nobody said when it is to run.
+    """Refuses to schedule a pipeline without a schedule in the settings.
 
     Raises:
         SettingsError: The section has no schedule.
@@ -170,7 +170,7 @@ def read_spec(text: str) -> Mapping[str, Any]:
 
 
 def needed_uploads(settings: Settings, section: Cluster) -> list[Upload]:
-    """Says which input files a cluster needs from this machine.
+    """Returns which input files a cluster needs from this machine.
 
     Returns:
         None if the settings name a `data_path`: what lies there is its owner's affair.

@@ -1,4 +1,4 @@
-"""What is to be done about the live model, by the policy of the settings, and its record.
+"""Decides about the live model by the policy of the settings, and records the decision.
 
 Called by `runners.watching.watching` and by the loop.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def rules_of(settings: "Settings") -> Rules:
-    """What the settings say comes of a cause."""
+    """The consequence of a cause, by the settings."""
     policy = settings.monitoring.policy
     actions = {kind: getattr(policy, kind) for kind in (*KINDS, AGE)}
     return Rules({**actions, NEW_DATA: RETRAIN}, round(policy.cooldown_hours * HOUR_MS))

@@ -50,7 +50,7 @@ class Live:
 
     @property
     def sha256(self) -> str:
-        """Of its files."""
+        """SHA-256 of its files."""
         return self.version.recorded.sha256 or ""
 
     @property
@@ -63,7 +63,7 @@ def find_live(workspace: Workspace, settings: "Settings", graph: Graph) -> Live:
     """Finds what is served, and what it was evaluated on.
 
     Raises:
-        UserMistake: Nothing is, or the store does not know its data.
+        UserMistake: No model is live, or the store has no record of its data.
     """
     base = push_folder(settings, workspace, settings.name)
     places = read_destinations(graph, workspace_folders(workspace.root / "serving"))
@@ -145,7 +145,7 @@ def scores_of(outputs: Mapping[str, Any]) -> np.ndarray:
 
 
 def label_numbers(columns: Mapping[str, pa.Array], rows: int, label: Label) -> np.ndarray:
-    """Labels of a binary task as numbers, NaN where there is none; of other tasks all NaN."""
+    """Labels of a binary task as numbers, NaN if missing; for other tasks all NaN."""
     if label.names != ("0", "1"):
         return np.full(rows, np.nan)
     names = labels_of_rows(columns, rows, label)
@@ -153,7 +153,7 @@ def label_numbers(columns: Mapping[str, pa.Array], rows: int, label: Label) -> n
 
 
 def slicer(settings: "Settings") -> Callable[[Rows], Mapping[str, np.ndarray]]:
-    """Says which rows are in which slice of `evaluation.slices`, by the names of the Evaluator."""
+    """Returns the rows of each slice of `evaluation.slices`, by the names of the Evaluator."""
     from pipeline.settings.slicing import bucket_name, slice_name
 
     entries = settings.evaluation.columns_of_slices()

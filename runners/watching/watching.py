@@ -47,14 +47,14 @@ WHERE s.sha256 = $sha256 OR (s.sha256 = '' AND s.version = $version) ORDER BY s.
 
 @dataclasses.dataclass(frozen=True)
 class Monitored:
-    """What came of it.
+    """The result of monitoring.
 
     Attributes:
         live: The model.
         watched: Windows and alarms.
         broken: Lines of the log that cannot be read.
         report: The file that holds all of it.
-        decision: What is to be done, by the policy of the settings.
+        decision: Decision by the policy of the settings.
         execution: Printable id of what records the decision; None if there is nothing to record.
     """
 
@@ -73,7 +73,7 @@ def monitor(
 
     Args:
         folder: The workspace.
-        settings: What they say of monitoring.
+        settings: Settings of monitoring.
         window_ms: Length of a window; None: as the settings say.
         until_ms: Now, milliseconds since 1970.
         dry_run: Whether nothing is recorded.

@@ -25,7 +25,7 @@ class Anomaly:
     Attributes:
         column: Column, or `(data set)` for what concerns no column.
         kind: TFDV's name of the anomaly, such as `ENUM_TYPE_UNEXPECTED_STRING_VALUES`.
-        found: What was found, in TFDV's words.
+        found: The finding, in TFDV's words.
         splits: The splits in which it was found.
     """
 

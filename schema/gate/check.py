@@ -28,10 +28,10 @@ class Finding:
     Attributes:
         column: Column, or `(data set)`.
         kind: TFDV's name of the anomaly.
-        found: What was found, in TFDV's words.
-        expected: What the schema says about it.
-        rows: How many rows break it; None where no single row does.
-        example: A value at fault; None where there is none.
+        found: The finding, in TFDV's words.
+        expected: Expectation of the schema.
+        rows: Number of rows that break it; None where no single row does.
+        example: A value at fault; None without one.
     """
 
     column: str
@@ -61,7 +61,7 @@ def check_rows(
     Args:
         contract: The curated schema.
         environment: That the rows are of, such as `SERVING`; the contract has it.
-        statistics: Of the rows.
+        statistics: Statistics of the rows.
         batches: The rows; see `schema.gate.evidence`.
         misfits: Column to how many values are of another type than the contract's, and one of
             them, where the column had to be read as another type for that.

@@ -1,4 +1,4 @@
-"""What becomes of an anomaly: rules by column and kind decide whether it stops the run.
+"""Decides about anomalies: rules by column and kind decide whether one stops the run.
 
 Plain functions, called by `pipeline.components.data_policy` and `.data_gate`, and by the summary of
 a run through what these record. Imports tensorflow_metadata and no TensorFlow.
@@ -18,11 +18,11 @@ _BY_DEFAULT = "gate.default"
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """What becomes of some anomalies.
+    """A rule for some anomalies.
 
     Attributes:
         action: `stop`, `warn` or `ignore`.
-        column: Of the anomalies; None: every one.
+        column: Column of the anomalies; None: every one.
         kind: TFDV's name of the anomaly; None: every one.
         reason: Why, in the words of who wrote the rule.
         until: The last day that the rule holds; None: always.
@@ -35,12 +35,12 @@ class Rule:
     until: datetime.date | None = None
 
     def matches(self, anomaly: Anomaly) -> bool:
-        """Whether it is about an anomaly."""
+        """Whether the rule applies to an anomaly."""
         return self.column in (None, anomaly.column) and self.kind in (None, anomaly.kind)
 
     @property
     def narrowness(self) -> int:
-        """Of column and kind: 3; of a column: 2; of a kind: 1. The greatest counts."""
+        """Specificity: column and kind 3, column 2, kind 1. The highest wins."""
         return 2 * (self.column is not None) + (self.kind is not None)
 
 
@@ -58,9 +58,9 @@ def decide(
 
     Args:
         anomalies: From `schema.gate.anomalies.list_anomalies`.
-        evidence: Of each.
+        evidence: Evidence of each anomaly.
         rules: In the order of the settings.
-        default: What becomes of an anomaly that no rule is about.
+        default: Consequence of an anomaly without a rule.
         today: Rules that end before this day are over.
 
     Returns:

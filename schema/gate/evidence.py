@@ -51,12 +51,12 @@ _NOT_FINITE = {"FLOAT_TYPE_HAS_NAN": np.isnan, "FLOAT_TYPE_HAS_INF": np.isinf}
 
 @dataclasses.dataclass(frozen=True)
 class Evidence:
-    """Of one anomaly.
+    """Evidence of one anomaly.
 
     Attributes:
-        expected: What the schema says about it, in words.
-        rows: How many rows break it; None where no single row does, as with a share of rows.
-        example: A value at fault, as text; None where there is none, as with a missing column.
+        expected: Expectation of the schema, in words.
+        rows: Number of rows that break it; None where no single row does, as with a share of rows.
+        example: A value at fault, as text; None without one, as for a missing column.
         who: Says so.
     """
 
@@ -106,13 +106,13 @@ def collect_evidence(
 def say_finding(
     column: str, found: str, expected: str, example: str | None, who: str = SCHEMA
 ) -> list[str]:
-    """What a line about an anomaly is made of: `column: found`, what the schema says, a value."""
+    """Parts of a line about an anomaly: `column: found`, the schema's expectation, a value."""
     parts = [f"{column}: {found.rstrip('. ')}", f"{who} says {expected}"]
     return parts if example is None else [*parts, f"for example {example!r}"]
 
 
 def say_expected(anomaly: Anomaly, schema: schema_pb2.Schema) -> str:
-    """What the schema says about that which an anomaly is about."""
+    """Expectation of the schema for the subject of an anomaly."""
     feature = next((f for f in schema.feature if f.name == anomaly.column), None)
     if anomaly.column == DATA_SET:
         return "examples within the schema's bounds on the data set"

@@ -22,13 +22,13 @@ def columns_to_accept(
     """The columns of a proposal that are to be accepted.
 
     Args:
-        proposal: As a person left it.
-        sha256: Of the schema's file today.
+        proposal: Proposal after a person's edits.
+        sha256: SHA-256 of the schema's file today.
         only: Columns; none: all that the proposal has.
         where: Its file, for messages.
 
     Raises:
-        UserMistake: It was written against another version of the schema, or lacks a column.
+        UserMistake: The proposal is for another version of the schema, or lacks a column.
     """
     if proposal.sha256 != sha256:
         raise UserMistake.explain(
@@ -77,7 +77,7 @@ def accept_columns(path: Path, text: str, columns: Columns, reason: str) -> Vers
     Args:
         path: The schema's file.
         text: Its content, which the change was made against.
-        columns: What each column becomes; None: it is taken out.
+        columns: New text of each column; None: the column is removed.
         reason: Why.
 
     Returns:

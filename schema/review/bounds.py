@@ -11,7 +11,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 @dataclasses.dataclass(frozen=True)
 class Numbers:
-    """Which numbers a column may hold.
+    """Numbers that a column may hold.
 
     Attributes:
         low: The least; None: no bound.
@@ -74,7 +74,7 @@ def say_presence(feature: schema_pb2.Feature) -> str:
 
 
 def say_number_of_values(feature: schema_pb2.Feature) -> str:
-    """How many values a row that has the column may have in it."""
+    """Number of values that a row with the column may have."""
     if feature.HasField("value_counts"):
         levels = (_say_count(count) for count in feature.value_counts.value_count)
         return f"nested: {'; '.join(levels)}"

@@ -1,4 +1,4 @@
-"""What differs between two schemas, column by column in plain words, and how much it matters.
+"""Differences between two schemas by column, in plain words, with their severity.
 
 The rule of severity: *breaking* is what those who read the column must follow (its type, how many
 values it has, its shape, where it is to be found, whether it is there at all); *notable* is a
@@ -37,10 +37,10 @@ class Difference:
 
     Attributes:
         column: Column, or `(schema)` for what concerns no single one.
-        aspect: What about it: `column`, `type`, `presence`, `number of values`, `shape`, `values`,
+        aspect: Aspect: `column`, `type`, `presence`, `number of values`, `shape`, `values`,
             `range`, `environments`, or the name of another field of the schema.
-        before: As the older schema has it, in words.
-        after: As the newer schema has it, or the data.
+        before: Value in the older schema, in words.
+        after: Value in the newer schema or in the data.
         severity: `breaking`, `notable` or `informative`.
     """
 

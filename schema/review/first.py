@@ -38,9 +38,9 @@ def write_first_schema(statistics: DatasetFeatureStatisticsList, label: str, nam
     """Returns the text of a schema.
 
     Args:
-        statistics: Of the rows.
+        statistics: Statistics of the rows.
         label: The column that is not known when a prediction is asked for.
-        name: Of the data, for the reader.
+        name: Name of the data, for the reader.
     """
     inferred = infer([statistics])
     rows = count_rows([statistics])

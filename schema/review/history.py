@@ -33,7 +33,7 @@ class Version:
         changes: In words.
         reason: Why.
         previous: SHA-256 of the version before; None of the first.
-        sha256: Of this one.
+        sha256: SHA-256 of this one.
     """
 
     version: int
@@ -74,7 +74,7 @@ def require_writable(schema: Path) -> None:
     """Refuses a schema that is not this checkout's or the user's own to change.
 
     Raises:
-        UserMistake: It is part of an installed package, or read-only.
+        UserMistake: The schema is part of an installed package, or read-only.
     """
     installed = "site-packages" in schema.parts
     if installed or not (os.access(schema, os.W_OK) and os.access(schema.parent, os.W_OK)):
@@ -148,7 +148,7 @@ def text_of_version(schema: Path, wanted: str) -> tuple[Version, str]:
     """Finds a version by its number, or by the first digits of its SHA-256.
 
     Raises:
-        UserMistake: There is none, or its text is gone or is not what it was.
+        UserMistake: No version matches, or its text is missing or changed.
     """
     versions = read_history(schema)
     found = [v for v in versions if str(v.version) == wanted] or [

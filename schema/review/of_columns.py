@@ -37,16 +37,16 @@ default_environment: "{serving}"
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-    """What is known of a column.
+    """Facts about a column.
 
     Attributes:
-        name: Of the column.
+        name: Name of the column.
         kind: `int`, `float` or `string`.
-        share: Of the rows that have a value; None: they have any number of them.
+        share: Share of the rows that have a value; None: they have any number of them.
         texts: All that may be there; None: any.
         low: The least number.
         high: The greatest.
-        distinct: How many different values.
+        distinct: Number of different values.
         is_served: Whether requests carry it.
     """
 
@@ -66,7 +66,7 @@ def write_schema_of(columns: Sequence[Shape], rows: int, name: str) -> str:
     Args:
         columns: In the order of the data.
         rows: That were looked at.
-        name: Of the data, for the reader.
+        name: Name of the data, for the reader.
     """
     header = _HEADER.format(rows=rows, name=printable(name), training=TRAINING, serving=SERVING)
     blocks = [header]

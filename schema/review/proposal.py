@@ -36,8 +36,8 @@ class Proposal:
 
     Attributes:
         schema: The file that it is a change of.
-        sha256: Of that file when this was written.
-        data: What was looked at, for a reader.
+        sha256: SHA-256 of that file when this was written.
+        data: Description of the data, for a reader.
         columns: Column to its feature and domain as they would be; None: to be taken out.
     """
 
@@ -64,7 +64,7 @@ def write_proposal(path: Path, proposal: Proposal, differences: Sequence[Differe
     """Writes the file, beside first, then by its name.
 
     Raises:
-        NotWritten: It cannot be written.
+        NotWritten: The file cannot be written.
     """
     columns = {}
     for name, part in proposal.columns.items():
@@ -90,7 +90,7 @@ def read_proposal(path: Path) -> Proposal:
     """Reads the file, as a person may have changed it.
 
     Raises:
-        UserMistake: It is no proposal, or what a column becomes is not that column.
+        UserMistake: The text is not a proposal, or gives a column another name.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))

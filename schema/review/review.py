@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Review:
-    """What data means for a contract.
+    """The changes that data suggests for a contract.
 
     Attributes:
         updated: The contract as it would have to be for the data to keep it.

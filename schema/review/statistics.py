@@ -95,7 +95,7 @@ def count_empty_as_missing(statistics: DatasetFeatureStatisticsList) -> None:
 def find_anomalies(
     statistics: DatasetFeatureStatisticsList, contract: schema_pb2.Schema, environment: str
 ) -> anomalies_pb2.Anomalies:
-    """What TFDV finds in the data against the contract, in one environment that the contract has.
+    """TFDV's findings in the data, compared with the contract in one of its environments.
 
     A contract without environments, such as an inferred one, is that of all of them.
     """
@@ -202,7 +202,7 @@ def has_rows_of(column: str, splits: Sequence[DatasetFeatureStatisticsList]) -> 
 
 
 def count_rows(splits: Sequence[DatasetFeatureStatisticsList]) -> int:
-    """How many rows the statistics are of."""
+    """Number of rows of the statistics."""
     return sum(int(dataset.num_examples) for s in splits for dataset in s.datasets)
 
 

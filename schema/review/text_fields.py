@@ -23,11 +23,11 @@ class TextField:
     """A field as it stands in a text.
 
     Attributes:
-        name: Of the field.
+        name: Name of the field.
         start: Where its name begins.
         end: Behind its value.
-        fields: Of a message in braces: what is in it. None for any other value.
-        close: Of a message: where its closing brace is; else `end`.
+        fields: Fields of a message in braces: what is in it. None for any other value.
+        close: Position of the closing brace of a message; otherwise `end`.
     """
 
     name: str

@@ -28,7 +28,7 @@ def live_predictor(base: str) -> "BatchPredictor":
 
     Raises:
         UserMistake: There is no version, or its signature takes no tf.Examples.
-        PredictionError: It cannot be loaded.
+        PredictionError: The model cannot be loaded.
     """
     version = latest_version(base)
     if version is None:
@@ -47,7 +47,7 @@ class BatchPredictor:
     Attributes:
         version: Its number; 0 of one that was never published.
         path: Its folder.
-        servable: It, loaded.
+        servable: Loaded model.
         signature: The way in which it is called.
     """
 

@@ -1,4 +1,4 @@
-"""Which columns a model reads from the tf.Examples that it is sent, found in its graph.
+"""Finds the columns that a model reads from tf.Examples, in its graph.
 
 Whatever published the model, its graph parses the examples with one ParseExampleV2 op, whose keys
 and types are constants. So plain JSON rows can be turned into tf.Examples, and checked, with

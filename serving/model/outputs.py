@@ -1,4 +1,4 @@
-"""What a model answers as columns of a table. Imports no TensorFlow.
+"""Converts answers of a model to columns of a table. Imports no TensorFlow.
 
 Called by `runners.publishing.batch_prediction` and `report.api`.
 """

@@ -62,7 +62,7 @@ class Signature:
         outputs: Names of the outputs, sorted.
         examples_input: The input, if it is a single one that takes a vector of strings, as
             serialized tf.Examples do; else None.
-        columns: The columns of these examples by name; empty where the graph does not tell.
+        columns: The columns of these examples by name; empty if the graph does not name them.
         unread: Columns that another signature of the model reads and this one does not, such as
             those of the training data that are no features.
         call: Takes the inputs in the order of `inputs`, gives the outputs in that of `outputs`.
@@ -81,7 +81,7 @@ class Signature:
 
         Raises:
             tf.errors.OpError: The model fails.
-            RefusedError: It does, and says so with bytes of the request that are no text.
+            RefusedError: The model refuses, with bytes of the request that are not text.
         """
         try:
             answers = self.call(*(arrays[name] for name in self.inputs))

@@ -1,4 +1,4 @@
-"""Starts a module of this room with as little of TensorFlow's company as it can do without.
+"""Starts a module of this package with as few modules of TensorFlow as possible.
 
     python -m serving.model.start serving.server.server --model_name=taxi …
     python -m serving.model.start --wait 5 serving.server.server

@@ -1,7 +1,7 @@
 """TensorFlow Serving's gRPC API: PredictionService and ModelService.
 
-Predict, GetModelMetadata and GetModelStatus; a client cannot tell it from the real one. Called by
-`serving.server.server`. Must not import TFX.
+Predict, GetModelMetadata and GetModelStatus; clients see no difference from TensorFlow Serving.
+Called by `serving.server.server`. Must not import TFX.
 
 Source: tensorflow_serving/apis/*.proto.
 """

@@ -31,7 +31,7 @@ def read_body(
 
     Args:
         body: The JSON object, without `signature_name`.
-        signature: What is called.
+        signature: Name of the signature.
         required: Columns that a plain row must have, where the model reads them.
 
     Returns:
@@ -141,7 +141,7 @@ def encode_row(
     Args:
         where: The row, for the message.
         row: Column to value.
-        signature: What is called. Columns that it does not read and the model knows are ignored.
+        signature: Name of the signature. Known columns that it does not read are ignored.
         required: Columns that must have a value, beside those that the model itself requires.
 
     Returns:

@@ -65,7 +65,7 @@ class LiveModel:
         """Loads the newest version.
 
         Raises:
-            UserMistake: There is none.
+            UserMistake: There is no version to serve.
             LoadError: It cannot be loaded.
         """
         version = latest_version(self.base)
@@ -147,7 +147,7 @@ class LiveModel:
             self._close_if_idle(servable)
 
     def statuses(self) -> list[_State]:
-        """Says of every version that it has to do with how it stands."""
+        """Returns the state of each version that the server manages."""
         states = [_State(version=self._current.version, state=_State.AVAILABLE)]
         states += [_State(version=each.version, state=_State.UNLOADING) for each in self._retired]
         if self._loading is not None:

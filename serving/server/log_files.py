@@ -3,8 +3,8 @@
 A file that is open ends in `.open`. It closes when it is full, when its hour is over or when its
 writer ends, which is a rename: who reads a log reads closed files, and they never change. The
 kernel's lock on an open file goes with its writer, so that what a killed one has left is closed by
-the next. The files of a job end in `.job` meanwhile, and those of a killed job are removed: nobody
-got its answers.
+the next. The files of a job end in `.job` meanwhile, and those of a killed job are removed: its
+answers were never delivered.
 
 Called by `serving.server.request_log`. Standard library only.
 """
@@ -82,7 +82,7 @@ class LogFiles:
             raise
 
     def seconds_left(self) -> float | None:
-        """Until the open file's hour is over; None if there is none open."""
+        """Seconds until the open file's hour is over; None without an open file."""
         if self._file is None or self._is_job:
             return None
         return max((self._hour + 1) * _HOUR - self._clock(), 0.0)

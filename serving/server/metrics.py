@@ -1,4 +1,4 @@
-"""What a server tells Prometheus at `/metrics`: requests, errors, latency, version, alarms.
+"""Metrics for Prometheus at `/metrics`: requests, errors, latency, version, alarms.
 
 Counted with plain numbers; prometheus_client is imported when somebody asks, and not while a
 server starts. Called by `serving.server.rest_api` and `serving.server.grpc_api`. Must not import
@@ -37,7 +37,7 @@ class Metrics:
 
         Args:
             protocol: `grpc` or `rest`.
-            code: Of its answer, as the protocol has it.
+            code: Code of its answer, as the protocol has it.
             seconds: That the answer took.
         """
         self._answered[protocol, code] += 1
@@ -46,7 +46,7 @@ class Metrics:
         self._seconds[protocol] += seconds
 
     def text(self) -> tuple[bytes, str]:
-        """What Prometheus reads, and its media type."""
+        """The text for Prometheus, and its media type."""
         from prometheus_client import CollectorRegistry
         from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 

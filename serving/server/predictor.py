@@ -31,13 +31,13 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True)
 class Answer:
-    """What a request gets.
+    """The answer to a request.
 
     Attributes:
         servable: The version that answered.
         signature: The signature that was called.
         outputs: Name -> array.
-        prediction_id: Of the request in the log; None if no row of it is logged.
+        prediction_id: Id of the request in the log; None if no row of it is logged.
     """
 
     servable: Servable
@@ -97,7 +97,7 @@ class Predictor:
             spec: A ModelSpec: model, version if it matters, signature.
             read: Turns the request into the arrays that the signature takes, or refuses it.
             protocol: `grpc` or `rest`, for the log.
-            size: Of the request, bytes.
+            size: Size of the request, bytes.
 
         Raises:
             RefusedError: With the status that says whose fault it is.

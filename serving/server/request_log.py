@@ -37,20 +37,20 @@ _HASHES = 2**32
 
 @dataclasses.dataclass(frozen=True)
 class LogOptions:
-    """What is logged, and where.
+    """Rules of the log: content and place.
 
     Attributes:
-        folder: Of the files; made if missing.
+        folder: Folder of the files; made if missing.
         share: Share of the rows to log, above 0 and at most 1.
         base: The folder above the versions, whose digest says what has answered; None: not said.
         exclude: Columns that are never written, such as those about persons.
         entity: Column that says whom or what a row is about, which is written though no model reads
             it.
-        pseudonym: What is written in place of an entity; None: it itself.
-        tell: Gets a line when rows were lost.
+        pseudonym: Function for the pseudonym of an entity; None: entities are kept.
+        tell: Called with a line when rows were lost.
         is_job: Whether the rows are those of one job, of which all are logged or none.
         file_bytes: Size at which a new file is begun.
-        kept_files: How many stay.
+        kept_files: Number of files to keep.
     """
 
     folder: str
@@ -74,7 +74,7 @@ class Asked:
         rows: Serialized tf.Examples.
         outputs: Output name to array [rows, …].
         protocol: `grpc`, `rest` or `batch`.
-        entities: Whom or what each row is about, where the examples do not say it.
+        entities: Person or thing of each row, if the examples do not have it.
     """
 
     version: int
@@ -86,7 +86,7 @@ class Asked:
 
 @dataclasses.dataclass(frozen=True)
 class Noted:
-    """What of a request is logged.
+    """The logged part of a request.
 
     Attributes:
         request_id: The id that its caller gets.
@@ -141,8 +141,8 @@ class RequestLog:
 
         Args:
             servable: That answered.
-            signature: What was called; only predictions for tf.Examples are logged.
-            asked: What was asked and answered.
+            signature: Name of the signature; only predictions for tf.Examples are logged.
+            asked: Request and answer.
 
         Returns:
             Ids; None if no row is logged.
@@ -253,12 +253,12 @@ class RequestLog:
 def as_entity(
     row: bytes, column: str | None, pseudonym: Callable[[bytes], bytes] | None
 ) -> str | None:
-    """Whom or what a row is about, as it is logged.
+    """The logged person or thing of a row.
 
     Args:
         row: A serialized tf.Example.
         column: That says it; None: none does.
-        pseudonym: What is written in its place; None: it itself.
+        pseudonym: Function for its pseudonym; None: the entity is kept.
     """
     return None if column is None else _name(read_features(row, {column}).get(column), pseudonym)
 
@@ -270,7 +270,7 @@ def _name(named: Any, pseudonym: Callable[[bytes], bytes] | None) -> str | None:
 
 
 def score_of(asked: Asked, i: int) -> Any:
-    """What the model answered for a row: a value, a list, or an object of several outputs."""
+    """The answer of the model for a row: a value, a list, or an object of several outputs."""
     whole = {n: a for n, a in asked.outputs.items() if a.shape[:1] == (len(asked.rows),)}
     values = {name: _plain(array[i]) for name, array in whole.items()}
     return values if len(values) > 1 else next(iter(values.values()), None)
@@ -294,7 +294,7 @@ def read_features(row: bytes, known: Collection[str]) -> dict[str, Any]:
 
     Args:
         row: The tf.Example.
-        known: The columns to keep; what else a client sends is nobody's business here.
+        known: Columns to keep; other columns of a request are never logged.
 
     Returns:
         Column to value, a list where there are several; columns without a value are left out.

@@ -37,21 +37,21 @@ def _say(line: str) -> None:
 
 @dataclass(frozen=True)
 class ServeOptions:
-    """What to serve and where.
+    """Options of the server.
 
     Attributes:
         name: The model's name in requests.
         base: The folder above the versions.
         host: Address to listen on.
         grpc_port: 0 lets the system choose.
-        rest_port: As `grpc_port`; None for no REST.
-        poll_seconds: How often to look for another version; None for never.
-        drain_seconds: How long requests may take after the signal to end.
+        rest_port: Rest port, as `grpc_port`; None for no REST.
+        poll_seconds: Seconds between two searches for another version; None: never.
+        drain_seconds: Time that requests have to end after the signal.
         required: Columns that a row must have a value of, where the model reads them.
         request_log: Where requests are noted, if anywhere.
         alarms_path: Last answer of `fareline monitor`, for `/metrics`.
         ready_file: Gets {"stage": "loading" | "serving", "grpc_port", "rest_port"}.
-        tell: Gets one line per event.
+        tell: Called with one line per event.
     """
 
     name: str

@@ -35,14 +35,14 @@ NO_MESSAGE, NO_PREDICTION, NO_TIME, CUT = "no_message", "no_prediction", "no_tim
 
 @dataclasses.dataclass(frozen=True)
 class Taking:
-    """What of a log is taken up.
+    """Rules for the records to add from a log.
 
     Attributes:
-        folder: Of the prediction log.
+        folder: Folder of the prediction log.
         columns: That are kept.
         digest_of: SHA-256 of the folder of a version; empty if it is not known.
         entity: Column that says whom or what a row is about.
-        pseudonym: What is written in place of an entity; None: it itself.
+        pseudonym: Function for the pseudonym of an entity; None: entities are kept.
     """
 
     folder: str
@@ -54,7 +54,7 @@ class Taking:
 
 @dataclasses.dataclass(frozen=True)
 class Taken:
-    """What became of the records.
+    """The treatment of the records.
 
     Attributes:
         rows: That are in the prediction log now.
@@ -70,10 +70,10 @@ def take_up(path: str, taking: Taking) -> Taken:
 
     Args:
         path: TFRecord; gzipped where its name ends in .gz.
-        taking: What is taken up.
+        taking: Rules for the records to add.
 
     Raises:
-        DataError: It cannot be read, or holds no record at all.
+        DataError: The file cannot be read, or holds no record at all.
     """
     files = LogFiles(taking.folder, is_job=True)
     skipped: Counter = Counter()

@@ -1,4 +1,4 @@
-"""What a good answer is: finite, a row per example, the outputs of the task, the same every time.
+"""Rules for a good answer: finite, one row per example, the outputs of the task, repeatable.
 
 Called by `serving.validation.probe` and `serving.validation.interview`. Any answer that a model can
 give ends in arrays or in a refusal. Must not import TFX.
@@ -36,7 +36,7 @@ class Contract:
 
     Attributes:
         task: `binary`, `multiclass` or `regression`; empty where it is not known.
-        classes: How many, for `multiclass`; 0 where it is not known.
+        classes: Number of classes, for `multiclass`; 0 if unknown.
     """
 
     task: str = ""
@@ -108,8 +108,8 @@ def read_answer(outputs: Mapping[str, tensor_pb2.TensorProto], batch: int) -> di
     """Turns an answer into arrays.
 
     Args:
-        outputs: What the server answered, by name.
-        batch: How many examples were asked about.
+        outputs: Answers of the server, by name.
+        batch: Number of examples in the request.
 
     Returns:
         Output name to array, float64 [batch, …]; of texts bytes [batch, …].
@@ -141,8 +141,8 @@ def judge_output(name: str, output: tensor_pb2.TensorProto, batch: int) -> np.nd
 
     Args:
         name: The output, for the message.
-        output: What the server answered.
-        batch: How many examples were asked about.
+        output: Answer of the server.
+        batch: Number of examples in the request.
 
     Raises:
         RefusedModelError: WRONG_DTYPE, WRONG_SHAPE, NOT_A_NUMBER or INFINITE.
@@ -226,10 +226,10 @@ def compare(served: Arrays, expected: Arrays, tolerance: float, other: str, wher
 
     Args:
         served: The answers.
-        expected: What they should be.
-        tolerance: As a share of max(1, |y|).
-        other: What gave the expected ones, ` in process`.
-        where: What was asked, ` in a batch of 7`.
+        expected: Expected values.
+        tolerance: Tolerance, as a share of max(1, |y|).
+        other: Source of the expected values, ` in process`.
+        where: Request, ` in a batch of 7`.
 
     Returns:
         The largest difference.

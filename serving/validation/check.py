@@ -78,7 +78,7 @@ def check_model(
     Args:
         model_dir: Local folder of a SavedModel.
         requests: Serialized tf.Examples as a client would send them, without the label.
-        budgets: What the model may take; also how many of `requests` are used.
+        budgets: Limits for the model; also the number of `requests` to use.
         model_name: The name it is served under.
         contract: The outputs that it must have; None: any.
 

@@ -95,7 +95,8 @@ class Child:
 
         Args:
             log_path: File that the program writes to from now on; replaced.
-            memory_bytes: As for the constructor: the peak counts from the program's start.
+            memory_bytes: Memory bytes, as for the constructor: the peak counts from the program's
+                start.
         """
         with open(log_path, "wb"):
             self._log_path = log_path
@@ -135,7 +136,7 @@ class Child:
 
     @property
     def exit_reason(self) -> str:
-        """How it ended: `exit code 3`, `killed by SIGSEGV`."""
+        """State of the ended process: `exit code 3`, `killed by SIGSEGV`."""
         try:
             return f"killed by {signal.Signals(self.exit_code - 128).name}"
         except ValueError:

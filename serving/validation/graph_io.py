@@ -1,4 +1,4 @@
-"""Which files and addresses a graph uses, told from the graph alone, before any of it runs.
+"""Finds the files and addresses that a graph uses, from the graph alone, before any of it runs.
 
 A published model is a folder, copied to wherever it serves. It may read its own assets, which the
 loader gives to the graph by their place in that folder, and its variables; nothing else. The names

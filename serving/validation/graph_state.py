@@ -1,4 +1,4 @@
-"""Whether a request changes what a later request is answered with, told from the graph alone.
+"""Finds out whether a request changes later answers, from the graph alone.
 
 A variable that requests write to, a table or queue that they add to: the model that is served
 after a thousand requests is no longer the one that was evaluated, and copies of it differ from each

@@ -8,7 +8,7 @@ Python's lock held or not, ends all the same, which no watcher thread inside it 
 
 Runs as a script without site-packages (`python -I -S`, 15 ms): imports nothing but a little of the
 standard library. It is the parent, not a sibling, of the server, so that it can reap it: a
-container's first process often reaps nobody.
+container's first process often reaps no children.
 """
 
 import contextlib

@@ -50,7 +50,7 @@ class Probe:
 
     Attributes:
         num_requests: Prediction requests answered so far.
-        times: Of the requests that were measured last, milliseconds.
+        times: Times of the requests that were measured last, milliseconds.
     """
 
     def __init__(self, server: ModelServer, model_name: str, rpc_seconds: float):
@@ -113,7 +113,7 @@ class Probe:
 
     @property
     def memory_bytes(self) -> int:
-        """What the server holds now, in bytes."""
+        """Memory of the server now, in bytes."""
         return self._server.memory_bytes
 
     def time(
@@ -168,7 +168,7 @@ class Probe:
 
         Args:
             examples: Serialized tf.Examples.
-            about: What is odd about them.
+            about: Irregularities.
 
         Raises:
             RefusedModelError: Another error, or no answer in time.
@@ -198,7 +198,7 @@ class Probe:
         return response.outputs
 
     def _refusal(self, err: grpc.RpcError, about: str, seconds: float) -> RefusedModelError:
-        """Says how a request failed."""
+        """Returns how a request failed."""
         found, reason = f"{err.code().name}: {err.details()}", Reason.RPC_FAILED
         if err.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
             found, reason = f"no answer within {seconds:g} s", Reason.RPC_TIMEOUT
@@ -217,7 +217,7 @@ class Probe:
         )
 
     def _death(self) -> str | None:
-        """Says how the server died, waiting a little, since the connection breaks first."""
+        """Returns how the server died, waiting a little, since the connection breaks first."""
         patience = time.monotonic() + _DEATH_SECONDS
         while self._server.exit_reason is None and time.monotonic() < patience:
             time.sleep(0.05)

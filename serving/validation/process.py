@@ -160,7 +160,7 @@ class ModelServer:
 
     @property
     def exit_reason(self) -> str | None:
-        """How the server ended, `exit code 3` or `killed by SIGSEGV`; None while it runs."""
+        """State of the ended server, `exit code 3` or `killed by SIGSEGV`; None while it runs."""
         return None if self._child.exit_code is None else self._child.exit_reason
 
     def log_tail(self) -> str:

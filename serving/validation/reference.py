@@ -1,4 +1,4 @@
-"""What a model predicts in process, to compare a server's answers with.
+"""Predictions of a model in process, for comparison with a server's answers.
 
 `tf.saved_model.load`, as the Evaluator and any notebook do it, which is another way than a server's
 (see `serving.model.servable`): where the two differ, what was evaluated is not what would be
@@ -53,7 +53,7 @@ class Reference:
 
     @property
     def arguments(self) -> list[str]:
-        """What `main` gets."""
+        """Arguments of `main`."""
         return [self._model_dir, self._signature, self._asked, self._answered]
 
     def write(self) -> None:

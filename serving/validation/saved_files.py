@@ -1,4 +1,4 @@
-"""What can be said of a SavedModel by looking at its files, before any of it runs.
+"""Checks of the files of a SavedModel, before any of it runs.
 
 The first checks of `serving.validation.check`, and the cheapest. Must not import TFX.
 """

@@ -1,7 +1,7 @@
 """The words of the model check: what a model may take, why it is refused, what was measured.
 
 Called by `serving.validation.check` and `serving.validation.probe`. Standard library only, so that
-whoever reads settings or reports can afford it.
+readers of settings and reports can import it at little cost.
 """
 
 import enum
@@ -70,7 +70,7 @@ class RefusedModelError(FarelineError):
         return error
 
     def about(self, what: str) -> "RefusedModelError":
-        """The same refusal, for the same reason, of an answer to something special."""
+        """The refusal, for the same reason, of an answer to a special request."""
         error = type(self)(f"{what}: {self}")
         error.reason = self.reason
         return error
@@ -78,7 +78,7 @@ class RefusedModelError(FarelineError):
 
 @dataclass(frozen=True)
 class Budgets:
-    """What a model may take. Generous by default.
+    """Limits for a model. Generous by default.
 
     Attributes:
         load_seconds: From the start of the server process until the model can be asked.
@@ -89,7 +89,7 @@ class Budgets:
         size_mb: All files of the model, MiB.
         tolerance: How far an answer y may be from the prediction in process, as a share of
             max(1, |y|).
-        num_examples: How many examples are asked about, at most.
+        num_examples: Number of examples that are asked about, at most.
     """
 
     load_seconds: float = 60.0
@@ -161,7 +161,7 @@ def _unmeasured() -> dict[str, dict[str, float | None]]:
 
 @dataclass
 class CheckResult:
-    """What the check found. What was not reached before a refusal is None.
+    """The result of the check. Values that were not reached before a refusal are None.
 
     Attributes:
         ok: Whether the model is fit to serve.
@@ -172,9 +172,10 @@ class CheckResult:
         peak_memory_mb: Largest resident memory of the server process, MiB.
         size_mb: All files of the model, MiB.
         num_requests: Prediction requests that were answered.
-        largest_difference: Of an answer from the prediction in process, as a share of max(1, |y|).
+        largest_difference: Largest difference of an answer from the prediction in process, as a
+            share of max(1, |y|).
         server: Which server: `tensorflow_model_server` or `serving.server.server`.
-        latency_quantiles_ms: Of the last round of each batch, every twentieth part of the times
+        latency_quantiles_ms: For the last round of each batch, every twentieth part of the times
             from the least to the greatest, milliseconds.
         memory_mb: What the server held when it had loaded, and after each round of timed requests,
             MiB.

@@ -1,8 +1,8 @@
-"""Programs of this room as child processes; some are started before there is a model to give them.
+"""Programs of this package as child processes; some start before there is a model to give them.
 
 A fresh process spends its first seconds on imports. `prepare` starts processes that do their
 imports and then wait; `start_program` hands one of them its arguments, or starts a fresh process if
-none waits. `allowed` bounds the time in which processes may wait: whoever opens it
+none waits. `allowed` bounds the time in which processes may wait: its caller
 (`runners.local.run`) leaves none behind. Called by `serving.validation.process`,
 `serving.validation.reference`, `serving.validation.check` and `runners.local.warming`. Must not
 import TFX or TensorFlow.
@@ -110,7 +110,7 @@ waiting = _Waiting()
 def allowed() -> contextlib.AbstractContextManager[None]:
     """Lets `prepare` start processes while the block lasts.
 
-    However the block is left, the processes that nobody has taken are gone by then.
+    At the end of the block, even after an error, all unused processes have ended.
     """
     return waiting.opened()
 
@@ -136,7 +136,7 @@ def start_program(
         module: A module with a `main(argv)`.
         arguments: For its `main`.
         log_path: File for all that it writes; replaced.
-        memory_bytes: It is killed as soon as it holds more than this.
+        memory_bytes: Memory limit of the process; above it the process is killed.
 
     Raises:
         ServerStartError: No process can be started.
@@ -154,7 +154,7 @@ def start_command(command: Sequence[str], log_path: str, memory_bytes: int | Non
     Args:
         command: Program and arguments.
         log_path: File for all that it writes; replaced.
-        memory_bytes: It is killed as soon as it holds more than this.
+        memory_bytes: Memory limit of the process; above it the process is killed.
 
     Raises:
         ServerStartError: No process can be started.

@@ -1,7 +1,7 @@
-"""What people have decided about a serving folder: models withheld, versions pinned.
+"""Decisions of people about a serving folder: withheld models and pinned versions.
 
-Kept beside the versions, in `.decisions.json`, since whoever pushes there must heed it, from
-whatever workspace. `serving.versions.publish` reads and writes it, under the lock of the folder.
+Kept beside the versions, in `.decisions.json`, since every push there must obey it, from
+any workspace. `serving.versions.publish` reads and writes it, under the lock of the folder.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ class Withheld:
     Attributes:
         digest: From `model_digest`.
         version: The version that was left.
-        reason: As it was given.
+        reason: Reason, as it was given.
         by: Login name.
         when: ISO 8601, UTC.
     """
@@ -62,10 +62,10 @@ def model_digest(model_dir: str) -> str:
 
 
 def read_decisions(base: str) -> Decisions:
-    """Reads what was decided; nothing if nobody has decided anything.
+    """Reads the decisions; empty without a decision.
 
     Raises:
-        PublishError: The file cannot be read, so that nobody knows what it said.
+        PublishError: The file cannot be read, so that its decisions are unknown.
     """
     path = os.path.join(base, DECISIONS_FILE)
     try:

@@ -66,8 +66,8 @@ def hold(base: str, what: str, source: str | None = None) -> Iterator[None]:
 
     Args:
         base: The serving folder.
-        what: What is about to be done, for the message if the disk fails.
-        source: What is to be copied there, whose size is told if there is no room for it.
+        what: Planned action, for the message if the disk fails.
+        source: Folder to copy there; its size is in the message if the disk is full.
 
     Raises:
         PublishError: Another publisher held it for ten minutes, or the disk failed.
@@ -123,14 +123,14 @@ def copy_in(model_dir: str, base: str, number: int, digest: str) -> str:
         model_dir: The SavedModel.
         base: The serving folder.
         number: The version to become.
-        digest: What `sha256_of_folder(model_dir)` said before; the copy must agree.
+        digest: Earlier result of `sha256_of_folder(model_dir)`; the copy must have the same.
 
     Returns:
         The folder of the new version.
 
     Raises:
         PublishError: The model changed while it was copied.
-        OSError: The disk is full or the like. Nothing is left behind in either case.
+        OSError: The disk is full or fails. In either case no file is left behind.
     """
     # Not tempfile.mkdtemp: its mode 0700 would shut out a server that runs as another user.
     incoming = os.path.join(base, f"{_INCOMING_PREFIX}{number}-{uuid.uuid4().hex[:8]}")

@@ -20,7 +20,7 @@ DECISIONS_FILE = ".decisions.json"
 
 @dataclasses.dataclass(frozen=True)
 class Pushing:
-    """Who adds a version, as far as a store needs it to record that.
+    """The origin of a version, for the store's record.
 
     Attributes:
         by: `Pusher`, or the type of the execution of a rollback or promote.
@@ -40,8 +40,8 @@ class Note:
     Attributes:
         version: Its number.
         sha256: `fareline.digests.sha256_of_folder` of it.
-        pushing: Who adds it.
-        decisions: What `.decisions.json` held before, by hand: it counts if no version came.
+        pushing: Origin of the version.
+        decisions: Earlier content of `.decisions.json`: it stays if no version was added.
             None: there was no such file, or nothing was decided.
         decided: Whether something was decided together with the version.
     """
@@ -61,7 +61,7 @@ def write_note(base: str, note: Note) -> None:
 
 
 def read_notes(base: str) -> list[Note]:
-    """Reads the notes of a folder, by version; one that cannot be read is none."""
+    """Reads the notes of a folder, by version; unreadable notes are left out."""
     notes = []
     for version in sorted(_noted(base)):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):

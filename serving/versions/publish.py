@@ -68,7 +68,7 @@ class Return:
         digest: `sha256_of_folder` of the content as it was recorded.
         live: The version that is live now, as the decision knew it.
         withhold: The decision against the live one; None if it may come back by a push.
-        pushing: Who brings it back, for the note beside the version; None: no note.
+        pushing: Origin for the note beside the version; None: no note.
     """
 
     number: int
@@ -80,7 +80,7 @@ class Return:
 
 
 def latest_version(base: str) -> int | None:
-    """Returns the largest complete version under `base`, None if there is none."""
+    """Returns the largest complete version under `base`, None without one."""
     return max(list_versions(base), default=None)
 
 
@@ -94,8 +94,8 @@ def publish(
 ) -> Version:
     """Publishes a SavedModel as the next version under `base`, in one atomic step.
 
-    The model is copied beside the versions, written through to the disk, and renamed; whoever
-    watches `base` sees all of it or nothing. Publishers take turns. What an interrupted one left
+    The model is copied beside the versions, written through to the disk, and renamed; a reader
+    of `base` sees all of it or nothing. Publishers take turns. What an interrupted one left
     behind is removed by the next. If the newest version holds the same files, nothing is copied,
     whatever `version` says: a model server need not load the same model again.
 
@@ -104,8 +104,8 @@ def publish(
         base: Local serving folder of this model; made if missing.
         version: Number to publish under. By default the time in seconds, or one more than the
             largest existing version where that is not larger.
-        pushing: Who pushes, for a note beside the version, which `forget_note` removes as soon as
-            the version is recorded. None: nobody is to record it.
+        pushing: Origin for a note beside the version, which `forget_note` removes as soon as
+            the version is recorded. None: the version will not be recorded.
 
     Returns:
         The new version, or the newest existing one with `created=False` if its content is equal.
@@ -146,14 +146,14 @@ def bring_back(base: str, wanted: Return) -> Version:
 
     Args:
         base: Local serving folder.
-        wanted: What is to come back.
+        wanted: Version to restore.
 
     Returns:
         The new version.
 
     Raises:
         PublishError: The live version is another one by now, the content is not the one that was
-            recorded, or the disk failed. Nothing has changed then.
+            recorded, or the disk failed. The folder is unchanged.
     """
     with hold(base, f"copying {wanted.source}", wanted.source):
         if latest_version(base) != wanted.live:
@@ -192,7 +192,7 @@ def remove_old(base: str, keep: int) -> list[int]:
 
     Args:
         base: Local serving folder.
-        keep: How many to keep; 2 at least.
+        keep: Number of versions to keep; at least 2.
 
     Returns:
         The versions that were removed.

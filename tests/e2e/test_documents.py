@@ -129,6 +129,8 @@ def test_commands_are_written_one_way():
     for page in (CHECKOUT / "README.md", *(CHECKOUT / "docs").rglob("*.md")):
         lines = page.read_text(encoding="utf-8").splitlines()
         assert [line for line in lines if line.startswith(".venv/bin/fareline")] == [], page
+        # A prompt would be a command and its output in one block.
+        assert [line for line in lines if line.strip().startswith("$ ")] == [], page
 
 
 @pytest.mark.parametrize("command", sorted({c for _, c, _ in COMMANDS if c.startswith("make ")}))

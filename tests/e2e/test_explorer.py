@@ -128,7 +128,7 @@ def test_upstream_of_the_live_model_leads_click_by_click_to_the_csv(show, four_r
 
 def test_the_whole_way_to_the_source_is_one_click(show, four_runs):
     page = show(four_runs, focus="Model:10")
-    page.get_by_role("button", name="To the source").click()
+    page.get_by_role("button", name="Show origin").click()
     assert cards(page) == ["later.csv", "ExampleGen", "Trainer"]
     lit = page.locator("[data-ref]:not(.is-dim)").evaluate_all("all => all.map(e => e.dataset.ref)")
     assert {"s1", "a9", "a10"} <= set(lit)
@@ -145,7 +145,7 @@ def test_a_neighbourhood_grows_where_it_is_asked_to(show, four_runs):
 
 def test_the_model_is_not_followed_to_the_one_it_was_compared_with(show, four_runs):
     page = show(four_runs, focus="Model:10")
-    page.get_by_role("button", name="To the source").click()
+    page.get_by_role("button", name="Show origin").click()
     assert "trips.csv" not in cards(page)
     baseline = show(four_runs, focus="Model:2")
     assert baseline.locator(".edge.is-baseline").count() == 2
@@ -179,7 +179,7 @@ def test_search_finds_ids_files_and_values(show, four_runs):
     page.locator("[role=option]").first.click()
     assert heading(page) == "Model:2"
     page.locator("#search").fill("no such thing")
-    assert "Nothing like that" in page.locator("#search-results").inner_text()
+    assert "No match" in page.locator("#search-results").inner_text()
 
 
 def test_runs_are_switched_by_list_and_by_neighbour(show, four_runs):
@@ -197,7 +197,7 @@ def test_runs_are_switched_by_list_and_by_neighbour(show, four_runs):
     rows.first.click()
     assert page.locator("#run-switch").inner_text() == "run-2"
     assert "refused" in details(page)
-    page.get_by_role("button", name="Run before", exact=True).click()
+    page.get_by_role("button", name="Previous run", exact=True).click()
     assert page.locator("#run-switch").inner_text() == "run-1"
     assert "view=run&run=run-1" in page.url
 
@@ -225,7 +225,7 @@ def test_a_cached_node_with_the_same_outputs_does_not_differ(show, four_runs):
     page = show(four_runs, address="#view=compare&a=run-1&b=run-2")
     nodes = page.locator("table[aria-label=Nodes]").inner_text()
     assert re.search(r"ExampleGen\s+executed.*\s+cached.*\s+same outputs", nodes)
-    assert re.search(r"Pusher\s.*not there\s+only in A", nodes, re.DOTALL)
+    assert re.search(r"Pusher\s.*absent\s+only in A", nodes, re.DOTALL)
 
 
 def test_the_timeline_shows_data_models_and_pushes(show, four_runs):
@@ -267,8 +267,8 @@ def test_the_timeline_shows_a_refusal_of_a_known_model_and_what_a_rollback_made_
     models = [m.key for m in made.graph().artifacts_of_type("Model")]
     assert [label.partition(", auc")[0] for label in labels if label.startswith("Model")] == [
         *(f"{model}, blessed" for model in models),
-        f"{models[2]}, the same as before",
-        f"{models[2]}, the same as before, refused",
+        f"{models[2]}, same as before",
+        f"{models[2]}, same as before, refused",
     ]
     assert [label.partition(", ")[2] for label in labels if label.startswith("Pushed")] == [
         "version 1, pushed",
@@ -422,7 +422,7 @@ def test_a_phone_scrolls_the_graph_and_never_the_page_sideways(show, four_runs, 
 def test_no_two_cards_overlap(show, tmp_path):
     write_store(tmp_path / "metadata.db", runs=3)
     page = show(tmp_path / "metadata.db", focus="Model:10")
-    for button in ("To the source", "All that came of it"):
+    for button in ("Show origin", "Everything derived from it"):
         page.get_by_role("button", name=button).click()
         boxes = page.locator(".card").evaluate_all(
             "all => all.map(e => e.getBoundingClientRect())"

@@ -60,7 +60,7 @@ def test_anomalous_csv_stops_at_the_gate(small_csv, small_settings, tmp_path):
         )
     assert stops == 2
     page = Path(run.answer["report"]).read_text(encoding="utf-8")
-    assert "DataGate stopped the run. Nothing was pushed." in page
+    assert "DataGate stopped the run. No model was pushed." in page
     assert "Examples contain values missing from the schema: Bitcoin" in page
     assert "The run ended with DataGate before it had an evaluation." in page
     assert endings(tmp_path / "ws") == [("failed", 1)]

@@ -1,4 +1,4 @@
-"""What differs between two executions of one node, as far as TFX's cache key goes.
+"""Differences between two executions of one node, as far as TFX's cache key is concerned.
 
 Called by `lineage.answers.cache.explain`.
 """

@@ -41,12 +41,12 @@ class Explanation:
     """Why one execution was what it was.
 
     Attributes:
-        execution: What is explained.
+        execution: Execution to explain.
         reason: `cached`, `never_cached`, `first`, `earlier_failed`, `outputs_gone`, `caching_off`,
             `forced`, `differs` or `unknown`.
         text: In words.
         compared_with: The earlier execution, if there is one.
-        differences: What differs from it; for `differs` at least one.
+        differences: Differences from it; at least one for `differs`.
     """
 
     execution: Execution
@@ -107,7 +107,7 @@ def explain_one(graph: Graph, execution: Execution) -> Explanation:
 
 
 def origin_of(graph: Graph, execution: Execution) -> Execution | None:
-    """The execution that made what a cached one put out again; None if the store does not say."""
+    """The execution that made the outputs of a cached one; None if the store has no record."""
     same_key = [e for e in _same_key(graph, execution) if e.id < execution.id]
     made = {link.artifact_id for link in graph.links_of_executions([execution.id])}
     for earlier in reversed([e for e in same_key if e.state == "executed"]):

@@ -1,1 +1,1 @@
-"""What did this come from, what came of it, and how did one lead to the other?"""
+"""Upstream and downstream chains, and the paths between two elements."""

@@ -19,7 +19,7 @@ from lineage.text.harmless import plain
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
-    """How much of a chain is asked for.
+    """Limits of a chain.
 
     Attributes:
         depth: Steps at most; None: all.
@@ -34,12 +34,12 @@ class Wanted:
 
 @dataclasses.dataclass(frozen=True)
 class Chain:
-    """What was found.
+    """The found chain.
 
     Attributes:
         asked: Printable id of what it starts from.
         is_upstream: The direction.
-        wanted: How much was asked for.
+        wanted: Limits of the chain.
         trace: The walk.
         type: The artifact type that branches have to lead to; empty: any.
         kept: Nodes of such branches; all if no type was asked for.
@@ -68,7 +68,7 @@ def find_chain(graph: Graph, target: Target, is_upstream: bool, wanted: Wanted) 
         graph: To walk in.
         target: From `lineage.ids.find`. A run starts from all its outputs, or its executions.
         is_upstream: The direction.
-        wanted: How much of it.
+        wanted: Limits of the chain.
 
     Raises:
         UserMistake: The start is a pipeline, or the store has no such type.
@@ -85,11 +85,11 @@ def find_chain(graph: Graph, target: Target, is_upstream: bool, wanted: Wanted) 
 def starts_of(graph: Graph, target: Target, is_upstream: bool) -> list[Node]:
     """Where a walk from something begins.
 
-    A cached execution made nothing: upstream, what it put out leads to the one that did, and
-    downstream a run starts without it unless all of it was cached.
+    A cached execution has no outputs of its own. Upstream, its outputs lead to the execution
+    that made them. Downstream, a run starts without it, unless the whole run was cached.
 
     Raises:
-        UserMistake: It is a pipeline.
+        UserMistake: The element is a pipeline.
     """
     if isinstance(target, PipelineKey):
         raise UserMistake.explain(
@@ -115,7 +115,7 @@ def find_type(graph: Graph, prefix: str) -> str:
     """Finds an artifact type by a unique prefix, in any case of letters.
 
     Raises:
-        UserMistake: There is none, or there are several.
+        UserMistake: No artifact type matches, or several do.
     """
     types = graph.artifact_types()
     matching = [t for t in types if t.casefold().startswith(prefix.casefold())]

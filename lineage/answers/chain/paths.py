@@ -1,4 +1,4 @@
-"""How one thing led to another: the shortest chains of artifacts and executions between them.
+"""Paths between two elements: the shortest chains of artifacts and executions.
 
 Called by cli.lineage.path. Walks upstream from both ends at once, since upstream a
 store is narrow; first without the lineage of baselines, which is taken only if nothing else
@@ -20,7 +20,7 @@ MOST = 3
 
 @dataclasses.dataclass(frozen=True)
 class Paths:
-    """What was found.
+    """The found paths.
 
     Attributes:
         first: Printable id of the one that led to the other; as asked if neither did.

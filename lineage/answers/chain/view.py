@@ -36,7 +36,7 @@ class ChainDrawing:
     depth and a later place is nearer to the start.
 
     Args:
-        chain: What to draw.
+        chain: Chain to draw.
         show_all: Whether wide fans are shown whole.
     """
 

@@ -1,1 +1,1 @@
-"""What differs between two runs or models?"""
+"""Differences between two runs or models."""

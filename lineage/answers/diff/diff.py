@@ -1,4 +1,4 @@
-"""What differs between two runs or two models, and what is the same, in groups.
+"""Differences and equalities between two runs or two models, in groups.
 
 Called by cli.lineage.diff; drawn by lineage.answers.diff.view.
 """
@@ -55,7 +55,7 @@ def find_diff(graph: Graph, a: str, b: str) -> Diff:
     Args:
         graph: To read.
         a: Id of the one, or one that leads to it.
-        b: Of the other.
+        b: Second side.
 
     Raises:
         UserMistake: An id leads to neither a run nor a model.

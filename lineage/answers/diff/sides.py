@@ -26,14 +26,14 @@ class Side:
     Attributes:
         asked: The id, in full.
         run_id: The run; empty if the store does not say which.
-        record: What the run recorded about itself.
-        executions: Of the run, by id.
-        facts: Of the model; None if there is none.
-        judged: The blessings of the model: of this run if a run was asked for, else all.
+        record: Record of the run about itself.
+        executions: Executions of the run, by id.
+        facts: Facts of the model; None if there is none.
+        judged: Blessings of the model: from this run if a run was requested, otherwise all.
         pushes: Likewise.
-        examples: As ingested.
-        evaluation: Of the model, in this run if the run evaluated it, else the latest.
-        statistics: Of the examples.
+        examples: Examples, as ingested.
+        evaluation: Evaluation of the model, in this run if the run evaluated it, else the latest.
+        statistics: Statistics of the examples.
         schema: That Transform read.
         hyperparameters: That Trainer read.
     """

@@ -16,7 +16,7 @@ class Change:
     """One thing that differs.
 
     Attributes:
-        path: What it is, such as `training.steps`.
+        path: Name of the value, such as `training.steps`.
         a: Its value on the one side; None if it has none.
         b: On the other.
         difference: b - a, where both are numbers.
@@ -28,7 +28,7 @@ class Change:
     difference: float | None = None
 
     def size(self, floor: float = 0.0) -> float:
-        """How large a difference it is, for sorting; 1 for what is no number or is absent.
+        """Size of the difference, for sorting; 1 for a missing value or a non-number.
 
         Args:
             floor: Smaller values count as this one: the difference of them is not relative.
@@ -44,9 +44,9 @@ class Group:
 
     Attributes:
         name: Such as `data`.
-        changes: What differs.
+        changes: Differences.
         same: Paths of what is the same.
-        notes: What could not be compared, and how it was rounded.
+        notes: Values that could not be compared, and the rounding.
     """
 
     name: str
@@ -65,9 +65,9 @@ def compare(
     """Compares two flat sets of values.
 
     Args:
-        name: Of the group.
+        name: Name of the group.
         a: Path to value of the one side.
-        b: Of the other.
+        b: Second side.
         notes: Passed on.
         rounded: Applied to numbers before they are compared.
     """

@@ -57,7 +57,7 @@ def draw_diff(console: "Console", diff: Diff, show_all: bool = False) -> None:
 
     Args:
         console: To print on.
-        diff: What was compared.
+        diff: Comparison to draw.
         show_all: Whether every difference is listed, not only the largest of each group.
     """
     for label, side in (("a", diff.a), ("b", diff.b)):

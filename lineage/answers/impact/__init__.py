@@ -1,1 +1,1 @@
-"""Which models has this data or file reached?"""
+"""The models that data or a file has reached."""

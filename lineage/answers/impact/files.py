@@ -23,14 +23,14 @@ _SHOWN = 3
 
 @dataclasses.dataclass(frozen=True)
 class Origin:
-    """What was asked about.
+    """The requested source.
 
     Attributes:
-        text: As it was asked.
+        text: Text, as it was asked.
         matched_by: `content`, `path`, `file name`, `folder`, `pattern`, `sha256`, `span`, `id` or
             `prediction`.
         starts: The artifacts that hold it.
-        notes: What the reader must know of how it was found.
+        notes: Remarks about the search for the reader.
     """
 
     text: str
@@ -45,8 +45,8 @@ class SourceFile:
 
     Attributes:
         examples: That it was read into.
-        path: As it was recorded.
-        sha256: Of its content then.
+        path: Path, as it was recorded.
+        sha256: SHA-256 of its content then.
     """
 
     examples: Artifact
@@ -171,7 +171,7 @@ def by_digest(
     """By the SHA-256, or the start of one, of a file, a schema, a model or all data of a run.
 
     Raises:
-        UserMistake: It is no SHA-256, or the start of several.
+        UserMistake: The text is not a SHA-256, or the beginning of several.
     """
     if not DIGEST.fullmatch(prefix):
         expected = "expected at least 8 hexadecimal digits of one"

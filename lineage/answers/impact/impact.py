@@ -1,4 +1,4 @@
-"""Which models learned from a file, a span or any artifact, and where they are now.
+"""The models that learned from a file, a span or an artifact, and where they are now.
 
 The question after bad or withdrawn data. Called by cli.lineage.impact; drawn by
 lineage.answers.impact.view.
@@ -31,9 +31,9 @@ class AffectedModel:
     """One model and how it hangs on what was asked about.
 
     Attributes:
-        model: Of type Model.
-        relations: Of `lineage.facts.relations`, the strongest first.
-        distance: Of a `baseline`: 1 if its own baseline is affected otherwise; else None.
+        model: Artifact of type Model.
+        relations: Relations of `lineage.facts.relations`, the strongest first.
+        distance: Distance of a `baseline`: 1 if its own baseline is affected otherwise; else None.
         live_at: Where it is served: destinations with their versions.
     """
 
@@ -49,7 +49,7 @@ class AffectedModel:
 
     @property
     def learned(self) -> bool:
-        """Whether it is in the model's content, not only in the judgement of it."""
+        """Whether the data affects the content of the model, not only its evaluation."""
         return self.relation in LEARNED
 
     @property
@@ -60,13 +60,13 @@ class AffectedModel:
 
 @dataclasses.dataclass(frozen=True)
 class Impact:
-    """What came of it.
+    """The result of the search.
 
     Attributes:
-        origin: What was asked about.
+        origin: Requested origin.
         models: Affected models, the strongest relation first, then the live, then the newest.
-        reached: Artifact type to the number of artifacts that came of it, models left out.
-        unfinished: Executions that read it, or what came of it, and failed or never ended.
+        reached: Artifact type to the number of derived artifacts, without models.
+        unfinished: Executions that read the data or derived data, and failed or never ended.
     """
 
     origin: Origin

@@ -1,4 +1,4 @@
-"""What `lineage impact` was asked about: a file, a span or an id, and the artifacts that hold it.
+"""The origin for `lineage impact`: a file, a span or an id, and the artifacts that have it.
 
 Called by cli.lineage.impact.
 """
@@ -47,7 +47,7 @@ def find_origin(
         pipeline: Leaves the files and spans of other pipelines out.
 
     Raises:
-        UserMistake: It is not in the store, or is several things; says what is near.
+        UserMistake: No element matches, or several do; the message lists similar ones.
     """
     if pipeline is not None and pipeline not in graph.places.pipelines():
         listed = ", ".join(map(plain, graph.places.pipelines())) or "none"

@@ -1,8 +1,8 @@
-"""How far something has spread: a walk down from artifacts that knows what each one carries.
+"""Spread of data: a walk downstream that tracks the relation of each artifact to the data.
 
 It reads links and artifacts only, a whole round in one question, and no executions: thousands of
-models may hang on one schema. Cached executions need no rule here, since what they put out again
-carries the same. Called by lineage.answers.impact.impact.
+models may hang on one schema. Cached executions need no rule here, since their outputs
+carry the same. Called by lineage.answers.impact.impact.
 """
 
 import dataclasses
@@ -17,12 +17,12 @@ from lineage.graph.trace import BASELINE_KEY
 
 @dataclasses.dataclass
 class Spread:
-    """What a walk has found.
+    """The result of a walk.
 
     Attributes:
         carried: Artifact id to the relations that it carries, of `lineage.facts.relations`.
-        reached: Every artifact that was put out by an execution that read what carries something.
-        judged: Ids of the models that were judged on something that carries rows of it.
+        reached: All outputs of executions that read a carrying artifact.
+        judged: Ids of the models that were evaluated on rows of the data.
         silent: Ids of the executions that read something that carries it and have no output.
     """
 

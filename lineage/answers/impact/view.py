@@ -23,7 +23,7 @@ def verdict(impact: Impact, root: Path | None = None) -> str:
     """One line: how many models learned from it, and where a live one is.
 
     Args:
-        impact: What was found.
+        impact: Result to show.
         root: See `draw_impact`.
     """
     count = len(impact.learned)
@@ -89,8 +89,8 @@ def draw_impact(
 
     Args:
         console: To print on.
-        impact: What was found.
-        facts: Of the models to list, by id; more of `shown_models` are counted.
+        impact: Result to show.
+        facts: Facts of the models to list, by id; more of `shown_models` are counted.
         root: Folder of the workspace, which paths are shown without; None: whole paths.
     """
     print_line(console, text(verdict(impact, root), "bold", limit=None))

@@ -1,1 +1,1 @@
-"""Which files were read, and which spans?"""
+"""The files and spans that were read."""

@@ -35,8 +35,8 @@ class Input:
 
     Attributes:
         key: Name of the input.
-        artifact: What was read.
-        payload: What is there now.
+        artifact: Artifact that was read.
+        payload: Present payload.
         checksum: `same`, `differs`, `missing`, `not_recorded` or `not_looked_at`.
     """
 
@@ -47,13 +47,13 @@ class Input:
 
     @property
     def changed(self) -> bool:
-        """Whether it is gone or another."""
+        """Whether the payload is missing or has changed."""
         return self.payload.status == MISSING or self.checksum in _CHANGED
 
 
 @dataclasses.dataclass(frozen=True)
 class Inputs:
-    """What an execution read.
+    """The inputs of an execution.
 
     Attributes:
         execution: That was asked for.

@@ -28,7 +28,7 @@ def draw_inputs(console: "Console", found: Inputs, root: Path | None = None) -> 
 
     Args:
         console: To print on.
-        found: What it read.
+        found: Inputs to show.
         root: Folder of the workspace, which paths in it are shown without; None: whole paths.
     """
     console.print(text(f"{found.execution.key}  {found.execution.state}", style="bold"))

@@ -1,1 +1,1 @@
-"""Which models are there, and how good are they?"""
+"""The models with their quality."""

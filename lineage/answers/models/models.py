@@ -32,8 +32,8 @@ class ModelRow:
     """One model.
 
     Attributes:
-        facts: Who made it, how it was judged, where it was pushed.
-        examples: As they were ingested, that it was trained on.
+        facts: Producer, verdicts and pushes of the model.
+        examples: Examples, as they were ingested, that it was trained on.
         hyperparameters: Empty if they are not recorded.
         metrics: Overall ones of its latest evaluation; empty if they are not recorded.
     """
@@ -45,7 +45,7 @@ class ModelRow:
 
     @property
     def model(self) -> Artifact:
-        """Of type Model."""
+        """Artifact of type Model."""
         return self.facts.model
 
     @property

@@ -18,10 +18,10 @@ class PushedVersion:
 
     Attributes:
         destination: Folder or URI above the versions.
-        number: Of the version.
+        number: Number of the version.
         artifact: The PushedModel that was recorded when it came there.
         model: The model; None if the store does not say.
-        execution: Who put it there; None if the store does not say.
+        execution: Execution that published the version; None if the store has no record.
         copy_of: The version that rollback or promote copied; None if a run pushed it.
     """
 
@@ -39,7 +39,7 @@ class PushedVersion:
 
     @property
     def sha256(self) -> str | None:
-        """Of its files, as recorded; None in a store of before, or of stock TFX."""
+        """SHA-256 of the files, as recorded; None in an older store or one of stock TFX."""
         digest = self.artifact.properties.get(SHA256)
         return digest if isinstance(digest, str) else None
 

@@ -39,8 +39,8 @@ def models_as_table(
 
     Args:
         rows: In order.
-        width: Of the terminal.
-        first_metric: That stands first, and has room in any case.
+        width: Width of the terminal.
+        first_metric: Metric of the first column, which is always shown.
     """
     names = metric_names(rows)
     names.sort(key=lambda name: name != first_metric)

@@ -1,1 +1,1 @@
-"""What may be deleted?"""
+"""The payloads that may be deleted."""

@@ -1,7 +1,7 @@
 """Removing payloads: what may be removed at all, and how, so that a crash leaves nothing half gone.
 
-Called by `lineage.answers.prune.prune` and `cli.lineage.inputs`. The only module of this room that
-writes: first the store, where all artifacts are marked as deleted in one transaction, then the
+Called by `lineage.answers.prune.prune` and `cli.lineage.inputs`. The only module of this package
+that writes: first the store, where all artifacts are marked as deleted in one transaction, then the
 folders. A crash in between leaves artifacts marked whose payload is there still; `verify` names
 them, and the next prune removes them.
 """
@@ -29,7 +29,7 @@ class Boundary:
         self.roots = tuple(dict.fromkeys([*given, *(root.resolve() for root in given)]))
 
     def refuses(self, uri: str) -> str | None:
-        """Says why the payload at a URI may not be removed; None if it may."""
+        """Returns why the payload at a URI may not be removed; None if it may."""
         path = local_path(uri)
         if path is None:
             return "it is remote, and only local payloads are removed"
@@ -65,7 +65,7 @@ def remove_payloads(
     """Removes payloads that may be removed; one that cannot does not keep the others from going.
 
     Args:
-        uris: Of artifacts that are marked as deleted.
+        uris: URIs of artifacts that are marked as deleted.
         boundary: Asked once more for each.
         on_removed: Called after each.
 

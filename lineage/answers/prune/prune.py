@@ -1,9 +1,9 @@
-"""What may go when only the newest runs of each pipeline are kept: a plan, with nothing done yet.
+"""Plans a prune: the payloads to delete if only the newest runs of each pipeline are kept.
 
 Kept is what the kept runs read or wrote, cached re-use included, and all that it came from; the
 same for what is pinned or the next baseline. A run that pushed is kept like the newest, also when
-its version has left the destination, unless the caller says that such ones may go. What an
-execution put out is kept or goes as a whole, since TFX's cache takes all of it or none. Called by
+its version has left the destination, unless the caller says that such ones may go. The outputs
+of an execution are kept or deleted together, since TFX's cache uses all of them or none. Called by
 `cli.lineage.inputs`; `lineage.answers.prune.payloads` carries it out.
 """
 
@@ -39,7 +39,7 @@ class Pruned:
     Attributes:
         artifact: In the store.
         runs: The runs that made or used it.
-        bytes: Of its payload.
+        bytes: Size of its payload.
     """
 
     artifact: Artifact
@@ -49,12 +49,12 @@ class Pruned:
 
 @dataclasses.dataclass(frozen=True)
 class LeftFile:
-    """What an execution left that failed or was killed; no artifact holds it.
+    """Files of a failed or killed execution that no artifact refers to.
 
     Attributes:
         path: The file, or what a crash left of its removal.
-        run: Of the execution.
-        bytes: Of the file.
+        run: Run of the execution.
+        bytes: Size of the file.
     """
 
     path: str
@@ -64,7 +64,7 @@ class LeftFile:
 
 @dataclasses.dataclass
 class Plan:
-    """What a prune would do.
+    """The plan of a prune.
 
     Attributes:
         kept_runs: Runs that are kept, the newest and those that pushed, oldest first.
@@ -72,7 +72,7 @@ class Plan:
         pruned: Artifacts to mark as deleted, with their payloads, by id.
         unfinished: Artifacts that are marked as deleted and whose payload is there still, by id.
         quarantines: Files of pruned runs that failed at their rows, by execution.
-        checkpoints: Of pruned runs whose Trainer did not end, by execution.
+        checkpoints: Checkpoints of pruned runs whose Trainer did not end, by execution.
         protected: Artifacts that are kept with all that they came from, and why.
         left: Artifacts of pruned runs that are not touched, and why.
     """
@@ -88,7 +88,7 @@ class Plan:
 
     @property
     def bytes(self) -> int:
-        """What removing all of it sets free."""
+        """Bytes that the deletion frees."""
         files = [*self.quarantines, *self.checkpoints]
         return sum(e.bytes for e in [*self.pruned, *self.unfinished, *files])
 
@@ -111,7 +111,7 @@ def plan_prune(
     """Finds what may go.
 
     Args:
-        graph: Of the whole store, which is read.
+        graph: Lineage graph of the whole store, which is read.
         keep: Number of runs to keep of each pipeline, the newest.
         boundary: Where payloads may be removed.
         pins: Artifacts to keep beside those that `fareline baseline pin` named.

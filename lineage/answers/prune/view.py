@@ -55,9 +55,9 @@ def draw_plan(
 
     Args:
         console: To print on.
-        plan: Of what goes and what stays.
+        plan: Plan of the prune.
         done: Whether it has gone.
-        failed: What could not be removed, and why.
+        failed: Payloads that could not be removed, with the reason.
         root: Folder of the workspace, which paths are shown without; None: whole paths.
     """
     entries = [*plan.unfinished, *plan.pruned]
@@ -94,4 +94,4 @@ def draw_plan(
         total += f"; checkpoints: {len(plan.checkpoints):,}"
     console.print(text(total, "bold"))
     if not done and plan.uris:
-        console.print(text("Nothing was done; --yes does it."))
+        console.print(text("No payload was deleted; --yes deletes them."))

@@ -1,1 +1,1 @@
-"""How is this model made again?"""
+"""The way to reproduce a model."""

@@ -1,4 +1,4 @@
-"""What makes a model again: code, settings, data and command, as far as they were recorded.
+"""The inputs of a model, as far as recorded: code, settings, data and command.
 
 Called by `cli.lineage.inputs` and `runners.publishing.reproduction`, which runs the command.
 """
@@ -22,15 +22,15 @@ WORKSPACE_NAME = "reproduced"
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """How a model was made.
+    """The way a model was made.
 
     Attributes:
         model: Which.
         trainer: The execution that made it; None if the store does not say.
-        record: What its run recorded about itself.
+        record: Record of its run about itself.
         files: The source files of all examples that it learned from, compared with the disk.
         metrics: Overall metrics of its first evaluation that recorded any.
-        not_recorded: What the store does not say, in words.
+        not_recorded: Missing records, in words.
         place: Of the store, as the graph has it.
     """
 
@@ -53,7 +53,7 @@ class Recipe:
         return [file for file in self.files if file.status in (DIFFERS, MISSING)]
 
     def text(self, name: str) -> str | None:
-        """What the run recorded under a name of `fareline.recorded`."""
+        """The run's record under a name of `fareline.recorded`."""
         return self.record.text(name)
 
 
@@ -111,7 +111,7 @@ def commands(recipe: Recipe, overrides: list[str]) -> list[str]:
     """The lines for a shell that make the model again; none without the settings.
 
     Args:
-        recipe: Of the model.
+        recipe: Recipe of the model.
         overrides: For `--set`, such as a destination that must not be published to.
     """
     if recipe.settings is None:
@@ -128,7 +128,7 @@ def commands(recipe: Recipe, overrides: list[str]) -> list[str]:
 
 
 def code_warning(recipe: Recipe, present_fingerprint: str) -> str | None:
-    """Says in which way the recorded code cannot be had, or is not the present one; else None."""
+    """Returns why the recorded code cannot be had, or differs from the present code; else None."""
     was = recipe.text(recorded.CODE_FINGERPRINT)
     same = was == present_fingerprint
     if recipe.record.properties.get(recorded.GIT_DIRTY) == 1 and not same:
@@ -167,7 +167,7 @@ class MetricComparison:
     """One metric of the model and of the one that was made again.
 
     Attributes:
-        name: Of the metric.
+        name: Name of the metric.
         recorded: Value of the model; None if it has none.
         again: Value of the new one; None if it has none.
         within: Whether they agree.
@@ -186,7 +186,7 @@ def compare_metrics(
 
     Args:
         before: Name to value of the model.
-        after: Of the one that was made again.
+        after: Metrics of the reproduced model.
         tolerance: The largest absolute difference that counts as the same; so does undefined twice.
     """
     compared = []

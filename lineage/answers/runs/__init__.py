@@ -1,1 +1,1 @@
-"""Which runs were there, and how did they end?"""
+"""The runs and their outcomes."""

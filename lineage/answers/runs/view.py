@@ -34,11 +34,11 @@ def runs_as_json(runs: Sequence[Run]) -> list[dict[str, Any]]:
 
 
 def runs_as_table(runs: Sequence[Run], width: int) -> "Text":
-    """Aligned columns, one line per run where there is room.
+    """Aligned columns, one line per run if the width allows.
 
     Args:
         runs: In order.
-        width: Of the terminal.
+        width: Width of the terminal.
     """
     return fitted(_COLUMNS, [*map(_row, runs)], width)
 

@@ -1,1 +1,1 @@
-"""What is this: an artifact, an execution, a run or a pipeline, decoded?"""
+"""Details of an artifact, an execution, a run or a pipeline."""

@@ -22,7 +22,7 @@ _INTERNAL = "__"  # TFX's own notes on an execution begin so
 
 
 def describe(graph: Graph, target: Target) -> dict[str, Any]:
-    """Says all that the store knows of something; the first key, `kind`, says what it is.
+    """Returns all that the store knows of something; the first key, `kind`, says what it is.
 
     Every kind has `kind` and `id`. For the others see the functions below and
     `lineage.answers.show.artifact`. Null means that the store has no record of it.

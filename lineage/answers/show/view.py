@@ -1,4 +1,4 @@
-"""What `lineage show` found, for a reader. Called by cli.lineage.show.
+"""View of the answer of `lineage show`. Called by cli.lineage.show.
 
 Long values are cut with their length said, long lists with their count; --json has all.
 """

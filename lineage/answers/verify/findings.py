@@ -14,8 +14,8 @@ class Finding:
         severity: `error`, `warning` or `note`.
         check: Short name of the rule, such as `payload_missing`.
         id: Printable id of the artifact or execution, or the path of a file.
-        what: What was found.
-        do: What to do about it.
+        what: The finding.
+        do: Advice for the user.
     """
 
     severity: str

@@ -42,7 +42,7 @@ class ServingFolder:
     Attributes:
         base: Path, above the versions.
         versions: Numbers of those that are there.
-        is_own: Whether nobody else pushes there: it is of the workspace.
+        is_own: Whether only this workspace pushes to the folder.
     """
 
     base: str

@@ -24,7 +24,7 @@ _BATCH = 5_000
 
 @dataclasses.dataclass(frozen=True)
 class Verification:
-    """What `verify` has looked at and found.
+    """The checks and findings of `verify`.
 
     Attributes:
         findings: Errors first, then by id in the store.

@@ -33,7 +33,7 @@ def _failures(failed: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def judgement_lines(why: Mapping[str, Any]) -> list[str]:
-    """What each judge said, and what came of it."""
+    """The results of all checks, and the outcome."""
     return [
         plain(line, limit=None)
         for part in (
@@ -91,7 +91,7 @@ def _evaluator(told: Mapping[str, Any]) -> Iterator[str]:
 
 
 def few_examples_lines(verdict: Mapping[str, Any]) -> Iterator[str]:
-    """A note where the whole was judged on fewer examples than a slice must have to count."""
+    """A note if all examples are fewer than the minimum of a slice."""
     least = verdict["min_slice_examples"]
     counts = [
         check["examples"]
@@ -108,7 +108,7 @@ def few_examples_lines(verdict: Mapping[str, Any]) -> Iterator[str]:
 
 
 def reference_lines(verdict: Mapping[str, Any]) -> Iterator[str]:
-    """What gradient boosting reached, beside the model, by each metric that both have."""
+    """Metrics of gradient boosting beside those of the model."""
     found = verdict.get("reference")
     if not found:
         return
@@ -267,7 +267,7 @@ def _pusher(told: Mapping[str, Any]) -> Iterator[str]:
     if told["pushed"]:
         yield f"Pushed to {told['destination']}"
     elif told["pushed"] is None:
-        yield f"Nothing was pushed ({_absence(told)})"
+        yield f"No model was pushed ({_absence(told)})"
     else:
         yield "Refused: nothing was pushed."
         yield f"{_OPEN}{told['not_pushed_because'] or _NOT_RECORDED}"
@@ -282,7 +282,7 @@ def _on_vertex(told: Mapping[str, Any] | None) -> Iterator[str]:
         shares = [f"version {version}: {percent} %" for version, percent in traffic.items()]
         yield f"    requests, as recorded then: {', '.join(shares) or 'nothing is deployed'}"
     elif told["pushed"] is None:
-        yield f"Nothing was pushed to Vertex AI ({_absence(told)})"
+        yield f"No model was pushed to Vertex AI ({_absence(told)})"
     else:
         yield f"Not pushed to Vertex AI: {told['not_pushed_because'] or _NOT_RECORDED}"
 

@@ -32,7 +32,7 @@ _Found = tuple[Execution | None, Artifact | None]
 
 
 def why_run(graph: Graph, run_id: str) -> dict[str, Any]:
-    """Says what a run found of its model; see `why_model` for the keys.
+    """Returns what a run found of its model; see `why_model` for the keys.
 
     One more is `failed`: of each execution that failed `node`, `execution`, `error` and `place`.
     """
@@ -44,7 +44,7 @@ def why_run(graph: Graph, run_id: str) -> dict[str, Any]:
 
 
 def why_model(graph: Graph, model: Artifact) -> dict[str, Any]:
-    """Says what was found of a model: the latest word of each judge, whatever run it was in.
+    """Returns the verdict about a model: the latest result of each check, from any run.
 
     Returns:
         `run_id`, `pipeline`, `model`; `evaluator`, `infra_validator` and `pusher`, each with

@@ -38,10 +38,10 @@ def VertexPusher(  # noqa: N802 - TFX names the component after the function
     """Pushes a model to Vertex AI if Pusher has published it.
 
     Args:
-        model: What was trained; its name says in which run.
-        examples: What it was trained on; their digest becomes a label.
+        model: Trained model; its name contains the run.
+        examples: Training examples; their digest becomes a label.
         evaluation: Its metrics become a line of the version and labels.
-        published: What Pusher put out, with a copy of the files.
+        published: Output of Pusher, with a copy of the files.
         pushed_model: Written: `pushed`, `pushed_destination` (`vertex://PROJECT/REGION/MODEL/N`),
             `pushed_version`, `sha256`, `version_created` and `on_vertex`; or why it was not pushed.
         target: JSON of the setting `push.vertex`, with the ids of model and endpoint.

@@ -1,1 +1,1 @@
-"""What comes of what is noticed of a live model: the policy, and the loop that keeps to it."""
+"""Consequences of observations of a live model: the policy, and the loop that applies it."""

@@ -1,4 +1,4 @@
-"""The typed section `loop`: what starts a decision of `fareline loop`, and whom it tells.
+"""The typed section `loop`: triggers of decisions of `fareline loop`, and notifications.
 
 Every meaning stands in pipeline/configs/taxi.yaml. Called by pipeline.settings.settings. Imports no
 TFX and no TensorFlow.
@@ -18,10 +18,10 @@ Port = Annotated[int, Field(ge=0, le=65535, strict=True)]
 
 
 class Hook(Section):
-    """Who is told of what.
+    """A receiver of events.
 
     Attributes:
-        events: Of which it is told.
+        events: Events that are sent to it.
         command: Program and arguments; it gets the event as JSON on its standard input.
         url: Where the event is sent as a signed POST.
     """
@@ -38,15 +38,15 @@ class Hook(Section):
 
 
 class Loop(Section):
-    """How a model is kept fresh on one machine.
+    """Settings that keep a model fresh on one machine.
 
     Attributes:
-        every_minutes: How often spans are sealed and the live model is watched.
+        every_minutes: Minutes between passes, which seal spans and watch the live model.
         new_data: Whether a new span or file starts a retraining.
         cron: When a retraining is due; None: never.
         host: That signed requests come to.
-        port: The same; None: none are taken.
-        hooks: Who is told.
+        port: Port for requests; None: no requests are accepted.
+        hooks: Receivers of events.
     """
 
     every_minutes: Positive = 60

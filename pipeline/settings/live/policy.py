@@ -12,19 +12,19 @@ Told = Literal["record", "warn"]
 
 
 class Policy(Section):
-    """What comes of each kind of alarm; the strongest wins.
+    """The consequence of each kind of alarm; the strongest wins.
 
     An estimate and a distribution may differ while the model is as good as ever: neither of them
     retrains.
 
     Attributes:
-        performance: Of the AUC by labels.
-        integrity: Of rows, values and labels.
-        estimate: Of the AUC that the scores let expect.
-        distribution: Of columns and scores.
-        age: Of a live model that is older than `freshness_hours`.
-        freshness_hours: How old the live model may be; None: any age.
-        cooldown_hours: How long after a retraining or a rollback alarms start none again.
+        performance: Performance of the AUC by labels.
+        integrity: Integrity of rows, values and labels.
+        estimate: Estimate of the AUC that the scores let expect.
+        distribution: Distribution of columns and scores.
+        age: Age of a live model that is older than `freshness_hours`.
+        freshness_hours: Highest age of the live model; None: any age.
+        cooldown_hours: Hours after a retraining or a rollback in which alarms start no action.
     """
 
     performance: Literal["record", "warn", "retrain", "roll_back"] = "warn"

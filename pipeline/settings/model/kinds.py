@@ -90,7 +90,7 @@ class BoostedTrees(Section):
 
 
 class Model(Section):
-    """Which kind of model is searched for, trained and published."""
+    """The kind of model to search, train and publish."""
 
     kind: Literal["wide_deep", "linear", "boosted_trees"] = WIDE_DEEP
     linear: Linear = Linear()

@@ -60,7 +60,7 @@ class JobServer(Section):
             starts on its machines (`processes`), or a worker pool beside it (`pool`).
         command: The program that starts a worker on the engine's machines; None: where it is here.
         pool: HOST:PORT of the pool.
-        parallelism: How many of a stage run at once; None: as the engine has it.
+        parallelism: Number of parallel tasks of a stage; None: the engine's default.
     """
 
     job_endpoint: Endpoint
@@ -88,7 +88,7 @@ class Beam(Section):
     """Engines of the Beam pipelines of a run on this machine.
 
     Attributes:
-        engine: Of all components that use Beam.
+        engine: Engine of all components that use Beam.
         components: Exceptions, by component.
     """
 
@@ -124,5 +124,5 @@ class Beam(Section):
         return {node: engine for node, engine in chosen.items() if engine != DIRECT}
 
     def server_of(self, engine: Engine) -> JobServer:
-        """What was said of an engine behind a job server."""
+        """Settings of an engine behind a job server."""
         return getattr(self, engine)

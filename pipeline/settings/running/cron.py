@@ -27,7 +27,7 @@ def require_cron(text: str) -> str:
     """Returns a schedule as it is.
 
     Raises:
-        ValueError: It is none; worded as what was expected.
+        ValueError: The text is not a cron expression; the message is the expectation.
     """
     words = text.split(" ")
     if words[0].startswith(ZONE):

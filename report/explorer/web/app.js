@@ -184,7 +184,7 @@ Explorer.app = (() => {
       go({ view: "near", at: event.target.dataset.ref, sel: event.target.dataset.ref });
   }
 
-  /** Lights up what led to the focused or selected item, or what came of it. */
+  /** Highlights everything upstream of the focused or selected item, or downstream of it. */
   function highlight(way) {
     const ref = document.activeElement?.dataset?.ref ?? app.state.sel;
     if (ref)
@@ -242,27 +242,27 @@ Explorer.app = (() => {
     const rows = [
       [
         "Arrows",
-        "along the lines: right to what came of it, left to what it came from, up and down within a column; past the end of what is drawn they show more",
+        "move along the lines: right to derived elements, left to origins, up and down within a column; at the edge of the graph they show more elements",
       ],
-      ["Enter", "choose: the details are at the right"],
-      ["u, d", "light up everything upstream, or downstream; again to stop"],
+      ["Enter", "select; the details are on the right"],
+      ["u, d", "highlight everything upstream, or downstream; again to stop"],
       ["e", "explore from here"],
       ["/", "search"],
-      ["Escape", "stop lighting up; choose nothing; close"],
-      ["Tab", "to the next part of the page"],
-      ["?", "this"],
+      ["Escape", "end the highlight; clear the selection; close"],
+      ["Tab", "go to the next part of the page"],
+      ["?", "show this help"],
     ];
     const signs = [
-      ["executed", "it ran"],
-      ["cached", "an earlier result was used again"],
-      ["failed", "it failed or was stopped"],
-      ["running", "it runs, or a crash left it so"],
+      ["executed", "the node ran"],
+      ["cached", "the outputs of an earlier execution were reused"],
+      ["failed", "the node failed or was stopped"],
+      ["running", "the node is running, or a crash left this state"],
     ];
     dialog.replaceChildren(
       el(
         "div",
         { class: "dialog-head" },
-        el("h2", { id: "help-title" }, "Keys and signs"),
+        el("h2", { id: "help-title" }, "Shortcuts and legend"),
         el(
           "button",
           {
@@ -297,7 +297,7 @@ Explorer.app = (() => {
         el(
           "p",
           { class: "soft" },
-          "The address of the page holds what is shown: copy it to show the same to others.",
+          "The address of the page contains the view and the selection. Copy it to share them.",
         ),
       ),
     );

@@ -121,7 +121,7 @@ Explorer.compareTables = (() => {
     const ids = (list) =>
       list.length ? list.map((id) => Explorer.parts.link(Explorer.data.get(`a${id}`), [])) : "none";
     const said = (value, yes, no) =>
-      value === null ? "said nothing" : verdict(value, value ? yes : no);
+      value === null ? "no verdict" : verdict(value, value ? yes : no);
     const rows = [
       ["Model", ids(a.models), ids(b.models), a.models.join() === b.models.join()],
       [
@@ -132,8 +132,8 @@ Explorer.compareTables = (() => {
       ],
       [
         "InfraValidator",
-        said(a.fit, "fit to serve", "not fit"),
-        said(b.fit, "fit to serve", "not fit"),
+        said(a.fit, "fit to serve", "not fit to serve"),
+        said(b.fit, "fit to serve", "not fit to serve"),
         a.fit === b.fit,
       ],
       ["Pushed", ids(a.pushed), ids(b.pushed), a.pushed.join() === b.pushed.join()],
@@ -151,7 +151,7 @@ Explorer.compareTables = (() => {
   function differingRows(rows) {
     const value = (content) =>
       content === undefined
-        ? el("span", { class: "soft" }, "not there")
+        ? el("span", { class: "soft" }, "absent")
         : el("div", { class: "mono block" }, long(words.value(content), 240));
     return rows.map((row) => ({
       cells: [name(cut(row.path, 200)), value(row.a), value(row.b)],
@@ -168,12 +168,12 @@ Explorer.compareTables = (() => {
         el(
           "p",
           { class: "soft" },
-          recorded ? "The same in both." : "Neither run recorded them in this store.",
+          recorded ? "Both runs have the same." : "Neither run recorded settings, code or packages in this store.",
         ),
       );
     return block(
       "Settings, code and packages",
-      grid(["What", "A", "B"], differingRows(rows), "Settings"),
+      grid(["Property", "A", "B"], differingRows(rows), "Settings"),
     );
   }
 
@@ -193,7 +193,7 @@ Explorer.compareTables = (() => {
               words.duration(execution.updated - execution.created),
             ),
           ]
-        : el("span", { class: "soft" }, "not there");
+        : el("span", { class: "soft" }, "absent");
     const rows = nodes.map((row) => ({
       cells: [
         name(cut(row.node, 100)),
@@ -208,12 +208,12 @@ Explorer.compareTables = (() => {
       .map((row) => [
         el("h3", {}, name(cut(`${row.node}: settings`, 120))),
         grid(
-          ["What", "A", "B"],
+          ["Property", "A", "B"],
           differingRows(Explorer.differences.ofProperties(row.a, row.b)),
           `Settings of ${row.node}`,
         ),
       ]);
-    return block("Node by node", grid(["Node", "A", "B", ""], rows, "Nodes"), details);
+    return block("Nodes", grid(["Node", "A", "B", ""], rows, "Nodes"), details);
   }
 
   return { draw };

@@ -23,7 +23,7 @@ Explorer.views.compare = (() => {
         el(
           "p",
           { class: "empty", id: "graph-area", tabindex: "-1" },
-          "There is nothing to compare yet: it takes two runs.",
+          "A comparison needs two runs; this store has fewer.",
         ),
       );
       return;

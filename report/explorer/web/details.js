@@ -38,7 +38,7 @@ Explorer.details = (() => {
             el(
               "p",
               { class: "panel-empty soft" },
-              "Choose something to see what the store says of it.",
+              "Select an element to see its details.",
             ),
           ]),
     );
@@ -46,9 +46,9 @@ Explorer.details = (() => {
     panel.scrollTop = 0;
   }
 
-  /** On a narrow page the panel is a sheet at the bottom, which can be put away. */
+  /** On a narrow page the panel is a sheet at the bottom, which can be hidden. */
   function sheetButton(panel) {
-    const label = () => (panel.classList.contains("is-away") ? "Show the details" : "Put away");
+    const label = () => (panel.classList.contains("is-away") ? "Show details" : "Hide details");
     const toggle = button(
       label(),
       () => {
@@ -78,16 +78,16 @@ Explorer.details = (() => {
         artifact.updated !== artifact.created ? ["Updated", words.time(artifact.updated)] : null,
       ]),
       section(
-        "Made by",
+        "Output of",
         artifact.makers.length
           ? links(artifact.makers.map((link) => [link.execution, link.keys]))
-          : nothing("nothing in this store"),
+          : nothing("no execution in this store"),
       ),
       section(
-        "Used by",
+        "Input of",
         artifact.users.length
           ? links(artifact.users.map((link) => [link.execution, link.keys]).reverse())
-          : nothing("nobody yet"),
+          : nothing("no execution yet"),
       ),
       propertiesOf(artifact),
     ];
@@ -136,11 +136,11 @@ Explorer.details = (() => {
         execution.pipeline ? ["Pipeline", long(execution.pipeline)] : null,
         ["Type", el("div", { class: "mono" }, long(execution.type))],
         ["Started", words.time(execution.created)],
-        ["Took", words.duration(execution.updated - execution.created)],
+        ["Duration", words.duration(execution.updated - execution.created)],
       ]),
       execution.state === "failed" ? failureOf(execution) : null,
       execution.sources.length
-        ? section("Read from outside", links(execution.sources.map((source) => [source, []])))
+        ? section("Source files", links(execution.sources.map((source) => [source, []])))
         : null,
       section(
         "Inputs",
@@ -164,12 +164,12 @@ Explorer.details = (() => {
     const command = run ? `fareline logs ${run} ${node} ${Explorer.data.place}`.trim() : "";
     const again = Explorer.data.run(run)?.command;
     return section(
-      "Failed with",
-      failure ? el("div", { class: "mono" }, long(failure.error)) : nothing("no reason was kept"),
+      "Error",
+      failure ? el("div", { class: "mono" }, long(failure.error)) : nothing("no error was recorded"),
       facts([
         failure?.place ? ["At", el("div", { class: "mono" }, long(failure.place))] : null,
-        command ? ["Its log", el("div", { class: "mono" }, long(command))] : null,
-        again ? ["The run again", el("div", { class: "mono" }, long(again))] : null,
+        command ? ["Log command", el("div", { class: "mono" }, long(command))] : null,
+        again ? ["Repeat the run", el("div", { class: "mono" }, long(again))] : null,
       ]),
       failure && failure.text !== failure.error
         ? el(
@@ -203,7 +203,7 @@ Explorer.details = (() => {
         ].map(([term, content]) => [el("dt", {}, term), el("dd", {}, content)]),
       );
     return [
-      head(source, words.base(source.name), "Source, from outside of the store", []),
+      head(source, words.base(source.name), "Source file, outside the store", []),
       actions(source),
       some(source.files, file, SHOWN, "files"),
       section("Read by", links(source.readers.map((reader) => [reader, []]).reverse())),
@@ -225,25 +225,25 @@ Explorer.details = (() => {
         ? el(
             "p",
             { class: "panel-section" },
-            el("a", { href: `/run/${encodeURIComponent(run.id)}` }, "The page of the run"),
+            el("a", { href: `/run/${encodeURIComponent(run.id)}` }, "Page of the run"),
           )
         : "",
       facts([
         ["Started", words.time(run.started)],
-        ["Took", run.ended ? words.duration(Math.max(0, run.ended - run.started)) : "not recorded"],
+        ["Duration", run.ended ? words.duration(Math.max(0, run.ended - run.started)) : "not recorded"],
         ["Nodes", el("div", { class: "row" }, count)],
         ["Data", run.data.length ? artifacts(run.data) : "none"],
         ["Model", run.models.length ? artifacts(run.models) : "none"],
         [
           "Evaluator",
           run.blessed === null
-            ? "said nothing"
+            ? "no verdict"
             : verdict(run.blessed, run.blessed ? "blessed" : "refused"),
         ],
         [
           "InfraValidator",
           run.fit === null
-            ? "said nothing"
+            ? "no verdict"
             : verdict(run.fit, run.fit ? "fit to serve" : "not fit to serve"),
         ],
         [
@@ -251,7 +251,7 @@ Explorer.details = (() => {
           run.pushed.length
             ? [
                 artifacts(run.pushed),
-                run.again ? el("p", { class: "soft none" }, "it was published already") : null,
+                run.again ? el("p", { class: "soft none" }, "already published before") : null,
               ]
             : "no",
         ],
@@ -263,7 +263,7 @@ Explorer.details = (() => {
     ].filter(Boolean);
   }
 
-  /** To the comparison with the run before, if there is one. */
+  /** A button that opens the comparison with the previous run, if there is one. */
   function comparison(run) {
     const before = Explorer.data.runs[run.index - 1];
     if (!before) return "";
@@ -271,7 +271,7 @@ Explorer.details = (() => {
     return el(
       "div",
       { class: "actions" },
-      button("Compare with the run before", go, {}, icon("swap")),
+      button("Compare with the previous run", go, {}, icon("swap")),
     );
   }
 
@@ -312,7 +312,7 @@ Explorer.details = (() => {
       );
     if (element.kind !== "source")
       row.append(
-        button("To the source", () =>
+        button("Show origin", () =>
           app.go({ view: "near", at: element.ref, sel: element.ref, all: "up", hl: "up" }),
         ),
       );
@@ -324,14 +324,14 @@ Explorer.details = (() => {
       );
     if (state.view === "near")
       row.append(
-        button("All that came of it", () =>
+        button("Everything derived from it", () =>
           app.go({ view: "near", at: element.ref, sel: element.ref, all: "down", hl: "down" }),
         ),
       );
     return row;
   }
 
-  /** What is worth saying first, by type. */
+  /** The most important facts of an artifact, by type. */
   function special(artifact) {
     const { data } = Explorer;
     if (artifact.type === "Model") {
@@ -353,10 +353,10 @@ Explorer.details = (() => {
       return [
         section("Metrics", metrics ? table(metrics) : nothing("not recorded")),
         section(
-          "Judged and pushed",
+          "Evaluation and publishing",
           fate.length ? links([...new Set(fate)].map((made) => [made, []])) : nothing("not yet"),
         ),
-        section("Came from", links([...sources, ...origin].map((e) => [e, []]))),
+        section("Derived from", links([...sources, ...origin].map((e) => [e, []]))),
         chosen ? section("Hyperparameters", table(Object.entries(chosen))) : null,
       ].filter(Boolean);
     }

@@ -1,5 +1,5 @@
 "use strict";
-// What stands on cards and pills, and what a screen reader says of them.
+// Labels of cards and pills, and their descriptions for screen readers.
 
 Explorer.labels = (() => {
   const { el, cut, visible } = Explorer.dom;
@@ -11,7 +11,7 @@ Explorer.labels = (() => {
     return element.type;
   }
 
-  /** What drift, the gate or the quarantine found: how bad, and in words; null if nothing. */
+  /** A finding of drift, gate or quarantine as mood and words; null if there is none. */
   function findingOf(element) {
     if (element.kind === "execution") {
       const found = element.outputs.map((link) => findingOf(link.artifact)).filter(Boolean);
@@ -34,7 +34,7 @@ Explorer.labels = (() => {
     return rows ? { mood: "warn", words: `${rows.toLocaleString("en")} rows in quarantine` } : null;
   }
 
-  /** What is to be seen of an artifact at once: refused, pushed and live, deleted, a finding. */
+  /** The sign of an artifact: refused, pushed and live, deleted, or a finding. */
   function signOf(artifact) {
     const sign = (shape, mood) => el("span", { class: `pill-sign is-${mood}` }, icon(shape));
     const said = Explorer.parts.verdictOf(artifact);
@@ -56,7 +56,7 @@ Explorer.labels = (() => {
     if (element.kind === "source") return text;
     const said = Explorer.parts.verdictOf(element);
     const live = Explorer.data.live.has(element.ref) ? ", live now" : "";
-    return `${text}, ${Explorer.words.stateOf(element)}${said === undefined ? "" : said ? ", says yes" : ", says no"}${live}${found}`;
+    return `${text}, ${Explorer.words.stateOf(element)}${said === undefined ? "" : said ? ", approved" : ", refused"}${live}${found}`;
   }
 
   return { titleOf, signOf, spoken, findingOf };

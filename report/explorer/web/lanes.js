@@ -131,8 +131,8 @@ Explorer.lanes = (() => {
       const same = before?.models.at(-1) === model.id;
       // A refusal is shown, also of a model that was blessed before.
       const reused = same && run.blessed !== false;
-      const verdict = run.blessed === null ? "not judged" : run.blessed ? "blessed" : "refused";
-      const said = reused ? "the same as before" : same ? `the same as before, ${verdict}` : verdict;
+      const verdict = run.blessed === null ? "not evaluated" : run.blessed ? "blessed" : "refused";
+      const said = reused ? "same as before" : same ? `same as before, ${verdict}` : verdict;
       const kind = reused
         ? "cached"
         : run.blessed === null

@@ -33,7 +33,7 @@ Explorer.views.near = (() => {
     else addAround(center);
     stage = new Explorer.Stage({
       id: "graph-area",
-      label: "Graph around what was asked for",
+      label: "Graph around the selected element",
       onSelect: Explorer.app.select,
       onExpand: expand,
       hidden: (element, side) => hiddenBeside(element, side).length,
@@ -131,7 +131,7 @@ Explorer.views.near = (() => {
   function toolbar(address) {
     const title = center.kind === "source" ? words.base(center.name) : center.key;
     const whole =
-      { up: "Everything that led to", down: "Everything that came of" }[address.all] ?? "Around";
+      { up: "Everything upstream of", down: "Everything derived from" }[address.all] ?? "Around";
     return el(
       "div",
       { class: "toolbar" },
@@ -140,7 +140,7 @@ Explorer.views.near = (() => {
       el("span", { class: "soft" }, cutShort ? `The first ${MOST} elements; expand for more.` : ""),
       address.all
         ? button(
-            "Only its neighbours",
+            "Show neighbours only",
             () => Explorer.app.go({ view: "near", at: center.ref, sel: center.ref }),
             { class: "button push-end" },
           )

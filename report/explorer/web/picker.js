@@ -46,7 +46,7 @@ Explorer.picker = (() => {
         .filter((run) => terms.every((term) => haystack(run).includes(term)))
         .reverse();
       list.replaceChildren(
-        ...(found.length ? rows(found) : [el("p", { class: "soft" }, "No run like that.")]),
+        ...(found.length ? rows(found) : [el("p", { class: "soft" }, "No run matches.")]),
       );
     }
 
@@ -107,7 +107,7 @@ Explorer.picker = (() => {
     }
   }
 
-  /** What became of a run's model, as sign and words. */
+  /** The outcome of a run's model, as sign and words. */
   function outcome(run) {
     const isLive = run.pushed.some((id) => Explorer.data.live.has(`a${id}`));
     if (isLive) return el("span", { class: "state is-good" }, icon("live"), "live");

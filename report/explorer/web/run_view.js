@@ -83,7 +83,7 @@ Explorer.views.run = (() => {
     return el(
       "div",
       { class: "toolbar" },
-      neighbour(-1, "left", "Run before"),
+      neighbour(-1, "left", "Previous run"),
       button(
         name(cut(run.id, 80)),
         () =>
@@ -93,7 +93,7 @@ Explorer.views.run = (() => {
         { class: "button run-button", id: "run-switch", "aria-haspopup": "dialog" },
         icon("down"),
       ),
-      neighbour(1, "right", "Run after"),
+      neighbour(1, "right", "Next run"),
       el(
         "span",
         { class: "soft number" },
@@ -118,11 +118,11 @@ Explorer.views.run = (() => {
       "div",
       { class: "legend" },
       ["executed", "cached", "failed", "running"].map((kind) => state(kind)),
-      el("span", {}, icon("yes"), "says yes"),
-      el("span", {}, icon("no"), "says no"),
+      el("span", {}, icon("yes"), "approved"),
+      el("span", {}, icon("no"), "refused"),
       el("span", {}, icon("live"), "live now"),
       el("span", {}, icon("gone"), "deleted"),
-      el("span", {}, el("i", { class: "legend-line" }), "only compared with"),
+      el("span", {}, el("i", { class: "legend-line" }), "baseline, used for comparison only"),
     );
   }
 
@@ -174,7 +174,7 @@ Explorer.views.run = (() => {
           el(
             "tr",
             {},
-            ["Step", "State", "Took", "", "Put out"].map((title) =>
+            ["Step", "State", "Duration", "", "Outputs"].map((title) =>
               el("th", { scope: "col" }, title),
             ),
           ),
@@ -189,7 +189,7 @@ Explorer.views.run = (() => {
 
   function empty() {
     const text = Explorer.data.elements.size
-      ? "This store says of no run. Search, or explore from an artifact."
+      ? "This store has no runs. Search, or explore from an artifact."
       : "This store is empty: no run has been recorded yet.";
     return el("p", { class: "empty", id: "graph-area", tabindex: "-1" }, text);
   }

@@ -81,13 +81,13 @@ Explorer.search = (() => {
     active = found.length ? 0 : -1;
     box.replaceChildren(...found.slice(0, MOST).map(result));
     if (!found.length && text.trim())
-      box.append(el("div", { class: "search-none" }, "Nothing like that in this store."));
+      box.append(el("div", { class: "search-none" }, "No match in this store."));
     if (found.length > MOST)
       box.append(
         el(
           "div",
           { class: "search-none" },
-          `${(found.length - MOST).toLocaleString("en")} more; write more of it.`,
+          `${(found.length - MOST).toLocaleString("en")} more; type more to narrow the search.`,
         ),
       );
     box.hidden = !text.trim();

@@ -50,7 +50,7 @@ Explorer.Stage = (() => {
       const stage = el("div", {
         class: "graph-stage",
         role: "group",
-        "aria-label": "Steps and what they made",
+        "aria-label": "Nodes and their outputs",
       });
       stage.append(this.#lines(), ...inReadingOrder(model.cards).map((card) => this.#card(card)));
       this.stage = stage;

@@ -24,7 +24,7 @@ Explorer.views.timeline = (() => {
     const { data } = Explorer;
     if (!data.runs.length) {
       main.append(
-        el("p", { class: "empty", id: "graph-area", tabindex: "-1" }, "This store says of no run."),
+        el("p", { class: "empty", id: "graph-area", tabindex: "-1" }, "This store has no runs."),
       );
       root = undefined;
       return;
@@ -176,8 +176,8 @@ Explorer.views.timeline = (() => {
       { class: "legend" },
       sign("yes", "good", "blessed"),
       sign("no", "bad", "refused"),
-      sign("model", "unknown", "not judged"),
-      sign("cached", "cached", "the same as before"),
+      sign("model", "unknown", "not evaluated"),
+      sign("cached", "cached", "same as before"),
       sign("pushed", "good", "pushed"),
       sign("live", "good", "live now"),
     );

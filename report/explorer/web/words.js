@@ -67,7 +67,7 @@ Explorer.words = (() => {
     }
   }
 
-  /** The state of an artifact's record; MLMD calls live what is complete, served or not. */
+  /** The state of an artifact's record; MLMD says `live` of every complete artifact, served or not. */
   function stateOf(artifact) {
     return artifact.state === "live" ? "complete" : artifact.state;
   }

@@ -1,1 +1,1 @@
-"""What each section of the page of a run shows, read from a store and from files of artifacts."""
+"""Content of each section of the page of a run, read from a store and from files of artifacts."""

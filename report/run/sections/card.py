@@ -97,7 +97,7 @@ def _metrics(evaluation: Evaluation) -> Iterator[tuple[str, Any, str]]:
 
 
 def _slices(evaluation: Evaluation) -> Iterator[tuple[str, Any, Any]]:
-    """The worst ones that count; where none is ranked, the largest."""
+    """The worst slices with enough examples; without a ranking, the largest slices."""
     by_name = {each.name: each for each in evaluation.slices}
     names = [name for name in evaluation.worst if name in by_name] or sorted(
         by_name, key=lambda n: -(by_name[n].metrics.get("example_count") or 0)
@@ -121,18 +121,18 @@ def _limits(document: Document) -> Iterator[str]:
                 )
         uncounted = {c["slice"] for c in evaluation.checks if not_counted(c)}
         if uncounted:
-            yield f"{len(uncounted)} slices have too few examples to say anything about them."
+            yield f"{len(uncounted)} slices have too few examples for a reliable metric."
     if data:
         bad = sum(data.quarantined.values())
         if bad:
             yield f"{bad:,} row{'s' * (bad != 1)} could not be read."
         for each in data.decisions:
             yield f"{each['column']}: {each['found']} ({each['action']})"
-    yield "Figures are of the eval split, from the same source as the training data."
+    yield "Metrics are of the eval split, which has the same source as the training data."
 
 
 def not_counted(check: Mapping[str, Any]) -> bool:
-    """Whether a check says nothing, since its slice is too small."""
+    """Whether a check does not count, because its slice is too small."""
     return bool(check["not_counted"])
 
 

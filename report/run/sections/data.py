@@ -27,7 +27,7 @@ def gather_data(sources: Sources) -> Data:
     """Reads what is known of the data.
 
     Raises:
-        Unreadable: Nothing was read.
+        Unreadable: The run read no data.
     """
     examples = next(iter(sources.run.examples), None)
     statistics = sources.last("ExampleStatistics", "statistics")

@@ -31,7 +31,7 @@ def gather_evaluation(sources: Sources) -> Evaluation:
     """Reads what was measured and demanded.
 
     Raises:
-        Unreadable: Nothing was evaluated, or it cannot be read.
+        Unreadable: The run has no evaluation, or it cannot be read.
     """
     evaluation = sources.last("ModelEvaluation")
     if evaluation is None:
@@ -96,7 +96,7 @@ def _pictures(
         curves = parse_curves(read_payload(evaluation, CURVES_FILE))
     except (Unreadable, ValueError):
         notes.append(
-            "Curves were not recorded: the model was measured by TFMA alone, by an older version, "
+            "Curves were not recorded: the model was evaluated by TFMA alone, by an older version, "
             "or its evaluation is not on this machine."
         )
         return None, None

@@ -19,7 +19,7 @@ def gather_features(sources: Sources) -> document.Features:
     """Reads the transform graph, column by column of the settings.
 
     Raises:
-        Unreadable: Nothing was transformed, or the settings are not recorded.
+        Unreadable: The run transformed no data, or the settings are not recorded.
     """
     graph = sources.last("TransformGraph")
     if graph is None:

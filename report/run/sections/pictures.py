@@ -12,10 +12,10 @@ _DISTRIBUTION_BINS = 40
 
 
 def picture_of(curves: ModelCurves, classes: Sequence[str]) -> ModelPicture:
-    """What can be drawn of one model.
+    """Data for the pictures of one model.
 
     Args:
-        curves: As recorded.
+        curves: Curves, as recorded.
         classes: Names, where there are several.
     """
     names = list(classes) if len(classes) == len(curves.scores) else [""] * len(curves.scores)

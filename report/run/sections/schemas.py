@@ -15,7 +15,7 @@ _ASPECTS = ("column", "type", "values")
 
 
 def suggested_changes(sources: Sources) -> list[dict[str, Any]]:
-    """How the inferred schema differs from the curated one, in columns, types and values.
+    """Differences between the inferred schema and the curated one: columns, types and values.
 
     Empty where the run has one schema alone.
     """
@@ -46,7 +46,7 @@ def _schema(artifact: Artifact) -> Any:
 
 
 def stock_anomalies(anomalies: Artifact | None) -> list[dict[str, Any]]:
-    """What TFDV's validation found, in the keys of `fareline.recorded.gate.Decision`."""
+    """Findings of TFDV's validation, in the keys of `fareline.recorded.gate.Decision`."""
     if anomalies is None:
         return []
     from tensorflow_metadata.proto.v0 import anomalies_pb2

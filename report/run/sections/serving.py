@@ -58,7 +58,7 @@ def gather_serving(sources: Sources) -> Serving:
     """Reads the verdict of InfraValidator.
 
     Raises:
-        Unreadable: There is none, or it is not one of ours.
+        Unreadable: The record does not exist, or is not Fareline's.
     """
     blessing = sources.last("InfraBlessing")
     if blessing is None:

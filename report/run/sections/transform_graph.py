@@ -1,4 +1,4 @@
-"""What our analyzers found, read from the exported transform graph.
+"""Results of our analyzers, read from the exported transform graph.
 
 TFT keeps what an analyzer found as constants of the graph, in the order in which
 `preprocessing_fn` asked: means and deviations (float64 vectors), then boundaries (a float32
@@ -21,12 +21,13 @@ _TYPES = {1: np.float32, 2: np.float64}  # DT_FLOAT, DT_DOUBLE
 
 @dataclasses.dataclass(frozen=True)
 class Analysis:
-    """What was found in the training split.
+    """Results of the analyzers on the training split.
 
     Attributes:
-        means: Of the scaled columns; empty if it is not the graph that we know.
-        deviations: Of the same.
-        boundaries: Of each bucketized column, ascending, without the infinity that fills it up.
+        means: Means of the scaled columns; empty if it is not the graph that we know.
+        deviations: Deviations of the same.
+        boundaries: Boundaries of each bucketized column, ascending, without the infinity that fills
+            it up.
     """
 
     means: list[float]
@@ -38,8 +39,8 @@ def read_analysis(path: Path) -> Analysis:
     """Reads `saved_model.pb` of a transform graph.
 
     Raises:
-        OSError: There is none.
-        ValueError: It cannot be read.
+        OSError: The graph does not exist.
+        ValueError: The graph cannot be read.
     """
     from google.protobuf.message import DecodeError
 

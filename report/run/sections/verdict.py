@@ -1,4 +1,4 @@
-"""The section that comes first: what came of the run and why, and what changed since the last."""
+"""The first section: outcome of the run with reasons, and changes since the previous run."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ _NOT_SHOWN = ("statistics", "slices", "runner")
 
 
 def gather_verdict(sources: Sources) -> Verdict:
-    """Reads what every judge said, and compares with the run before of the same pipeline."""
+    """Reads the results of all checks, and compares with the previous run of the same pipeline."""
     why = why_run(sources.graph, sources.run_id)
     outcome = _outcome(sources, why)
     examples = [a for a in sources.run.examples if a.type == "Examples"]
@@ -57,14 +57,14 @@ def _headline(outcome: str, why: dict[str, Any], model: str | None) -> str:
     if failed:
         stopped = failed[0] in ("DataGate", "ExampleGen")
         what = "stopped the run" if stopped else "failed"
-        return f"{failed[0]} {what}. Nothing was pushed."
+        return f"{failed[0]} {what}. No model was pushed."
     if outcome == "pushed":
         return f"{model or 'The model'} was pushed."
     if outcome == "refused":
-        return f"{model or 'The model'} was refused. Nothing was pushed."
+        return f"{model or 'The model'} was refused. No model was pushed."
     words = {
-        "interrupted": "The run was interrupted. Nothing was pushed.",
-        "completed": "The run is complete. This pipeline pushed nothing.",
+        "interrupted": "The run was interrupted. No model was pushed.",
+        "completed": "The run is complete. This pipeline pushes no model.",
         "running": "The run is at work, or its process was killed.",
     }
     return words.get(outcome, f"The run ended as: {outcome}.")

@@ -109,7 +109,7 @@
     if (!run.version) return el("td", {}, "–");
     const parts = [el("span", { class: "mono" }, run.version)];
     if (run.live) parts.push(" ", el("span", { class: "tag live" }, "live"));
-    if (run.pushed_again) parts.push(" ", el("span", { class: "tag" }, "was there already"));
+    if (run.pushed_again) parts.push(" ", el("span", { class: "tag" }, "already published"));
     return el("td", { class: "published" }, ...parts);
   }
 
@@ -211,8 +211,8 @@
       runs.length === all ? `${all} run${all === 1 ? "" : "s"}` : `${runs.length} of ${all} runs`;
     find("empty").hidden = runs.length > 0;
     find("empty").textContent = all
-      ? "No run is so. Empty the filter to see all."
-      : "There is no run yet. `fareline run` makes one, and it appears here by itself.";
+      ? "No run matches. Clear the filter to see all runs."
+      : "There is no run yet. Start one with `fareline run`; it appears here by itself.";
   }
 
   function choose(id, isChosen) {

@@ -130,7 +130,7 @@ class KubeflowPlatform:
             return self._submitted(self._client().get_run(job_id).run_id)
 
     def look(self, job_id: str) -> JobStatus:
-        """Says how far a run is."""
+        """Returns the progress of a run."""
         with self._explained(job_id):
             run = self._client().get_run(job_id)
             if job_id not in self._specs:

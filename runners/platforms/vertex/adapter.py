@@ -46,7 +46,7 @@ def beam_args(settings: Settings, section: Vertex) -> tuple[str, ...]:
 
 
 def jobs(settings: Settings, section: Vertex) -> dict[str, Any]:
-    """What runs Trainer and Tuner in place of their executors, where a job is asked for."""
+    """Replacements of the executors of Trainer and Tuner, if the settings ask for jobs."""
     if section.training_job is None and section.tuning_job is None:
         return {}
     # Here: it brings the Google Cloud clients with it.

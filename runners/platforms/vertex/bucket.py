@@ -86,7 +86,7 @@ def storage_address() -> str:
 
 
 def bucket_advice(bucket: str) -> Advice:
-    """What is said if a bucket, `gs://NAME`, refuses."""
+    """The error for a bucket, `gs://NAME`, that refuses access."""
     return Advice(
         platform=bucket,
         account="Application Default Credentials of an account that may write to the bucket",

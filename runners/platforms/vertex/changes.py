@@ -1,4 +1,4 @@
-"""What a person changes on an endpoint of Vertex AI: promote, rollback, undeploy.
+"""Changes by a person on an endpoint of Vertex AI: promote, rollback, undeploy.
 
 The service changes first, and the store records it. A command that was killed in between is
 finished by the next, which sees on the endpoint that it was done. Called by `cli.views.on_vertex`.
@@ -36,7 +36,7 @@ _LISTED = "`fareline models` lists the versions"
 
 @dataclasses.dataclass(frozen=True)
 class WishOnVertex:
-    """What was asked for.
+    """A requested change.
 
     Attributes:
         kind: `fareline.rollback`, `fareline.promote` or `fareline.undeploy`.
@@ -55,10 +55,10 @@ class WishOnVertex:
 
 @dataclasses.dataclass(frozen=True)
 class DoneOnVertex:
-    """What was done.
+    """The result of a change.
 
     Attributes:
-        kind: As in the wish.
+        kind: Kind, as in the wish.
         destination: `vertex://PROJECT/REGION/MODEL`.
         from_version: That most requests went to; 0 if none got any.
         record: The endpoint since then.
@@ -77,7 +77,7 @@ def find_target(graph: Graph, destination: str) -> tuple[str, Target]:
     """The place on Vertex AI that a store knows.
 
     Raises:
-        UserMistake: There is none, or there are several.
+        UserMistake: There is no destination on Vertex AI, or there are several.
     """
     bases = [b for b in sorted(traffic_of(graph)) if destination in (SHORT, b)]
     if len(bases) != 1:
@@ -102,7 +102,7 @@ def change_on_vertex(
     """Does it and records it; the caller holds the workspace.
 
     Raises:
-        UserMistake: It cannot be done; nothing has changed.
+        UserMistake: The change is not possible; the endpoint is as before.
         PlatformError, UnreachableError: Vertex refuses, or does not answer.
     """
     graph = Graph(store)

@@ -111,7 +111,7 @@ class VertexPlatform:
         return self._submitted(job_id)
 
     def look(self, job_id: str) -> JobStatus:
-        """Says how far a job is."""
+        """Returns the progress of a job."""
         from google.protobuf import json_format
 
         job = self._get(job_id)

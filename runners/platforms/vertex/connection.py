@@ -11,7 +11,7 @@ def connect(name: str, endpoint: str) -> Any:
     """A client of google-cloud-aiplatform, over REST.
 
     Args:
-        name: Of its class, such as `EndpointServiceClient`.
+        name: Name of its class, such as `EndpointServiceClient`.
         endpoint: Address of the API.
     """
     return getattr(api(), name)(

@@ -22,10 +22,10 @@ class Deployment:
     """One version on machines of its own, which cost money while it is there.
 
     Attributes:
-        id: Of the deployed model.
-        version: Of the model.
-        percent: Of the requests.
-        machine_type: Of each machine.
+        id: Id of the deployed model.
+        version: Version of the model.
+        percent: Percent of the requests.
+        machine_type: Machine type of each machine.
         replicas: Machines, at least.
         since: When it was deployed.
     """
@@ -39,7 +39,7 @@ class Deployment:
 
     @property
     def node_hours(self) -> float:
-        """What it has used so far, at least."""
+        """Node hours used so far, at least."""
         age = datetime.datetime.now(datetime.timezone.utc) - self.since
         return self.replicas * age.total_seconds() / 3600
 
@@ -56,10 +56,10 @@ class Endpoint:
         self._client = None
 
     def deployments(self) -> list[Deployment]:
-        """What is deployed, by version; nothing if there is no endpoint.
+        """Deployed versions; empty without an endpoint.
 
         Raises:
-            RefusedRequestError: It holds another model, too.
+            RefusedRequestError: The endpoint holds another model too.
         """
         found = self._get()
         if found is None:
@@ -69,7 +69,7 @@ class Endpoint:
         return sorted(deployed, key=lambda each: (each.version, each.id))
 
     def make(self) -> None:
-        """Makes the endpoint, if there is none."""
+        """Creates the endpoint if it does not exist."""
         if self._get() is not None:
             return
         settings = self._target.settings

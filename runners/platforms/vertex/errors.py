@@ -1,4 +1,4 @@
-"""What Google's clients raise, as one line each.
+"""Explains errors of Google's clients, one line each.
 
 Called by `runners.platforms.vertex.client` and `runners.platforms.vertex.bucket`. Imports no
 client.
@@ -25,7 +25,7 @@ def explained(advice: Advice, endpoint: str, job_id: str) -> Iterator[None]:
     """Turns what a client raises in the block into an error of ours.
 
     Args:
-        advice: Of the platform.
+        advice: Advice of the platform.
         endpoint: That is asked.
         job_id: Whatever the request is about.
 

@@ -32,7 +32,7 @@ class Lease:
     """The object, while it is held.
 
     Attributes:
-        operation: Name of the operation that a killed holder had started; empty if there is none.
+        operation: Name of the operation that a killed holder had started; empty without one.
     """
 
     blob: Any
@@ -72,7 +72,7 @@ def owner_of(artifacts_dir: Path) -> str:
 
 
 def owner_of_artifact(uri: str) -> str:
-    """The same by the folder of one, `ARTIFACTS/NODE/KEY/ID`; empty if it is in a bucket."""
+    """Owner of an artifact, from its folder `ARTIFACTS/NODE/KEY/ID`; empty in a bucket."""
     return "" if "://" in uri else owner_of(Path(uri).absolute().parents[2])
 
 

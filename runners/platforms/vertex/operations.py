@@ -20,11 +20,11 @@ def wait_for(operation: Any, lease: Lease) -> Any:
 
     Args:
         operation: From Google's client.
-        lease: Keeps its name meanwhile, for whoever comes after a kill.
+        lease: Lease that keeps the operation's name, for the next process after a kill.
 
     Raises:
         google.api_core.exceptions.GoogleAPICallError: It ended in an error.
-        UnreachableError: It has not ended within an hour.
+        UnreachableError: The operation has not ended within an hour.
     """
     from google.api_core.future import polling
 
@@ -44,7 +44,7 @@ def wait_for_left(target: Target, lease: Lease) -> None:
     """Waits for the operation that a killed holder of the lease had started, however it ends.
 
     Raises:
-        UnreachableError: It has not ended within an hour.
+        UnreachableError: The operation has not ended within an hour.
     """
     if not lease.operation:
         return

@@ -1,7 +1,7 @@
 """A model to Vertex AI: files, registry, endpoint, in steps that the next push can go on from.
 
 1. The files go to the bucket, below their digest. 2. The registry gets a version, marked pending.
-3. It is deployed with its share of the requests. 4. It is marked done. Whoever pushes next finishes
+3. It is deployed with its share of the requests. 4. It is marked done. The next push finishes
 a pending version of the same files, and undoes one of others. Named by its dotted path by
 `pipeline.components.vertex.pusher`, since Google's clients are imported here alone.
 """
@@ -39,7 +39,7 @@ class WithheldVersion(RefusedRequestError):
 
 @dataclasses.dataclass(frozen=True)
 class Pushed:
-    """What a push came to.
+    """The result of a push.
 
     Attributes:
         record: The endpoint afterwards.
@@ -58,7 +58,7 @@ def push_model(
     Args:
         target: The setting `push.vertex`, with the ids of model and endpoint.
         model_dir: Folder of this machine, WORKSPACE/artifacts/NODE/KEY/ID; or of the bucket.
-        sha256: Of its files.
+        sha256: SHA-256 of its files.
         facts: Labels, such as the run and the digest of the data.
         says: A line on what it is, with its metrics.
 
@@ -99,7 +99,7 @@ def deploy(endpoint: Endpoint, version: int, percent: int, lease: Lease) -> None
 def finish(
     place: Target, registry: Registry, endpoint: Endpoint, version: ModelVersion, lease: Lease
 ) -> OnVertex:
-    """Marks a version as done, names what is live, ends what nobody needs; returns the record."""
+    """Marks a version as done, names the live one, undeploys unneeded ones; returns the record."""
     registry.mark(version, DONE)
     there = endpoint.deployments()
     traffic = {each.version: each.percent for each in there}
@@ -123,7 +123,7 @@ def finish(
 
 
 def superfluous(there: list[Deployment]) -> list[Deployment]:
-    """What gets no requests.
+    """The versions that can be undeployed, since they get no requests.
 
     Not so the newest of these while a single version serves: going to it takes no minutes.
     """
@@ -139,10 +139,10 @@ def undo_pending(registry: Registry, endpoint: Endpoint, lease: Lease, keep: str
     """Removes versions whose push was never finished; returns which.
 
     Args:
-        registry: Of the model.
-        endpoint: Of the model.
+        registry: Registry of the model.
+        endpoint: Endpoint of the model.
         lease: Held.
-        lease: Held, so that nobody is at work on one of them.
+        lease: Lease that is held, so that no other process works on them.
         keep: Digest of files whose version is to be finished.
     """
     pending = [each for each in registry.versions() if each.state == PENDING]

@@ -30,7 +30,7 @@ class ModelVersion:
 
     Attributes:
         number: Its id.
-        labels: As they are there.
+        labels: Labels, as they are there.
         aliases: Other names of it.
         artifact_uri: Where its files are.
     """
@@ -42,11 +42,11 @@ class ModelVersion:
 
     @property
     def state(self) -> str:
-        """How far its push is; empty if someone else uploaded it."""
+        """State of the push; empty if another program uploaded the version."""
         return self.labels.get(STATE, "")
 
     def holds(self, sha256: str) -> bool:
-        """Whether it was uploaded from files with this digest."""
+        """Whether the version was uploaded from files with this digest."""
         return self.labels.get(DIGEST) == sha256[:_DIGEST_DIGITS]
 
 
@@ -75,7 +75,7 @@ class Registry:
 
         Args:
             artifact_uri: Folder of the bucket with the SavedModel.
-            sha256: Of its files.
+            sha256: SHA-256 of its files.
             facts: More labels.
             says: A line on what it is.
             lease: Gets the operation.

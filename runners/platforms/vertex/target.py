@@ -1,4 +1,4 @@
-"""Which model and which endpoint of Vertex AI are meant, and what is said if they refuse.
+"""Resolves the model and the endpoint on Vertex AI, and explains refusals.
 
 Imports no client.
 """
@@ -64,17 +64,17 @@ class Target:
 
     @property
     def base(self) -> str:
-        """How the place above the versions is recorded."""
+        """The recorded form of the place above the versions."""
         return vertex_base(self.as_json())
 
     @property
     def address(self) -> str:
-        """Of the API."""
+        """Address of the API."""
         return address_of(self.settings.region, self.settings.api_endpoint)
 
     @property
     def folder(self) -> str:
-        """Of the bucket, for all that belongs to the model."""
+        """Prefix of all files of the model in the bucket."""
         return f"{self.settings.bucket}/vertex-models/{self.settings.model}"
 
     def as_json(self) -> dict[str, Any]:

@@ -8,13 +8,13 @@ WHOLE = 100
 def share_with(traffic: Mapping[int, int], version: int, percent: int) -> dict[int, int]:
     """Gives a version its share and the rest to the one that is live.
 
-    Any other gets none: a third one would take requests that nobody decided about. Where nothing
-    else is live, the version gets all.
+    All others get none: a third version would take requests without a decision. If no other
+    version is live, the version gets all requests.
 
     Args:
         traffic: Version to its percent now.
         version: Gets the share; may be new.
-        percent: Of the requests.
+        percent: Percent of the requests.
 
     Returns:
         Every version of before and this one; adds up to 100.

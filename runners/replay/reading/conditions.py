@@ -37,10 +37,10 @@ def decide(condition: str, inputs: pipeline_spec_pb2.ExecutorInput.Inputs) -> bo
 
     Args:
         condition: The expression.
-        inputs: Of the task.
+        inputs: Inputs of the task.
 
     Raises:
-        ConditionError: It holds what is not known here, reads what is not there, or is no truth.
+        ConditionError: The condition has unknown parts or names, or is not a truth value.
     """
     parameters = {k: to_python(v) for k, v in inputs.parameter_values.items()}
     tree = {

@@ -26,7 +26,7 @@ _FAILURE_POLICIES = ("PIPELINE_FAILURE_POLICY_UNSPECIFIED", "PIPELINE_FAILURE_PO
 
 
 class SpecError(UserMistake):
-    """A specification cannot be executed here as it is. Nothing was started."""
+    """A specification cannot be executed here. No task was started."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,13 +35,13 @@ class Document:
 
     Attributes:
         source: Its path, or what a server calls it; for messages.
-        runner: Who it was compiled for: `kubeflow` or `vertex`.
+        runner: Platform that it was compiled for: `kubeflow` or `vertex`.
         spec: The graph.
         executors: Executor label to what it does.
         pipeline_root: Where the artifacts go; empty if it does not say.
         values: Runtime parameters whose values it brings along.
         fail_fast: Whether nothing may start after a failure.
-        ignored: What it asks for that has no meaning on one machine, by name.
+        ignored: Requests of the specification that have no meaning on one machine, by name.
     """
 
     source: str
@@ -63,7 +63,7 @@ def load_document(path: Path) -> Document:
     """Reads and parses a file.
 
     Raises:
-        SpecError: It cannot be read, or is no specification.
+        SpecError: The file cannot be read, or is no specification.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -89,10 +89,10 @@ def parse_document(contents: list[Any], source: str) -> Document:
 
     Args:
         contents: The YAML documents; the first is the specification.
-        source: What to call it in messages.
+        source: Name of the specification in messages.
 
     Raises:
-        SpecError: It is no specification, or of a schema that this cannot read.
+        SpecError: The text is not a specification, or has an unsupported schema.
     """
     content = contents[0] if contents else None
     if not isinstance(content, dict):

@@ -44,13 +44,13 @@ class Task:
     Attributes:
         name: In the run; with the names of the pipelines around it if there are any.
         key: Its name in its own pipeline.
-        spec: As specified.
+        spec: Specification of the task.
         component: Its inputs and outputs.
-        executor: What it does.
+        executor: Executor of the task.
         scope: Where it stands.
         after: The tasks that it waits for, each as the tasks that it stands for: one, or those of
             a pipeline.
-        always: Whether it runs whatever became of them: an exit handler.
+        always: Whether the task runs even if others failed: an exit handler.
     """
 
     name: str

@@ -84,7 +84,7 @@ def check_type(where: str, spec: Any, value: Any) -> Any:
     """Returns a value if it is of its parameter's type.
 
     Raises:
-        SpecError: It is of another.
+        SpecError: The value has another type.
     """
     kinds = _PYTHON.get(spec.parameter_type)
     name = _Type.ParameterTypeEnum.Name(spec.parameter_type)

@@ -25,15 +25,15 @@ _OUTPUT_FILE = re.compile(r"\.outputs\.parameters\['(?P<name>[^']+)'\]\.output_f
 
 
 class PlaceholderError(FarelineError, ValueError):
-    """A placeholder names what a task does not have, or is none that this knows."""
+    """A placeholder refers to something that a task does not have, or is unknown."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """What placeholders say about the run.
+    """Values of placeholders about the run.
 
     Attributes:
-        name: Of the run.
+        name: Name of the run.
         task: Name of the task.
         root: Its pipeline root.
         scheduled: When it was started, RFC 3339.
@@ -64,7 +64,7 @@ _OF_ARTIFACTS = (None, ".uri", ".path", ".name", ".metadata")
 
 
 def unknown_in(text: str) -> Iterator[str]:
-    """Says of each placeholder of a text, before anything runs, that nothing can fill it."""
+    """Reports each placeholder of a text that has no value, before a task runs."""
     for match in _PLACEHOLDER.finditer(text):
         path = match["path"]
         if path in ("", ".outputs.output_file") or path in _OF_JOB:
@@ -88,8 +88,8 @@ def fill(text: str, executor_input: pipeline_spec_pb2.ExecutorInput, job: Job) -
 
     Args:
         text: An argument, a part of a command, a constant.
-        executor_input: Of the task.
-        job: Of the run.
+        executor_input: Executor input of the task.
+        job: Job of the run.
 
     Raises:
         PlaceholderError: One of them cannot be filled.

@@ -1,4 +1,4 @@
-"""What a specification may ask for and this does not do: refused by name, before anything starts.
+"""Requests of a specification that this runner does not support: refused by name in advance.
 
 Each rule yields messages; `require_executable` raises them all at once.
 """

@@ -1,4 +1,4 @@
-"""Which folder stands for which bucket, so that a specification for the cloud runs unchanged."""
+"""Maps buckets to folders, so that a specification for the cloud runs unchanged."""
 
 import dataclasses
 import re
@@ -36,7 +36,7 @@ class UriMap:
         """Applies the map and refuses what is remote still.
 
         Args:
-            where: What the text is of, for the message.
+            where: Place of the text, for the message.
             text: A URI, a parameter or an argument.
 
         Raises:

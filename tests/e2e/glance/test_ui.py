@@ -165,8 +165,8 @@ def test_a_failed_node_shows_traceback_log_and_commands(watch, url):
         record.locator("code").first.inner_text()
         == "fareline logs run-3 Trainer --workspace '/a b'"
     )
-    record.locator("summary", has_text="The end of its log").click()
-    log = record.locator("details", has_text="The end of its log").locator("pre").inner_text()
+    record.locator("summary", has_text="End of the log").click()
+    log = record.locator("details", has_text="End of the log").locator("pre").inner_text()
     assert log.endswith("<b>the last words</b>")
     assert len(log.splitlines()) == 60
     assert page.evaluate("window.hurt") is None
@@ -227,9 +227,9 @@ def test_on_a_phone_the_details_are_put_away_and_nothing_lies_over_a_comparison(
     page = watch(f"{url}explorer#view=run&run=run-1", width=390, height=800)
     panel = page.locator("#details")
     high = panel.bounding_box()["height"]
-    page.get_by_role("button", name="Put away").click()
+    page.get_by_role("button", name="Hide details").click()
     assert panel.bounding_box()["height"] < 60 < high
-    page.get_by_role("button", name="Show the details").click()
+    page.get_by_role("button", name="Show details").click()
     assert panel.bounding_box()["height"] == high
     page.evaluate("Explorer.app.go({view: 'compare', a: 'run-1', b: 'run-2'})")
     assert page.evaluate("getComputedStyle(document.getElementById('details')).position") == (

@@ -57,7 +57,7 @@ def test_prune_shows_first_and_does_when_told(asked):
     assert shown.exit_code == 0
     assert shown.stdout.splitlines()[-2:] == [
         "runs kept: 1, older ones: 2; artifacts to remove: 2, bytes: 14",
-        "Nothing was done; --yes does it.",
+        "No payload was deleted; --yes deletes them.",
     ]
     assert shown.stdout.splitlines()[1].split() == [
         "Examples:1",

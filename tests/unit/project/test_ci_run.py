@@ -68,7 +68,7 @@ def test_on_the_compat_stack_the_current_one_runs_in_a_clean_debian(checkout):
     assert code == 0, said
     assert calls[:2] == ["packages", "make setup"]
     assert calls[2].startswith(f"make test-newcomer ARGS={MOST} ")
-    assert calls[3:] == ["make test"]
+    assert calls[3:] == ["make docs", "make test"]
     assert (
         "ci: LEFT OUT without --all: other tests on the other stack, test-stores, test-image, "
         "test-replays"
@@ -83,7 +83,8 @@ def test_before_a_release_nothing_is_left_out_on_the_compat_stack(checkout):
     code, calls, said = call(checkout("compat"), "--all")
     assert code == 0, said
     assert calls[2:] == ["make test-current", "make test-stores", "make test-image",
-                         "make test-replays", "make test-plants", "make test"]  # fmt: skip
+                         "make test-replays", "make test-plants",
+                         "make docs", "make test"]  # fmt: skip
     assert "LEFT OUT" not in said
 
 
@@ -97,14 +98,15 @@ def test_on_the_current_stack_the_compat_one_runs_in_a_clone(checkout):
     assert calls[4] == "make beside setup run on compat"
     assert calls[5].startswith(f"make beside test ARGS={MOST} ")
     assert calls[5].endswith("tests/component/runners/replay/test_light_check.py on compat")
-    assert calls[6:] == ["make test"]
+    assert calls[6:] == ["make docs", "make test"]
     assert "ci: LEFT OUT: make test-stores" in said
 
 
 def test_without_a_python_for_the_compat_stack_it_is_left_out_and_said(checkout):
     code, calls, said = call(checkout("current"), "--all")
     assert code == 0, said
-    assert calls[4:] == ["make test-image", "make test-replays", "make test-plants", "make test"]
+    assert calls[4:] == ["make test-image", "make test-replays", "make test-plants", "make docs",
+                         "make test"]  # fmt: skip
     assert "set-up: found no Python that serves" in said
     assert "ci: LEFT OUT: the compat stack, which no Python here serves (see above)" in said
 

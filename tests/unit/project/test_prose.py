@@ -1,10 +1,10 @@
-"""Habits that make text hard to read are in no page and in no help text."""
+"""Habits that make text hard to read are in no page, help text, docstring and label."""
 
 import pytest
 import typer.main
 
 from cli.app import app
-from fareline.packages import CHECKOUT
+from fareline.packages import CHECKOUT, PACKAGES
 
 
 @pytest.fixture(scope="module")
@@ -14,18 +14,6 @@ def prose():
         import prose
 
         return prose
-
-
-@pytest.fixture(scope="module")
-def api(prose):
-    """Files of the modules whose docstrings are on the site."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(CHECKOUT / "docs" / "site"))
-        import reference
-
-        names = [name for names in reference.API.values() for name in names]
-    paths = [CHECKOUT.joinpath(*name.split(".")) for name in names]
-    return [p / "__init__.py" if p.is_dir() else p.with_suffix(".py") for p in paths]
 
 
 def helps(group, words=("fareline",)):
@@ -46,9 +34,38 @@ def test_pages_and_help_have_none_of_the_habits(prose):
     assert prose.all_findings(CHECKOUT / "docs", texts) == []
 
 
-def test_docstrings_of_the_api_have_none_of_the_habits(prose, api):
-    assert len(api) > 10
-    assert [found for module in api for found in prose.findings_in_docstrings(module)] == []
+def test_docstrings_have_none_of_the_habits(prose):
+    modules = [path for name in PACKAGES for path in sorted((CHECKOUT / name).rglob("*.py"))]
+    assert len(modules) > 500
+    assert [found for module in modules for found in prose.findings_in_docstrings(module)] == []
+
+
+def test_labels_of_pages_have_none_of_the_habits(prose):
+    folder = CHECKOUT / "report"
+    pages = [path for kind in ("html", "js") for path in sorted(folder.rglob(f"*.{kind}"))]
+    assert len(pages) > 30
+    assert [found for page in pages for found in prose.findings_in_labels(page)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("a.js", 'button("All that came of it", go)'), ("a.html", "<p>Nothing was found.</p>")],
+)
+def test_a_habit_is_found_in_a_label(prose, tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    assert len(list(prose.findings_in_labels(tmp_path / name))) == 1
+
+
+@pytest.mark.parametrize(
+    "line", ["path: Of the file.", "rows: How many.", "ValueError: It is not JSON."]
+)
+def test_an_argument_without_a_noun_is_found(prose, tmp_path, line):
+    module = tmp_path / "own.py"
+    module.write_text(
+        f'"""One."""\n\n\ndef f(path):\n    """Reads.\n\n    Args:\n        {line}\n    """\n'
+    )
+    [found] = prose.findings_in_docstrings(module)
+    assert found.startswith("own.py: f: ")
 
 
 def test_a_habit_is_found_in_a_docstring(prose, tmp_path):

@@ -53,7 +53,7 @@ def test_the_verdict_of_a_push_and_of_a_refusal(folder, document):
     assert document.verdict.rows == 11
     assert document.verdict.previous is None
     refused = document_of(folder / "metadata.db", "run-2").verdict
-    assert refused.headline == f"{refused.model} was refused. Nothing was pushed."
+    assert refused.headline == f"{refused.model} was refused. No model was pushed."
     assert refused.reasons == [
         "auc is 0.9000 on overall (95 % interval 0.8800 to 0.9200, of which the lower end counts); "
         "expected at least 0.95 (10 examples)"
@@ -360,7 +360,7 @@ def test_two_runs_side_by_side(folder):
     found = compare_runs(graph, "run-1", "run-2")
     assert (found.a.run_id, found.b.run_id) == ("run-1", "run-2")
     assert ("Evaluator", "yes", "no") in found.changes["blessings"]
-    assert "What differs" in found.page()
+    assert "Differences" in found.page()
 
 
 # The command.

@@ -208,7 +208,7 @@ def test_other_splits_than_three_are_in_the_tables_alone():
     text = ColumnStats(0.0, 8, top=[("a", 8.0)])
     splits = dict.fromkeys(("train", "validate", "eval", "held"), text)
     column = Column("payment", "STRING", splits, previous=text)
-    assert split_names(column) == ["train", "validate", "eval", "data before"]
+    assert split_names(column) == ["train", "validate", "eval", "previous data"]
     assert column_figure(column).count("<rect") == 4
 
 

@@ -58,7 +58,7 @@ def test_it_shows_alarms_series_and_windows_and_takes_no_text_for_markup():
     titles = re.findall(r"<title>(.*?)</title>", page)
     assert titles[1:] == [
         "AUC of overall over windows",
-        "AUC of overall by labels less expected, over windows",
+        "AUC of overall from labels minus expected AUC, over windows",
         "Rows of overall over windows",
     ]
     assert page.count("fare zeros") == 8

@@ -248,7 +248,7 @@ def test_a_run_that_failed_and_one_without_judges(store):
     assert lines(store, "r1") == [
         "Blessed by Evaluator: no word (Evaluator@r1 is failed)",
         "Blessed by InfraValidator: no word (there is none in the run)",
-        "Nothing was pushed (there is none in the run)",
+        "No model was pushed (there is none in the run)",
     ]
 
 

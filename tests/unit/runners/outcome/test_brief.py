@@ -123,7 +123,7 @@ def test_a_failed_run_names_node_cause_and_log():
     found = lines(**FAILURE)
     assert found[:2] == [
         "✗ Trainer failed: RuntimeError: out of [memory]",
-        "Nothing was pushed: the run failed.",
+        "No model was pushed: the run failed.",
     ]
     assert LOG in found
     assert found[-1].startswith("Next: mend the cause and run again;")

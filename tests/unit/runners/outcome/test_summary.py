@@ -378,7 +378,7 @@ def test_summary_of_a_refused_first_run():
 def test_summary_of_a_failed_run_names_node_cause_and_log():
     assert printed(FAILURE).splitlines() == [
         "✗ Trainer failed: RuntimeError: out of [memory]",
-        "Nothing was pushed: the run failed.",
+        "No model was pushed: the run failed.",
         "Report: /runs/[ws]/reports/run-1.html",
         "Log: /runs/[ws]/logs/run-1.log",
         "run-1 took 61 s.",

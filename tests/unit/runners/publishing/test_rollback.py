@@ -109,7 +109,7 @@ def test_models_of_a_store_alone_and_of_remote_places(tmp_path):
     empty = StoreWriter(tmp_path / "empty.db")
     empty.add_execution("taxi", "r", "Trainer")
     ran = CliRunner().invoke(cli.app, ["models", "--store", str(tmp_path / "empty.db")])
-    assert ran.stdout == "Nothing was ever pushed.\n"
+    assert ran.stdout == "No version was ever pushed.\n"
 
 
 def test_rollback_publishes_the_version_before_under_a_new_number_and_records_it(place):
