@@ -176,6 +176,11 @@ class NodeLauncher:
             if known is None:
                 raise
             raise known from error
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever it leaves by is its result
+            # sys.exit() in the user's code, which would end the run with no word and any code.
+            raise RuntimeError(_left_by(error)).with_traceback(error.__traceback__) from None
 
     def record_failure(self, name: str, error: Exception) -> None:
         """Records what a node failed with; what cannot be recorded is in the log."""
@@ -234,6 +239,11 @@ def add_provenance(compiled: pipeline_pb2.Pipeline, provenance: Provenance) -> N
         version = node.contexts.contexts.add()
         version.type.name = recorded.CODE_CONTEXT_TYPE
         version.name.field_value.string_value = provenance.code_version
+
+
+def _left_by(error: BaseException) -> str:
+    called = f"sys.exit({error.code!r})" if isinstance(error, SystemExit) else repr(error)
+    return f"the code of the node left by {called}; expected it to return, or to raise an Exception"
 
 
 def _recorded_error(execution: metadata_store_pb2.Execution) -> str:
