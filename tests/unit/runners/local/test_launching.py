@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import errno
 import sys
 import traceback
 
 import pytest
 from tfx.proto.orchestration import pipeline_pb2
 
+from fareline.disk import DiskError
 from lineage.facts.failures import read_failure
 from runners.local.launching import NodeLauncher
 
@@ -59,6 +61,26 @@ def test_code_that_leaves_the_process_fails_its_node(node, told):
     function = "users_function" if "exit(" not in told else "<lambda>"
     assert failure.place.endswith(f", in {function}")
     assert failure.place.startswith("tests/unit/runners/local/test_launching.py:")
+
+
+def test_a_full_disk_is_told_with_what_the_node_took_before(tmp_path):
+    def fill():
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    launcher = _Launcher(fill)
+    launcher.compiled.runtime_spec.pipeline_root.field_value.string_value = str(tmp_path)
+    for outputs, sizes in {"model": (1, 2, 0), "model_run": (3,)}.items():
+        for execution, size in enumerate(sizes):
+            folder = tmp_path / "Trainer" / outputs / str(execution) / "Format-Serving"
+            folder.mkdir(parents=True)
+            with (folder / "weights").open("wb") as file:
+                file.truncate(size << 50)  # more than there is anywhere, and no byte of it written
+    for node, expected in {
+        "Trainer": "expected 5,120.0 TiB for",
+        "Tuner": "expected room for",
+    }.items():
+        with pytest.raises(DiskError, match=f"is full .* free\\); {expected} what is written"):
+            launcher.launch(node)
 
 
 def test_an_interrupt_stays_one():
