@@ -18,9 +18,10 @@ _FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<fun
 _OUR_CLASS = re.compile(rf"^(?:{'|'.join(PACKAGES)})(?:\.\w+)+: (?=\S)")
 _MODULE = re.compile(r"^(?:[a-z_]\w*\.)+(?=[A-Z]\w*(?::|$))")
 _HEAD = "Traceback (most recent call last):"
-# Code of others: what is installed, and Python's own.
+# Code of others: what is installed, and Python's own; and what starts a node, whatever is in it.
 _OF_OTHERS = re.compile(
     r"[/\\](site-packages|dist-packages|lib[/\\]python3[^/\\]*)[/\\]|^<|__autograph_generated"
+    rf"|^{re.escape(str(CHECKOUT))}/runners/local/launching\.py$"
 )
 
 
