@@ -244,7 +244,7 @@ class WhyVertex(WhyPusher):
 
 
 class Why(Answer):
-    """Why a model was published or not; `failed` of a run alone."""
+    """Why a model was published or not; `failed`: of its run, or of nodes that read the model."""
 
     run_id: str | None
     pipeline: str | None

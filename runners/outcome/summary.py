@@ -19,6 +19,7 @@ from rich.text import Text
 
 from fareline.errors import FarelineError
 from fareline.files import from_here
+from fareline.packages import PACKAGES
 from fareline.recorded.data import rows_read
 from fareline.recorded.evaluation import read_metrics as recorded_metrics
 from fareline.recorded.tuning import WarmStart, tuning_of, warm_start_of
@@ -296,7 +297,14 @@ def _cause_in_graph(lines: list[str]) -> list[str]:
 
 def _cause(error: BaseException) -> BaseException | None:
     hidden = error.__suppress_context__  # raise … from None
-    return error.__cause__ or (None if hidden else error.__context__)
+    context = None if hidden or _is_signal(error.__context__) else error.__context__
+    return error.__cause__ or context
+
+
+def _is_signal(error: BaseException | None) -> bool:
+    """Whether an error only had our code take another way, in which the failure then came up."""
+    ours = type(error).__module__.partition(".")[0] in PACKAGES
+    return ours and not isinstance(error, FarelineError)
 
 
 def _print_verdict(console: Console, outcome: Outcome) -> None:

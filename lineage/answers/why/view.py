@@ -28,8 +28,9 @@ def why_lines(why: Mapping[str, Any]) -> list[str]:
 
 def _failures(failed: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for each in failed:
+        error = each["error"].removesuffix(".") if each["place"] else each["error"]
         where = f", at {each['place']}" if each["place"] else ""
-        yield plain(f"{each['node']} failed: {each['error']}{where}", limit=None)
+        yield plain(f"{each['node']} failed: {error}{where}", limit=None)
 
 
 def judgement_lines(why: Mapping[str, Any]) -> list[str]:

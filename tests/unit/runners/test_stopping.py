@@ -8,7 +8,10 @@ import time
 
 import pytest
 
+from fareline.errors import Interrupted
 from fareline.packages import CHECKOUT
+from runners.platforms.jobs import Request
+from runners.submit.submission import Submission
 
 STOPS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 # Says that it is ready to be stopped; stands in for a command that is at work.
@@ -72,3 +75,17 @@ def test_a_command_that_writes_leaves_nothing_half_written(tmp_path, number, cod
     assert process.returncode == code
     assert stderr.splitlines()[-1] == "fareline: interrupted"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_job_that_is_being_sent_may_run_all_the_same():
+    class Sending:
+        name = "vertex"
+
+        def submit(self, request):
+            raise KeyboardInterrupt
+
+    submission = Submission(Request("taxi-1", "taxi", {}, {}, None), [])
+    with pytest.raises(
+        Interrupted, match="taxi-1: interrupted before vertex answered; the job may"
+    ):
+        submission.send(Sending())

@@ -14,11 +14,19 @@ from fareline.recorded.tuning import WarmStart, tuning_of
 from lineage.graph.elements import Artifact
 from lineage.store.open import open_store
 from pipeline.evaluation.eval_config import SliceMetrics
+from pipeline.evaluation.tfma_internals import LeftToTfmaError
 from pipeline.settings.load import load_settings
 from runners.local.runner import NodeResult
 from runners.outcome import summary
 from runners.outcome.page import Page
-from runners.outcome.summary import EXIT_CODES, Outcome, describe_error, print_summary, read_outcome
+from runners.outcome.summary import (
+    EXIT_CODES,
+    Outcome,
+    describe_error,
+    place_of,
+    print_summary,
+    read_outcome,
+)
 from runners.progress import NodeState
 from runners.workspace import Workspace
 from tests.stores.writer import FAILED, StoreWriter, artifact
@@ -457,6 +465,19 @@ def test_an_error_that_came_up_while_another_was_handled():
             raise OSError("second")  # noqa: B904 - the context is what is tested
     except OSError as error:
         assert describe_error(error) == "KeyError: 'first'"
+
+
+@pytest.mark.parametrize("signal", [LeftToTfmaError("no curves"), LeftToTfmaError("")])
+def test_what_had_our_code_take_another_way_is_no_cause(signal):
+    try:
+        try:
+            raise signal
+        except LeftToTfmaError:
+            raise ValueError("the failure")  # noqa: B904 - the context is what is tested
+    except ValueError as error:
+        assert describe_error(error) == "ValueError: the failure"
+        assert "test_summary.py" in place_of(error)
+        assert describe_error(raised(OSError("later"), error)) == "ValueError: the failure"
 
 
 def test_a_context_that_was_put_aside_is_no_cause():
