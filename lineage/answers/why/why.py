@@ -32,12 +32,16 @@ _Found = tuple[Execution | None, Artifact | None]
 
 
 def why_run(graph: Graph, run_id: str) -> dict[str, Any]:
-    """Says what a run found of its model; see `why_model` for the keys."""
+    """Says what a run found of its model; see `why_model` for the keys.
+
+    One more is `running`: executions that are marked so.
+    """
     executions = graph.executions_of_run(run_id)
     found = {node: _last(graph, executions, node, kind) for node, kind in _JUDGES.items()}
     pipelines = [e.place.pipeline for e in executions if e.place.pipeline]
     told = _answer(graph, run_id, pipelines[0] if pipelines else "", _model(graph, found), found)
-    return {**told, "failed": _failed(executions)}
+    running = [each.key for each in executions if each.state == "running"]
+    return {**told, "failed": _failed(executions), "running": running}
 
 
 def why_model(graph: Graph, model: Artifact) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from ml_metadata import proto as mlmd
 from ml_metadata.metadata_store import metadata_store
 from typer.testing import CliRunner
 
@@ -293,6 +294,7 @@ def test_the_command(store):
         "pusher",
         "on_vertex",
         "failed",
+        "running",
     ]
     assert answer["evaluator"]["verdict"]["checks"][0]["value"] == 0.9551
 
@@ -354,3 +356,17 @@ def test_of_a_model_it_says_which_node_failed_that_read_it(store):
     assert ask(store, f"Model:{model}").splitlines()[1] == told
     answer = json.loads(ask(store, f"Model:{model}", "--json"))
     assert [each["execution"] for each in answer["failed"]] == ["Evaluator@r1"]
+
+
+def test_of_a_run_that_was_killed_it_says_what_was_at_work(store):
+    running = mlmd.Execution.RUNNING
+    StoreWriter(store).add_run("taxi", "r1", 1, {"Transform": (running, 1), "Tuner": (running, 1)})
+    told = (
+        "is marked as running: it is at work, or its process was killed; `fareline lineage verify`"
+    )
+    lines = ask(store, "r1").splitlines()
+    assert [line.partition(" tells")[0] for line in lines[1:3]] == [
+        f"Transform@r1 {told}",
+        f"Tuner@r1 {told}",
+    ]
+    assert json.loads(ask(store, "r1", "--json"))["running"] == ["Transform@r1", "Tuner@r1"]
