@@ -8,7 +8,7 @@ import dataclasses
 import math
 import re
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fareline.errors import FarelineError
+from fareline.errors import FarelineError, message_of
 from fareline.files import from_here
 from fareline.packages import PACKAGES
 from fareline.recorded.data import rows_read
@@ -249,15 +249,14 @@ def describe_error(error: BaseException) -> str:
     A Beam worker in another process sends its traceback as the text of a RuntimeError; there the
     cause is the last exception that the text names.
     """
-    while not _says_all(error) and (cause := _cause(error)):
-        error = cause
+    error = _to_root(error, _says_all)[-1]
     if isinstance(error, FarelineError):
         return _BEAM_STEP.sub("", str(error))
-    _, head, frames = str(error).rpartition(TRACEBACK)
+    _, head, frames = message_of(error).rpartition(TRACEBACK)
     if head:
         named = [line for line in frames.splitlines() if line and not line.startswith(" ")]
         return named[0] if named else type(error).__name__
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line.strip() for line in message_of(error).splitlines() if line.strip()]
     if lines and lines[0] == _GRAPH_ERROR:
         lines = _cause_in_graph(lines[1:]) or lines
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
@@ -269,9 +268,7 @@ def place_of(error: BaseException) -> str | None:
     Their message says it all; and an error without a frame of ours has none to name. Where it was
     raised in our code that the user's called, both are named.
     """
-    chain = [error]
-    while not isinstance(chain[-1], FarelineError) and (cause := _cause(chain[-1])):
-        chain.append(cause)
+    chain = _to_root(error, lambda each: isinstance(each, FarelineError))
     if isinstance(chain[-1], FarelineError):
         return None
     for each in reversed(chain):  # the root may have been raised in a library that we called
@@ -286,13 +283,25 @@ def place_of(error: BaseException) -> str | None:
 
 def _says_all(error: BaseException) -> bool:
     """Whether what it was raised from is no cause: TensorFlow tries other signatures first."""
-    return isinstance(error, FarelineError) or str(error).startswith(_GRAPH_ERROR)
+    return isinstance(error, FarelineError) or message_of(error).startswith(_GRAPH_ERROR)
 
 
 def _cause_in_graph(lines: list[str]) -> list[str]:
     """From the line before the first that names a node alone; else the last line."""
     nodes = [place for place, line in enumerate(lines) if line.startswith("[[")]
     return lines[max(nodes[0] - 1, 0) :] if nodes else lines[-1:]
+
+
+def _to_root(
+    error: BaseException, says_all: Callable[[BaseException], bool]
+) -> list[BaseException]:
+    """An error, what it was raised from and so on, as far as one that says all."""
+    chain = [error]
+    while not says_all(chain[-1]) and (cause := _cause(chain[-1])):
+        if any(cause is each for each in chain):  # each was raised from the other
+            break
+        chain.append(cause)
+    return chain
 
 
 def _cause(error: BaseException) -> BaseException | None:

@@ -1,5 +1,6 @@
 """What came of a run: status, exit code, the JSON answer, the text, and a failure in one line."""
 
+import errno
 import io
 import json
 import math
@@ -9,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from cli.answers.answers import require_as_declared
+from fareline.disk import disk_error
 from fareline.errors import DataError
 from fareline.recorded.tuning import WarmStart, tuning_of
 from lineage.graph.elements import Artifact
@@ -450,6 +452,36 @@ def test_a_graph_execution_error_is_told_by_its_cause(lines):
 @pytest.mark.parametrize("error", [ValueError(), ValueError(" \n")])
 def test_an_error_without_words_is_named(error):
     assert describe_error(error) == "ValueError"
+
+
+class _Unprintable(Exception):
+    def __str__(self):
+        raise RuntimeError
+
+
+class _NoText(Exception):
+    def __str__(self):
+        return None
+
+
+@pytest.mark.parametrize("kind", [_Unprintable, _NoText])
+def test_an_error_whose_own_text_fails_is_named(kind):
+    told = f"{kind.__name__}: <unprintable {kind.__name__} object>"
+    assert describe_error(kind()) == told
+    assert describe_error(raised(OSError("later"), kind())) == told
+    assert disk_error(raised(kind(), kind())) is None
+    full = disk_error(raised(kind(), OSError(errno.ENOSPC, "No space")), ["/"])
+    assert "is full" in str(full)
+
+
+def test_errors_that_were_raised_from_each_other_have_an_end():
+    first, second = ValueError("first"), KeyError("second")
+    first.__cause__, second.__cause__ = second, first
+    assert describe_error(first) == "KeyError: 'second'"
+    assert place_of(first) is None
+    alone = ValueError("alone")
+    alone.__cause__ = alone
+    assert describe_error(alone) == "ValueError: alone"
 
 
 def test_of_nested_errors_the_first_cause_is_named():
