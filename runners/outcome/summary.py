@@ -47,6 +47,7 @@ EXIT_CODES = {PUSHED: 0, COMPLETED: 0, REFUSED: 3, FAILED: 1}
 _GRAPH_ERROR = "Graph execution error:"  # TensorFlow begins with it, whatever the error
 _BEAM_STEP = re.compile(r" \[while running '[^']*'\]$")  # Beam adds it to what a worker raised
 _RESOLVER = "Resolver"
+_MOST_OF_A_LINE = 2_000  # of an error, which may be a whole document
 TRACEBACK = "Traceback (most recent call last):"
 
 
@@ -235,9 +236,16 @@ def print_failures(console: Console, outcome: Outcome) -> None:
     for node in outcome.nodes:
         if node.error:
             console.print(f"[bold red]✗ {node.name} failed[/]: ", end="")
-            console.print(describe_error(node.error), markup=False, highlight=False, soft_wrap=True)
+            lines = describe_error(node.error).split("\n")
+            told = "\n".join(plain(line, _MOST_OF_A_LINE) for line in lines)
+            console.print(told, markup=False, highlight=False, soft_wrap=True)
             if place := place_of(node.error):
-                console.print(f"  at {place}", markup=False, highlight=False, soft_wrap=True)
+                console.print(
+                    f"  at {plain(place, limit=None)}",
+                    markup=False,
+                    highlight=False,
+                    soft_wrap=True,
+                )
 
 
 def describe_error(error: BaseException) -> str:

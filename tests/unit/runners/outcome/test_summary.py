@@ -397,6 +397,15 @@ def test_summary_of_a_failed_run_names_node_cause_and_log():
     ]
 
 
+def test_no_text_of_an_error_is_obeyed_by_a_terminal_or_without_end():
+    error = ValueError("\x1b[31mred\x07\u202e\udcff [bold] " + "x" * 100_000)
+    nodes = [NodeResult("Trainer", NodeState.FAILED, 2.0, error)]
+    told = printed(FAILURE | {"nodes": nodes}).splitlines()[0]
+    said = r"✗ Trainer failed: ValueError: \x1b[31mred\x07\u202e\udcff [bold] x"
+    assert told.startswith(said) and told.endswith("x… (100,031 characters)")
+    assert len(told) < 2_200
+
+
 # A failure in one line.
 
 WORKERS_TRACEBACK = """\
