@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from data.reading.missing import without_spelled
 from data.reading.values import Fault, convert
 from fareline.errors import DataError
 from fareline.near import near_names
@@ -147,11 +148,13 @@ def sort_out(
     wanted: Wanted,
     faults: dict[int, Fault],
     convert: Callable[[pa.Array, str], tuple[pa.Array, dict[int, Fault]]] = convert,
+    spellings: Callable[[str], Sequence[str]] = lambda _: (),
 ) -> dict[str, pa.Array]:
     """Converts the columns that the model reads; adds to `faults` the first of each row.
 
     Columns that the file lacks are null throughout. `convert` is that of `data.reading.values`, or
-    of `data.reading.columnar` where columns have types.
+    of `data.reading.columnar` where columns have types. `spellings` of missing, of each column, are
+    looked for in what it makes, as in training.
     """
     length = len(next(iter(columns.values()))) if columns else 0
     features = {}
@@ -164,6 +167,7 @@ def sort_out(
             continue
         for index, (reason, message) in found.items():
             faults.setdefault(index, Fault(reason, f"{name}: {message}"))
+        features[name] = without_spelled(features[name], spellings(name))
         if name in wanted.required:
             for index in _find_missing(features[name]):
                 message = f"{name}: no value; expected one in every row"

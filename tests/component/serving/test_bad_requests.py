@@ -102,7 +102,7 @@ _BODIES = {
     "no float32": (_rows('{"x": -1e39}'), "instances[0].x: -1e+39; expected a finite number"),
     "Infinity": (_rows('{"x": 1, "count": Infinity}'), "count: inf; expected an integer"),
     "no int64": (_rows('{"x": 1, "count": 1e30}'), "expected an integer"),
-    "true": (_rows('{"x": true}'), "instances[0].x: True; expected a finite number"),
+    "true": (_rows('{"x": 1, "name": true}'), "instances[0].name: True; expected text"),
     "a column twice": (_rows('{"x": 1, "x": 2}'), "the body has 'x' twice in one object"),
     "instances twice": (
         b'{"instances": [{"x": 1}], "instances": [{"x": 2}]}',
