@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from fareline.kinds import FLOAT32_MAX, as_number, fits_int64
-from fareline.near import near_names
+from fareline.near import listed, near_names
 from serving.model.columns import Column
 from serving.model.servable import RefusedError, Signature, check_arrays
 
@@ -181,7 +181,7 @@ def encode_row(
 
 def _no_column(where: str, name: str, columns: Mapping[str, Column]) -> RefusedError:
     near = near_names(name, columns) if len(name) <= _LONGEST_NAME else []
-    hint = f"did you mean {near[0]}" if near else f"expected some of {sorted(columns)}"
+    hint = f"did you mean {near[0]}" if near else f"expected some of {listed(sorted(columns))}"
     return RefusedError.malformed(f"{where}: no column {name!r:.120}; {hint}")
 
 
