@@ -42,7 +42,7 @@ def infer(
         raise UserMistake.explain(
             str(data),
             f"has no column {label!r}, the label",
-            f"expected one of {listed(sample.kinds)}",
+            f"expected one of {listed(sample.kinds) or 'none'}",
             "name it with --label",
         )
     statistics = statistics_of(sample)

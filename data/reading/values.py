@@ -92,7 +92,7 @@ def _find_plain(array: pa.Array, kind: str) -> np.ndarray:
         plain = pc.match_substring_regex(array.cast(pa.large_binary()), _PLAIN[kind])
     elif kind == INT and of.is_floating(array.type):
         whole = pc.equal(pc.floor(array), array)
-        plain = pc.and_(whole, pc.less(pc.abs(array), _EXACT))
+        plain = pc.and_(whole, pc.less(pc.abs(array.cast(pa.float64())), _EXACT))
     elif kind == FLOAT and of.is_floating(array.type):
         plain = pc.less_equal(pc.abs(array.cast(pa.float64())), FLOAT32_MAX)
     elif kind in (INT, FLOAT) and of.is_integer(array.type) and not of.is_uint64(array.type):

@@ -96,11 +96,13 @@ def _write(path, rows, words):
 
 
 def _example(row):
-    """As a client of gRPC makes it."""
+    """As TFRecord holds it; a truth value is an integer, whatever the column is."""
     made = tf.train.Example()
     for name, value in _held(row, spelled=False).items():
         lists = {"int": "int64_list", "float": "float_list", "string": "bytes_list"}
-        getattr(made.features.feature[name], lists[KINDS[name]]).value.append(value)
+        is_truth = isinstance(row[name], bool)
+        values = lists["int" if is_truth else KINDS[name]]
+        getattr(made.features.feature[name], values).value.append(int(value) if is_truth else value)
     return made.SerializeToString()
 
 
