@@ -48,6 +48,7 @@ from cli.parser import PANELS, App, MistypedError, explain
 from fareline.disk import disk_error
 from fareline.errors import FarelineError, Interrupted, UserMistake
 from fareline.start import what_is_in_the_way
+from lineage.text.harmless import message
 from runners import stopping
 
 app = App(
@@ -150,12 +151,12 @@ def _run_app() -> int:
     except MistypedError as error:
         known = explain(error)
         if known is not None:
-            print(f"fareline: {known}", file=sys.stderr)
+            print(f"fareline: {message(known)}", file=sys.stderr)
         return UserMistake.exit_code
     except FarelineError as error:
         if _Debug.on:
             traceback.print_exc()
-        print(f"fareline: {completed_hints(str(error))}", file=sys.stderr)
+        print(f"fareline: {message(completed_hints(str(error)))}", file=sys.stderr)
         return stopping.exit_code() if isinstance(error, Interrupted) else error.exit_code
     except (KeyboardInterrupt, typer.Abort):  # the second at a question, Ctrl-D too
         return _interrupted()
@@ -163,10 +164,10 @@ def _run_app() -> int:
         if _Debug.on:
             traceback.print_exc()
         if known := _of_the_names(error) or disk_error(error) or _of_the_store(error):
-            print(f"fareline: {completed_hints(str(known))}", file=sys.stderr)
+            print(f"fareline: {message(completed_hints(str(known)))}", file=sys.stderr)
             return known.exit_code
         print(
-            f"fareline: {type(error).__name__}: {error} "
+            f"fareline: {type(error).__name__}: {message(error)} "
             "(a defect; `fareline --debug …` shows the traceback)",
             file=sys.stderr,
         )
