@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from cli.again import completed
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -35,14 +37,22 @@ def answer(
         say(_json_text(content, indent))
         return
     if isinstance(draw, str):
-        say(draw)
+        say(completed(draw))
         return
+    draw(_console())
+
+
+def _console() -> "Console":
+    """For stdout; the commands that its lines name are completed by what this one was told."""
     from rich.console import Console
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(width=UNCUT_WIDTH, highlight=False)
-    draw(console)
+    class Pasteable(Console):
+        def print(self, *objects: Any, **settings: Any) -> None:
+            said = (completed(each) if isinstance(each, str) else each for each in objects)
+            super().print(*said, **settings)
+
+    console = Pasteable(highlight=False)
+    return console if console.is_terminal else Pasteable(width=UNCUT_WIDTH, highlight=False)
 
 
 def _json_text(content: Any, indent: int | None) -> str:

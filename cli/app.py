@@ -42,11 +42,13 @@ from cli import (
     version,
     why,
 )
+from cli.again import completed_hints
 from cli.options import version_option
 from cli.parser import PANELS, App, MistypedError, explain
 from fareline.disk import disk_error
 from fareline.errors import FarelineError, Interrupted, UserMistake
 from fareline.start import what_is_in_the_way
+from lineage.text.harmless import message
 from runners import stopping
 
 app = App(
@@ -117,7 +119,22 @@ app.command(rich_help_panel=INSPECT)(version.version)
 
 def main() -> None:
     """Entry point of the `fareline` script."""
+    _open_what_is_closed()
     _leave(_run_app())
+
+
+def _open_what_is_closed() -> None:
+    """Opens stdin, stdout and stderr on nothing where they are closed, as `>&-` leaves them.
+
+    Else the first file that is opened, such as the store, gets the number that libraries print to.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # which gets the lowest number that is free
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
 
 
 _TYPER_INTERRUPTED = 130  # what typer ends with where a command lets a KeyboardInterrupt through
@@ -134,12 +151,12 @@ def _run_app() -> int:
     except MistypedError as error:
         known = explain(error)
         if known is not None:
-            print(f"fareline: {known}", file=sys.stderr)
+            print(f"fareline: {message(known)}", file=sys.stderr)
         return UserMistake.exit_code
     except FarelineError as error:
         if _Debug.on:
             traceback.print_exc()
-        print(f"fareline: {error}", file=sys.stderr)
+        print(f"fareline: {message(completed_hints(str(error)))}", file=sys.stderr)
         return stopping.exit_code() if isinstance(error, Interrupted) else error.exit_code
     except (KeyboardInterrupt, typer.Abort):  # the second at a question, Ctrl-D too
         return _interrupted()
@@ -147,10 +164,10 @@ def _run_app() -> int:
         if _Debug.on:
             traceback.print_exc()
         if known := _of_the_names(error) or disk_error(error) or _of_the_store(error):
-            print(f"fareline: {known}", file=sys.stderr)
+            print(f"fareline: {message(completed_hints(str(known)))}", file=sys.stderr)
             return known.exit_code
         print(
-            f"fareline: {type(error).__name__}: {error} "
+            f"fareline: {type(error).__name__}: {message(error)} "
             "(a defect; `fareline --debug …` shows the traceback)",
             file=sys.stderr,
         )

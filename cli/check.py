@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.answer import answer
-from cli.options import ConfigOption, JsonOption, SetOption
+from cli.options import ConfigOption, JsonOption, SetOption, runner_argument
 from cli.views.clusters import require_runner
 from fareline.errors import SettingsError, UserMistake
 
@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 def check(
     runner: Annotated[
         str | None,
-        typer.Argument(
-            metavar="kubeflow|vertex", help="Runner to check for.", show_default="this machine"
-        ),
+        runner_argument(help="Runner to check for.", show_default="this machine"),
     ] = None,
     old_runner: Annotated[
         str | None, typer.Option("--runner", metavar="kubeflow|vertex", hidden=True)

@@ -10,6 +10,7 @@ from cli.options import (
     DEFAULT_WORKSPACE,
     ConfigOption,
     JsonOption,
+    OrchestratorArgument,
     SetOption,
     WorkspaceOption,
     output_option,
@@ -18,7 +19,7 @@ from fareline.files import require_place, write_text
 
 
 def export(
-    orchestrator: Annotated[str, typer.Argument(metavar="airflow|argo|luigi|celery")],
+    orchestrator: OrchestratorArgument,
     output: Annotated[Path, output_option("FILE", "File to write.")],
     config: ConfigOption = None,
     overrides: SetOption = None,

@@ -1,4 +1,4 @@
-"""`fareline help`: what `--help` of a command says."""
+"""`fareline help`, and `help` in a group: what `--help` of a command says."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ from fareline.near import near_names
 
 def _commands(context: typer.Context, incomplete: str) -> list[str]:
     """The commands that a shell completes to, after the words before."""
-    found = context.find_root().command
+    found = context.parent.command
     for word in context.params.get("words") or ():
         found = getattr(found, "commands", {}).get(word)
     return [name for name in getattr(found, "commands", {}) if name.startswith(incomplete)]
@@ -29,11 +29,11 @@ def help_(
     ] = None,
 ) -> None:
     """Show the help of a command; without one, all commands."""
-    found = context.find_root()
+    found = context.parent
     for word in words or ():
         commands = getattr(found.command, "commands", {})
         if word not in commands:
-            near = near_names(word, commands) or list(commands)[:3]
+            near = near_names(word, commands, 3) or list(commands)[:3]
             raise UserMistake.explain(
                 word,
                 f"`{found.command_path}` has no such command",

@@ -5,12 +5,10 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from cli.answer import answer
-from cli.options import DEFAULT_WORKSPACE, JsonOption, WorkspaceOption
+from cli.options import DEFAULT_WORKSPACE, JsonOption, WorkspaceOption, node_argument, run_argument
 from fareline.errors import UserMistake
-from fareline.near import near_names
+from fareline.near import guess, near_names
 
 _SUFFIX = ".log"
 
@@ -18,11 +16,11 @@ _SUFFIX = ".log"
 def logs(
     run: Annotated[
         str,
-        typer.Argument(metavar="RUN", help="Run id, a prefix of it, or latest; default: latest."),
+        run_argument("Run id, a prefix of it, or latest; default: latest."),
     ] = "latest",
     node: Annotated[
         str | None,
-        typer.Argument(metavar="NODE", help="Node to print, such as Trainer; default: all."),
+        node_argument("Node to print, such as Trainer; default: all."),
     ] = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     as_json: JsonOption = False,
@@ -71,11 +69,9 @@ def _find_node(log_of_run: Path, node: str) -> Path:
     found = {path.stem: path for path in sorted(log_of_run.with_suffix("").glob(f"*{_SUFFIX}"))}
     if node in found:
         return found[node]
-    near = near_names(node, found)
-    guess = f"did you mean {near[0]}? " if near else ""
     raise UserMistake.explain(
         node,
         f"said nothing in {log_of_run.stem}",
-        f"{guess}expected one of {', '.join(found) or 'none'}",
+        f"{guess(node, found)}expected one of {', '.join(found) or 'none'}",
         "a node that was cached or skipped has no log; leave it out for that of the run",
     )

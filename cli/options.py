@@ -65,7 +65,7 @@ ModelDirOption = Annotated[
     ),
 ]
 _RUNNERS = "kubeflow|vertex"
-_NAMED_IDS = ("latest", "live")  # what does not take the store to know
+_ORCHESTRATORS = "airflow|argo|luigi|celery"
 
 
 def _starting(words: Iterable[str]) -> Callable[[str], list[str]]:
@@ -73,16 +73,53 @@ def _starting(words: Iterable[str]) -> Callable[[str], list[str]]:
     return lambda incomplete: [word for word in words if word.startswith(incomplete)]
 
 
-RunnerArgument = Annotated[
-    str, typer.Argument(metavar=_RUNNERS, autocompletion=_starting(_RUNNERS.split("|")))
+def _logs(context: typer.Context, pattern: str) -> list[str]:
+    """The logs of a workspace, newest names first: a shell does not wait for a store to open."""
+    folder = Path(context.params.get("workspace") or DEFAULT_WORKSPACE, "logs")
+    return sorted({path.stem for path in folder.glob(pattern)}, reverse=True)
+
+
+def complete_runs(context: typer.Context, incomplete: str) -> list[str]:
+    """What a shell completes a run to."""
+    return _starting(("latest", *_logs(context, "*.log")))(incomplete)
+
+
+def _ids(context: typer.Context, incomplete: str) -> list[str]:
+    return _starting(("latest", "live", *_logs(context, "*.log")))(incomplete)
+
+
+def _nodes(context: typer.Context, incomplete: str) -> list[str]:
+    return sorted(_starting(_logs(context, "*/*.log"))(incomplete))
+
+
+def runner_argument(**more: Any) -> Any:
+    """A cluster; what help says of leaving it out, in `more`."""
+    names = _starting(_RUNNERS.split("|"))
+    return typer.Argument(metavar=_RUNNERS, autocompletion=names, **more)
+
+
+def id_argument(help_text: str, metavar: str | None = "ID", **more: Any) -> Any:
+    """Anything in the store that has an id; what else help says of it, in `more`."""
+    return typer.Argument(metavar=metavar, help=help_text, autocompletion=_ids, **more)
+
+
+def run_argument(help_text: str) -> Any:
+    """A run."""
+    return typer.Argument(metavar="RUN", help=help_text, autocompletion=complete_runs)
+
+
+def node_argument(help_text: str) -> Any:
+    """A node of a run."""
+    return typer.Argument(metavar="NODE", help=help_text, autocompletion=_nodes)
+
+
+RunnerArgument = Annotated[str, runner_argument()]
+OrchestratorArgument = Annotated[
+    str,
+    typer.Argument(metavar=_ORCHESTRATORS, autocompletion=_starting(_ORCHESTRATORS.split("|"))),
 ]
 IdArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="ID",
-        help="Id such as Model:12 or Trainer@RUN; a run, a pipeline, latest or live.",
-        autocompletion=_starting(_NAMED_IDS),
-    ),
+    str, id_argument("Id such as Model:12 or Trainer@RUN; a run, a pipeline, latest or live.")
 ]
 ReasonOption = Annotated[
     str, typer.Option("--reason", metavar="TEXT", help="Reason, which is recorded.")
@@ -276,7 +313,9 @@ def run_option(help_text: str, default: str | None = None) -> Any:
         default: The default that help shows.
     """
     shown = True if default is None else default
-    return typer.Option("--run", metavar="ID", help=help_text, show_default=shown)
+    return typer.Option(
+        "--run", metavar="ID", help=help_text, show_default=shown, autocompletion=complete_runs
+    )
 
 
 RunOption = Annotated[str, run_option("Run id that `step begin` was given or printed.")]

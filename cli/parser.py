@@ -1,13 +1,17 @@
 """The parser of the command line: Typer's, with our help, order of commands and errors."""
 
+import re
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from cli.again import remember
 from cli.examples import EXAMPLES
 from fareline.errors import UserMistake
+from fareline.near import near_names
 
 # What the parser raises for a line that it cannot take; Typer has no public name for it.
 MistypedError = typer.BadParameter.__base__
@@ -65,9 +69,41 @@ def _name_argument(param: Any) -> None:
 class Command(_Help, TyperCommand):
     """A command."""
 
+    def invoke(self, ctx: Any) -> Any:
+        """As Typer's; the commands that it names are completed by what it was told."""
+        remember(ctx)
+        return super().invoke(ctx)
+
 
 class Group(_Help, TyperGroup):
     """A group of commands, which its help lists by panel and alphabet."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As Typer's, where an option of a command may also stand before the command."""
+        line = behind_the_command(self, list(args))
+        if args and not line and not ctx.resilient_parsing:
+            ctx.fail("Missing command.")
+        return super().parse_args(ctx, line)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """As Typer's; in every group `help` is that of the command line."""
+        found = super().get_command(ctx, cmd_name)
+        if found is None and cmd_name == "help":
+            return ctx.find_root().command.commands.get(cmd_name)
+        return found
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """As Typer's, which also guesses in other letter case, and in other groups."""
+        try:
+            return super().resolve_command(ctx, args)
+        except MistypedError as error:
+            elsewhere = [
+                f"`{ctx.find_root().command_path} {words}`"
+                for words, _ in _commands(ctx.find_root().command)
+                if words.split()[-1] == args[0]
+            ]
+            error.possibilities = elsewhere or near_names(args[0], self.commands, 3)
+            raise
 
     def list_commands(self, ctx: Any) -> list[str]:
         """By panel, in the order of `PANELS`; in a panel by name."""
@@ -100,10 +136,46 @@ class App(typer.Typer):
         return super().command(*arguments, cls=Command, **settings)
 
 
-def _is_of_commands(context: Any, option: str) -> bool:
-    """Whether an option that a group lacks is one of its commands'."""
-    commands = getattr(getattr(context, "command", None), "commands", {}).values()
-    return any(option in param.opts for each in commands for param in each.params)
+def _commands(group: Any, words: str = "") -> Iterator[tuple[str, Any]]:
+    """Every command below a group, with its words."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{words}{name} ")
+        else:
+            yield f"{words}{name}", command
+
+
+def _options(command: Any) -> dict[str, bool]:
+    """Whether they take a value, of the options of a command, or of all commands of a group."""
+    found = {
+        name: not param.is_flag
+        for _, each in (_commands(command) if hasattr(command, "commands") else ())
+        for param in each.params
+        if param.param_type_name == "option"
+        for name in param.opts
+    }
+    own = (param for param in command.params if param.param_type_name == "option")
+    return found | {name: not param.is_flag for param in own for name in param.opts}
+
+
+def behind_the_command(group: Any, args: list[str]) -> list[str]:
+    """A line without the options of the command to come, which follow the command's name.
+
+    Without a command they are left out, since there is nothing that they could be of.
+    """
+    own = {name for param in group.params for name in param.opts} | set(_HELP)
+    options = _options(group)
+    before, moved = [], []
+    while args and args[0].startswith("-") and args[0] not in ("-", "--"):
+        word = args.pop(0)
+        name = word.partition("=")[0] if word.startswith("--") else word[:2]
+        if name in own or name not in options:
+            before.append(word)
+            continue
+        moved.append(word)
+        if options[name] and word == name and args:
+            moved.append(args.pop(0))
+    return [*before, *args[:1], *(moved if args else ()), *args[1:]]
 
 
 def explain(error: Any) -> UserMistake | None:
@@ -120,11 +192,14 @@ def explain(error: Any) -> UserMistake | None:
     said = said.partition(" (Possible options: ")[0]
     said = said.replace(": Value error, ", ": ").replace(": Input should be ", ": it should be ")
     said = said.partition(", unable to parse")[0]
-    near = " or ".join(getattr(error, "possibilities", None) or ())
-    near = near or guess.strip("() ?").replace("'", "")
+    near = getattr(error, "possibilities", None) or ()
+    if said.startswith("No such option"):
+        near = near_names(error.option_name, _options(error.ctx.command), 3)
+    if " is not one of " in said:
+        value, *choices = re.findall("'([^']*)'", said.rpartition(": ")[2])
+        near = near_names(value, choices)
+    near = " or ".join(near) or guess.strip("() ?").replace("'", "")
     hint = f"did you mean {near}? " if near else ""
-    if (option := getattr(error, "option_name", None)) and _is_of_commands(error.ctx, option):
-        hint = f"write {option} after the command; "
     return UserMistake.explain(
         path.partition(" ")[2] or "the command line",
         said.strip().rstrip("."),

@@ -14,6 +14,7 @@ from cli.options import (
     StoreOption,
     WorkspaceOption,
     output_option,
+    run_argument,
 )
 from fareline.errors import UserMistake
 from fareline.files import write_text
@@ -21,9 +22,7 @@ from runners.stores import open_graph
 
 
 def report(
-    run: Annotated[
-        str, typer.Argument(metavar="RUN", help="A run, or a unique prefix of its id.")
-    ] = "latest",
+    run: Annotated[str, run_argument("A run, or a unique prefix of its id.")] = "latest",
     output: Annotated[
         Path | None,
         output_option("FILE", "File to write.", "reports/RUN.html in the workspace"),

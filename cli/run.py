@@ -18,6 +18,7 @@ from cli.options import (
     SetOption,
     SpecOption,
     WorkspaceOption,
+    complete_runs,
     from_option,
     only_option,
     to_option,
@@ -54,6 +55,7 @@ def run(
         typer.Option(
             "--reuse",
             metavar="RUN",
+            autocompletion=complete_runs,
             help="Run whose outputs a partial run reuses.",
             show_default="the last good run",
         ),

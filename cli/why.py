@@ -2,19 +2,17 @@
 
 from typing import Annotated
 
-import typer
-
 from cli.answer import answer
-from cli.options import DEFAULT_WORKSPACE, JsonOption, StoreOption, WorkspaceOption
+from cli.options import DEFAULT_WORKSPACE, JsonOption, StoreOption, WorkspaceOption, id_argument
 from runners.stores import open_graph
 
 
 def why(
     target: Annotated[
         str,
-        typer.Argument(
-            metavar="MODEL|RUN",
-            help="Id such as Model:12, a run, the URI of a version, a failed node, or live.",
+        id_argument(
+            "Id such as Model:12, a run, the URI of a version, a failed node, or live.",
+            "MODEL|RUN",
         ),
     ] = "latest",
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,

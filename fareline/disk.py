@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 
-from fareline.errors import FarelineError
+from fareline.errors import FarelineError, message_of
 
 _FULL, _QUOTA, _READ_ONLY, _TOO_LONG = "full", "quota", "read-only", "too long"
 _NUMBERS = {
@@ -161,7 +161,7 @@ def too_long(name: str, folder: str) -> str | None:
 def kind_of(error: BaseException) -> str | None:
     """`full`, `quota`, `read-only` or `too long`; None for any other error."""
     number = getattr(error, "errno", None)
-    text = str(error)
+    text = message_of(error)
     if number in _NUMBERS:
         return _NUMBERS[number]
     for match in _ERRNO.finditer(text):
@@ -205,7 +205,7 @@ def _path_in(error: BaseException) -> str | None:
     for name in (getattr(error, "filename2", None), getattr(error, "filename", None)):
         if isinstance(name, str | bytes) and name:
             return os.fsdecode(name)
-    for match in _FILE.finditer(str(error)):
+    for match in _FILE.finditer(message_of(error)):
         found = match[1] or match[2] or match[3]
         if os.path.isabs(found) and os.path.isdir(os.path.dirname(found)):
             return found

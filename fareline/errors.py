@@ -58,3 +58,11 @@ class TryLater(FarelineError, BlockingIOError):
     """Another process is using the same resource and will end. Exit code 75."""
 
     exit_code = 75  # EX_TEMPFAIL of sysexits.h
+
+
+def message_of(error: BaseException) -> str:
+    """What an error says; of one whose own text fails, what Python's tracebacks say."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - an error of somebody else's, which may do anything
+        return f"<unprintable {type(error).__name__} object>"

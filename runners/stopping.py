@@ -6,10 +6,13 @@ is 128 and the number of the signal, as shells have it.
 """
 
 import contextlib
+import os
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from typing import Any
 
+_END_SECONDS = 60.0  # for a run to record that it was interrupted
 _OTHERS = (signal.SIGTERM, signal.SIGHUP)  # Python makes a KeyboardInterrupt of SIGINT itself
 
 
@@ -49,6 +52,16 @@ def told_of_signals(tell: Callable[[], Any]) -> Iterator[None]:
 def exit_code() -> int:
     """Exit code of a stopped command: 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP."""
     return 128 + _Noted.number
+
+
+def end_child(process: subprocess.Popen) -> None:
+    """Ends a command that leads a session of its own, so that no signal but this reaches it."""
+    process.terminate()
+    try:
+        process.communicate(timeout=_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
 
 
 def _interrupt(number: int, frame: Any) -> None:

@@ -22,7 +22,14 @@ def open_graph(workspace: Path, store: str | None) -> "Graph":
     from lineage.graph.graph import Graph
     from lineage.store.open import open_store
 
-    return Graph(open_store(store_of(workspace, store), store_passwords()))
+    opened = open_store(store_of(workspace, store), store_passwords())
+    return Graph(opened, ("--store", store) if store else place_of(workspace))
+
+
+def place_of(workspace: Path) -> tuple[str, ...]:
+    """The options by which a command finds a workspace from anywhere; none for the default one."""
+    is_default = workspace.resolve() == Path("workspace").resolve()
+    return () if is_default else ("--workspace", str(workspace.resolve()))
 
 
 def open_to_write(workspace: Path, store: str | None) -> "MetadataStore":

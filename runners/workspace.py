@@ -177,7 +177,8 @@ class Workspace:
             self.give_back_reserve()
             raise WorkspaceError.explain(
                 str(self.root),
-                f"cannot be written ({error.strerror}){with_room(error, self.root)}",
+                f"cannot be written ({error.strerror})"
+                f"{with_room(error, self.root, _RESERVED_BYTES)}",
                 "expected room for a run",
                 "make room there, or name another --workspace",
             ) from error
@@ -252,7 +253,8 @@ class Workspace:
         except OSError as error:
             raise WorkspaceError.explain(
                 str(self.root),
-                f"cannot be written ({error.strerror}){with_room(error, self.root)}",
+                f"cannot be written ({error.strerror})"
+                f"{with_room(error, self.root, _RESERVED_BYTES)}",
                 "expected a folder to write to",
                 "name another --workspace",
             ) from error

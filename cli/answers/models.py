@@ -102,12 +102,72 @@ class Models(Answer):
     deployed: NotRequired[list[Deployed]]
 
 
+class Cause(Answer):
+    """Why a decision was taken."""
+
+    kind: str
+    said: str
+
+
 class MonitorDecision(Answer):
     """Actions for alarms, by `monitoring.policy`; `held_until` null: no cooldown."""
 
     action: str
-    causes: list[Values]
+    causes: list[Cause]
     held_until: str | None
+
+
+class Alarm(Answer):
+    """Found in enough windows, and in the last one that can tell, which begins at `start`."""
+
+    kind: str
+    slice: str
+    subject: str
+    said: str
+    start: str
+    start_ms: int
+    windows: int
+
+
+class Figure(Answer):
+    """An AUC with its bounds at 95 %, and the rows that it is of."""
+
+    value: Number
+    low: Number
+    high: Number
+    error: Number
+    rows: int
+
+
+class Finding(Answer):
+    """What differs in a window."""
+
+    kind: str
+    subject: str
+    said: str
+
+
+class SliceWindow(Answer):
+    """A slice in a window; `estimate`: what the scores let expect, `truth`: by labels."""
+
+    slice: str
+    rows: int
+    state: str
+    score: Number
+    estimate: Figure | None
+    truth: Figure | None
+    difference: Number
+    findings: list[Finding]
+
+
+class Window(Answer):
+    """A window of the log; `mature`: whether its labels are complete; the first slice is all."""
+
+    start_ms: int
+    end_ms: int
+    mature: bool
+    labelled: Number
+    slices: list[SliceWindow]
 
 
 class Monitored(Answer):
@@ -115,10 +175,10 @@ class Monitored(Answer):
 
     version: int
     state: str
-    alarms: list[Values]
+    alarms: list[Alarm]
     decision: MonitorDecision
-    reference: Values
-    windows: list[Values]
+    reference: dict[str, Figure | None]
+    windows: list[Window]
     broken_lines: int
     report: str
     execution: str | int | None

@@ -244,7 +244,10 @@ class WhyVertex(WhyPusher):
 
 
 class Why(Answer):
-    """Why a model was published or not; `failed` of a run alone."""
+    """Why a model was published or not.
+
+    `failed`: nodes of the run, or those that read the model; `running`, of a run: marked so.
+    """
 
     run_id: str | None
     pipeline: str | None
@@ -254,6 +257,7 @@ class Why(Answer):
     pusher: WhyPusher
     on_vertex: WhyVertex | None
     failed: NotRequired[list[Failed]]
+    running: NotRequired[list[str]]
 
 
 class WarmStart(Answer):

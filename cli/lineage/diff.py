@@ -2,18 +2,21 @@
 
 from typing import Annotated
 
-import typer
-
 from cli.answer import answer
-from cli.options import DEFAULT_WORKSPACE, JsonOption, ShowAllOption, StoreOption, WorkspaceOption
+from cli.options import (
+    DEFAULT_WORKSPACE,
+    JsonOption,
+    ShowAllOption,
+    StoreOption,
+    WorkspaceOption,
+    id_argument,
+)
 from runners.stores import open_graph
 
 
 def diff(
-    a: Annotated[
-        str, typer.Argument(metavar="A", help="A run, a model, or an id that leads to one.")
-    ],
-    b: Annotated[str, typer.Argument(metavar="B", help="Run or model to compare with.")],
+    a: Annotated[str, id_argument("A run, a model, or an id that leads to one.", "A")],
+    b: Annotated[str, id_argument("Run or model to compare with.", "B")],
     show_all: ShowAllOption = False,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     store: StoreOption = None,

@@ -2,16 +2,21 @@
 
 from typing import Annotated
 
-import typer
-
 from cli.answer import answer
-from cli.options import DEFAULT_WORKSPACE, JsonOption, StoreOption, WorkspaceOption
+from cli.options import (
+    DEFAULT_WORKSPACE,
+    JsonOption,
+    StoreOption,
+    WorkspaceOption,
+    node_argument,
+    run_argument,
+)
 from runners.stores import open_graph
 
 
 def explain_cache(
-    run: Annotated[str, typer.Argument(help="Run id, or latest.")],
-    node: Annotated[str, typer.Argument(help="Node id, such as Trainer.")],
+    run: Annotated[str, run_argument("Run id, or latest.")],
+    node: Annotated[str, node_argument("Node id, such as Trainer.")],
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     store: StoreOption = None,
     as_json: JsonOption = False,

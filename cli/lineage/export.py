@@ -16,6 +16,7 @@ from cli.options import (
     StoreOption,
     WorkspaceOption,
     format_option,
+    id_argument,
     output_option,
 )
 from fareline.errors import UserMistake
@@ -39,9 +40,8 @@ class Format(str, enum.Enum):
 def export(
     target: Annotated[
         str | None,
-        typer.Argument(
-            metavar="ID",
-            help="Run, pipeline, artifact or execution; the last two with everything upstream and "
+        id_argument(
+            "Run, pipeline, artifact or execution; the last two with everything upstream and "
             "downstream.",
             show_default="the last run",
         ),

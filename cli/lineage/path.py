@@ -2,16 +2,14 @@
 
 from typing import Annotated
 
-import typer
-
 from cli.answer import answer
-from cli.options import DEFAULT_WORKSPACE, JsonOption, StoreOption, WorkspaceOption
+from cli.options import DEFAULT_WORKSPACE, JsonOption, StoreOption, WorkspaceOption, id_argument
 from runners.stores import open_graph
 
 
 def path(
-    a: Annotated[str, typer.Argument(metavar="A", help="First id.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="Second id.")],
+    a: Annotated[str, id_argument("First id.", "A")],
+    b: Annotated[str, id_argument("Second id.", "B")],
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     store: StoreOption = None,
     as_json: JsonOption = False,

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.answer import answer
-from cli.options import DEFAULT_WORKSPACE, EXIT_FOUND, JsonOption, StoreOption, WorkspaceOption
+from cli.options import (
+    DEFAULT_WORKSPACE,
+    EXIT_FOUND,
+    JsonOption,
+    StoreOption,
+    WorkspaceOption,
+    id_argument,
+)
 from runners.stores import open_graph
 
 if TYPE_CHECKING:
@@ -14,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def reproduce(
-    model: Annotated[str, typer.Argument(help="Model, such as Model:12, a run, latest or live.")],
+    model: Annotated[str, id_argument("Model, such as Model:12, a run, latest or live.", "MODEL")],
     check: Annotated[
         bool,
         typer.Option("--check", help="Reproduce the model in a new workspace and compare metrics."),

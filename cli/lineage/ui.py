@@ -2,8 +2,6 @@
 
 from typing import Annotated
 
-import typer
-
 from cli.options import (
     DEFAULT_PORT,
     DEFAULT_WORKSPACE,
@@ -13,17 +11,14 @@ from cli.options import (
     PagesPortOption,
     StoreOption,
     WorkspaceOption,
+    id_argument,
 )
 
 
 def ui(
     target: Annotated[
         str | None,
-        typer.Argument(
-            metavar="ID",
-            help="Run, artifact or execution to show first.",
-            show_default="the last run",
-        ),
+        id_argument("Run, artifact or execution to show first.", show_default="the last run"),
     ] = None,
     port: PagesPortOption = DEFAULT_PORT,
     host: HostOption = "127.0.0.1",

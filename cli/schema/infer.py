@@ -10,6 +10,7 @@ from cli.answer import answer
 from cli.options import ConfigOption, JsonOption, label_option, output_option
 from fareline.errors import UserMistake
 from fareline.files import require_place
+from fareline.near import listed
 
 
 def infer(
@@ -41,7 +42,7 @@ def infer(
         raise UserMistake.explain(
             str(data),
             f"has no column {label!r}, the label",
-            f"expected one of {', '.join(sample.kinds)}",
+            f"expected one of {listed(sample.kinds) or 'none'}",
             "name it with --label",
         )
     statistics = statistics_of(sample)

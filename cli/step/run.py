@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 from cli.answer import answer
-from cli.options import DEFAULT_WORKSPACE, JsonOption, RunOption, WorkspaceOption
+from cli.options import DEFAULT_WORKSPACE, JsonOption, RunOption, WorkspaceOption, node_argument
 
 
 def run(
-    node: Annotated[str, typer.Argument(metavar="NODE", help="Node to run, such as Trainer.")],
+    node: Annotated[str, node_argument("Node to run, such as Trainer.")],
     run: RunOption,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     as_json: JsonOption = False,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from fareline.errors import SettingsError
+from fareline.near import guess
 
 if TYPE_CHECKING:
     from pipeline.settings.runners import RunnerName
@@ -25,7 +26,7 @@ def require_runner(runner: str, command: str) -> "RunnerName":
         f"fareline {command}",
         f"found {runner}",
         f"expected {' or '.join(RUNNER_NAMES)}",
-        "`fareline run` is for this machine",
+        f"{guess(runner, RUNNER_NAMES)}`fareline run` is for this machine",
     )
 
 

@@ -5,6 +5,7 @@ Their columns have types already: `data.reading.column_types` says what becomes 
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,7 +25,6 @@ from data.reading.column_types import (
     plain_form,
 )
 from data.reading.csv_header import COMMAS, CsvFormat, require_possible_names, spellings_of
-from data.reading.missing import without_spelled
 from data.reading.rows import BadRow, Rows, Wanted, require_columns, sort_out
 from data.reading.values import TYPES, Fault, convert, decode
 from fareline.errors import DataError
@@ -225,8 +225,7 @@ def _to_rows(batch: pa.RecordBatch, wanted: Wanted, first: int, csv_format: CsvF
         if name not in wanted.kinds and is_text(array.type):
             for index, (reason, message) in convert(array.cast(pa.binary()), "text")[1].items():
                 faults.setdefault(index, Fault(reason, f"{name}: {message}"))
-    filled = {n: without_spelled(a, spellings_of(csv_format, n)) for n, a in columns.items()}
-    features = sort_out(filled, wanted, faults, convert_column)
+    features = sort_out(columns, wanted, faults, convert_column, partial(spellings_of, csv_format))
     good = np.ones(batch.num_rows, bool)
     good[list(faults)] = False
     keep = pa.array(good)

@@ -25,6 +25,7 @@ from data.reading.csv_header import (
     long_cells,
     not_utf8,
     require_distinct_header,
+    require_names,
     require_separator,
     require_text,
 )
@@ -167,6 +168,7 @@ def read_header(stream: BinaryIO, path: str, csv_format: CsvFormat = COMMAS) -> 
             "expected a UTF-8 CSV file with the column names in its first line",
             "see whether it is a CSV file, and in UTF-8; no name has a zero byte",
         )
+    require_names(path, text)
     with long_cells():
         names = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator), [])
     row = data[end : int(ends[1]) if len(ends) > 1 else len(data)].decode(errors="replace")

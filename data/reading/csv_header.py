@@ -7,6 +7,7 @@ import codecs
 import contextlib
 import csv
 import dataclasses
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,6 +20,9 @@ UTF_8 = "utf-8"
 EXPECTED = "expected a UTF-8 CSV file with the column names in its first line"
 _SETTING = "data.source.csv_format"
 _SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+# Of a file of one column these may as well stand in its name: they are looked for in a hint alone.
+_RARE_SEPARATORS = {":": "colon", "^": "caret", " ": "blank"}
+_EXCELS_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 _MARKS = (
     (codecs.BOM_UTF32_LE, "UTF-32"),  # begins as that of UTF-16 does
     (codecs.BOM_UTF32_BE, "UTF-32"),
@@ -175,6 +179,22 @@ def require_text(path: str, data: bytes, encoding: str = UTF_8) -> None:
         raise _other_encoding(path, f"looks like {name} text (every other byte is 0)", name)
 
 
+def require_names(path: str, line: str) -> None:
+    """Refuses a first line that tells Excel the separator, and no names.
+
+    Raises:
+        DataError: With what to do.
+    """
+    if told := _EXCELS_LINE.fullmatch(line.strip("\ufeff\r\n")):
+        raise DataError.explain(
+            path,
+            f"begins with {told[0]!r}, a line for Excel",
+            EXPECTED,
+            f"remove this line, for example with tail -n +2, and set {_SETTING}: "
+            f"{{separator: {_written(told[1])}}}",
+        )
+
+
 def not_utf8(path: str, data: bytes, error: UnicodeDecodeError, where: str = "") -> DataError:
     """The error of a header or row that is no UTF-8, with the encoding that it looks like."""
     found = f"not UTF-8 text (byte 0x{error.object[error.start]:02x}{where})"
@@ -234,7 +254,7 @@ def require_separator(
         if count and other != separator and (count == bare_row.count(other) or not row):
             cells = row.split(other)
             decimals = other == ";" and any(_has_decimal_comma(cell) for cell in cells)
-            written = f'separator: "{other}"'.replace("\t", "\\t")
+            written = f"separator: {_written(other)}"
             written += ', decimal: ","' * decimals
             raise DataError.explain(
                 path,
@@ -245,6 +265,30 @@ def require_separator(
                 if other != COMMAS.separator
                 else f"leave {_SETTING} out",
             )
+
+
+def hint_of_separator(header: Sequence[str], wanted: Iterable[str]) -> str:
+    """Names a rare separator in a header of one column that is several by it, wanted ones too.
+
+    Args:
+        header: The names as they were read.
+        wanted: Columns, of which the header has none.
+
+    Returns:
+        The setting to make; empty if there is no such separator.
+    """
+    if len(header) != 1:
+        return ""
+    for other, name in _RARE_SEPARATORS.items():
+        parts = {part.strip().strip('"') for part in header[0].split(other)}
+        if not parts.isdisjoint(wanted):
+            return f"a {name} looks like its separator: set {_SETTING}.separator: {_written(other)}"
+    return ""
+
+
+def _written(separator: str) -> str:
+    """A separator as YAML takes it."""
+    return json.dumps(separator, ensure_ascii=False)
 
 
 def _has_decimal_comma(cell: str) -> bool:

@@ -4,6 +4,7 @@ Called by `data.reading.pieces`, and by what looks into Examples artifacts. Impo
 tfx_bsl when a file is opened.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
@@ -49,7 +50,7 @@ def read_columns(
         for records in read_records(path):
             if choose is not None:
                 records = [records[index] for index in choose(len(records))]
-            batch, faults = _decode(records)
+            batch, faults = _decode(path, records)
             if faults:
                 raise DataError.explain(
                     path,
@@ -64,7 +65,7 @@ def kinds(path: str, known: Mapping[str, str]) -> dict[str, str]:
     """Kinds of the features that `known` lacks."""
     found: dict[str, str] = {}
     for records in read_records(path):
-        batch, _ = _decode(records)
+        batch, _ = _decode(path, records)
         for field in batch.schema:
             if field.name not in known:
                 kind = _kind_of(field.type)
@@ -96,13 +97,30 @@ def read_records(path: str, count: int = _RECORDS) -> Iterator[list[bytes]]:
     except tf.errors.OpError as error:
         raise DataError.explain(
             path,
-            f"damaged behind record {done:,} ({error.message})",
+            f"damaged behind record {done:,} ({_damage(error.message)})",
             "expected a whole TFRecord file",
             "write or copy it again",
         ) from error
 
 
-def _decode(records: list[bytes]) -> tuple[pa.RecordBatch, dict[int, Fault]]:
+def _damage(message: str) -> str:
+    """What TensorFlow says of a file, without the names of its own operations."""
+    own = r"{{function_node .*?}} |' failed with .*| *\[Op:.*"
+    return re.sub(own, "", message, flags=re.DOTALL)
+
+
+def _of_two_kinds(path: str, message: str) -> DataError:
+    """The error of a feature that is of one kind in some examples and of another in others."""
+    told = re.search(r'expected (\w+), found (\w+) for feature "(.*)"', message, re.DOTALL)
+    found = message.partition("\n")[0]
+    if told is not None:
+        found = f"feature {told[3]!r} is {told[1]} in some examples and {told[2]} in others"
+    return DataError.explain(
+        path, found, "expected each feature to be of one kind", "write the feature with one kind"
+    )
+
+
+def _decode(path: str, records: list[bytes]) -> tuple[pa.RecordBatch, dict[int, Fault]]:
     """The examples among the records, and which of them are none."""
     from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
@@ -119,12 +137,7 @@ def _decode(records: list[bytes]) -> tuple[pa.RecordBatch, dict[int, Fault]]:
             except (RuntimeError, ValueError):
                 faults[index] = Fault(NOT_AN_EXAMPLE, "not a tf.Example; expected one")
         if not faults:  # each for itself is fine: a feature of several kinds
-            raise DataError.explain(
-                "examples",
-                str(error).partition("\n")[0],
-                "expected each feature to be of one kind",
-                "write the feature with one kind",
-            ) from error
+            raise _of_two_kinds(path, str(error)) from error
         return decoder.DecodeBatch(good), faults
 
 
@@ -137,23 +150,31 @@ def _kind_of(kind: pa.DataType) -> str:
     return FLOAT if pa.types.is_floating(inner) else STRING
 
 
-def _set_apart_infinite(
-    batch: pa.RecordBatch, faults: dict[int, Fault], count: int
+def _set_apart_odd(
+    batch: pa.RecordBatch, faults: dict[int, Fault], count: int, kinds: Mapping[str, str]
 ) -> tuple[pa.RecordBatch, dict[int, Fault]]:
-    """NaN is a missing value and an infinite number a fault, as in every other format.
+    """Has numbers be as in every other format.
+
+    NaN is a missing value and an infinite number a fault; an integer is a number, and a number
+    without a fraction an integer, where this is what the column holds.
 
     Args:
         batch: The examples that are none of the faults.
         faults: By record.
         count: Count of the records.
+        kinds: Kinds of values by column.
     """
     places = np.setdiff1d(np.arange(count), np.fromiter(faults, np.int64, len(faults)))
     made, found = [], dict(faults)
     for name, array in zip(batch.schema.names, batch.columns, strict=True):
-        if _kind_of(array.type) == FLOAT and not np.isfinite(_floats(array)).all():
-            array, wrong = convert_column(array, FLOAT) if _is_long(array) else _without_nan(array)
-            for row, (reason, message) in wrong.items():
-                found.setdefault(int(places[row]), Fault(reason, f"{name}: {message}"))
+        own, kind, wrong = _kind_of(array.type), kinds.get(name), {}
+        is_other = {own, kind} == {INT, FLOAT}
+        if is_other or (own == FLOAT and not np.isfinite(_floats(array)).all()):
+            wanted = kind if is_other else own
+            convert_all = convert_column if _is_long(array) else _convert_single
+            array, wrong = convert_all(array, wanted)
+        for row, (reason, message) in wrong.items():
+            found.setdefault(int(places[row]), Fault(reason, f"{name}: {message}"))
         made.append(array)
     batch = pa.RecordBatch.from_arrays(made, batch.schema.names)
     if len(found) == len(faults):
@@ -171,21 +192,20 @@ def _is_long(array: pa.Array) -> bool:
     return (pc.max(pc.list_value_length(array)).as_py() or 0) > 1
 
 
-def _without_nan(array: pa.Array) -> tuple[pa.Array, dict[int, Fault]]:
+def _convert_single(array: pa.Array, kind: str) -> tuple[pa.Array, dict[int, Fault]]:
     """Rows of at most one value: of NaN none is left."""
     there = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False) > 0
-    values = np.full(len(array), np.nan)
-    values[there] = _floats(array)
-    one, faults = convert(pa.array(values), FLOAT)
+    places = pa.array(np.cumsum(there) - 1, mask=~there)
+    one, faults = convert(array.flatten().take(places), kind)
     kept = one.is_valid().to_numpy(zero_copy_only=False)
     ends = np.concatenate([[0], np.cumsum(kept)])
-    inner = one.drop_null().cast(pa.float32(), safe=False)
+    inner = one.drop_null().cast(_INNER[kind], safe=False)
     return pa.LargeListArray.from_arrays(pa.array(ends, pa.int64()), inner), faults
 
 
 def _to_batch(path: str, records: list[bytes], first: int, kinds: Mapping[str, str]) -> Batch:
-    batch, faults = _decode(records)
-    batch, faults = _set_apart_infinite(batch, faults, len(records))
+    batch, faults = _decode(path, records)
+    batch, faults = _set_apart_odd(batch, faults, len(records), kinds)
     columns: dict[str, pa.Array] = {}
     for name, array in zip(batch.schema.names, batch.columns, strict=True):
         own, kind = _kind_of(array.type), kinds[name]

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fareline.kinds import fits_int64
+from fareline.kinds import FLOAT32_MAX, fits_int64
 
 
 def without_spelled(array: pa.Array, spellings: Sequence[str]) -> pa.Array:
@@ -48,8 +48,7 @@ def are_spelled(spellings: Sequence[str]) -> Callable[[Any], bool]:
     def is_missing(value: Any) -> bool:
         if isinstance(value, str):
             return bool(texts) and value.strip() in texts
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        return is_number and value in numbers
+        return isinstance(value, int | float) and value in numbers
 
     return is_missing
 
@@ -90,10 +89,14 @@ def _without_lists(array: pa.Array, spellings: Sequence[str]) -> pa.Array:
 
 
 def _numbers(spellings: Sequence[str]) -> list[float]:
+    """The numbers among spellings; a fraction also as float32, in which a file may hold it."""
     found = []
     for text in spellings:
         try:
-            found.append(float(text.strip().replace(",", ".")))
+            number = float(text.strip().replace(",", "."))
         except ValueError:
             continue
+        found.append(number)
+        if not number.is_integer() and abs(number) <= FLOAT32_MAX:
+            found.append(float(np.float32(number)))
     return found

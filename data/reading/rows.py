@@ -14,9 +14,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from data.reading.csv_header import hint_of_separator
+from data.reading.missing import without_spelled
 from data.reading.values import Fault, convert
 from fareline.errors import DataError
-from fareline.near import near_names
+from fareline.near import listed, near_names
 
 MISSING = "missing_value"
 
@@ -108,12 +110,12 @@ def require_columns(path: Path, names: Sequence[str], wanted: Wanted) -> None:
     if missing:
         others = [name for name in names if name not in wanted.kinds]
         near = [m for name in missing for m in near_names(name, others)]
-        listed = ", ".join(repr(name) for name in missing)
         raise DataError.explain(
             str(path),
-            f"lacks the column{'s' * (len(missing) > 1)} {listed}",
+            f"lacks the column{'s' * (len(missing) > 1)} {listed(map(repr, missing))}",
             "expected every column that the schema requires in SERVING",
-            f"did you mean {near[0]!r}" if near else f"it has {', '.join(names) or 'none'}",
+            hint_of_separator(names, missing)
+            or (f"did you mean {near[0]!r}" if near else f"it has {listed(names) or 'none'}"),
         )
     if wanted.kinds and not set(names) & set(wanted.kinds):
         pairs = _near_names(names, wanted.kinds)
@@ -121,8 +123,9 @@ def require_columns(path: Path, names: Sequence[str], wanted: Wanted) -> None:
         raise DataError.explain(
             str(path),
             "has none of the columns that the model reads",
-            f"expected some of {', '.join(wanted.kinds)}",
-            f"name {alike}" if alike else f"it has {', '.join(names) or 'none'}",
+            f"expected some of {listed(wanted.kinds)}",
+            hint_of_separator(names, wanted.kinds)
+            or (f"name {alike}" if alike else f"it has {listed(names) or 'none'}"),
         )
 
 
@@ -147,11 +150,13 @@ def sort_out(
     wanted: Wanted,
     faults: dict[int, Fault],
     convert: Callable[[pa.Array, str], tuple[pa.Array, dict[int, Fault]]] = convert,
+    spellings: Callable[[str], Sequence[str]] = lambda _: (),
 ) -> dict[str, pa.Array]:
     """Converts the columns that the model reads; adds to `faults` the first of each row.
 
     Columns that the file lacks are null throughout. `convert` is that of `data.reading.values`, or
-    of `data.reading.columnar` where columns have types.
+    of `data.reading.columnar` where columns have types. `spellings` of missing, of each column, are
+    looked for in what it makes, as in training.
     """
     length = len(next(iter(columns.values()))) if columns else 0
     features = {}
@@ -164,6 +169,7 @@ def sort_out(
             continue
         for index, (reason, message) in found.items():
             faults.setdefault(index, Fault(reason, f"{name}: {message}"))
+        features[name] = without_spelled(features[name], spellings(name))
         if name in wanted.required:
             for index in _find_missing(features[name]):
                 message = f"{name}: no value; expected one in every row"

@@ -96,9 +96,10 @@ def _read_block(
         for index, (reason, message) in found.items():
             faults.setdefault(index, Fault(reason, f"{name}: {message}"))
     blank = np.all([array.is_null() for array in cells.values()], axis=0)
-    filled = {n: without_spelled(a, spellings_of(csv_format, n)) for n, a in columns.items()}
-    features = sort_out(filled, wanted, faults, partial(convert_cells, csv_format=csv_format))
-    features = {n: without_spelled(a, spellings_of(csv_format, n)) for n, a in features.items()}
+    spellings = partial(spellings_of, csv_format)
+    filled = {name: without_spelled(array, spellings(name)) for name, array in columns.items()}
+    to_kind = partial(convert_cells, csv_format=csv_format)
+    features = sort_out(filled, wanted, faults, to_kind, spellings)
     for index in np.flatnonzero(blank):
         faults.pop(int(index), None)
     for index, fault in faults.items():

@@ -23,7 +23,7 @@ from data.reading.missing import are_spelled
 from data.reading.rows import MISSING, BadRow, Rows, Wanted, require_columns
 from data.reading.values import TYPES, Fault, check_value, decode
 from fareline.errors import DataError
-from fareline.kinds import FLOAT, INT, STRING, fits_int64
+from fareline.kinds import FLOAT, INT, STRING, as_number, fits_int64
 
 _LINES = 8192  # in a batch
 _SHOWN = 40  # characters of a value
@@ -111,7 +111,7 @@ def _kind_of(value: Any) -> str:
         return STRING
     if isinstance(value, list | dict):
         return _NO_FORM
-    # A truth value is 0 or 1, as in Parquet.
+    value = as_number(value)
     return INT if isinstance(value, int) and fits_int64(value) else FLOAT
 
 
@@ -266,8 +266,8 @@ def _column(
         given = wanted.given.get(name)
         found = record.get(name) if given is None else given
         found = None if is_missing(found) else found
-        if isinstance(found, bool) and kind != STRING:
-            found = int(found)  # as in Parquet
+        if kind != STRING:
+            found = as_number(found)
         # A number in quotes is a text: so says the REST API, too.
         if isinstance(found, str) and kind != STRING and given is None:
             value, fault = None, Fault("wrong_type", f"{found!r:.40}: expected a number")

@@ -18,6 +18,8 @@ from fareline.kinds import FLOAT, FLOAT32_MAX, INT, STRING, fits_int64
 # What a model's column of a kind is made of; text where it is no bytes but must be shown.
 TYPES = {INT: pa.int64(), FLOAT: pa.float64(), STRING: pa.large_binary(), "text": pa.large_string()}
 _EXACT = 2**53  # below it a float64 holds every integer
+# Cells of a number column that are truth values, as pandas, JSON and SQL write them.
+_TRUTHS = {"true": 1, "True": 1, "TRUE": 1, "false": 0, "False": 0, "FALSE": 0}
 _ASCII = r"^[\x00-\x7f]*$"
 _PLAIN = {
     INT: r"^[ \t]*-?[0-9]{1,18}[ \t]*$",
@@ -90,7 +92,7 @@ def _find_plain(array: pa.Array, kind: str) -> np.ndarray:
         plain = pc.match_substring_regex(array.cast(pa.large_binary()), _PLAIN[kind])
     elif kind == INT and of.is_floating(array.type):
         whole = pc.equal(pc.floor(array), array)
-        plain = pc.and_(whole, pc.less(pc.abs(array), _EXACT))
+        plain = pc.and_(whole, pc.less(pc.abs(array.cast(pa.float64())), _EXACT))
     elif kind == FLOAT and of.is_floating(array.type):
         plain = pc.less_equal(pc.abs(array.cast(pa.float64())), FLOAT32_MAX)
     elif kind in (INT, FLOAT) and of.is_integer(array.type) and not of.is_uint64(array.type):
@@ -135,7 +137,7 @@ def _check_int(value: Any) -> tuple[int | None, Fault | None]:
         if not (text := value.strip()):
             return None, None
         try:
-            found = int(text) if "_" not in text else text
+            found = _TRUTHS[text] if text in _TRUTHS else int(text) if "_" not in text else text
         except ValueError:
             found, _ = _parse_float(text)
     if isinstance(found, float):
@@ -167,6 +169,8 @@ def _check_float(value: Any) -> tuple[float | None, Fault | None]:
 
 
 def _parse_float(text: str) -> tuple[float | None, Fault | None]:
+    if (truth := _TRUTHS.get(text.strip())) is not None:
+        return float(truth), None
     try:
         if "_" not in text:  # Python would read 1_000
             return float(text), None

@@ -23,8 +23,10 @@ from data.reading.csv_header import (
     COMMAS,
     EXPECTED,
     CsvFormat,
+    hint_of_separator,
     not_utf8,
     require_distinct_header,
+    require_names,
     require_no_keys,
     require_separator,
     require_text,
@@ -246,6 +248,7 @@ def _read_header(file: Path, csv_format: CsvFormat) -> tuple[str, ...]:
             if stream.read(1) != "\ufeff":  # of an encoding whose codec leaves the mark in
                 stream.seek(0)
             line = stream.readline()
+            require_names(str(file), line)
             rows = csv.reader(itertools.chain([line], stream), delimiter=csv_format.separator)
             header = next(rows, [])
             row = _first_row(rows, file, csv_format)
@@ -327,7 +330,8 @@ def require_columns_of_source(
             str(path),
             f"lacks the required {column} {_quoted(absent)}",
             f"expected {it} among the columns found ({len(header)})",
-            "; ".join(_nearest_column(name, header) for name in absent),
+            hint_of_separator(header, absent)
+            or "; ".join(_nearest_column(name, header) for name in absent),
         )
 
 

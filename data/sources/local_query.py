@@ -313,12 +313,16 @@ def _explaining_files(table: str, paths: Sequence[str]) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
-        found = str(error).partition("\n")[0].rstrip(".")
+        # DuckDB says in which line, shows its text, and then says what is wrong there.
+        told = str(error).partition("\n\n")[0].splitlines()
+        found = ": ".join(line for line in told if not line.startswith("Original Line:"))
+        is_other = "utf-8 encoded" in found
         raise DataError.explain(
             f"table {table}",
-            f"{paths[0]}{' and others' if len(paths) > 1 else ''} cannot be read ({found})",
-            "expected Parquet or CSV files",
-            "check the files",
+            f"{paths[0]}{' and others' if len(paths) > 1 else ''} cannot be read "
+            f"({found.rstrip('.')})",
+            "expected Parquet or CSV files" + " in UTF-8" * is_other,
+            "convert the file, for example with iconv" if is_other else "check the files",
         ) from error
 
 

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from data.splitting.time import split_by_starts
 from fareline.errors import DataError
+from fareline.near import listed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +82,7 @@ def require_column(columns: Mapping[str, pa.Array], name: str) -> None:
         raise DataError.explain(
             f"data.split_by: {name}",
             "the data has no such column",
-            f"expected one of {', '.join(columns)}",
+            f"expected one of {listed(columns)}",
             "name a column of the source",
         )
 

@@ -18,9 +18,10 @@ _FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<fun
 _OUR_CLASS = re.compile(rf"^(?:{'|'.join(PACKAGES)})(?:\.\w+)+: (?=\S)")
 _MODULE = re.compile(r"^(?:[a-z_]\w*\.)+(?=[A-Z]\w*(?::|$))")
 _HEAD = "Traceback (most recent call last):"
-# Code of others: what is installed, and Python's own.
+# Code of others: what is installed, and Python's own; and what starts a node, whatever is in it.
 _OF_OTHERS = re.compile(
     r"[/\\](site-packages|dist-packages|lib[/\\]python3[^/\\]*)[/\\]|^<|__autograph_generated"
+    rf"|^{re.escape(str(CHECKOUT))}/runners/local/launching\.py$"
 )
 
 
@@ -31,7 +32,7 @@ class Failure:
     Attributes:
         error: Type and message, in one line; of an error of ours the message.
         place: Place of the last call in the user's code or in ours, such as `models/trainer.py:57,
-            in run_fn`; None without one.
+            in run_fn`; None without one, and of an error of ours.
         text: All that was kept, the traceback included.
     """
 
@@ -55,7 +56,12 @@ def failure_of(execution: Execution) -> Failure | None:
 
 def read_failure(text: str) -> Failure:
     """Reads the text of a traceback, or any other text, whose first line counts then."""
-    return Failure(_error_line(text), place_in(text), text)
+    line = _last_line(text)
+    if line is None:
+        return Failure("no reason was kept", place_in(text), text)
+    if (message := _OUR_CLASS.sub("", line)) != line:  # it says all; where it was raised is no help
+        return Failure(message, None, text)
+    return Failure(_MODULE.sub("", line), place_in(text), text)
 
 
 def place_in(text: str) -> str | None:
@@ -81,16 +87,12 @@ def _shown(frame: re.Match) -> str:
     return f"{file}:{frame['line']}, in {frame['function']}"
 
 
-def _error_line(text: str) -> str:
+def _last_line(text: str) -> str | None:
     """The last line of a traceback that begins at its margin, which names the exception."""
     _, head, frames = text.rpartition(_HEAD)
     lines = [line for line in (frames if head else text).splitlines() if line.strip()]
     named = [line for line in lines if not line.startswith((" ", "\t"))] if head else lines
-    if not named:
-        return "no reason was kept"
-    line = named[0].strip()
-    message = _OUR_CLASS.sub("", line)
-    return message if message != line else _MODULE.sub("", line)
+    return named[0].strip() if named else None
 
 
 def as_json(execution: Execution, failure: Failure) -> dict[str, Any]:

@@ -9,7 +9,7 @@ they are about.
 import dataclasses
 import os
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fareline import recorded
@@ -166,8 +166,13 @@ def outputs_of_run(graph: Graph, run_id: str) -> dict[str, dict[str, list[Artifa
     return found
 
 
-def command_of(record: RunRecord) -> str:
-    """Command of the run; a packaged settings file is the default and is left out."""
+def command_of(record: RunRecord, place: Sequence[str]) -> str:
+    """Command of the run; a packaged settings file is the default and is left out.
+
+    Args:
+        record: Record of the run.
+        place: Address of the store, as the graph has it.
+    """
     if record.text(recorded.RUNNER) != "local" or record.overrides is None:
         return ""
     file = record.text(recorded.SETTINGS_FILE) or ""
@@ -176,8 +181,25 @@ def command_of(record: RunRecord) -> str:
             *("fareline", "run"),
             *(["--config", file] if os.path.isabs(file) else []),
             *(part for said in record.overrides for part in ("--set", said)),
+            *_workspace(place),
         ]
     )
+
+
+def log_command(run_id: str, node: str, place: Sequence[str]) -> str:
+    """What prints the log of a node of a run.
+
+    Args:
+        run_id: Id of the run.
+        node: Node of the run.
+        place: Address of the store, as the graph has it.
+    """
+    return shlex.join(["fareline", "logs", run_id, node, *_workspace(place)])
+
+
+def _workspace(place: Sequence[str]) -> Sequence[str]:
+    """A place for commands that need the folder, and not the store alone."""
+    return place if "--workspace" in place else ()
 
 
 def _outputs(

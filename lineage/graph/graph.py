@@ -31,10 +31,13 @@ class Graph:
 
     Args:
         store: From `lineage.store.open.open_store`.
+        place: The options that a command finds this store by, such as `--workspace DIR`; empty
+            where it looks there by itself.
     """
 
-    def __init__(self, store: metadata_store.MetadataStore):
+    def __init__(self, store: metadata_store.MetadataStore, place: tuple[str, ...] = ()):
         self.store = store
+        self.place = place
         self._artifact_types = {t.id: t.name for t in store.get_artifact_types()}
         self._execution_types = {t.id: t.name for t in store.get_execution_types()}
         self._artifacts: dict[int, Artifact] = {}

@@ -4,8 +4,11 @@ Markup, control characters, signs that turn the direction of writing, 4 kB in on
 may be obeyed by the terminal or by rich. Called by everything that draws; JSON needs none of it.
 """
 
+import re
 import unicodedata
 from typing import TYPE_CHECKING, Any
+
+from fareline.errors import message_of
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -15,6 +18,8 @@ LIMIT = 160  # characters of one value in a table or a tree
 # lines and paragraphs. Private ones have no agreed look.
 _NOT_SHOWN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 _JOINERS = "\u200c\u200d"  # format characters that Persian, Hindi and emoji are written with
+# A part of a path has at most 255 characters, and signs around it.
+_LONG_WORD = re.compile(r"([^\s/]{100})[^\s/]{180,}([^\s/]{20})")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -35,6 +40,15 @@ def plain(value: Any, limit: int | None = LIMIT) -> str:
     if limit is not None and len(whole) > limit:
         return f"{_visible(whole[:limit])}… ({len(whole):,} characters)"
     return _visible(whole)
+
+
+def message(error: Any) -> str:
+    """Returns an error's message, line by line, without what a terminal would obey.
+
+    What is longer than any part of a path, such as the name of a column of 3,000 letters, is cut.
+    """
+    lines = _LONG_WORD.sub(r"\1…\2", message_of(error)).split("\n")
+    return "\n".join(plain(line, None) for line in lines)
 
 
 def text(value: Any, style: str = "", limit: int | None = LIMIT) -> "Text":

@@ -412,7 +412,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
                 without them.
             reference: `features`, `label`, `task` and `seed` of the settings, where gradient
                 boosting is to be measured beside the model.
-            own_modules: Of the user, whose functions `eval_config` names.
+            own_modules: Modules of the user, whose functions `eval_config` names.
         """
         text = json.dumps(demands.model_dump(mode="json", exclude_none=True), sort_keys=True)
         super().__init__(

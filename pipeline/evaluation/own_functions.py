@@ -115,7 +115,7 @@ class OwnMetric(metric_types.Metric):
             function: Dotted path of `function(labels, predictions, weights) -> float`, which gets
                 float64 `[examples]`, `[examples]` (of several classes `[examples, classes]`) and
                 `[examples]`.
-            name: Of the metric.
+            name: Name of the metric.
             **kwargs: As TFMA's metrics have them.
         """
         super().__init__(

@@ -15,7 +15,7 @@ import pydantic
 import yaml
 
 from fareline.errors import SettingsError
-from fareline.near import near_names
+from fareline.near import guess
 from fareline.yaml_text import RepeatedKey, load_yaml
 from lineage.store.address import without_password
 from lineage.text.harmless import plain
@@ -220,9 +220,8 @@ def _describe(problem: Mapping[str, Any]) -> str:
     where = ".".join(location)
     if problem["type"] == "extra_forbidden":
         known = problem.get("ctx", {}).get("known") or _known_keys(location[:-1])
-        near = near_names(location[-1], known)
-        guess = f"did you mean {near[0]}? " if near else ""
-        return f"{where}: unknown setting; {guess}expected one of {', '.join(known)}."
+        near = guess(location[-1], known)
+        return f"{where}: unknown setting; {near}expected one of {', '.join(known)}."
     if problem["type"] == "missing":
         return f"{where}: missing; expected a value. Hint: see pipeline/configs/taxi.yaml."
     expected = _EXPECTATIONS.get(problem["type"])

@@ -12,6 +12,7 @@ import pydantic
 from pydantic import Field
 
 from pipeline.settings.running.cron import ZONE, names_sunday_7, require_cron
+from pipeline.settings.running.machines import require_machine_type
 from pipeline.settings.values import Count, Positive, Section
 
 RunnerName = Literal["kubeflow", "vertex"]
@@ -107,12 +108,7 @@ VertexEndpointId = _pattern(
     r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?|[1-9][0-9]{0,8}",
     "at most 63 lower-case letters, digits and hyphens, first a letter; or a number of 9 digits",
 )
-# Source: https://cloud.google.com/compute/docs/machine-resource; custom-CPUS-MB on Dataflow.
-MachineType = _pattern(
-    r"[a-z]+\d+[a-z]*-[a-z]+(-\d+[a-z]*){1,2}(-[a-z]+)*|(e2|f1|g1)-(micro|small|medium)"
-    r"|custom-\d+-\d+|cloud-tpu",
-    "a machine type, such as n1-standard-4",
-)
+MachineType = Annotated[str, pydantic.AfterValidator(require_machine_type)]
 
 
 class Accelerator(Section):
@@ -188,9 +184,12 @@ class Kubeflow(Cluster):
 
 
 class Dataflow(Section):
-    """The workers of the Beam nodes."""
+    """The workers of the Beam nodes.
 
-    max_workers: Count = 4
+    A job has at most 4,000 (https://cloud.google.com/dataflow/quotas).
+    """
+
+    max_workers: Annotated[Count, Field(le=4000)] = 4
     machine_type: MachineType | None = None
     subnetwork: Subnetwork | None = None
 
@@ -218,6 +217,14 @@ class Vertex(Cluster):
     dataflow: Dataflow = Dataflow()
     training_job: CustomJob | None = None
     tuning_job: CustomJob | None = None
+
+    @pydantic.field_validator("schedule")
+    @classmethod
+    def _as_unix_cron(cls, schedule: str | None):
+        """The fields are those of unix-cron, in which any value is an asterisk alone."""
+        if schedule is not None and "?" in schedule:
+            raise ValueError("expected * for any value: Vertex AI documents no ?")
+        return schedule
 
     @pydantic.field_validator("labels")
     @classmethod

@@ -49,8 +49,13 @@ def open_workspace(
         UserMistake: The place does not exist or cannot be read.
     """
     location = _location(place)
+    is_workspace = Path(place).is_dir()
+    found_by = (
+        ("--workspace", str(Path(place).resolve())) if is_workspace else ("--store", location)
+    )
     opened = Workspace(
-        str(place), CurrentGraph(location, lambda: Graph(open_store(location, passwords)))
+        str(place),
+        CurrentGraph(location, lambda: Graph(open_store(location, passwords), found_by)),
     )
     opened.graph()  # a mistake is said here, not at the first question
     return opened

@@ -9,6 +9,7 @@ import base64
 import dataclasses
 import json
 import math
+import shlex
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -52,6 +53,7 @@ def content(graph: Graph, focus: Target | None) -> dict[str, Any]:
         "sources": [_source(source) for source in find_sources(graph)],
         "live": {base: pushed.id for base, pushed in live_pushes(graph).items()},
         "focus": _focus(graph, focus),
+        "place": shlex.join(graph.place if "--workspace" in graph.place else ()),
         # Last, since the others fill them.
         "sets": values.sets,
         "values": values.values,

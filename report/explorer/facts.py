@@ -92,7 +92,7 @@ def facts_of_runs(graph: Graph) -> list[RunFacts]:
                 fit_to_serve=_verdict(by_type.get("InfraBlessing", ())),
                 pushed=_ids(pushed),
                 pushed_again=was_there_already(pushed),
-                command=command_of(RunRecord(properties, run_id)),
+                command=command_of(RunRecord(properties, run_id), graph.place),
                 properties=properties,
             )
         )

@@ -411,7 +411,7 @@ class Record:
 
     Attributes:
         nodes: In the order of execution, those that never began last.
-        failures: Node, error, place and traceback of each that failed.
+        failures: Node, error, place and traceback of each that failed, and what prints its log.
         facts: Such as commit and stack: label to text.
         digests: Digests of data, code and settings: label to text.
         settings: The text of the settings, with all that was changed; empty if not recorded.

@@ -7,7 +7,6 @@ the page is that of `report.page`: no network, no script but its own.
 import dataclasses
 import functools
 import re
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -144,7 +143,6 @@ def _environment() -> jinja2.Environment:
         "duration": duration,
         "size": size,
         "data": as_data,
-        "command": shlex.join,
         "words": lambda text: str(text).replace("_", " "),
     }
     environment.globals |= {"figures": figures, "charts": charts, "operating": operating_data}

@@ -23,6 +23,7 @@ from tfx.orchestration.portable.beam_executor_operator import BeamExecutorOperat
 from fareline.errors import FarelineError, UserMistake
 from fareline.start import command_for
 from pipeline.settings.running.beam import PROCESSES, Beam, Engine, JobServer
+from runners.beam.lost_workers import LOST, fail_without_workers, says_lost
 from runners.beam.worker import OwnCode
 
 MakePipeline = Callable[[], beam.Pipeline]
@@ -38,6 +39,7 @@ class WorkerProcesses(FnApiRunner):
     """Beam's in-process runner with workers that are processes of ours."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
+        fail_without_workers()
         shown = [f"{name}={value}" for name, value in variables.items()]
         command = shlex.join(["env", *shown, *command_for("runners.beam.worker")])
         super().__init__(SubprocessSDKEnvironment.from_command_string(command_string=command))
@@ -72,6 +74,10 @@ def operators(node: str, make: MakePipeline) -> Mapping[Any, Any]:
         def run_executor(self, execution_info, make_beam_pipeline_fn=None):
             try:
                 return super().run_executor(execution_info, make)
+            except RuntimeError as error:
+                if not says_lost(error):
+                    raise
+                raise EngineError(LOST) from error
             except grpc.RpcError as error:
                 raise EngineError(
                     f"{node}: its Beam engine did not answer ({_said(error)}); expected it to run "

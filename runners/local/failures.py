@@ -12,6 +12,7 @@ from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import execution_result_pb2
 
 _MOST_CHARACTERS = 16_000  # of a text that a server's column has to take
+_MOST_OF_A_LINE = 2_000
 _UNKNOWN = 2  # Source: google.rpc.Code
 
 
@@ -42,13 +43,18 @@ def record_failure(
     ]
     if not failed:
         return
-    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    result = execution_result_pb2.ExecutionResult(
-        code=_UNKNOWN, result_message=text[-_MOST_CHARACTERS:]
-    )
+    result = execution_result_pb2.ExecutionResult(code=_UNKNOWN, result_message=_kept(error))
     failed[-1].last_known_state = proto.Execution.FAILED
     execution_lib.set_execution_result(result, failed[-1])
     store.put_executions([failed[-1]])
+
+
+def _kept(error: BaseException) -> str:
+    """The traceback as a store takes it: the last part, no line without end, no half of a sign."""
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    lines = [line[:_MOST_OF_A_LINE] for line in text.splitlines()]
+    kept = "\n".join(lines)[-_MOST_CHARACTERS:]
+    return kept.encode(errors="backslashreplace").decode()
 
 
 def _executions(store, kind: str, name: str) -> list[proto.Execution]:

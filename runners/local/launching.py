@@ -5,6 +5,8 @@ has a process of its own. Imports TFX.
 """
 
 import contextlib
+import glob
+import os
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
@@ -21,7 +23,7 @@ from tfx.orchestration.portable import data_types, launcher, runtime_parameter_u
 from tfx.proto.orchestration import pipeline_pb2
 
 from fareline import recorded
-from fareline.disk import disk_error
+from fareline.disk import bytes_of, disk_error, room_at
 from fareline.recorded.texts import text_of
 from lineage.store.open import adapt, connect
 from runners.local.failures import record_failure
@@ -172,11 +174,16 @@ class NodeLauncher:
         try:
             return self._launch(name)
         except Exception as error:
-            places = [self.compiled.runtime_spec.pipeline_root.field_value.string_value]
-            known = disk_error(error, [*places, tempfile.gettempdir()])
+            root = self.compiled.runtime_spec.pipeline_root.field_value.string_value
+            known = disk_error(error, [root, tempfile.gettempdir()], _took_before(root, name))
             if known is None:
                 raise
             raise known from error
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever it leaves by is its result
+            # sys.exit() in the user's code, which would end the run with no word and any code.
+            raise RuntimeError(_left_by(error)).with_traceback(error.__traceback__) from None
 
     def record_failure(self, name: str, error: Exception) -> None:
         """Records what a node failed with; what cannot be recorded is in the log."""
@@ -255,6 +262,26 @@ def add_provenance(compiled: pipeline_pb2.Pipeline, provenance: Provenance) -> N
         version = node.contexts.contexts.add()
         version.type.name = recorded.CODE_CONTEXT_TYPE
         version.name.field_value.string_value = provenance.code_version
+
+
+def _took_before(root: str, node: str) -> int | None:
+    """What the outputs of a node took in earlier runs, at most; None if as much is free.
+
+    Args:
+        root: Root folder of the pipeline's artifacts.
+        node: Its id.
+    """
+    sizes = [
+        max((bytes_of(each) for each in glob.glob(f"{glob.escape(output)}/*")), default=0)
+        for output in glob.glob(os.path.join(glob.escape(root), node, "*"))
+    ]
+    room = room_at(root)
+    return sum(sizes) if room is not None and sum(sizes) > room.free else None
+
+
+def _left_by(error: BaseException) -> str:
+    called = f"sys.exit({error.code!r})" if isinstance(error, SystemExit) else repr(error)
+    return f"the code of the node left by {called}; expected it to return, or to raise an Exception"
 
 
 def _recorded_error(execution: metadata_store_pb2.Execution) -> str:

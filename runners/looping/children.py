@@ -5,8 +5,6 @@ So TensorFlow is loaded and gone again, and whatever a run does to its process, 
 
 import dataclasses
 import json
-import os
-import signal
 import subprocess
 import threading
 from collections.abc import Sequence
@@ -14,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from fareline.start import command_for
+from runners.stopping import end_child
 
 _LOOK_SECONDS = 0.2
-_END_SECONDS = 60.0  # for a run to record that it was interrupted
 _TOLD = "fareline: "
 
 
@@ -79,17 +77,8 @@ class Children:
                 return process.communicate(timeout=_LOOK_SECONDS)[0]
             except subprocess.TimeoutExpired:
                 if self._stop.is_set():
-                    _end(process)
+                    end_child(process)
                     raise Stopped from None
-
-
-def _end(process: subprocess.Popen) -> None:
-    process.terminate()
-    try:
-        process.communicate(timeout=_END_SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
 
 
 def _parse(out: bytes) -> dict[str, Any] | None:

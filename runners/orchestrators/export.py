@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from fareline.errors import SettingsError, UserMistake
+from fareline.near import guess
 from pipeline.settings.running.cron import require_cron
 from pipeline.settings.settings import Settings
 from runners.orchestrators.airflow import airflow_file
@@ -34,7 +35,7 @@ def require_export(name: str, output: Path, cron: str | None) -> None:
             "fareline export",
             f"found {name}",
             f"expected one of {', '.join(ORCHESTRATORS)}",
-            "`fareline compile` is for Kubeflow and Vertex",
+            f"{guess(name, ORCHESTRATORS)}`fareline compile` is for Kubeflow and Vertex",
         )
     expected = SUFFIXES.get(name, (".py",))
     if output.suffix not in expected:

@@ -22,6 +22,7 @@ from runners.outcome.summary import (
     Outcome,
     bounds_of,
     data_line,
+    in_workspace,
     next_step,
     number,
     print_failures,
@@ -69,7 +70,7 @@ def print_brief(console: Console, outcome: Outcome, settings: Settings | None) -
         say(line, "yellow")
     if outcome.page:
         say(f"Report: {from_here(outcome.page.path)}")
-        say(f"Explorer: fareline lineage ui --workspace {from_here(outcome.workspace.root)}")
+        say(f"Explorer: fareline lineage ui {in_workspace(outcome)}")
     if outcome.status != PUSHED:
         say(f"Log: {from_here(outcome.log_path)}")
     say(f"{outcome.run_id} took {outcome.wall_seconds:.0f} s{_changed(outcome)}.")

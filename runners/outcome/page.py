@@ -14,6 +14,7 @@ from ml_metadata.metadata_store import metadata_store
 
 from lineage.graph.elements import Execution
 from lineage.graph.graph import Graph
+from runners.stores import place_of
 from runners.workspace import Workspace
 from serving.versions.cards import write_card
 
@@ -57,7 +58,7 @@ def write_page(
         The page of this run's results; None without one.
     """
     try:
-        graph = Graph(store)
+        graph = Graph(store, place_of(workspace.root))
         made_it = _run_that_made_it(graph, run_id)
         if made_it is not None:
             page = workspace.report_path(made_it)

@@ -7,8 +7,9 @@ its metrics.
 import dataclasses
 import math
 import re
+import shlex
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fareline.errors import FarelineError
+from fareline.errors import FarelineError, message_of
 from fareline.files import from_here
+from fareline.packages import PACKAGES
 from fareline.recorded.data import rows_read
 from fareline.recorded.evaluation import read_metrics as recorded_metrics
 from fareline.recorded.tuning import WarmStart, tuning_of, warm_start_of
@@ -46,6 +48,7 @@ EXIT_CODES = {PUSHED: 0, COMPLETED: 0, REFUSED: 3, FAILED: 1}
 _GRAPH_ERROR = "Graph execution error:"  # TensorFlow begins with it, whatever the error
 _BEAM_STEP = re.compile(r" \[while running '[^']*'\]$")  # Beam adds it to what a worker raised
 _RESOLVER = "Resolver"
+_MOST_OF_A_LINE = 2_000  # of an error, which may be a whole document
 TRACEBACK = "Traceback (most recent call last):"
 
 
@@ -234,9 +237,16 @@ def print_failures(console: Console, outcome: Outcome) -> None:
     for node in outcome.nodes:
         if node.error:
             console.print(f"[bold red]✗ {node.name} failed[/]: ", end="")
-            console.print(describe_error(node.error), markup=False, highlight=False, soft_wrap=True)
+            lines = describe_error(node.error).split("\n")
+            told = "\n".join(plain(line, _MOST_OF_A_LINE) for line in lines)
+            console.print(told, markup=False, highlight=False, soft_wrap=True)
             if place := place_of(node.error):
-                console.print(f"  at {place}", markup=False, highlight=False, soft_wrap=True)
+                console.print(
+                    f"  at {plain(place, limit=None)}",
+                    markup=False,
+                    highlight=False,
+                    soft_wrap=True,
+                )
 
 
 def describe_error(error: BaseException) -> str:
@@ -248,15 +258,14 @@ def describe_error(error: BaseException) -> str:
     A Beam worker in another process sends its traceback as the text of a RuntimeError; there the
     cause is the last exception that the text names.
     """
-    while not _says_all(error) and (cause := _cause(error)):
-        error = cause
+    error = _to_root(error, _says_all)[-1]
     if isinstance(error, FarelineError):
         return _BEAM_STEP.sub("", str(error))
-    _, head, frames = str(error).rpartition(TRACEBACK)
+    _, head, frames = message_of(error).rpartition(TRACEBACK)
     if head:
         named = [line for line in frames.splitlines() if line and not line.startswith(" ")]
         return named[0] if named else type(error).__name__
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line.strip() for line in message_of(error).splitlines() if line.strip()]
     if lines and lines[0] == _GRAPH_ERROR:
         lines = _cause_in_graph(lines[1:]) or lines
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
@@ -268,9 +277,7 @@ def place_of(error: BaseException) -> str | None:
     Their message says it all; and an error without a frame of ours has none to name. Where it was
     raised in our code that the user's called, both are named.
     """
-    chain = [error]
-    while not isinstance(chain[-1], FarelineError) and (cause := _cause(chain[-1])):
-        chain.append(cause)
+    chain = _to_root(error, lambda each: isinstance(each, FarelineError))
     if isinstance(chain[-1], FarelineError):
         return None
     for each in reversed(chain):  # the root may have been raised in a library that we called
@@ -285,7 +292,7 @@ def place_of(error: BaseException) -> str | None:
 
 def _says_all(error: BaseException) -> bool:
     """Whether what it was raised from is no cause: TensorFlow tries other signatures first."""
-    return isinstance(error, FarelineError) or str(error).startswith(_GRAPH_ERROR)
+    return isinstance(error, FarelineError) or message_of(error).startswith(_GRAPH_ERROR)
 
 
 def _cause_in_graph(lines: list[str]) -> list[str]:
@@ -294,9 +301,28 @@ def _cause_in_graph(lines: list[str]) -> list[str]:
     return lines[max(nodes[0] - 1, 0) :] if nodes else lines[-1:]
 
 
+def _to_root(
+    error: BaseException, says_all: Callable[[BaseException], bool]
+) -> list[BaseException]:
+    """An error, what it was raised from and so on, as far as one that says all."""
+    chain = [error]
+    while not says_all(chain[-1]) and (cause := _cause(chain[-1])):
+        if any(cause is each for each in chain):  # each was raised from the other
+            break
+        chain.append(cause)
+    return chain
+
+
 def _cause(error: BaseException) -> BaseException | None:
     hidden = error.__suppress_context__  # raise … from None
-    return error.__cause__ or (None if hidden else error.__context__)
+    context = None if hidden or _is_signal(error.__context__) else error.__context__
+    return error.__cause__ or context
+
+
+def _is_signal(error: BaseException | None) -> bool:
+    """Whether an error only had our code take another way, in which the failure then came up."""
+    ours = type(error).__module__.partition(".")[0] in PACKAGES
+    return ours and not isinstance(error, FarelineError)
 
 
 def _print_verdict(console: Console, outcome: Outcome) -> None:
@@ -316,7 +342,8 @@ def next_step(outcome: Outcome) -> str:
     """Suggested next commands, on one line."""
     if outcome.status == FAILED:
         failed = next((node.name for node in outcome.nodes if node.error), None)
-        logs = f"; `fareline logs {outcome.run_id} {failed}` has its log" if failed else ""
+        command = f"`fareline logs {outcome.run_id} {failed} {in_workspace(outcome)}`"
+        logs = f"; {command} has its log" if failed else ""
         return f"Next: mend the cause and run again; what is done is taken from the cache{logs}."
     if outcome.status == REFUSED:
         if outcome.blessed and outcome.infra_blessed:
@@ -324,7 +351,12 @@ def next_step(outcome: Outcome) -> str:
         if outcome.blessed:
             return "Next: see why above; if the machine was busy, --no-cache measures again."
         return "Next: look at the slices above, change the settings or the model, run again."
-    return f"Next: fareline lineage runs --workspace {from_here(outcome.workspace.root)}"
+    return f"Next: fareline lineage runs {in_workspace(outcome)}"
+
+
+def in_workspace(outcome: Outcome) -> str:
+    """The option by which a command asks the workspace of a run."""
+    return f"--workspace {shlex.quote(from_here(outcome.workspace.root))}"
 
 
 def _may_push(why: Mapping[str, Any] | None) -> bool:

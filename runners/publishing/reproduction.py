@@ -23,6 +23,7 @@ from lineage.answers.reproduce.reproduce import (
 )
 from pipeline.user_code import fingerprint_packages
 from runners.provenance import collect_provenance
+from runners.stopping import end_child
 
 # Where a run writes to outside of its workspace: not where the model is only being made again.
 _OUTSIDE = ("push.destination", "metadata.store")
@@ -135,7 +136,7 @@ def make_again(recipe: Recipe, keep_workspace: bool) -> tuple[Mapping[str, float
 
     Raises:
         ReproductionFailed: The run failed; the workspace is kept, and named.
-        Interrupted: From the keyboard.
+        Interrupted: By a signal; the run is interrupted too, and its workspace is kept.
     """
     with scratch_folder("fareline-reproduce-") as folder:
         return _make_again_in(Path(folder), recipe, keep_workspace)
@@ -150,11 +151,13 @@ def _make_again_in(
     command += ["--config", str(settings), "--workspace", str(workspace)]
     for override in overrides_for(recipe):
         command += ["--set", override]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=CHECKOUT)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, cwd=CHECKOUT, start_new_session=True
+    )
     try:
         answer, _ = process.communicate()
     except KeyboardInterrupt as error:
-        process.wait()  # the terminal has interrupted it as well
+        end_child(process)
         keep(str(workspace))
         raise Interrupted(f"{recipe.model.key}: interrupted; see {workspace}") from error
     if process.returncode not in _COMPLETED:

@@ -13,7 +13,7 @@ from typing import Any
 
 from fareline.errors import UserMistake
 from fareline.files import write_bytes, write_json
-from fareline.near import near_names
+from fareline.near import guess
 from fareline.packages import PACKAGES
 from fareline.start import offer_packages
 from pipeline.user_code import fingerprint_packages
@@ -134,13 +134,11 @@ class StepFiles:
         """
         if not self.has_begun():
             begun = sorted(f.parent.name for f in self.folder.parent.glob(f"*/{_RUN}"))
-            near = near_names(self.run_id, begun)
-            guess = f"did you mean {near[0]}? " if near else ""
             raise UserMistake.explain(
                 self.run_id,
                 f"no run of this id has begun in {self.folder.parent.parent}",
                 "expected that of a run of steps",
-                f"{guess}`fareline step begin --run {self.run_id}` begins it",
+                f"{guess(self.run_id, begun)}`fareline step begin --run {self.run_id}` begins it",
             )
         try:
             found = FrozenRun(**json.loads((self.folder / _RUN).read_text(encoding="utf-8")))
@@ -202,13 +200,11 @@ def require_node(run: FrozenRun, node: str) -> None:
         UserMistake: The graph does not have the node.
     """
     if node not in run.upstream:
-        near = near_names(node, run.upstream)
-        guess = f"did you mean {near[0]}? " if near else ""
         raise UserMistake.explain(
             node,
             f"{run.pipeline} has no such node",
             f"expected one of {', '.join(run.upstream)}",
-            f"{guess}`fareline step graph` lists them",
+            f"{guess(node, run.upstream)}`fareline step graph` lists them",
         )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from fareline.errors import SettingsError, UserMistake
+from fareline.errors import Interrupted, SettingsError, UserMistake
 from pipeline.rules.cluster import find_example_values
 from pipeline.settings.runners import Cluster, RunnerName
 from pipeline.settings.settings import Settings
@@ -43,9 +43,19 @@ class Submission:
 
         Returns:
             The job, and the files that were sent.
+
+        Raises:
+            Interrupted: By a signal, before the platform has answered.
         """
         sent = upload(self.uploads)
-        return platform.submit(self.request), sent
+        try:
+            return platform.submit(self.request), sent
+        except KeyboardInterrupt as error:
+            raise Interrupted(
+                f"{self.request.job_id}: interrupted before {platform.name} answered; the job may "
+                "run all the same. Hint: look for it in the platform's console before you send it "
+                "again."
+            ) from error
 
     def describe(self, platform: Platform) -> dict[str, Any]:
         """Returns what `send` would send, as JSON types."""

@@ -17,12 +17,14 @@ import grpc
 import numpy as np
 import tensorflow as tf
 
+from fareline.near import listed
 from serving.model.columns import Column, find_columns
 from serving.model.warm_up import read_warm_up
 
 DEFAULT_SIGNATURE = "serving_default"
 _INTERNAL_PREFIX = "__"
 _MOST_MESSAGE = 1000  # characters; gRPC drops the status of an answer whose details are too long
+_KEPT_END = 100
 _FREE_ELEMENTS = 1 << 20
 
 
@@ -37,7 +39,8 @@ class RefusedError(Exception):
             message: What is wrong. It may quote the request, and is cut and made sendable.
         """
         if len(message) > _MOST_MESSAGE:
-            message = f"{message[:_MOST_MESSAGE]}…"
+            # Its end says what was expected.
+            message = f"{message[: _MOST_MESSAGE - _KEPT_END]}…{message[-_KEPT_END:]}"
         super().__init__(message.encode(errors="replace").decode())
         self.code = code
 
@@ -49,7 +52,7 @@ class RefusedError(Exception):
     @classmethod
     def lacking(cls, where: str, columns: Sequence[str]) -> "RefusedError":
         """Builds the refusal of a row without a value in columns that must have one."""
-        return cls.malformed(f"{where}: without {', '.join(columns)}; expected a value")
+        return cls.malformed(f"{where}: without {listed(columns)}; expected a value")
 
 
 @dataclass(frozen=True)

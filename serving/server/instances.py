@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from fareline.kinds import FLOAT32_MAX, fits_int64
-from fareline.near import near_names
+from fareline.kinds import FLOAT32_MAX, as_number, fits_int64
+from fareline.near import listed, near_names
 from serving.model.columns import Column
 from serving.model.servable import RefusedError, Signature, check_arrays
 
@@ -181,7 +181,7 @@ def encode_row(
 
 def _no_column(where: str, name: str, columns: Mapping[str, Column]) -> RefusedError:
     near = near_names(name, columns) if len(name) <= _LONGEST_NAME else []
-    hint = f"did you mean {near[0]}" if near else f"expected some of {sorted(columns)}"
+    hint = f"did you mean {near[0]}" if near else f"expected some of {listed(sorted(columns))}"
     return RefusedError.malformed(f"{where}: no column {name!r:.120}; {hint}")
 
 
@@ -209,17 +209,17 @@ def _to_bytes(where: str, value: Any) -> bytes:
 
 
 def _to_float(where: str, value: Any) -> float:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not abs(value) <= FLOAT32_MAX:  # NaN is not, either
+    value = as_number(value)
+    if not isinstance(value, int | float) or not abs(value) <= FLOAT32_MAX:  # nor is NaN
         raise RefusedError.malformed(f"{where}: {value!r:.40}; expected a finite number")
     return float(value)
 
 
 def _to_int(where: str, value: Any) -> int:
-    is_integer = isinstance(value, int) and not isinstance(value, bool)
+    value = as_number(value)
     if isinstance(value, float) and value.is_integer():  # 3.0, as many clients write an integer
-        is_integer, value = True, int(value)
-    if not is_integer or not fits_int64(value):
+        value = int(value)
+    if not isinstance(value, int) or not fits_int64(value):
         raise RefusedError.malformed(f"{where}: {value!r:.40}; expected an integer")
     return value
 

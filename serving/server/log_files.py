@@ -44,7 +44,7 @@ class LogFiles:
             folder: Made if missing.
             is_job: Whether all lines stand or fall together, in one file.
             file_bytes: Size at which a file is full.
-            kept_files: How many closed files stay; the oldest go.
+            kept_files: Number of closed files to keep; the oldest are removed.
             clock: Seconds since 1970.
 
         Raises:

@@ -28,6 +28,7 @@ _FLOATS = {
 _PROBABILITIES = {"probability", "probabilities"}
 # Softmax in float32 over many classes, and float16 outputs.
 _ROUNDING = 1e-3
+_SUM_ROUNDING = 1e-2  # bfloat16 has eight bits
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ class Contract:
             self._check_output(name, answer[name], width, where)
         for name in _PROBABILITIES & set(answer):
             _check_probabilities(f"output {name!r} {where}", answer[name])
+        if self.task == "multiclass":
+            _check_sums(f"output 'probabilities' {where}", answer["probabilities"])
 
     def _check_output(self, name: str, values: np.ndarray, width: int | None, where: str) -> None:
         expected = f"[batch, {width or 'classes'}]"
@@ -101,6 +104,19 @@ def _check_probabilities(where: str, values: np.ndarray) -> None:
             f"holds {outside.flat[0]:.7g}",
             "expected values from 0 to 1",
             "answer the sigmoid or softmax, not the logit",
+        )
+
+
+def _check_sums(where: str, values: np.ndarray) -> None:
+    sums = values.sum(axis=1)
+    worst = int(np.argmax(np.abs(sums - 1.0)))
+    if abs(sums[worst] - 1.0) > _SUM_ROUNDING:
+        raise RefusedModelError.because(
+            Reason.NOT_A_PROBABILITY,
+            where,
+            f"adds up to {sums[worst]:.7g} for example {worst}",
+            "expected 1, the sum over all classes",
+            "answer the softmax over the classes, not a sigmoid of each",
         )
 
 

@@ -36,7 +36,7 @@ def show(watch, tmp_path):
     numbers = itertools.count()
 
     def open_page(store, focus=None, address="", height=800, **window):
-        graph = Graph(open_store(store))
+        graph = Graph(open_store(store), ("--workspace", "/a b"))
         path = tmp_path / f"page-{next(numbers)}.html"
         write_explorer(graph, path, find(graph, focus) if focus else None)
         return watch(path.as_uri() + address, height=height, **window)
@@ -103,7 +103,7 @@ def test_a_failed_node_says_what_it_failed_with_where_and_how_to_read_its_log(sh
     said = details(page)
     assert "ValueError: planted <b>here</b>" in said
     assert "models/trainer.py:57, in run_fn" in said
-    assert "fareline logs run-4 Trainer" in said
+    assert "fareline logs run-4 Trainer --workspace '/a b'" in said
     assert page.locator("#details .traceback pre").is_hidden()
     page.locator("#details .traceback summary").click()
     lines = page.locator("#details .traceback pre").inner_text().splitlines()

@@ -89,10 +89,10 @@ _FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False, allow_subno
 
 
 @settings(**examples(10))
-@given(st.lists(_FLOATS.filter(lambda x: abs(x) < 1e38), min_size=1, max_size=4))
+@given(st.lists(_FLOATS.filter(lambda x: abs(x) < 1e38) | st.booleans(), min_size=1, max_size=4))
 def test_a_row_is_not_misread_whatever_way_it_comes(served, values):
-    """The model doubles x; as a plain row, a column of rows and a tf.Example."""
-    encoded = [models_for_tests.make_example(value) for value in values]
+    """The model doubles x, a number or a truth value; as a row, a column and a tf.Example."""
+    encoded = [models_for_tests.make_example(float(value)) for value in values]
     rows = served.post(json.dumps({"instances": [{"x": value} for value in values]}).encode())
     columns = served.post(json.dumps({"inputs": {"x": values}}).encode())
     code, data = served.call(_request(tf.make_tensor_proto(encoded)).SerializeToString())

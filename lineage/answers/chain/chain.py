@@ -44,6 +44,7 @@ class Chain:
         type: The artifact type that branches have to lead to; empty: any.
         kept: Nodes of such branches; all if no type was asked for.
         sources: Execution to what it read from outside; only upstream.
+        place: Address of the store, as the graph has it.
     """
 
     asked: str
@@ -53,6 +54,7 @@ class Chain:
     type: str
     kept: frozenset[Node]
     sources: Mapping[Execution, list[Source]]
+    place: tuple[str, ...] = ()
 
     def steps_from(self, node: Node) -> list[Step]:
         """The steps that lead away from a node to what is kept."""
@@ -77,7 +79,7 @@ def find_chain(graph: Graph, target: Target, is_upstream: bool, wanted: Wanted) 
     trace = walk(graph, starts, wanted.depth, wanted.through_baselines)
     kept = _leading_to(trace, kind) if kind else frozenset(trace.depths)
     sources = _sources(graph, trace) if is_upstream and not kind else {}
-    return Chain(target.key, is_upstream, wanted, trace, kind, kept, sources)
+    return Chain(target.key, is_upstream, wanted, trace, kind, kept, sources, graph.place)
 
 
 def starts_of(graph: Graph, target: Target, is_upstream: bool) -> list[Node]:

@@ -3,6 +3,7 @@
 Called by cli.views.chain. Imports rich; for JSON see lineage.answers.chain.chain.
 """
 
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -70,7 +71,8 @@ class ChainDrawing:
         if steps and level >= DEEPEST:
             self._cut.add(node)
             where = "upstream" if self._chain.is_upstream else "downstream"
-            tree.add(text(f"… goes on: fareline lineage {where} {node.key}", "dim"))
+            command = shlex.join(["fareline", "lineage", where, node.key, *self._chain.place])
+            tree.add(text(f"… goes on: {command}", "dim"))
             return
         for step in steps if self._show_all else _first_of_each_kind(steps):
             self._add(tree, step, level + 1)

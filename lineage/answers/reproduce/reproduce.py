@@ -31,6 +31,7 @@ class Recipe:
         files: The source files of all examples that it learned from, compared with the disk.
         metrics: Overall metrics of its first evaluation that recorded any.
         not_recorded: Missing records, in words.
+        place: Address of the store, as the graph has it.
     """
 
     model: Artifact
@@ -39,6 +40,7 @@ class Recipe:
     files: tuple[SourceFile, ...]
     metrics: Mapping[str, float]
     not_recorded: tuple[str, ...]
+    place: tuple[str, ...] = ()
 
     @property
     def settings(self) -> str | None:
@@ -87,6 +89,7 @@ def recipe_of(graph: Graph, model: Artifact, hashing: bool = True) -> Recipe:
         tuple(files[key] for key in sorted(files)),
         metrics,
         tuple(words for words, found in lacking.items() if not found),
+        graph.place,
     )
 
 
@@ -113,7 +116,8 @@ def commands(recipe: Recipe, overrides: list[str]) -> list[str]:
     """
     if recipe.settings is None:
         return []
-    lines = [f"fareline lineage reproduce {recipe.model.key} --settings-out {SETTINGS_NAME}"]
+    asked = ["fareline", "lineage", "reproduce", recipe.model.key]
+    lines = [shlex.join([*asked, "--settings-out", SETTINGS_NAME, *recipe.place])]
     commit = recipe.text(recorded.GIT_COMMIT)
     if commit:
         lines.append(f"git checkout {shlex.quote(commit)}")

@@ -55,8 +55,8 @@ def draw_recipe(
     for words in recipe.not_recorded:
         console.print(text(f"  not recorded: {words}", "yellow"))
     if recipe.settings is None and recipe.trainer:
-        words = "its parameters and inputs: fareline lineage inputs "
-        console.print(text(f"  {words}{shlex.quote(recipe.trainer.key)}", limit=None))
+        words = ["fareline", "lineage", "inputs", recipe.trainer.key, *recipe.place]
+        print_line(console, text(f"  its parameters and inputs: {shlex.join(words)}", limit=None))
     lines = commands(recipe, overrides)
     if lines:
         console.print()

@@ -23,13 +23,19 @@ def why_lines(why: Mapping[str, Any]) -> list[str]:
     of_run = f" of {why['run_id']}" if why["run_id"] else ""
     of_pipeline = f" ({why['pipeline']})" if why["pipeline"] else ""
     head = plain(f"{why['model'] or 'No model'}{of_run}{of_pipeline}")
-    return [head, *_failures(why.get("failed", ())), *judgement_lines(why)]
+    running = (
+        f"{plain(each)} is marked as running: it is at work, or its process was killed; "
+        "`fareline lineage verify` tells which"
+        for each in why.get("running", ())
+    )
+    return [head, *_failures(why.get("failed", ())), *running, *judgement_lines(why)]
 
 
 def _failures(failed: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for each in failed:
+        error = each["error"].removesuffix(".") if each["place"] else each["error"]
         where = f", at {each['place']}" if each["place"] else ""
-        yield plain(f"{each['node']} failed: {each['error']}{where}", limit=None)
+        yield plain(f"{each['node']} failed: {error}{where}", limit=None)
 
 
 def judgement_lines(why: Mapping[str, Any]) -> list[str]:

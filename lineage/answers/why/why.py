@@ -34,13 +34,14 @@ _Found = tuple[Execution | None, Artifact | None]
 def why_run(graph: Graph, run_id: str) -> dict[str, Any]:
     """Returns what a run found of its model; see `why_model` for the keys.
 
-    One more is `failed`: of each execution that failed `node`, `execution`, `error` and `place`.
+    One more is `running`: executions that are marked so.
     """
     executions = graph.executions_of_run(run_id)
     found = {node: _last(graph, executions, node, kind) for node, kind in _JUDGES.items()}
     pipelines = [e.place.pipeline for e in executions if e.place.pipeline]
     told = _answer(graph, run_id, pipelines[0] if pipelines else "", _model(graph, found), found)
-    return {**told, "failed": [as_json(e, f) for e in executions if (f := failure_of(e))]}
+    running = [each.key for each in executions if each.state == "running"]
+    return {**told, "failed": _failed(executions), "running": running}
 
 
 def why_model(graph: Graph, model: Artifact) -> dict[str, Any]:
@@ -54,7 +55,8 @@ def why_model(graph: Graph, model: Artifact) -> dict[str, Any]:
         it was not recorded). `infra_validator`: `blessed`, `reason`, `message`, `measured`,
         `budgets`. `pusher`: `pushed`, `destination`, `version`, `not_pushed_because`.
         `on_vertex`: the same, with `traffic`, percent of requests by version; null if that
-        was no destination.
+        was no destination. `failed`: of each execution that failed, here of those that read the
+        model, `node`, `execution`, `error` and `place`.
     """
     links = graph.links_of_artifacts([model.id])
     readers = graph.executions(
@@ -64,7 +66,11 @@ def why_model(graph: Graph, model: Artifact) -> dict[str, Any]:
     makers = graph.producers(model)
     place = makers[0].place if makers else None
     run_id, pipeline = (place.run_id, place.pipeline) if place else ("", "")
-    return _answer(graph, run_id, pipeline, model.key, found)
+    return {**_answer(graph, run_id, pipeline, model.key, found), "failed": _failed(readers)}
+
+
+def _failed(executions: Iterable[Execution]) -> list[dict[str, Any]]:
+    return [as_json(each, failure) for each in executions if (failure := failure_of(each))]
 
 
 def _answer(

@@ -161,7 +161,7 @@ Explorer.details = (() => {
   /** What a failed execution failed with, where, and the command that prints its log. */
   function failureOf(execution) {
     const { failure, run, node } = execution;
-    const command = run ? `fareline logs ${run} ${node}` : "";
+    const command = run ? `fareline logs ${run} ${node} ${Explorer.data.place}`.trim() : "";
     const again = Explorer.data.run(run)?.command;
     return section(
       "Error",

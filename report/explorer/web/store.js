@@ -21,6 +21,7 @@ Explorer.store = (() => {
     constructor(content) {
       this.content = content;
       this.focus = content.focus;
+      this.place = content.place; // for a command that asks this workspace
       this.elements = new Map();
       this.artifacts = this.#artifacts(content.artifacts);
       this.executions = this.#executions(content.executions);

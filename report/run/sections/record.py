@@ -3,7 +3,7 @@
 from fareline import recorded
 from fareline.recorded.data import source_files
 from lineage.facts.failures import as_json, failure_of
-from lineage.facts.runs import command_of
+from lineage.facts.runs import command_of, log_command
 from report.run.document import NodeTime, Record
 from report.run.sources import Sources
 
@@ -32,7 +32,11 @@ def gather_record(sources: Sources) -> Record:
     return Record(
         nodes=_nodes(sources),
         failures=[
-            {**as_json(execution, failure), "traceback": failure.text}
+            {
+                **as_json(execution, failure),
+                "traceback": failure.text,
+                "log": log_command(sources.run.run_id, execution.place.node, sources.graph.place),
+            }
             for execution in sources.executions
             if (failure := failure_of(execution))
         ],
@@ -40,7 +44,7 @@ def gather_record(sources: Sources) -> Record:
         digests=_digests(sources),
         settings=record.text(recorded.SETTINGS) or "",
         overrides=record.overrides or [],
-        command=command_of(record),
+        command=command_of(record, sources.graph.place),
         packages=record.packages,
         artifacts=[
             {"node": execution.place.node, "key": key, "id": artifact.key, "uri": artifact.uri}

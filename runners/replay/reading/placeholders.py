@@ -83,6 +83,22 @@ def unknown_in(text: str) -> Iterator[str]:
             )
 
 
+def names_in(text: str) -> Iterator[tuple[str, str, str, str]]:
+    """What the placeholders of a text read of their task.
+
+    Yields:
+        The placeholder, `inputs` or `outputs`, `parameters` or `artifacts`, and a name of these.
+    """
+    for match in _PLACEHOLDER.finditer(text):
+        path = match["path"]
+        if found := _PARAMETER.fullmatch(path):
+            yield match.group(), "inputs", "parameters", found["name"]
+        elif found := _OUTPUT_FILE.fullmatch(path):
+            yield match.group(), "outputs", "parameters", found["name"]
+        elif found := _ARTIFACT.fullmatch(path):
+            yield match.group(), found["side"], "artifacts", found["name"]
+
+
 def fill(text: str, executor_input: pipeline_spec_pb2.ExecutorInput, job: Job) -> str:
     """Fills all placeholders of a text.
 

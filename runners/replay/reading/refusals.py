@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from runners.replay.reading.conditions import inputs_named
 from runners.replay.reading.document import Document, SpecError
 from runners.replay.reading.graph import Scope, Task
-from runners.replay.reading.placeholders import unknown_in
+from runners.replay.reading.placeholders import names_in, unknown_in
 
 _RUNNER_FLAG = re.compile(r"--runner[= ]?(\w*)")
 # Beam runners that are there without a service of their own.
@@ -124,6 +124,17 @@ def _placeholders(task: Task) -> Iterator[str]:
     for parameter in task.spec.inputs.parameters.values():
         texts.append(parameter.runtime_value.constant.string_value)
     yield from dict.fromkeys(said for text in texts for said in unknown_in(text))
+    defined = {
+        "inputs": [task.component.input_definitions, task.spec.inputs],
+        "outputs": [task.component.output_definitions],
+    }
+    for placeholder, side, kind, name in dict.fromkeys(n for text in texts for n in names_in(text)):
+        known = sorted({key for each in defined[side] for key in getattr(each, kind)})
+        if name not in known:
+            yield (
+                f"the placeholder {placeholder} names what the task does not have; "
+                f"expected one of {', '.join(known) or 'nothing'}"
+            )
 
 
 def _args(task: Task) -> list[str]:

@@ -31,6 +31,10 @@ def _classes(row):
             "class": tf.fill(tf.shape(row["x"]), "c")}  # fmt: skip
 
 
+def _shares(probabilities):
+    return lambda row, _: {**_classes(row), "probabilities": probabilities(row)}
+
+
 def binary(change):
     """The outputs of a binary model; `change` gets the right probability, the row, the model."""
     return lambda row, model: {"probability": change(_probability(row), row, model)}
@@ -285,6 +289,26 @@ PLANTS = {
             "not_a_probability",
         ),
     },
+    "the probabilities of classes add up to 1": {
+        "to 1 for some rows only": (
+            _shares(lambda row: tf.where(row["x"] > 0.15, [[0.2, 0.3, 0.4]], [[0.2, 0.3, 0.5]])),
+            "multiclass", "not_a_probability",
+        ),
+        "to a half": (_shares(lambda row: 0.5 * _classes(row)["probabilities"]), "multiclass",
+                      "not_a_probability"),
+        "to 1.2": (_shares(lambda row: 1.2 * _classes(row)["probabilities"]), "multiclass",
+                   "not_a_probability"),
+        "a sigmoid of each": (
+            _shares(lambda row: tf.sigmoid(row["x"] * [[-1.0, 1.0, 2.0]])), "multiclass",
+            "not_a_probability",
+        ),
+        "not where a name is new": (
+            _shares(lambda row: tf.where(tf.reduce_any(row["name"] == [["a", "b", "c"]], 1,
+                                                       keepdims=True),
+                                         [[0.2, 0.3, 0.5]], [[0.0, 0.0, 0.0]])),
+            "multiclass", "not_a_probability",
+        ),
+    },
     "any answer ends in a verdict": {
         "no values": (_named("y", lambda row: row["x"][:, :0]), "", "wrong_shape"),
         "no values at all": (_named("y", lambda row: row["x"][:0]), "", "wrong_shape"),
@@ -337,6 +361,10 @@ IN_SERVER = {
 GOOD = {
     "binary": (binary(lambda y, _row, _model: y), "binary"),
     "multiclass": (lambda row, _: _classes(row), "multiclass"),
+    "multiclass in bfloat16": (
+        _shares(lambda row: tf.cast(_classes(row)["probabilities"] * 1.0, tf.bfloat16)),
+        "multiclass",
+    ),
     "regression": (_named("prediction", lambda row: row["x"] * 2.0), "regression"),
     "of no known task": (_named("y", lambda row: row["x"] * 2.0), ""),
     "more outputs than the task has": (

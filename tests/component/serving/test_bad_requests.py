@@ -102,7 +102,7 @@ _BODIES = {
     "no float32": (_rows('{"x": -1e39}'), "instances[0].x: -1e+39; expected a finite number"),
     "Infinity": (_rows('{"x": 1, "count": Infinity}'), "count: inf; expected an integer"),
     "no int64": (_rows('{"x": 1, "count": 1e30}'), "expected an integer"),
-    "true": (_rows('{"x": true}'), "instances[0].x: True; expected a finite number"),
+    "true": (_rows('{"x": 1, "name": true}'), "instances[0].name: True; expected text"),
     "a column twice": (_rows('{"x": 1, "x": 2}'), "the body has 'x' twice in one object"),
     "instances twice": (
         b'{"instances": [{"x": 1}], "instances": [{"x": 2}]}',
@@ -482,3 +482,13 @@ def test_every_float_that_is_not_finite_is_found_in_the_bytes_of_an_example():
             require_finite({"examples": np.array([_FIVE, row], object)}, signature)
         unread = models_for_tests.make_example(1.0, y=float(value))
         require_finite({"examples": np.array([unread], object)}, signature)
+
+
+@pytest.mark.parametrize("columns", [1, 30, 600, 5000])
+def test_a_refusal_says_what_was_expected_however_much_is_missing(columns):
+    names = [f"column_{number}" for number in range(columns)]
+    said = str(RefusedError.lacking("examples[0]", names))
+    assert said.startswith("examples[0]: without column_0") and said.endswith("; expected a value")
+    assert all(name in said for name in names[:30]) and len(said) <= 1000
+    long = str(RefusedError.malformed(f"x: {'9' * 5000}; expected a finite number"))
+    assert long.startswith("x: 99") and long.endswith("99; expected a finite number")

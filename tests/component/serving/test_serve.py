@@ -171,7 +171,7 @@ _WRONG = {
     "nan": (b'{"instances": [{"x": NaN}]}', 400, "instances[0].x: nan; expected a finite number"),
     "huge": ({"instances": [{"x": 10**40}]}, 400, "expected a finite number"),
     "fraction": ({"instances": [{"x": 1, "count": 1.5}]}, 400, "count: 1.5; expected an integer"),
-    "true": ({"instances": [{"x": 1, "count": True}]}, 400, "count: True; expected an integer"),
+    "true": ({"instances": [{"x": 1, "name": True}]}, 400, "name: True; expected text"),
     "64 bits": ({"instances": [{"x": 1, "count": 2**63}]}, 400, "expected an integer"),
     "list": ({"instances": [{"x": 1, "name": ["a"]}]}, 400, "name: ['a']; expected text"),
     "base 64": ({"instances": [{"b64": "%%%"}]}, 400, "instances[0]: not base 64"),

@@ -24,13 +24,14 @@ COVERED = """() => [...document.querySelectorAll('.zoom')].filter((zoom) => {
     each.getBoundingClientRect());
   return a.top < b.bottom && b.top < a.bottom;
 }).map((zoom) => zoom.className)"""
+PLACE = ("--workspace", "/a b")
 TABLE = "[...document.querySelectorAll('tbody tr')].map(r => r.dataset.run)"
 
 
 @contextlib.contextmanager
 def served(folder, **how):
     store = str(folder / "metadata.db")
-    current = CurrentGraph(store, lambda: Graph(open_store(store)))
+    current = CurrentGraph(store, lambda: Graph(open_store(store), PLACE))
     site = Site("my workspace", current, folder / "logs", **how)
     server = PageServer("127.0.0.1", 0, site.find_page)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -160,7 +161,10 @@ def test_a_failed_node_shows_traceback_log_and_commands(watch, url):
     page = watch(f"{url}run/run-3#record")
     record = page.locator("#record")
     assert record.locator("pre").first.inner_text().startswith("Traceback (most recent call last):")
-    assert record.locator("code").first.inner_text() == "fareline logs run-3 Trainer"
+    assert (
+        record.locator("code").first.inner_text()
+        == "fareline logs run-3 Trainer --workspace '/a b'"
+    )
     record.locator("summary", has_text="End of the log").click()
     log = record.locator("details", has_text="End of the log").locator("pre").inner_text()
     assert log.endswith("<b>the last words</b>")

@@ -246,6 +246,11 @@ def test_version(tmp_path):
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, f"{fareline.__version__}\n", "")
 
 
+def test_streams_that_are_closed_are_no_failure():
+    line = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-m", "fareline", "version"]
+    assert subprocess.run(line, cwd=CHECKOUT, timeout=60).returncode == 0
+
+
 def test_doctor_as_json(tmp_path):
     ran = fareline_("doctor", "--json", folder=tmp_path)
     answer = json.loads(ran.stdout)

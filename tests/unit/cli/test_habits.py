@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import fareline
 from cli import app as cli
 from cli.examples import EXAMPLES
-from cli.parser import PANELS
+from cli.parser import PANELS, behind_the_command
 from fareline.packages import CHECKOUT
 from tests.needs import find_program
 from tests.stores.writer import COMPLETE, StoreWriter
@@ -87,14 +87,36 @@ HABITS = [
         "^fareline: ui: .*'--port': it should be less than or equal to 65535",
     ),
     ("lineage export --format xml", 2, "", "'--format': 'xml' is not one of 'html', 'dot'"),
-    ("-w here runs", 2, "", "No such option: -w; .* Hint: write -w after the command"),
-    ("--json runs", 2, "", "No such option: --json; .* Hint: write --json after the command"),
-    ("lineage --store x runs", 2, "", "^fareline: lineage: .*write --store after the command"),
+    ("lineage export --format htm", 2, "", "'htm' is not one of .* Hint: did you mean html"),
+    ("data spans -o x --by Month", 2, "", "'Month' is not one of .* Hint: did you mean month"),
+    # What belongs to a command may stand before it as well.
+    ("-w nowhere runs", 2, "", f"nowhere/metadata.db: {NO_STORE}"),
+    ("-wnowhere --json lineage show live", 2, "", f"nowhere/metadata.db: {NO_STORE}"),
+    ("lineage --workspace=nowhere runs", 2, "", f"nowhere/metadata.db: {NO_STORE}"),
+    ("-c none.yaml --no-cache run", 2, "", "^fareline: none.yaml: "),
+    ("--set trainin.steps=5 check", 2, "", "^fareline: --set trainin.steps: "),
+    ("--store x schema log", 2, "", "^fareline: schema log: No such option: --store"),
+    ("--wrkspace here runs", 2, "", "^fareline: the command.*--wrkspace; .*did you mean --worksp"),
+    ("-w here", 2, "", "^fareline: the command line: Missing command"),
+    ("-w here -h", 0, USAGE, ""),
+    # In every group `help` is that of the command line.
+    ("lineage help", 0, f"{USAGE} lineage", ""),
+    ("lineage help show", 0, f"{USAGE} lineage show", ""),
+    ("data help generate", 0, f"{USAGE} data generate", ""),
+    ("schema help difff", 2, "", "difff: `fareline schema` has no such command; .*such as diff"),
+    # Names are found in other letters, and in other groups.
+    ("RUN", 2, "", "did you mean run"),
+    ("run --SET a=1", 2, "", "did you mean --set"),
+    ("lineage why", 2, "", "^fareline: lineage: No such command.*did you mean `fareline why`"),
+    ("diff a b", 2, "", "`fareline schema diff` or `fareline lineage diff`"),
     ("models -w nowhere", 2, "", f"nowhere/metadata.db: {NO_STORE}"),
     ("lineage models -w nowhere", 2, "", f"nowhere/metadata.db: {NO_STORE}"),
     ("settings --set trainin.steps=5", 2, "", "^fareline: --set trainin.steps: .*mean training"),
     ("settings --set training.steps", 2, "", "^fareline: --set training.steps: found no KEY=VALUE"),
-    ("compile vertx", 2, "", "found vertx; expected kubeflow or vertex"),
+    ("compile vertx", 2, "", "found vertx; expected kubeflow or vertex. Hint: did you mean vertex"),
+    ("check Vertex", 2, "", "found Vertex; .*did you mean vertex"),
+    ("submit kubflow", 2, "", "found kubflow; .*did you mean kubeflow"),
+    ("export airfow -o dag.py", 2, "", "found airfow; .*did you mean airflow"),
     ("help -- --debug", 2, "", "--debug: `fareline` has no such command"),
 ]
 
@@ -138,6 +160,39 @@ def commands(group, words=()):
 
 
 COMMANDS = dict(commands(typer.main.get_command(cli.app)))
+
+
+def groups(group, words=()):
+    """Each group with its words."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield " ".join((*words, name)), command
+
+
+def test_every_option_may_stand_before_its_command_too():
+    root = typer.main.get_command(cli.app)
+    below = dict(groups(root))
+    own = {"--version", "--debug"}  # of the first group itself
+    for words, command in COMMANDS.items():
+        name, *rest = words.split()
+        for param in command.params:
+            if param.param_type_name != "option":
+                continue
+            for option in param.opts:
+                said = [option] if param.is_flag else [option, "value"]
+                moved = [name, *said, *rest, "more"]
+                if option not in own:
+                    assert behind_the_command(root, [*said, *words.split(), "more"]) == moved
+                if rest:  # and before that of a group
+                    moved = [*rest, *said, "more"]
+                    assert behind_the_command(below[name], [*said, *rest, "more"]) == moved
+
+
+@pytest.mark.parametrize("words", dict(groups(typer.main.get_command(cli.app))))
+def test_help_in_a_group_is_help_of_the_group(type_line, words):
+    shown = type_line(*words.split(), "help")
+    assert shown == type_line("help", *words.split())
+    assert shown[0] == 0
 
 
 def test_every_command_has_an_example_and_no_other():
@@ -207,12 +262,54 @@ def test_defaults_that_no_value_says_are_in_the_help():
 
 COMPLETED = [
     ("fareline lin", ["lineage"]),
-    ("fareline lineage sh", ["show"]),
     ("fareline run --sp", ["--span", "--spec"]),
-    ("fareline compile ver", ["vertex"]),
-    ("fareline lineage show li", ["live"]),
-    ("fareline help lineage sh", ["show"]),
+    ("fareline -w there why run-1", ["run-1"]),
 ]
+# The same for every shell; here as bash asks.
+OFFERED = [
+    ("fareline lin", "lineage"),
+    ("fareline lineage sh", "show"),
+    ("fareline lineage show li", "live"),
+    ("fareline help lineage sh", "show"),
+    ("fareline run --sp", "--span --spec"),
+    ("fareline compile ver", "vertex"),
+    ("fareline check k", "kubeflow"),
+    ("fareline submit v", "vertex"),
+    ("fareline export ", "airflow argo luigi celery"),
+    ("fareline loop --o", "--once"),
+    ("fareline step ", "begin end graph run"),
+    ("fareline feedback ", "add build erase log"),
+    ("fareline feedback build --as", "--as-of"),
+    ("fareline lineage help ver", "verify"),
+    ("fareline lineage export latest --format d", "dot"),
+    ("fareline lineage show -w there l", "latest live"),
+    ("fareline lineage diff -w there latest run", "run-2 run-1"),
+    ("fareline -w there why run-2", "run-2"),
+    ("fareline report -w there ", "latest run-2 run-1"),
+    ("fareline run -w there --reuse run-2", "run-2"),
+    ("fareline logs -w there latest T", "Trainer Transform"),
+    ("fareline lineage explain-cache -w there latest Tra", "Trainer Transform"),
+    ("fareline logs -w nowhere ", "latest"),
+    ("fareline run -c ch", ""),  # a file: the shell's own
+]
+
+
+@pytest.fixture
+def logs(tmp_path):
+    """A workspace `there` that two runs have left their logs in."""
+    for run in ("run-1", "run-2"):
+        (tmp_path / "there" / "logs" / run).mkdir(parents=True)
+        for name in (run, f"{run}/Trainer", f"{run}/Transform"):
+            (tmp_path / "there" / "logs" / f"{name}.log").touch()
+
+
+@pytest.mark.parametrize(("line", "expected"), OFFERED, ids=[o[0] for o in OFFERED])
+def test_what_is_offered_to_a_shell(type_line, logs, monkeypatch, line, expected):
+    words = line.split(" ")
+    monkeypatch.setenv("_FARELINE_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "\n".join(words))
+    monkeypatch.setenv("COMP_CWORD", str(len(words) - 1))
+    assert type_line()[1].split() == expected.split()
 
 
 ASKED = {
@@ -267,10 +364,10 @@ def program(tmp_path, monkeypatch):
     ],
 )
 @pytest.mark.parametrize(("line", "expected"), COMPLETED)
-def test_a_shell_completes(program, shell, line, expected):
+def test_a_shell_completes(program, logs, tmp_path, shell, line, expected):
     done = subprocess.run(
         [find_program(shell), "-c", ASKED[shell].format(line=line)],
-        capture_output=True, text=True, timeout=60,
+        capture_output=True, text=True, timeout=60, cwd=tmp_path,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.split() == expected

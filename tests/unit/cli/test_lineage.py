@@ -276,7 +276,8 @@ def test_reproduce_of_a_stock_store(asked, tmp_path):
         "  not recorded: the stack and Python",
         "  not recorded: the data files with their SHA-256",
         "  not recorded: its metrics",
-        "  its parameters and inputs: fareline lineage inputs Trainer@run-3",
+        "  its parameters and inputs: fareline lineage inputs Trainer@run-3 "
+        f"--workspace {tmp_path}",
     ]
 
     refused = asked.ask("reproduce", "Model:4", "--check")

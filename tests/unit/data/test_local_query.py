@@ -369,3 +369,14 @@ def test_every_connection_is_closed(tmp_path, monkeypatch, broken):
     for connection in opened:
         with pytest.raises(duckdb.ConnectionException):
             connection.execute("SELECT 1")
+
+
+def test_a_table_of_another_encoding_is_refused_with_the_cause(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_bytes("stadt,n\nKöln,1\n".encode("latin-1"))
+    query = LocalQuery("SELECT * FROM t", {"t": [str(path)]}, [])
+    with pytest.raises(
+        DataError, match="t.csv cannot be read .*not utf-8 encoded.*in UTF-8"
+    ) as told:
+        list(read_query(query, {}))
+    assert "\n" not in str(told.value) and "stadt" not in str(told.value)

@@ -173,7 +173,9 @@ def test_a_disk_that_is_really_full(tmp_path):
         (disk / "more").unlink()
         (disk / "filler").write_bytes(bytes(2**20 - 2**18))
         with (
-            pytest.raises(OSError, match="expected room for a run"),
+            pytest.raises(
+                OSError, match=r"free and 512.0 KiB needed on .*; expected room for a run"
+            ),
             workspace.locked(with_reserve=True),
         ):
             pass

@@ -82,6 +82,7 @@ def without_ours(foreign, tmp_path, *names):
 
 COMMAND_LINES = {
     "the script": "from fareline.start import main\nmain()",
+    "python -m fareline": "import runpy\nrunpy.run_module('fareline', run_name='__main__')",
     "python -m cli.app": "import runpy\nrunpy.run_module('cli.app', run_name='__main__')",
     "python -m runners.submit.smoke": "import runners\nraise SystemExit",
 }

@@ -14,6 +14,7 @@ from tests.stores.writer import COMPLETE, FAILED, StoreWriter
 HEAD = "Traceback (most recent call last):\n"
 OURS = f'  File "{CHECKOUT}/models/trainer.py", line 57, in run_fn\n    fit(model)\n'
 THEIRS = '  File "/home/me/taxi/code.py", line 3, in clean\n    x / 0\n'
+LAUNCHING = f'  File "{CHECKOUT}/runners/local/launching.py", line 7, in _launch\n    f()\n'
 LIBRARY = '  File "/v/lib/python3.10/site-packages/keras/src/a.py", line 9, in f\n    g()\n'
 PYTHON = '  File "/usr/lib/python3.13/json/decoder.py", line 9, in f\n    g()\n'
 FROZEN = '  File "<frozen importlib._bootstrap>", line 1, in f\n'
@@ -26,6 +27,8 @@ FROZEN = '  File "<frozen importlib._bootstrap>", line 1, in f\n'
         (OURS + THEIRS, "/home/me/taxi/code.py:3, in clean"),
         (THEIRS + OURS + PYTHON + FROZEN, "models/trainer.py:57, in run_fn"),
         (LIBRARY + PYTHON, None),
+        (LAUNCHING + LIBRARY, None),
+        (LAUNCHING + OURS + LIBRARY, "models/trainer.py:57, in run_fn"),
         ("", None),
     ],
 )
@@ -58,6 +61,20 @@ def test_the_last_frame_that_is_not_a_librarys(frames, place):
 )
 def test_the_line_that_names_the_error(text, error):
     assert read_failure(text).error == error
+
+
+@pytest.mark.parametrize(
+    ("error", "place"),
+    [
+        ("ValueError: no", "models/trainer.py:57, in run_fn"),
+        ("theirs.errors.Bad: no", "models/trainer.py:57, in run_fn"),
+        # Ours say all themselves, as at the end of a run.
+        ("fareline.disk.DiskError: the disk at /: is full; expected room.", None),
+        ("schema.gate.anomalies.DataAnomalies: a: b; expected c.", None),
+    ],
+)
+def test_an_error_of_ours_has_no_place(error, place):
+    assert read_failure(f"{HEAD}{OURS}{error}").place == place
 
 
 @pytest.mark.parametrize(

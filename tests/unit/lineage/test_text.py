@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 from rich.markup import render
 
-from lineage.text.harmless import escaped, plain, text
+from lineage.text.harmless import escaped, message, plain, text
 
 MARKUP = "[bold red]x[/] [link=http://evil]y[/link] \\[z]"
 
@@ -47,3 +47,10 @@ def test_rich_shows_markup_as_it_is():
 
 def test_a_text_keeps_its_style():
     assert text("a\x1b", "dim").markup == "[dim]a\\x1b[/dim]"
+
+
+def test_a_message_keeps_its_lines_and_paths_and_loses_the_middle_of_a_long_name():
+    path = "/".join(["x" * 255] * 15)
+    assert message(f"{path}: a\nb\x1b[31m") == f"{path}: a\nb\\x1b[31m"
+    cut = "y" * 99 + "…" + "y" * 19
+    assert message(f"column '{'y' * 3000}' is") == f"column '{cut}' is"

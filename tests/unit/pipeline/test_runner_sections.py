@@ -129,10 +129,16 @@ MACHINES = {
     **dict.fromkeys(
         ("n1-standard-4", "a2-highgpu-1g", "a2-ultragpu-8g", "g2-standard-96", "c2d-highcpu-112",
          "m1-ultramem-40", "ct5lp-hightpu-4t", "e2-micro", "custom-4-16384", "n2-custom-4-8192",
-         "c3-standard-4-lssd", "cloud-tpu"), True),
+         "c3-standard-4-lssd", "cloud-tpu", "n1-standard-1", "n1-highmem-96", "n2-standard-48",
+         "n2d-highcpu-224", "c2-standard-30", "c3-highmem-22", "c3-standard-192-metal",
+         "a3-megagpu-8g", "n1-ultramem-40", "t2d-standard-60", "z9-standard-3"), True),
     **dict.fromkeys(
         ("n1", "n1-standard", "standard-4", "big-machine", "n1_standard_4", "N1-standard-4",
-         "n1-standard-4-", "n1--4", "n1-standard-four", "4-standard-n1", "n1 standard 4"), False),
+         "n1-standard-4-", "n1--4", "n1-standard-four", "4-standard-n1", "n1 standard 4",
+         "n1-standard-3", "n1-standard-128", "n1-highcpu-1", "n1-stanard-4", "n1-standard-04",
+         "e2-highmem-32", "n2-highcpu-128", "n2d-highmem-128", "c2-highmem-4", "c2-standard-32",
+         "a2-highgpu-3g", "a2-highgpu-8", "a2-megagpu-8g", "g2-standard-64", "m1-ultramem-96",
+         "t2d-standard-64"), False),
 }  # fmt: skip
 
 

@@ -234,6 +234,7 @@ def test_a_run_that_ended_early_says_what_is_not_there(tmp_path, stop, absent):
         assert document.absent[name].startswith(f"The run ended with {stop} before it had ")
     [failure] = document.record.failures
     assert failure["node"] == stop and "Traceback" in failure["traceback"]
+    assert failure["log"] == f"fareline logs run-1 {stop}"
     assert document.record.nodes[-1].state in ("skipped", "failed")
 
 

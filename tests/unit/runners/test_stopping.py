@@ -8,7 +8,10 @@ import time
 
 import pytest
 
+from fareline.errors import Interrupted
 from fareline.packages import CHECKOUT
+from runners.platforms.jobs import Request
+from runners.submit.submission import Submission
 
 STOPS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 # Says that it is ready to be stopped; stands in for a command that is at work.
@@ -21,6 +24,26 @@ try:
     for _ in range(600):  # a signal just before a sleep does not end it
         time.sleep(0.1)
 except KeyboardInterrupt:
+    sys.exit(stopping.exit_code())
+"""
+
+
+# `lineage reproduce --check`, whose run is that of AT_WORK and notes how it ends.
+AGAIN = f"""
+import sys, types
+from fareline.errors import Interrupted
+from runners import stopping
+from runners.publishing import reproduction
+stopping.heed_signals()
+child = {AT_WORK!r}.replace("sys.exit(", "open(sys.argv[1] + '/ended', 'w').close(); sys.exit(")
+child = child.replace("print(", "open(sys.argv[1] + '/begun', 'w').close(); print(")
+reproduction.command_for = lambda *_: [sys.executable, "-c", child, sys.argv[1]]
+reproduction.overrides_for = lambda recipe: []
+model = types.SimpleNamespace(key="Model:1")
+try:
+    reproduction.make_again(types.SimpleNamespace(settings="", model=model), False)
+except Interrupted as told:
+    print(told)
     sys.exit(stopping.exit_code())
 """
 
@@ -72,3 +95,33 @@ def test_a_command_that_writes_leaves_nothing_half_written(tmp_path, number, cod
     assert process.returncode == code
     assert stderr.splitlines()[-1] == "fareline: interrupted"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_job_that_is_being_sent_may_run_all_the_same():
+    class Sending:
+        name = "vertex"
+
+        def submit(self, request):
+            raise KeyboardInterrupt
+
+    submission = Submission(Request("taxi-1", "taxi", {}, {}, None), [])
+    with pytest.raises(
+        Interrupted, match="taxi-1: interrupted before vertex answered; the job may"
+    ):
+        submission.send(Sending())
+
+
+@pytest.mark.parametrize(("number", "code"), STOPS)
+def test_a_run_that_makes_a_model_again_ends_with_its_command(tmp_path, monkeypatch, number, code):
+    """Also where the signal is sent to the command alone, as Kubernetes and `timeout` do."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    process = start(["-c", AGAIN, tmp_path])
+    for _ in range(600):
+        if (tmp_path / "begun").exists():
+            break
+        time.sleep(0.05)
+    process.send_signal(number)
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert out.startswith(f"Model:1: interrupted; see {tmp_path}/fareline-reproduce-")
+    assert (tmp_path / "ended").exists()  # by itself, with what it records then

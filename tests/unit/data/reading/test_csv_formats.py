@@ -4,6 +4,7 @@ import contextlib
 import csv
 import gzip
 import io
+import re
 import sqlite3
 import zipfile
 from functools import partial
@@ -215,6 +216,46 @@ def test_another_separator_is_recognized(tmp_path, csv_format, said):
         with pytest.raises(DataError, match=said) as caught:
             read()
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("separator", "name"), [(":", "colon"), ("^", "caret"), (" ", "blank")])
+def test_a_rare_separator_is_named_where_a_column_is_sought_in_vain(tmp_path, separator, name):
+    path = tmp_path / "t.csv"
+    path.write_text(f'i{separator}"f"{separator}s\n1{separator}2{separator}a\n')
+    kinds = {"i": "int", "f": "float"}
+    said = f'a {name} looks like its separator: set data.source.csv_format.separator: "{separator}"'
+    for read in (
+        partial(check_csv_source, path, ["f"]),
+        lambda: next(open_rows(path, Wanted(kinds))),
+        lambda: next(open_rows(path, Wanted(kinds, frozenset(["i"])))),
+    ):
+        with pytest.raises(DataError, match=re.escape(f"Hint: {said}.")):
+            read()
+    # In a name of its own it is no separator.
+    assert plan_file(str(path), OPEN)[1][0].names == (f'i{separator}"f"{separator}s',)
+
+
+@pytest.mark.parametrize("line", ["sep=;", "SEP=;", '"sep=;"', "\ufeffsep=;", "sep=\t"])
+@pytest.mark.parametrize("csv_format", [CsvFormat(), CsvFormat(";"), CsvFormat(encoding="cp1252")])
+def test_the_line_for_excel_is_no_header(tmp_path, line, csv_format):
+    path = tmp_path / "t.csv"
+    text = f"{line}\r\ni;f;s\r\n1;2;a\r\n"
+    path.write_text(text, encoding="utf-8", newline="")
+    if "\ufeff" in line and not csv_format.is_utf8:
+        path.write_text(text, encoding="utf-16", newline="")
+        csv_format = CsvFormat(encoding="utf-16")
+    written = '"\\t"' if "\t" in line else '";"'
+    for read in (
+        partial(check_csv_source, path, ["f"], csv_format=csv_format),
+        partial(plan_file, str(path), OPEN, csv_format=csv_format),
+        lambda: next(open_rows(path, Wanted(KINDS), csv_format)),
+    ):
+        with pytest.raises(
+            DataError, match="begins with .*(?i:sep=).*, a line for Excel; "
+        ) as caught:
+            read()
+        hint = f"tail -n +2, and set data.source.csv_format: {{separator: {written}}}."
+        assert str(caught.value).endswith(hint)
 
 
 @pytest.mark.parametrize("name", [";", "a;b", "x|y", "a\tb"])

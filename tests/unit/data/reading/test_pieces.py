@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import math
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -172,6 +173,73 @@ def test_examples_are_read_back_as_they_were_written(tmp_path):
     ]
     with pytest.raises(DataError, match="feature 'a' holds int; expected string, as other"):
         list(read_piece(piece, kinds | {"a": "string"}, open_file))
+
+
+@pytest.fixture
+def write_records(tmp_path):
+    import tensorflow as tf
+
+    def write(*records):
+        path = str(tmp_path / "t.tfrecord")
+        with tf.io.TFRecordWriter(path) as writer:
+            for record in records:
+                writer.write(record)
+        return path
+
+    return write
+
+
+def _record(**features):
+    import tensorflow as tf
+
+    made = tf.train.Example()
+    for name, (kind, *values) in features.items():
+        getattr(made.features.feature[name], f"{kind}_list").value.extend(values)
+    return made.SerializeToString()
+
+
+def test_integers_of_examples_are_numbers_and_whole_numbers_integers(write_records):
+    path = write_records(
+        _record(n=("float", 2.0), x=("int64", 3), many=("int64", 1, 2)),
+        _record(n=("float", float("nan"))),
+        _record(n=("float", 2.5), x=("int64", 4)),
+        _record(x=("int64", 5), many=("int64", 3)),
+    )
+    _, [piece] = plan_file(path, open_file)
+    [batch] = read_piece(piece, {"n": "int", "x": "float", "many": "float"}, open_file)
+    assert [array.to_pylist() for array in (batch.columns[n] for n in ("n", "x", "many"))] == [
+        [[2], [], []], [[3.0], [], [5.0]], [[1.0, 2.0], [], [3.0]],
+    ]  # fmt: skip
+    assert [(bad.line, bad.fault.reason) for bad in batch.bad] == [(3, "wrong_type")]
+
+
+@pytest.mark.parametrize("kind", [pa.float32(), pa.float64()])
+def test_a_fraction_among_whole_numbers_of_any_width_is_a_bad_row(tmp_path, kind):
+    path = str(tmp_path / "t.parquet")
+    pyarrow.parquet.write_table(pa.table({"n": pa.array([2.0, 2.5, None], kind)}), path)
+    [batch] = read_piece(plan_file(path, open_file)[1][0], {"n": "int"}, open_file)
+    assert batch.columns["n"].to_pylist() == [2, None]
+    assert [(bad.line, bad.fault.reason) for bad in batch.bad] == [(2, "wrong_type")]
+
+
+def test_what_is_wrong_with_a_file_of_examples_is_said_without_tensorflows_words(write_records):
+    path = write_records(_record(x=("int64", 1)), _record(x=("float", 1.5)))
+    with pytest.raises(DataError) as mixed:
+        kinds_in(plan_file(path, open_file)[1][0], {}, open_file)
+    assert str(mixed.value).startswith(
+        f"{path}: feature 'x' is int64_list in some examples and float_list in others; expected "
+    )
+    whole = Path(path).read_bytes()
+    for content, said in (
+        (whole[:-7], "truncated record at "),
+        (b"\x00" + whole[1:], "corrupted record at 0"),
+        (b"no record at all", "corrupted record at 0 (Is this even a TFRecord file?)"),
+    ):
+        Path(path).write_bytes(content)
+        with pytest.raises(DataError) as damaged:
+            kinds_in(plan_file(path, open_file)[1][0], {}, open_file)
+        assert f"{path}: damaged behind record 0 ({said}" in str(damaged.value)
+        assert "function_node" not in str(damaged.value) and "[Op" not in str(damaged.value)
 
 
 @pytest.mark.parametrize(

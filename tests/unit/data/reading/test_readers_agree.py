@@ -58,7 +58,7 @@ def as_held(rows):
 
 EXPECTED = as_held(ROWS)
 # What a query must cast itself: refused where the schema says that it is a number.
-TEXT_TO_DUCKDB = ("+5", "005", "+1.5")
+TEXT_TO_DUCKDB = ("+5", "005", "+1.5", "TRUE", "FALSE", "False")
 ARROW = {"int": pa.int64(), "float": pa.float64(), "string": pa.string()}
 JSON = (".jsonl", ".jsonl.gz")
 CSV, TYPED = (".csv", ".csv.gz"), (".parquet", ".arrow", ".feather")
@@ -225,7 +225,10 @@ def rows_of(reader, path, kinds):
         ("count", "1e3", 1000),
         ("count", '"5"', 5),
         ("count", '""', None),
+        ("count", "TRUE", 1),
+        ("count", "FALSE", 0),
         ("fare", "5", 5.0),
+        ("fare", "False", 0.0),
         ("fare", " .5", 0.5),
         ("fare", "5.", 5.0),
         ("fare", "+1.5", 1.5),

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from ml_metadata import proto as mlmd
 from ml_metadata.metadata_store import metadata_store
 from typer.testing import CliRunner
 
@@ -13,6 +14,8 @@ from lineage.answers.why.why import why_run
 from lineage.graph.graph import Graph
 from lineage.store.open import open_store, sqlite_connection
 from tests.stores.writer import CACHED, FAILED, StoreWriter, artifact
+
+TRACEBACK = f'Traceback (most recent call last):\n  File "{CHECKOUT}/models/a.py", line 5, in f\n'
 
 
 def check(slice_name, kind, bound, value, **rest):
@@ -291,6 +294,7 @@ def test_the_command(store):
         "pusher",
         "on_vertex",
         "failed",
+        "running",
     ]
     assert answer["evaluator"]["verdict"]["checks"][0]["value"] == 0.9551
 
@@ -317,8 +321,7 @@ def test_a_run_that_failed_says_where(store):
     writer.add_run("taxi", "r1", 1_767_268_800_000, {"Trainer": (FAILED, 1)})
     handle = metadata_store.MetadataStore(sqlite_connection(store))
     [execution] = handle.get_executions()
-    text = f'Traceback (most recent call last):\n  File "{CHECKOUT}/models/a.py", line 5, in f\n'
-    result = json.dumps({"resultMessage": f"{text}ValueError: no", "code": 2})
+    result = json.dumps({"resultMessage": f"{TRACEBACK}ValueError: no", "code": 2})
     execution.custom_properties["__execution_result__"].string_value = result
     handle.put_executions([execution])
     assert ask(store, "r1").splitlines()[:2] == [
@@ -336,3 +339,34 @@ def test_a_run_that_failed_says_where(store):
     # A node that failed has no model, and is no less to be asked about.
     for node in ("Trainer@r1", "Trainer@latest"):
         assert ask(store, node) == ask(store, "r1")
+
+
+def test_of_a_model_it_says_which_node_failed_that_read_it(store):
+    model = add_run(store, "r1")
+    writer = StoreWriter(store)
+    judged = writer.add_execution(
+        "taxi", "r1", "Evaluator", outputs={}, inputs=[("model", model)], state=FAILED
+    )
+    handle = metadata_store.MetadataStore(sqlite_connection(store))
+    [execution] = handle.get_executions_by_id([judged])
+    result = json.dumps({"resultMessage": f"{TRACEBACK}ValueError: no.", "code": 2})
+    execution.custom_properties["__execution_result__"].string_value = result
+    handle.put_executions([execution])
+    told = "Evaluator failed: ValueError: no, at models/a.py:5, in f"
+    assert ask(store, f"Model:{model}").splitlines()[1] == told
+    answer = json.loads(ask(store, f"Model:{model}", "--json"))
+    assert [each["execution"] for each in answer["failed"]] == ["Evaluator@r1"]
+
+
+def test_of_a_run_that_was_killed_it_says_what_was_at_work(store):
+    running = mlmd.Execution.RUNNING
+    StoreWriter(store).add_run("taxi", "r1", 1, {"Transform": (running, 1), "Tuner": (running, 1)})
+    told = (
+        "is marked as running: it is at work, or its process was killed; `fareline lineage verify`"
+    )
+    lines = ask(store, "r1").splitlines()
+    assert [line.partition(" tells")[0] for line in lines[1:3]] == [
+        f"Transform@r1 {told}",
+        f"Tuner@r1 {told}",
+    ]
+    assert json.loads(ask(store, "r1", "--json"))["running"] == ["Transform@r1", "Tuner@r1"]

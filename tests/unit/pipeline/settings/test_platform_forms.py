@@ -17,11 +17,13 @@ FORMS = {
         ["60 * * * *", "* 24 * * *", "* * 0 * *", "* * 32 * *", "* * * 13 *", "* * * foo *",
          "* * * * 8", "*/0 * * * *", "*/61 * * * *", "*/x * * * *", "6-3 * * * *", "1, * * * *",
          "* * * *", "* * * * * *", "@daily", "0  6 * * 1", "TZ=Europe/Berlinn 0 6 * * 1",
-         "0 0 31 2 *", "0 0 30,31 feb ?", "0 0 31 4,6,9,11 *", "-1 * * * *", "L * * * *", ""],
+         "0 0 31 2 *", "0 6 ? * 1", "0 6 1 * ?", "?/5 * * * *", "0 6 1,? * *",
+         "0 0 30,31 feb *", "0 0 31 4,6,9,11 *", "-1 * * * *", "L * * * *", ""],
     ),
     "kubeflow.schedule": (
         ["0 6 * * 1", "*/5 * * * sun,sat", "0 0 1 */3 ?", "0 6 * * 0-6", "0 6 * * */2"],
-        ["TZ=Europe/Berlin 0 6 * * 1", "0 6 * * 7", "0 6 * * 5-7", "0 6 * * 1,7", "61 6 * * 1"],
+        ["TZ=Europe/Berlin 0 6 * * 1", "0 6 * * 7", "0 6 * * 5-7", "0 6 * * 1,7", "61 6 * * 1",
+         "0 0 30,31 feb ?"],
     ),
     "vertex.service_account": (
         ["runner@example-project.iam.gserviceaccount.com",
@@ -111,3 +113,13 @@ def test_the_accelerators_of_jobs_are_looked_at_as_those_of_steps():
             f"runners.vertex.{job}.accelerator.type",
             f"runners.vertex.{job}.accelerator.count",
         ]
+
+
+def test_a_dataflow_job_has_at_most_4000_workers():
+    setting = "runners.vertex.dataflow.max_workers"
+    for most in (1, 1000, 4000):
+        vertex = load_settings(None, [f"{setting}={most}"]).runners.vertex
+        assert vertex.dataflow.max_workers == most
+    for wrong in ("0", "-1", "4001", "100000", "2.5", "true", "many", "null"):
+        with pytest.raises(SettingsError, match=rf"{setting}: found .*; expected "):
+            load_settings(None, [f"{setting}={wrong}"])

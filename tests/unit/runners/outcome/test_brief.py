@@ -27,7 +27,7 @@ PAGE = Page(
 WORST = {"name": "hour=7", "metrics": {"auc": 0.5, "example_count": 1234.0}}
 END = [
     "Report: /runs/[ws]/reports/run-1.html",
-    "Explorer: fareline lineage ui --workspace /runs/[ws]",
+    "Explorer: fareline lineage ui --workspace '/runs/[ws]'",
 ]
 LOG = "Log: /runs/[ws]/logs/run-1.log"
 
@@ -51,7 +51,7 @@ def test_a_pushed_run_in_ten_lines():
         "Pushed to /runs/[ws]/serving/taxi/1 (compared with Model:7)",
         *END,
         "run-1 took 61 s; changed since run-0: settings (training.steps, seed, …), code (commit).",
-        "Next: fareline lineage runs --workspace /runs/[ws]",
+        "Next: fareline lineage runs --workspace '/runs/[ws]'",
     ]
 
 
@@ -62,7 +62,7 @@ def test_the_first_run_and_one_of_a_specification():
         "Pushed to /runs/[ws]/serving/taxi/1 (the first one)",
         *END,
         "run-1 took 61 s.",
-        "Next: fareline lineage runs --workspace /runs/[ws]",
+        "Next: fareline lineage runs --workspace '/runs/[ws]'",
     ]
 
 

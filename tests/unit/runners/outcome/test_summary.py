@@ -1,5 +1,6 @@
 """What came of a run: status, exit code, the JSON answer, the text, and a failure in one line."""
 
+import errno
 import io
 import json
 import math
@@ -9,16 +10,25 @@ import pytest
 from rich.console import Console
 
 from cli.answers.answers import require_as_declared
+from fareline.disk import disk_error
 from fareline.errors import DataError
 from fareline.recorded.tuning import WarmStart, tuning_of
 from lineage.graph.elements import Artifact
 from lineage.store.open import open_store
 from pipeline.evaluation.eval_config import SliceMetrics
+from pipeline.evaluation.tfma_internals import LeftToTfmaError
 from pipeline.settings.load import load_settings
 from runners.local.runner import NodeResult
 from runners.outcome import summary
 from runners.outcome.page import Page
-from runners.outcome.summary import EXIT_CODES, Outcome, describe_error, print_summary, read_outcome
+from runners.outcome.summary import (
+    EXIT_CODES,
+    Outcome,
+    describe_error,
+    place_of,
+    print_summary,
+    read_outcome,
+)
 from runners.progress import NodeState
 from runners.workspace import Workspace
 from tests.stores.writer import FAILED, StoreWriter, artifact
@@ -348,7 +358,7 @@ def test_summary_of_a_pushed_run():
             "Report: /runs/[ws]/reports/run-1.html",
             "Log: /runs/[ws]/logs/run-1.log",
             "run-1 took 61 s.",
-            "Next: fareline lineage runs --workspace /runs/[ws]",
+            "Next: fareline lineage runs --workspace '/runs/[ws]'",
         ]
     )
 
@@ -383,8 +393,17 @@ def test_summary_of_a_failed_run_names_node_cause_and_log():
         "Log: /runs/[ws]/logs/run-1.log",
         "run-1 took 61 s.",
         "Next: mend the cause and run again; what is done is taken from the cache; "
-        "`fareline logs run-1 Trainer` has its log.",
+        "`fareline logs run-1 Trainer --workspace '/runs/[ws]'` has its log.",
     ]
+
+
+def test_no_text_of_an_error_is_obeyed_by_a_terminal_or_without_end():
+    error = ValueError("\x1b[31mred\x07\u202e\udcff [bold] " + "x" * 100_000)
+    nodes = [NodeResult("Trainer", NodeState.FAILED, 2.0, error)]
+    told = printed(FAILURE | {"nodes": nodes}).splitlines()[0]
+    said = r"✗ Trainer failed: ValueError: \x1b[31mred\x07\u202e\udcff [bold] x"
+    assert told.startswith(said) and told.endswith("x… (100,031 characters)")
+    assert len(told) < 2_200
 
 
 # A failure in one line.
@@ -444,6 +463,36 @@ def test_an_error_without_words_is_named(error):
     assert describe_error(error) == "ValueError"
 
 
+class _Unprintable(Exception):
+    def __str__(self):
+        raise RuntimeError
+
+
+class _NoText(Exception):
+    def __str__(self):
+        return None
+
+
+@pytest.mark.parametrize("kind", [_Unprintable, _NoText])
+def test_an_error_whose_own_text_fails_is_named(kind):
+    told = f"{kind.__name__}: <unprintable {kind.__name__} object>"
+    assert describe_error(kind()) == told
+    assert describe_error(raised(OSError("later"), kind())) == told
+    assert disk_error(raised(kind(), kind())) is None
+    full = disk_error(raised(kind(), OSError(errno.ENOSPC, "No space")), ["/"])
+    assert "is full" in str(full)
+
+
+def test_errors_that_were_raised_from_each_other_have_an_end():
+    first, second = ValueError("first"), KeyError("second")
+    first.__cause__, second.__cause__ = second, first
+    assert describe_error(first) == "KeyError: 'second'"
+    assert place_of(first) is None
+    alone = ValueError("alone")
+    alone.__cause__ = alone
+    assert describe_error(alone) == "ValueError: alone"
+
+
 def test_of_nested_errors_the_first_cause_is_named():
     inner = raised(RuntimeError("second"), KeyError("first"))
     assert describe_error(raised(OSError("third"), inner)) == "KeyError: 'first'"
@@ -457,6 +506,19 @@ def test_an_error_that_came_up_while_another_was_handled():
             raise OSError("second")  # noqa: B904 - the context is what is tested
     except OSError as error:
         assert describe_error(error) == "KeyError: 'first'"
+
+
+@pytest.mark.parametrize("signal", [LeftToTfmaError("no curves"), LeftToTfmaError("")])
+def test_what_had_our_code_take_another_way_is_no_cause(signal):
+    try:
+        try:
+            raise signal
+        except LeftToTfmaError:
+            raise ValueError("the failure")  # noqa: B904 - the context is what is tested
+    except ValueError as error:
+        assert describe_error(error) == "ValueError: the failure"
+        assert "test_summary.py" in place_of(error)
+        assert describe_error(raised(OSError("later"), error)) == "ValueError: the failure"
 
 
 def test_a_context_that_was_put_aside_is_no_cause():

@@ -177,6 +177,25 @@ REFUSED = {
             ".pipeline_job": "is not known here",
         }.items()
     },
+    **{
+        f"a placeholder of what is not there: {path}": (
+            SpecBuilder().add(
+                "Only",
+                shell("echo {{$" + path + "}}"),
+                parameters={"steps": ("text", {"runtimeValue": {"constant": "1"}})},
+                outputs=["model"],
+            ),
+            "Only: the placeholder {{$" + path + "}} names what the task does not have; expected "
+            f"one of {known}\n",
+        )
+        for path, known in {
+            ".inputs.parameters['step']": "steps",
+            ".inputs.artifacts['model'].uri": "nothing",
+            ".outputs.artifacts['modell'].path": "model",
+            ".outputs.artifacts['gone'].metadata['k']": "model",
+            ".outputs.parameters['gone'].output_file": "nothing",
+        }.items()
+    },
     "condition": (
         one_task(triggerPolicy={"condition": "inputs.artifacts['_x'].artifacts[0].uri == 'a'"}),
         "Only: its condition reads _x, which is none of its inputs; TFX compiles that where the "

@@ -1,0 +1,67 @@
+"""A worker process of Beam that ends too early fails its pipeline, which would wait for ever.
+
+Beam's runner reads the answers of a worker in a thread. Where the process was killed, by hand or by
+the kernel for want of memory, that thread ends, and its caller never gets an answer. Called by
+`runners.beam.profiles`, for workers that are processes of this machine. Imports Beam.
+"""
+
+from typing import Any
+
+from apache_beam.portability.api import beam_fn_api_pb2
+from apache_beam.runners.portability.fn_api_runner.worker_handlers import ControlConnection
+
+from fareline.errors import message_of
+from runners.beam.replacing import is_known, replaces
+
+LOST = (
+    "a Beam worker: its process ended before it had answered; expected it to live until the "
+    "component is done. Hint: it may have been killed for want of memory: choose fewer workers "
+    "(beam.processes.workers), or beam.engine: direct, and run again."
+)
+
+
+_CLOSED = "Channel closed prematurely"  # Beam, where it notices at the data and not at the answer
+
+
+def says_lost(error: BaseException) -> bool:
+    """Whether a pipeline failed because a worker had ended."""
+    return any(text in message_of(error) for text in (LOST, _CLOSED))
+
+
+def fail_without_workers() -> None:
+    """Has what waits for a worker that has ended fail; does nothing if Beam is not as expected."""
+    if not is_known(ControlConnection, "_read", "self"):
+        return
+    original = ControlConnection._read
+
+    @replaces(original)
+    def read(self: ControlConnection) -> None:
+        try:
+            original(self)
+        finally:
+            _fail(self)
+
+    ControlConnection._read = read
+
+
+def _fail(connection: ControlConnection) -> None:
+    """Answers what is asked, and what will be, with an error; after the last answer nothing is.
+
+    Beam aborts futures as well, and what waits for data meanwhile does not look whether one is.
+    """
+    push = connection.push
+
+    def push_in_vain(request: Any) -> Any:
+        future = push(request)
+        _answer_open(connection)
+        return future
+
+    connection.push = push_in_vain
+    _answer_open(connection)
+
+
+def _answer_open(connection: ControlConnection) -> None:
+    open_futures = connection._futures_by_id
+    while open_futures:
+        name, future = open_futures.popitem()
+        future.set(beam_fn_api_pb2.InstructionResponse(instruction_id=name, error=LOST))
