@@ -23,8 +23,6 @@ LOST = (
     "component is done. Hint: it may have been killed for want of memory: choose fewer workers "
     "(beam.processes.workers), or beam.engine: direct, and run again."
 )
-
-
 _CLOSED = "Channel closed prematurely"  # Beam, where it notices at the data and not at the answer
 
 
