@@ -32,7 +32,7 @@ class Failure:
     Attributes:
         error: Type and message, in one line; of an error of ours the message.
         place: Place of the last call in the user's code or in ours, such as `models/trainer.py:57,
-            in run_fn`; None without one, and of an error of ours.
+            in run_fn`; None without one.
         text: All that was kept, the traceback included.
     """
 
@@ -59,9 +59,8 @@ def read_failure(text: str) -> Failure:
     line = _last_line(text)
     if line is None:
         return Failure("no reason was kept", place_in(text), text)
-    if (message := _OUR_CLASS.sub("", line)) != line:  # it says all; where it was raised is no help
-        return Failure(message, None, text)
-    return Failure(_MODULE.sub("", line), place_in(text), text)
+    message = _OUR_CLASS.sub("", line)
+    return Failure(message if message != line else _MODULE.sub("", line), place_in(text), text)
 
 
 def place_in(text: str) -> str | None:

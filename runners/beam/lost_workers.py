@@ -5,10 +5,15 @@ the kernel for want of memory, that thread ends, and its caller never gets an an
 `runners.beam.profiles`, for workers that are processes of this machine. Imports Beam.
 """
 
+import threading
 from typing import Any
 
 from apache_beam.portability.api import beam_fn_api_pb2
-from apache_beam.runners.portability.fn_api_runner.worker_handlers import ControlConnection
+from apache_beam.runners.portability.fn_api_runner.worker_handlers import (
+    BeamFnControlServicer,
+    ControlConnection,
+    SubprocessSdkWorkerHandler,
+)
 
 from fareline.errors import message_of
 from runners.beam.replacing import is_known, replaces
@@ -18,8 +23,6 @@ LOST = (
     "component is done. Hint: it may have been killed for want of memory: choose fewer workers "
     "(beam.processes.workers), or beam.engine: direct, and run again."
 )
-
-
 _CLOSED = "Channel closed prematurely"  # Beam, where it notices at the data and not at the answer
 
 
@@ -42,6 +45,34 @@ def fail_without_workers() -> None:
             _fail(self)
 
     ControlConnection._read = read
+    _watch_workers()
+
+
+def _watch_workers() -> None:
+    """The same for a worker that ends before it has come to the runner, and others meanwhile."""
+    handler = SubprocessSdkWorkerHandler
+    if not (is_known(handler, "start_worker", "self") and is_known(handler, "stop_worker", "self")):
+        return
+    start, stop = handler.start_worker, handler.stop_worker
+
+    @replaces(start)
+    def start_worker(self: SubprocessSdkWorkerHandler) -> None:
+        start(self)
+        threading.Thread(target=_wait_for, args=(self,), name="lost_worker", daemon=True).start()
+
+    @replaces(stop)
+    def stop_worker(self: SubprocessSdkWorkerHandler) -> None:
+        # Beam tells those that have come; it waits for one that comes later, and tells it nothing.
+        self.control_conn.push(BeamFnControlServicer._DONE_MARKER)
+        stop(self)
+
+    handler.start_worker, handler.stop_worker = start_worker, stop_worker
+
+
+def _wait_for(handler: SubprocessSdkWorkerHandler) -> None:
+    handler.worker_thread.join()
+    if handler.control_conn._input is None:
+        _fail(handler.control_conn)
 
 
 def _fail(connection: ControlConnection) -> None:

@@ -280,8 +280,9 @@ def _took_before(root: str, node: str) -> int | None:
 
 
 def _left_by(error: BaseException) -> str:
-    called = f"sys.exit({error.code!r})" if isinstance(error, SystemExit) else repr(error)
-    return f"the code of the node left by {called}; expected it to return, or to raise an Exception"
+    exits = isinstance(error, SystemExit)
+    left = f"called sys.exit({error.code!r})" if exits else f"raised {error!r}"
+    return f"the code of the node {left}; expected it to return, or to raise an Exception"
 
 
 def _recorded_error(execution: metadata_store_pb2.Execution) -> str:

@@ -64,20 +64,6 @@ def test_the_line_that_names_the_error(text, error):
 
 
 @pytest.mark.parametrize(
-    ("error", "place"),
-    [
-        ("ValueError: no", "models/trainer.py:57, in run_fn"),
-        ("theirs.errors.Bad: no", "models/trainer.py:57, in run_fn"),
-        # Ours say all themselves, as at the end of a run.
-        ("fareline.disk.DiskError: the disk at /: is full; expected room.", None),
-        ("schema.gate.anomalies.DataAnomalies: a: b; expected c.", None),
-    ],
-)
-def test_an_error_of_ours_has_no_place(error, place):
-    assert read_failure(f"{HEAD}{OURS}{error}").place == place
-
-
-@pytest.mark.parametrize(
     ("kept", "text"),
     [
         (json.dumps({"resultMessage": f"{HEAD}{OURS}ValueError: no", "code": 2}), "ValueError: no"),

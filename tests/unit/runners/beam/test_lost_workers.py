@@ -4,9 +4,11 @@ import threading
 
 import pytest
 from apache_beam.portability.api import beam_fn_api_pb2 as fn_api
+from apache_beam.runners.portability import local_job_service
 from apache_beam.runners.portability.fn_api_runner.worker_handlers import (
     BeamFnControlServicer,
     ControlConnection,
+    SubprocessSdkWorkerHandler,
 )
 
 from runners.beam import profiles
@@ -16,6 +18,9 @@ from runners.beam.lost_workers import LOST, fail_without_workers
 @pytest.fixture(autouse=True)
 def _as_beam_has_it(monkeypatch):
     monkeypatch.setattr(ControlConnection, "_read", ControlConnection._read)
+    for name in ("start_worker", "stop_worker"):
+        function = getattr(SubprocessSdkWorkerHandler, name)
+        monkeypatch.setattr(SubprocessSdkWorkerHandler, name, function)
     fail_without_workers()
 
 
@@ -50,6 +55,26 @@ def test_what_waits_for_a_lost_worker_fails(answers, error):
     later = connection.push(fn_api.InstructionRequest())
     assert later.get(10).error == LOST
     connection.close()
+
+
+def test_a_worker_that_is_lost_before_it_comes_fails_what_is_asked(monkeypatch):
+    class Killed:
+        def __init__(self, *_):
+            self.run = lambda: None
+
+    monkeypatch.setattr(local_job_service, "SubprocessSdkWorker", Killed)
+    handler = object.__new__(SubprocessSdkWorkerHandler)
+    handler.control_conn = ControlConnection()
+    for name in ("_worker_command_line", "control_address", "provision_info", "worker_id"):
+        setattr(handler, name, None)
+    waiting = handler.control_conn.push(fn_api.InstructionRequest())
+    handler.start_worker()
+    assert waiting.get(10).error == LOST
+    handler.control_conn.close()
+    handler.stop_worker()
+    # A worker that came only now would be told to end.
+    told = [handler.control_conn.get_req() for _ in range(2)]
+    assert told[1] is BeamFnControlServicer._DONE_MARKER
 
 
 def test_a_worker_that_ends_with_its_work_fails_nothing():

@@ -41,13 +41,13 @@ def _raising(error):
 @pytest.mark.parametrize(
     ("node", "told"),
     [
-        (lambda: sys.exit(), "left by sys.exit(None);"),
-        (lambda: sys.exit(0), "left by sys.exit(0);"),
-        (lambda: sys.exit(3), "left by sys.exit(3);"),
-        (lambda: sys.exit("no data"), "left by sys.exit('no data');"),
-        (_raising(GeneratorExit()), "left by GeneratorExit();"),
-        (_raising(asyncio.CancelledError()), "left by CancelledError();"),
-        (_raising(_Stop("here")), "left by _Stop('here');"),
+        (lambda: sys.exit(), "called sys.exit(None);"),
+        (lambda: sys.exit(0), "called sys.exit(0);"),
+        (lambda: sys.exit(3), "called sys.exit(3);"),
+        (lambda: sys.exit("no data"), "called sys.exit('no data');"),
+        (_raising(GeneratorExit()), "raised GeneratorExit();"),
+        (_raising(asyncio.CancelledError()), "raised CancelledError();"),
+        (_raising(_Stop("here")), "raised _Stop('here');"),
     ],
 )
 def test_code_that_leaves_the_process_fails_its_node(node, told):
