@@ -192,7 +192,7 @@ def test_every_option_may_stand_before_its_command_too():
             if param.param_type_name != "option":
                 continue
             for option in param.opts:
-                said = [option] if param.is_flag else [option, "value"]
+                said = [option, *(() if param.is_flag else ["value"] * param.nargs)]
                 moved = [name, *said, *rest, "more"]
                 if option not in own:
                     assert behind_the_command(root, [*said, *words.split(), "more"]) == moved
