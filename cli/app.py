@@ -163,7 +163,7 @@ def _run_app() -> int:
     except Exception as error:  # noqa: BLE001 - the last resort: no traceback unless asked
         if _Debug.on:
             traceback.print_exc()
-        if known := _of_the_names(error) or disk_error(error) or _of_the_store(error):
+        if known := _known(error):
             print(f"fareline: {message(completed_hints(str(known)))}", file=sys.stderr)
             return known.exit_code
         print(
@@ -186,6 +186,24 @@ def _with_debug_first(words: list[str]) -> list[str]:
 def _interrupted() -> int:
     print("fareline: interrupted", file=sys.stderr)
     return stopping.exit_code()
+
+
+def _known(error: Exception) -> FarelineError | None:
+    """What an error of others means that is no defect; None for any other."""
+    found = _of_the_names(error) or disk_error(error) or _of_the_store(error)
+    return found or _of_permissions(error)
+
+
+def _of_permissions(error: Exception) -> UserMistake | None:
+    """A place that this user may not use; None for any other error."""
+    if not isinstance(error, PermissionError) or error.filename is None:
+        return None
+    return UserMistake.explain(
+        str(error.filename),
+        f"cannot be used ({error.strerror})",
+        "expected a place that is yours to use",
+        "name another place, or have its permissions changed",
+    )
 
 
 def _of_the_names(error: Exception) -> FarelineError | None:

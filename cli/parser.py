@@ -145,17 +145,17 @@ def _commands(group: Any, words: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{words}{name}", command
 
 
-def _options(command: Any) -> dict[str, bool]:
-    """Whether they take a value, of the options of a command, or of all commands of a group."""
+def _options(command: Any) -> dict[str, int]:
+    """How many values each takes, of the options of a command, or of all commands of a group."""
     found = {
-        name: not param.is_flag
+        name: 0 if param.is_flag else param.nargs
         for _, each in (_commands(command) if hasattr(command, "commands") else ())
         for param in each.params
         if param.param_type_name == "option"
         for name in param.opts
     }
     own = (param for param in command.params if param.param_type_name == "option")
-    return found | {name: not param.is_flag for param in own for name in param.opts}
+    return found | {n: 0 if param.is_flag else param.nargs for param in own for n in param.opts}
 
 
 def behind_the_command(group: Any, args: list[str]) -> list[str]:
@@ -173,8 +173,9 @@ def behind_the_command(group: Any, args: list[str]) -> list[str]:
             before.append(word)
             continue
         moved.append(word)
-        if options[name] and word == name and args:
-            moved.append(args.pop(0))
+        values = max(options[name] - (word != name), 0)  # the first may be in the word itself
+        moved += args[:values]
+        args = args[values:]
     return [*before, *args[:1], *(moved if args else ()), *args[1:]]
 
 

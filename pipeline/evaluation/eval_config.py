@@ -216,12 +216,12 @@ def _missed_bound(threshold: config_pb2.MetricThreshold, is_diff: bool) -> _Boun
         change = threshold.change_threshold
         is_less = change.direction == config_pb2.MetricDirection.LOWER_IS_BETTER
         side = "at most" if is_less else "at least"
-        return _Bound(f"expected {side} {change.absolute.value:+.4g}", True)
+        return _Bound(f"expected {side} {change.absolute.value:+.12g}", True)
     bounds = []
     if threshold.value_threshold.HasField("lower_bound"):
-        bounds.append(f"at least {threshold.value_threshold.lower_bound.value:.4g}")
+        bounds.append(f"at least {threshold.value_threshold.lower_bound.value:.12g}")
     if threshold.value_threshold.HasField("upper_bound"):
-        bounds.append(f"at most {threshold.value_threshold.upper_bound.value:.4g}")
+        bounds.append(f"at most {threshold.value_threshold.upper_bound.value:.12g}")
     return _Bound("expected " + " and ".join(bounds), False)
 
 

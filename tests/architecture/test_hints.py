@@ -14,6 +14,7 @@ COMMAND = re.compile(r"`?fareline ((?:--debug )?[a-z][a-z-]*(?: [a-z][a-z-]*)*)(
 GLOBAL = {"--help", "--debug"}
 # Options of other programs; what a caller's own option gave rise to; what another command was told.
 OTHERS = {
+    "cli.again",  # what the call was told, for the commands that have it
     "cli.app",  # --debug itself
     "fareline.start",
     "pipeline.nodes.bigquery",
@@ -57,6 +58,7 @@ WHERE_GIVEN = {
     ("pipeline.settings.blame", "--set"): "after --set was given",
     ("pipeline.settings.load", "--set"): "after --set was given",
     ("report.run.sections.record", "--no-cache"): "what the run was told",
+    ("runners.stores", "--workspace"): "what a graph is found by",
     ("runners.local.partial_runs", "--from"): "of the run that it is part of",
     ("runners.outcome.summary", "--no-cache"): "of the run that it sums up",
     ("runners.platforms.errors", "--dry-run"): "submit",

@@ -133,6 +133,19 @@ def test_a_line_that_other_tools_take(type_line, line, code, out, err):
         assert complained.count("\n") == 1
 
 
+@pytest.mark.parametrize("line", ["runs", "logs", "status", "lineage show live", "models"])
+def test_a_place_of_somebody_else_is_a_mistake(type_line, monkeypatch, line):
+    def refuse(path, *more, **others):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("pathlib.Path.resolve", refuse)
+    place = "/home/another"
+    code, said, complained = type_line(*line.split(), "-w", place)
+    assert (code, said) == (2, "")
+    assert complained.startswith(f"fareline: {place}: cannot be used (Permission denied); expected")
+    assert complained.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("name", "line", "said"),
     [
@@ -179,7 +192,7 @@ def test_every_option_may_stand_before_its_command_too():
             if param.param_type_name != "option":
                 continue
             for option in param.opts:
-                said = [option] if param.is_flag else [option, "value"]
+                said = [option, *(() if param.is_flag else ["value"] * param.nargs)]
                 moved = [name, *said, *rest, "more"]
                 if option not in own:
                     assert behind_the_command(root, [*said, *words.split(), "more"]) == moved

@@ -18,6 +18,7 @@ from tensorflow_model_analysis.writers import metrics_plots_and_validations_writ
 
 from pipeline.evaluation.eval_config import (
     SliceMetrics,
+    _missed_bound,
     build_eval_config,
     read_metrics,
     read_refusals,
@@ -232,6 +233,13 @@ def test_a_first_model_is_judged_without_a_baseline(without_positive):
 
 def test_an_undefined_metric_misses_its_threshold(without_positive):
     assert read_refusals(without_positive) == ["calibration is nan on overall; expected at most 9"]
+
+
+@pytest.mark.parametrize("bound", [0.99999, 0.9999999, 0.94, 1.0])
+def test_a_bound_is_said_as_the_settings_have_it(bound):
+    threshold = config_pb2.MetricThreshold(value_threshold={"lower_bound": {"value": bound}})
+    said = _missed_bound(threshold, False).bound
+    assert said == "expected at least " + repr(bound).removesuffix(".0")
 
 
 def test_a_blessed_model_has_no_refusals(tmp_path):
