@@ -10,7 +10,9 @@ from typer.testing import CliRunner
 
 from cli.app import app
 from fareline.digests import sha256_of_file
-from lineage.store.open import sqlite_connection
+from lineage.graph.graph import Graph
+from lineage.store.open import open_store, sqlite_connection
+from report.explorer.data import content as explorer_content
 from tests.stores.writer import StoreWriter
 from tests.unit.monitoring.feedback.loop import outcomes, predictions, write_log
 
@@ -120,6 +122,13 @@ def test_upstream_goes_from_a_model_to_the_log_and_the_outcomes(sealed):
     first = next(iter(states_of(root)))
     code, content = fareline("lineage", "downstream", first, "-w", root)
     assert model in json.dumps(content)
+
+
+def test_in_the_explorer_a_sealed_span_is_the_data_of_the_run_that_read_it(sealed):
+    root, _, examples = sealed
+    runs = explorer_content(Graph(open_store(root / "metadata.db")), None)["runs"]
+    data = {run["id"]: run["data"] for run in runs}
+    assert data["run-2"] == [int(examples.partition(":")[2])]
 
 
 def test_an_unknown_prediction_is_said_to_be_unknown(sealed):
