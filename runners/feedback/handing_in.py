@@ -47,7 +47,7 @@ def hand_in(workspace: Path, settings: "Settings", file: Path | None, stdin: Bin
     read = outcomes.read_csv if is_csv else outcomes.read_json_lines
     try:
         with file.open(**_TEXT) as lines:
-            return add_outcomes(read(lines), expected, folder, only_once=True)
+            records = list(read(lines))
     except OSError as error:
         raise DataError.explain(
             str(file),
@@ -55,6 +55,7 @@ def hand_in(workspace: Path, settings: "Settings", file: Path | None, stdin: Bin
             "expected a file of outcomes",
             "check the path and its permissions",
         ) from error
+    return add_outcomes(records, expected, folder, only_once=True)
 
 
 def label_kind(settings: "Settings") -> str:

@@ -1,6 +1,8 @@
 """runners.feedback: what is sealed is recorded; from a prediction to its models and back."""
 
+import errno
 import json
+import os
 import shutil
 
 import pytest
@@ -196,6 +198,19 @@ def test_mistakes_are_said_in_one_line(tmp_path, words, said):
     assert code == 2
     assert said in found
     assert "\n" not in found.strip() or "feedback." in said
+
+
+def test_a_full_disk_is_not_taken_for_a_file_that_cannot_be_read(tmp_path, monkeypatch):
+    (tmp_path / "tips.jsonl").write_text('{"prediction_id": "a", "value": 1}')
+
+    def fail(path, outcomes):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr("monitoring.feedback.outcomes.write_outcomes", fail)
+    ran = CliRunner().invoke(
+        app, ["feedback", "add", str(tmp_path / "tips.jsonl"), "-w", str(tmp_path)]
+    )
+    assert isinstance(ran.exception, OSError) and ran.exception.errno == errno.ENOSPC
 
 
 def test_records_alone_that_are_no_outcomes_are_a_mistake(tmp_path):
