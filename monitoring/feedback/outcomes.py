@@ -128,8 +128,9 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _require_distinct(names: list[str]) -> None:
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise RefusedOutcome(REPEATED_FIELD, "a field is there twice", "it once", twice[0])
+    if len(set(names)) < len(names):
+        twice = next(name for name, count in Counter(names).items() if count > 1)
+        raise RefusedOutcome(REPEATED_FIELD, "a field is there twice", "it once", twice)
 
 
 def read_csv(lines: Iterable[str]) -> Iterator[tuple[int, str, Any]]:
@@ -212,7 +213,8 @@ def _require_fields(content: Mapping[str, Any]) -> None:
             known = ", ".join(_FIELDS)
             raise RefusedOutcome(UNKNOWN_FIELD, "an unknown field", f"some of {known}", name)
         try:
-            str(value).encode()
+            if isinstance(value, str):
+                value.encode()
         except UnicodeEncodeError as error:
             raise RefusedOutcome(NOT_UNICODE, name, "Unicode text", value) from error
 
