@@ -88,6 +88,7 @@ def serve(
         poll_seconds=POLL_SECONDS,
         drain_seconds=DRAIN_SECONDS,
         required=required,
+        entity=settings.feedback.entity,
         request_log=log,
         alarms_path=alarms,
         tell=_tell,

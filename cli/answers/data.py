@@ -245,6 +245,7 @@ class OutcomesAdded(Answer):
     """Outcomes that were kept, and those that were not, by reason."""
 
     kept: int
+    again: bool
     file: str | None
     refused: int
     reasons: dict[str, int]

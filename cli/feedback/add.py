@@ -37,20 +37,21 @@ def add(
     from runners.feedback.handing_in import hand_in
 
     settings = load_settings(config, overrides or ())
-    added = hand_in(workspace.resolve(), settings, file, sys.stdin)
-    if not added.kept and not added.refused:
+    added = hand_in(workspace.resolve(), settings, file, sys.stdin.buffer)
+    if not added.kept and not added.refused and not added.is_again:
         raise DataError.explain(
             str(file or "stdin"), "holds no record", "expected one in each line", "check the file"
         )
     content = _as_json(added)
     answer(as_json, content, lambda console: _draw(console, content, added.first))
-    raise typer.Exit(0 if added.kept else UserMistake.exit_code)
+    raise typer.Exit(0 if added.kept or added.is_again else UserMistake.exit_code)
 
 
 def _as_json(added: "Added") -> dict[str, Any]:
-    """Keys: kept, file, refused, reasons, set_apart."""
+    """Keys: kept, again, file, refused, reasons, set_apart."""
     return {
         "kept": added.kept,
+        "again": added.is_again,
         "file": str(added.file) if added.file else None,
         "refused": sum(added.refused.values()),
         "reasons": dict(added.refused),
@@ -59,9 +60,10 @@ def _as_json(added: "Added") -> dict[str, Any]:
 
 
 def _draw(console, content: Mapping[str, Any], first: tuple[str, ...]) -> None:
-    lines = [
-        f"{content['kept']:,} outcomes kept" + (f": {content['file']}" * bool(content["file"]))
-    ]
+    words = f"{content['kept']:,} outcome{'s' * (content['kept'] != 1)} kept"
+    if content["again"]:
+        words = "nothing new: the same outcomes were added before"
+    lines = [words + (f": {content['file']}" * bool(content["file"]))]
     if content["refused"]:
         reasons = ", ".join(f"{count:,} {name}" for name, count in content["reasons"].items())
         lines.append(f"{content['refused']:,} set apart ({reasons}): {content['set_apart']}")

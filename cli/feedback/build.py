@@ -1,6 +1,5 @@
 """`fareline feedback build`: predictions and outcomes are joined, and spans sealed."""
 
-import datetime
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +8,7 @@ import typer
 from cli.answer import answer
 from cli.options import DEFAULT_WORKSPACE, ConfigOption, JsonOption, SetOption, WorkspaceOption
 from fareline.errors import UserMistake
-from lineage.text.times import iso, now
+from lineage.text.times import iso, now, read_time
 
 if TYPE_CHECKING:
     from fareline.recorded.feedback import SealedSpan
@@ -53,13 +52,11 @@ def _parse_time(text: str | None) -> int:
         return current
     where = f"--as-of {text}"
     try:
-        when = datetime.datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+        milliseconds = read_time(text)
     except ValueError as error:
         raise UserMistake.explain(
             where, "is not a time", "expected ISO 8601, UTC", "write 2026-11-30T12:00:00Z"
         ) from error
-    when = when if when.tzinfo else when.replace(tzinfo=datetime.timezone.utc)
-    milliseconds = round(when.timestamp() * 1000)
     if milliseconds > current:
         raise UserMistake.explain(
             where,

@@ -1,4 +1,7 @@
-"""Times and sizes of a store as a reader wants them. Milliseconds since 1970 in, text out."""
+"""Times and sizes of a store as a reader wants them, and times that a user writes.
+
+Milliseconds since 1970 in or out.
+"""
 
 import datetime
 import time
@@ -7,6 +10,25 @@ import time
 def now() -> int:
     """Milliseconds since 1970."""
     return time.time_ns() // 1_000_000
+
+
+def read_time(text: str) -> int:
+    """Milliseconds since 1970 of a time that a user writes.
+
+    Args:
+        text: ISO 8601, UTC if it names no zone; of all kinds, which Python reads only since 3.11.
+
+    Raises:
+        ValueError: It is none.
+    """
+    from dateutil.parser import isoparse  # not for every start of the command line
+
+    try:
+        when = isoparse(text.strip())
+    except OverflowError as error:
+        raise ValueError(f"{text} is beyond the year 9999") from error
+    when = when if when.tzinfo else when.replace(tzinfo=datetime.timezone.utc)
+    return round(when.timestamp() * 1000)
 
 
 def utc(milliseconds: int) -> datetime.datetime:

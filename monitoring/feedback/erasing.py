@@ -8,6 +8,7 @@ has their folders removed once that is recorded. Called by `runners.feedback.era
 
 import dataclasses
 import json
+import re
 import shutil
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ from monitoring.feedback.sealing import seal_without
 from serving.server.log_files import closed_files
 
 _JOURNAL = "erasing.json"
+_ID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]+")  # of a prediction, in any text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,7 +133,11 @@ def erase(folder: FeedbackFolder, erasing: Erasing) -> Erased:
     lines = sum(_clean_log(path, erasing.entity, ids) for path in closed_files(folder.logs))
     outcomes = sum(_clean_outcomes(path, erasing) for path in folder.outcome_files())
     for path in sorted(folder.set_apart.glob("*.jsonl")):
-        _rewrite(path, [line for line in path.open("rb") if not _is_about(line, erasing.entity)])
+        with path.open("rb") as file:
+            lines_there = list(file)
+        left = [line for line in lines_there if not _is_about(line, erasing.entity, ids)]
+        if len(left) < len(lines_there):
+            _rewrite(path, left)
     sealed, replaced = [], []
     for versions in folder.sealed().values():
         held = [span for span in versions if _holds(folder, span, ids)]
@@ -186,7 +192,7 @@ def _clean_log(path: Path, entity: str, ids: Collection[str]) -> int:
     for line in lines:
         content = _parse(line)
         gone = (
-            _is_about(line, entity)
+            _is_about(line, entity, ids)
             if content is None
             else (content["id"] in ids or content.get("entity") == entity)
         )
@@ -196,8 +202,11 @@ def _clean_log(path: Path, entity: str, ids: Collection[str]) -> int:
     return len(lines) - len(kept)
 
 
-def _is_about(line: bytes, entity: str) -> bool:
-    return json.dumps(entity).encode()[1:-1] in line or entity.encode() in line
+def _is_about(line: bytes, entity: str, ids: Collection[str]) -> bool:
+    """Whether a line that is no record names the entity, or a prediction about it."""
+    if json.dumps(entity).encode()[1:-1] in line or entity.encode() in line:
+        return True
+    return any(word.decode() in ids for word in _ID.findall(line))
 
 
 def _rewrite(path: Path, lines: list[bytes]) -> None:

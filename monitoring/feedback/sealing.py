@@ -282,7 +282,7 @@ def _describe(
             )
         },
         rows=rows.num_rows,
-        delays=_curve(states, rules.wait_hours),
+        delays=_curve(states, rules.wait_hours, window.as_of_ms - window.until_ms),
         answered=sorted(answered, key=str),
         first_id=ids[0].as_py() if len(ids) else "",
         last_id=ids[-1].as_py() if len(ids) else "",
@@ -291,12 +291,17 @@ def _describe(
     )
 
 
-def _curve(states: pa.Table, wait_hours: float) -> list[Delay]:
-    """How many first outcomes had arrived after an hour, a day, a week, and the wait."""
+def _curve(states: pa.Table, wait_hours: float, age_ms: int) -> list[Delay]:
+    """How many first outcomes had arrived after an hour, a day, a week, and the wait.
+
+    Only after times as long as the span's newest prediction is old: what arrives after a longer one
+    is not known yet.
+    """
     after = pc.subtract(states.column("first_arrival_ms"), states.column("ms"))
     delays = after.drop_null().to_numpy()
     curve = []
-    for hours in sorted({*CURVE_HOURS, wait_hours}):
+    known = {hours for hours in CURVE_HOURS if hours * HOUR_MS <= age_ms}
+    for hours in sorted({*known, wait_hours}):
         arrived = int((delays <= round(hours * HOUR_MS)).sum())
         of_labels, of_all = arrived / max(len(delays), 1), arrived / max(len(states), 1)
         curve.append(Delay(hours, arrived, round(of_labels, 6), round(of_all, 6)))

@@ -119,8 +119,10 @@ def _outputs(graph: Graph, executions: Sequence[Execution]) -> list[tuple[Artifa
 
 
 def _is_source(graph: Graph, execution: Execution) -> bool:
-    """Whether an execution read from outside: it has no inputs in the store."""
-    return all(link.is_output for link in graph.links_of_executions([execution.id])) and (
+    """Whether an execution read from outside: it has no inputs in the store but sealed spans."""
+    links = graph.links_of_executions([execution.id])
+    inputs = graph.artifacts(link.artifact_id for link in links if not link.is_output)
+    return all(artifact.type == recorded.FEEDBACK_SPAN for artifact in inputs) and (
         # A cached Transform of a partial run has no inputs either, but no source of its own.
         "input_base" in execution.properties or "examples" in _output_keys(graph, execution)
     )

@@ -1,8 +1,8 @@
 """Outcomes are handed in to a workspace. Called by `cli.feedback.add`. Imports no TensorFlow."""
 
-from collections.abc import Iterable
+import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from fareline.errors import DataError
 from lineage.text.times import now
@@ -15,6 +15,9 @@ from runners.workspace import Workspace
 if TYPE_CHECKING:
     from pipeline.settings.settings import Settings
 
+# What is no UTF-8 stays visible, in what is set apart.
+_TEXT: dict[str, Any] = {"encoding": "utf-8-sig", "errors": "backslashreplace", "newline": ""}
+
 
 def folder_of(workspace: Path) -> FeedbackFolder:
     """Where the feedback of a workspace lies."""
@@ -22,16 +25,14 @@ def folder_of(workspace: Path) -> FeedbackFolder:
     return FeedbackFolder(place.feedback_dir, place.prediction_log_dir)
 
 
-def hand_in(
-    workspace: Path, settings: "Settings", file: Path | None, stdin: Iterable[str]
-) -> Added:
+def hand_in(workspace: Path, settings: "Settings", file: Path | None, stdin: BinaryIO) -> Added:
     """Keeps outcomes from a file of JSON lines or CSV, or from stdin.
 
     Args:
         workspace: Whose predictions they are about.
         settings: Which say what kind of value the label has.
         file: By its name a CSV or not; None: stdin.
-        stdin: JSON lines.
+        stdin: JSON lines, as bytes.
 
     Raises:
         DataError: The file cannot be read.
@@ -40,11 +41,13 @@ def hand_in(
     expected = Expected(label_kind(settings), now(), pseudonym_of_entities(settings))
     folder = folder_of(workspace)
     if file is None:
-        return add_outcomes(outcomes.read_json_lines(stdin), expected, folder)
-    read = outcomes.read_csv if file.suffix == ".csv" else outcomes.read_json_lines
+        with io.TextIOWrapper(stdin, **_TEXT) as lines:
+            return add_outcomes(outcomes.read_json_lines(lines), expected, folder)
+    is_csv = file.suffix.lower() == ".csv"
+    read = outcomes.read_csv if is_csv else outcomes.read_json_lines
     try:
-        with file.open(encoding="utf-8-sig", errors="backslashreplace", newline="") as lines:
-            return add_outcomes(read(lines), expected, folder)
+        with file.open(**_TEXT) as lines:
+            records = list(read(lines))
     except OSError as error:
         raise DataError.explain(
             str(file),
@@ -52,6 +55,7 @@ def hand_in(
             "expected a file of outcomes",
             "check the path and its permissions",
         ) from error
+    return add_outcomes(records, expected, folder, only_once=True)
 
 
 def label_kind(settings: "Settings") -> str:

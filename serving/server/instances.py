@@ -25,7 +25,10 @@ _LONGEST_NAME = 100  # of a column that a similar one is looked for
 
 
 def read_body(
-    body: Mapping[str, Any], signature: Signature, required: Collection[str] = ()
+    body: Mapping[str, Any],
+    signature: Signature,
+    required: Collection[str] = (),
+    entity: str | None = None,
 ) -> dict[str, np.ndarray]:
     """Turns the body of a predict request into the arrays that the signature takes.
 
@@ -33,6 +36,7 @@ def read_body(
         body: The JSON object, without `signature_name`.
         signature: Name of the signature.
         required: Columns that a plain row must have, where the model reads them.
+        entity: Column that says whom or what a plain row is about, which the log reads.
 
     Returns:
         Input name to array.
@@ -48,9 +52,9 @@ def read_body(
         instances = body["instances"]
         if not isinstance(instances, list) or not instances:
             raise RefusedError.malformed("instances: expected a list with at least one entry")
-        values = _by_input(instances, signature, required)
+        values = _by_input(instances, signature, required, entity)
     else:
-        values = _columnar(body["inputs"], signature, required)
+        values = _columnar(body["inputs"], signature, required, entity)
     arrays = {
         name: _to_array(name, values[name], tf.as_dtype(info.dtype))
         for name, info in signature.inputs.items()
@@ -72,12 +76,12 @@ def format_outputs(outputs: Mapping[str, np.ndarray], by_row: bool) -> dict[str,
 
 
 def _by_input(
-    instances: Sequence[Any], signature: Signature, required: Collection[str]
+    instances: Sequence[Any], signature: Signature, required: Collection[str], entity: str | None
 ) -> dict[str, list]:
     names = list(signature.inputs)
     if signature.examples_input is not None:
         rows = [
-            _read_example(f"instances[{number}]", each, signature, required)
+            _read_example(f"instances[{number}]", each, signature, required, entity)
             for number, each in enumerate(instances)
         ]
         return {signature.examples_input: rows}
@@ -95,7 +99,9 @@ def _by_input(
     return values
 
 
-def _columnar(inputs: Any, signature: Signature, required: Collection[str]) -> dict[str, Any]:
+def _columnar(
+    inputs: Any, signature: Signature, required: Collection[str], entity: str | None
+) -> dict[str, Any]:
     names = list(signature.inputs)
     if isinstance(inputs, dict) and inputs.keys() == set(names):
         return dict(inputs)
@@ -107,7 +113,7 @@ def _columnar(inputs: Any, signature: Signature, required: Collection[str]) -> d
             raise RefusedError.malformed("inputs: expected columns, lists of one length")
         rows = [dict(zip(inputs, row, strict=True)) for row in zip(*inputs.values(), strict=True)]
         encoded = [
-            encode_row(f"inputs, row {number}", row, signature, required)
+            encode_row(f"inputs, row {number}", row, signature, required, entity)
             for number, row in enumerate(rows)
         ]
         return {signature.examples_input: encoded}
@@ -116,7 +122,11 @@ def _columnar(inputs: Any, signature: Signature, required: Collection[str]) -> d
 
 
 def _read_example(
-    where: str, instance: Any, signature: Signature, required: Collection[str]
+    where: str,
+    instance: Any,
+    signature: Signature,
+    required: Collection[str],
+    entity: str | None,
 ) -> bytes:
     """Reads a row: bytes in base 64, text, `{"examples": …}` around either, or a plain row."""
     if isinstance(instance, dict):
@@ -124,7 +134,7 @@ def _read_example(
             inner = instance.get(signature.examples_input, instance)
             return _to_bytes(where, inner)
         if signature.columns:
-            return encode_row(where, instance, signature, required)
+            return encode_row(where, instance, signature, required, entity)
     if isinstance(instance, str):
         return encode_text(where, instance)
     raise RefusedError.malformed(
@@ -134,7 +144,11 @@ def _read_example(
 
 
 def encode_row(
-    where: str, row: Mapping[str, Any], signature: Signature, required: Collection[str]
+    where: str,
+    row: Mapping[str, Any],
+    signature: Signature,
+    required: Collection[str],
+    entity: str | None = None,
 ) -> bytes:
     """Turns a plain JSON row into a serialized tf.Example; null is a missing value.
 
@@ -143,6 +157,7 @@ def encode_row(
         row: Column to value.
         signature: Name of the signature. Known columns that it does not read are ignored.
         required: Columns that must have a value, beside those that the model itself requires.
+        entity: Column that is written for the log to read, also if the model does not know it.
 
     Returns:
         The example.
@@ -156,6 +171,11 @@ def encode_row(
     for name, value in row.items():
         column = columns.get(name)
         if column is None:
+            if name == entity:
+                if value is not None:
+                    named = _to_name(f"{where}.{name}", value)
+                    features[name].bytes_list.value.append(named)
+                continue
             if name in signature.unread:
                 if isinstance(value, float):
                     _to_float(f"{where}.{name}", value)  # NaN is no JSON, wherever it stands
@@ -206,6 +226,14 @@ def _to_bytes(where: str, value: Any) -> bytes:
         except (binascii.Error, ValueError) as error:
             raise RefusedError.malformed(f"{where}: not base 64 ({error})") from error
     raise RefusedError.malformed(f'{where}: {value!r:.40}; expected text or {{"b64": …}}')
+
+
+def _to_name(where: str, value: Any) -> bytes:
+    """Whom or what a row is about: as text, of which a number keeps every digit."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number and abs(value) < float("inf"):  # NaN is not, either
+        return str(value).encode()
+    return _to_bytes(where, value)
 
 
 def _to_float(where: str, value: Any) -> float:

@@ -60,6 +60,7 @@ class Predictor:
         live: The model.
         required: Columns that a row must have a value of, where the model reads them.
         metrics: Counts of what was asked.
+        entity: Column that says whom or what a row is about, which is no error in a plain row.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Predictor:
         request_log: RequestLog | None = None,
         required: Collection[str] = (),
         alarms_path: str | None = None,
+        entity: str | None = None,
     ):
         """Prepares.
 
@@ -76,10 +78,12 @@ class Predictor:
             request_log: Where requests are noted, if anywhere.
             required: Columns that a row must have a value of, where the model reads them.
             alarms_path: See `Metrics`.
+            entity: Column that says whom or what a row is about; None: none does.
         """
         self.live = live
         self.metrics = Metrics(live, alarms_path)
         self.required = frozenset(required)
+        self.entity = entity
         self._request_log = request_log
         self._pool = ThreadPoolExecutor(_THREADS, "predict")
         self._called: WeakKeyDictionary[Servable, dict[str, _Called]] = WeakKeyDictionary()

@@ -57,9 +57,9 @@ class _RestApi:
             raise RefusedError.malformed(f"signature_name is {signature_name!r}; expected text")
         spec.signature_name = encode_text("signature_name", signature_name).decode()
         by_row = "instances" in body
-        required = self._predictor.required
+        required, entity = self._predictor.required, self._predictor.entity
         answer = await self._predictor.predict(
-            spec, lambda signature: read_body(body, signature, required), "rest", size
+            spec, lambda signature: read_body(body, signature, required, entity), "rest", size
         )
         response = await work(size, lambda: _json(format_outputs(answer.outputs, by_row)))
         if answer.prediction_id is not None:

@@ -48,6 +48,7 @@ class ServeOptions:
         poll_seconds: Seconds between two searches for another version; None: never.
         drain_seconds: Time that requests have to end after the signal.
         required: Columns that a row must have a value of, where the model reads them.
+        entity: Column that says whom or what a row is about; None: none does.
         request_log: Where requests are noted, if anywhere.
         alarms_path: Last answer of `fareline monitor`, for `/metrics`.
         ready_file: Gets {"stage": "loading" | "serving", "grpc_port", "rest_port"}.
@@ -62,6 +63,7 @@ class ServeOptions:
     poll_seconds: float | None = None
     drain_seconds: float = 0.5
     required: frozenset[str] = frozenset()
+    entity: str | None = None
     request_log: RequestLog | None = None
     alarms_path: str | None = None
     ready_file: str | None = None
@@ -79,7 +81,9 @@ async def serve(options: ServeOptions) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     live = LiveModel(options.name, options.base, options.tell)
-    predictor = Predictor(live, options.request_log, options.required, options.alarms_path)
+    predictor = Predictor(
+        live, options.request_log, options.required, options.alarms_path, options.entity
+    )
     grpc_server = build_grpc_server(predictor)
     grpc_port = _bind_grpc(grpc_server, options)
     async with contextlib.AsyncExitStack() as stack:

@@ -64,6 +64,28 @@ Explorer.lanes = (() => {
     });
   }
 
+  /** The sealed spans of feedback that rows are from, and how many have which outcome. */
+  function sealedSpans(examples) {
+    const inputs = examples.makers[0]?.execution.inputs ?? [];
+    const spans = inputs.map((link) => link.artifact).filter(({ type }) => type === "FeedbackSpan");
+    const property = (span, key) => Explorer.data.property(span, key);
+    const of = spans.map((span) => `span ${property(span, "span")} v${property(span, "version")}`);
+    const sum = (state) => spans.reduce((all, span) => all + (statesOf(span)[state] || 0), 0);
+    const counts = ["labelled", "late", "expired", "conflicting"]
+      .map((state) => [state, sum(state)])
+      .filter(([, count]) => count > 0)
+      .map(([state, count]) => `${count.toLocaleString("en")} ${state}`);
+    return [of.join(", "), counts.join(", ")].filter(Boolean).join(": ");
+  }
+
+  function statesOf(span) {
+    try {
+      return JSON.parse(Explorer.data.property(span, "states")) || {};
+    } catch {
+      return {}; // not recorded, or not as Fareline does
+    }
+  }
+
   /** One bar over neighbouring runs that read the same data. */
   function dataBars(part) {
     const { runs } = part;
@@ -78,19 +100,18 @@ Explorer.lanes = (() => {
         const span = Explorer.data.property(examples, "span");
         const file = examples.makers[0]?.execution.sources[0];
         const place = file ? words.base(file.name) : examples.key;
+        const sealed = sealedSpans(examples);
         const label =
           (end - i) * part.column < 110
             ? (span ?? examples.id)
-            : span === undefined
-              ? place
-              : `${place}, span ${span}`;
+            : sealed || (span === undefined ? place : `${place}, span ${span}`);
         const bar = spot(
           part,
           {
             lane: "data",
             at: i,
             width: (end - i) * part.column - 6,
-            label: `${examples.key}${span === undefined ? "" : `, span ${span}`}, read by ${words.count(end - i, "run")}`,
+            label: `${examples.key}${sealed ? `, ${sealed}` : span === undefined ? "" : `, span ${span}`}, read by ${words.count(end - i, "run")}`,
             kind: "data-bar",
             onclick: () => Explorer.app.select(examples),
           },

@@ -16,6 +16,7 @@ from preprocessing.labels import parse_label
 from preprocessing.transform import preprocessing_fn
 from serving.model.servable import RefusedError, Servable
 from serving.server.instances import read_body
+from serving.server.request_log import as_entity
 
 ALWAYS = tf.io.FixedLenFeature([1], tf.float32)
 # As schema inference has it where every row has a value: a column that is required, used or not.
@@ -133,6 +134,16 @@ def test_a_plain_row_may_have_the_columns_of_the_training_data_that_no_feature_i
         for each in (row, needed)
     )
     assert whole == bare and set(whole.features.feature) == exported.needed
+    for named, written in (("Zoë", "Zoë"), (7, "7"), (10**20, "1" + "0" * 20), (None, None)):
+        about = row | {"cab": named}
+        for body in ({"instances": [about]}, {"inputs": {k: [v] for k, v in about.items()}}):
+            encoded = read_body(body, signature, entity="cab")["examples"][0]
+            assert as_entity(encoded, "cab", None) == written
+    for named in (True, ["Zoë"], {"a": 1}, float("nan"), "\ud800"):
+        with pytest.raises(RefusedError, match="cab: .*expected"):
+            read_body({"instances": [row | {"cab": named}]}, signature, entity="cab")
+    with pytest.raises(RefusedError, match="no column 'cab'"):
+        read_body({"instances": [row | {"cab": "Zoë"}]}, signature)
     with pytest.raises(RefusedError, match="no column 'mils'; did you mean miles"):
         read_body({"instances": [row | {"mils": 1.0}]}, signature)
     with pytest.raises(RefusedError, match=r"instances\[0\]: without miles"):

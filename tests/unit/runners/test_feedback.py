@@ -1,6 +1,8 @@
 """runners.feedback: what is sealed is recorded; from a prediction to its models and back."""
 
+import errno
 import json
+import os
 import shutil
 
 import pytest
@@ -10,7 +12,9 @@ from typer.testing import CliRunner
 
 from cli.app import app
 from fareline.digests import sha256_of_file
-from lineage.store.open import sqlite_connection
+from lineage.graph.graph import Graph
+from lineage.store.open import open_store, sqlite_connection
+from report.explorer.data import content as explorer_content
 from tests.stores.writer import StoreWriter
 from tests.unit.monitoring.feedback.loop import outcomes, predictions, write_log
 
@@ -122,6 +126,13 @@ def test_upstream_goes_from_a_model_to_the_log_and_the_outcomes(sealed):
     assert model in json.dumps(content)
 
 
+def test_in_the_explorer_a_sealed_span_is_the_data_of_the_run_that_read_it(sealed):
+    root, _, examples = sealed
+    runs = explorer_content(Graph(open_store(root / "metadata.db")), None)["runs"]
+    data = {run["id"]: run["data"] for run in runs}
+    assert data["run-2"] == [int(examples.partition(":")[2])]
+
+
 def test_an_unknown_prediction_is_said_to_be_unknown(sealed):
     root, *_ = sealed
     unknown = OF[-1].id[:-1] + ("0" if OF[-1].id[-1] != "0" else "1")
@@ -187,6 +198,19 @@ def test_mistakes_are_said_in_one_line(tmp_path, words, said):
     assert code == 2
     assert said in found
     assert "\n" not in found.strip() or "feedback." in said
+
+
+def test_a_full_disk_is_not_taken_for_a_file_that_cannot_be_read(tmp_path, monkeypatch):
+    (tmp_path / "tips.jsonl").write_text('{"prediction_id": "a", "value": 1}')
+
+    def fail(path, outcomes):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr("monitoring.feedback.outcomes.write_outcomes", fail)
+    ran = CliRunner().invoke(
+        app, ["feedback", "add", str(tmp_path / "tips.jsonl"), "-w", str(tmp_path)]
+    )
+    assert isinstance(ran.exception, OSError) and ran.exception.errno == errno.ENOSPC
 
 
 def test_records_alone_that_are_no_outcomes_are_a_mistake(tmp_path):

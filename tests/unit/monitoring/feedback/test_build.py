@@ -131,7 +131,12 @@ def test_the_delay_curve_counts_what_had_arrived(tmp_path):
         # Outcomes by cab and time may be the first of a prediction, within 9 ms of it.
         assert counted <= delay.arrived <= counted + len([o for o in FOUND if not o.prediction_id])
         assert delay.of_predictions == pytest.approx(delay.arrived / len(states), abs=1e-6)
-    assert [d.hours for d in span.delays] == [1, 24, 168]
+    assert [d.hours for d in span.delays] == [1, 24]  # the newest is not a week old
+    week = build_at(folder, span.until_ms + 168 * HOUR_MS).sealed[0]
+    assert (week.span, week.version) == (1, 2)
+    assert [d.hours for d in week.delays] == [1, 24, 168]
+    arrived = [d.arrived for d in week.delays]
+    assert arrived[:2] == [d.arrived for d in span.delays] and week.delays[2].of_labels == 1
     assert 0.1 < span.delays[0].of_labels < span.delays[1].of_labels <= 1
 
 

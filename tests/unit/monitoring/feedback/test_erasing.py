@@ -47,7 +47,9 @@ def folder(tmp_path):
     by_cab = [Outcome(None, WHO, milliseconds(OF[-1]) + 9, START, "1.0", "process")]
     write_outcomes(folder.outcomes / "by-cab.parquet", by_cab)
     folder.set_apart.mkdir()
-    (folder.set_apart / "1.jsonl").write_text(f'{{"row": "{WHO}"}}\n{{"row": "cab-1"}}\n')
+    other = next(p.id for p in OF if p.id not in MINE)
+    apart = [f'{{"row": "{text}"}}\n' for text in (WHO, "cab-1", f"{{{min(MINE)}: ", other)]
+    (folder.set_apart / "1.jsonl").write_text("".join(apart))
     [log, _] = sorted(folder.logs.iterdir())
     log.write_text(log.read_text() + '{"id": "1", "entity": "cab-7", "feat')
     build_at(folder, START + 40 * HOUR_MS)
@@ -62,7 +64,8 @@ def test_nothing_about_it_is_left_and_all_else_is(folder, tmp_path):
     assert erased.outcomes > 2
     text = str(list(everything(tmp_path)))
     assert WHO not in text and not any(i in text for i in MINE)
-    assert "cab-1" in text
+    left = (folder.set_apart / "1.jsonl").read_text()
+    assert left.count("\n") == 2 and "cab-1" in left
     after = {v.span: v for versions in folder.sealed().values() for v in versions}
     assert {n: v.predictions for n, v in after.items()} == {
         n: v.predictions - sum(
