@@ -19,7 +19,7 @@ def read_time(text: str) -> int:
         text: ISO 8601, UTC if it names no zone; of all kinds, which Python reads only since 3.11.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The text is no time.
     """
     from dateutil.parser import isoparse  # not for every start of the command line
 
