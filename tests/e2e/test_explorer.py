@@ -251,6 +251,31 @@ def test_the_timeline_shows_data_models_and_pushes(show, four_runs):
     assert "refused" in details(page)
 
 
+def test_the_timeline_lists_sealed_spans_also_those_that_no_run_has_read(show, tmp_path):
+    path = tmp_path / "metadata.db"
+    store = metadata_store.MetadataStore(sqlite_connection(path))
+    kind = store.put_artifact_type(mlmd.ArtifactType(name="FeedbackSpan"))
+    states = ({"labelled": 1200, "late": 3, "pending": 0}, {"expired": 4}, {"conflicting": 1})
+    spans = []
+    for version, found in enumerate(states, 1):
+        span = artifact(f"/spans/{version}", span=1, version=version, states=json.dumps(found))
+        span.type_id = kind
+        spans += store.put_artifacts([span])
+    writer = StoreWriter(path)
+    for run, span in (("run-1", spans[0]), ("run-2", spans[0]), ("run-2", spans[1])):
+        writer.add_execution("taxi", run, "ExampleGen", inputs=[("feedback", span)])
+    page = show(path, address="#view=timeline", width=390)
+    table = page.get_by_role("region", name="Sealed spans of feedback")
+    rows = [row.split("\t") for row in table.locator("tbody").inner_text().splitlines()]
+    assert rows == [
+        ["span 1 v3", "1 conflicting", "no run yet"],
+        ["span 1 v2", "4 expired", "run-2"],
+        ["span 1 v1", "1,200 labelled, 3 late", "run-1, run-2"],
+    ]
+    table.get_by_role("button", name="span 1 v2").click()
+    assert heading(page) == f"FeedbackSpan:{spans[1]}"
+
+
 def test_the_timeline_shows_a_refusal_of_a_known_model_and_what_a_rollback_made_live(
     show, tmp_path
 ):

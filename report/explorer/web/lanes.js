@@ -68,14 +68,22 @@ Explorer.lanes = (() => {
   function sealedSpans(examples) {
     const inputs = examples.makers[0]?.execution.inputs ?? [];
     const spans = inputs.map((link) => link.artifact).filter(({ type }) => type === "FeedbackSpan");
-    const property = (span, key) => Explorer.data.property(span, key);
-    const of = spans.map((span) => `span ${property(span, "span")} v${property(span, "version")}`);
+    return [spans.map(titleOfSpan).join(", "), outcomesOf(spans)].filter(Boolean).join(": ");
+  }
+
+  function titleOfSpan(span) {
+    const property = (key) => Explorer.data.property(span, key);
+    return `span ${property("span")} v${property("version")}`;
+  }
+
+  /** How many predictions of sealed spans have which outcome. */
+  function outcomesOf(spans) {
     const sum = (state) => spans.reduce((all, span) => all + (statesOf(span)[state] || 0), 0);
-    const counts = ["labelled", "late", "expired", "conflicting"]
+    return ["labelled", "late", "expired", "conflicting"]
       .map((state) => [state, sum(state)])
       .filter(([, count]) => count > 0)
-      .map(([state, count]) => `${count.toLocaleString("en")} ${state}`);
-    return [of.join(", "), counts.join(", ")].filter(Boolean).join(": ");
+      .map(([state, count]) => `${count.toLocaleString("en")} ${state}`)
+      .join(", ");
   }
 
   function statesOf(span) {
@@ -248,5 +256,5 @@ Explorer.lanes = (() => {
     return made;
   }
 
-  return { draw, LANES };
+  return { draw, titleOfSpan, outcomesOf, LANES };
 })();

@@ -8,6 +8,7 @@ Explorer.views.timeline = (() => {
   const words = Explorer.words;
   const NARROW = 58; // a column, with many runs
   const WIDE = 150; // and with few
+  const MOST_SPANS = 50; // in the table below
   const LABELS = 92; // the names of the lanes, at the left
 
   let root;
@@ -99,8 +100,49 @@ Explorer.views.timeline = (() => {
     root.replaceChildren(
       el("div", { class: "timeline-grid" }, lanes, track, chart),
       ...(Explorer.data.runs.length > size ? [slider()] : []),
+      ...sealedSpans(),
     );
     rove();
+  }
+
+  /** The sealed spans of feedback, also those that no run has read yet; the newest first. */
+  function sealedSpans() {
+    const spans = Explorer.data.artifacts.filter(({ type }) => type === "FeedbackSpan").reverse();
+    if (!spans.length) return [];
+    const { titleOfSpan, outcomesOf } = Explorer.lanes;
+    const rows = spans.slice(0, MOST_SPANS).map((span) => {
+      const runs = [...new Set(span.users.map((link) => link.execution.run))];
+      return el(
+        "tr",
+        {},
+        el(
+          "td",
+          {},
+          el(
+            "button",
+            { type: "button", class: "link", onclick: () => Explorer.app.select(span) },
+            name(titleOfSpan(span)),
+          ),
+        ),
+        el("td", {}, outcomesOf([span]) || "no outcome"),
+        el("td", {}, name(cut(runs.join(", ") || "no run yet", 200))),
+      );
+    });
+    const titles = ["Sealed span", "Predictions", "Read by"];
+    const more = spans.length - rows.length;
+    return [
+      el(
+        "section",
+        { class: "steps", "aria-label": "Sealed spans of feedback" },
+        el(
+          "table",
+          {},
+          el("thead", {}, el("tr", {}, titles.map((title) => el("th", { scope: "col" }, title)))),
+          el("tbody", {}, rows),
+        ),
+        more > 0 ? el("p", { class: "soft" }, `${words.count(more, "earlier span")} not shown`) : null,
+      ),
+    ];
   }
 
   const center = (i) => i * column + column / 2;
