@@ -204,7 +204,9 @@ def _clean_log(path: Path, entity: str, ids: Collection[str]) -> int:
 
 def _is_about(line: bytes, entity: str, ids: Collection[str]) -> bool:
     """Whether a line that is no record names the entity, or a prediction about it."""
-    if json.dumps(entity).encode()[1:-1] in line or entity.encode() in line:
+    names = (json.dumps(entity).encode()[1:-1], entity.encode("utf-8", "surrogatepass"))
+    # As a word: entity 7 is not named by 2017.
+    if any(re.search(rb"(?<!\w)" + re.escape(name) + rb"(?!\w)", line) for name in names):
         return True
     return any(word.decode() in ids for word in _ID.findall(line))
 

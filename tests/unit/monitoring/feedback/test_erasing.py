@@ -78,6 +78,16 @@ def test_nothing_about_it_is_left_and_all_else_is(folder, tmp_path):
     assert build_at(folder, START + 60 * HOUR_MS).sealed == ()
 
 
+def test_a_refused_line_with_a_longer_name_stays(folder):
+    apart = folder.set_apart / "1.jsonl"
+    others = ["cab-71", "acab-7", "cab-7x", "7"]
+    apart.write_text(
+        "".join(f'{{"row": "{name}", ' + "\n" for name in (*others, WHO, f"a,{WHO},3"))
+    )
+    erase_in(folder)
+    assert [line.split('"')[3] for line in apart.read_text().splitlines()] == others
+
+
 def test_killed_anywhere_it_is_carried_on_by_the_next(folder, tmp_path):
     shutil.copytree(tmp_path, tmp_path.with_name("whole"))
     whole = FeedbackFolder(tmp_path.with_name("whole") / "feedback",
