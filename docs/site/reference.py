@@ -11,6 +11,7 @@ from typing import Any
 import answers
 import typer.main
 import yaml
+from typer.cli import get_docs_for_click
 
 # What a program that uses Fareline as a library may rely on, by page.
 API = {
@@ -200,27 +201,23 @@ def comments(text: str) -> Iterator[tuple[tuple[str, ...], str]]:
 
 
 def commands_page(application: typer.Typer, examples: dict[str, str]) -> str:
-    """The page of all commands: purpose, arguments, options and an example of each.
+    """The page of all commands, by Typer's own generator, with an example of each.
 
     Args:
         application: The command line.
         examples: The example of each command, by its words.
     """
-    lines = [
-        "# Commands",
-        "",
-        "This page is generated from the command line itself. [The command line](command-line.md)",
-        "explains common options, the environment and exit codes.",
-    ]
     root = typer.main.get_command(application)
     for words, command in _commands(root, ()):
-        name = " ".join(words)
-        lines += ["", f"## fareline {name}", "", command.help or "", ""]
-        lines += ["```", examples[name], "```", ""]
-        rows = list(_parameters(command))
-        if rows:
-            lines += ["| argument or option | default | meaning |", "| --- | --- | --- |", *rows]
-    return "\n".join(lines) + "\n"
+        command.epilog = f"**Example**:\n\n```console\n$ {examples[' '.join(words)]}\n```"
+    context = type(root).context_class(root, info_name="fareline")
+    text = get_docs_for_click(obj=root, ctx=context, name="fareline", title="Commands")
+    return text.replace(
+        "# Commands\n",
+        "# Commands\n\n[The command line](command-line.md) explains common options, the environment"
+        " and exit codes.\n",
+        1,
+    )
 
 
 def _commands(group: Any, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -229,26 +226,6 @@ def _commands(group: Any, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, .
             yield from _commands(command, (*words, name))
         else:
             yield (*words, name), command
-
-
-def _parameters(command: Any) -> Iterator[str]:
-    for parameter in command.params:
-        if getattr(parameter, "hidden", False) or parameter.name == "help":
-            continue
-        value = parameter.metavar or ""
-        if parameter.param_type_name == "argument":
-            name = value or parameter.name.upper()
-        else:
-            name = ", ".join([*reversed(parameter.opts), *parameter.secondary_opts])
-            name += f" {value}" if value else ""
-        default = parameter.show_default if isinstance(parameter.show_default, str) else None
-        if default is None and parameter.default not in (None, False, ()):
-            default = getattr(parameter.default, "value", parameter.default)
-        default = "required" if parameter.required else "" if default is None else f"`{default}`"
-        if parameter.envvar:
-            default += f" (environment: `{parameter.envvar}`)"
-        cells = (f"`{name}`", default, parameter.help or "")
-        yield "| " + " | ".join(" ".join(str(c).split()).replace("|", "\\|") for c in cells) + " |"
 
 
 def api_page(title: str, modules: tuple[str, ...]) -> str:

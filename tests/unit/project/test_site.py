@@ -70,8 +70,9 @@ def test_every_command_is_listed_with_its_options(reference):
     page = reference.commands_page(app, EXAMPLES)
     for words, command in reference._commands(typer.main.get_command(app), ()):
         [section] = re.findall(
-            rf"^## fareline {' '.join(words)}$(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL
+            rf"^###? `fareline {' '.join(words)}`$(.*?)(?=^###? |\Z)", page, re.M | re.DOTALL
         )
+        assert command.help.splitlines()[0] in section
         assert EXAMPLES[" ".join(words)] in section
         for parameter in command.params:
             if parameter.param_type_name == "option" and not parameter.hidden:
