@@ -9,9 +9,9 @@ plan is made.
 import dataclasses
 import functools
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fareline import collector
 from fareline.errors import UserMistake
@@ -22,20 +22,14 @@ from runners.own_code import choose_keras_3, require_own_code
 from runners.progress import output_to
 
 if TYPE_CHECKING:
+    from tfx.orchestration.portable.data_types import ExecutionInfo
     from tfx.proto.orchestration import pipeline_pb2
 
     from data.sources.csv import CsvSource
-    from lineage.graph.elements import Execution
-    from lineage.graph.graph import Graph
     from runners.local.launching import NodeLauncher
 
 EXECUTE, CACHED, REUSED, RESOLVE = "execute", "cached", "reused", "resolve"
 _RUN_ID = "plan"
-_DONE = ("executed", "cached")
-_SHOWN = 3  # of what has changed
-_LONGEST = 40  # characters of a value
-# Properties that stand for something else.
-_CODE, _DATA = "source_fingerprint", "input_fingerprint"
 _WHY_NOT_CACHED = {
     "InfraValidator": "the machine ended the last check of a model",
     "DriftMonitor": "the sample of requests may have changed",
@@ -118,9 +112,8 @@ def plan_nodes(pipeline, request: RunRequest, artifacts: Path) -> Iterator[Plann
 
     connection = pipeline.metadata_connection_config
     compiled = compile_run(pipeline, _RUN_ID)
-    earlier = Graph(connect(connection))
     if request.part is not None:
-        mark_part(compiled, request.part, earlier)
+        mark_part(compiled, request.part, Graph(connect(connection)))
     # Not in the cache key; folders of executions that never begin are made there.
     compiled.runtime_spec.pipeline_root.field_value.string_value = str(artifacts)
     not_cached = functools.partial(
@@ -147,7 +140,7 @@ def plan_nodes(pipeline, request: RunRequest, artifacts: Path) -> Iterator[Plann
         elif not_cached(name):
             why = _WHY_NOT_CACHED[name]
         else:
-            planned = _ask_cache(launcher, name, earlier)
+            planned = _ask_cache(launcher, name)
             if planned.plan == EXECUTE:
                 executed.append(name)
             yield planned
@@ -165,7 +158,7 @@ def _producers(node: "pipeline_pb2.PipelineNode") -> set[str]:
     }
 
 
-def _ask_cache(launcher: "NodeLauncher", name: str, earlier: "Graph") -> PlannedNode:
+def _ask_cache(launcher: "NodeLauncher", name: str) -> PlannedNode:
     """Asks TFX's cache for the outputs of a node."""
     from tfx.orchestration.portable import launcher as tfx_launcher
 
@@ -187,73 +180,25 @@ def _ask_cache(launcher: "NodeLauncher", name: str, earlier: "Graph") -> Planned
     if not made.prepared.is_execution_needed:
         launcher.final_state(info)
         return PlannedNode(name, CACHED)
-    last = _last_execution(earlier, launcher.compiled.pipeline_info.id, name)
-    if last is None:
-        return PlannedNode(name, EXECUTE, "it was never executed")
-    inputs = {key: [each.id for each in found] for key, found in info.input_dict.items()}
-    changes = [
-        *_changed_parameters(info.exec_properties, last),
-        *_changed_inputs(earlier, inputs, last),
-    ]
-    more = f", … ({len(changes)} changes)" if len(changes) > _SHOWN else ""
-    why = ", ".join(changes[:_SHOWN]) + more or "its outputs are not in the cache any more"
-    return PlannedNode(name, EXECUTE, why)
+    return PlannedNode(name, EXECUTE, _why(launcher, info))
 
 
-def _last_execution(graph: "Graph", pipeline: str, node: str) -> "Execution | None":
-    """The last one of a node that ended well."""
-    from lineage.facts.runs import list_runs
+def _why(launcher: "NodeLauncher", info: "ExecutionInfo") -> str:
+    """What differs from the last time that the node was executed."""
+    from tfx.orchestration import data_types_utils
 
-    for run in list_runs(graph, pipeline=pipeline):
-        for execution in graph.executions_of_run(run.run_id):
-            if execution.place.node == node and execution.state in _DONE:
-                return execution
-    return None
+    from lineage.answers.cache.explain import explain_one
+    from lineage.graph.graph import Graph
+    from lineage.store.open import connect
 
-
-def _changed_parameters(now: Mapping[str, Any], last: "Execution") -> Iterator[str]:
-    before, after = _flat(last.properties), _flat(now)
-    changed = [
-        path
-        for path in sorted({*before, *after})
-        if not path.startswith("__") and before.get(path) != after.get(path)
-    ]
-    leaves = {path.rpartition(".")[2] for path in changed}
-    if _CODE in leaves:
-        yield "its code"
-    if _DATA in leaves:
-        yield "the data"
-    for path in changed:
-        if path.rpartition(".")[2] not in (_CODE, _DATA):
-            yield f"{path} ({_short(before.get(path))}, now {_short(after.get(path))})"
-
-
-def _flat(properties: Mapping[str, Any]) -> dict[str, str]:
-    from fareline.recorded.texts import parse_json
-    from lineage.text.flat import flatten
-
-    flat: dict[str, str] = {}
-    for name, value in properties.items():
-        parsed = parse_json(value) if isinstance(value, str) else None
-        flat |= flatten(value if parsed is None else parsed, name)
-    return {path: str(value) for path, value in flat.items()}
-
-
-def _short(value: str | None) -> str:
-    if value is None:
-        return "none"
-    return value if len(value) <= _LONGEST else f"{value[: _LONGEST - 1]}…"
-
-
-def _changed_inputs(
-    graph: "Graph", now: Mapping[str, list[int]], last: "Execution"
-) -> Iterator[str]:
-    before = {key: [each.id for each in found] for key, found in graph.inputs(last).items()}
-    for key in sorted({*before, *now}):
-        if before.get(key, []) != now.get(key, []):
-            keys = [_names(graph, found.get(key, [])) for found in (before, now)]
-            yield f"{key} ({keys[0]}, now {keys[1]})"
-
-
-def _names(graph: "Graph", ids: list[int]) -> str:
-    return _short(", ".join(each.key for each in graph.artifacts(ids)) or None)
+    store = connect(launcher.connection)
+    [execution] = store.get_executions_by_id([info.execution_id])
+    for name, value in info.exec_properties.items():  # those of the driver among them
+        if isinstance(value, str | int | float) and name not in execution.custom_properties:
+            data_types_utils.set_metadata_value(execution.custom_properties[name], value)
+    store.put_executions([execution])
+    graph = Graph(store)
+    explained = explain_one(graph, *graph.executions([execution.id]))
+    if explained.reason == "unknown":
+        return "its outputs are not in the cache any more"
+    return explained.text

@@ -107,7 +107,9 @@ def test_a_plan_is_what_the_next_run_does_and_records_nothing(
         nodes = {name for name, node in planned.items() if node["plan"] == plan}
         assert nodes == second.nodes_in(state) - {"BaselineResolver"}
     baseline = second.answer["baseline"]
-    assert planned["Evaluator"]["why"] == f"baseline_model (none, now {baseline})"
+    assert planned["Evaluator"]["why"] == (
+        f"baseline_model is {baseline}, was nothing: now a model is the baseline"
+    )
     assert planned["Pusher"]["why"] == "after Evaluator"
     assert planned["BaselineResolver"]["plan"] == "resolve"
 

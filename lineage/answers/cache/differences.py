@@ -18,7 +18,10 @@ INPUT, PARAMETER, CODE, SOURCE, TYPE, OUTPUTS = (
 _FINGERPRINT = "input_fingerprint"
 _CODE_KEY = "source_fingerprint"  # see pipeline.dag: a digest over the sources of user functions
 _CODE_OF = {
+    "ExampleGen": "data/ or pipeline/ingest/",
     "Transform": "preprocessing/",
+    "Tuner": "models/ or preprocessing/features.py",
+    "Trainer": "models/ or preprocessing/features.py",
     "Evaluator": "what judges (pipeline/)",
     "InfraValidator": "serving/",
 }
@@ -73,7 +76,7 @@ def _parameters(graph: Graph, earlier: Execution, later: Execution) -> Iterator[
         before, after = was.get(name), now.get(name)
         last = name.rpartition(".")[2]
         if last == _CODE_KEY and after:
-            where = _CODE_OF.get(later.place.node, "models/ or preprocessing/features.py")
+            where = _CODE_OF.get(later.place.node, "the component")
             happened = "changed" if before else "may have changed: it was not recorded then"
             yield Difference(CODE, name, before, after, f"code of {where} {happened}")
         elif last == _FINGERPRINT:

@@ -16,6 +16,7 @@ from fareline.recorded.run import RunRecord
 from lineage.facts.runs import list_runs
 from lineage.graph.graph import Graph
 from lineage.store.open import open_store, sqlite_connection
+from lineage.text.harmless import plain
 from pipeline.components.curated_schema import CuratedSchema
 from runners.local.part import Part
 from runners.local.planning import plan_nodes
@@ -155,13 +156,13 @@ def test_a_part_that_cannot_run_is_one_line(run, part, said):
 
 
 def test_a_plan_says_what_is_executed_and_why(run, planned):
-    never = ("execute", "it was never executed")
+    never = ("execute", "no earlier execution of this node in the pipeline")
     assert planned() == dict.fromkeys(WHOLE, never)
     run("run-1")
     cached = dict.fromkeys(WHOLE, ("cached", ""))
     assert planned() == cached
     digest = sha256_of_file(schema_path("taxi", Path()))
-    changed = ("execute", f"sha256 ({digest[:39]}…, now {'0' * 39}…)")
+    changed = ("execute", f"sha256 is {plain('0' * 64, 60)}, was {plain(digest, 60)}")
     # Third only waits for Second: it takes nothing of it.
     assert planned(fails="Second") == {**cached, "Second": changed}
     assert planned(cached=False) == dict.fromkeys(WHOLE, ("execute", "the cache is off"))
