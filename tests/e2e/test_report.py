@@ -224,7 +224,7 @@ def test_two_runs_side_by_side(show, tmp_path):
     page = show(compare_runs(Graph(open_store(str(store))), "run-1", "run-2").page(), 390)
     assert page.locator("section h2").all_text_contents() == [
         "Verdicts",
-        "What differs",
+        "Differences",
         "Evaluation",
         "Data",
     ]
