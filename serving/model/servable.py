@@ -201,7 +201,7 @@ def read_tensors(protos: Any, signature: Signature) -> dict[str, np.ndarray]:
     for name in signature.inputs:
         try:
             _require_values(protos[name])
-            arrays[name] = tf.make_ndarray(protos[name])
+            arrays[name] = _array_of(protos[name])
         except KeyError as error:  # a type of which there are no arrays
             raise RefusedError.malformed(
                 f"input {name!r} is of type {error}; {_wanted(signature.inputs[name])}"
@@ -212,6 +212,14 @@ def read_tensors(protos: Any, signature: Signature) -> dict[str, np.ndarray]:
             ) from error
     check_arrays(arrays, signature)
     return arrays
+
+
+def _array_of(proto: Any) -> np.ndarray:
+    """The array of a TensorProto; a tensor of texts that holds none is of empty ones."""
+    array = tf.make_ndarray(proto)
+    if proto.dtype == tf.string.as_datatype_enum and not proto.string_val:
+        array.fill(b"")  # make_ndarray fills up with "", which is no bytes
+    return array
 
 
 def _require_values(proto: Any) -> None:

@@ -301,6 +301,7 @@ _CALLS = {
     "2^40 numbers": (_request(_tensor(_FLOAT, 2**40, float_val=[1])), _WRONG, "is not a tensor"),
     "more texts": (_request(_tensor(_STRING, 1, string_val=[b"", b""])), _WRONG, "not a tensor"),
     "bytes of texts": (_request(_tensor(_STRING, 1, tensor_content=b"a")), _WRONG, "not a tensor"),
+    "no texts": (_request(_tensor(_STRING, 2)), _WRONG, "examples[0]: without x"),
     "no example": (_request(tf.make_tensor_proto([b"\xff\xfe"])), _WRONG, "Could not parse"),
     "no value": (_request(tf.make_tensor_proto([_FIVE, b""])), _WRONG, "examples[1]: without x"),
     "NaN": (
