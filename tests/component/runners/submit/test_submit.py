@@ -69,6 +69,13 @@ def options(server):
     return name, [f"--set=runners.{name}.{key}={value}" for key, value in settings.items()]
 
 
+def command(server, *words):
+    """The command as a message names it: with the settings that were given."""
+    name, settings = options(server)
+    given = [part for setting in settings for part in setting.split("=", 1)]
+    return f"`fareline submit {name} {' '.join((*words, *given))}`"
+
+
 @pytest.fixture
 def submit(monkeypatch, capfd, storage):
     """Runs the command in this process, which has TFX loaded already; returns code, out, err."""
@@ -95,13 +102,12 @@ def jobs(server):
 
 def test_a_job_is_sent_with_what_it_reads(submit, server, storage):
     code, out, err = submit(server, "--job-id=taxi-1")
-    name, _ = options(server)
     assert (code, err) == (0, f"uploaded data.csv to {DATA}\n")
     [job] = jobs(server)
     first, link = out.splitlines()
     assert first == (
-        f"{job.job_id} was sent; `fareline submit {name} --follow {job.job_id}` follows it again, "
-        f"`fareline submit {name} --cancel {job.job_id}` stops it."
+        f"{job.job_id} was sent; {command(server, '--follow', job.job_id)} follows it again, "
+        f"{command(server, '--cancel', job.job_id)} stops it."
     )
     assert link.startswith("http") and job.job_id in link
     sent = (storage.api.folder / "taxi-bucket/chicago-taxi/data/data.csv").read_bytes()
@@ -159,8 +165,8 @@ def test_a_cancelled_job(submit, server, play):
     code, out, _ = submit(server, f"--cancel={job.job_id}")
     assert (code, out) == (
         0,
-        f"{job.job_id}: {name} was asked to cancel it. `fareline submit {name} --follow "
-        f"{job.job_id}` shows when it has.\n",
+        f"{job.job_id}: {name} was asked to cancel it. "
+        f"{command(server, '--follow', job.job_id)} shows when it has.\n",
     )
     code, out, _ = submit(server, f"--follow={job.job_id}")
     assert code == 1
@@ -269,7 +275,7 @@ def test_a_job_id_that_exists(submit, vertex):
     assert (code, out) == (2, "")
     assert err == (
         "fareline: taxi-1: vertex already has a job of this id; expected a new id for every "
-        "job. Hint: leave --job-id out, or `fareline submit vertex --follow taxi-1` follows "
+        f"job. Hint: leave --job-id out, or {command(vertex, '--follow', 'taxi-1')} follows "
         "that job.\n"
     )
 
@@ -360,8 +366,9 @@ def test_an_interrupt_leaves_the_job_alone(vertex, storage, play):
         process.wait()
     assert (process.returncode, out) == (130, "")
     assert err.splitlines()[-1] == (
-        "fareline: taxi-1: not followed any more; the job goes on. Hint: `fareline submit vertex "
-        "--follow taxi-1` follows it again, `fareline submit vertex --cancel taxi-1` stops it."
+        "fareline: taxi-1: not followed any more; the job goes on. Hint: "
+        f"{command(vertex, '--follow', 'taxi-1')} follows it again, "
+        f"{command(vertex, '--cancel', 'taxi-1')} stops it."
     )
     [job] = jobs(vertex)
     assert (job.state, job.cancel.is_set()) == ("RUNNING", False)

@@ -90,10 +90,10 @@ def test_the_way_there_and_back(place):
     promoted = call(place, "promote", *ON)
     assert promoted["traffic"] == {"1": 0, "2": 100} and promoted["version"] == 2
     assert place.traffic() == {1: 0, 2: 100} and live(place) == 2
-    ran = CliRunner().invoke(
-        cli.app, ["models", "--vertex", "--workspace", str(place.root / "workspace")]
-    )
-    assert "Idle: version 1 gets no requests; `fareline undeploy` ends it." in ran.stdout
+    workspace = str(place.root / "workspace")
+    ran = CliRunner().invoke(cli.app, ["models", "--vertex", "--workspace", workspace])
+    said = f"Idle: version 1 gets no requests; `fareline undeploy --workspace {workspace}` ends it."
+    assert said in ran.stdout
     back = call(place, "rollback", *WHY)
     assert back["from_version"] == 2 and back["traffic"] == {"1": 100}
     assert place.traffic() == {1: 100} and live(place) == 1
