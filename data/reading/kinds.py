@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.reading.batches import UNKNOWN
-from data.reading.values import check_value
+from data.reading.values import TRUTHS, check_value
 from fareline.kinds import FLOAT, FLOAT32_MAX, INT, STRING, fits_int64
 
 _WIDER = (UNKNOWN, INT, FLOAT, STRING)
@@ -92,6 +92,8 @@ def _kind_by_python(texts: Iterable[str | None], kind: str) -> str:
     for text in texts:
         if text is None:
             continue
+        if text.strip() in TRUTHS:  # numbers only where a schema says so
+            return STRING
         if kind == INT and not _is_integer(text):
             kind = FLOAT
         if kind == FLOAT and (text == "" or check_value(text, FLOAT)[1] is not None):

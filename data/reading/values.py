@@ -19,7 +19,7 @@ from fareline.kinds import FLOAT, FLOAT32_MAX, INT, STRING, fits_int64
 TYPES = {INT: pa.int64(), FLOAT: pa.float64(), STRING: pa.large_binary(), "text": pa.large_string()}
 _EXACT = 2**53  # below it a float64 holds every integer
 # Cells of a number column that are truth values, as pandas, JSON and SQL write them.
-_TRUTHS = {"true": 1, "True": 1, "TRUE": 1, "false": 0, "False": 0, "FALSE": 0}
+TRUTHS = {"true": 1, "True": 1, "TRUE": 1, "false": 0, "False": 0, "FALSE": 0}
 _ASCII = r"^[\x00-\x7f]*$"
 _PLAIN = {
     INT: r"^[ \t]*-?[0-9]{1,18}[ \t]*$",
@@ -137,7 +137,7 @@ def _check_int(value: Any) -> tuple[int | None, Fault | None]:
         if not (text := value.strip()):
             return None, None
         try:
-            found = _TRUTHS[text] if text in _TRUTHS else int(text) if "_" not in text else text
+            found = TRUTHS[text] if text in TRUTHS else int(text) if "_" not in text else text
         except ValueError:
             found, _ = _parse_float(text)
     if isinstance(found, float):
@@ -169,7 +169,7 @@ def _check_float(value: Any) -> tuple[float | None, Fault | None]:
 
 
 def _parse_float(text: str) -> tuple[float | None, Fault | None]:
-    if (truth := _TRUTHS.get(text.strip())) is not None:
+    if (truth := TRUTHS.get(text.strip())) is not None:
         return float(truth), None
     try:
         if "_" not in text:  # Python would read 1_000

@@ -118,7 +118,7 @@ def test_an_unknown_runner_is_one_line(tmp_path, command):
     assert (ran.returncode, ran.stderr) == (
         2,
         f"fareline: fareline {' '.join(command)}: found kubefow; expected kubeflow or vertex. "
-        "Hint: `fareline run` is for this machine.\n",
+        "Hint: did you mean kubeflow? `fareline run` is for this machine.\n",
     )
 
 

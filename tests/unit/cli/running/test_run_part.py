@@ -34,8 +34,16 @@ def test_what_does_not_go_together(asked, said):
     assert str(mistake.value).startswith(said)
 
 
-@pytest.mark.parametrize("asked", [(Part(("A",)), "", None), (None, "n", None), (None, "", ["t"])])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        (Part(("A",)), False, "", None),
+        (None, True, "", None),
+        (None, False, "n", None),
+        (None, False, "", ["t"]),
+    ],
+)
 def test_a_specification_is_executed_whole(asked):
     with pytest.raises(UserMistake, match="--spec: given together with a part of the graph"):
         _refuse_beside_spec(*asked)
-    _refuse_beside_spec(None, "", None)
+    _refuse_beside_spec(None, False, "", None)

@@ -315,6 +315,9 @@ def test_what_a_parquet_row_cannot_be_is_set_apart_and_what_a_column_cannot_be_r
         (["nan"], "string"),
         (["1e400"], "string"),
         (["1_000"], "string"),
+        (["True", "False"], "string"),  # 1 and 0 only where a schema says that they are numbers
+        (["1", " true"], "string"),
+        (["1.5", "FALSE"], "string"),
         ([None, None], "unknown"),
         (["1"] * 1000 + ["a"], "string"),
     ],
