@@ -28,12 +28,13 @@ def merge_kinds(found: Iterable[Mapping[str, str]]) -> dict[str, str]:
     return merged
 
 
-def kind_of_cells(array: pa.Array, at_least: str = UNKNOWN) -> str:
+def kind_of_cells(array: pa.Array, at_least: str = UNKNOWN, truths: bool = False) -> str:
     """The narrowest kind that fits all cells.
 
     Args:
         array: Binary; null is an empty cell.
         at_least: Kind that other cells of the column already need.
+        truths: Whether texts such as True are numbers, as where a schema says so.
     """
     if at_least == STRING or array.null_count == len(array):
         return at_least
@@ -51,7 +52,7 @@ def kind_of_cells(array: pa.Array, at_least: str = UNKNOWN) -> str:
         return INT
     if not hexadecimal and (found := _casts(text, pa.float64())) is not None:
         return FLOAT if _finite(found) else STRING
-    return _kind_by_python(_texts(text.unique()), at_least)
+    return _kind_by_python(_texts(text.unique()), at_least, truths)
 
 
 def _texts(array: pa.Array) -> Iterator[str | None]:
@@ -86,13 +87,15 @@ def _finite(array: pa.Array) -> bool:
     return bool(pc.all(pc.less_equal(pc.abs(array), FLOAT32_MAX)).as_py())
 
 
-def _kind_by_python(texts: Iterable[str | None], kind: str) -> str:
+def _kind_by_python(texts: Iterable[str | None], kind: str, truths: bool) -> str:
     """What Arrow does not read, such as digits of other scripts, Python may."""
     kind = max(kind, INT, key=_WIDER.index)
     for text in texts:
         if text is None:
             continue
-        if text.strip() in TRUTHS:  # numbers only where a schema says so
+        if text.strip() in TRUTHS:
+            if truths:
+                continue
             return STRING
         if kind == INT and not _is_integer(text):
             kind = FLOAT

@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import os
 import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -264,19 +264,30 @@ def _require_same_length(piece: Piece, open_file: Open) -> None:
         )
 
 
-def kinds_in(piece: Piece, known: Mapping[str, str], open_file: Open) -> dict[str, str]:
-    """Kinds of the columns that `known` lacks, from this piece alone."""
+def kinds_in(
+    piece: Piece, known: Mapping[str, str], open_file: Open, numbers: Collection[str] = ()
+) -> dict[str, str]:
+    """Kinds of the columns that `known` lacks, from this piece alone.
+
+    Args:
+        piece: Part of a file.
+        known: Column to kind.
+        open_file: Opens the file.
+        numbers: Columns of CSV that a schema says are numbers: in them True is 1.
+    """
     found = {
         name: UNKNOWN if value is None else kind_of_key(value)
         for name, value in piece.keys
         if name not in known
     }
-    found |= _kinds_in_file(piece, known, open_file)
+    found |= _kinds_in_file(piece, known, open_file, numbers)
     require_possible_names(piece.path, found)
     return found
 
 
-def _kinds_in_file(piece: Piece, known: Mapping[str, str], open_file: Open) -> dict[str, str]:
+def _kinds_in_file(
+    piece: Piece, known: Mapping[str, str], open_file: Open, numbers: Collection[str]
+) -> dict[str, str]:
     found: dict[str, str] = {}
     if piece.format == EXAMPLES:
         return example_records.kinds(piece.path, known)
@@ -297,17 +308,20 @@ def _kinds_in_file(piece: Piece, known: Mapping[str, str], open_file: Open) -> d
             for name in unknown:
                 spelled = spellings_of(piece.csv_format, name)
                 filled = without_spelled(cells[name], spelled)
-                found[name] = kind_of_column(filled, found.get(name, UNKNOWN), piece.csv_format)
+                at_least = found.get(name, UNKNOWN)
+                found[name] = kind_of_column(filled, at_least, piece.csv_format, name in numbers)
     return {name: found.get(name, UNKNOWN) for name in unknown}
 
 
-def kind_of_column(cells: pa.Array, at_least: str, csv_format: CsvFormat) -> str:
+def kind_of_column(
+    cells: pa.Array, at_least: str, csv_format: CsvFormat, truths: bool = False
+) -> str:
     """The kind of cells, of which those with a point are texts where a comma is the mark."""
     if csv_format.decimal == COMMAS.decimal:
-        return kind_of_cells(cells, at_least)
+        return kind_of_cells(cells, at_least, truths)
     if pc.any(pc.match_substring(cells, COMMAS.decimal)).as_py():
         return STRING
-    return kind_of_cells(with_point(cells, csv_format), at_least)
+    return kind_of_cells(with_point(cells, csv_format), at_least, truths)
 
 
 def _blocks(piece: Piece, open_file: Open) -> Iterator[Block]:

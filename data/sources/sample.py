@@ -112,7 +112,8 @@ def read_sample(
             str(file), _open, csv_format=csv_format, keys=keys_of(str(file), source.pattern)
         )[1]
     ]
-    found = merge_kinds(kinds_in(piece, {}, _open) for piece in pieces)
+    numbers = [name for name, kind in expected.items() if kind in (INT, FLOAT)]
+    found = merge_kinds(kinds_in(piece, {}, _open, numbers) for piece in pieces)
     kinds = {name: _kind_to_read(kind, expected.get(name), pieces) for name, kind in found.items()}
     batches, bad, is_whole = _read_rows(pieces, kinds, max_rows)
     fractions = [name for name, kind in kinds.items() if (found[name], kind) == (FLOAT, INT)]
