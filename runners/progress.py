@@ -127,6 +127,10 @@ class ProgressTable:
         """Names all nodes in DAG order, before the first one runs."""
         self._nodes = {node.name: node for node in nodes}
 
+    def has_node(self, name: str) -> bool:
+        """Whether a node is among those of the run."""
+        return name in self._nodes
+
     def update(self, node: Node) -> None:
         """Takes a change of state; may be called from any thread."""
         if node.state is NodeState.RUNNING:

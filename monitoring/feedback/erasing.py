@@ -132,10 +132,11 @@ def erase(folder: FeedbackFolder, erasing: Erasing) -> Erased:
     ids = frozenset(erasing.ids)
     lines = sum(_clean_log(path, erasing.entity, ids) for path in closed_files(folder.logs))
     outcomes = sum(_clean_outcomes(path, erasing) for path in folder.outcome_files())
+    names_entity = _words(erasing.entity)
     for path in sorted(folder.set_apart.glob("*.jsonl")):
         with path.open("rb") as file:
             lines_there = list(file)
-        left = [line for line in lines_there if not _is_about(line, erasing.entity, ids)]
+        left = [line for line in lines_there if not _is_about(line, names_entity, ids)]
         if len(left) < len(lines_there):
             _rewrite(path, left)
     sealed, replaced = [], []
@@ -186,13 +187,14 @@ def _holds(folder: FeedbackFolder, span: SealedSpan, ids: Collection[str]) -> bo
 
 def _clean_log(path: Path, entity: str, ids: Collection[str]) -> int:
     """Takes lines out of a file of the log; returns how many. A broken line that names it, too."""
+    names_entity = _words(entity)
     with path.open("rb") as file:
         lines = list(file)
     kept = []
     for line in lines:
         content = _parse(line)
         gone = (
-            _is_about(line, entity, ids)
+            _is_about(line, names_entity, ids)
             if content is None
             else (content["id"] in ids or content.get("entity") == entity)
         )
@@ -202,11 +204,15 @@ def _clean_log(path: Path, entity: str, ids: Collection[str]) -> int:
     return len(lines) - len(kept)
 
 
-def _is_about(line: bytes, entity: str, ids: Collection[str]) -> bool:
-    """Whether a line that is no record names the entity, or a prediction about it."""
+def _words(entity: str) -> re.Pattern[bytes]:
+    """Finds an entity as a word, as JSON or as it is: entity 7 is not named by 2017."""
     names = (json.dumps(entity).encode()[1:-1], entity.encode("utf-8", "surrogatepass"))
-    # As a word: entity 7 is not named by 2017.
-    if any(re.search(rb"(?<!\w)" + re.escape(name) + rb"(?!\w)", line) for name in names):
+    return re.compile(rb"(?<!\w)(?:" + b"|".join(map(re.escape, names)) + rb")(?!\w)")
+
+
+def _is_about(line: bytes, names_entity: re.Pattern[bytes], ids: Collection[str]) -> bool:
+    """Whether a line that is no record names the entity, or a prediction about it."""
+    if names_entity.search(line):
         return True
     return any(word.decode() in ids for word in _ID.findall(line))
 

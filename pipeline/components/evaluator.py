@@ -111,9 +111,9 @@ class Executor(tfx_executor.Executor):
             refusals = check_unlabelled(input_dict, exec_properties)
             self._observe(input_dict, output_dict, exec_properties)
         evaluation = artifact_utils.get_single_instance(output_dict[EVALUATION_KEY])
-        record_metrics(evaluation)
-        baselines = input_dict.get(BASELINE_MODEL_KEY)
         slices = read_metrics(evaluation.uri)
+        record_metrics(slices, evaluation)
+        baselines = input_dict.get(BASELINE_MODEL_KEY)
         write_slices(slices, evaluation)
         verdict = judge(
             slices,
@@ -326,11 +326,11 @@ def read_demands(exec_properties: Mapping[str, Any]) -> Evaluation:
         ) from error
 
 
-def record_metrics(evaluation: types.Artifact) -> None:
-    """Copies the metrics of an evaluation from its files into its custom properties."""
-    slices = {one.name: finite(one.metrics) for one in read_metrics(evaluation.uri)}
-    overall = slices.pop(OVERALL, {})
-    evaluation.set_string_custom_property(METRICS, Metrics(overall, slices).to_text())
+def record_metrics(slices: Sequence[SliceMetrics], evaluation: types.Artifact) -> None:
+    """Copies the metrics of an evaluation into its custom properties."""
+    by_name = {one.name: finite(one.metrics) for one in slices}
+    overall = by_name.pop(OVERALL, {})
+    evaluation.set_string_custom_property(METRICS, Metrics(overall, by_name).to_text())
     for name, value in overall.items():
         if value is not None:
             evaluation.set_float_custom_property(f"{METRIC_PREFIX}{name}", value)

@@ -30,11 +30,6 @@ if TYPE_CHECKING:
 
 EXECUTE, CACHED, REUSED, RESOLVE = "execute", "cached", "reused", "resolve"
 _RUN_ID = "plan"
-_WHY_NOT_CACHED = {
-    "InfraValidator": "the machine ended the last check of a model",
-    "DriftMonitor": "the sample of requests may have changed",
-    "Pusher": "another version is the newest one in the serving folder",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,6 +93,7 @@ def plan_nodes(pipeline, request: RunRequest, artifacts: Path) -> Iterator[Plann
         request: As of the run.
         artifacts: Folder for what TFX makes on the way.
     """
+    from lineage.answers.cache.explain import FORCED
     from lineage.graph.graph import Graph
     from lineage.store.open import connect
     from runners.local.launching import (
@@ -138,7 +134,7 @@ def plan_nodes(pipeline, request: RunRequest, artifacts: Path) -> Iterator[Plann
         elif waits := [each for each in executed if each in _producers(launcher.nodes[name])]:
             why = f"after {', '.join(waits)}"
         elif not_cached(name):
-            why = _WHY_NOT_CACHED[name]
+            why = FORCED[name]
         else:
             planned = _ask_cache(launcher, name)
             if planned.plan == EXECUTE:

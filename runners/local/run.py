@@ -121,7 +121,7 @@ def run_locally(request: RunRequest, source: CsvSource) -> tuple["Outcome", Cons
             for line in settle(workspace, request.push_folders):
                 console.print(line, markup=False, highlight=False, soft_wrap=True)
             try:
-                with table.shown(), warm_servers(table.update) as on_change:
+                with table.shown(), warm_servers(table.update, table.has_node) as on_change:
                     build = functools.partial(
                         build_pipeline, request, source, connection, warm_start
                     )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from runners.progress import NodeResult, NodeState
 
-_TRAINER = "Trainer"
+_TRAINER, _INFRA_VALIDATOR = "Trainer", "InfraValidator"
 # A node that takes longer than this is being executed, not taken from the cache.
 _CACHED_SECONDS = 0.5
 
@@ -18,11 +18,13 @@ _CACHED_SECONDS = 0.5
 @contextlib.contextmanager
 def warm_servers(
     on_change: Callable[[NodeResult], None],
+    is_planned: Callable[[str], bool],
 ) -> Iterator[Callable[[NodeResult], None]]:
     """Follows the nodes of a run, and starts servers when a model is being trained.
 
     Args:
         on_change: Called with every change of a node first.
+        is_planned: Whether the run has a node; asked when Trainer begins.
 
     Yields:
         What to call with every change of a node. When the block is left, however that is, the
@@ -32,7 +34,8 @@ def warm_servers(
 
     def changed(result: NodeResult) -> None:
         on_change(result)
-        if result.name == _TRAINER and result.state is NodeState.RUNNING:
+        begins = result.name == _TRAINER and result.state is NodeState.RUNNING
+        if begins and is_planned(_INFRA_VALIDATOR):
             timer = threading.Timer(_CACHED_SECONDS, _prepare, [result])
             timer.daemon = True
             timer.start()

@@ -25,13 +25,13 @@ _NEVER_CACHED = {
     "Resolver": "a resolver looks into the store anew in every run",
     "Importer": "an importer looks at its URI anew in every run",
 }
-# Which nodes `runners.local.run` has executed though their key was known, and why.
-_FORCED = {
-    "Pusher": "the newest version at the destination was not this model, so it was pushed again",
-    "InfraValidator": "the infra validation before was ended by the machine, so that it said "
-    "nothing of the model",
-    "DriftMonitor": "the requests that it compares with are not on this machine, so that their "
-    "path does not say whether they are the same",
+# The nodes that `runners.local.publication` has executed though their key is known, and why.
+FORCED = {
+    "Pusher": "another model was found as the newest version at the destination",
+    "InfraValidator": "the machine ended the last infra validation, which therefore says nothing "
+    "about the model",
+    "DriftMonitor": "the requests that it compares with are not on this machine, so a change of "
+    "them cannot be seen",
 }
 _SUCCESSES = (metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CACHED)
 
@@ -145,7 +145,7 @@ def _explain_same_key(graph: Graph, execution: Execution, earlier: Execution) ->
     if gone:
         text += f"of its outputs the payload of {', '.join(gone)} is missing"
         return Explanation(execution, "outputs_gone", text, origin)
-    why = _FORCED.get(execution.type.rpartition(".")[2])
+    why = FORCED.get(execution.type.rpartition(".")[2])
     if why is not None and recorded.USE_CACHE in properties:
         text += why
         return Explanation(execution, "forced", text, origin)

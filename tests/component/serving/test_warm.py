@@ -221,20 +221,21 @@ def test_the_real_server_is_not_started_in_advance(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "states", "started"),
+    ("name", "states", "last", "started"),
     [
-        ("Trainer", [NodeState.RUNNING], True),
-        ("Trainer", [NodeState.RUNNING, NodeState.CACHED], False),
-        ("Trainer", [NodeState.RUNNING, NodeState.FAILED], False),
-        ("Tuner", [NodeState.RUNNING], False),
+        ("Trainer", [NodeState.RUNNING], "InfraValidator", True),
+        ("Trainer", [NodeState.RUNNING], "Trainer", False),  # a part of the graph
+        ("Trainer", [NodeState.RUNNING, NodeState.CACHED], "InfraValidator", False),
+        ("Trainer", [NodeState.RUNNING, NodeState.FAILED], "InfraValidator", False),
+        ("Tuner", [NodeState.RUNNING], "InfraValidator", False),
     ],
 )
-def test_a_run_starts_them_once_a_model_is_being_trained(monkeypatch, name, states, started):
+def test_a_run_starts_them_once_a_model_is_being_trained(monkeypatch, name, states, last, started):
     seen, prepared = [], []
     monkeypatch.setattr(warming, "_CACHED_SECONDS", 0.05)
     monkeypatch.setattr(check, "prepare_check", lambda: prepared.append(warm.waiting._open))
     result = NodeResult(name)
-    with warming.warm_servers(lambda result: seen.append(result.state)) as changed:
+    with warming.warm_servers(lambda r: seen.append(r.state), [last].__contains__) as changed:
         for state in states:
             result.state = state
             changed(result)

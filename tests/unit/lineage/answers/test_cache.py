@@ -245,19 +245,16 @@ def test_caching_that_was_off_is_said_where_it_is_recorded(nodes):
 @pytest.mark.parametrize(
     ("node", "why"),
     [
-        (
-            "Pusher",
-            "the newest version at the destination was not this model, so it was pushed again",
-        ),
+        ("Pusher", "another model was found as the newest version at the destination"),
         (
             "InfraValidator",
-            "the infra validation before was ended by the machine, so that it said nothing of the "
+            "the machine ended the last infra validation, which therefore says nothing about the "
             "model",
         ),
         (
             "DriftMonitor",
-            "the requests that it compares with are not on this machine, so that their path does "
-            "not say whether they are the same",
+            "the requests that it compares with are not on this machine, so a change of them "
+            "cannot be seen",
         ),
     ],
 )
@@ -273,7 +270,7 @@ def test_a_node_that_had_to_execute(nodes, node, why):
 
 def test_every_node_that_is_told_to_execute_can_be_explained():
     asked = re.findall(r'node == "(\w+)"', inspect.getsource(must_execute))
-    assert sorted(asked) == sorted(caching._FORCED)
+    assert sorted(asked) == sorted(caching.FORCED)
 
 
 def test_an_earlier_execution_that_failed(nodes):
