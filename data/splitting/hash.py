@@ -27,14 +27,14 @@ class Splitting:
         shares: Name and share of each split, in order; the shares are whole numbers.
         columns: That the hash is of; none: all columns.
         time: The column to split by instead: the oldest rows are the first split's.
-        starts: With `time`: the value at which each split but the first begins; none: by the
-            shares, see `data.splitting.time`.
+        starts: With `time`: the value at which each split but the first begins, a text for a
+            column of texts; none: by the shares, see `data.splitting.time`.
     """
 
     shares: Sequence[tuple[str, int]]
     columns: Sequence[str] = ()
     time: str | None = None
-    starts: Sequence[float] = ()
+    starts: Sequence[float | int | str] = ()
 
     @property
     def names(self) -> list[str]:

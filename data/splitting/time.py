@@ -18,6 +18,8 @@ import pyarrow.compute as pc
 
 from fareline.errors import DataError
 from fareline.kinds import INT64_MAX, INT64_MIN
+from fareline.printable import printable
+from fareline.text_times import EXPECTED, parse_time, time_text
 
 MOST_TIMES = 1 << 18  # 4 MB
 
@@ -33,6 +35,7 @@ class TimeCounts:
         shift: Number of dropped low bits.
         missing: Rows without a time.
         floating: Whether the times are floats.
+        texts: Whether the times are texts; the keys are then of microseconds since 1970.
     """
 
     keys: np.ndarray
@@ -40,6 +43,7 @@ class TimeCounts:
     shift: int = 0
     missing: int = 0
     floating: bool = False
+    texts: bool = False
 
 
 def count_times(array: pa.Array, column: str) -> TimeCounts:
@@ -50,7 +54,7 @@ def count_times(array: pa.Array, column: str) -> TimeCounts:
         column: For messages.
 
     Raises:
-        DataError: The column has no numbers, or several in a row.
+        DataError: A value is no time, or a row has several.
     """
     if pa.types.is_null(array.type):
         return TimeCounts(np.empty(0, np.int64), np.empty(0, np.int64), missing=len(array))
@@ -58,22 +62,24 @@ def count_times(array: pa.Array, column: str) -> TimeCounts:
     floating = values.dtype == np.float64
     found, counts = np.unique(_flip(values + 0.0) if floating else values, return_counts=True)
     missing = len(there) - len(values)
-    return _coarsen(TimeCounts(found, counts.astype(np.int64), 0, missing, floating))
+    counts = counts.astype(np.int64)
+    return _coarsen(TimeCounts(found, counts, 0, missing, floating, are_texts(array)))
 
 
 def find_times(array: pa.Array, column: str) -> tuple[np.ndarray, np.ndarray]:
     """The time of each row that has one.
 
     Args:
-        array: Integers or floats [rows], or lists of one such number or of none, as examples have
-            them. Null and NaN are missing.
+        array: Integers, floats or texts [rows], or lists of one such value or of none, as examples
+            have them. Null and NaN are missing.
         column: For messages.
 
     Returns:
-        int64 or float64 [rows that have one], and bool [rows], which those are.
+        int64 or float64 [rows that have one], of texts microseconds since 1970; and bool [rows],
+        which rows those are.
 
     Raises:
-        DataError: The column has no numbers, or several in a row.
+        DataError: A value is no time, or a row has several.
     """
     there = np.ones(len(array), bool)
     if pa.types.is_large_list(array.type):
@@ -81,6 +87,8 @@ def find_times(array: pa.Array, column: str) -> tuple[np.ndarray, np.ndarray]:
         if lengths.max(initial=0) > 1:
             raise _no_times(column, f"a row has {lengths.max()} values")
         there, array = lengths == 1, array.flatten()
+    if are_texts(array):
+        array = _parse(array, column)
     if not (pa.types.is_integer(array.type) or pa.types.is_floating(array.type)):
         raise _no_times(column, f"the column is {array.type}")
     kind = np.float64 if pa.types.is_floating(array.type) else np.int64
@@ -91,36 +99,73 @@ def find_times(array: pa.Array, column: str) -> tuple[np.ndarray, np.ndarray]:
     return values[known], there
 
 
+def are_texts(array: pa.Array) -> bool:
+    """Whether the values of a column, or of its lists, are texts."""
+    kind = array.type.value_type if pa.types.is_large_list(array.type) else array.type
+    return pa.types.is_large_binary(kind) or pa.types.is_binary(kind)
+
+
+def _parse(texts: pa.Array, column: str) -> pa.Array:
+    """Texts, each distinct one once, as int64 microseconds since 1970."""
+    encoded = texts.dictionary_encode()
+    times = []
+    for value in encoded.dictionary.to_pylist():
+        text = value.decode("utf-8", "replace")
+        times.append(parse_time(text))
+        if times[-1] is None:
+            raise _no_times(column, f"a row has {printable(text[:40])!r}")
+    return pa.array(times, pa.int64()).take(encoded.indices)
+
+
 def _no_times(column: str, found: str) -> DataError:
     return DataError.explain(
         f"data.split_by.time: {column}",
         found,
-        "expected a number in every row, such as seconds since 1970",
-        "split by another column, or state its type in the schema",
+        f"expected in every row a number, such as seconds since 1970, or {EXPECTED}",
+        "split by another column, or correct the values in the source",
     )
 
 
-def split_by_starts(array: pa.Array, starts: Sequence[float], column: str) -> np.ndarray:
+def split_by_starts(
+    array: pa.Array, starts: Sequence[float | int | str], column: str
+) -> np.ndarray:
     """Returns which split each row belongs to.
 
     Args:
         array: Array, as `find_times` has it.
-        starts: When each split but the oldest begins, ascending.
+        starts: When each split but the oldest begins, ascending; texts where the times are texts.
         column: For messages.
 
     Returns:
         int [rows]; 0, the oldest, for a row without a time, which puts it in a training split.
 
     Raises:
-        DataError: The column holds no numbers, or several in a row.
+        DataError: A value is no time, a row has several, or the starts are of another type.
     """
     values, there = find_times(array, column)
+    starts = _starts_as_numbers(starts, array, column)
     if values.dtype == np.int64:  # compared as integers, or those above 2**53 would be rounded
         least, most = INT64_MIN, INT64_MAX
         starts = [min(max(math.ceil(start), least), most) for start in starts]
     found = np.zeros(len(array), np.int64)
     found[there] = np.searchsorted(np.array(starts, values.dtype), values, side="right")
     return found
+
+
+def _starts_as_numbers(
+    starts: Sequence[float | int | str], array: pa.Array, column: str
+) -> list[int | float]:
+    texts = are_texts(array)
+    for start in starts:
+        if not pa.types.is_null(array.type) and isinstance(start, str) != texts:
+            raise DataError.explain(
+                f"data.split_by.starts: {column}",
+                f"the column holds {'texts' if texts else 'numbers'}, and a split starts at "
+                f"{start!r}",
+                f"expected {EXPECTED}" if texts else "expected a number",
+                "write the starts as the column has its times",
+            )
+    return [parse_time(start) if isinstance(start, str) else start for start in starts]
 
 
 def merge_times(found: Iterable[TimeCounts]) -> TimeCounts:
@@ -134,6 +179,7 @@ def merge_times(found: Iterable[TimeCounts]) -> TimeCounts:
         shift,
         sum(part.missing for part in parts),
         any(part.floating for part in parts),
+        any(part.texts for part in parts),
     )
     return _coarsen(_summed(merged))
 
@@ -159,7 +205,7 @@ def _coarsen(times: TimeCounts) -> TimeCounts:
 
 def find_starts(
     times: TimeCounts, shares: Sequence[tuple[str, int]], column: str
-) -> list[int | float]:
+) -> list[int | float | str]:
     """Finds the time at which each split but the first begins.
 
     Args:
@@ -168,9 +214,9 @@ def find_starts(
         column: For messages.
 
     Returns:
-        Ascending, one less than there are splits. The rows before each are as near to the share
-        that the settings ask for as can be without dividing rows of one time, or, where there are
-        more than `MOST_TIMES` times, of neighbouring ones.
+        Ascending, one less than there are splits; texts where the times are texts. The rows before
+        each are as near to the share that the settings ask for as can be without dividing rows of
+        one time, or, where there are more than `MOST_TIMES` times, of neighbouring ones.
 
     Raises:
         DataError: A split would be empty.
@@ -190,6 +236,8 @@ def find_starts(
             "name the times in data.split_by.starts, or split by a hash",
         )
     keys = times.keys[places] << np.int64(times.shift)
+    if times.texts:
+        return [time_text(micros) for micros in keys.tolist()]
     return (_unflip(keys) if times.floating else keys).tolist()
 
 

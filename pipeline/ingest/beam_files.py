@@ -181,7 +181,10 @@ class _ReadPiece(beam.DoFn):
         self._reading = reading
 
     def process(
-        self, numbered: tuple[Piece, int, int], found: Mapping[str, str], starts: Sequence[float]
+        self,
+        numbered: tuple[Piece, int, int],
+        found: Mapping[str, str],
+        starts: Sequence[float | int | str],
     ) -> Iterator[dict[str, Any]]:
         piece, number, total = numbered
         reading = self._reading
@@ -244,7 +247,7 @@ def _write_report(
     _: None,
     files: Sequence[SourceFile],
     reports: Sequence[Mapping[str, Any]],
-    starts: Sequence[float],
+    starts: Sequence[float | int | str],
     reading: Reading,
 ) -> None:
     """Sums up what was read, for the executor, which may run elsewhere than the workers."""
@@ -258,7 +261,7 @@ def _write_report(
 def write_report(
     files: Sequence[Mapping[str, Any]],
     reports: Sequence[Mapping[str, Any]],
-    starts: Sequence[float],
+    starts: Sequence[float | int | str],
     reading: Reading,
 ) -> None:
     """Sums up what was read.

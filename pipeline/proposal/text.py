@@ -19,6 +19,7 @@ from data.reading.csv_header import COMMAS
 from fareline.errors import DataError
 from fareline.kinds import STRING
 from fareline.printable import printable
+from fareline.text_times import parse_time
 from pipeline.proposal.features import (
     CATEGORICAL,
     NUMERIC,
@@ -181,7 +182,9 @@ def _spelling(text: str, names: Sequence[str], columns: Sequence[Column]) -> str
 def _split_by(profile: Profile) -> Iterator[str]:
     for column in profile.of_kind(TIME):
         facts = column.facts
-        if facts.is_number and facts.missing < 0.01 * facts.rows:
+        texts = () if facts.is_number else facts.counts
+        readable = all(parse_time(str(text)) is not None for text in texts)
+        if readable and facts.missing < 0.01 * facts.rows:
             name = quoted({"time": facts.name})
             yield _line(f"  # split_by: {name}", "the oldest train, the newest evaluate")
             return

@@ -181,11 +181,13 @@ def uses_of_types(settings: Settings) -> list[Use]:
     ]
     label_hint = "name values as the column holds them, or another column"
     uses += [Use(*use, label_hint) for use in _label_uses(settings)]
-    uses += [
-        Use(where, column, NUMBERS, "split by another column")
-        for where, column in _split_columns(settings)
-        if where == "data.split_by.time"
-    ]
+    split_by = settings.data.split_by
+    if split_by is not None and split_by.time is not None:
+        starts = set(map(type, split_by.starts.values()))
+        fit = {str: ("bytes",), float: NUMBERS}
+        types = fit[starts.pop()] if starts else (*NUMBERS, "bytes")
+        hint = "split by another column, or write data.split_by.starts as it has its times"
+        uses.append(Use("data.split_by.time", split_by.time, types, hint))
     uses += [Use(*use, NUMBERS, "weigh by another column") for use in _weight_column(settings)]
     return uses
 

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from data.reading.csv_header import COMMAS, CsvFormat, as_missing, number_spelling
 from data.sources.span_patterns import has_span
-from pipeline.settings.values import Count, Number, Section, Share
+from pipeline.settings.values import Count, Section, Share, Start
 
 SOURCE_KINDS = ("dataset", "csv", "files", "sql", "bigquery")  # of which a source is one
 SPLIT_NAMES = ("train", "validate", "eval")
@@ -229,14 +229,15 @@ class SplitBy(Section):
 
     Attributes:
         hash: Columns: rows with the same values in them are in the same split.
-        time: A column of numbers: older rows are in one split, newer ones in another.
-        starts: With `time`: the value at which each split but the oldest begins; none: where the
-            shares are met, `train` the oldest and `eval` the newest.
+        time: A column of numbers, or of texts such as 2026-11-30T18:00:00: older rows are in one
+            split, newer ones in another.
+        starts: With `time`: the value at which each split but the oldest begins, written as the
+            column has it; none: where the shares are met, `train` the oldest and `eval` the newest.
     """
 
     hash: list[str] | None = Field(default=None, min_length=1)
     time: str | None = None
-    starts: dict[str, Number] = Field(default_factory=dict)
+    starts: dict[str, Start] = Field(default_factory=dict)
 
     @pydantic.model_validator(mode="after")
     def _one_of_both(self) -> "SplitBy":
@@ -246,6 +247,8 @@ class SplitBy(Section):
             raise ValueError("expected starts with time only")
         if len(set(self.starts.values())) < len(self.starts):
             raise ValueError("expected no two splits to start at the same value")
+        if len({isinstance(start, str) for start in self.starts.values()}) > 1:
+            raise ValueError("expected starts that are all numbers, or all days and times")
         return self
 
 
@@ -349,4 +352,4 @@ class Data(Section):
         starts = self.split_by.starts
         if not starts:
             return sorted(shares, key=lambda pair: pair[0] == "eval")
-        return sorted(shares, key=lambda pair: starts.get(pair[0], float("-inf")))
+        return sorted(shares, key=lambda pair: (pair[0] in starts, starts.get(pair[0])))

@@ -4,12 +4,14 @@ Called by pipeline.settings.settings and pipeline.settings.evaluation. Imports n
 TensorFlow.
 """
 
+import datetime
 from typing import Annotated, Any
 
 import pydantic
 from pydantic import Field
 
 from fareline.errors import UserMistake
+from fareline.text_times import EXPECTED, parse_time, time_text
 from lineage.store.address import parse_address
 
 
@@ -32,6 +34,18 @@ def _require_server(value: str) -> str:
     return str(address)
 
 
+def _read_start(value: Any) -> float | str:
+    """A number as it is, a day or a time in the one form whose order is that of the times."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, datetime.date):  # as YAML reads them
+        value = value.isoformat()
+    micros = parse_time(value) if isinstance(value, str) else None
+    if micros is None:
+        raise ValueError(f"expected a number, or {EXPECTED}")
+    return time_text(micros)
+
+
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,127}$")]
 Count = Annotated[int, Field(ge=1, strict=True)]
 TwoOrMore = Annotated[int, Field(ge=2, strict=True)]
@@ -39,6 +53,7 @@ Number = Annotated[float, pydantic.BeforeValidator(_refuse_bool)]
 NotNegative = Annotated[Number, Field(ge=0)]
 Positive = Annotated[Number, Field(gt=0)]
 Share = Annotated[Number, Field(ge=0, le=1)]
+Start = Annotated[float | str, pydantic.BeforeValidator(_read_start)]
 Range = Annotated[tuple[Number, Number], Field(description="[low, high]")]
 Choices = Annotated[list[Count], Field(min_length=1)]
 ServerUri = Annotated[str, pydantic.AfterValidator(_require_server)]

@@ -126,8 +126,13 @@ def canonical(record):
 
 
 def parsed(artifacts, file):
+    """Statistics by the path of a feature: their order is that in which an engine merges them."""
     [path] = artifacts.glob(file)
-    return statistics_pb2.DatasetFeatureStatisticsList.FromString(path.read_bytes())
+    [dataset] = statistics_pb2.DatasetFeatureStatisticsList.FromString(path.read_bytes()).datasets
+    features = {tuple(feature.path.step): feature for feature in dataset.features}
+    assert len(features) == len(dataset.features)
+    del dataset.features[:]
+    return dataset, features
 
 
 def numbers(artifacts, folder):

@@ -1,6 +1,7 @@
 """ColumnarExampleGen against TFX's CsvExampleGen, and what it records and refuses."""
 
 import collections
+import datetime
 import functools
 import glob
 import json
@@ -245,6 +246,25 @@ def test_splits_by_time_hold_the_past_and_the_newest(tmp_path):
         "validate": [*range(70, 80)],
         "eval": [*range(80, 100)],
     }
+
+
+@pytest.mark.parametrize(
+    "starts", [[], ["2024-03-11T00:00:00.000000", "2024-03-21T12:00:00.000000"]]
+)
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_splits_by_time_take_days_written_as_texts(tmp_path, ending, starts):
+    days = [str(datetime.date(2024, 1, 1) + datetime.timedelta(day)) for day in range(100)]
+    source = tmp_path / f"t{ending}"
+    if ending == ".csv":
+        source.write_text("t,x\n" + "".join(f"{day},1\n" for day in days))
+    else:
+        pyarrow.parquet.write_table(pa.table({"t": days, "x": [1] * 100}), source)
+    examples = read(tmp_path, source, {"time": "t", "starts": starts})
+    rows = {"train": 70, "validate": 11, "eval": 19} if starts else None
+    rows = rows or {"train": 53, "validate": 14, "eval": 33}
+    assert json.loads(examples.get_string_custom_property(recorded.SPLIT_ROWS)) == rows
+    begin = json.loads(examples.get_string_custom_property(recorded.SPLIT_STARTS))
+    assert begin["validate"][:10] == days[rows["train"]]
 
 
 @pytest.mark.parametrize(

@@ -109,9 +109,9 @@ def test_by_time_the_newest_rows_are_the_last_split_and_rows_without_one_the_fir
     assert found.tolist() == [0, 1, 1, 2, 0, 2]
 
 
-def test_a_column_to_split_by_must_be_there_and_a_number():
+def test_a_column_to_split_by_must_be_there_and_hold_times():
     with pytest.raises(DataError, match="data.split_by: x: the data has no such column; expected"):
         assign({"a": pa.array([1])}, 1, Splitting(SHARES, columns=("x",)))
-    with pytest.raises(DataError, match="data.split_by.time: a: the column is large_binary"):
+    with pytest.raises(DataError, match="data.split_by.time: a: a row has 'x'; expected in every"):
         column = pa.array([b"x"], pa.large_binary())
         assign({"a": column}, 1, Splitting(SHARES, time="a", starts=(1, 2)))

@@ -1,5 +1,6 @@
 """Where splits by time begin, against a plain search over the sorted times."""
 
+import datetime
 import itertools
 import random
 
@@ -104,7 +105,7 @@ def test_times_and_starts_at_the_ends_of_64_bits_are_compared_exactly():
 
 def test_a_row_with_several_times_is_refused():
     several = pa.array([[1], [2, 3]], pa.large_list(pa.int64()))
-    expected = "data.split_by.time: t: a row has 2 values; expected a number in every row"
+    expected = "data.split_by.time: t: a row has 2 values; expected in every row a number"
     with pytest.raises(DataError, match=expected):
         count_times(several, "t")
     with pytest.raises(DataError, match=expected):
@@ -144,5 +145,49 @@ def test_times_that_cannot_be_cut_are_refused():
     for values in ([], [None, None]):
         with pytest.raises(DataError, match=r"have 0 different times"):
             find_starts(merge_times([count_times(pa.array(values, pa.null()), "t")]), SHARES, "t")
-    with pytest.raises(DataError, match="data.split_by.time: t: the column is large_binary"):
-        count_times(pa.array([b"x"], pa.large_binary()), "t")
+    with pytest.raises(DataError, match="data.split_by.time: t: the column is bool"):
+        count_times(pa.array([True]), "t")
+
+
+# --- Times as texts ---------------------------------------------------------------------------
+
+
+def texts_of(days):
+    start = datetime.date(2024, 1, 1)
+    found = [None if d is None else str(start + datetime.timedelta(d)).encode() for d in days]
+    return pa.array(found, pa.large_binary())
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(0, 9_000) | st.none(), max_size=60))
+def test_texts_are_split_as_their_numbers_are(days):
+    numbers, texts = pa.array(days, pa.int64()), texts_of(days)
+    if nearest_cuts(days, SHARES) is None:
+        with pytest.raises(DataError, match="would be empty"):
+            find_starts(count_times(texts, "t"), SHARES, "t")
+        return
+    starts = find_starts(count_times(numbers, "t"), SHARES, "t")
+    text_starts = find_starts(count_times(texts, "t"), SHARES, "t")
+    assert text_starts == [f"{s.decode()}T00:00:00.000000" for s in texts_of(starts).to_pylist()]
+    lists = pa.array([None if t is None else [t] for t in texts.to_pylist()],
+                     pa.large_list(pa.large_binary()))  # fmt: skip
+    for column in (texts, lists):
+        found = assign({"t": column}, len(days), Splitting(SHARES, (), "t", text_starts))
+        expected = assign({"t": numbers}, len(days), Splitting(SHARES, (), "t", starts))
+        assert found.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize(
+    ("values", "starts", "expected"),
+    [
+        ([b"2024-01-01", b"31.01.2024"], ["2024-01-02"], r"t: a row has '31.01.2024'; expected in"),
+        ([b"2024-01-01", b"\xff"], ["2024-01-02"], r"t: a row has '�'; expected in"),
+        ([b"2024-01-01"], [1704153600.0], r"starts: t: the column holds texts, and a split starts"),
+        ([1704067200], ["2024-01-02T00:00:00"], r"starts: t: the column holds numbers, and a "),
+    ],
+)
+def test_what_is_no_time_is_said_with_the_value(values, starts, expected):
+    kind = pa.int64() if isinstance(values[0], int) else pa.large_binary()
+    splitting = Splitting((("train", 1), ("eval", 1)), (), "t", starts)
+    with pytest.raises(DataError, match=expected):
+        assign({"t": pa.array(values, kind)}, len(values), splitting)

@@ -126,13 +126,21 @@ def test_whole_numbers_that_are_floats_are_categories_if_the_data_says_so():
     assert list(find_unfit_types(changed, TYPES)) == []
 
 
-def test_a_time_to_split_by_is_a_number():
-    starts = "{validate: 1, eval: 2}"
-    changed = settings("data.reader=columnar", f"data.split_by={{time: company, starts: {starts}}}")
-    assert list(find_unfit_types(changed, TYPES)) == [
-        "data.split_by.time: company is bytes in the schema; expected int or float. "
-        "Hint: split by another column."
-    ]
+@pytest.mark.parametrize(
+    ("column", "starts", "said"),
+    [
+        ("company", "{}", None),
+        ("company", "{validate: 2024-01-01, eval: 2024-02-01}", None),
+        ("company", "{validate: 1, eval: 2}", "company is bytes in the schema; expected int or "),
+        ("fare", "{validate: 1, eval: 2}", None),
+        ("fare", "{validate: 2024-01-01, eval: 2024-02-01}", "fare is float in the schema; expec"),
+    ],
+)
+def test_starts_of_a_split_by_time_are_of_the_type_of_the_column(column, starts, said):
+    changed = settings(f"data.split_by={{time: {column}, starts: {starts}}}")
+    found = list(find_unfit_types(changed, TYPES))
+    assert len(found) == (said is not None)
+    assert all(line.startswith(f"data.split_by.time: {said}") for line in found)
 
 
 def test_the_label_rule_compares_numbers():

@@ -936,6 +936,17 @@ def test_splits_by_time_name_where_all_but_the_oldest_start():
         load("{eval: 9}")
     with pytest.raises(SettingsError, match=r"expected no two splits to start at the same value"):
         load("{eval: 9, validate: 9}")
+    days = load("{eval: 2024-02-01 06:00:00, validate: '2024-01-31T23:30-01:00'}")
+    assert days.split_by.starts == {
+        "eval": "2024-02-01T06:00:00.000000",
+        "validate": "2024-02-01T00:30:00.000000",
+    }
+    assert [name for name, _ in days.ordered_shares()] == ["train", "validate", "eval"]
+    with pytest.raises(SettingsError, match=r"starts that are all numbers, or all days and times"):
+        load("{eval: 2024-02-01, validate: 5}")
+    for wrong in ("soon", "true", "01.02.2024", "[1]", "null", ".nan"):
+        with pytest.raises(SettingsError, match=r"starts\.eval.*expected|expected.*number"):
+            load(f"{{eval: {wrong}, validate: 5}}")
     # Rows without a time are the oldest split's, and no model is chosen or judged by those.
     for starts, oldest in (
         ("{train: 3, validate: 5}", "eval"),
