@@ -39,12 +39,12 @@ def parse_time(text: str) -> int | None:
 
 
 def time_text(micros: int) -> str:
-    """Writes a time so that the order of texts is the order of times.
+    """Writes a time as short as it can be; the order of the texts is the order of the times.
 
     Args:
         micros: Microseconds since 1970, in the years 1 to 9999.
     """
-    return (_EPOCH + micros * _MICROSECOND).isoformat(timespec="microseconds")
+    return (_EPOCH + micros * _MICROSECOND).isoformat().removesuffix("T00:00:00")
 
 
 def _offset(zone: str) -> datetime.timedelta:
