@@ -16,10 +16,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from data.splitting.text_times import EXPECTED, parse_time, time_text
 from fareline.errors import DataError
 from fareline.kinds import INT64_MAX, INT64_MIN
 from fareline.printable import printable
-from fareline.text_times import EXPECTED, parse_time, time_text
 
 MOST_TIMES = 1 << 18  # 4 MB
 

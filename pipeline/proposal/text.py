@@ -16,10 +16,10 @@ from data.profile.profile import Column, Profile, spellings_of
 from data.profile.target import BINARY, MULTICLASS, REGRESSION
 from data.reading.batches import UNKNOWN
 from data.reading.csv_header import COMMAS
+from data.splitting.text_times import parse_time
 from fareline.errors import DataError
 from fareline.kinds import STRING
 from fareline.printable import printable
-from fareline.text_times import parse_time
 from pipeline.proposal.features import (
     CATEGORICAL,
     NUMERIC,

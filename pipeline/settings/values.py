@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import pydantic
 from pydantic import Field
 
+from data.splitting.text_times import EXPECTED, parse_time, time_text
 from fareline.errors import UserMistake
-from fareline.text_times import EXPECTED, parse_time, time_text
 from lineage.store.address import parse_address
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fareline.text_times import parse_time, time_text
+from data.splitting.text_times import parse_time, time_text
 
 UTC = datetime.timezone.utc
 
