@@ -33,7 +33,14 @@ from tfx.utils import io_utils, path_utils, proto_utils
 
 from fareline.digests import sha256_of_folder
 from fareline.errors import UserMistake
-from fareline.recorded import PUSHER, SHA256, VERSION_CREATED, VERSIONS_REMOVED, WITHHELD_VERSION
+from fareline.recorded import (
+    PUSHER,
+    SAMPLE,
+    SHA256,
+    VERSION_CREATED,
+    VERSIONS_REMOVED,
+    WITHHELD_VERSION,
+)
 from fareline.recorded.texts import text_of
 from serving.versions.notes import Pushing
 from serving.versions.publish import PublishError, WithheldError, publish, remove_old
@@ -77,10 +84,11 @@ class Executor(tfx_executor.Executor):
             output_dict: `pushed_model`; gets TFX's `pushed`, `pushed_destination` and
                 `pushed_version`, and the model. If not pushed: `pushed` = 0 and
                 `not_pushed_because`. `version_created` = 0 says that the newest version was this
-                model already, `withheld_version` that it was rolled back from there. `sha256` is
-                that of the model, `versions_removed` a JSON list.
+                model already, `withheld_version` that it was rolled back from there, `sample`
+                that it is blessed but of a sample. `sha256` is that of the model,
+                `versions_removed` a JSON list.
             exec_properties: `push_destination`, a PushDestination as JSON; `custom_config`, JSON
-                with `keep_versions` if old ones are to be removed.
+                with `keep_versions` if old ones are to be removed, `sample` if the model is of one.
 
         Raises:
             PublishError: The local destination cannot take the model.
@@ -93,6 +101,14 @@ class Executor(tfx_executor.Executor):
             because = "; ".join(missing_blessings(input_dict))
             pushed_model.set_string_custom_property(NOT_PUSHED_KEY, because)
             logging.info("Not pushed: %s.", because)
+            return
+        config = json.loads(exec_properties.get(CUSTOM_CONFIG_KEY) or "null") or {}
+        if SAMPLE in config:
+            self._log_startup(input_dict, output_dict, exec_properties)
+            self._MarkNotPushed(pushed_model)
+            pushed_model.set_string_custom_property(NOT_PUSHED_KEY, of_a_sample(config[SAMPLE]))
+            pushed_model.set_string_custom_property(SAMPLE, str(config[SAMPLE]))
+            logging.info("Not pushed: %s.", of_a_sample(config[SAMPLE]))
             return
         model_dir = self.GetModelPath(input_dict)
         base = _local_base(exec_properties[PUSH_DESTINATION_KEY])
@@ -127,7 +143,6 @@ class Executor(tfx_executor.Executor):
         )
         pushed_model.set_string_custom_property(SHA256, digest)
         pushed_model.set_int_custom_property(VERSION_CREATED, int(version.created))
-        config = json.loads(exec_properties.get(CUSTOM_CONFIG_KEY) or "null") or {}
         removed = _remove_old(base, config.get(KEEP_VERSIONS))
         if removed:
             pushed_model.set_string_custom_property(VERSIONS_REMOVED, text_of(removed))
@@ -159,6 +174,11 @@ def missing_blessings(input_dict: dict[str, list[types.Artifact]]) -> list[str]:
     return missing
 
 
+def of_a_sample(rows: int) -> str:
+    """Why the model of a sample is not pushed."""
+    return f"the model is of a sample of {rows:,} rows (data.sample)"
+
+
 def _local_base(push_destination: str) -> str | None:
     """Returns the destination's folder if it is local and versioned by time; else TFX decides."""
     destination = pusher_pb2.PushDestination()
@@ -182,6 +202,7 @@ class Pusher(tfx_component.Pusher):
         infra_blessing: types.BaseChannel | None = None,
         push_destination: pusher_pb2.PushDestination | dict[str, Any] | None = None,
         keep_versions: int | None = None,
+        sample: int | None = None,
     ):
         """Constructs the component.
 
@@ -191,6 +212,7 @@ class Pusher(tfx_component.Pusher):
             infra_blessing: Channel of InfraValidator's verdict. Required.
             push_destination: Where to; the base folder, above the versions. Required.
             keep_versions: Number of versions to keep in a local destination, 2 or more; None: all.
+            sample: Number of rows of the sample that the model is of, which is never pushed.
 
         Raises:
             UserMistake: A blessing or the destination is missing; a ValueError, as from TFX.
@@ -208,11 +230,12 @@ class Pusher(tfx_component.Pusher):
                 "expected both blessings and a destination",
                 "connect the outputs of Evaluator and InfraValidator",
             )
+        config = {KEEP_VERSIONS: keep_versions, SAMPLE: sample}
+        config = {name: value for name, value in config.items() if value is not None}
         super().__init__(
             model=model,
             model_blessing=model_blessing,
             infra_blessing=infra_blessing,
             push_destination=push_destination,
-            # Part of the cache key only where it is set.
-            custom_config=None if keep_versions is None else {KEEP_VERSIONS: keep_versions},
+            custom_config=config or None,  # part of the cache key only where something is set
         )

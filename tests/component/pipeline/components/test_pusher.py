@@ -234,6 +234,19 @@ def test_a_blessed_artifact_without_a_model_fails(tmp_path):
         _push(_inputs(tmp_path / "empty", tmp_path), tmp_path / "pushed", tmp_path / "serving")
 
 
+def test_the_model_of_a_sample_is_not_pushed(good, tmp_path):
+    base = tmp_path / "serving"
+    stored = _push(_inputs(good, tmp_path), tmp_path / "a", base, {"sample": 2000})
+    assert stored["pushed"] == 0
+    assert stored["sample"] == "2000"
+    assert stored["not_pushed_because"] == "the model is of a sample of 2,000 rows (data.sample)"
+    refused = _push(_inputs(good, tmp_path, model_blessed=0), tmp_path / "b", base, {"sample": 5})
+    assert "sample" not in refused
+    assert not base.exists()
+    sampled = Pusher(**_channels(), push_destination=_destination(), sample=5)
+    assert json.loads(sampled.exec_properties["custom_config"]) == {"sample": 5}
+
+
 def test_keep_versions_is_part_of_the_cache_key_where_it_is_set():
     plain = Pusher(**_channels(), push_destination=_destination())
     keeping = Pusher(**_channels(), push_destination=_destination(), keep_versions=5)
