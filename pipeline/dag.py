@@ -265,6 +265,8 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
         ),
         keep_versions=settings.push.keep_versions,
         sample=settings.data.sample,
+        when=[each.model_dump(exclude_none=True) for each in settings.push.when],
+        evaluation=evaluator.outputs["evaluation"] if settings.push.when else None,
     )
     vertex_pusher = None
     if settings.push.to_vertex:

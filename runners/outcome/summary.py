@@ -360,6 +360,8 @@ def next_step(outcome: Outcome) -> str:
         logs = f"; {command} has its log" if failed else ""
         return f"Next: mend the cause and run again; what is done is taken from the cache{logs}."
     if outcome.status == REFUSED:
+        if any("(push.when)" in reason for reason in outcome.reasons):
+            return "Next: see why above; the model is approved, and push.when holds it back."
         if outcome.blessed and outcome.infra_blessed:
             return "Next: see why above; what a person has withheld, a person brings back."
         if outcome.blessed:

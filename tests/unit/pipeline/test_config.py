@@ -570,6 +570,7 @@ def test_a_minimal_file_takes_the_defaults(tmp_path):
             "keep_versions": None,
             "vertex": None,
             "destinations": ["folder"],
+            "when": [],
         },
         "transform": {"statistics": False},
     }
