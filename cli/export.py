@@ -26,7 +26,12 @@ def export(
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     cron: Annotated[
         str | None,
-        typer.Option("--cron", metavar="FIELDS", help="Cron schedule, for airflow and argo."),
+        typer.Option(
+            "--cron",
+            metavar="FIELDS",
+            help="Cron schedule.",
+            show_default="loop.cron in the settings",
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

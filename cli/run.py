@@ -39,6 +39,16 @@ def run(
             "--span", min=0, metavar="N", help="Newest span to read.", show_default="latest"
         ),
     ] = None,
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            "--sample",
+            min=1,
+            max=10_000_000,
+            metavar="N",
+            help="Read N rows, always the same; push no model.",
+        ),
+    ] = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     no_cache: NoCacheOption = False,
     from_nodes: Annotated[
@@ -84,14 +94,16 @@ def run(
 
     here = Workspace(workspace.resolve())
     part = _part(from_nodes or (), to_nodes or (), only, reused_run)
-    overrides = [*(overrides or ()), *([f"data.span={span}"] if span is not None else ())]
+    wanted = {"data.span": span, "data.sample": sample}
+    said = [f"{name}={value}" for name, value in wanted.items() if value is not None]
+    overrides = [*(overrides or ()), *said]
     if spec is None:
         _refuse_spec_options(maps, parameters)
     else:
         from runners.replay.run import read_request, run_request
 
         _refuse_parameters_beside_settings(config, overrides, parameters)
-        _refuse_beside_spec(part, plan, note, tags)
+        _refuse_beside_spec(part, plan, note, tags, sample)
         request = read_request(spec, here, maps or (), parameters or (), not no_cache)
         if config is not None or overrides:
             request = request.compiled_from(config, tuple(overrides or ()))
@@ -174,17 +186,21 @@ def _part(
 
 
 def _refuse_beside_spec(
-    part: "Part | None", plan: bool, note: str, tags: Sequence[str] | None
+    part: "Part | None",
+    plan: bool,
+    note: str,
+    tags: Sequence[str] | None,
+    sample: int | None,
 ) -> None:
     """Refuses what a compiled specification cannot be asked for.
 
     Raises:
         UserMistake: It was.
     """
-    if part is not None or plan or note or tags:
+    if part is not None or plan or note or tags or sample is not None:
         raise UserMistake.explain(
             "--spec",
-            "given together with a part of the graph, --plan, --note or --tag",
+            "given together with a part of the graph, --plan, --note, --tag or --sample",
             "expected a compiled specification, which is executed whole and as it is",
             "leave them out, or run from settings",
         )

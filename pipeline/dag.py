@@ -29,6 +29,7 @@ from tfx.types.standard_component_specs import (
 )
 
 from fareline.digests import sha256_of_file
+from fareline.recorded import SAMPLE
 from pipeline.components.curated_schema import CuratedSchema
 from pipeline.components.data_gate import DataGate
 from pipeline.components.data_policy import DataPolicy
@@ -119,6 +120,8 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
     model_config = settings.section("task", "features", "label", "training", "seed")
     model_config["model"] = {"kind": settings.model.kind}
     model_config["source_fingerprint"] = fingerprint_sources(trainer_sources)
+    if settings.data.sample is not None:
+        model_config[SAMPLE] = settings.data.sample
     if settings.weighting.is_on:
         transform_config |= settings.section("weighting")
         model_config |= settings.section("weighting")
@@ -172,7 +175,8 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
         examples=example_gen.outputs["examples"],
         schema=schema,
         uses=json.dumps(inferred_uses(settings)),
-        passed_data=passed_data,
+        # No later data is compared with a sample.
+        passed_data=passed_data if settings.data.sample is None else "",
     )
     drift = drift_monitor.outputs["drift"]
 
@@ -260,6 +264,9 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
             filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=placement.push_dir)
         ),
         keep_versions=settings.push.keep_versions,
+        sample=settings.data.sample,
+        when=[each.model_dump(exclude_none=True) for each in settings.push.when],
+        evaluation=evaluator.outputs["evaluation"] if settings.push.when else None,
     )
     vertex_pusher = None
     if settings.push.to_vertex:

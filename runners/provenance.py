@@ -114,12 +114,13 @@ def own_packages(settings: Settings | None) -> tuple[str, ...]:
 def _describe_settings(settings: Settings, overrides: Sequence[str]) -> dict[str, str]:
     text = write_settings(settings)
     packaged = settings.path == DEFAULT_PATH.resolve()
+    sample = settings.data.sample
     return {
         recorded.SETTINGS: text,
         recorded.SETTINGS_SHA256: hashlib.sha256(text.encode()).hexdigest(),
         recorded.SETTINGS_FILE: settings.path.name if packaged else str(settings.path),
         recorded.OVERRIDES: text_of(list(overrides)),
-    }
+    } | ({recorded.SAMPLE: str(sample)} if sample is not None else {})
 
 
 def write_settings(settings: Settings) -> str:

@@ -458,6 +458,7 @@ class RunShown(Answer):
     blessed: bool | None
     refused_by: list[str]
     pushed: list[PushedOfRun]
+    sample: NotRequired[int]
     outputs: dict[str, Ids]
     recorded: Values | None
 

@@ -74,7 +74,7 @@ class Deployed(Answer):
 
 
 class Model(Answer):
-    """A model; `blessed` as it was last pushed, else by the latest verdicts."""
+    """A model; `blessed` as it was last pushed, else by the latest verdicts; `sample`: its rows."""
 
     model: str
     pipeline: str | None
@@ -90,6 +90,7 @@ class Model(Answer):
     later_verdicts: list[Later]
     pushed_versions: list[str]
     live: bool | None
+    sample: int | None
 
 
 class Models(Answer):

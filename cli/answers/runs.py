@@ -34,7 +34,11 @@ class PushedOfRun(Answer):
 
 
 class Run(Answer):
-    """One run; `missing`: planned nodes that never began; `blessed` null: not evaluated."""
+    """One run.
+
+    `missing`: planned nodes that never began; `blessed` null: not evaluated; `sample`: number of
+    rows, null if all were read.
+    """
 
     run_id: str
     pipeline: str
@@ -50,6 +54,7 @@ class Run(Answer):
     blessed: bool | None
     refused_by: list[str]
     pushed: list[PushedOfRun]
+    sample: int | None
 
 
 class LivePlace(Answer):
@@ -227,7 +232,7 @@ class WhyInfraValidator(Answer):
 
 
 class WhyPusher(Answer):
-    """The result of Pusher."""
+    """The result of Pusher; `sample`: blessed, but the model is of so many rows."""
 
     execution: str | None
     state: str | None
@@ -235,6 +240,7 @@ class WhyPusher(Answer):
     destination: str | None
     version: str | None
     not_pushed_because: str | None
+    sample: int | None
 
 
 class WhyVertex(WhyPusher):
@@ -246,7 +252,8 @@ class WhyVertex(WhyPusher):
 class Why(Answer):
     """Why a model was published or not.
 
-    `failed`: nodes of the run, or those that read the model; `running`, of a run: marked so.
+    `failed`: nodes of the run, or those that read the model; `running`, of a run: marked so;
+    `sample`: number of rows that the model is of, null: all.
     """
 
     run_id: str | None
@@ -256,6 +263,7 @@ class Why(Answer):
     infra_validator: WhyInfraValidator
     pusher: WhyPusher
     on_vertex: WhyVertex | None
+    sample: int | None
     failed: NotRequired[list[Failed]]
     running: NotRequired[list[str]]
 

@@ -23,6 +23,7 @@ def pin(
     as_json: JsonOption = False,
 ) -> None:
     """Compare new models with this one, until the next pin, reset or unpin."""
+    from fareline.recorded.data import sample_of
     from lineage.facts.baselines import PIN
 
     graph = open_graph(workspace, store)
@@ -33,6 +34,13 @@ def pin(
             found.key,
             "its files are gone" if pipelines else "no pipeline made it",
             "expected a model of a pipeline, with its files",
+            "`fareline lineage models` lists the models",
+        )
+    if (rows := sample_of(found)) is not None:
+        raise UserMistake.explain(
+            found.key,
+            f"it is of a sample of {rows:,} rows",
+            "expected a model of all rows",
             "`fareline lineage models` lists the models",
         )
     decide(PIN, *pipelines, found, reason, (workspace, store, as_json))

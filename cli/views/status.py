@@ -76,6 +76,7 @@ def draw_status(console: "Console", status: dict[str, Any], root: Path | None = 
     if run is not None:
         came = f", {run['outcome']}" if run["outcome"] else ""
         said = f"{run['run_id']} {run['status']}{came} after {duration(run['seconds'])}"
+        said += f" (sample of {run['sample']:,} rows)" if run["sample"] is not None else ""
     console.print(text(f"last run  {said}"))
     running = [f"{node['node']} ({duration(node['seconds'])})" for node in status["running"]]
     console.print(text(f"running   {', '.join(running) or 'nothing'}"))

@@ -116,10 +116,10 @@ def hash_rows(columns: Mapping[str, pa.Array], rows: int) -> np.ndarray:
             values = _hash_values(array.drop_null()) ^ seed
             if place is not None:
                 values += place[there].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-                np.add.at(total, row[there], _mix(values))
+                np.add.at(total, row[there], mix(values))
             else:
-                total[there] += _mix(values)
-    return _mix(total)
+                total[there] += mix(values)
+    return mix(total)
 
 
 def _hash_values(array: pa.Array) -> np.ndarray:
@@ -138,7 +138,8 @@ def _hash_text(value: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(value, digest_size=8).digest(), "little")
 
 
-def _mix(values: np.ndarray) -> np.ndarray:
+def mix(values: np.ndarray) -> np.ndarray:
+    """Mixes the bits of uint64 values; the finalizer of splitmix64."""
     with np.errstate(over="ignore"):
         values = values + np.uint64(0x9E3779B97F4A7C15)
         values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -20,6 +20,9 @@ SETTINGS_SHA256 = "settings_sha256"  # of that text
 SETTINGS_FILE = "settings_file"  # its absolute path, or the packaged file's name
 OVERRIDES = "overrides"  # JSON list of what --set said
 NOTE = "note"  # what the user says of it; absent if nothing
+# The number of rows of a sample, as text; also of the Examples and the Model of such a run. Absent
+# if all rows were read.
+SAMPLE = "sample"
 TAGS = "tags"  # JSON list of words to find it by; absent without one
 # Of a run of a part of the graph alone.
 FROM_NODES, TO_NODES = "from_nodes", "to_nodes"  # JSON lists, as asked for

@@ -8,6 +8,7 @@ from fareline.recorded import (
     QUARANTINE_FILE,
     QUARANTINED,
     ROWS_READ,
+    SAMPLE,
     SOURCE_FILES,
     SPANS,
     SPLIT_ROWS,
@@ -50,6 +51,11 @@ def source_files_text(files: Iterable[Mapping[str, Any]]) -> str:
     return text_of([RecordedFile(**each).to_json() for each in files])
 
 
+def sample_of(element: Element) -> int | None:
+    """The size of the sample that Examples, a Model or a run are of; None: of all rows."""
+    return _whole(element.properties.get(SAMPLE))
+
+
 class _Stored(Element, Protocol):
     uri: str
 
@@ -63,6 +69,7 @@ class RowsRead(TypedDict):
         starts: Name to the time at which a split begins; None if rows are not split by time.
         quarantined: Reason to number of rows.
         quarantine: The file of these; None if there are none.
+        sample: Number of rows of the sample that was taken; None: all rows are examples.
     """
 
     rows: int
@@ -70,6 +77,7 @@ class RowsRead(TypedDict):
     starts: dict[str, str] | None
     quarantined: dict[str, int]
     quarantine: str | None
+    sample: int | None
 
 
 def rows_read(examples: _Stored) -> RowsRead | None:
@@ -84,6 +92,7 @@ def rows_read(examples: _Stored) -> RowsRead | None:
         "starts": read_plain(dict, examples, SPLIT_STARTS),
         "quarantined": quarantined,
         "quarantine": f"{examples.uri}/{QUARANTINE_FILE}" if quarantined else None,
+        "sample": sample_of(examples),
     }
 
 

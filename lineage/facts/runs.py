@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fareline import recorded
-from fareline.recorded.data import spans_of
+from fareline.recorded.data import sample_of, spans_of
 from fareline.recorded.run import RunRecord
 from lineage.facts.models import is_blessed
 from lineage.facts.pushes import live_pushes, pushed_to
@@ -81,6 +81,7 @@ class Run:
         evaluations: The ModelEvaluations.
         verdicts: Node that checked the model, to whether it blessed the model; None: unknown.
         pushed: Pushed models; empty without a push.
+        sample: Number of rows of the sample that it read; None: all rows.
     """
 
     run_id: str
@@ -95,6 +96,7 @@ class Run:
     evaluations: tuple[Artifact, ...] = ()
     verdicts: Mapping[str, bool | None] = dataclasses.field(default_factory=dict)
     pushed: tuple[Pushed, ...] = ()
+    sample: int | None = None
 
     @property
     def status(self) -> str:
@@ -250,6 +252,7 @@ def _run(
         evaluations=by_type["ModelEvaluation"],
         verdicts={e.place.node: is_blessed(a) for e, _, a in put_out if a.type in _BLESSINGS},
         pushed=tuple(p for a in by_type["PushedModel"] for p in _pushed(a, live)),
+        sample=sample_of(record),
     )
 
 
@@ -293,7 +296,8 @@ def run_as_json(run: Run) -> dict[str, Any]:
     Keys: run_id, pipeline, started, ended, seconds (from start to end), status, outcome (null if
     not recorded), nodes (name, state, seconds), missing (planned nodes that never began), examples
     (id, span, version), models, blessed (null: not judged), refused_by, pushed (id, version, live,
-    live_as: the version that rollback or promote made of it, if that is live).
+    live_as: the version that rollback or promote made of it, if that is live), sample (number of
+    rows; null: all).
     """
     return {
         "run_id": run.run_id,
@@ -328,4 +332,5 @@ def run_as_json(run: Run) -> dict[str, Any]:
             }
             for push in run.pushed
         ],
+        "sample": run.sample,
     }

@@ -40,6 +40,7 @@ from data.sources.hive import Keys, keys_of
 from data.sources.local_query import LocalQuery
 from data.sources.visible import visible, with_content
 from data.splitting.hash import Splitting
+from data.splitting.sample import Sampling
 from data.writing.quarantine import is_too_many, require_few_bad
 from fareline import recorded
 from fareline.errors import DataError
@@ -119,6 +120,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             options.get("single", ()),
             csv_format,
             keys,
+            Sampling(**options["sample"]) if "sample" in options else None,
         )
         with self._make_beam_pipeline() as pipeline:
             if sql is None:
@@ -134,6 +136,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         _record(examples, report, base)
         if sql is not None:
             examples.set_string_custom_property(recorded.SOURCE_QUERY, sql["query"])
+        if "sample" in options:
+            examples.set_string_custom_property(recorded.SAMPLE, str(options["sample"]["rows"]))
         mark_examples(examples, exec_properties)
         file_format = exec_properties.get(OUTPUT_FILE_FORMAT_KEY)
         examples_utils.set_payload_format(examples, exec_properties[OUTPUT_DATA_FORMAT_KEY])

@@ -47,7 +47,7 @@ def DataGate(  # noqa: N802 - TFX names the component after the function
         examples: The data.
         schema: That the data was held against.
         uses: JSON of what the settings do with columns of which no schema said enough before.
-        passed_data: Folder of the notes.
+        passed_data: Folder of the notes; empty: no note is written.
     """
     if uses_of_columns := json.loads(uses):
         contract = io_utils.parse_pbtxt_file(f"{schema.uri}/{SCHEMA_FILE}", schema_pb2.Schema())
@@ -63,4 +63,5 @@ def DataGate(  # noqa: N802 - TFX names the component after the function
         if each.policy == STOP
     ]
     require_passing(decisions, stopping)
-    note_passed(passed_data, data_set(examples))
+    if passed_data:
+        note_passed(passed_data, data_set(examples))

@@ -10,36 +10,48 @@ Used by `pipeline.dag`. No `from __future__ import annotations`: TFX reads raw a
 """
 
 import json
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 from absl import logging
 from tfx import types
 from tfx.components.pusher import component as tfx_component
 from tfx.components.pusher import executor as tfx_executor
 from tfx.components.util import model_utils
-from tfx.dsl.components.base import executor_spec
+from tfx.dsl.components.base import base_component, executor_spec
 from tfx.dsl.io import fileio
 from tfx.proto import pusher_pb2
-from tfx.types import artifact_utils
+from tfx.types import artifact_utils, component_spec, standard_artifacts, standard_component_specs
 from tfx.types.standard_component_specs import (
     CUSTOM_CONFIG_KEY,
+    EVALUATION_KEY,
     INFRA_BLESSING_KEY,
     MODEL_BLESSING_KEY,
     MODEL_KEY,
     PUSH_DESTINATION_KEY,
     PUSHED_MODEL_KEY,
 )
-from tfx.utils import io_utils, path_utils, proto_utils
+from tfx.utils import io_utils, json_utils, path_utils, proto_utils
 
 from fareline.digests import sha256_of_folder
 from fareline.errors import UserMistake
-from fareline.recorded import PUSHER, SHA256, VERSION_CREATED, VERSIONS_REMOVED, WITHHELD_VERSION
-from fareline.recorded.texts import text_of
+from fareline.recorded import (
+    METRICS,
+    PUSHER,
+    SAMPLE,
+    SHA256,
+    VERSION_CREATED,
+    VERSIONS_REMOVED,
+    WITHHELD_VERSION,
+)
+from fareline.recorded.evaluation import Metrics
+from fareline.recorded.texts import parse, text_of
+from pipeline.evaluation.conditions import unmet
 from serving.versions.notes import Pushing
 from serving.versions.publish import PublishError, WithheldError, publish, remove_old
 
 NOT_PUSHED_KEY = "not_pushed_because"
-KEEP_VERSIONS = "keep_versions"
+KEEP_VERSIONS, WHEN = "keep_versions", "when"
 _BLESSINGS = {
     MODEL_BLESSING_KEY: (model_utils.is_model_blessed, "Evaluator"),
     INFRA_BLESSING_KEY: (model_utils.is_infra_validated, "InfraValidator"),
@@ -73,26 +85,36 @@ class Executor(tfx_executor.Executor):
         """Pushes the model if both blessings say so.
 
         Args:
-            input_dict: `model`, `model_blessing`, `infra_blessing`.
+            input_dict: `model`, `model_blessing`, `infra_blessing`; `evaluation` if there are
+                conditions.
             output_dict: `pushed_model`; gets TFX's `pushed`, `pushed_destination` and
                 `pushed_version`, and the model. If not pushed: `pushed` = 0 and
                 `not_pushed_because`. `version_created` = 0 says that the newest version was this
-                model already, `withheld_version` that it was rolled back from there. `sha256` is
-                that of the model, `versions_removed` a JSON list.
+                model already, `withheld_version` that it was rolled back from there, `sample`
+                that it is blessed but of a sample. `sha256` is that of the model,
+                `versions_removed` a JSON list.
             exec_properties: `push_destination`, a PushDestination as JSON; `custom_config`, JSON
-                with `keep_versions` if old ones are to be removed.
+                with `keep_versions` if old ones are to be removed, `sample` if the model is of one,
+                `when` if there are conditions.
 
         Raises:
             PublishError: The local destination cannot take the model.
             NotImplementedError: TFX does not know the destination or its versioning.
         """
         pushed_model = artifact_utils.get_single_instance(output_dict[PUSHED_MODEL_KEY])
-        if not self.CheckBlessing(input_dict):
+        config = json.loads(exec_properties.get(CUSTOM_CONFIG_KEY) or "null") or {}
+        if because := _held_back(input_dict, config):
             self._log_startup(input_dict, output_dict, exec_properties)
             self._MarkNotPushed(pushed_model)
-            because = "; ".join(missing_blessings(input_dict))
             pushed_model.set_string_custom_property(NOT_PUSHED_KEY, because)
             logging.info("Not pushed: %s.", because)
+            return
+        if SAMPLE in config:
+            self._log_startup(input_dict, output_dict, exec_properties)
+            self._MarkNotPushed(pushed_model)
+            pushed_model.set_string_custom_property(NOT_PUSHED_KEY, of_a_sample(config[SAMPLE]))
+            pushed_model.set_string_custom_property(SAMPLE, str(config[SAMPLE]))
+            logging.info("Not pushed: %s.", of_a_sample(config[SAMPLE]))
             return
         model_dir = self.GetModelPath(input_dict)
         base = _local_base(exec_properties[PUSH_DESTINATION_KEY])
@@ -127,7 +149,6 @@ class Executor(tfx_executor.Executor):
         )
         pushed_model.set_string_custom_property(SHA256, digest)
         pushed_model.set_int_custom_property(VERSION_CREATED, int(version.created))
-        config = json.loads(exec_properties.get(CUSTOM_CONFIG_KEY) or "null") or {}
         removed = _remove_old(base, config.get(KEEP_VERSIONS))
         if removed:
             pushed_model.set_string_custom_property(VERSIONS_REMOVED, text_of(removed))
@@ -159,6 +180,26 @@ def missing_blessings(input_dict: dict[str, list[types.Artifact]]) -> list[str]:
     return missing
 
 
+def of_a_sample(rows: int) -> str:
+    """Why the model of a sample is not pushed."""
+    return f"the model is of a sample of {rows:,} rows (data.sample)"
+
+
+def _held_back(input_dict: dict[str, list[types.Artifact]], config: Mapping[str, Any]) -> str:
+    """Why a model is refused: the missing blessings, or else the conditions that it does not meet.
+
+    Returns:
+        The reasons; empty if there are none.
+    """
+    reasons = missing_blessings(input_dict)
+    if not reasons and config.get(WHEN):
+        evaluation = artifact_utils.get_single_instance(input_dict[EVALUATION_KEY])
+        recorded = evaluation.get_custom_property(METRICS)
+        values = parse(Metrics, recorded).overall if recorded else {}
+        reasons = unmet(config[WHEN], values)
+    return "; ".join(reasons)
+
+
 def _local_base(push_destination: str) -> str | None:
     """Returns the destination's folder if it is local and versioned by time; else TFX decides."""
     destination = pusher_pb2.PushDestination()
@@ -170,9 +211,21 @@ def _local_base(push_destination: str) -> str | None:
     return None if "://" in filesystem.base_directory else filesystem.base_directory
 
 
+class PusherSpec(standard_component_specs.PusherSpec):
+    """TFX's, with the evaluation that conditions are about."""
+
+    INPUTS: ClassVar[dict[str, component_spec.ChannelParameter]] = {
+        **standard_component_specs.PusherSpec.INPUTS,
+        EVALUATION_KEY: component_spec.ChannelParameter(
+            type=standard_artifacts.ModelEvaluation, optional=True
+        ),
+    }
+
+
 class Pusher(tfx_component.Pusher):
     """Publishes a model that is better than the one in use and fit to serve."""
 
+    SPEC_CLASS = PusherSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
     def __init__(
@@ -182,6 +235,9 @@ class Pusher(tfx_component.Pusher):
         infra_blessing: types.BaseChannel | None = None,
         push_destination: pusher_pb2.PushDestination | dict[str, Any] | None = None,
         keep_versions: int | None = None,
+        sample: int | None = None,
+        when: Sequence[Mapping[str, Any]] = (),
+        evaluation: types.BaseChannel | None = None,
     ):
         """Constructs the component.
 
@@ -191,6 +247,9 @@ class Pusher(tfx_component.Pusher):
             infra_blessing: Channel of InfraValidator's verdict. Required.
             push_destination: Where to; the base folder, above the versions. Required.
             keep_versions: Number of versions to keep in a local destination, 2 or more; None: all.
+            sample: Number of rows of the sample that the model is of, which is never pushed.
+            when: Conditions; see `pipeline.evaluation.conditions`.
+            evaluation: Channel of the ModelEvaluation that they are about; required with them.
 
         Raises:
             UserMistake: A blessing or the destination is missing; a ValueError, as from TFX.
@@ -208,11 +267,15 @@ class Pusher(tfx_component.Pusher):
                 "expected both blessings and a destination",
                 "connect the outputs of Evaluator and InfraValidator",
             )
-        super().__init__(
+        config = {KEEP_VERSIONS: keep_versions, SAMPLE: sample, WHEN: list(when) or None}
+        config = {name: value for name, value in config.items() if value is not None}
+        spec = PusherSpec(
             model=model,
             model_blessing=model_blessing,
             infra_blessing=infra_blessing,
             push_destination=push_destination,
-            # Part of the cache key only where it is set.
-            custom_config=None if keep_versions is None else {KEEP_VERSIONS: keep_versions},
+            custom_config=json_utils.dumps(config or None),  # part of the cache key only where set
+            pushed_model=types.Channel(type=standard_artifacts.PushedModel),
+            **({EVALUATION_KEY: evaluation} if when else {}),
         )
+        base_component.BaseComponent.__init__(self, spec=spec)

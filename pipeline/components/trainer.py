@@ -32,7 +32,7 @@ from tfx.types.standard_component_specs import (
 from tfx.utils import io_utils, json_utils, proto_utils
 
 from fareline.digests import sha256_of_folder
-from fareline.recorded import CHECKPOINTS_DIR, HYPERPARAMETERS, SHA256, WARM_START
+from fareline.recorded import CHECKPOINTS_DIR, HYPERPARAMETERS, SAMPLE, SHA256, WARM_START
 from fareline.recorded.texts import parse_json, text_of
 from fareline.recorded.tuning import WarmStart
 from pipeline.components.live_baseline import without_empty_model
@@ -65,7 +65,7 @@ class Executor(tfx_executor.GenericExecutor):
             input_dict: Input dict, as TFX's; `hyperparameters` is optional.
             output_dict: `model` and `model_run`. The model gets `sha256`, over everything below
                 its URI and not only the folder that is pushed, unless it is remote; and
-                `hyperparameters`, if there were any.
+                `hyperparameters`, if there were any; and `sample`, if it is of one.
             exec_properties: Exec properties, as TFX's, and `training_steps`.
         """
         input_dict = without_empty_model(input_dict, BASE_MODEL_KEY)
@@ -80,6 +80,9 @@ class Executor(tfx_executor.GenericExecutor):
         if input_dict.get(HYPERPARAMETERS_KEY):
             values = read_hyperparameters(input_dict[HYPERPARAMETERS_KEY])
             model.set_string_custom_property(HYPERPARAMETERS, text_of(values))
+        config = json_utils.loads(exec_properties.get(CUSTOM_CONFIG_KEY) or "null")
+        if isinstance(config, dict) and SAMPLE in config:
+            model.set_string_custom_property(SAMPLE, str(config[SAMPLE]))
         if input_dict.get(BASE_MODEL_KEY):
             record_warm_start(model, input_dict[BASE_MODEL_KEY][0], output_dict[MODEL_RUN_KEY])
 

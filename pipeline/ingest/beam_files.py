@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 import apache_beam as beam
+import pyarrow as pa
 from tfx.dsl.io import fileio
 
 from data.reading.batches import UNKNOWN, Batch
@@ -21,6 +22,7 @@ from data.reading.kinds import merge_kinds
 from data.reading.pieces import JSON, Piece, SourceFile, kinds_in, plan_file, read_piece
 from data.sources.hive import Keys
 from data.splitting.hash import Splitting, assign, require_column
+from data.splitting.sample import Chosen, Lowest, Sampling
 from data.splitting.time import TimeCounts, count_times, find_starts, merge_times
 from data.writing.example_files import ROWS_AT_ONCE, SplitWriter, open_split_files
 from data.writing.quarantine import SHOWN, merge_counts
@@ -43,6 +45,8 @@ class Reading:
         single: Columns that are used as one value a row.
         csv_format: Format of the CSV files.
         keys: File to the columns that its folders say.
+        sampling: The sample to read; None: all rows.
+        chosen: The rows of the sample, once they are known.
     """
 
     kinds: Mapping[str, str]
@@ -54,6 +58,8 @@ class Reading:
     single: Sequence[str] = ()
     csv_format: CsvFormat = COMMAS
     keys: Mapping[str, Keys] = dataclasses.field(default_factory=dict)
+    sampling: Sampling | None = None
+    chosen: Chosen | None = None
 
     def kinds_of(self, piece: Piece, found: Mapping[str, str]) -> dict[str, str]:
         """Types of the columns of a piece, from the schema and from the data."""
@@ -98,7 +104,10 @@ def read_files(pipeline: beam.Pipeline, paths: Sequence[str], reading: Reading) 
     )
     found = beam.pvalue.AsSingleton(kinds)
     starts = beam.pvalue.AsSingleton(_starts(pipeline, pieces, found, reading))
-    reports = pieces | "Read" >> beam.ParDo(_ReadPiece(reading), found, starts)
+    chosen = None
+    if reading.sampling is not None:
+        chosen = beam.pvalue.AsSingleton(_chosen(pieces, found, reading))
+    reports = pieces | "Read" >> beam.ParDo(_ReadPiece(reading), found, starts, chosen)
     _ = (
         pipeline
         | "AtTheEnd" >> beam.Create([None])
@@ -174,6 +183,29 @@ def _look_at_times(
     return total
 
 
+def _chosen(pieces: Any, found: Any, reading: Reading) -> Any:
+    """PCollection of the rows of the sample, after a look at the ranks of all."""
+    return (
+        pieces
+        | "LookAtRanks" >> beam.Map(_look_at_ranks, found, reading)
+        | "MergeRanks" >> beam.CombineGlobally(reading.sampling.merge_lowest)
+        | "Choose" >> beam.Map(reading.sampling.choose)
+    )
+
+
+def _look_at_ranks(
+    numbered: tuple[Piece, int, int], found: Mapping[str, str], reading: Reading
+) -> Lowest:
+    piece, number, _ = numbered
+    batches = read_piece(piece, reading.kinds_of(piece, found), open_source)
+    return lowest_ranks(batches, number, reading.sampling)
+
+
+def lowest_ranks(batches: Iterable[Batch], number: int, sampling: Sampling) -> Lowest:
+    """The lowest ranks of what was read as one piece."""
+    return sampling.lowest((sampling.ranks(b.columns, b.rows) for b in batches), number)
+
+
 class _ReadPiece(beam.DoFn):
     """Piece to files of examples; yields `path`, `rows`, `splits`, `reasons` and `first`."""
 
@@ -185,11 +217,14 @@ class _ReadPiece(beam.DoFn):
         numbered: tuple[Piece, int, int],
         found: Mapping[str, str],
         starts: Sequence[float | int | str],
+        chosen: Chosen | None,
     ) -> Iterator[dict[str, Any]]:
         piece, number, total = numbered
         reading = self._reading
         reading = dataclasses.replace(
-            reading, splitting=dataclasses.replace(reading.splitting, starts=starts)
+            reading,
+            splitting=dataclasses.replace(reading.splitting, starts=starts),
+            chosen=chosen,
         )
         kinds = reading.kinds_of(piece, found)
         batches = read_piece(piece, kinds, open_source)
@@ -217,12 +252,17 @@ def write_batches(
     paths = [os.path.join(folder, name) for folder in reading.split_dirs]
     part = quarantine_of_piece(os.path.join(reading.tmp_dir, PARTS, f"{number:05d}.jsonl"), source)
     progress = ReadingProgress(os.path.join(reading.tmp_dir, PROGRESS, f"{number:05d}"))
+    pick = reading.chosen.picker(number) if reading.chosen else None
     rows = 0
     with open_split_files(paths) as writer, part:
-        for batch in map(protect, batches):
+        for read in batches:
+            batch = protect(read)
             require_single_values(source, batch.columns, reading.single)
             part.take(batch.bad)
             rows += len(batch.bad)
+            if pick is not None:  # by the values as they were read: they need no key
+                batch = batch.take(pa.array(pick(read.columns, read.rows)))
+                rows += read.rows - batch.rows
             for slice_ in batch.slices(ROWS_AT_ONCE):
                 write_rows(writer, slice_, reading.splitting)
                 rows += slice_.rows

@@ -14,7 +14,13 @@ from tfx.dsl.io import fileio
 from data.sources.local_query import QUERY, LocalQuery, count_rows, read_query
 from fareline.digests import sha256_of_stream
 from fareline.scratch import scratch_folder
-from pipeline.ingest.beam_files import Reading, open_source, write_batches, write_report
+from pipeline.ingest.beam_files import (
+    Reading,
+    lowest_ranks,
+    open_source,
+    write_batches,
+    write_report,
+)
 
 
 def read_answer(pipeline: beam.Pipeline, query: LocalQuery, reading: Reading) -> Any:
@@ -42,6 +48,9 @@ def _read(query: LocalQuery, reading: Reading) -> None:
         keys = {places[path]: found for path, found in query.keys.items()}
         here = dataclasses.replace(query, tables=tables, keys=keys)
         rows = count_rows(here)
+        if (sampling := reading.sampling) is not None:  # the query runs twice
+            lowest = lowest_ranks(read_query(here, kinds), 0, sampling)
+            reading = dataclasses.replace(reading, chosen=sampling.choose(lowest))
         batches = read_query(here, kinds)
         written = write_batches(batches, (0, 1), QUERY, reading)
     counted = [file | {"rows": rows[places[file["path"]]]} for file in files]

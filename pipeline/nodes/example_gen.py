@@ -96,6 +96,8 @@ def reading_options(settings: Settings, pii_key_id: str | None = None) -> dict[s
         "max_bad_share": settings.data.max_bad_share,
         "source_fingerprint": fingerprint_sources(EXAMPLE_GEN_SOURCES),
     }
+    if settings.data.sample is not None:
+        options["sample"] = {"rows": settings.data.sample, "seed": settings.seed}
     if settings.data.personal_columns():
         options["privacy"] = {
             "dropped": settings.data.personal_columns(pseudonymize=False),

@@ -14,6 +14,7 @@ from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
 )
 
 from fareline.errors import UserMistake
+from fareline.recorded import SAMPLE
 from lineage.facts.baselines import PIN, RESET, Decision, decision_in_force
 from lineage.facts.withdrawn import withdrawn_models
 from lineage.graph.graph import Graph
@@ -73,7 +74,7 @@ def without_distrusted(
     models: Sequence[types.Artifact],
     blessings: Sequence[types.Artifact],
 ) -> tuple[list[types.Artifact], list[types.Artifact]]:
-    """Leaves out blessings of before a reset, and models that were rolled back from.
+    """Leaves out blessings of before a reset, models rolled back from, and models of samples.
 
     Args:
         store: Store of the pipeline.
@@ -87,7 +88,8 @@ def without_distrusted(
     if decision is not None and decision.action == RESET:
         blessings = [b for b in blessings if _created(b) > decision.created]
     withdrawn = withdrawn_models(Graph(store)) if blessings else {}
-    return [m for m in models if m.id not in withdrawn], list(blessings)
+    whole = [m for m in models if not m.has_custom_property(SAMPLE)]
+    return [m for m in whole if m.id not in withdrawn], list(blessings)
 
 
 def _created(artifact: types.Artifact) -> int:

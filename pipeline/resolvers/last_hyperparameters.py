@@ -8,7 +8,7 @@ about models counts at any time, as for BaselineResolver.
 Called by TFX, for the node LastHyperparameters. Clusters execute no strategy of ours.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ml_metadata.metadata_store import metadata_store
 from tfx import types
@@ -16,6 +16,7 @@ from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
     LatestBlessedModelStrategy,
 )
 
+from fareline.recorded.data import sample_of
 from lineage.facts.baselines import PIN, decision_in_force
 from lineage.graph.graph import Graph
 from pipeline.artifacts import RETUNES
@@ -66,6 +67,7 @@ class LastHyperparametersStrategy(LatestBlessedModelStrategy):
         since = sorted((d for d in there[DRIFT_KEY] if d.id > model.id), key=lambda drift: drift.id)
         # Data may have been compared again, by other rules: the last comparison of it counts.
         by_data = {_inputs_of(graph, drift.id, "Examples"): drift for drift in since}
+        by_data = {ids: drift for ids, drift in by_data.items() if not _has_sample(graph, ids)}
         found[DRIFT_KEY] = [d for d in by_data.values() if d.get_int_custom_property(RETUNES)]
         return found
 
@@ -83,6 +85,10 @@ class LastHyperparametersStrategy(LatestBlessedModelStrategy):
                 return {MODEL_KEY: pinned}
         models, blessings = without_distrusted(store, decision, models, blessings)
         return super().resolve_artifacts(store, {MODEL_KEY: models, BLESSING_KEY: blessings})
+
+
+def _has_sample(graph: Graph, examples: Iterable[int]) -> bool:
+    return any(sample_of(each) is not None for each in graph.artifacts(examples))
 
 
 def _inputs_of(graph: Graph, artifact_id: int, kind: str) -> frozenset[int]:

@@ -60,6 +60,7 @@ def check_runner(settings: Settings, runner: RunnerName, section: Cluster) -> No
         *find_loose_image(section, where),
         *find_packaging_options(section, where),
         *find_windows(settings),
+        *find_samples(settings),
         *find_span_mistakes(settings),
         *find_project_mistakes(settings, section, where),
         *find_unknown_accelerators(section, where),
@@ -233,6 +234,16 @@ def find_windows(settings: Settings) -> Iterator[str]:
         yield (
             f"data.window: found {settings.data.window}; expected 1, since a cluster runs TFX's "
             "driver, which reads one span. Hint: add --set data.window=1, or run on this machine."
+        )
+
+
+def find_samples(settings: Settings) -> Iterator[str]:
+    """All rows are read: where the platform finds the baseline, it would take a sample's model."""
+    if settings.data.sample is not None:
+        yield (
+            f"data.sample: found {settings.data.sample}; expected null, since the platform could "
+            "take the model of a sample as a baseline. Hint: set it to null, or run on this "
+            "machine."
         )
 
 

@@ -19,6 +19,7 @@ from pipeline.rules.evaluation import (
 )
 from pipeline.rules.gate import find_gate_mistakes
 from pipeline.rules.model import find_model_mistakes
+from pipeline.rules.push import find_push_mistakes
 from pipeline.rules.weighting import find_weighting_mistakes
 from pipeline.settings.settings import Settings
 from schema import curated
@@ -88,6 +89,7 @@ def require_sound_settings(
         *find_weighting_mistakes(settings),
         *find_code_mistakes(settings),
         *find_model_mistakes(settings),
+        *find_push_mistakes(settings),
     ]
     _refuse(settings, problems)
 
@@ -108,6 +110,7 @@ def require_no_label_leak(settings: Settings) -> None:
     others += [*find_gate_mistakes(settings), *find_drift_mistakes(settings, ())]
     others += [*find_weighting_mistakes(settings), *find_features_that_are_pseudonyms(settings)]
     others += [*find_code_mistakes(settings), *find_model_mistakes(settings)]
+    others += find_push_mistakes(settings)
     _refuse(settings, [*find_label_leaks(settings), *others, *mistakes])
 
 

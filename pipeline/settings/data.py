@@ -17,6 +17,7 @@ from pipeline.settings.values import Count, Section, Share, Start
 
 SOURCE_KINDS = ("dataset", "csv", "files", "sql", "bigquery")  # of which a source is one
 SPLIT_NAMES = ("train", "validate", "eval")
+MOST_SAMPLED = 10_000_000  # rows, whose ranks one worker sorts
 COLUMNAR, CSV_EXAMPLE_GEN = "columnar", "csv_example_gen"
 _SplitName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
@@ -279,6 +280,8 @@ class Data(Section):
         window: Number of spans to read: that one and those before it.
         max_bad_share: Share of the rows that may be unreadable.
         columns: Special options of some columns.
+        sample: Number of rows to read, the same ones in every run; None: all rows. The model of a
+            sample is not pushed, and no later run compares with it or begins with it.
     """
 
     source: Source
@@ -289,6 +292,7 @@ class Data(Section):
     split_by: SplitBy | None = None
     max_bad_share: Share = 0.001
     columns: dict[str, Column] = Field(default_factory=dict)
+    sample: Annotated[int, Field(ge=1, le=MOST_SAMPLED, strict=True)] | None = None
 
     @pydantic.model_validator(mode="after")
     def _fits_reader(self) -> "Data":
@@ -305,6 +309,8 @@ class Data(Section):
                 raise ValueError("expected reader columnar where split_by is set")
             if self.personal_columns():
                 raise ValueError("expected reader columnar where columns are personal")
+            if self.sample is not None:
+                raise ValueError("expected reader columnar where sample is set")
         return self
 
     @pydantic.model_validator(mode="after")

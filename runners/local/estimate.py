@@ -11,7 +11,7 @@ from lineage.graph.graph import Graph
 _LATEST = 10
 
 
-def usual_seconds(graph: Graph, pipeline: str) -> Mapping[str, float]:
+def usual_seconds(graph: Graph, pipeline: str, sample: int | None = None) -> Mapping[str, float]:
     """Seconds by which each node brings a run nearer to its end; empty where none has executed any.
 
     Of the last few runs the one that executed most nodes counts. Since nodes run beside each other,
@@ -20,8 +20,10 @@ def usual_seconds(graph: Graph, pipeline: str) -> Mapping[str, float]:
     Args:
         graph: Lineage graph of the store.
         pipeline: Name of the pipeline.
+        sample: Number of rows of its sample; only runs of the same size count.
     """
     runs = [run for run in list_runs(graph, _LATEST) if run.pipeline == pipeline]
+    runs = [run for run in runs if run.sample == sample]
     taken = [{n.node: n.seconds for n in run.nodes if n.state == "executed"} for run in runs]
     if not any(taken):
         return {}

@@ -38,13 +38,16 @@ class MarkedPart:
     reused_run: str
 
 
-def mark_part(compiled: pipeline_pb2.Pipeline, part: Part, graph: Graph | None) -> MarkedPart:
+def mark_part(
+    compiled: pipeline_pb2.Pipeline, part: Part, graph: Graph | None, sample: int | None = None
+) -> MarkedPart:
     """Marks a compiled pipeline for a partial run.
 
     Args:
         compiled: Changed in place.
         part: Part to run.
         graph: Lineage graph of the store; None before the first run.
+        sample: Number of rows of the sample; only runs of the same sample are reused.
 
     Raises:
         UserMistake: There is no such node, nothing between them, or no run to reuse.
@@ -71,7 +74,7 @@ def mark_part(compiled: pipeline_pb2.Pipeline, part: Part, graph: Graph | None) 
             node.execution_options.skip.reuse_artifacts_mode = modes.NEVER
     reused_run = ""
     if required:
-        reused_run = _find_run(graph, compiled.pipeline_info.id, required, part.reused_run)
+        reused_run = _find_run(graph, compiled.pipeline_info.id, required, part.reused_run, sample)
         settings = compiled.runtime_spec.snapshot_settings
         partial_run_utils.set_base_pipeline_run_strategy(settings, reused_run)
     return MarkedPart(executed, required, reused_run)
@@ -103,7 +106,13 @@ def _require_node(name: str, nodes: Collection[str]) -> None:
         )
 
 
-def _find_run(graph: Graph | None, pipeline: str, nodes: Iterable[str], wanted: str | None) -> str:
+def _find_run(
+    graph: Graph | None,
+    pipeline: str,
+    nodes: Iterable[str],
+    wanted: str | None,
+    sample: int | None,
+) -> str:
     """The run to reuse: the one that is named, or the last good one that has all the nodes."""
     runs = list_runs(graph, pipeline=pipeline) if graph is not None else []
     found = [run for run in runs if wanted in (None, run.run_id)]
@@ -115,7 +124,15 @@ def _find_run(graph: Graph | None, pipeline: str, nodes: Iterable[str], wanted: 
             "expected one whose artifacts can be used",
             f"did you mean {near[0]}" if near else "`fareline runs` lists them",
         )
-    for run in found:
+    same = [run for run in found if run.sample == sample]
+    if wanted is not None and not same:
+        raise UserMistake.explain(
+            wanted,
+            f"it read {_rows(found[0].sample)}",
+            f"expected a run that read {_rows(sample)}, as this one does",
+            "name another run, or set data.sample to the same",
+        )
+    for run in same:
         if not _missing(run, nodes) and (wanted is not None or run.status == COMPLETE):
             return run.run_id
     if wanted is not None:
@@ -131,6 +148,10 @@ def _find_run(graph: Graph | None, pipeline: str, nodes: Iterable[str], wanted: 
         f"expected one with {', '.join(nodes)}",
         "run the whole pipeline first, or begin further up",
     )
+
+
+def _rows(sample: int | None) -> str:
+    return "all rows" if sample is None else f"a sample of {sample:,} rows"
 
 
 def _missing(run: Run, nodes: Iterable[str]) -> list[str]:

@@ -109,7 +109,7 @@ def plan_nodes(pipeline, request: RunRequest, artifacts: Path) -> Iterator[Plann
     connection = pipeline.metadata_connection_config
     compiled = compile_run(pipeline, _RUN_ID)
     if request.part is not None:
-        mark_part(compiled, request.part, Graph(connect(connection)))
+        mark_part(compiled, request.part, Graph(connect(connection)), request.settings.data.sample)
     # Not in the cache key; folders of executions that never begin are made there.
     compiled.runtime_spec.pipeline_root.field_value.string_value = str(artifacts)
     not_cached = functools.partial(

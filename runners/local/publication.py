@@ -13,6 +13,7 @@ from pathlib import Path
 from ml_metadata.metadata_store import metadata_store
 
 from fareline.recorded import COPY_OF_VERSION, WITHHELD_VERSION
+from fareline.recorded.data import sample_of
 from lineage.facts.pushes import pushed_to
 from lineage.facts.runs import outputs_of_run
 from lineage.graph.graph import Graph
@@ -66,7 +67,10 @@ def needs_push(store: metadata_store.MetadataStore, run_id: str, push_dir: str) 
     if not all(a.properties.get("blessed") for a in blessings):
         return False
     warm = [Path(a.uri) / WARM_MODEL_FOLDER for a in blessings if a.properties.get("has_model")]
-    models = [Path(a.uri) / MODEL_FOLDER for a in outputs.get("Trainer", {}).get("model", [])]
+    trained = outputs.get("Trainer", {}).get("model", [])
+    if any(sample_of(model) is not None for model in trained):
+        return False
+    models = [Path(model.uri) / MODEL_FOLDER for model in trained]
     if any(not is_newest(str(folder), push_dir) for folder in warm or models):
         return True
     last = _last_push(graph, push_dir)

@@ -176,7 +176,7 @@ def _build_runner(
         )
 
     if workspace.metadata_path.is_file():  # a server's store is not asked for an estimate
-        table.usual = usual_seconds(Graph(open_now()), settings.name)
+        table.usual = usual_seconds(Graph(open_now()), settings.name, settings.data.sample)
     unfinished = workspace.note_run(run_id)
     if settings.metadata.store is None:
         unfinished = None  # the store is this workspace's alone, and older than the notes maybe

@@ -17,6 +17,7 @@ from ml_metadata import errors
 from tfx.orchestration.pipeline import Pipeline
 
 from fareline import recorded
+from fareline.recorded.data import sample_of
 from fareline.recorded.texts import text_of
 from lineage.graph.graph import Graph
 from lineage.store.open import connect
@@ -122,7 +123,8 @@ class LocalRunner:
 
     def _mark(self, part: Part, provenance: Provenance | None) -> Provenance | None:
         """Marks the part that is to run; returns the provenance with what was asked for."""
-        marked = mark_part(self._compiled, part, Graph(connect(self._connection)))
+        sample = sample_of(provenance) if provenance is not None else None
+        marked = mark_part(self._compiled, part, Graph(connect(self._connection)), sample)
         if provenance is None:
             return None
         said = {

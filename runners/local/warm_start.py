@@ -6,6 +6,7 @@ Called by runners.local.run and runners.steps.begin.
 from typing import TYPE_CHECKING
 
 from fareline.errors import UserMistake
+from fareline.recorded.data import sample_of
 from fareline.recorded.texts import parse_json
 from pipeline.settings.model.kinds import WIDE_DEEP
 from pipeline.settings.settings import Settings
@@ -85,7 +86,7 @@ def _require_usable(graph: "Graph", model: "Artifact", settings: Settings) -> No
     """Refuses a model without files, or whose weights mean something else.
 
     Raises:
-        UserMistake: It is one.
+        UserMistake: It is one, or it is of a sample.
     """
     from lineage.facts.payload import look_at
 
@@ -95,6 +96,13 @@ def _require_usable(graph: "Graph", model: "Artifact", settings: Settings) -> No
             where,
             "its files are gone",
             "expected a model with its files",
+            "`fareline lineage models` lists the models",
+        )
+    if (rows := sample_of(model)) is not None:
+        raise UserMistake.explain(
+            where,
+            f"it is of a sample of {rows:,} rows",
+            "expected a model of all rows",
             "`fareline lineage models` lists the models",
         )
     maker = next((e for e in graph.producers(model) if e.place.node == "Trainer"), None)

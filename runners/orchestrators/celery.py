@@ -1,6 +1,6 @@
 """Celery: one task, sent for each node that has become ready."""
 
-from runners.orchestrators.plan import Plan, python_file
+from runners.orchestrators.plan import CRONTAB, Plan, python_file
 
 _SAID = """
 {pipeline} for Celery, written by `fareline export celery`.
@@ -9,6 +9,7 @@ _SAID = """
     python FILE start --run nightly-1                    # begins, sends what is ready
     python FILE wait --run nightly-1                     # until the end; its exit code
     python FILE resume --run nightly-1                   # sends again what a killed worker had
+    python FILE crontab                                  # prints the schedule, for crontab
 
 It needs celery with redis, and no TensorFlow: every task calls `fareline step` by its path. The
 broker is FARELINE_BROKER, or Redis on this machine. Behind a gate that has stopped the run nothing
@@ -20,6 +21,7 @@ import contextlib
 import fcntl
 import os
 import pathlib
+import shlex
 import subprocess
 import sys
 import time
@@ -126,14 +128,22 @@ def wait(run_id):
     return codes(run_id)["end"]
 
 
+'''
+_MAIN = '''
+
 def main():
     """Starts, resumes or waits for a run."""
     parser = argparse.ArgumentParser(description=f"Run {PIPELINE} by Celery.")
-    parser.add_argument("what", choices=("start", "resume", "wait"))
-    parser.add_argument("--run", required=True)
+    parser.add_argument("what", choices=("start", "resume", "wait", "crontab"))
+    parser.add_argument("--run", help="default of start: a new id")
     asked = parser.parse_args()
+    if asked.what == "crontab":
+        return crontab("start")
+    if asked.run is None and asked.what != "start":
+        parser.error("--run is needed")
+    run_id = asked.run or time.strftime("celery-%Y%m%d-%H%M%S")
     try:
-        return {"start": start, "resume": resume, "wait": wait}[asked.what](asked.run)
+        return {"start": start, "resume": resume, "wait": wait}[asked.what](run_id)
     except OperationalError as error:
         print(f"{PIPELINE}: the broker cannot be reached ({error}); try again", file=sys.stderr)
         return TRY_LATER
@@ -146,12 +156,17 @@ if __name__ == "__main__":
 
 def celery_file(plan: Plan) -> str:
     """The task as a Python file that workers load, and that starts runs."""
+    zone, fields = plan.zone_and_fields
     constants = {
         "PIPELINE": plan.pipeline,
         "FARELINE": plan.script,
         "FOLDER": plan.folder,
         "WORKSPACE": plan.workspace,
         "BEGIN": list(plan.begin_options),
+        "SCHEDULE": fields,
+        "ZONE": zone,
         "UPSTREAM": plan.upstream,
     }
-    return python_file(_SAID.format(pipeline=plan.pipeline), _IMPORTS, constants, _BODY)
+    return python_file(
+        _SAID.format(pipeline=plan.pipeline), _IMPORTS, constants, _BODY + CRONTAB + _MAIN
+    )

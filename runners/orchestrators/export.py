@@ -20,7 +20,6 @@ ORCHESTRATORS: Mapping[str, Callable[[Plan], str]] = {
     "luigi": luigi_file,
     "celery": celery_file,
 }
-SCHEDULED = ("airflow", "argo")
 SUFFIXES = {"argo": (".yaml", ".yml")}
 
 
@@ -28,7 +27,7 @@ def require_export(name: str, output: Path, cron: str | None) -> None:
     """Refuses what cannot be written, before anything is compiled.
 
     Raises:
-        UserMistake: Unknown orchestrator, a name of another format, no schedule, or none to have.
+        UserMistake: Unknown orchestrator, a name of another format, or no schedule.
     """
     if name not in ORCHESTRATORS:
         raise UserMistake.explain(
@@ -47,13 +46,6 @@ def require_export(name: str, output: Path, cron: str | None) -> None:
         )
     if cron is None:
         return
-    if name not in SCHEDULED:
-        raise UserMistake.explain(
-            "--cron",
-            f"given for {name}, which has no scheduler of its own",
-            f"expected it for {' or '.join(SCHEDULED)}",
-            "leave it out, and start the file by cron",
-        )
     try:
         require_cron(cron)
     except ValueError as error:
@@ -97,12 +89,13 @@ def export(
         workspace: Absolute path.
         config: The settings file; None: the packaged one.
         overrides: Values of `--set`.
-        cron: The schedule, if any.
+        cron: The schedule; None: `loop.cron` of the settings, if it is set.
 
     Raises:
         SettingsError: Argo needs an image, and the settings name none.
     """
     image, text = None, None
+    cron = settings.loop.cron if cron is None else cron
     changes = tuple(word for each in overrides for word in ("--set", each))
     options = (("--config", str(config.resolve())) if config else ()) + changes
     if name == "argo":

@@ -1,11 +1,12 @@
 """Luigi: a task for each node."""
 
-from runners.orchestrators.plan import Plan, python_file
+from runners.orchestrators.plan import CRONTAB, Plan, python_file
 
 _SAID = """
 {pipeline} for Luigi, written by `fareline export luigi`.
 
     python FILE --run nightly-1 --workers 2
+    python FILE --crontab                       # prints the schedule as lines for crontab
 
 It needs luigi, and no TensorFlow: every task calls `fareline step` by its path. Behind a gate that
 has stopped the run nothing is executed. The exit code is that of `fareline step end`, which runs
@@ -14,6 +15,7 @@ whatever came before: 0 pushed, 1 failed, 3 refused. The same --run again goes o
 _IMPORTS = """
 import argparse
 import pathlib
+import shlex
 import subprocess
 import sys
 import time
@@ -59,12 +61,18 @@ def marks(run_id):
     return pathlib.Path(WORKSPACE, "runs", run_id, "luigi")
 
 
+'''
+_MAIN = '''
+
 def main():
     """Begins the run, or goes on with it, and ends it."""
     parser = argparse.ArgumentParser(description=f"Run {PIPELINE} by Luigi.")
     parser.add_argument("--run", default=time.strftime("luigi-%Y%m%d-%H%M%S"))
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--crontab", action="store_true", help="print the schedule, and end")
     asked = parser.parse_args()
+    if asked.crontab:
+        return crontab("--workers", str(asked.workers))
     code = call(asked.run, "begin", "--orchestrator", "luigi", *BEGIN)
     if code:
         return code
@@ -83,12 +91,17 @@ if __name__ == "__main__":
 
 def luigi_file(plan: Plan) -> str:
     """The tasks as a Python file that runs them."""
+    zone, fields = plan.zone_and_fields
     constants = {
         "PIPELINE": plan.pipeline,
         "FARELINE": plan.script,
         "FOLDER": plan.folder,
         "WORKSPACE": plan.workspace,
         "BEGIN": list(plan.begin_options),
+        "SCHEDULE": fields,
+        "ZONE": zone,
         "UPSTREAM": plan.upstream,
     }
-    return python_file(_SAID.format(pipeline=plan.pipeline), _IMPORTS, constants, _BODY)
+    return python_file(
+        _SAID.format(pipeline=plan.pipeline), _IMPORTS, constants, _BODY + CRONTAB + _MAIN
+    )

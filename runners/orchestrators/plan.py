@@ -40,6 +40,22 @@ class Plan:
         return zone, fields
 
 
+# For files that cron starts.
+CRONTAB = '''
+def crontab(*words):
+    """Prints the schedule as lines for `crontab -e`."""
+    if SCHEDULE is None:
+        print(f"{PIPELINE}: exported without a schedule; export it with --cron", file=sys.stderr)
+        return 2
+    file = str(pathlib.Path(__file__).resolve())
+    command = " ".join(map(shlex.quote, [sys.executable, file, *words]))
+    print(f"CRON_TZ={ZONE}")
+    # A percent sign would end the command.
+    print(f"{SCHEDULE} cd {shlex.quote(FOLDER)} && {command}".replace("%", r"\\%"))
+    return 0
+'''
+
+
 def python_file(said: str, imports: str, constants: Mapping[str, object], body: str) -> str:
     """A Python file: what it is, its imports, what differs between pipelines, the rest."""
     lines = [f"{name} = {_literal(value)}" for name, value in constants.items()]

@@ -140,7 +140,7 @@ def _verdict(outcome: Outcome) -> Iterator[tuple[str, str]]:
         if (more := len(outcome.reasons) - _REASONS) > 0:
             yield f"  and {more} more; --verbose prints all", ""
     else:
-        yield "Completed: this pipeline pushes nothing.", ""
+        yield outcome.completed_line, ""
 
 
 def _caution(outcome: Outcome) -> Iterator[str]:

@@ -42,7 +42,7 @@ from runners.progress import NodeResult, NodeState
 from runners.workspace import Workspace
 
 PUSHED, REFUSED, FAILED = "pushed", "refused", "failed"
-COMPLETED = "completed"  # a pipeline without a Pusher, which only a specification can be
+COMPLETED = "completed"  # without a Pusher in what ran, or a model of a sample
 INTERRUPTED = "interrupted"  # recorded only: after an interrupt there is no summary
 EXIT_CODES = {PUSHED: 0, COMPLETED: 0, REFUSED: 3, FAILED: 1}
 _GRAPH_ERROR = "Graph execution error:"  # TensorFlow begins with it, whatever the error
@@ -82,11 +82,25 @@ class Outcome:
             return FAILED
         if self.pushed_to:
             return PUSHED
+        if self.sample is not None:
+            return COMPLETED
         if _may_push(self.why):
             return REFUSED
         # A condition on a blessing keeps the Pusher from running at all.
         held_back = any(node.held_back for node in self.nodes) and _is_refused(self.why)
         return REFUSED if held_back else COMPLETED
+
+    @property
+    def sample(self) -> int | None:
+        """Rows of the sample that the model is of, where nothing else keeps it from a push."""
+        return self.why["pusher"].get("sample") if self.why else None
+
+    @property
+    def completed_line(self) -> str:
+        """Why nothing was pushed although nothing is wrong."""
+        if self.sample is not None:
+            return f"Completed: the model is of a sample of {self.sample:,} rows and is not pushed."
+        return "Completed: this pipeline pushes nothing."
 
     @property
     def is_unchanged(self) -> bool:
@@ -330,7 +344,7 @@ def _print_verdict(console: Console, outcome: Outcome) -> None:
         console.print("No model was pushed: the run failed.")
         return
     if outcome.status == COMPLETED:
-        console.print("Completed: this pipeline pushes nothing.")
+        console.print(outcome.completed_line)
         return
     for line in judgement_lines(outcome.why) if outcome.why else ():
         style = "bold green" if line.startswith("Pushed") else ""
@@ -346,6 +360,8 @@ def next_step(outcome: Outcome) -> str:
         logs = f"; {command} has its log" if failed else ""
         return f"Next: mend the cause and run again; what is done is taken from the cache{logs}."
     if outcome.status == REFUSED:
+        if any("(push.when)" in reason for reason in outcome.reasons):
+            return "Next: see why above; the model is approved, and push.when holds it back."
         if outcome.blessed and outcome.infra_blessed:
             return "Next: see why above; what a person has withheld, a person brings back."
         if outcome.blessed:
@@ -411,4 +427,5 @@ def data_line(data: Mapping[str, Any]) -> str:
     bad = sum(data["quarantined"].values())
     unread = f"{bad:,} quarantined ({reasons}): {data['quarantine']}"
     set_apart = unread if bad else "every row could be read"
-    return f"Data: {data['rows']:,} rows ({splits}); {set_apart}"
+    sample = "" if data.get("sample") is None else f"a sample of {data['sample']:,} of "
+    return f"Data: {sample}{data['rows']:,} rows ({splits}); {set_apart}"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from fareline import collector
 from fareline.errors import TryLater, UserMistake
+from fareline.recorded.data import sample_of
 from pipeline.settings.running.beam import Beam
 from runners.own_code import choose_keras_3
 from runners.passwords import store_passwords
@@ -222,13 +223,15 @@ def _attempts(store, launcher, node: str) -> list:
 
 
 def _has_pushed(launcher) -> bool:
+    """Whether the model was pushed, or is fine and of a sample."""
     from lineage.facts.runs import outputs_of_run
     from lineage.graph.graph import Graph
     from lineage.store.open import connect
 
     with launcher.lock:
         outputs = outputs_of_run(Graph(connect(launcher.connection)), launcher.run_id)
-    return any(a.properties.get("pushed") for a in outputs[_PUSHER]["pushed_model"])
+    pushed = outputs[_PUSHER]["pushed_model"]
+    return any(a.properties.get("pushed") or sample_of(a) is not None for a in pushed)
 
 
 def _is_decision(error: BaseException) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from fareline.errors import UserMistake
 from fareline.near import near_names
-from fareline.recorded.data import spans_of
+from fareline.recorded.data import sample_of, spans_of
 from fareline.recorded.evaluation import metrics_of
 from fareline.recorded.tuning import hyperparameters_of
 from lineage.facts.models import ModelFacts, facts_of_models, source_examples
@@ -52,6 +52,11 @@ class ModelRow:
     def spans(self) -> list[int]:
         """Spans of its examples."""
         return sorted({span for a in self.examples for span, _ in spans_of(a)})
+
+    @property
+    def sample(self) -> int | None:
+        """Number of rows of the sample that it is of; None: of all rows."""
+        return sample_of(self.model)
 
 
 def list_models(

@@ -23,7 +23,7 @@ def models_as_json(rows: Sequence[ModelRow], sorted_by: str) -> dict[str, Any]:
     `run` (that made it), `runs`, `created`, `spans`, `examples`, `hyperparameters` and `metrics`
     (null if not recorded), `blessed` (as it was last pushed; else the latest verdicts),
     `was_blessed`, `later_verdicts` (after that push, each `by` and `blessed`), `pushed_versions`,
-    `live`.
+    `live`, `sample` (number of rows; null: all).
     """
     return {
         "sorted_by": sorted_by,
@@ -62,7 +62,7 @@ def models_as_table(
                 row.model.key,
                 row.facts.run_id or NOT_RECORDED,
                 clock(row.model.created),
-                ", ".join(map(str, row.spans)) or "-",
+                _data(row),
                 *([_rounded(row.metrics.get(name)) for name in names] or [NOT_RECORDED]),
                 row.facts.blessed_words,
                 pushes[-1].version or "yes" if pushes else "no",
@@ -71,6 +71,11 @@ def models_as_table(
             ]
         )
     return fitted(columns, [[*map(text, row)] for row in cells], width)
+
+
+def _data(row: ModelRow) -> str:
+    spans = ", ".join(map(str, row.spans)) or "-"
+    return spans if row.sample is None else f"{spans} (sample of {row.sample:,})"
 
 
 def _row_as_json(row: ModelRow) -> dict[str, Any]:
@@ -90,6 +95,7 @@ def _row_as_json(row: ModelRow) -> dict[str, Any]:
         "later_verdicts": [{"by": b.execution.key, "blessed": b.blessed} for b in facts.later],
         "pushed_versions": list(dict.fromkeys(push.version for push in facts.pushes)),
         "live": facts.live,
+        "sample": row.sample,
     }
 
 

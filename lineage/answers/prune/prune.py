@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from fareline.recorded import CHECKPOINTS_DIR, QUARANTINE_DIR
+from fareline.recorded.data import sample_of
 from lineage.answers.prune.payloads import Boundary
 from lineage.facts.baselines import PIN, decision_in_force
 from lineage.facts.payload import (
@@ -233,7 +234,8 @@ def _baselines(graph: Graph) -> dict[str, list[Artifact]]:
                 blessings.setdefault(model_id, []).append(blessing)
     found = {}
     for model in graph.artifacts_of_type("Model"):  # ascending, so that the latest stays
-        if model.state == "live" and model.id in blessings and model.id not in withdrawn:
+        is_trusted = model.id not in withdrawn and sample_of(model) is None
+        if model.state == "live" and model.id in blessings and is_trusted:
             for pipeline in {e.place.pipeline for e in graph.producers(model)}:
                 found[pipeline] = [model, *blessings[model.id]]
     return found

@@ -52,11 +52,16 @@ def _row(run: Run) -> list["Text"]:
         text(duration(run.seconds)),
         text(run.status, _STYLES[run.status]),
         *(text(count[state]) for state in ("executed", "cached", "failed")),
-        text(", ".join(dict.fromkeys(map(_span, run.examples))) or _NONE, limit=_NAME_LIMIT),
+        text(_data(run), limit=_NAME_LIMIT),
         text(", ".join(model.key for model in run.models) or _NONE, limit=_NAME_LIMIT),
         text(_blessed(run), "yellow" if run.refused_by else "", _NAME_LIMIT),
         text(_pushed(run), limit=_NAME_LIMIT),
     ]
+
+
+def _data(run: Run) -> str:
+    spans = ", ".join(dict.fromkeys(map(_span, run.examples))) or _NONE
+    return spans if run.sample is None else f"{spans} (sample of {run.sample:,})"
 
 
 def _span(examples: Artifact) -> str:

@@ -75,12 +75,15 @@ def describe_execution(graph: Graph, execution: Execution) -> dict[str, Any]:
 def describe_run(graph: Graph, run_id: str) -> dict[str, Any]:
     """One run.
 
-    Keys: as of `lineage runs` (`lineage.answers.runs.view.run_as_json`) with nodes as id, name,
-    state, seconds; outputs (node to key to ids); recorded (what the pipeline noted down: commit,
-    packages, settings and so on, see `fareline.recorded`; null in a stock store).
+    Keys: as of `lineage runs` (`lineage.answers.runs.view.run_as_json`), `sample` only of a run of
+    one, with nodes as id, name, state, seconds; outputs (node to key to ids); recorded (what the
+    pipeline noted down: commit, packages, settings and so on, see `fareline.recorded`; null in a
+    stock store).
     """
     [run] = read_runs(graph, [run_id])
     content = run_as_json(run)
+    if run.sample is None:
+        del content["sample"]
     ids = {execution.id: execution.key for execution in graph.executions_of_run(run_id)}
     nodes = zip(content["nodes"], run.nodes, strict=True)
     outputs = outputs_of_run(graph, run_id)

@@ -21,7 +21,9 @@ _LOSSES = {"at_most_below_baseline": "below", "at_most_above_baseline": "above"}
 def why_lines(why: Mapping[str, Any]) -> list[str]:
     """The whole answer, headed by the model."""
     of_run = f" of {why['run_id']}" if why["run_id"] else ""
-    of_pipeline = f" ({why['pipeline']})" if why["pipeline"] else ""
+    sample = f"sample of {why['sample']:,} rows" if why.get("sample") else None
+    beside = ", ".join(filter(None, (why["pipeline"], sample)))
+    of_pipeline = f" ({beside})" if beside else ""
     head = plain(f"{why['model'] or 'No model'}{of_run}{of_pipeline}")
     running = (
         f"{plain(each)} is marked as running: it is at work, or its process was killed; "
@@ -62,7 +64,8 @@ def refusals(why: Mapping[str, Any]) -> list[str]:
         found += verdict.get("tfma_refusals", [])
     if infra["blessed"] is False:
         found.append(f"infra validation: {infra['message'] or 'refused'}")
-    if evaluator["blessed"] and infra["blessed"] and pusher["not_pushed_because"]:
+    is_held_back = pusher["not_pushed_because"] and not pusher.get("sample")
+    if evaluator["blessed"] and infra["blessed"] and is_held_back:
         found.append(f"push: {pusher['not_pushed_because']}")
     return found
 
@@ -274,6 +277,8 @@ def _pusher(told: Mapping[str, Any]) -> Iterator[str]:
         yield f"Pushed to {told['destination']}"
     elif told["pushed"] is None:
         yield f"No model was pushed ({_absence(told)})"
+    elif told.get("sample"):
+        yield f"Not pushed: {told['not_pushed_because']}"
     else:
         yield "Refused: nothing was pushed."
         yield f"{_OPEN}{told['not_pushed_because'] or _NOT_RECORDED}"

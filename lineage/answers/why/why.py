@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fareline import recorded
+from fareline.recorded.data import sample_of
 from fareline.recorded.evaluation import verdict_of
 from fareline.recorded.validation import budgets_of
 from fareline.recorded.vertex import on_vertex
@@ -40,8 +41,9 @@ def why_run(graph: Graph, run_id: str) -> dict[str, Any]:
     found = {node: _last(graph, executions, node, kind) for node, kind in _JUDGES.items()}
     pipelines = [e.place.pipeline for e in executions if e.place.pipeline]
     told = _answer(graph, run_id, pipelines[0] if pipelines else "", _model(graph, found), found)
+    sample = sample_of(graph.places.record(run_id))
     running = [each.key for each in executions if each.state == "running"]
-    return {**told, "failed": _failed(executions), "running": running}
+    return {**told, "sample": sample, "failed": _failed(executions), "running": running}
 
 
 def why_model(graph: Graph, model: Artifact) -> dict[str, Any]:
@@ -56,7 +58,8 @@ def why_model(graph: Graph, model: Artifact) -> dict[str, Any]:
         `budgets`. `pusher`: `pushed`, `destination`, `version`, `not_pushed_because`.
         `on_vertex`: the same, with `traffic`, percent of requests by version; null if that
         was no destination. `failed`: of each execution that failed, here of those that read the
-        model, `node`, `execution`, `error` and `place`.
+        model, `node`, `execution`, `error` and `place`. `sample`: number of rows that the model is
+        of, null if of all; that of `pusher`: nothing else kept the model from being pushed.
     """
     links = graph.links_of_artifacts([model.id])
     readers = graph.executions(
@@ -66,7 +69,8 @@ def why_model(graph: Graph, model: Artifact) -> dict[str, Any]:
     makers = graph.producers(model)
     place = makers[0].place if makers else None
     run_id, pipeline = (place.run_id, place.pipeline) if place else ("", "")
-    return {**_answer(graph, run_id, pipeline, model.key, found), "failed": _failed(readers)}
+    told = _answer(graph, run_id, pipeline, model.key, found)
+    return {**told, "sample": sample_of(model), "failed": _failed(readers)}
 
 
 def _failed(executions: Iterable[Execution]) -> list[dict[str, Any]]:
@@ -179,6 +183,7 @@ def _pusher(execution: Execution | None, pushed_model: Artifact | None) -> dict[
         "destination": properties.get("pushed_destination") if pushed else None,
         "version": properties.get("pushed_version") if pushed else None,
         "not_pushed_because": properties.get("not_pushed_because"),
+        "sample": sample_of(pushed_model) if pushed_model else None,
     }
 
 

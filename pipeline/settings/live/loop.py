@@ -43,7 +43,7 @@ class Loop(Section):
     Attributes:
         every_minutes: Minutes between passes, which seal spans and watch the live model.
         new_data: Whether a new span or file starts a retraining.
-        cron: When a retraining is due; None: never.
+        cron: When a retraining is due, here or in an exported file; None: never.
         host: That signed requests come to.
         port: Port for requests; None: no requests are accepted.
         hooks: Receivers of events.

@@ -3,13 +3,14 @@
 from typing import Any
 
 from fareline.errors import FarelineError
-from fareline.recorded.data import rows_read, spans_in_words
+from fareline.recorded.data import rows_read, sample_of, spans_in_words
 from lineage.answers.diff.diff import find_diff
 from lineage.answers.why.view import judgement_lines, refusals
 from lineage.answers.why.why import why_run
 from report.run.document import Verdict
 from report.run.sources import Sources
 
+_PUSHES_NOTHING = "This pipeline pushes no model."
 _MOST_CHANGES = 8  # of a group
 _MOST_RUNS = 100  # in which the one before is looked for
 # What follows from other groups, or is another in every run.
@@ -62,9 +63,11 @@ def _headline(outcome: str, why: dict[str, Any], model: str | None) -> str:
         return f"{model or 'The model'} was pushed."
     if outcome == "refused":
         return f"{model or 'The model'} was refused. No model was pushed."
+    is_sample = why["pusher"]["sample"] is not None
     words = {
         "interrupted": "The run was interrupted. No model was pushed.",
-        "completed": "The run is complete. This pipeline pushes no model.",
+        "completed": "The run is complete. "
+        + ("The model is of a sample and is not pushed." if is_sample else _PUSHES_NOTHING),
         "running": "The run is at work, or its process was killed.",
     }
     return words.get(outcome, f"The run ended as: {outcome}.")
@@ -77,9 +80,14 @@ def _previous(sources: Sources) -> str | None:
     earlier = names[: names.index(sources.run_id)]
     for name in reversed(earlier[-_MOST_RUNS:]):
         for execution in graph.executions(sorted(graph.places.members(name))[:1]):
-            if execution.place.pipeline == sources.run.pipeline:
+            if execution.place.pipeline == sources.run.pipeline and _is_alike(sources, name):
                 return name
     return None
+
+
+def _is_alike(sources: Sources, name: str) -> bool:
+    """Whether a run read a sample of the same size, or all rows, as this one."""
+    return sample_of(sources.graph.places.record(name)) == sources.run.sample
 
 
 def _changes(sources: Sources, previous: str) -> dict[str, list[tuple[str, Any, Any]]]:

@@ -112,3 +112,13 @@ def test_without_any_blessing_a_pinned_model_is_the_baseline(store):
     blessings = [b.id for b in store.get_artifacts_by_type("ModelBlessing")]
     decide(store, PIN, first)
     assert resolve(store, without=blessings) == [first]
+
+
+def test_the_model_of_a_sample_is_none(store, tmp_path):
+    [_, second] = [m.id for m in store.get_artifacts_by_type("Model")]
+    writer = StoreWriter(tmp_path / "m.db")
+    outputs = {"model": [artifact("/r3", sample="500")]}
+    writer.add_execution("taxi", "r3", "Trainer", outputs=outputs)
+    blessing = artifact("/b3", blessed=1, current_model_id=writer.artifact_ids[0])
+    writer.add_execution("taxi", "r3", "Evaluator", outputs={"blessing": [blessing]})
+    assert resolve(store) == [second]

@@ -402,3 +402,31 @@ def test_it_compiles_with_the_check_before_the_cache(tmp_path, suffix):
 def test_the_stock_component_stays_selectable(tmp_path):
     settings = load_settings(overrides=["data.reader=csv_example_gen"])
     assert isinstance(build_example_gen(settings, str(tmp_path), "*"), example_gen.CsvExampleGen)
+
+
+@pytest.mark.parametrize("query", ["", 'SELECT * FROM "all"'])
+def test_a_sample_is_the_same_rows_in_their_splits_from_any_pieces(tmp_path, monkeypatch, query):
+    rows = [f"{number % 400},{number % 7}" for number in range(1000)]
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / "a.csv").write_text("\n".join(["x,y", *rows, ""]))
+    options = {"kinds": {"x": "int", "y": "int"}, "sample": {"rows": 90, "seed": 20}}
+    if query:
+        options["sql"] = {"query": query, "text_columns": [], "where": "sql"}
+    whole = contents(read(tmp_path / "whole", tmp_path / "t", {"kinds": options["kinds"]}))
+    one = read(tmp_path / "one", tmp_path / "t", options)
+    monkeypatch.setattr(pieces, "PIECE_BYTES", 2_000)
+    blocks = pieces.iter_blocks
+    monkeypatch.setattr(pieces, "iter_blocks", functools.partial(blocks, block_bytes=500))
+    many = read(tmp_path / "many", tmp_path / "t", options)
+    assert contents(many) == contents(one)
+    assert total(contents(one)).total() == 90
+    assert all(found <= whole[split] for split, found in contents(one).items())
+    assert one.get_string_custom_property(recorded.SAMPLE) == "90"
+    assert one.get_string_custom_property(recorded.ROWS_READ) == "1000"
+
+
+def test_a_sample_is_part_of_the_cache_key():
+    options = [reading_options(load_settings(overrides=[f"data.sample={n}"])) for n in (5, 6)]
+    assert options[0]["sample"] == {"rows": 5, "seed": 20}
+    assert options[0] != options[1]
+    assert "sample" not in reading_options(load_settings())

@@ -32,10 +32,10 @@ class Pipeline:
     def store(self):
         return metadata_store.MetadataStore(sqlite_connection(self.path))
 
-    def read(self, span):
+    def read(self, span, **properties):
         """ExampleGen; returns the id of its Examples."""
         if span not in self.ids:
-            outputs = {"examples": [artifact(f"/examples/{span}")]}
+            outputs = {"examples": [artifact(f"/examples/{span}", **properties)]}
             self.writer.add_execution("taxi", span, "ExampleGen", outputs=outputs)
             [self.ids[span]] = self.writer.artifact_ids
         return self.ids[span]
@@ -154,6 +154,13 @@ def test_of_data_that_was_compared_again_the_last_comparison_counts(pipeline):
     pipeline.compare("2", retunes=0)
     assert pipeline.resolve("4")["earlier_drift"] == [first]  # its first use was before that
     assert pipeline.resolve("5")["earlier_drift"] == []
+
+
+def test_drift_of_a_sample_calls_for_no_search(pipeline):
+    pipeline.run("1")
+    pipeline.read("2", sample="500")
+    pipeline.compare("2", retunes=1)
+    assert pipeline.resolve("3")["earlier_drift"] == []
 
 
 def test_a_pinned_model_is_asked_if_it_was_there_before_the_data(pipeline):

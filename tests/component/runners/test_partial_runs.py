@@ -56,10 +56,9 @@ def tiny(tmp_path):
 def run(tiny):
     """Runs the pipeline, or a part of it; returns the states of its nodes."""
 
-    def run(run_id, part=None, fails=""):
-        runner = LocalRunner(
-            tiny(fails), run_id, provenance=Provenance({"runner": "local"}, "a" * 40), part=part
-        )
+    def run(run_id, part=None, fails="", **properties):
+        provenance = Provenance({"runner": "local", **properties}, "a" * 40)
+        runner = LocalRunner(tiny(fails), run_id, provenance=provenance, part=part)
         return {result.name: result.state.value for result in runner.run()}
 
     return run
@@ -72,7 +71,9 @@ def planned(tiny, tmp_path):
     def planned(part=None, fails="", cached=True):
         request = SimpleNamespace(
             part=part, push_destination=str(tmp_path / "serving"),
-            settings=SimpleNamespace(drift=SimpleNamespace(serving_sample=None)),
+            settings=SimpleNamespace(
+                drift=SimpleNamespace(serving_sample=None), data=SimpleNamespace(sample=None)
+            ),
         )  # fmt: skip
         if (tmp_path / "metadata.db").exists():
             shutil.copy(tmp_path / "metadata.db", tmp_path / "copy.db")
@@ -170,3 +171,20 @@ def test_a_plan_says_what_is_executed_and_why(run, planned):
         "First": ("reused", "it is outside of the part that runs"),
         "Second": ("cached", ""),
     }
+
+
+def test_a_run_of_all_rows_reuses_none_of_a_sample_nor_the_reverse(run, graph):
+    run("run-1")
+    run("run-2", sample="500")
+    run("run-3", Part(["Third"]))
+    run("run-4", Part(["Third"]), sample="500")
+    reused = {each: graph().places.record(each).text("reused_run") for each in ("run-3", "run-4")}
+    assert reused == {"run-3": "run-1", "run-4": "run-2"}
+    for named, own, said in (
+        ("run-2", {}, "run-2: it read a sample of 500 rows; expected a run that read all rows"),
+        ("run-1", {"sample": "500"}, "run-1: it read all rows; expected a run that read a sample"),
+        ("run-2", {"sample": "5"}, "run-2: it read a sample of 500 rows; expected a run that read"),
+    ):
+        with pytest.raises(UserMistake) as mistake:
+            run("run-5", Part(["Third"], [], named), **own)
+        assert str(mistake.value).startswith(said)

@@ -439,6 +439,7 @@ def test_runs_as_json(three_runs):
         "blessed": None,
         "refused_by": [],
         "pushed": [],
+        "sample": None,
     }
     assert runs_as_json([]) == []
 

@@ -26,6 +26,15 @@ def test_the_default_settings_break_no_rule(runner):
 @pytest.mark.parametrize(
     ("runner", "override", "line"),
     [
+        *(
+            (
+                runner,
+                "data.sample=500",
+                "data.sample: found 500; expected null, since the platform could take the model of "
+                "a sample as a baseline. Hint: set it to null, or run on this machine.",
+            )
+            for runner in ("kubeflow", "vertex")
+        ),
         (
             "kubeflow",
             "data.window=3",

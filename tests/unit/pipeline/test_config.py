@@ -570,6 +570,7 @@ def test_a_minimal_file_takes_the_defaults(tmp_path):
             "keep_versions": None,
             "vertex": None,
             "destinations": ["folder"],
+            "when": [],
         },
         "transform": {"statistics": False},
     }
@@ -751,6 +752,7 @@ def test_section_gives_json_types_under_the_names_of_the_file():
             "split_by": None,
             "max_bad_share": 0.001,
             "columns": {},
+            "sample": None,
         },
         "schema": "taxi",
     }
@@ -976,5 +978,7 @@ def test_a_query_is_split_by_time_at_given_times_alone():
 def test_the_stock_reader_reads_csv_and_hashes_whole_rows():
     with pytest.raises(SettingsError, match=r"expected source.csv with reader csv_example_gen"):
         load_settings(overrides=["data.source.files=x.parquet", "data.reader=csv_example_gen"])
+    with pytest.raises(SettingsError, match=r"expected reader columnar where sample is set"):
+        load_settings(overrides=["data.sample=9", "data.reader=csv_example_gen"])
     with pytest.raises(SettingsError, match=r"expected reader columnar where split_by is set"):
         load_settings(overrides=["data.split_by={hash: [company]}", "data.reader=csv_example_gen"])

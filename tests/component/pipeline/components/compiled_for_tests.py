@@ -18,8 +18,8 @@ def importer(name, artifact_type):
     )
 
 
-def compile_pipeline(folder, suffix):
-    """Compiles Importers -> InfraValidator -> Pusher.
+def compile_pipeline(folder, suffix, when=()):
+    """Compiles Importers -> InfraValidator -> Pusher, with conditions or without.
 
     Returns:
         What was written, parsed: a PipelineSpec for `.yaml`, a PipelineJob for `.json`.
@@ -35,6 +35,7 @@ def compile_pipeline(folder, suffix):
         model_name="taxi",
         drop_features=["tips", "fare"],
     )
+    evaluation = importer("evaluation", standard_artifacts.ModelEvaluation)
     pusher = Pusher(
         model=model.outputs["result"],
         model_blessing=blessing.outputs["result"],
@@ -42,6 +43,8 @@ def compile_pipeline(folder, suffix):
         push_destination=tfx.proto.PushDestination(
             filesystem=tfx.proto.PushDestination.Filesystem(base_directory="gs://bucket/serving")
         ),
+        when=when,
+        evaluation=evaluation.outputs["result"],
     )
     config = kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(
         default_image="image:1", use_pipeline_spec_2_1=True
@@ -53,7 +56,14 @@ def compile_pipeline(folder, suffix):
         tfx.dsl.Pipeline(
             pipeline_name="tiny",
             pipeline_root="gs://bucket/root",
-            components=[model, examples, blessing, validator, pusher],
+            components=[
+                model,
+                examples,
+                blessing,
+                validator,
+                pusher,
+                *([evaluation] if when else []),
+            ],
         ),
         write_out=True,
     )

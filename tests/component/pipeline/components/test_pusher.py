@@ -10,6 +10,7 @@ from tfx.components.pusher import executor as tfx_executor
 from tfx.types import channel_utils, standard_artifacts
 
 from fareline.digests import sha256_of_folder
+from fareline.recorded.evaluation import Metrics
 from pipeline.components.infra_validator import write_verdict, write_warm_model
 from pipeline.components.pusher import Executor, Pusher
 from serving.validation.verdict import CheckResult, Reason
@@ -232,6 +233,52 @@ def test_a_blessed_artifact_without_a_model_fails(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(PublishError, match="holds no saved_model.pb; expected a SavedModel"):
         _push(_inputs(tmp_path / "empty", tmp_path), tmp_path / "pushed", tmp_path / "serving")
+
+
+def test_the_model_of_a_sample_is_not_pushed(good, tmp_path):
+    base = tmp_path / "serving"
+    stored = _push(_inputs(good, tmp_path), tmp_path / "a", base, {"sample": 2000})
+    assert stored["pushed"] == 0
+    assert stored["sample"] == "2000"
+    assert stored["not_pushed_because"] == "the model is of a sample of 2,000 rows (data.sample)"
+    refused = _push(_inputs(good, tmp_path, model_blessed=0), tmp_path / "b", base, {"sample": 5})
+    assert "sample" not in refused
+    assert not base.exists()
+    sampled = Pusher(**_channels(), push_destination=_destination(), sample=5)
+    assert json.loads(sampled.exec_properties["custom_config"]) == {"sample": 5}
+
+
+def test_an_approved_model_that_meets_no_condition_is_not_pushed(good, tmp_path):
+    when = [{"metric": "auc", "at_least": 0.96}, {"metric": "rmse", "at_most": 3}]
+    base = tmp_path / "serving"
+
+    def push(name, config, **metrics):
+        evaluation = _artifact(standard_artifacts.ModelEvaluation, tmp_path / "e")
+        text = Metrics(overall=metrics).to_text()
+        evaluation[0].set_string_custom_property("metrics", text)
+        inputs = _inputs(good, tmp_path) | {"evaluation": evaluation}
+        return _push(inputs, tmp_path / name, base, config)
+
+    low = push("low", {"when": when, "sample": 9}, auc=0.95, rmse=None)
+    assert low["pushed"] == 0
+    assert "sample" not in low
+    assert low["not_pushed_because"] == (
+        "auc is 0.95; expected at least 0.96 (push.when); "
+        "rmse is undefined; expected at most 3 (push.when)"
+    )
+    assert not base.exists()
+    assert push("met", {"when": when}, auc=0.96, rmse=3)["pushed"] == 1
+
+
+@pytest.mark.parametrize("suffix", [".yaml", ".json"])
+def test_conditions_and_what_they_are_about_compile(tmp_path, suffix):
+    when = [{"metric": "auc", "at_least": 0.96}]
+    compiled = compiled_for_tests.compile_pipeline(tmp_path, suffix, when)
+    spec = compiled if suffix == ".yaml" else compiled["pipelineSpec"]
+    inputs = spec["root"]["dag"]["tasks"]["Pusher"]["inputs"]
+    assert inputs["artifacts"]["evaluation"]["taskOutputArtifact"]["producerTask"] == "evaluation"
+    config = json.loads(inputs["parameters"]["custom_config"]["runtimeValue"]["constant"])
+    assert config == {"when": when}
 
 
 def test_keep_versions_is_part_of_the_cache_key_where_it_is_set():

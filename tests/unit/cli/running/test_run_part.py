@@ -37,13 +37,14 @@ def test_what_does_not_go_together(asked, said):
 @pytest.mark.parametrize(
     "asked",
     [
-        (Part(("A",)), False, "", None),
-        (None, True, "", None),
-        (None, False, "n", None),
-        (None, False, "", ["t"]),
+        (Part(("A",)), False, "", None, None),
+        (None, True, "", None, None),
+        (None, False, "n", None, None),
+        (None, False, "", ["t"], None),
+        (None, False, "", None, 100),
     ],
 )
 def test_a_specification_is_executed_whole(asked):
     with pytest.raises(UserMistake, match="--spec: given together with a part of the graph"):
         _refuse_beside_spec(*asked)
-    _refuse_beside_spec(None, False, "", None)
+    _refuse_beside_spec(None, False, "", None, None)

@@ -40,8 +40,8 @@ class Pipeline:
     def reuse_data(self, run, examples):
         self.writer.add_execution(self.name, run, "Gen", CACHED, reused=[("examples", examples)])
 
-    def add_model(self, run, examples, blessed=0, baseline=None):
-        outputs = {"model": [artifact(self.payload(f"Trainer/model/{run}"))]}
+    def add_model(self, run, examples, blessed=0, baseline=None, **properties):
+        outputs = {"model": [artifact(self.payload(f"Trainer/model/{run}"), **properties)]}
         self.writer.add_execution(
             self.name, run, "Trainer", outputs=outputs, inputs=[("examples", examples)]
         )
@@ -208,6 +208,17 @@ def test_the_live_version_by_record_protects_even_when_it_is_gone(pipeline):
     pipeline.add_data("run-2")
 
     assert pipeline.plan().pruned == []
+
+
+def test_the_model_of_a_sample_is_no_next_baseline(pipeline):
+    pipeline.add_model("run-1", pipeline.add_data("run-1"), blessed=1)
+    pipeline.add_model("run-2", pipeline.add_data("run-2"), blessed=1, sample="500")
+    pipeline.add_data("run-3")
+
+    plan, _ = pipeline.prune()
+
+    assert [each.key for each in plan.protected] == ["Model:2", "ModelBlessing:3"]
+    assert {e.runs for e in plan.pruned} == {("run-2",)}
 
 
 def test_the_latest_blessed_model_stays_and_earlier_ones_go(pipeline):

@@ -293,6 +293,7 @@ def test_the_command(store):
         "infra_validator",
         "pusher",
         "on_vertex",
+        "sample",
         "failed",
         "running",
     ]
@@ -370,3 +371,13 @@ def test_of_a_run_that_was_killed_it_says_what_was_at_work(store):
         f"Tuner@r1 {told}",
     ]
     assert json.loads(ask(store, "r1", "--json"))["running"] == ["Transform@r1", "Tuner@r1"]
+
+
+def test_a_model_of_a_sample(store):
+    held_back = {"pushed": 0, "not_pushed_because": "the model is of a sample", "sample": "2000"}
+    model = add_run(store, "r1", GOOD, FIT, held_back)
+    assert ask(store, "r1").splitlines()[-1] == "Not pushed: the model is of a sample"
+    answer = json.loads(ask(store, "r1", "--json"))
+    assert answer["pusher"]["sample"] == 2000
+    assert refusals(answer) == []
+    assert answer["model"] == f"Model:{model}"

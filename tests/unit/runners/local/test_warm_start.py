@@ -23,14 +23,17 @@ def made(tmp_path):
     writer = StoreWriter(tmp_path / "metadata.db")
     count = 0
 
-    def make(run_fn=OURS, pipeline="chicago-taxi", node="Trainer", task="binary", **model):
+    def make(
+        run_fn=OURS, pipeline="chicago-taxi", node="Trainer", task="binary", sample=None, **model
+    ):
         nonlocal count
         count += 1
         folder = tmp_path / f"model-{count}"
         folder.mkdir()
+        properties = {"sample": sample} if sample else {}
         config = {"task": task, **({"model": model} if model else {})}
         writer.add_execution(
-            pipeline, f"run-{count}", node, outputs={"model": [artifact(folder)]},
+            pipeline, f"run-{count}", node, outputs={"model": [artifact(folder, **properties)]},
             run_fn=run_fn, custom_config=json.dumps(config),
         )  # fmt: skip
         return writer.artifact_ids[0]
@@ -127,6 +130,12 @@ def test_an_erased_model_is_refused(made, tmp_path):
     for model in (marked, removed):
         with pytest.raises(UserMistake, match=rf"Model:{model}: its files are gone; expected a"):
             choose(tmp_path, f"Model:{model}")
+
+
+def test_the_model_of_a_sample_is_refused(made, tmp_path):
+    model = made(sample="500")
+    with pytest.raises(UserMistake, match=rf"Model:{model}: it is of a sample of 500 rows; expec"):
+        choose(tmp_path, f"Model:{model}")
 
 
 def test_trees_have_no_weights_and_a_cluster_knows_no_ids():

@@ -1,13 +1,22 @@
 """The text of exported files: what differs between pipelines, what an orchestrator is told."""
 
 import ast
+import dataclasses
+import datetime
+import pathlib
 import re
+import shlex
+import sys
 
 import pytest
 import yaml
+from croniter import croniter
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fareline.errors import UserMistake
 from pipeline.settings.load import load_settings
+from pipeline.settings.running.cron import require_cron
 from runners.orchestrators.export import ORCHESTRATORS, console_script, export, require_export
 from runners.orchestrators.plan import Plan
 
@@ -135,8 +144,8 @@ def test_settings_travel_to_argo_and_are_named_by_path_elsewhere(tmp_path, monke
         ("airlow", "x.py", None, "fareline export: found airlow; expected one of airflow, argo"),
         ("airflow", "x.yaml", None, "x.yaml: its name ends in .yaml; expected .py."),
         ("argo", "x", None, "x: its name ends in nothing; expected .yaml."),
-        ("luigi", "x.py", "0 6 * * *", "--cron: given for luigi, which has no scheduler"),
-        ("celery", "x.py", "0 6 * * *", "--cron: given for celery, which has no scheduler"),
+        ("luigi", "x.py", "@daily", "--cron: found @daily; expected five cron fields"),
+        ("celery", "x.py", "0 6 31 2 *", "--cron: found 0 6 31 2 *; expected a day that there is"),
         ("airflow", "x.py", "0 6 * *", "--cron: found 0 6 * *; expected five cron fields"),
         ("argo", "x.yml", "61 * * * *", "--cron: found 61 * * * *; expected"),
     ],
@@ -151,3 +160,57 @@ def test_without_a_script_there_is_nothing_to_call(monkeypatch, tmp_path):
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
     with pytest.raises(UserMistake, match="fareline: no such file; expected the script"):
         console_script()
+
+
+@pytest.mark.parametrize("name", ["luigi", "celery"])
+@pytest.mark.parametrize(
+    ("cron", "zone"), [("TZ=Europe/Berlin 0 6 * * 1", "Europe/Berlin"), ("0 6 * * 1", "UTC")]
+)
+def test_a_file_that_cron_starts_prints_its_line(tmp_path, capsys, monkeypatch, name, cron, zone):
+    """The function alone: neither Luigi nor Celery is installed here."""
+    monkeypatch.setattr("sys.executable", "/opt/a b/python")
+    plan = dataclasses.replace(PLAN, cron=cron, folder="/home/100%")
+    for schedule, code in ((plan, 0), (dataclasses.replace(plan, cron=None), 2)):
+        found = crontab_of(ORCHESTRATORS[name](schedule), tmp_path / "my file.py")
+        assert found("start") == code
+    told = capsys.readouterr()
+    file = f"'{tmp_path}/my file.py'"
+    line = f"0 6 * * 1 cd /home/100\\% && '/opt/a b/python' {file} start"
+    assert told.out.splitlines() == [f"CRON_TZ={zone}", line]
+    assert told.err.count("\n") == 1
+
+
+def crontab_of(text, file):
+    """The function `crontab` of an exported file."""
+    tree = ast.parse(text)
+    tree.body = [node for node in tree.body if getattr(node, "name", None) == "crontab"]
+    names = {**constants(text), "__file__": str(file), "shlex": shlex, "sys": sys}
+    names["pathlib"] = pathlib
+    exec(compile(tree, str(file), "exec"), names)
+    return names["crontab"]
+
+
+def test_the_schedule_of_the_settings_is_that_of_the_file(monkeypatch, tmp_path):
+    monkeypatch.setattr("runners.orchestrators.export.console_script", lambda: "/bin/fareline")
+    settings = load_settings(overrides=["loop.cron=TZ=Europe/Berlin 30 4 * * *"])
+    call = (settings, UPSTREAM, tmp_path, None, ())
+    spec = yaml.safe_load(export("argo", *call, None))["spec"]
+    assert (spec["schedules"], spec["timezone"]) == (["30 4 * * *"], "Europe/Berlin")
+    for name in PYTHON:
+        found = constants(export(name, *call, None))
+        assert (found["SCHEDULE"], found["ZONE"]) == ("30 4 * * *", "Europe/Berlin")
+        assert constants(export(name, *call, "0 6 * * *"))["SCHEDULE"] == "0 6 * * *"
+
+
+_FIELD = st.sampled_from(["*", "*/5", "1", "2-4", "1,3", "0", "5/2", "31", "7", "jan", "mon"])
+
+
+@given(st.lists(_FIELD, min_size=5, max_size=5))
+def test_croniter_reads_every_schedule_that_is_taken(fields):
+    cron = " ".join(fields)
+    try:
+        require_cron(cron)
+    except ValueError:
+        return
+    start = datetime.datetime(2026, 1, 1)
+    assert croniter(cron, start).get_next(datetime.datetime) > start

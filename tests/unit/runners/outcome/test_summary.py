@@ -24,6 +24,7 @@ from runners.outcome.page import Page
 from runners.outcome.summary import (
     EXIT_CODES,
     Outcome,
+    data_line,
     describe_error,
     place_of,
     print_summary,
@@ -671,3 +672,20 @@ def test_of_a_tuner_that_always_searches_nothing_is_said():
     tuning = tuning_of(best(**always))
     assert tuning["reasons"] == []
     assert "Tuner" not in printed({"tuning": tuning})
+
+
+def test_a_good_model_of_a_sample_completes_the_run_and_a_refused_one_is_refused():
+    why = told(pushed_to=None)
+    why["pusher"] |= {"sample": 2000}
+    held_back = outcome(pushed_to=None, why=why)
+    assert (held_back.status, EXIT_CODES[held_back.status]) == ("completed", 0)
+    said = "Completed: the model is of a sample of 2,000 rows and is not pushed."
+    assert held_back.completed_line == said
+    why["pusher"] |= {"sample": None}
+    assert outcome(pushed_to=None, why=why).status == "refused"
+
+
+def test_the_line_about_data_names_a_sample():
+    read = {"rows": 15_002, "splits": {"train": 90}, "quarantined": {}, "quarantine": None}
+    data = read | {"sample": 90}
+    assert data_line(data).startswith("Data: a sample of 90 of 15,002 rows (train 90); ")

@@ -1,0 +1,35 @@
+"""Rules for the section `push`.
+
+Imports neither TFX nor TensorFlow.
+"""
+
+from collections.abc import Iterator
+
+from fareline.near import guess
+from pipeline.settings.metrics import metric_named, metrics_of_task
+from pipeline.settings.settings import Settings
+
+
+def find_push_mistakes(settings: Settings) -> Iterator[str]:
+    """Conditions are about metrics that Evaluator measures, and can be met."""
+    known = [*[m.name for m in metrics_of_task(settings.task)], *settings.code.metrics]
+    for number, condition in enumerate(settings.push.when):
+        where = f"push.when.{number}"
+        if condition.metric not in known:
+            yield (
+                f"{where}.metric: found {condition.metric}; expected one of {', '.join(known)}, "
+                f"the metrics of task {settings.task}. Hint: "
+                f"{guess(condition.metric, known)}metrics of your own stand in code.metrics."
+            )
+            continue
+        metric = metric_named(condition.metric)
+        beyond = []
+        if None not in (condition.at_least, metric.high) and condition.at_least > metric.high:
+            beyond.append(("at_least", condition.at_least, metric.high))
+        if None not in (condition.at_most, metric.low) and condition.at_most < metric.low:
+            beyond.append(("at_most", condition.at_most, metric.low))
+        for name, bound, limit in beyond:
+            yield (
+                f"{where}.{name}: found {bound:g}; expected a value that {metric.name} can have, "
+                f"which ends at {limit:g}. Hint: correct the bound."
+            )
