@@ -35,21 +35,30 @@ def source_of(module: str, folder: Path) -> Path | None:
     return next((each for each in candidates if each.is_file()), None)
 
 
-def _taken(package: str, folder: Path) -> str | None:
-    """What else has the name of a package, if anything."""
-    hint = f"rename {folder / package}"
+def owner_of_name(package: str, folder: Path) -> str | None:
+    """What else has the name of a package in a folder of the user; None if nothing has."""
     if package in PACKAGES:
-        owner = "one of Fareline's packages"
-    elif package in (*sys.stdlib_module_names, "__main__"):
-        owner = "a module of Python"
-    else:
-        found = importlib.util.find_spec(package)
-        place = found.origin if found is not None else None
-        if place is None or is_below(place, str(folder)):
-            return None
-        owner = f"installed here already, as {place}"
-        if not (folder / package).exists():
-            hint = f"set code.folder to {Path(place).parents[1]} if that package is meant"
+        return "one of Fareline's packages"
+    if package in (*sys.stdlib_module_names, "__main__"):
+        return "a module of Python"
+    place = _installed_at(package)
+    if place is None or is_below(place, str(folder)):
+        return None
+    return f"installed here already, as {place}"
+
+
+def _installed_at(package: str) -> str | None:
+    found = importlib.util.find_spec(package)
+    return found.origin if found is not None else None
+
+
+def _taken(package: str, folder: Path) -> str | None:
+    owner = owner_of_name(package, folder)
+    if owner is None:
+        return None
+    hint = f"rename {folder / package}"
+    if owner.startswith("installed") and not (folder / package).exists():
+        hint = f"set code.folder to {Path(_installed_at(package)).parents[1]} if it is meant"
     return f"found the name {package}, which is {owner}; expected one of its own. Hint: {hint}."
 
 

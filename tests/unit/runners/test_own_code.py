@@ -78,7 +78,7 @@ def test_a_sound_package_is_importable_and_nothing_beside_it(folder):
         (
             "yaml.loader.run_fn",
             "found the name yaml, which is installed here already, as SITE/yaml/__init__.py; "
-            "expected one of its own. Hint: set code.folder to SITE if that package is meant.",
+            "expected one of its own. Hint: set code.folder to SITE if it is meant.",
         ),
         (
             "__main__.run_fn",
@@ -296,7 +296,7 @@ def test_the_place_of_an_error_in_the_users_code_is_found_where_ours_raised_it()
     assert users_place_in(text.replace("in run_fn", "in <module>")) is None
 
 
-@pytest.mark.parametrize("name", ["1st", "class", "data", "a b"])
+@pytest.mark.parametrize("name", ["1st", "class", "data", "a b", "json", "numpy", "__main__"])
 def test_a_package_has_a_name_of_its_own(tmp_path, name):
     with pytest.raises(SettingsError.__mro__[1], match="expected a name for a Python package"):
         write_own_package(tmp_path, name)
