@@ -131,7 +131,8 @@ def test_a_compiled_spec_runs_the_package_and_its_component(tried, small_csv, tm
     shutil.copy(small_csv, data)
     known = yaml.safe_load(DEFAULT_PATH.read_text(encoding="utf-8"))["runners"][runner]
     cluster = f"runners.{runner}={json.dumps(known)}"
-    settings = (*QUICK, "code.components=taxi_code.graph.components", cluster)
+    source = f"data.source.csv={small_csv}"
+    settings = (*QUICK, source, "code.components=taxi_code.graph.components", cluster)
     config, spec = ("--config", tried.folder / "taxi_code.yaml"), tmp_path / "own.json"
     spec = spec if runner == "vertex" else spec.with_suffix(".yaml")
     chosen = [part for setting in settings for part in ("--set", setting)]
