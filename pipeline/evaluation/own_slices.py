@@ -14,15 +14,17 @@ from typing import Any
 from fareline.errors import UserMistake
 
 
-class AbsentColumnError(KeyError):
+class AbsentColumnError(UserMistake):
     """A function asks for a column that a row does not have."""
 
 
-class _Row(dict):
-    """A row; what is absent from it is no other key that a function may lack."""
+class _AbsentError(KeyError):
+    """The same where the function asks; no other key that it may lack."""
 
+
+class _Row(dict):
     def __missing__(self, name: object) -> Any:
-        raise AbsentColumnError(name)
+        raise _AbsentError(name)
 
 
 def slice_of_row(function: str, cells: Mapping[str, Sequence[Any] | None]) -> str | None:
@@ -34,10 +36,19 @@ def slice_of_row(function: str, cells: Mapping[str, Sequence[Any] | None]) -> st
             `str`, several values as a list, and None for a missing one.
 
     Raises:
-        UserMistake: The function returns something else.
-        AbsentColumnError: It asks for a column that is not there.
+        AbsentColumnError: The function asks for a column that is not there.
+        UserMistake: It returns something else.
     """
-    found = resolve(function)(_Row({name: _cell(values) for name, values in cells.items()}))
+    row = _Row({name: _cell(values) for name, values in cells.items()})
+    try:
+        found = resolve(function)(row)
+    except _AbsentError as error:
+        raise AbsentColumnError.explain(
+            _place_of(function),
+            f"{function.rpartition('.')[2]} asks for a column {error.args[0]}",
+            f"expected one of {', '.join(sorted(row))}",
+            "correct the name, or use row.get(…), which is None where there is none",
+        ) from error
     if found is not None and not isinstance(found, str):
         raise wrong_answer(
             function, found, "a text, or None for a row in no slice", "return str(…)"
@@ -62,8 +73,11 @@ def resolve(path: str) -> Callable[..., Any]:
 
 def wrong_answer(path: str, found: object, expected: str, hint: str) -> UserMistake:
     """The mistake of a function that returned something else, with its file and line."""
-    function = inspect.unwrap(resolve(path))
-    code = getattr(function, "__code__", None)
-    place = f"{code.co_filename}:{code.co_firstlineno}" if code else path
     what = f"{path.rpartition('.')[2]} returned {found!r:.60}, a {type(found).__name__}"
-    return UserMistake.explain(place, what, f"expected {expected}", hint)
+    return UserMistake.explain(_place_of(path), what, f"expected {expected}", hint)
+
+
+def _place_of(path: str) -> str:
+    """File and line of a function."""
+    code = getattr(inspect.unwrap(resolve(path)), "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code else path

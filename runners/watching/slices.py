@@ -31,7 +31,8 @@ def slicer(settings: "Settings") -> Callable[[Rows], Mapping[str, np.ndarray]]:
         offer_own_code(settings)
 
     def slices(rows: Rows) -> Mapping[str, np.ndarray]:
-        cells = {name: array.to_pylist() for name, array in rows.columns.items()}
+        wanted = {n: array for n, array in rows.columns.items() if own or n in sliced}
+        cells = {name: array.to_pylist() for name, array in wanted.items()}
         computed = {name: _computed(name, path, cells, settings) for name, path in own.items()}
         known = {**cells, **{name: found for name, found in computed.items() if found is not None}}
         masks: dict[str, np.ndarray] = {}

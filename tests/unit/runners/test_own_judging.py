@@ -180,5 +180,11 @@ def test_what_a_function_may_return(folder):
     for cells, expected in rows:
         assert slice_of_row("taxicode.judge.kind", {"fare": cells}) == expected
     assert slice_of_row("taxicode.judge.number", {"fare": []}) is None
+    with pytest.raises(UserMistake) as refusal:
+        slice_of_row("taxicode.judge.number", {"miles": [2], "hour": []})
+    assert str(refusal.value) == (
+        f"{file}:3: number asks for a column fare; expected one of hour, miles. Hint: correct the "
+        "name, or use row.get(…), which is None where there is none."
+    )
     with pytest.raises(UserMistake, match="number returned 2, a int; expected a text, or None"):
         slice_of_row("taxicode.judge.number", {"fare": [2]})
