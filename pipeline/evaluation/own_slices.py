@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fareline.errors import UserMistake
+from fareline.near import listed
 
 
 class AbsentColumnError(UserMistake):
@@ -46,7 +47,7 @@ def slice_of_row(function: str, cells: Mapping[str, Sequence[Any] | None]) -> st
         raise AbsentColumnError.explain(
             _place_of(function),
             f"{function.rpartition('.')[2]} asks for a column {error.args[0]}",
-            f"expected one of {', '.join(sorted(row))}",
+            f"expected one of {listed(sorted(row))}",
             "correct the name, or use row.get(…), which is None where there is none",
         ) from error
     if found is not None and not isinstance(found, str):
