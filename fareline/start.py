@@ -55,14 +55,21 @@ def offer_packages(names: tuple[str, ...], folder: str) -> None:
         folder: That holds them.
     """
     sys.meta_path[:] = [each for each in sys.meta_path if not isinstance(each, _UserPackages)]
-    root = os.path.realpath(folder)
     for loaded, module in list(sys.modules.items()):
         place = _place_of(module) if loaded.partition(".")[0] in names else None
-        if place and not os.path.realpath(place).startswith(root + os.sep):
+        if place and not is_below(place, folder):
             del sys.modules[loaded]
     if names:
         sys.meta_path.insert(0, _UserPackages(names, folder))
         importlib.invalidate_caches()
+
+
+def is_below(place: str, folder: str) -> bool:
+    """Whether a file is in a folder: as its path says, or links followed."""
+    return any(
+        absolute(place).startswith(absolute(folder) + os.sep)
+        for absolute in (os.path.abspath, os.path.realpath)
+    )
 
 
 def secure_names() -> None:

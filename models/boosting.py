@@ -129,7 +129,7 @@ def grow(
 
     objective, metrics = _TASKS[head.activation]
     several = {"num_class": head.units} if head.units > 1 else {}
-    kinds = ["q"] * len(features.numeric) + [_kind_in_xgboost(f) for f in features.categories]
+    kinds = ["q"] * len(features.numeric) + [kind_in_xgboost(f) for f in features.categories]
     train, validate = (
         xgboost.DMatrix(
             each.values,
@@ -161,14 +161,15 @@ def grow(
     columns = columns_of(features)
     cuts = {name: np.unique(data[0].values[:, place]) for place, name in enumerate(columns)}
     model = json.loads(bytes(booster.save_raw("json")))
-    forest = Forest(model, columns, kept, head.units, head.activation, cuts)
-    _require_alike(booster, validate, data[1], forest, columns)
+    parts = (model, columns, kept, head.units, head.activation)
+    # With XGBoost's own thresholds: a row between two training values may fall otherwise later.
+    _require_alike(booster, validate, data[1], Forest(*parts), columns)
     evaluations = {
         f"{split}{metrics[name]}": values
         for split, found in history.items()
         for name, values in found.items()
     }
-    return Grown(forest, evaluations, f"val_{list(metrics.values())[-1]}", kept)
+    return Grown(Forest(*parts, cuts), evaluations, f"val_{list(metrics.values())[-1]}", kept)
 
 
 class TreeSearch(keras_tuner.Tuner):
@@ -186,7 +187,7 @@ def search_objective(head: Head) -> keras_tuner.Objective:
     return keras_tuner.Objective(monitor, head.mode)
 
 
-def _kind_in_xgboost(feature: Categories) -> str:
+def kind_in_xgboost(feature: Categories) -> str:
     """Buckets have an order, which splits use; other categories are in a set or not."""
     return "q" if feature.kind == "bucket" else "c"
 

@@ -140,16 +140,18 @@ class Forest:
         """Moves each threshold to the middle between two values that occur in training.
 
         XGBoost cuts at values that occur. The last bit of a transformed number may depend on the
-        size of the batch, and with it the side that such a row would fall on.
+        size of the batch, and with it the side that such a row would fall on. Training rows fall
+        on the same side as before; others between two of them may not.
         """
         for place, name in enumerate(self._columns):
             values = cuts.get(name, ())
             if len(values) < 2:
                 continue
-            here = splits & (self._feature == place)
-            above = np.clip(np.searchsorted(values, self._value[here]), 1, len(values) - 1)
-            middle = (values[above - 1].astype(np.float64) + values[above]) / 2
-            self._value[here] = middle.astype(np.float32)
+            above = np.searchsorted(values, self._value)
+            here = splits & (self._feature == place) & (above > 0) & (above < len(values))
+            low, high = values[above[here] - 1], values[above[here]]
+            middle = ((low.astype(np.float64) + high) / 2).astype(np.float32)
+            self._value[here] = np.where(middle > low, middle, high)  # of two neighbouring floats
 
 
 def _depth_of(tree: Mapping[str, Any]) -> int:

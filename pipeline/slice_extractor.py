@@ -14,7 +14,7 @@ import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.extractors import slice_key_extractor
 from tensorflow_model_analysis.proto import config_pb2
 
-from pipeline.evaluation.own_functions import slice_of_row
+from pipeline.evaluation.own_slices import slice_of_row
 from pipeline.settings.slicing import FeatureKey, bucket_name, parse_feature_key
 
 STAGE_NAME = "ExtractComputedSlices"

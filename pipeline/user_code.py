@@ -142,7 +142,10 @@ def _imported(source: bytes, package: str) -> tuple[str, ...]:
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             module = "." * node.level + (node.module or "")
-            module = importlib.util.resolve_name(module, package)
+            try:
+                module = importlib.util.resolve_name(module, package)
+            except ImportError:  # beyond the package: it fails when it runs, if ever
+                continue
             found += [module, *(f"{module}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
             waiting += node.orelse

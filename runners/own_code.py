@@ -12,6 +12,7 @@ import importlib.util
 import inspect
 import os
 import sys
+import sysconfig
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -19,8 +20,7 @@ from typing import Any
 
 from fareline import collector
 from fareline.scratch import scratch_folder
-from fareline.start import offer_packages
-from pipeline.rules.code import is_below
+from fareline.start import is_below, offer_packages
 from pipeline.settings.model.code import METRICS, SLICES
 from pipeline.settings.settings import Settings
 from pipeline.user_code import fingerprint_sources
@@ -35,6 +35,8 @@ _CALLS = {
     METRICS: (("labels", "predictions", "weights"), ()),
     SLICES: (("row",), ()),
 }
+_SITE = sysconfig.get_path("purelib")  # where installed packages are
+_NOT_AT_ONCE = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
 def choose_keras_3() -> None:
@@ -140,7 +142,7 @@ def own_components(settings: Settings) -> Callable[[Mapping[str, Any]], list[Any
         try:
             found = function(dict(nodes), fingerprint_sources((module,)))
         except Exception as error:  # whatever the user's function raises
-            said = _describe_error(error, settings.code_folder)
+            said = describe_error(error, settings.code_folder)
             line = f"code.components: {said}; expected a list of nodes. Hint: correct that line."
             raise settings.wrong([line]) from error
         listed = found if isinstance(found, list | tuple) else [found]
@@ -171,7 +173,7 @@ def _try_import(name: str, path: str, folder: Path) -> str | None:
         found = getattr(importlib.import_module(module), function, None)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the user's module raises
         return _describe_import(error, folder)
-    file = importlib.import_module(module).__file__
+    file = getattr(importlib.import_module(module), "__file__", module)
     if found is None:
         return (
             f"{file} has no {function}; expected a function of that name. "
@@ -182,27 +184,44 @@ def _try_import(name: str, path: str, folder: Path) -> str | None:
             f"{file}: {function} is a {type(found).__name__}; expected a function. "
             "Hint: correct the dotted path."
         )
-    return _wrong_signature(name, found, file)
+    return _wrong_signature(name, function, found, file)
 
 
 def _describe_import(error: BaseException, folder: Path) -> str:
-    said = _describe_error(error, folder)
+    said = describe_error(error, folder)
     return f"{said}; expected a module that can be imported. Hint: correct that line."
 
 
-def _describe_error(error: BaseException, folder: Path) -> str:
+def describe_error(error: BaseException, folder: Path) -> str:
     """The last line of the user's code that an error passed through, and what it says."""
-    said = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}".rstrip(": ")
     frames = traceback.extract_tb(error.__traceback__)
-    if isinstance(error, SyntaxError) and error.filename:
-        place = f"{error.filename}:{error.lineno}"
+    # Not `str(error)`, which an error of the user's may fail at.
+    text = str(traceback.TracebackException.from_exception(error))
+    if isinstance(error, SyntaxError) and error.filename and error.lineno:
+        place, text = f"{error.filename}:{error.lineno}", error.msg
     else:
-        own = [each for each in frames if is_below(each.filename, folder)]
+        files = (each for each in frames if not each.filename.startswith("<"))  # of no file
+        own = [each for each in files if is_below(each.filename, str(folder))]
         place = f"{own[-1].filename}:{own[-1].lineno}" if own else str(folder)
-    return f"{place}: {said}"
+    return f"{place}: {type(error).__name__}: {text.partition(chr(10))[0]}".rstrip(": ")
 
 
-def _wrong_signature(name: str, function: Callable, file: str) -> str | None:
+def _wrong_signature(name: str, called: str, function: Callable, file: str) -> str | None:
+    """What is wrong with how a function can be called, if anything.
+
+    Args:
+        name: Name of the setting.
+        called: Name of the function in the settings; a partial one has none of its own.
+        function: What the settings name.
+        file: Of its module.
+    """
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    place = f"{code.co_filename}:{code.co_firstlineno}" if code else file
+    if code and code.co_flags & _NOT_AT_ONCE:
+        return (
+            f"{place}: {called} is async or has a yield, so that a call of it does nothing; "
+            "expected a function that returns. Hint: let it call the other one."
+        )
     needed, possible = _CALLS[name.partition(".")[0]]
     try:
         parameters = inspect.signature(function).parameters
@@ -212,9 +231,7 @@ def _wrong_signature(name: str, function: Callable, file: str) -> str | None:
         taken = {each: None for each in possible if each in parameters}
         inspect.signature(function).bind(*needed, **taken)
         return None
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    place = f"{code.co_filename}:{code.co_firstlineno}" if code else file
-    takes = f"{function.__name__}({', '.join(parameters)})"
+    takes = f"{called}({', '.join(parameters)})"
     expected = f"{name.rpartition('.')[2]}({', '.join(needed)})"
     also = "".join(f", or also with {each}" for each in possible)
     return (
@@ -251,4 +268,4 @@ def _is_known(name: str, folder: Path) -> bool:
     except (ImportError, ValueError):
         return False
     origin = found.origin if found is not None else None
-    return origin is not None and not is_below(origin, folder)
+    return origin is not None and (not is_below(origin, str(folder)) or is_below(origin, _SITE))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fareline.errors import UserMistake
 from fareline.files import write_text
-from fareline.packages import PACKAGES
+from pipeline.rules.code import owner_of_name
 from pipeline.settings.settings import DEFAULT_PATH
 
 _TEMPLATES = DEFAULT_PATH.parent / "own_code"
@@ -29,11 +29,13 @@ def write_own_package(folder: Path, name: str | None) -> tuple[str, list[Path]]:
         UserMistake: The package exists, or cannot be written, or its name is invalid.
     """
     package = (name or "own_code").replace("-", "_")
-    if not package.isidentifier() or keyword.iskeyword(package) or package in PACKAGES:
+    is_name = package.isidentifier() and not keyword.iskeyword(package)
+    owner = owner_of_name(package, folder) if is_name else None
+    if not is_name or owner is not None:
         raise UserMistake.explain(
             "--name",
-            f"found {name}",
-            "expected a name for a Python package, and none of Fareline's",
+            f"found {name}" if owner is None else f"found {name}, which is {owner}",
+            "expected a name for a Python package that nothing else here has",
             "name it for example taxi_code",
         )
     texts = {

@@ -14,7 +14,7 @@ import pyarrow as pa
 from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.slicer import slicer_lib
 
-from pipeline.evaluation.own_functions import slice_of_row
+from pipeline.evaluation.own_slices import slice_of_row
 from pipeline.evaluation.tfma_internals import LeftToTfmaError
 from pipeline.settings.slicing import bucket_name, parse_feature_key
 

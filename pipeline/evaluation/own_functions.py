@@ -1,16 +1,13 @@
-"""The user's own metrics and slices (`code.metrics`, `code.slices`), called as TFMA needs them.
+"""The user's own metrics (`code.metrics`), called as TFMA needs them.
 
 An EvalConfig names their functions by dotted paths, wherever it travels. `OwnMetric` is a metric of
-TFMA that keeps the examples of a slice and calls a function with all of them; `slice_of_row` calls
-a function with one row. Called by TFMA, `pipeline.slice_extractor` and the batch evaluation.
+TFMA that keeps the examples of a slice and calls a function with all of them. Called by TFMA and
+the batch evaluation.
 """
 
 import dataclasses
-import functools
-import importlib
-import inspect
 import numbers
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import apache_beam as beam
@@ -18,7 +15,7 @@ import numpy as np
 from tensorflow_model_analysis.metrics import metric_types, metric_util
 from tensorflow_model_analysis.proto import config_pb2
 
-from fareline.errors import UserMistake
+from pipeline.evaluation.own_slices import resolve, wrong_answer
 
 
 @dataclasses.dataclass
@@ -50,12 +47,12 @@ class Examples:
         predictions = np.concatenate(self.predictions)
         if predictions.shape[1] == 1:
             predictions = predictions[:, 0]
-        found = _resolve(function)(
+        found = resolve(function)(
             np.concatenate(self.labels), predictions, np.concatenate(self.weights)
         )
         number = found.item() if isinstance(found, np.ndarray) and found.size == 1 else found
         if not isinstance(number, numbers.Real | np.bool_):
-            raise _wrong_answer(
+            raise wrong_answer(
                 function, number, "a number, NaN where it is undefined", "return float(…)"
             )
         return float(number)
@@ -142,44 +139,3 @@ def _computations(
     )
     combiner = OwnCombiner(key, function, eval_config, example_weighted)
     return [metric_types.MetricComputation(keys=[key], preprocessors=None, combiner=combiner)]
-
-
-def slice_of_row(function: str, cells: Mapping[str, Sequence[Any] | None]) -> str | None:
-    """The slice that a function of the user puts a row into; None: into none.
-
-    Args:
-        function: Dotted path of `function(row) -> str | None`.
-        cells: Column to the values of the row. The function gets one value as it is, texts as
-            `str`, several values as a list, and None for a missing one.
-
-    Raises:
-        UserMistake: The function returns something else.
-    """
-    found = _resolve(function)({name: _cell(values) for name, values in cells.items()})
-    if found is not None and not isinstance(found, str):
-        raise _wrong_answer(
-            function, found, "a text, or None for a row in no slice", "return str(…)"
-        )
-    return found
-
-
-def _cell(values: Sequence[Any] | None) -> Any:
-    given = [
-        value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value
-        for value in values or ()
-    ]
-    return given if len(given) > 1 else next(iter(given), None)
-
-
-@functools.cache
-def _resolve(path: str) -> Callable[..., Any]:
-    module, _, name = path.rpartition(".")
-    return getattr(importlib.import_module(module), name)
-
-
-def _wrong_answer(path: str, found: object, expected: str, hint: str) -> UserMistake:
-    function = inspect.unwrap(_resolve(path))
-    code = getattr(function, "__code__", None)
-    place = f"{code.co_filename}:{code.co_firstlineno}" if code else path
-    what = f"{path.rpartition('.')[2]} returned {found!r:.60}, a {type(found).__name__}"
-    return UserMistake.explain(place, what, f"expected {expected}", hint)

@@ -6,13 +6,13 @@ Called by pipeline.rules.settings.
 
 import ast
 import importlib.util
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from fareline.near import near_names
 from fareline.packages import PACKAGES
+from fareline.start import is_below
 from pipeline.settings.settings import Settings
 
 
@@ -35,27 +35,31 @@ def source_of(module: str, folder: Path) -> Path | None:
     return next((each for each in candidates if each.is_file()), None)
 
 
-def _taken(package: str, folder: Path) -> str | None:
-    """What else has the name of a package, if anything."""
+def owner_of_name(package: str, folder: Path) -> str | None:
+    """What else has the name of a package in a folder of the user; None if nothing has."""
     if package in PACKAGES:
-        owner = "one of Fareline's packages"
-    elif package in sys.stdlib_module_names:
-        owner = "a module of Python"
-    else:
-        found = importlib.util.find_spec(package)
-        place = found.origin if found is not None else None
-        if place is None or is_below(place, folder):
-            return None
-        owner = f"installed here already, as {place}"
-    return (
-        f"found the name {package}, which is {owner}; expected one of its own. "
-        f"Hint: rename {folder / package}."
-    )
+        return "one of Fareline's packages"
+    if package in (*sys.stdlib_module_names, "__main__"):
+        return "a module of Python"
+    place = _installed_at(package)
+    if place is None or is_below(place, str(folder)):
+        return None
+    return f"installed here already, as {place}"
 
 
-def is_below(place: str, folder: Path) -> bool:
-    """Whether a file is in a folder, links followed."""
-    return os.path.realpath(place).startswith(os.path.realpath(folder) + os.sep)
+def _installed_at(package: str) -> str | None:
+    found = importlib.util.find_spec(package)
+    return found.origin if found is not None else None
+
+
+def _taken(package: str, folder: Path) -> str | None:
+    owner = owner_of_name(package, folder)
+    if owner is None:
+        return None
+    hint = f"rename {folder / package}"
+    if owner.startswith("installed") and not (folder / package).exists():
+        hint = f"set code.folder to {Path(_installed_at(package)).parents[1]} if it is meant"
+    return f"found the name {package}, which is {owner}; expected one of its own. Hint: {hint}."
 
 
 def _missing(path: str, folder: Path) -> str | None:
@@ -70,7 +74,8 @@ def _missing(path: str, folder: Path) -> str | None:
     if source_of(module, folder) is not None:
         return None
     parent = folder.joinpath(*parts[:-1])
-    known = sorted(each.stem for each in parent.glob("*.py") if each.stem != "__init__")
+    files = (each for each in parent.glob("*.py") if each.is_file())
+    known = sorted(each.stem for each in files if each.stem != "__init__")
     near = near_names(parts[-1], known)
     hint = f"did you mean {near[0]}" if near else "write it, or correct the dotted path"
     return f"there is no {parent / parts[-1]}.py; expected a module {module}. Hint: {hint}."

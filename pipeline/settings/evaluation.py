@@ -113,21 +113,28 @@ class _PerMetric(Section):
         return self
 
 
-class _WithOwnMetrics(_PerMetric):
-    """Whether other names are those of `code.metrics` is checked by pipeline.rules.evaluation."""
+class _WithOwnBounds(_PerMetric):
+    """Whether other names are those of `code.metrics` is checked by `Evaluation.require_known`."""
 
     model_config = pydantic.ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, BoundsOfOwn]
 
 
+class _WithOwnGaps(_PerMetric):
+    """As `_WithOwnBounds`."""
+
+    model_config = pydantic.ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, dict[str, NotNegative]]
+
+
 Thresholds = pydantic.create_model(
     "Thresholds",
-    __base__=_WithOwnMetrics,
+    __base__=_WithOwnBounds,
     **{m.name: (_bounds_of(m) | None, None) for m in METRICS if m.is_judged},
 )
 Gaps = pydantic.create_model(
     "Gaps",
-    __base__=_PerMetric,
+    __base__=_WithOwnGaps,
     **{m.name: (dict[str, NotNegative] | None, None) for m in METRICS if m.better},
 )
 
@@ -163,7 +170,7 @@ class Evaluation(Section):
         ]
 
     def require_known(self, own: Iterable[str]) -> None:
-        """Refuses thresholds of metrics that are neither ours nor the user's.
+        """Refuses thresholds and gaps of metrics that are neither ours nor the user's.
 
         Args:
             own: The names of `code.metrics`.
@@ -171,24 +178,27 @@ class Evaluation(Section):
         Raises:
             pydantic.ValidationError: As of an unknown setting.
         """
-        known = [*Thresholds.model_fields, *own]
         problems = [
             InitErrorDetails(
                 type=PydanticCustomError("extra_forbidden", "unknown metric", {"known": known}),
                 loc=("evaluation", *where, metric),
-                input=bounds,
+                input=found,
             )
-            for where, thresholds in self._places_of_thresholds()
-            for metric, bounds in thresholds.items()
+            for where, section in self._sections()
+            for known in [[*type(section).model_fields, *own]]
+            for metric, found in section.items()
             if metric not in known
         ]
         if problems:
             raise pydantic.ValidationError.from_exception_data("Settings", problems)
 
-    def _places_of_thresholds(self) -> Iterator[tuple[tuple[str, ...], Thresholds]]:
+    def _sections(self) -> Iterator[tuple[tuple[str, ...], _PerMetric]]:
+        """Everything that has a part for each metric, and where it is."""
         yield ("thresholds",), self.thresholds
         for name, thresholds in self.slice_thresholds.items():
             yield ("slice_thresholds", name), thresholds
+        if self.max_gap is not None:
+            yield ("max_gap",), self.max_gap
 
     def groups(self) -> list[str]:
         """The name of each entry of `slices`, such as `payment_type` or `company, trip_miles`."""
@@ -196,8 +206,6 @@ class Evaluation(Section):
 
     def metrics_named(self) -> Iterator[tuple[str, str]]:
         """Pairs of (path of the setting, metric) of everything that is demanded."""
-        for where, thresholds in self._places_of_thresholds():
-            for metric, _ in thresholds.items():
+        for where, section in self._sections():
+            for metric, _ in section.items():
                 yield ".".join(("evaluation", *where, metric)), metric
-        for metric, _ in self.max_gap.items() if self.max_gap else ():
-            yield f"evaluation.max_gap.{metric}", metric

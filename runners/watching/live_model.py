@@ -7,7 +7,7 @@ never change. Called by `runners.watching.watching`. Imports TensorFlow where th
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -150,36 +150,3 @@ def label_numbers(columns: Mapping[str, pa.Array], rows: int, label: Label) -> n
         return np.full(rows, np.nan)
     names = labels_of_rows(columns, rows, label)
     return np.array([np.nan if name is None else float(name) for name in names])
-
-
-def slicer(settings: "Settings") -> Callable[[Rows], Mapping[str, np.ndarray]]:
-    """Returns the rows of each slice of `evaluation.slices`, by the names of the Evaluator."""
-    from pipeline.settings.slicing import bucket_name, slice_name
-
-    entries = settings.evaluation.columns_of_slices()
-
-    def slices(rows: Rows) -> Mapping[str, np.ndarray]:
-        found: dict[str, np.ndarray] = {}
-        for parts in entries:
-            if not all(name in rows.columns for name, _ in parts):
-                continue
-            values = []
-            for name, boundaries in parts:
-                given = [
-                    v.decode("utf-8", "backslashreplace") if isinstance(v, bytes) else v
-                    for v in rows.columns[name].to_pylist()
-                ]
-                if boundaries:
-                    given = [None if v is None else bucket_name(v, boundaries) for v in given]
-                values.append(given)
-            names = [name for name, _ in parts]
-            named = [
-                None if None in each else slice_name(zip(names, each, strict=True))
-                for each in zip(*values, strict=True)
-            ]
-            array = np.array(named, object)
-            for name in sorted({each for each in named if each is not None}):
-                found[name] = array == name
-        return found
-
-    return slices

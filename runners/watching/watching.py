@@ -29,8 +29,8 @@ from runners.watching.live_model import (
     find_live,
     label_numbers,
     read_reference,
-    slicer,
 )
+from runners.watching.slices import slicer
 from runners.workspace import Workspace
 from serving.server.log_files import close_left_files, closed_files
 

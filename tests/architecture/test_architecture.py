@@ -192,7 +192,7 @@ def test_modules_are_imported_by_a_name_where_there_is_a_reason():
         "fareline/start.py", "fareline/stand_in.py", "serving/model/start.py",
         "runners/replay/preloaded.py", "runners/replay/light_check.py",
         # What settings or components name: own code, functions that the layer may not import.
-        "runners/own_code.py", "pipeline/evaluation/own_functions.py",
+        "runners/own_code.py", "pipeline/evaluation/own_slices.py",
         "pipeline/ingest/protection.py",
         "pipeline/components/vertex/pusher.py",
         # Of platforms, only the one that is asked for.

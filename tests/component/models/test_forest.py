@@ -90,3 +90,16 @@ def test_a_threshold_lies_between_values_that_occur():
     just_below = np.nextafter(np.float32(0.5), np.float32(0))
     answers = ask(forest, [0.5, just_below, 0.4], [2, 2, 2])[:, 0]
     assert answers.tolist() == [-2.0, -2.0, 1.0]
+
+
+def test_training_rows_stay_on_their_side_of_a_threshold():
+    low, high = np.float32(1), np.nextafter(np.float32(1), np.float32(2))  # no float between them
+    values = np.array([low, high, 5.0], np.float32)
+    company = np.zeros(3, np.int32)
+    for threshold in (0.5, *map(float, values), 7.0):
+        trees = booster(tree([1, -1, -1], [2, -1, -1], [0, 0, 0], [threshold, 1, 2]))
+        plain, moved = (
+            Forest(trees, ["fare", "company"], 1, cuts=cuts) for cuts in (None, {"fare": values})
+        )
+        expected = ask(plain, values, company).tolist()
+        assert ask(moved, values, company).tolist() == expected

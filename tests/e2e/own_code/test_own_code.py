@@ -92,7 +92,7 @@ def test_an_edit_executes_what_it_concerns_and_an_error_shows_its_line(tried):
     assert costs == pytest.approx(mean, rel=1e-9)  # a mean is that of its parts
     checks = judged.answer["why"]["evaluator"]["verdict"]["checks"]
     found = {(c["slice"], c["kind"]) for c in checks if c["metric"] == "cost"}
-    assert found >= {("overall", "at_most"), ("shift=day", "at_most")}
+    assert found >= {("overall", "at_most"), ("shift=day", "at_most"), ("shift", "max_gap")}
 
 
 def with_own_metric_and_slices(folder):
@@ -130,7 +130,9 @@ def test_a_compiled_spec_runs_the_package_and_its_component(tried, small_csv, tm
     data.mkdir(parents=True)
     shutil.copy(small_csv, data)
     known = yaml.safe_load(DEFAULT_PATH.read_text(encoding="utf-8"))["runners"][runner]
-    settings = (*QUICK, "code.components=taxi_code.graph.components", f"runners.{runner}={known}")
+    cluster = f"runners.{runner}={json.dumps(known)}"
+    source = f"data.source.csv={small_csv}"
+    settings = (*QUICK, source, "code.components=taxi_code.graph.components", cluster)
     config, spec = ("--config", tried.folder / "taxi_code.yaml"), tmp_path / "own.json"
     spec = spec if runner == "vertex" else spec.with_suffix(".yaml")
     chosen = [part for setting in settings for part in ("--set", setting)]

@@ -173,6 +173,7 @@ def test_an_edit_of_what_is_imported_changes_it(package, helper, text):
         "# import taxihelp.used",
         "'import taxihelp.used'",
         "import numpy, no_such_package, os.path",
+        "def never():\n    from ... import beyond_the_package",
     ],
 )
 def test_what_is_not_imported_or_not_ours_is_no_part_of_it(package, helper, text):

@@ -1,6 +1,7 @@
 """Functions of the user's own: what is refused before anything runs, and with which line."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -77,7 +78,12 @@ def test_a_sound_package_is_importable_and_nothing_beside_it(folder):
         (
             "yaml.loader.run_fn",
             "found the name yaml, which is installed here already, as SITE/yaml/__init__.py; "
-            "expected one of its own. Hint: rename FOLDER/yaml.",
+            "expected one of its own. Hint: set code.folder to SITE if it is meant.",
+        ),
+        (
+            "__main__.run_fn",
+            "found the name __main__, which is a module of Python; expected one of its own. "
+            "Hint: rename FOLDER/__main__.",
         ),
         (
             "taxycode.steps.run_fn",
@@ -158,6 +164,27 @@ def test_a_source_that_is_no_python_is_named_with_its_line(folder, source, messa
             "FILE:1: found run_fn(); expected run_fn(fn_args), as TFX calls it. "
             "Hint: give other parameters a default.",
         ),
+        (
+            "import functools\nrun_fn = functools.partial(lambda a, b, c: None, 1)\n",
+            "FILE: found run_fn(b, c); expected run_fn(fn_args), as TFX calls it. "
+            "Hint: give other parameters a default.",
+        ),
+        (
+            "def run_fn(fn_args):\n    yield fn_args\n",
+            "FILE:1: run_fn is async or has a yield, so that a call of it does nothing; expected a "
+            "function that returns. Hint: let it call the other one.",
+        ),
+        (
+            "class E(Exception):\n    def __str__(self): return self.no\nraise E()\n"
+            "def run_fn(fn_args): pass\n",
+            "FILE:3: E: UNPRINTABLE; expected a module that can be imported. "
+            "Hint: correct that line.",
+        ),
+        (
+            "import sys\nsys.modules[__name__] = 3\ndef run_fn(fn_args): pass\n",
+            "taxicode.steps has no run_fn; expected a function of that name. "
+            "Hint: correct the dotted path.",
+        ),
     ],
 )
 def test_what_shows_on_import_is_named_with_its_line(folder, source, message):
@@ -168,7 +195,33 @@ def test_what_shows_on_import_is_named_with_its_line(folder, source, message):
     with pytest.raises(SettingsError) as refusal:
         require_own_code(settings)
     expected = message.replace("FILE", str(file))
-    assert str(refusal.value) == f"--set code.run_fn: {expected}"
+    found = re.sub(
+        r"<\w+ \w* ?str\(\) failed>|<unprintable \w+ object>", "UNPRINTABLE", str(refusal.value)
+    )
+    assert found == f"--set code.run_fn: {expected}"
+
+
+def test_the_place_is_in_a_file_also_where_the_command_is_typed_beside_it(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    (folder / "taxicode" / "other.py").write_bytes(b"WIDTH = 8\0")
+    with pytest.raises(SettingsError, match=r"/taxicode/\w+\.py:\d: \w+Error: source code"):
+        require_own_code(settings_of(folder))
+
+
+def test_a_package_that_is_a_link_is_as_good_as_one_that_lies_there(folder, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "taxicode"
+    (folder / "taxicode").rename(elsewhere)
+    (folder / "taxicode").symlink_to(elsewhere)
+    settings = settings_of(folder)
+    assert problems(folder) == []
+    require_own_code(settings)
+    loaded = sys.modules["taxicode.steps"]
+    require_own_code(settings)
+    assert sys.modules["taxicode.steps"] is loaded
+    del sys.modules["taxicode.other"], sys.modules["taxicode.steps"]
+    (elsewhere / "other.py").write_text("\nWIDTH = 8 / 0\n")
+    with pytest.raises(SettingsError, match=r"/taxicode/other\.py:2: ZeroDivisionError"):
+        require_own_code(settings)
 
 
 def test_preprocessing_may_leave_out_its_settings(folder):
@@ -188,6 +241,16 @@ def test_a_compiled_spec_needs_what_the_image_has(folder):
         "that code names; expected what the image has: Fareline, its libraries and taxicode. "
         "Hint: move helpers into taxicode."
     )
+
+
+def test_an_installed_package_may_import_what_is_installed_beside_it(folder, monkeypatch):
+    (folder / "helpers.py").write_text("")
+    (folder / "taxicode" / "other.py").write_text("import helpers\nWIDTH = 8\n")
+    monkeypatch.syspath_prepend(folder)
+    with pytest.raises(SettingsError, match="imports helpers, which is in"):
+        require_whole_packages(settings_of(folder))
+    monkeypatch.setattr("runners.own_code._SITE", str(folder))
+    require_whole_packages(settings_of(folder))
 
 
 def test_an_edit_changes_the_fingerprint_of_what_imports_it_alone(folder):
@@ -233,7 +296,7 @@ def test_the_place_of_an_error_in_the_users_code_is_found_where_ours_raised_it()
     assert users_place_in(text.replace("in run_fn", "in <module>")) is None
 
 
-@pytest.mark.parametrize("name", ["1st", "class", "data", "a b"])
+@pytest.mark.parametrize("name", ["1st", "class", "data", "a b", "json", "numpy", "__main__"])
 def test_a_package_has_a_name_of_its_own(tmp_path, name):
     with pytest.raises(SettingsError.__mro__[1], match="expected a name for a Python package"):
         write_own_package(tmp_path, name)

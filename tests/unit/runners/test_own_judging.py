@@ -8,9 +8,9 @@ import pytest
 
 from fareline.errors import SettingsError, UserMistake
 from fareline.start import offer_packages
-from pipeline.evaluation import own_functions
 from pipeline.evaluation.eval_config import build_eval_config, has_computed_slices
-from pipeline.evaluation.own_functions import Examples, slice_of_row
+from pipeline.evaluation.own_functions import Examples
+from pipeline.evaluation.own_slices import resolve, slice_of_row
 from pipeline.nodes.data_gate import gate_policy
 from pipeline.rules.settings import curated_types, require_sound_settings
 from pipeline.settings.evaluation import Evaluation
@@ -34,7 +34,7 @@ def folder(tmp_path):
     offer_packages((), "")
     for name in [name for name in sys.modules if name.partition(".")[0] == "taxicode"]:
         del sys.modules[name]
-    own_functions._resolve.cache_clear()
+    resolve.cache_clear()
 
 
 def judged_by(folder, *overrides):
@@ -52,9 +52,10 @@ def require_sound(settings):
 def test_metrics_and_slices_are_named_as_ours_are(folder):
     settings = judged_by(
         folder,
-        "evaluation.slices=[[shift], [payment_type, shift]]",
+        "evaluation.slices=[[payment_type], [shift], [payment_type, shift]]",
         "evaluation.thresholds.cost={at_most: 3, at_most_above_baseline: 0.1}",
         "evaluation.slice_thresholds={shift: {cost: {at_most: 4}}}",
+        "evaluation.max_gap={cost: {shift: 0.1, payment_type: 0}, auc: {shift: 0.2}}",
         "gate.coverage.min_slice_examples.eval=5",
     )
     require_sound(settings)
@@ -68,10 +69,11 @@ def test_metrics_and_slices_are_named_as_ours_are(folder):
     assert has_computed_slices(config)
     assert [list(spec.feature_keys) for spec in config.slicing_specs] == [
         [],
+        ["payment_type"],
         ["shift [taxicode.judge.shift]"],
         ["payment_type", "shift [taxicode.judge.shift]"],
     ]
-    assert json.loads(gate_policy(settings))["slices"] == []
+    assert json.loads(gate_policy(settings))["slices"] == [[["payment_type", []]]]
     assert settings.code.packages == ("taxicode",)
     assert settings.code.modules_of_evaluator == ("taxicode.judge",)
     copy = Evaluation.model_validate_json(settings.evaluation.model_dump_json())
@@ -90,6 +92,16 @@ def test_metrics_and_slices_are_named_as_ours_are(folder):
         (
             "evaluation.slice_thresholds={payment_type: {cots: {at_most: 3}}}",
             "evaluation.slice_thresholds.payment_type.cots: unknown setting; did you mean cost? ",
+        ),
+        (
+            "evaluation.max_gap={cots: {shift: 1}}",
+            "evaluation.max_gap.cots: unknown setting; did you mean cost? expected one of auc, ",
+        ),
+        ("evaluation.max_gap={cost: 1}", "evaluation.max_gap.cost: found 1; expected "),
+        ("evaluation.max_gap={cost: {shift: -1}}", "max_gap.cost.shift: found -1; expected at "),
+        (
+            "evaluation.max_gap={cost: {shfit: 1}}",
+            "evaluation.max_gap.cost.shfit: no such slices; expected one of ",
         ),
         ("evaluation.thresholds.cost={}", "evaluation.thresholds.cost: found {}; expected at_"),
         (
@@ -168,5 +180,11 @@ def test_what_a_function_may_return(folder):
     for cells, expected in rows:
         assert slice_of_row("taxicode.judge.kind", {"fare": cells}) == expected
     assert slice_of_row("taxicode.judge.number", {"fare": []}) is None
+    with pytest.raises(UserMistake) as refusal:
+        slice_of_row("taxicode.judge.number", {"miles": [2], "hour": []})
+    assert str(refusal.value) == (
+        f"{file}:3: number asks for a column fare; expected one of hour, miles. Hint: correct the "
+        "name, or use row.get(…), which is None where there is none."
+    )
     with pytest.raises(UserMistake, match="number returned 2, a int; expected a text, or None"):
         slice_of_row("taxicode.judge.number", {"fare": [2]})

@@ -243,6 +243,15 @@ def test_the_gap_of_a_metric_of_which_the_nearest_is_best():
     assert check.value == pytest.approx(0.2)
 
 
+def test_the_gap_of_a_metric_of_ones_own_is_from_the_lowest_to_the_highest():
+    slices = [one("overall", 0.9)]
+    slices += [one(f"pay={n}", 0.9, metrics={"cost": n}) for n in (0.3, 0.1, 0.2)]
+    verdict = judged(slices, WHOLE | {"max_gap": {"cost": {"pay": 0.1}}})
+    check = verdict.checks[-1]
+    assert (check.best, check.worst) == (("pay=0.1", 0.1), ("pay=0.3", 0.3))
+    assert (check.value, check.passed) == (pytest.approx(0.2), False)
+
+
 def test_a_slice_that_is_no_number_is_the_worst_and_misses_every_gap():
     slices = [one("overall", 0.9), one("pay=card", NAN), one("pay=cash", 0.9)]
     verdict = judged(slices, WHOLE | {"max_gap": {"auc": {"pay": 0.5}}})
