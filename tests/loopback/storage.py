@@ -41,6 +41,7 @@ class StorageApi(Api):
         self.written: dict[str, str] = {}
         self.route("GET", f"/download{objects}/(?P<name>.+)", self.download)
         self.route("GET", f"{objects}/(?P<name>.+)", self.get_object)
+        self.route("GET", objects, self.list_objects)
         self.route("DELETE", f"{objects}/(?P<name>.+)", self.delete)
         self.route("POST", f"/upload{objects}", self.upload)
         self.route("PUT", f"/upload{objects}", self.resume)
@@ -51,6 +52,17 @@ class StorageApi(Api):
         if not path.is_file():
             raise Refused(404, f"No such object: {request.parts['bucket']}/{name}")
         return self._describe(request.parts["bucket"], name, path.read_bytes())
+
+    def list_objects(self, request: Request) -> dict[str, Any]:
+        bucket, prefix = self._bucket(request), request.query.get("prefix", "")
+        files = [path for path in sorted(bucket.rglob("*")) if path.is_file()]
+        names = [path.relative_to(bucket).as_posix() for path in files]
+        found = [
+            self._describe(request.parts["bucket"], name, (bucket / name).read_bytes())
+            for name in names
+            if name.startswith(prefix)
+        ]
+        return {"kind": "storage#objects", "items": found}
 
     def download(self, request: Request) -> Answer:
         self.get_object(request)
