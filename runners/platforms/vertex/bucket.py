@@ -75,12 +75,12 @@ def download(uri: str, path: Path) -> None:
 
 
 def remove_below(folder: str) -> None:
-    """Deletes the objects below `gs://BUCKET/NAME`.
+    """Deletes the objects below `gs://BUCKET/NAME`, the last one by its name first.
 
     Raises:
         PlatformError, UnreachableError, RefusedRequestError: One line.
     """
-    for uri in files_below(folder):
+    for uri in reversed(files_below(folder)):
         bucket_uri, name = _parts(uri)
         with (
             explained(bucket_advice(bucket_uri), storage_address(), uri),

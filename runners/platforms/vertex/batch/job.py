@@ -40,16 +40,19 @@ class BatchRequest:
     Attributes:
         version: Version of the model.
         sha256: Digest of version and rows.
-        instances: `gs://` address of the rows, JSON lines.
-        answers: `gs://` address of the folder for the answers.
+        folder: `gs://` address of the folder for rows and answers.
         batch_size: Rows that the model gets at once.
     """
 
     version: int
     sha256: str
-    instances: str
-    answers: str
+    folder: str
     batch_size: int
+
+    @property
+    def instances(self) -> str:
+        """File of the rows, JSON lines."""
+        return f"{self.folder}/instances.jsonl"
 
     @property
     def label(self) -> str:
@@ -81,7 +84,8 @@ class BatchJobs:
         for job in jobs:
             if job.state in _running() - {api().JobState.JOB_STATE_CANCELLING}:
                 return job.name
-            if job.state in _answered() and files_below(job.output_info.gcs_output_directory):
+            # Whoever removes the files begins with the rows.
+            if job.state in _answered() and request.instances in files_below(request.folder):
                 return job.name
         return None
 
@@ -99,7 +103,7 @@ class BatchJobs:
             ),
             output_config=types.BatchPredictionJob.OutputConfig(
                 predictions_format="jsonl",
-                gcs_destination=types.GcsDestination(output_uri_prefix=request.answers),
+                gcs_destination=types.GcsDestination(output_uri_prefix=f"{request.folder}/answers"),
             ),
             dedicated_resources=types.BatchDedicatedResources(
                 machine_spec=types.MachineSpec(machine_type=settings.machine_type),

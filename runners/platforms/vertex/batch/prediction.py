@@ -113,7 +113,6 @@ def answers_of(
     """
     work = _Work(model, instances, ask)
     with work.cleared_after(FailedJob):
-        upload([Upload(ask.file, work.request.instances)])
         name = work.find_or_start()
         place = work.wait(name)
         answers = Answers(model.version, types, instances, name)
@@ -128,19 +127,13 @@ class _Work:
     """One job and its files in the bucket."""
 
     def __init__(self, model: LiveOnVertex, instances: Instances, ask: Ask):
-        self._rows, self._tell = instances.count, ask.tell
+        self._rows, self._tell, self._file = instances.count, ask.tell, ask.file
         self._jobs = BatchJobs(model.target)
         settings = model.target.settings
         digest = hashlib.sha256(f"{model.version}:{instances.sha256}".encode()).hexdigest()
         name = f"{model.version}-{digest[:16]}"
         self.folder = f"{settings.bucket}/vertex-predictions/{settings.model}/{name}"
-        self.request = BatchRequest(
-            model.version,
-            digest,
-            f"{self.folder}/{ask.file.name}",
-            f"{self.folder}/answers",
-            ask.batch_size,
-        )
+        self.request = BatchRequest(model.version, digest, self.folder, ask.batch_size)
 
     @contextlib.contextmanager
     def cleared_after(self, *errors: type[BaseException]) -> Iterator[None]:
@@ -159,6 +152,7 @@ class _Work:
                 self._tell(f"{name} of an earlier command has the same {self._rows:,} rows")
                 return name
             with self.cleared_after(PlatformError, RefusedRequestError):
+                upload([Upload(self._file, self.request.instances)])
                 name = self._jobs.start(self.request)
         except KeyboardInterrupt:
             name = None

@@ -216,17 +216,17 @@ def test_a_job_that_takes_too_long_is_named_and_waited_for_by_the_next_command(p
 def test_killed_at_any_request_and_typed_again(place, monkeypatch, arrives):
     """One job is paid for, whatever had arrived, until its answers were written."""
     place.vertex.api.polls = 1
-    for request in range(1, 40, 3):
+    for request in range(1, 40, 4):
         place.batch.jobs.clear()
         (place.root / "there.csv").unlink(missing_ok=True)
         with killed_at(request, arrives, monkeypatch) as killed:
             on_vertex(place)
         if not killed:
             break
-        if not (place.root / "there.csv").exists():
-            on_vertex(place)
-            assert len(place.batch.jobs) == 1, f"request {request}"
-            assert not files_there(place)
+        written = (place.root / "there.csv").exists()
+        on_vertex(place)
+        assert len(place.batch.jobs) == 1 or written, f"request {request}"
+        assert not files_there(place)
     else:
         pytest.fail("the command has more requests than were tried")
 
