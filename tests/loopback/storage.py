@@ -25,14 +25,14 @@ class StorageApi(Api):
 
     Attributes:
         folder: Of the buckets; those that are no folder of it do not exist.
-        may_write: Whether the caller may.
+        may_write, may_delete: Whether the caller may.
         uploaded: Names of the objects that were sent, in order.
     """
 
     def __init__(self, folder: Path):
         super().__init__()
         self.folder = folder
-        self.may_write = True
+        self.may_write = self.may_delete = True
         self.uploaded: list[str] = []
         self._numbers = itertools.count(2)
         self._sessions: dict[str, tuple[str, str]] = {}
@@ -75,6 +75,8 @@ class StorageApi(Api):
     def delete(self, request: Request) -> Answer:
         self.get_object(request)
         name = urllib.parse.unquote(request.parts["name"])
+        if not self.may_delete:
+            raise Refused(403, "Permission 'storage.objects.delete' denied on resource.")
         self._require_generation(request, name)
         (self._bucket(request) / name).unlink()
         self.generations.pop(f"{request.parts['bucket']}/{name}", None)

@@ -120,7 +120,10 @@ def answers_of(
             _read(answers, uri, ask.file.with_name("answers.jsonl"))
         answers.require_all()
     yield name, answers
-    remove_below(work.folder)
+    try:
+        remove_below(work.folder)
+    except FarelineError as error:  # the predictions are written
+        ask.tell(f"rows and answers stay in {work.folder}: {error}")
 
 
 class _Work:
@@ -159,6 +162,7 @@ class _Work:
             with contextlib.suppress(FarelineError):
                 name = self._jobs.find(self.request)  # whether it arrived is not known
             if name is None:
+                self._clear()
                 raise
             raise self._cancelled(name) from None
         self._tell(f"{name} predicts {self._rows:,} rows; Ctrl-C cancels it")

@@ -202,6 +202,17 @@ def test_an_interrupted_command_cancels_its_job_or_names_it(place):
     assert on_vertex(place)["job"] == second and len(place.batch.jobs) == 2
 
 
+def test_files_that_cannot_be_removed_are_told_and_the_predictions_are_written(place, capfd):
+    place.storage.api.may_delete = False
+    words = ["predict", "--vertex", "--input", place.root / "in.csv"]
+    words += ["--output", place.root / "there.csv", "--workspace", place.root / "workspace"]
+    words += ["--config", place.root / "settings.yaml"]
+    ran = CliRunner().invoke(cli.app, [str(word) for word in words])
+    assert ran.exit_code == 0 and (place.root / "there.csv").is_file()
+    told = "rows and answers stay in gs://taxi-bucket/vertex-predictions/taxi/1-"
+    assert told in ran.output + capfd.readouterr().err
+
+
 def test_a_job_that_takes_too_long_is_named_and_waited_for_by_the_next_command(place, monkeypatch):
     place.vertex.api.polls = 1
     with monkeypatch.context() as patch, pytest.raises(UnreachableError) as raised:
