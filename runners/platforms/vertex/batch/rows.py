@@ -1,7 +1,8 @@
 """Rows on their way to a batch prediction of Vertex AI, and the answers on their way back.
 
 A row is a line of JSON: its number, and its serialized tf.Example as TensorFlow Serving takes it.
-Vertex answers in any order and gives the number back. Imports no client and no TensorFlow.
+Vertex answers in any order and gives the number back. Imports no client,
+and TensorFlow's message of an example inside a function.
 """
 
 import base64
@@ -47,6 +48,7 @@ class Instances:
         Args:
             examples: Serialized tf.Examples, bytes [rows].
         """
+        examples = _in_order(examples)
         for example in examples:
             row = {"b64": base64.b64encode(example).decode()}
             self._file.write(json.dumps({KEY: str(self.count), self._input: row}) + "\n")
@@ -124,7 +126,7 @@ class Answers:
         Raises:
             DataError: The rows are not those of the job.
         """
-        if not self._batches or self._batches.pop(0) != _digest(examples):
+        if not self._batches or self._batches.pop(0) != _digest(_in_order(examples)):
             raise DataError.explain(
                 self._job,
                 "the file of rows was changed while the job ran",
@@ -176,7 +178,14 @@ def _value(given: Any, kind: np.dtype) -> np.ndarray:
     return np.array(texts, object).reshape(value.shape)
 
 
-def _digest(examples: np.ndarray) -> bytes:
+def _in_order(examples: np.ndarray) -> list[bytes]:
+    """The same examples with their features in order: the encoder writes them in any order."""
+    from tensorflow.core.example.example_pb2 import Example
+
+    return [Example.FromString(each).SerializeToString(deterministic=True) for each in examples]
+
+
+def _digest(examples: list[bytes]) -> bytes:
     whole = hashlib.sha256()
     for example in examples:
         whole.update(len(example).to_bytes(8, "big"))

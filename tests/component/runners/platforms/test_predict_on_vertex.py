@@ -4,18 +4,21 @@ The answers are those of the same command without Vertex, row for row.
 """
 
 import base64
+import io
 import json
 import os
 import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from typer.testing import CliRunner
 
 from cli import app as cli
 from fareline.errors import FarelineError, Interrupted, UserMistake
 from runners.platforms.jobs import UnreachableError
 from runners.platforms.vertex.batch import job as batch_job
+from runners.platforms.vertex.batch.rows import Instances
 from serving.model.batch import BatchPredictor
 from serving.versions.publish import publish
 from tests.component.serving import models_for_tests
@@ -96,6 +99,22 @@ def test_the_same_rows_as_locally(place, saved, output):
     assert sent["manualBatchTuningParameters"] == {"batchSize": 10}
     assert not files_there(place)
     assert not [p.name for p in place.root.iterdir() if p.name.startswith("fareline-predict-")]
+
+
+def test_the_order_of_features_in_an_example_does_not_matter():
+    """The encoder writes a map in any order; the rows are the same, and so is the job."""
+    parts = []
+    for number in range(8):
+        feature = tf.train.Feature(float_list=tf.train.FloatList(value=[number]))
+        features = tf.train.Features(feature={f"column_{number}": feature})
+        parts.append(tf.train.Example(features=features).SerializeToString())
+    written = []
+    for order in (parts, parts[::-1]):  # messages one after the other are merged by a reader
+        file = io.StringIO()
+        instances = Instances(file, "examples")
+        instances.add(np.array([b"".join(order)], object))
+        written.append((instances.sha256, instances.batches, file.getvalue()))
+    assert written[0] == written[1]
 
 
 def test_a_refused_file_starts_no_job(place):
