@@ -233,7 +233,6 @@ class Training:
         labels: Split to rows and rows without a label.
         seconds: Node to seconds that it took.
         log_dir: Where TensorBoard's logs are; None if they are not there.
-        uploader: Command that copies them to Vertex AI; None if no model goes there.
     """
 
     decision: dict[str, Any] | None
@@ -247,7 +246,6 @@ class Training:
     labels: dict[str, dict[str, Any]]
     seconds: dict[str, float]
     log_dir: str | None
-    uploader: str | None
 
 
 @dataclasses.dataclass(frozen=True)

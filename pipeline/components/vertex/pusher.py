@@ -5,8 +5,10 @@ model that Pusher held back is held back here. Google's clients are behind a fun
 by its dotted path. No `from __future__ import annotations`: TFX reads the raw annotations.
 """
 
+import dataclasses
 import importlib
 import json
+import types
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +16,21 @@ from absl import logging
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.dsl.io import fileio
+from tfx.types.artifact import Artifact
 from tfx.types.standard_artifacts import Examples, Model, ModelEvaluation, PushedModel
 from tfx.utils import io_utils
 
 from fareline.digests import sha256_of_folder
 from fareline.recorded import (
     DATA_SHA256,
-    HYPERPARAMETERS,
     METRIC_PREFIX,
-    METRICS,
     NOT_SHOWN,
     SHA256,
     VERSION_CREATED,
     VERTEX,
 )
+from fareline.recorded.evaluation import Metrics, read_metrics
+from fareline.recorded.tuning import hyperparameters_of
 from fareline.recorded.vertex import on_vertex_text, vertex_base
 from fareline.scratch import scratch_folder
 
@@ -126,9 +129,16 @@ def _story(model: Model, examples: Examples, evaluation: ModelEvaluation) -> dic
         "run": _run(model),
         "data_uri": examples.uri,
         "data_sha256": examples.get_string_custom_property(DATA_SHA256) or "",
-        "hyperparameters": json.loads(model.get_string_custom_property(HYPERPARAMETERS) or "{}"),
-        "metrics": json.loads(evaluation.get_string_custom_property(METRICS) or "{}"),
+        "hyperparameters": hyperparameters_of(_recorded(model)),
+        "metrics": dataclasses.asdict(read_metrics(_recorded(evaluation)) or Metrics()),
     }
+
+
+def _recorded(artifact: Artifact) -> types.SimpleNamespace:
+    """The texts that are recorded with an artifact, as `fareline.recorded` reads them."""
+    properties = artifact.mlmd_artifact.custom_properties
+    texts = {name: value.string_value for name, value in properties.items() if value.string_value}
+    return types.SimpleNamespace(properties=texts, key=artifact.type_name)
 
 
 def _run(model: Model) -> str:

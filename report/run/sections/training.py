@@ -2,7 +2,6 @@
 
 import math
 import re
-import shlex
 from typing import Any, TypeVar
 
 from fareline.recorded.tuning import hyperparameters_of, tuning_of
@@ -48,19 +47,6 @@ def gather_training(sources: Sources) -> Training:
             if _NODES.search(e.place.node) and e.state == "executed"
         },
         log_dir=log_dir,
-        uploader=_uploader(sources, log_dir) if log_dir else None,
-    )
-
-
-def _uploader(sources: Sources, log_dir: str) -> str | None:
-    """Google's command for TensorBoard on Vertex AI; ID is that of a TensorBoard there."""
-    vertex = sources.section("push").get("vertex")
-    if not isinstance(vertex, dict):
-        return None
-    place = f"projects/{vertex.get('project')}/locations/{vertex.get('region')}/tensorboards/ID"
-    return (
-        f"tb-gcp-uploader --tensorboard_resource_name {place} --logdir {shlex.quote(log_dir)} "
-        f"--experiment_name {sources.run_id} --one_shot=True"
     )
 
 

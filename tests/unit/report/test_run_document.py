@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import types
 
 import pytest
 import yaml
@@ -16,7 +15,6 @@ from pipeline.settings.settings import Card
 from report.run.compare import compare_runs
 from report.run.gather import gather
 from report.run.page import report_page
-from report.run.sections import training as training_section
 from report.run.sections.card import HEADINGS, to_markdown
 from tests.stores.of_report import LABELS, SETTINGS, anomalies_of, write_run
 from tests.stores.writer import StoreWriter, artifact
@@ -138,18 +136,8 @@ def test_features_search_and_training(document):
     assert training.chosen == {"width": 64, "rate": 0.001}
     assert training.curves["val_auc"] == [0.6, 0.8, 0.75]
     assert (training.monitor, training.best, training.planned) == ("val_auc", 1, 5)
-    assert training.log_dir.endswith("/model_run") and training.uploader is None
+    assert training.log_dir.endswith("/model_run")
     assert training.decision["decision"] == "searched"
-
-
-def test_the_curves_have_a_command_for_vertex_where_models_go_there():
-    vertex = {"project": "fare-project", "region": "europe-west4"}
-    sources = types.SimpleNamespace(run_id="run-1", section=lambda name: {"vertex": vertex})
-    assert training_section._uploader(sources, "/a b/model_run") == (
-        "tb-gcp-uploader --tensorboard_resource_name "
-        "projects/fare-project/locations/europe-west4/tensorboards/ID "
-        "--logdir '/a b/model_run' --experiment_name run-1 --one_shot=True"
-    )
 
 
 def test_the_evaluation_and_what_it_was_held_to(document):
