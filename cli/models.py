@@ -11,8 +11,8 @@ from cli.options import (
     LimitOption,
     PipelineOption,
     StoreOption,
-    VertexOption,
     WorkspaceOption,
+    vertex_option,
 )
 from runners.stores import open_graph, shown_below
 
@@ -40,7 +40,7 @@ def models(
     pipeline: PipelineOption = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     store: StoreOption = None,
-    vertex: VertexOption = False,
+    vertex: Annotated[bool, vertex_option("Also query Vertex AI for its versions.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """List all models with their metrics, the published versions, and which one is live."""

@@ -179,9 +179,13 @@ DestinationOption = Annotated[
         help="Serving folder, or `vertex`, if there are several.",
     ),
 ]
-VertexOption = Annotated[
-    bool, typer.Option("--vertex", help="Also query Vertex AI for its versions.")
-]
+
+
+def vertex_option(help_text: str) -> Any:
+    """`--vertex`, of whatever a command does there."""
+    return typer.Option("--vertex", help=help_text)
+
+
 SpecOption = Annotated[
     Path | None,
     typer.Option(

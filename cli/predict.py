@@ -5,6 +5,7 @@ Registered in `cli.app`. The command decides what rows must be like and which mo
 other commands start at once; what is wrong with the input is said before TensorFlow is loaded.
 """
 
+import contextlib
 import dataclasses
 import sys
 from collections.abc import Collection, Iterator, Mapping
@@ -22,6 +23,12 @@ from cli.options import (
     ModelDirOption,
     WorkspaceOption,
     output_option,
+    vertex_option,
+)
+from cli.views.prediction_on_vertex import (
+    answered_on_vertex,
+    find_live_on_vertex,
+    refuse_with_vertex,
 )
 from fareline import collector
 from fareline.errors import UserMistake
@@ -31,6 +38,7 @@ from runners.publishing.prediction_log import closing, noting, open_log
 if TYPE_CHECKING:
     from data.reading.rows import Rows, Wanted
     from pipeline.settings.settings import Settings
+    from runners.platforms.vertex.batch.prediction import LiveOnVertex
     from runners.publishing.batch_prediction import Counts, Job
     from serving.model.batch import BatchPredictor
 
@@ -66,6 +74,9 @@ def predict(
         ),
     ] = MAX_BAD_SHARE,
     log_share: LogShareOption = 0.0,
+    vertex: Annotated[
+        bool, vertex_option("Predict by a job on Vertex AI, with the version that is live there.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Predict every row of a file with the live model; bad rows go to OUTPUT.quarantine.jsonl."""
@@ -74,16 +85,15 @@ def predict(
     from data.writing.rows import require_writable
     from pipeline.rules.settings import require_no_features_that_are_pseudonyms
     from pipeline.settings.load import load_settings
-    from runners.workspace import Workspace
 
     start = time.monotonic()
     settings = load_settings(config)
     require_no_features_that_are_pseudonyms(settings)
-    if model_dir is not None:
-        base = model_dir.resolve()
+    base = None
+    if vertex:
+        refuse_with_vertex(model_dir=model_dir, log_share=log_share)
     else:
-        base = push_folder(settings, Workspace(workspace.resolve()), settings.name)
-    require_model(base, "--workspace", "--config", "--model-dir")
+        base = _local_base(settings, workspace, model_dir)
     require_writable(output)
     if output.exists() and input_path.exists() and output.samefile(input_path):
         expected = "expected a file of its own"
@@ -94,18 +104,13 @@ def predict(
         features = {column for _, column in settings.features.columns()}
         next(_read(input_path, _only(wanted, features), settings), None)
 
-    quieten_tensorflow()
+    on_vertex = find_live_on_vertex(workspace.resolve(), settings) if vertex else None
+    predictor = _load(base, on_vertex)
     from runners.publishing.batch_prediction import Job, Progress, predict_file
-    from serving.model.start import leave_out_optional_packages
 
-    leave_out_optional_packages()
-    with collector.paused():
-        from serving.model.batch import live_predictor
-
-    predictor = live_predictor(str(base))
     wanted = _agree(wanted, predictor)
     columns = frozenset(predictor.columns)
-    log = open_log(workspace.resolve(), log_share, settings, base, _tell, is_job=True)
+    log = base and open_log(workspace.resolve(), log_share, settings, base, _tell, is_job=True)
     entity = settings.feedback.entity
     note = log and noting(log, predictor)
     job = Job(input_path, output, columns, batch_size, max_bad_share, note, entity)
@@ -114,15 +119,49 @@ def predict(
     if terminal:
         progress = Progress(_tell_over, _TELL_SECONDS_TERMINAL)
     began = time.monotonic()
+
+    def read() -> "Iterator[Rows]":
+        return _read(input_path, wanted, settings)
+
+    answering = contextlib.nullcontext((None, predictor))
+    if on_vertex is not None:
+        answering = answered_on_vertex(on_vertex, predictor, job, read, _tell)
     try:
-        rows = _read(input_path, wanted, settings)
-        with closing(log):
-            counts = predict_file(job, rows, predictor, progress.update)
+        with closing(log), answering as (job_name, answers):
+            counts = predict_file(job, read(), answers, progress.update)
     finally:
         sys.stderr.write("\r\x1b[2K" if terminal else "")
     seconds = {"seconds": time.monotonic() - start, "predicting": time.monotonic() - began}
-    content = _as_json(job, counts, predictor, seconds)
+    model = on_vertex.address if on_vertex else predictor.path
+    content = _as_json(job, counts, predictor.version, seconds)
+    content.update(model=model, job=job_name)
     answer(as_json, content, lambda console: _draw(console, content))
+
+
+def _local_base(settings: "Settings", workspace: Path, model_dir: Path | None) -> Path:
+    """The folder above the versions."""
+    from runners.workspace import Workspace
+
+    if model_dir is not None:
+        base = model_dir.resolve()
+    else:
+        base = push_folder(settings, Workspace(workspace.resolve()), settings.name)
+    require_model(base, "--workspace", "--config", "--model-dir")
+    return base
+
+
+def _load(base: Path | None, on_vertex: "LiveOnVertex | None") -> "BatchPredictor":
+    """Loads the live version; imports TensorFlow."""
+    quieten_tensorflow()
+    from serving.model.start import leave_out_optional_packages
+
+    leave_out_optional_packages()
+    with collector.paused():
+        from serving.model.batch import BatchPredictor, live_predictor
+
+    if on_vertex is not None:
+        return BatchPredictor(on_vertex.folder, on_vertex.version)
+    return live_predictor(str(base))
 
 
 def _read(path: Path, wanted: "Wanted", settings: "Settings") -> "Iterator[Rows]":
@@ -196,15 +235,14 @@ def _agree(wanted: "Wanted | None", predictor: "BatchPredictor") -> "Wanted":
 
 
 def _as_json(
-    job: "Job", counts: "Counts", predictor: "BatchPredictor", seconds: Mapping[str, float]
+    job: "Job", counts: "Counts", version: int, seconds: Mapping[str, float]
 ) -> dict[str, Any]:
-    """Keys: input, output, model_version, model, rows, predicted, quarantined, reasons, …"""
+    """Keys: input, output, model_version, rows, predicted, quarantined, reasons, …"""
     rate = counts.predicted / max(seconds["predicting"], 1e-9)
     return {
         "input": str(job.input),
         "output": str(job.output),
-        "model_version": predictor.version,
-        "model": predictor.path,
+        "model_version": version,
         "rows": counts.rows,
         "predicted": counts.predicted,
         "quarantined": counts.quarantine.bad,

@@ -4,7 +4,10 @@ Registered in `cli.app`. The command decides what to serve and where; `serving.s
 it. Imports what it needs inside the functions, so that other commands start at once.
 """
 
+import contextlib
+import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,8 +21,11 @@ from cli.options import (
     ModelDirOption,
     WorkspaceOption,
     name_option,
+    vertex_option,
 )
 from fareline import collector
+from fareline.errors import UserMistake
+from fareline.scratch import scratch_folder
 from runners.publishing.live_model import push_folder, quieten_tensorflow, require_model
 from runners.publishing.prediction_log import open_log
 
@@ -49,8 +55,28 @@ def serve(
         int, typer.Option("--rest-port", help="Port; 0 selects a free one.", **_PORT_RANGE)
     ] = REST_PORT,
     log_share: LogShareOption = 0.0,
+    vertex: Annotated[
+        bool,
+        vertex_option("Serve in a container of Vertex AI, whose variables name model and port."),
+    ] = False,
 ) -> None:
     """Serve the live model over gRPC and REST until Ctrl-C. Loads new versions by itself."""
+    with contextlib.ExitStack() as until_the_end:
+        if vertex:
+            model_dir, rest_port = until_the_end.enter_context(_fetched_from_vertex(model_dir))
+            host = "0.0.0.0"
+        _serve(workspace, model_dir, config, name, (host, grpc_port, rest_port), log_share)
+
+
+def _serve(
+    workspace: Path,
+    model_dir: Path | None,
+    config: Path | None,
+    name: str | None,
+    address: tuple[str, int, int],
+    log_share: float,
+) -> None:
+    """Serves at host, port of gRPC and port of REST."""
     from pipeline.rules.settings import require_no_features_that_are_pseudonyms
     from pipeline.settings.load import load_settings
     from runners.workspace import Workspace
@@ -79,6 +105,7 @@ def serve(
         from serving.server.server import ServeOptions, run_server
 
     log = open_log(workspace.resolve(), log_share, settings, base, _tell)
+    host, grpc_port, rest_port = address
     options = ServeOptions(
         name=name,
         base=str(base),
@@ -94,6 +121,23 @@ def serve(
         tell=_tell,
     )
     run_server(options)
+
+
+@contextlib.contextmanager
+def _fetched_from_vertex(model_dir: Path | None) -> Iterator[tuple[Path, int]]:
+    """The folder with the model of this container, while the block lasts, and its port."""
+    from runners.platforms.vertex.container import Container
+
+    if model_dir is not None:
+        raise UserMistake.explain(
+            "serve --vertex",
+            "found --model-dir as well",
+            "expected the model that Vertex AI names",
+            "leave one of them out",
+        )
+    container = Container.read(os.environ)
+    with scratch_folder("fareline-serve-") as folder:
+        yield container.fetch(Path(folder)), container.port
 
 
 def _settle(base: Path, workspace: "Workspace") -> None:

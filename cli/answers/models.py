@@ -198,12 +198,16 @@ class LoopPassed(Answer):
 
 
 class Predicted(Answer):
-    """A file that was predicted; `quarantine`: the file of the bad rows, null if there are none."""
+    """A file that was predicted; `quarantine`: the file of the bad rows, null if there are none.
+
+    `job`: of Vertex AI, null if this machine predicted.
+    """
 
     input: str
     output: str
     model_version: int
     model: str
+    job: str | None
     rows: int
     predicted: int
     quarantined: int

@@ -244,9 +244,13 @@ class WhyPusher(Answer):
 
 
 class WhyVertex(WhyPusher):
-    """The result of the push to Vertex AI; `traffic`: percent of requests by version."""
+    """The result of the push to Vertex AI; `traffic`: percent of requests by version.
+
+    `not_shown_because`: why Vertex lacks evaluation or lineage, null if it does not.
+    """
 
     traffic: dict[str, int] | None
+    not_shown_because: str | None
 
 
 class Why(Answer):

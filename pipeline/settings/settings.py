@@ -242,6 +242,7 @@ class Metadata(Section):
     store: ServerUri | None = None
 
 
+_PREBUILT = "-docker.pkg.dev/vertex-ai/prediction/"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -251,7 +252,8 @@ class VertexPush(Section):
     Attributes:
         model, endpoint: Ids; null: the name of the pipeline.
         traffic: Percent of the requests for a new version; the live version gets the others.
-        image: Image of the model server; default: TensorFlow Serving as built by Google.
+        server: `google`: TensorFlow Serving as built by Google; `fareline`: `fareline serve`.
+        image: Image of the model server.
     """
 
     project: Project
@@ -263,13 +265,22 @@ class VertexPush(Section):
     replicas: Count = 1
     traffic: Annotated[int, Field(ge=0, le=100, strict=True)] = 100
     service_account: ServiceAccount | None = None
-    image: Image = "europe-docker.pkg.dev/vertex-ai/prediction/tf2-cpu.2-15:latest"
+    server: Literal["google", "fareline"] = "google"
+    image: Image = Field(default=f"europe{_PREBUILT}tf2-cpu.2-15:latest", validate_default=True)
     api_endpoint: Url | None = None
 
     def named(self, name: str) -> "VertexPush":
         """The settings with ids of model and endpoint: the given ones, or this name."""
         ids = {"model": self.model or name, "endpoint": self.endpoint or name}
         return VertexPush.model_validate({**self.model_dump(mode="json"), **ids})
+
+    @pydantic.field_validator("image")
+    @classmethod
+    def _fits_the_server(cls, image: str, info: pydantic.ValidationInfo):
+        """A server that does not answer where Vertex asks is found out half an hour later."""
+        if info.data.get("server") == "fareline" and _PREBUILT in image:
+            raise ValueError("expected an image with Fareline, as push.vertex.server says")
+        return image
 
     @pydantic.field_validator("api_endpoint")
     @classmethod

@@ -6,7 +6,7 @@ Called by `cli.predict`. Imports no TensorFlow itself: the predictor is handed i
 import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -20,7 +20,7 @@ from data.writing.quarantine import Quarantine, is_too_many, require_few_bad
 from data.writing.rows import RowWriter, open_writer
 from fareline.errors import DataError, UserMistake
 from fareline.files import written_beside
-from serving.model.outputs import name_outputs
+from serving.model.outputs import column_names, name_outputs
 
 MODEL_VERSION, PREDICTION_ID = "model_version", "prediction_id"
 QUARANTINE_SUFFIX = ".quarantine.jsonl"
@@ -107,17 +107,54 @@ def predict_file(
         DataError: The input cannot be read on, or has no row.
     """
     with _quarantine(job) as quarantine, open_writer(job.output) as writer:
-        counts = Counts(quarantine)
-        for rows in batches:
-            quarantine.take(rows.bad)
-            counts.blank += rows.blank
-            for part in _slices(rows, job.batch_size):
-                _predict(job, part, predictor, writer)
-                counts.predicted += len(part)
-                tell(counts.predicted)
-            if _is_hopeless(job, counts):
-                break
-        _require_few_bad(job, counts)
+        return _go_through(
+            job, batches, quarantine, lambda part: _predict(job, part, predictor, writer), tell
+        )
+
+
+def read_file(
+    job: Job, batches: Iterator[Rows], outputs: Collection[str], take: Callable[[np.ndarray], None]
+) -> Counts:
+    """Reads all rows of a file as `predict_file` does, with the same refusals, and predicts none.
+
+    Args:
+        job: Request for predictions; its output is not written.
+        batches: From `data.reading.rows_file`.
+        outputs: Names of the model's outputs.
+        take: Takes serialized tf.Examples, bytes [rows], in the batches of `predict_file`.
+
+    Raises:
+        TooManyBadRows: The share of bad rows is above the limit.
+        DataError: The input cannot be read on, or has no row.
+    """
+    names = [*column_names(outputs), MODEL_VERSION]
+
+    def read(part: Rows) -> None:
+        _added_names(job, part, names)
+        take(_encode(job, part))
+
+    with _quarantine(job) as quarantine:
+        return _go_through(job, batches, quarantine, read, lambda rows: None)
+
+
+def _go_through(
+    job: Job,
+    batches: Iterator[Rows],
+    quarantine: Quarantine,
+    act: Callable[[Rows], None],
+    tell: Callable[[int], None],
+) -> Counts:
+    counts = Counts(quarantine)
+    for rows in batches:
+        quarantine.take(rows.bad)
+        counts.blank += rows.blank
+        for part in _slices(rows, job.batch_size):
+            act(part)
+            counts.predicted += len(part)
+            tell(counts.predicted)
+        if _is_hopeless(job, counts):
+            break
+    _require_few_bad(job, counts)
     return counts
 
 
@@ -145,15 +182,29 @@ def _is_hopeless(job: Job, counts: Counts) -> bool:
 
 
 def _predict(job: Job, rows: Rows, predictor: Predictor, writer: RowWriter) -> None:
-    read = {name: array for name, array in rows.features.items() if name in job.columns}
-    examples = encode_examples(read, len(rows))
+    examples = _encode(job, rows)
     outputs = predictor.predict(examples)
     added = name_outputs(outputs)
     added[MODEL_VERSION] = pa.array(np.full(len(rows), predictor.version, np.int64))
     if job.note is not None:
         ids = job.note(examples, outputs, _entities(job, rows))
         added[PREDICTION_ID] = pa.array(ids, pa.string())
-    added = {_own_name(name, job.columns): array for name, array in added.items()}
+    names = _added_names(job, rows, added)
+    writer.write(rows, dict(zip(names, added.values(), strict=True)))
+
+
+def _encode(job: Job, rows: Rows) -> np.ndarray:
+    read = {name: array for name, array in rows.features.items() if name in job.columns}
+    return encode_examples(read, len(rows))
+
+
+def _added_names(job: Job, rows: Rows, names: Iterable[str]) -> list[str]:
+    """Names of the columns that are added.
+
+    Raises:
+        UserMistake: The file has a column of one of them.
+    """
+    added = [_own_name(name, job.columns) for name in names]
     taken = sorted(set(added).intersection(rows.source.schema.names))
     if taken:
         raise UserMistake.explain(
@@ -162,7 +213,7 @@ def _predict(job: Job, rows: Rows, predictor: Predictor, writer: RowWriter) -> N
             f"expected the names {', '.join(added)} to be free",
             "rename the column",
         )
-    writer.write(rows, added)
+    return added
 
 
 def _own_name(name: str, columns: Collection[str]) -> str:

@@ -91,7 +91,7 @@ class Inputs:
             if isinstance(value, str):
                 if "{{$" in value:
                     value = fill(value, constants, job)
-                parameters[name] = self._uri_map.require_local(f"{task.name}.{name}", value)
+                parameters[name] = self._uri_map.require_place(task.name, name, value)
         return given
 
     def _artifacts(

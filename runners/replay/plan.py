@@ -126,7 +126,7 @@ def make_plan(
     for task in tasks:
         for name, parameter in task.spec.inputs.parameters.items():
             constant = parameter.runtime_value.constant.string_value
-            uri_map.require_local(f"{task.name}.{name}", constant)
+            uri_map.require_place(task.name, name, constant)
         for word in [*task.executor.container.command, *task.executor.container.args]:
             uri_map.require_local(f"{task.name}: its command", word)
         uri_map.require_local(task.name, task.executor.importer.artifact_uri.constant.string_value)

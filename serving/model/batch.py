@@ -91,6 +91,15 @@ class BatchPredictor:
         """The columns that the model reads."""
         return self.signature.columns
 
+    @property
+    def output_types(self) -> dict[str, np.dtype]:
+        """Output of the signature to the type of its values; object for bytes."""
+        saved = self.servable.signature_defs[self.signature.name].outputs
+        return {
+            name: np.dtype(tf.as_dtype(saved[name].dtype).as_numpy_dtype)
+            for name in self.signature.outputs
+        }
+
     def predict(self, examples: np.ndarray) -> dict[str, np.ndarray]:
         """Answers a batch.
 

@@ -3,7 +3,7 @@
 Called by `runners.publishing.batch_prediction` and `report.api`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -13,9 +13,15 @@ PREDICTION = "prediction"
 
 def name_outputs(outputs: Mapping[str, np.ndarray]) -> dict[str, pa.Array]:
     """`prediction`, or `prediction_NAME` where the model has several outputs."""
+    columns = map(_column, outputs.values())
+    return dict(zip(column_names(outputs), columns, strict=True))
+
+
+def column_names(outputs: Collection[str]) -> list[str]:
+    """The names of the columns for these outputs."""
     if len(outputs) == 1:
-        return {PREDICTION: _column(next(iter(outputs.values())))}
-    return {f"{PREDICTION}_{name}": _column(array) for name, array in outputs.items()}
+        return [PREDICTION]
+    return [f"{PREDICTION}_{name}" for name in outputs]
 
 
 def _column(array: np.ndarray) -> pa.Array:

@@ -269,7 +269,7 @@ def test_every_user_function_resolves_to_a_callable():
         "RUN_FN": ["fn_args"],
         "TUNER_FN": ["fn_args"],
         "PII_KEY_FN": [],
-        "VERTEX_PUSH_FN": ["target", "model_dir", "sha256", "facts", "says"],
+        "VERTEX_PUSH_FN": ["target", "model_dir", "sha256", "facts", "says", "story"],
     }
 
 

@@ -63,6 +63,7 @@ WHERE_GIVEN = {
     ("runners.outcome.summary", "--no-cache"): "of the run that it sums up",
     ("runners.platforms.errors", "--dry-run"): "submit",
     ("runners.platforms.errors", "--job-id"): "submit",
+    ("runners.platforms.vertex.container", "--vertex"): "serve",
     ("runners.publishing.live_model", "--model-dir"): "predict and serve",
     ("runners.publishing.prediction_log", "--log-share"): "predict and serve",
     ("runners.publishing.reproduction", "--config"): "of the run that it starts",

@@ -25,14 +25,14 @@ class StorageApi(Api):
 
     Attributes:
         folder: Of the buckets; those that are no folder of it do not exist.
-        may_write: Whether the caller may.
+        may_write, may_delete: Whether the caller may.
         uploaded: Names of the objects that were sent, in order.
     """
 
     def __init__(self, folder: Path):
         super().__init__()
         self.folder = folder
-        self.may_write = True
+        self.may_write = self.may_delete = True
         self.uploaded: list[str] = []
         self._numbers = itertools.count(2)
         self._sessions: dict[str, tuple[str, str]] = {}
@@ -41,6 +41,7 @@ class StorageApi(Api):
         self.written: dict[str, str] = {}
         self.route("GET", f"/download{objects}/(?P<name>.+)", self.download)
         self.route("GET", f"{objects}/(?P<name>.+)", self.get_object)
+        self.route("GET", objects, self.list_objects)
         self.route("DELETE", f"{objects}/(?P<name>.+)", self.delete)
         self.route("POST", f"/upload{objects}", self.upload)
         self.route("PUT", f"/upload{objects}", self.resume)
@@ -51,6 +52,17 @@ class StorageApi(Api):
         if not path.is_file():
             raise Refused(404, f"No such object: {request.parts['bucket']}/{name}")
         return self._describe(request.parts["bucket"], name, path.read_bytes())
+
+    def list_objects(self, request: Request) -> dict[str, Any]:
+        bucket, prefix = self._bucket(request), request.query.get("prefix", "")
+        files = [path for path in sorted(bucket.rglob("*")) if path.is_file()]
+        names = [path.relative_to(bucket).as_posix() for path in files]
+        found = [
+            self._describe(request.parts["bucket"], name, (bucket / name).read_bytes())
+            for name in names
+            if name.startswith(prefix)
+        ]
+        return {"kind": "storage#objects", "items": found}
 
     def download(self, request: Request) -> Answer:
         self.get_object(request)
@@ -63,6 +75,8 @@ class StorageApi(Api):
     def delete(self, request: Request) -> Answer:
         self.get_object(request)
         name = urllib.parse.unquote(request.parts["name"])
+        if not self.may_delete:
+            raise Refused(403, "Permission 'storage.objects.delete' denied on resource.")
         self._require_generation(request, name)
         (self._bucket(request) / name).unlink()
         self.generations.pop(f"{request.parts['bucket']}/{name}", None)

@@ -9,6 +9,7 @@ import dataclasses
 import datetime
 import itertools
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ _WORDS = {
     503: "UNAVAILABLE",
 }
 # Google's client asks for operations below /ui, by the first of the bindings that it knows.
-_PARENT = r"/(v1|ui)/projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)"
+PARENT = r"/(v1|ui)/projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)"
 _MODEL_ID = re.compile(r"[a-z_][a-z0-9_-]{0,62}")
 _ENDPOINT_ID = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?|[1-9][0-9]{0,8}")
 _ALIAS = re.compile(r"[a-z][a-zA-Z0-9-]{0,126}[a-z0-9]")
@@ -35,6 +36,14 @@ _LABEL = re.compile(r"[a-z0-9_-]{0,63}")
 _MACHINES = re.compile(r"(n1|n2|e2|c2|c3)-(standard|highmem|highcpu)-\d+")
 _VERBS = ("create", "get", "list", "update", "delete", "upload", "deploy", "undeploy", "predict")
 Predict = Callable[[list[Any]], list[Any]]
+
+
+def google_types() -> Any:
+    """Google's messages, which refuse fields that they do not know."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # on the age of the Python that TFX needs
+        from google.cloud import aiplatform_v1
+    return aiplatform_v1
 
 
 class VertexModelsApi(Api):
@@ -90,7 +99,7 @@ class VertexModelsApi(Api):
             ("POST", "/endpoints/(?P<endpoint>[^/:]+):predict", self.predict_online),
             ("GET", "/.*operations/(?P<operation>[^/:]+)", self.get_operation),
         ):
-            self.route(method, _PARENT + path, function)
+            self.route(method, PARENT + path, function)
 
     def word(self, refused: Refused) -> dict[str, Any]:
         status = _WORDS.get(refused.status, "UNKNOWN")
@@ -99,7 +108,7 @@ class VertexModelsApi(Api):
     # Models
 
     def upload_model(self, request: Request) -> dict[str, Any]:
-        self._require("models.upload", request)
+        self.require("models.upload", request)
         content = request.json()
         model, parent = content["model"], content.get("parentModel", "")
         model_id = parent.rpartition("/")[2] or content.get("modelId", "")
@@ -127,27 +136,27 @@ class VertexModelsApi(Api):
 
         def add() -> dict[str, Any]:
             aliases = list(model.get("versionAliases", ()))
-            name = f"{self._parent()}/models/{model_id}"
+            name = f"{self.parent()}/models/{model_id}"
             kept = {**model, "name": name, "versionId": str(number), "etag": "e"}
             kept["versionAliases"] = aliases if versions else [*aliases, "default"]
             self.models.setdefault(model_id, {})[number] = kept
             return {"model": name, "modelVersionId": str(number)}
 
-        return self._operate(f"models/{model_id}", "UploadModelResponse", add, "upload", broken)
+        return self.operate(f"models/{model_id}", "UploadModelResponse", add, "upload", broken)
 
     def list_versions(self, request: Request) -> dict[str, Any]:
-        self._require("models.list", request)
+        self.require("models.list", request)
         return {"models": list(self._versions(request).values())}
 
     def update_model(self, request: Request) -> dict[str, Any]:
-        self._require("models.update", request)
+        self.require("models.update", request)
         version = self._version(request)
         self._check_labels(request.json())
         version["labels"] = request.json().get("labels", {})
         return version
 
     def merge_aliases(self, request: Request) -> dict[str, Any]:
-        self._require("models.update", request)
+        self.require("models.update", request)
         version = self._version(request)
         for alias in request.json()["versionAliases"]:
             name = alias.removeprefix("-")
@@ -167,7 +176,7 @@ class VertexModelsApi(Api):
         return version
 
     def delete_version(self, request: Request) -> dict[str, Any]:
-        self._require("models.delete", request)
+        self.require("models.delete", request)
         version = self._version(request)
         versions = self._versions(request)
         if len(versions) == 1:
@@ -176,42 +185,42 @@ class VertexModelsApi(Api):
         self._refuse_deployed(request.parts["model"], {number})
         if "default" in version["versionAliases"]:
             raise Refused(400, "The default version cannot be deleted; set another default first.")
-        return self._operate(
+        return self.operate(
             f"models/{request.parts['model']}", None, lambda: versions.pop(number) and {}, "delete"
         )
 
     def delete_model(self, request: Request) -> dict[str, Any]:
-        self._require("models.delete", request)
+        self.require("models.delete", request)
         model_id = request.parts["model"]
         self._refuse_deployed(model_id, set(self._versions(request)))
-        return self._operate(
+        return self.operate(
             f"models/{model_id}", None, lambda: self.models.pop(model_id) and {}, "delete"
         )
 
     # Endpoints
 
     def create_endpoint(self, request: Request) -> dict[str, Any]:
-        self._require("endpoints.create", request)
-        endpoint_id = request.query.get("endpointId") or str(next(self._numbers))
+        self.require("endpoints.create", request)
+        endpoint_id = request.query.get("endpointId") or str(self.number())
         if not _ENDPOINT_ID.fullmatch(endpoint_id):
             raise Refused(400, f'The endpoint ID "{endpoint_id}" is invalid.')
         if endpoint_id in self.endpoints:
             raise Refused(409, f"The Endpoint with id {endpoint_id} already exists.")
-        name = f"{self._parent()}/endpoints/{endpoint_id}"
+        name = f"{self.parent()}/endpoints/{endpoint_id}"
         content = {**request.json(), "name": name, "etag": "1", "deployedModels": []}
 
         def add() -> dict[str, Any]:
             self.endpoints[endpoint_id] = {**content, "trafficSplit": {}}
             return self.endpoints[endpoint_id]
 
-        return self._operate(f"endpoints/{endpoint_id}", "Endpoint", add, "create")
+        return self.operate(f"endpoints/{endpoint_id}", "Endpoint", add, "create")
 
     def get_endpoint(self, request: Request) -> dict[str, Any]:
-        self._require("endpoints.get", request)
+        self.require("endpoints.get", request)
         return self._endpoint(request)
 
     def update_endpoint(self, request: Request) -> dict[str, Any]:
-        self._require("endpoints.update", request)
+        self.require("endpoints.update", request)
         endpoint, content = self._endpoint(request), request.json()
         if content.get("etag", endpoint["etag"]) != endpoint["etag"]:
             raise Refused(409, "The etag does not match: the endpoint was changed meanwhile.")
@@ -221,7 +230,7 @@ class VertexModelsApi(Api):
         return endpoint
 
     def deploy_model(self, request: Request) -> dict[str, Any]:
-        self._require("endpoints.deploy", request)
+        self.require("endpoints.deploy", request)
         endpoint, content = self._endpoint(request), request.json()
         deployed, split = content["deployedModel"], content.get("trafficSplit", {})
         model_id, _, version = deployed["model"].rpartition("/")[2].partition("@")
@@ -240,7 +249,7 @@ class VertexModelsApi(Api):
                 429,
                 "The following quotas are exceeded: CustomModelServingCPUsPerProjectPerRegion",
             )
-        identity = str(next(self._numbers))
+        identity = str(self.number())
 
         def add() -> dict[str, Any]:
             now = datetime.datetime.now(datetime.timezone.utc).isoformat().replace("+00:00", "Z")
@@ -254,10 +263,10 @@ class VertexModelsApi(Api):
             return {"deployedModel": kept}
 
         where = f"endpoints/{request.parts['endpoint']}"
-        return self._operate(where, "DeployModelResponse", add, "deploy", broken)
+        return self.operate(where, "DeployModelResponse", add, "deploy", broken)
 
     def undeploy_model(self, request: Request) -> dict[str, Any]:
-        self._require("endpoints.undeploy", request)
+        self.require("endpoints.undeploy", request)
         endpoint, content = self._endpoint(request), request.json()
         identity = content["deployedModelId"]
         left = [each for each in endpoint["deployedModels"] if each["id"] != identity]
@@ -273,10 +282,10 @@ class VertexModelsApi(Api):
             return {}
 
         where = f"endpoints/{request.parts['endpoint']}"
-        return self._operate(where, "UndeployModelResponse", remove, "undeploy")
+        return self.operate(where, "UndeployModelResponse", remove, "undeploy")
 
     def predict_online(self, request: Request) -> dict[str, Any]:
-        self._require("endpoints.predict", request)
+        self.require("endpoints.predict", request)
         endpoint = self._endpoint(request)
         if not endpoint["deployedModels"]:
             raise Refused(400, "The endpoint has no deployed model.")
@@ -296,7 +305,7 @@ class VertexModelsApi(Api):
             return {"name": name}
         return ended
 
-    def _operate(
+    def operate(
         self,
         where: str,
         kind: str | None,
@@ -305,7 +314,7 @@ class VertexModelsApi(Api):
         broken: tuple[int, str] | None = None,
     ) -> dict[str, Any]:
         """Does it at once, and says so after as many questions as `polls`."""
-        name = f"{self._parent()}/{where}/operations/{next(self._numbers)}"
+        name = f"{self.parent()}/{where}/operations/{self.number()}"
         broken = broken or self.breaking.get(verb)
         ended: dict[str, Any] = {"name": name, "done": True}
         if broken is not None:
@@ -337,7 +346,7 @@ class VertexModelsApi(Api):
                 if name == model_id and int(deployed["modelVersionId"]) in versions:
                     raise Refused(400, f"The Model is still deployed to {endpoint['name']}.")
 
-    def _require(self, permission: str, request: Request) -> None:
+    def require(self, permission: str, request: Request) -> None:
         where = f"projects/{request.parts['project']}/locations/{request.parts['location']}"
         known = (request.parts["project"], request.parts["location"])
         if f"aiplatform.{permission}" not in self.permissions or known != (
@@ -369,14 +378,17 @@ class VertexModelsApi(Api):
     def _change(self, endpoint: dict[str, Any], **fields: Any) -> None:
         endpoint.update(fields, etag=str(int(endpoint["etag"]) + 1))
 
-    def _parent(self) -> str:
+    def number(self) -> int:
+        return next(self._numbers)
+
+    def parent(self) -> str:
         return f"projects/{self.project}/locations/{self.location}"
 
-    def _local(self, uri: str) -> Path:
+    def local(self, uri: str) -> Path:
         return self.buckets / uri.removeprefix("gs://")
 
     def _files(self, uri: str) -> bool:
-        return uri.startswith("gs://") and any(self._local(uri).rglob("saved_model.pb"))
+        return uri.startswith("gs://") and any(self.local(uri).rglob("saved_model.pb"))
 
 
 @dataclasses.dataclass(frozen=True)

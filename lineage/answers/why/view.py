@@ -292,6 +292,8 @@ def _on_vertex(told: Mapping[str, Any] | None) -> Iterator[str]:
         traffic = _mapping(told["traffic"])
         shares = [f"version {version}: {percent} %" for version, percent in traffic.items()]
         yield f"    requests, as recorded then: {', '.join(shares) or 'nothing is deployed'}"
+        if told["not_shown_because"]:
+            yield f"    evaluation or lineage not written there: {told['not_shown_because']}"
     elif told["pushed"] is None:
         yield f"No model was pushed to Vertex AI ({_absence(told)})"
     else:

@@ -201,6 +201,9 @@ def _on_vertex(execution: Execution | None, pushed_model: Artifact | None) -> di
     return {
         **_pusher(execution, pushed_model),
         "traffic": dict(record.traffic) if record else None,
+        "not_shown_because": pushed_model.properties.get(recorded.NOT_SHOWN)
+        if pushed_model
+        else None,
     }
 
 

@@ -5,19 +5,32 @@ model that Pusher held back is held back here. Google's clients are behind a fun
 by its dotted path. No `from __future__ import annotations`: TFX reads the raw annotations.
 """
 
+import dataclasses
 import importlib
 import json
+import types
 from pathlib import Path
+from typing import Any
 
 from absl import logging
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.dsl.io import fileio
+from tfx.types.artifact import Artifact
 from tfx.types.standard_artifacts import Examples, Model, ModelEvaluation, PushedModel
 from tfx.utils import io_utils
 
 from fareline.digests import sha256_of_folder
-from fareline.recorded import DATA_SHA256, METRIC_PREFIX, SHA256, VERSION_CREATED, VERTEX
+from fareline.recorded import (
+    DATA_SHA256,
+    METRIC_PREFIX,
+    NOT_SHOWN,
+    SHA256,
+    VERSION_CREATED,
+    VERTEX,
+)
+from fareline.recorded.evaluation import Metrics, read_metrics
+from fareline.recorded.tuning import hyperparameters_of
 from fareline.recorded.vertex import on_vertex_text, vertex_base
 from fareline.scratch import scratch_folder
 
@@ -43,7 +56,8 @@ def VertexPusher(  # noqa: N802 - TFX names the component after the function
         evaluation: Its metrics become a line of the version and labels.
         published: Output of Pusher, with a copy of the files.
         pushed_model: Written: `pushed`, `pushed_destination` (`vertex://PROJECT/REGION/MODEL/N`),
-            `pushed_version`, `sha256`, `version_created` and `on_vertex`; or why it was not pushed.
+            `pushed_version`, `sha256`, `version_created`, `on_vertex` and maybe
+            `not_shown_because`; or why it was not pushed.
         target: JSON of the setting `push.vertex`, with the ids of model and endpoint.
         push_fn: Dotted path of `runners.platforms.vertex.push.push_model`.
     """
@@ -64,6 +78,7 @@ def VertexPusher(  # noqa: N802 - TFX names the component after the function
         sha256,
         _labels(model, examples, metrics),
         ", ".join(f"{key} {value:.4f}" for key, value in metrics.items()),
+        _story(model, examples, evaluation),
     )
     number = str(pushed.record.version)
     base = vertex_base(pushed.record.target)
@@ -73,6 +88,9 @@ def VertexPusher(  # noqa: N802 - TFX names the component after the function
     pushed_model.set_string_custom_property(SHA256, sha256)
     pushed_model.set_int_custom_property(VERSION_CREATED, int(pushed.created))
     pushed_model.set_string_custom_property(VERTEX, on_vertex_text(pushed.record))
+    if pushed.not_shown:
+        pushed_model.set_string_custom_property(NOT_SHOWN, pushed.not_shown)
+        logging.warning("Vertex does not show all of its evaluation: %s", pushed.not_shown)
     logging.info("Version %s of %s; requests: %s.", number, base, dict(pushed.record.traffic))
 
 
@@ -98,10 +116,35 @@ def _metrics(evaluation: ModelEvaluation) -> dict[str, float]:
 
 def _labels(model: Model, examples: Examples, metrics: dict[str, float]) -> dict[str, str]:
     labels = {f"metric_{name}": f"{value:.4f}" for name, value in metrics.items()}
-    # Of a local run TFX makes it of pipeline, run, node, key and number.
-    parts = (model.mlmd_artifact.name or "").split(":")
-    if len(parts) == 5:
-        labels["run"] = parts[1]
+    if run := _run(model):
+        labels["run"] = run
     if digest := examples.get_string_custom_property(DATA_SHA256):
         labels["data_sha256"] = digest[:_DIGEST_DIGITS]
     return labels
+
+
+def _story(model: Model, examples: Examples, evaluation: ModelEvaluation) -> dict[str, Any]:
+    """What Vertex shows beside a version; plain values."""
+    return {
+        "run": _run(model),
+        "data_uri": examples.uri,
+        "data_sha256": examples.get_string_custom_property(DATA_SHA256) or "",
+        "hyperparameters": hyperparameters_of(_recorded(model)),
+        "metrics": dataclasses.asdict(read_metrics(_recorded(evaluation)) or Metrics()),
+    }
+
+
+def _recorded(artifact: Artifact) -> types.SimpleNamespace:
+    """The texts that are recorded with an artifact, as `fareline.recorded` reads them."""
+    properties = artifact.mlmd_artifact.custom_properties
+    texts = {name: value.string_value for name, value in properties.items() if value.string_value}
+    return types.SimpleNamespace(properties=texts, key=artifact.type_name)
+
+
+def _run(model: Model) -> str:
+    """The run that trained it; empty if its name does not say so.
+
+    Of a local run TFX makes the name of pipeline, run, node, key and number.
+    """
+    parts = (model.mlmd_artifact.name or "").split(":")
+    return parts[1] if len(parts) == 5 else ""

@@ -1,4 +1,4 @@
-"""Input files on their way into a bucket of Google Cloud Storage, where the steps read them.
+"""Files on their way into a bucket of Google Cloud Storage, and back.
 
 Only what is missing there, or differs, is sent. Credentials are Application Default Credentials;
 STORAGE_EMULATOR_HOST, which Google's client knows, names a server that wants none. Imports
@@ -6,6 +6,7 @@ google.cloud when a command needs it.
 """
 
 import base64
+import contextlib
 import dataclasses
 import hashlib
 import os
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from runners.platforms.errors import Advice
-from runners.platforms.vertex.errors import explained
+from runners.platforms.vertex.errors import api_errors, explained
 
 _RETRY_SECONDS = 20.0
 
@@ -43,11 +44,49 @@ def upload(uploads: list[Upload]) -> list[Upload]:
     """
     sent = []
     for one in uploads:
-        bucket = "/".join(one.uri.split("/")[:3])
-        with explained(bucket_advice(bucket), storage_address(), one.uri):
+        with explained(bucket_advice(_parts(one.uri)[0]), storage_address(), one.uri):
             if _send(one):
                 sent.append(one)
     return sent
+
+
+def files_below(folder: str) -> list[str]:
+    """Lists the objects below `gs://BUCKET/NAME`, by their addresses, sorted.
+
+    Raises:
+        PlatformError, UnreachableError, RefusedRequestError: One line.
+    """
+    bucket_uri, name = _parts(folder)
+    with explained(bucket_advice(bucket_uri), storage_address(), folder):
+        bucket = connect_bucket(bucket_uri)
+        found = bucket.client.list_blobs(bucket, prefix=f"{name.rstrip('/')}/")
+        return sorted(f"{bucket_uri}/{each.name}" for each in found)
+
+
+def download(uri: str, path: Path) -> None:
+    """Fetches an object of the bucket into a file.
+
+    Raises:
+        PlatformError, UnreachableError, RefusedRequestError: One line.
+    """
+    bucket_uri, name = _parts(uri)
+    with explained(bucket_advice(bucket_uri), storage_address(), uri):
+        connect_bucket(bucket_uri).blob(name).download_to_filename(str(path))
+
+
+def remove_below(folder: str) -> None:
+    """Deletes the objects below `gs://BUCKET/NAME`, the last one by its name first.
+
+    Raises:
+        PlatformError, UnreachableError, RefusedRequestError: One line.
+    """
+    for uri in reversed(files_below(folder)):
+        bucket_uri, name = _parts(uri)
+        with (
+            explained(bucket_advice(bucket_uri), storage_address(), uri),
+            contextlib.suppress(api_errors().NotFound),
+        ):
+            connect_bucket(bucket_uri).blob(name).delete()
 
 
 def connect_bucket(bucket: str, project: str | None = None) -> Any:
@@ -59,8 +98,8 @@ def connect_bucket(bucket: str, project: str | None = None) -> Any:
 
 
 def _send(one: Upload) -> bool:
-    bucket_name, _, name = one.uri.removeprefix("gs://").partition("/")
-    bucket = connect_bucket(bucket_name)
+    bucket_uri, name = _parts(one.uri)
+    bucket = connect_bucket(bucket_uri)
     from google.cloud.storage.retry import DEFAULT_RETRY
 
     retry = DEFAULT_RETRY.with_timeout(_RETRY_SECONDS)
@@ -69,6 +108,12 @@ def _send(one: Upload) -> bool:
         return False
     bucket.blob(name).upload_from_filename(str(one.path), retry=retry)
     return True
+
+
+def _parts(uri: str) -> tuple[str, str]:
+    """`gs://BUCKET/NAME` to `gs://BUCKET` and the name."""
+    bucket, _, name = uri.removeprefix("gs://").partition("/")
+    return f"gs://{bucket}", name
 
 
 def _md5(path: Path) -> str:

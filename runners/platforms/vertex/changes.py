@@ -5,6 +5,7 @@ finished by the next, which sees on the endpoint that it was done. Called by `cl
 """
 
 import dataclasses
+from collections.abc import Collection
 
 from ml_metadata.metadata_store import metadata_store
 
@@ -96,6 +97,21 @@ def deployed(graph: Graph, destination: str = SHORT) -> list[Deployment]:
     return Endpoint(find_target(graph, destination)[1]).deployments()
 
 
+def require_known(known: Collection[int], number: int, base: str) -> None:
+    """Refuses a version that no run of this workspace pushed.
+
+    Raises:
+        UserMistake: The store does not know it.
+    """
+    if number not in known:
+        raise UserMistake.explain(
+            f"version {number} of {base}",
+            "is on Vertex, but not recorded in this store",
+            "expected a version that a run of this workspace pushed",
+            "use the workspace that pushed it",
+        )
+
+
 def change_on_vertex(
     store: metadata_store.MetadataStore, workspace: Workspace, wish: WishOnVertex
 ) -> DoneOnVertex:
@@ -154,7 +170,7 @@ class _Work:
         traffic = self._traffic()
         live = live_version(traffic) or 0
         to = self._choose(wish, traffic, live)
-        self._require_known(to)
+        require_known(self._known, to, self._base)
         serving = [number for number, percent in traffic.items() if percent and number != to]
         before = max(serving, default=live) if wish.kind == ROLLBACK else live
         execution = self._begin(wish, before, to)
@@ -178,7 +194,7 @@ class _Work:
         of = live or max(self._known)
         if not wanted and traffic == self._recorded:  # else a killed command ended something
             return DoneOnVertex(wish.kind, self._base, live, self._record(of))
-        self._require_known(of)
+        require_known(self._known, of, self._base)
         execution = self._begin(wish, live, of)
         try:
             if wish.everything and live:
@@ -260,15 +276,6 @@ class _Work:
 
     def _traffic(self) -> dict[int, int]:
         return {each.version: each.percent for each in self._endpoint.deployments()}
-
-    def _require_known(self, number: int) -> None:
-        if number not in self._known:
-            raise UserMistake.explain(
-                f"version {number} of {self._base}",
-                "is on Vertex, but not recorded in this store",
-                "expected a version that a run of this workspace pushed",
-                "use the workspace that pushed it",
-            )
 
     def _require_idle(self, number: int, found: list[Deployment]) -> None:
         where = f"version {number} of {self._base}"

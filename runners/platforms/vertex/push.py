@@ -1,9 +1,10 @@
 """A model to Vertex AI: files, registry, endpoint, in steps that the next push can go on from.
 
 1. The files go to the bucket, below their digest. 2. The registry gets a version, marked pending.
-3. It is deployed with its share of the requests. 4. It is marked done. The next push finishes
-a pending version of the same files, and undoes one of others. Named by its dotted path by
-`pipeline.components.vertex.pusher`, since Google's clients are imported here alone.
+3. It is deployed with its share of the requests. 4. It is marked done. 5. Evaluation and lineage
+are written. The next push finishes a pending version of the same files, and undoes one of others.
+Named by its dotted path by `pipeline.components.vertex.pusher`, since Google's clients are imported
+here alone.
 """
 
 import dataclasses
@@ -27,6 +28,8 @@ from runners.platforms.vertex.registry import (
     ModelVersion,
     Registry,
 )
+from runners.platforms.vertex.shown.story import Story
+from runners.platforms.vertex.shown.writing import show
 from runners.platforms.vertex.target import Target
 from runners.platforms.vertex.traffic import live_version, share_with
 
@@ -44,14 +47,21 @@ class Pushed:
     Attributes:
         record: The endpoint afterwards.
         created: Whether the registry has a new version; else it had these files already.
+        not_shown: Why Vertex shows no evaluation or lineage of it; empty if it does.
     """
 
     record: OnVertex
     created: bool
+    not_shown: str = ""
 
 
 def push_model(
-    target: Mapping[str, Any], model_dir: str, sha256: str, facts: Mapping[str, str], says: str
+    target: Mapping[str, Any],
+    model_dir: str,
+    sha256: str,
+    facts: Mapping[str, str],
+    says: str,
+    story: Mapping[str, Any],
 ) -> Pushed:
     """Pushes a SavedModel.
 
@@ -61,6 +71,7 @@ def push_model(
         sha256: SHA-256 of its files.
         facts: Labels, such as the run and the digest of the data.
         says: A line on what it is, with its metrics.
+        story: What Vertex shows beside it: fields of `runners.platforms.vertex.shown.story.Story`.
 
     Raises:
         WithheldVersion: The model was rolled back from.
@@ -83,7 +94,9 @@ def push_model(
         endpoint.make()
         if version.state == PENDING or _absent(endpoint, version.number):
             deploy(endpoint, version.number, place.settings.traffic, lease)
-        return Pushed(finish(place, registry, endpoint, version, lease), created)
+        record = finish(place, registry, endpoint, version, lease)
+        not_shown = show(place, version.number, Story.read(story, sha256), lease)
+        return Pushed(record, created, not_shown)
 
 
 def deploy(endpoint: Endpoint, version: int, percent: int, lease: Lease) -> None:

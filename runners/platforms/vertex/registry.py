@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runners.platforms.vertex.connection import api, connect
+from runners.platforms.vertex.container import container_spec
 from runners.platforms.vertex.errors import api_errors, explained
 from runners.platforms.vertex.lease import Lease
 from runners.platforms.vertex.operations import wait_for
@@ -86,7 +87,7 @@ class Registry:
             display_name=settings.model,
             version_description=says,
             artifact_uri=artifact_uri,
-            container_spec=api().ModelContainerSpec(image_uri=settings.image),
+            container_spec=container_spec(settings),
             labels={
                 **facts,
                 "made_by": _MADE_BY,

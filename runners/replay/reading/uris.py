@@ -12,6 +12,7 @@ _PREFIX = re.compile(r"[a-z][a-z0-9+.-]*://[^\s\"'\\]+")
 _UNSAFE = re.compile(
     r"[\"'\\*?\[\x00-\x1f]"
 )  # these would end a JSON text, or be a pattern for TFX
+_ON_VERTEX = ("VertexPusher", "target")
 _END = r"(?=[/\s\"'\\,;)\]}]|$)"
 
 
@@ -30,6 +31,30 @@ class UriMap:
         for prefix in sorted(self.folders, key=len, reverse=True):
             folder = self.folders[prefix]
             text = re.sub(re.escape(prefix) + _END, lambda _, folder=folder: folder, text)
+        return text
+
+    def require_place(self, task: str, name: str, text: str) -> str:
+        """Handles a parameter of a task: it is local, or says where on Vertex AI a model goes.
+
+        Vertex reads its bucket itself, so that no folder can stand for it.
+
+        Args:
+            task: Name of the task.
+            name: Name of the parameter.
+            text: Value of the parameter.
+
+        Raises:
+            SpecError: No folder was given for a bucket, or one for the bucket of Vertex AI.
+        """
+        if (task, name) != _ON_VERTEX:
+            return self.require_local(f"{task}.{name}", text)
+        if self.apply(text) != text:
+            raise SpecError.explain(
+                f"{task}.{name}",
+                "--map names a folder for the bucket of push.vertex",
+                "expected that Vertex AI can read it",
+                "compile it with another push.vertex.bucket",
+            )
         return text
 
     def require_local(self, where: str, text: str) -> str:

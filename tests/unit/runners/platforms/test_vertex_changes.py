@@ -7,11 +7,9 @@ from typer.testing import CliRunner
 
 from cli import app as cli
 from fareline.errors import UserMistake
-from fareline.recorded.vertex import on_vertex_text, vertex_base
 from lineage.facts.pushes import live_pushes, pushed_to, traffic_of
 from lineage.graph.graph import Graph
 from lineage.store.open import open_store
-from tests.stores.writer import StoreWriter, artifact
 from tests.unit.runners.platforms.vertex_place import killed_at, vertex_place
 
 WHY = ("--reason", "tips were wrong", "--destination", "vertex")
@@ -22,34 +20,10 @@ BASE = "vertex://fare-project/europe-west4/taxi"
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """Two versions: the first live with 90 %, the second a candidate with 10 %."""
-    (tmp_path / "workspace").mkdir()
     with vertex_place(tmp_path, monkeypatch) as running:
-        running.writer = StoreWriter(tmp_path / "workspace" / "metadata.db")
         for number in (1, 2):
-            push(running, f"model-{number}")
+            running.record(f"model-{number}")
         yield running
-
-
-def push(place, content):
-    """What a run leaves behind: on Vertex, and in the store."""
-    pushed = place.push(content)
-    model = artifact(f"/m/{content}", sha256=content)
-    place.writer.add_execution("taxi", f"run-{content}", "Trainer", outputs={"model": [model]})
-    made = [("model", place.writer.artifact_ids[0])]
-    version = pushed.record.version
-    there = artifact(
-        place.model(content),
-        pushed=1,
-        pushed_destination=f"{vertex_base(pushed.record.target)}/{version}",
-        pushed_version=str(version),
-        sha256=content,
-        on_vertex=on_vertex_text(pushed.record),
-    )
-    node = "VertexPusher"
-    place.writer.add_execution(
-        "taxi", f"run-{content}", node, outputs={"pushed_model": [there]}, inputs=made
-    )
-    return version
 
 
 def call(place, command, *arguments):
@@ -121,6 +95,16 @@ def test_upstream_of_what_is_live_is_the_model_and_its_run(place):
     shown = ran.stdout.splitlines()
     assert shown[1].startswith("└── VertexPusher@run-model-2") and "Model:" in ran.stdout
     assert "Trainer@run-model-2" in ran.stdout
+
+
+def test_why_says_what_vertex_does_not_show(place):
+    assert call(place, "why", "run-model-2")["on_vertex"]["not_shown_because"] is None
+    place.record("model-3", not_shown_because="vertex: permission denied")
+    assert call(place, "why", "run-model-3")["on_vertex"]["not_shown_because"].startswith("vertex:")
+    workspace = str(place.root / "workspace")
+    ran = CliRunner().invoke(cli.app, ["why", "run-model-3", "--workspace", workspace])
+    said = "    evaluation or lineage not written there: vertex: permission denied"
+    assert said in ran.stdout.splitlines()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,13 @@ from typing import Any
 import requests
 
 from fareline.digests import sha256_of_folder
+from fareline.recorded.vertex import on_vertex_text, vertex_base
 from runners.platforms.vertex.push import Pushed, push_model
 from tests.loopback.storage import Storage, storage_server
+from tests.loopback.vertex_batch import BatchPredictions
 from tests.loopback.vertex_models import VertexModels, vertex_models_server
+from tests.loopback.vertex_shown import Shown
+from tests.stores.writer import StoreWriter, artifact
 
 
 class Killed(BaseException):
@@ -25,13 +30,22 @@ class Place:
     Attributes:
         root: A folder; artifacts are below it, as in a workspace.
         storage, vertex: Servers.
+        batch, shown: Batch predictions of the second, and what it shows beside models.
         target: As the settings say it.
     """
 
     root: Path
     storage: Storage
     vertex: VertexModels
+    batch: BatchPredictions
+    shown: Shown
     target: dict[str, Any]
+
+    @functools.cached_property
+    def writer(self) -> StoreWriter:
+        """Writes to the store of the workspace."""
+        (self.root / "workspace").mkdir(exist_ok=True)
+        return StoreWriter(self.root / "workspace" / "metadata.db")
 
     @property
     def endpoint(self) -> dict[str, Any]:
@@ -49,26 +63,65 @@ class Place:
         versions = self.vertex.api.models.get("taxi", {})
         return {number: each["labels"]["fareline_push"] for number, each in versions.items()}
 
+    def model_folder(self, content: str, workspace: str = "workspace") -> Path:
+        return self.root / workspace / "artifacts" / "VertexPusher" / "pushed_model" / content
+
     def model(self, content: str, workspace: str = "workspace") -> str:
-        folder = self.root / workspace / "artifacts" / "VertexPusher" / "pushed_model" / content
+        folder = self.model_folder(content, workspace)
         if not folder.is_dir():
             (folder / "variables").mkdir(parents=True)
             (folder / "saved_model.pb").write_text(content)
             (folder / "variables" / "variables.index").write_text("weights")
         return str(folder)
 
+    def record(self, content: str, **properties: Any) -> int:
+        """Pushes, and leaves in the store what a run leaves; returns the version."""
+        pushed = self.push(content)
+        model = artifact(f"/m/{content}", sha256=content)
+        run, writer = f"run-{content}", self.writer
+        writer.add_execution("taxi", run, "Trainer", outputs={"model": [model]})
+        made = [("model", writer.artifact_ids[0])]
+        version = pushed.record.version
+        there = artifact(
+            self.model(content),
+            pushed=1,
+            pushed_destination=f"{vertex_base(pushed.record.target)}/{version}",
+            pushed_version=str(version),
+            sha256=content,
+            on_vertex=on_vertex_text(pushed.record),
+            **properties,
+        )
+        node = "VertexPusher"
+        writer.add_execution("taxi", run, node, outputs={"pushed_model": [there]}, inputs=made)
+        return version
+
     def push(self, content: str, workspace: str = "workspace", **changed: Any) -> Pushed:
         folder = self.model(content, workspace)
         facts = {"run": "run-20261130-1", "metric_auc": "0.9500"}
         target = {**self.target, **changed}
-        return push_model(target, folder, sha256_of_folder(folder), facts, "auc 0.9500")
+        sha256 = sha256_of_folder(folder)
+        story = {
+            "run": f"run-{content}",
+            "data_uri": "gs://taxi-bucket/rows",
+            "data_sha256": "d" * 64,
+            "hyperparameters": {"width": 32, "learning_rate": 0.01},
+            "metrics": {
+                "overall": {"auc": 0.95, "calibration": 1.01, "pr_auc": None},
+                "slices": {f"hour={hour}": {"auc": 0.9 + hour / 1000} for hour in range(60)},
+            },
+        }
+        return push_model(target, folder, sha256, facts, "auc 0.9500", story)
 
 
 @contextlib.contextmanager
 def vertex_place(root: Path, monkeypatch) -> Iterator[Place]:
     """Serves until the block ends."""
     (root / "buckets" / "taxi-bucket").mkdir(parents=True)
-    for module, name in (("operations", "_POLL_SECONDS"), ("lease", "_LOOK_SECONDS")):
+    for module, name in (
+        ("operations", "_POLL_SECONDS"),
+        ("lease", "_LOOK_SECONDS"),
+        ("batch.job", "_POLL_SECONDS"),
+    ):
         monkeypatch.setattr(f"runners.platforms.vertex.{module}.{name}", 0.01)
     with (
         storage_server(root / "buckets") as storage,
@@ -85,7 +138,8 @@ def vertex_place(root: Path, monkeypatch) -> Iterator[Place]:
             "traffic": 10,
             "api_endpoint": vertex.address,
         }
-        yield Place(root, storage, vertex, target)
+        batch, shown = BatchPredictions(vertex.api), Shown(vertex.api)
+        yield Place(root, storage, vertex, batch, shown, target)
 
 
 @contextlib.contextmanager

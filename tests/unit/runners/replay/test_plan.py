@@ -335,3 +335,14 @@ def test_a_bucket_without_a_folder_is_refused_before_anything_starts():
     assert "spec.json: pipeline root: gs://roots/r is remote" in refused(one_task().plan, job=root)
     command = SpecBuilder().add("Only", shell("cat gs://b/x"))
     assert "Only: its command: gs://b/x is remote" in refused(command.plan)
+
+
+def test_the_place_on_vertex_that_a_model_is_pushed_to_stays_remote():
+    target = '{"bucket": "gs://models"}'
+    spec = SpecBuilder().add(
+        "VertexPusher", shell("true"), parameters={"target": ("text", constant(target))}
+    )
+    plan = spec.plan(folders={"gs://bucket": "/data"})
+    assert plan.uri_map.require_place("VertexPusher", "target", target) == target
+    mapped = refused(spec.plan, folders={"gs://models": "/data"})
+    assert "VertexPusher.target: --map names a folder for the bucket of push.vertex" in mapped
