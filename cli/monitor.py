@@ -17,12 +17,14 @@ from cli.options import (
     OpenOption,
     SetOption,
     WorkspaceOption,
+    as_of_option,
     dry_run_option,
     output_option,
+    read_as_of,
 )
 from fareline.errors import UserMistake
 from fareline.files import write_text
-from lineage.text.times import clock, iso, now
+from lineage.text.times import clock, iso
 from monitoring.live.decision import AGE, NOTHING, RECORD
 from monitoring.live.report import ALARM, QUIET
 
@@ -45,6 +47,9 @@ def monitor(
             show_default="monitoring.window_hours",
         ),
     ] = None,
+    as_of: Annotated[
+        str | None, as_of_option("later predictions and outcomes are ignored.")
+    ] = None,
     output: Annotated[Path | None, output_option("FILE", "Page to write.", "none")] = None,
     open_browser: OpenOption = False,
     dry_run: Annotated[bool, dry_run_option("Record nothing in ML Metadata.")] = False,
@@ -55,11 +60,12 @@ def monitor(
 ) -> None:
     """Compare logged predictions with the evaluation, by slice. Exit code 3: an alarm."""
     window_ms = None if window is None else _parse_window(window)
+    until_ms = read_as_of(as_of, "its windows are not over yet")
     from pipeline.settings.load import load_settings
     from runners.watching.watching import monitor as watch_live_model
 
     settings = load_settings(config, overrides or ())
-    found = watch_live_model(workspace.resolve(), settings, window_ms, now(), dry_run)
+    found = watch_live_model(workspace.resolve(), settings, window_ms, until_ms, dry_run)
     content = _as_json(found)
     if output is not None or open_browser:
         _write_page(

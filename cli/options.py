@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from fareline.errors import UserMistake
+
 DEFAULT_WORKSPACE = Path("workspace")
 EXIT_FOUND = 3  # the answer is that something differs, is missing or was refused; nothing failed
 
@@ -254,6 +256,46 @@ def dry_run_option(help_text: str) -> Any:
         help_text: The omitted effects, for help.
     """
     return typer.Option("--dry-run", help=help_text)
+
+
+def as_of_option(help_text: str) -> Any:
+    """`--as-of`, a time in place of now.
+
+    Args:
+        help_text: The effect, for help.
+    """
+    return typer.Option(
+        "--as-of", metavar="TIME", help=f"Time in ISO 8601; {help_text}", show_default="now"
+    )
+
+
+def read_as_of(text: str | None, why: str) -> int:
+    """The time of `--as-of`, in milliseconds since 1970; now without one.
+
+    Args:
+        text: ISO 8601; None: now.
+        why: What would be wrong with a time that is yet to come, for the message.
+
+    Raises:
+        UserMistake: It is no time, or one that is yet to come.
+    """
+    from lineage.text.times import iso, now, read_time
+
+    current = now()
+    if text is None:
+        return current
+    where = f"--as-of {text}"
+    try:
+        milliseconds = read_time(text)
+    except ValueError as error:
+        raise UserMistake.explain(
+            where, "is not a time", "expected ISO 8601, UTC", "write 2026-11-30T12:00:00Z"
+        ) from error
+    if milliseconds > current:
+        raise UserMistake.explain(
+            where, "is in the future", f"expected at most {iso(current)}", why
+        )
+    return milliseconds
 
 
 def version_option(help_text: str, *short: str, **more: Any) -> Any:

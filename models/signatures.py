@@ -7,8 +7,9 @@ Nor does it hold the Keras model: it would be saved with its variables twice, of
 Serving restores the one and reads the other ("Could not find variable"). Autograph is off: nothing
 in the signatures depends on the value of a tensor. `serving_default` parses the columns that the
 network's inputs are made of and no others, or every client would have to send them.
-`transform_features` parses every column, for the Evaluator. Must not import pipeline, runners or an
-orchestrator.
+`transform_features` parses every column, for the Evaluator; it requires those alone that a
+transformed feature is made of, since it is also asked about examples of other data. Must not import
+pipeline, runners or an orchestrator.
 """
 
 import functools
@@ -73,6 +74,12 @@ class ServingModule(tf.Module):
             for name, spec in self._raw_spec.items()
             if name not in self._absent and (needed is None or name in needed)
         }
+        needed = find_needed_columns(loader, loader.structured_outputs)
+        self._unused = {
+            name: tf.io.VarLenFeature(spec.dtype)
+            for name, spec in self._raw_spec.items()
+            if needed is not None and name not in needed
+        }
 
     @tf.function(input_signature=EXAMPLES, autograph=False)
     def serving_default(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -88,7 +95,8 @@ class ServingModule(tf.Module):
     @tf.function(input_signature=EXAMPLES, autograph=False)
     def transform_features(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Transforms labelled examples, for the Evaluator: string [batch] -> {name: [batch, 1]}."""
-        return self._transform(tf.io.parse_example(examples, self._raw_spec))
+        columns = tf.io.parse_example(examples, self._raw_spec | self._unused)
+        return self._transform({n: c for n, c in columns.items() if n not in self._unused})
 
 
 def name_variables(variables: Sequence[keras.Variable]) -> dict[str, keras.Variable]:

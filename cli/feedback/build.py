@@ -3,12 +3,17 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from cli.answer import answer
-from cli.options import DEFAULT_WORKSPACE, ConfigOption, JsonOption, SetOption, WorkspaceOption
-from fareline.errors import UserMistake
-from lineage.text.times import iso, now, read_time
+from cli.options import (
+    DEFAULT_WORKSPACE,
+    ConfigOption,
+    JsonOption,
+    SetOption,
+    WorkspaceOption,
+    as_of_option,
+    read_as_of,
+)
+from lineage.text.times import iso
 
 if TYPE_CHECKING:
     from fareline.recorded.feedback import SealedSpan
@@ -18,12 +23,7 @@ if TYPE_CHECKING:
 def build(
     as_of: Annotated[
         str | None,
-        typer.Option(
-            "--as-of",
-            metavar="TIME",
-            help="Time in ISO 8601; outcomes that arrived later are ignored.",
-            show_default="now",
-        ),
+        as_of_option("outcomes that arrived later are ignored."),
     ] = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     config: ConfigOption = None,
@@ -31,7 +31,7 @@ def build(
     as_json: JsonOption = False,
 ) -> None:
     """Determine the state of each logged prediction, and seal the spans that are complete."""
-    as_of_ms = _parse_time(as_of)
+    as_of_ms = read_as_of(as_of, "a span would never include later outcomes")
     from pipeline.settings.load import load_settings
     from runners.feedback.sealing import seal
 
@@ -39,32 +39,6 @@ def build(
     sealing = seal(workspace.resolve(), settings, as_of_ms)
     content = _as_json(sealing, as_of_ms)
     answer(as_json, content, lambda console: _draw(console, content))
-
-
-def _parse_time(text: str | None) -> int:
-    """Milliseconds since 1970.
-
-    Raises:
-        UserMistake: It is no time, or one that is yet to come.
-    """
-    current = now()
-    if text is None:
-        return current
-    where = f"--as-of {text}"
-    try:
-        milliseconds = read_time(text)
-    except ValueError as error:
-        raise UserMistake.explain(
-            where, "is not a time", "expected ISO 8601, UTC", "write 2026-11-30T12:00:00Z"
-        ) from error
-    if milliseconds > current:
-        raise UserMistake.explain(
-            where,
-            "is in the future",
-            f"expected at most {iso(current)}",
-            "a span would never include later outcomes",
-        )
-    return milliseconds
 
 
 def _as_json(sealing: "Sealing", as_of_ms: int) -> dict[str, Any]:

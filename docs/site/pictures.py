@@ -1,8 +1,9 @@
 """Takes the pictures of the documentation from a real run: what `make pictures` runs.
 
 Runs the pipeline in a workspace that has a finished run, so that the steps come from its cache, and
-takes the terminal, the run's page and the explorer in the Chromium of the system. Writes
-docs/pictures/*.png. Paths of this machine become `…`.
+takes the terminal, the run's page and the explorer in the Chromium of the system. If a replay is
+beside it (`fareline loop --replay 2013..2016 --change 2014-07`), it also takes the page of the pass
+that found the change. Writes docs/pictures/*.png. Paths of this machine become `…`.
 """
 
 import html
@@ -55,7 +56,10 @@ def take(workspace: Path) -> None:
         arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
         program = find_program(*read_packages()["chromium"].programs)
         browser = driver.chromium.launch(executable_path=program, args=arguments)
-        for name, path in (("run", page), ("explorer", explorer), ("terminal", terminal)):
+        taken = [("run", page), ("explorer", explorer), ("terminal", terminal)]
+        passes = sorted(workspace.with_name(f"{workspace.name}-replay").glob("replay/pages/*.html"))
+        taken += [("monitoring", path) for path in passes[1:2]]
+        for name, path in taken:
             _take_one(browser, name, Path(path), str(workspace.resolve().parent))
         browser.close()
 
@@ -75,7 +79,8 @@ def _take_one(browser, name: str, path: Path, here: str) -> None:
     else:
         tab.wait_for_selector("html[data-ready]", state="attached")
         tab.evaluate(SHORTEN, here)
-        tab.screenshot(path=PICTURES / f"{name}.png")
+        shown = tab.locator("#overall") if name == "monitoring" else tab
+        shown.screenshot(path=PICTURES / f"{name}.png")
     tab.close()
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fareline.errors import FarelineError, UserMistake, WorkspaceError
 from fareline.files import write_json
-from lineage.text.times import iso, now
+from lineage.text.times import iso, now, utc
 from monitoring.live.decision import (
     NOTHING,
     RECORD,
@@ -42,6 +42,7 @@ _BUSY_SECONDS = 30.0  # until it is looked again whether another run has ended
 _HOOK_SECONDS = 60.0  # that `--once` waits for hooks
 _END_SECONDS = 2.0  # the same of a loop that is to end
 _GATE = "DataGate"
+_TOLD_OF_RUNS = ("run_id", "pushed_to", "reasons", "path", "job_id", "link")
 PUSHED, REFUSED, STOPPED, FAILED, ROLLED_BACK = (
     "pushed",
     "refused",
@@ -49,6 +50,7 @@ PUSHED, REFUSED, STOPPED, FAILED, ROLLED_BACK = (
     "failed",
     "rolled_back",
 )
+SUCCEEDED = "succeeded"  # of a job on a cluster, which alone knows whether it has pushed
 ALARM = "alarm"
 
 
@@ -61,12 +63,20 @@ class Wish:
         settings: Settings of the loop.
         words: `--config` and `--set` of the settings, for the commands that it starts.
         secret: Secret of signatures; None where neither requests nor addresses are in the settings.
+        clock: Milliseconds since 1970 of a replay; None: now.
+        pages: Folder that gets the page of each pass; None: there are no pages.
     """
 
     workspace: Workspace
     settings: "Settings"
     words: tuple[str, ...]
     secret: bytes | None
+    clock: Callable[[], int] | None = None
+    pages: Path | None = None
+
+    def at(self, at_ms: int) -> tuple[str, ...]:
+        """Words that say to a command which time it is."""
+        return () if self.clock is None else ("--as-of", iso(at_ms))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,13 +137,13 @@ class Loop:
             Stopped: The loop is to end; what was under way is done again at the next start.
         """
         self._notes = []
-        at_ms, state = now(), self._folder.read()
+        at_ms, state = (self._wish.clock or now)(), self._folder.read()
         if busy := self._busy():
             return Passed(at_ms, None, notes=(busy,))
         if state.under_way and not dry_run:
             self._notes.append(f"{state.under_way['execution']} is done again: it was cut off")
             return self._carry_out(state, _decision_of(state.under_way), at_ms)
-        alarms, report = self._watch(dry_run)
+        alarms, report = self._watch(dry_run, at_ms)
         live = self._find_live()
         if live is not None:
             alarms |= {c.kind: c for c in causes_of_age(live, self._wish.settings, at_ms)}
@@ -168,7 +178,7 @@ class Loop:
         self._folder.write(state)
         return self._carry_out(state, decision, at_ms)
 
-    def _watch(self, dry_run: bool) -> tuple[dict[str, Cause], Path | None]:
+    def _watch(self, dry_run: bool, at_ms: int) -> tuple[dict[str, Cause], Path | None]:
         """Seals what is complete and watches the live model.
 
         Returns:
@@ -177,10 +187,12 @@ class Loop:
         if not self._wish.workspace.prediction_log_dir.is_dir():
             return {}, None
         if not dry_run:
-            sealed = self._fareline("feedback", "build")
+            sealed = self._fareline("feedback", "build", *self._wish.at(at_ms))
             if sealed.code:
                 self._notes.append(f"feedback build: {sealed.said}")
-        found = self._fareline("monitor", "--dry-run")
+        pages = self._wish.pages
+        page = () if pages is None else ("--output", str(pages / f"{utc(at_ms):%Y-%m-%d}.html"))
+        found = self._fareline("monitor", "--dry-run", *self._wish.at(at_ms), *page)
         if found.content is None:
             self._notes.append(f"monitor: {found.said}")
             return {}, None
@@ -258,15 +270,16 @@ class Loop:
         why = "; ".join(f"{cause.kind}: {cause.said}" for cause in decision.causes)
         note = f"{execution}: {why}" if execution else why
         if decision.action == RETRAIN:
-            answered = self._fareline("run", "--note", note, "--tag", "loop")
-            event = _event_of(answered)
+            answered, event = self._retrain(state, note)
+            if event is None:
+                return Passed(at_ms, None, notes=(answered.said,))
         else:
             answered = self._roll_back(note, under_way["version"])
             event = FAILED if answered.code else ROLLED_BACK
         if event == FAILED and (busy := self._busy()):  # another run was quicker
             return Passed(at_ms, None, notes=(busy,))
         content = answered.content or {}
-        told = {name: content.get(name) for name in ("run_id", "pushed_to", "reasons", "path")}
+        told = {name: content.get(name) for name in _TOLD_OF_RUNS}
         said = content.get("error") or (answered.said if event == FAILED else None)
         if said:
             self._notes.append(said)
@@ -278,6 +291,26 @@ class Loop:
         requests.finish(self._folder.requests, under_way["requests"])
         self._folder.write(state)
         return Passed(at_ms, decision, execution, event, tuple(self._notes))
+
+    def _retrain(self, state: State, note: str) -> tuple[Answered, str | None]:
+        """Runs the pipeline, here or on a cluster; its answer, and the event, if it has ended."""
+        runner = self._wish.settings.loop.runner
+        if runner is None:
+            answered = self._fareline("run", "--note", note, "--tag", "loop")
+            return answered, event_of(answered)
+        assert state.under_way is not None
+        words = self._wish.words
+        if "job" not in state.under_way:  # else a loop that was cut off has sent it
+            sent = self._children.run("submit", runner, *words)
+            if sent.code or sent.content is None:
+                return sent, FAILED
+            state.under_way["job"] = sent.content["job_id"]
+            self._folder.write(state)
+        job = state.under_way["job"]
+        answered = self._children.run("submit", runner, "--follow", job, *words)
+        if answered.content is None and answered.code != UserMistake.exit_code:
+            return answered, None  # the platform is silent, and the job goes on
+        return answered, FAILED if answered.code else SUCCEEDED
 
     def _roll_back(self, reason: str, version: int | None) -> Answered:
         """Rolls back from a version, unless a loop that was cut off has done it already."""
@@ -308,7 +341,7 @@ def _decision_of(under_way: Mapping[str, Any]) -> Decision:
     return Decision(under_way["action"], tuple(Cause(**cause) for cause in under_way["causes"]))
 
 
-def _event_of(answered: Answered) -> str:
+def event_of(answered: Answered) -> str:
     """What came of a run."""
     content = answered.content or {}
     if content.get("status") in (PUSHED, REFUSED):

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,17 +155,23 @@ def _read_log(
         bounds = {"sha256": live.sha256, "version": live.version.number}
         table = connection.execute(query, bounds).to_arrow_table()
     columns = {name: _like(table.column(name), reference.columns[name].type) for name in types}
-    values = _label_values(table.column("value").to_pylist())
-    known = np.array([value is not None for value in values], bool)
-    with_label = {**columns, label.column: values}
-    labels = label_numbers(with_label, table.num_rows, label)
-    labels[~known] = np.nan
+    labels = _labels(table.column("value").to_pylist(), columns, label)
     ms = table.column("ms").to_numpy()
     scores = table.column("score").to_numpy().astype(np.float64)
     return Rows(columns, ms, scores, labels), sum(joined.broken.values())
 
 
-def _label_values(texts: list[str | None]) -> pa.Array:
+def _labels(
+    texts: Sequence[str | None], columns: Mapping[str, pa.Array], label: Label
+) -> np.ndarray:
+    """Labels of outcomes, as JSON texts; NaN where none has come, whatever a rule makes of that."""
+    values = _label_values(texts)
+    labels = label_numbers({**columns, label.column: values}, len(texts), label)
+    labels[[text is None for text in texts]] = np.nan
+    return labels
+
+
+def _label_values(texts: Sequence[str | None]) -> pa.Array:
     """Of JSON texts; null where an outcome has not come."""
     values = [None if text is None else json.loads(text) for text in texts]
     values = [v.encode() if isinstance(v, str) else v for v in values]

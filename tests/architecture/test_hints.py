@@ -20,6 +20,7 @@ OTHERS = {
     "pipeline.nodes.bigquery",
     "runners.beam.profiles",  # options of Beam pipelines,
     "runners.beam.worker",  # and of its workers
+    "runners.looping.replaying",  # options of the commands that it starts
     # Files that are written, with options of their own and of `step`.
     "runners.orchestrators.airflow",
     "runners.orchestrators.argo",
@@ -51,6 +52,9 @@ WHERE_GIVEN = {
     ("lineage.facts.runs", "--set"): "of the run that it names",
     ("runners.looping.loop", "--note"): "of the run that it starts",
     ("runners.looping.loop", "--tag"): "of the run that it starts",
+    ("runners.looping.loop", "--as-of"): "of feedback build and monitor, in a replay",
+    ("runners.looping.loop", "--output"): "of monitor, in a replay",
+    ("runners.looping.loop", "--follow"): "of the submit that it starts",
     ("runners.looping.loop", "--reason"): "of the rollback that it starts",
     ("runners.looping.loop", "--destination"): "of the rollback that it starts",
     ("lineage.store.open", "--workspace"): "commands with a store",

@@ -9,11 +9,11 @@ from typing import Annotated, Literal
 import pydantic
 from pydantic import Field
 
-from pipeline.settings.runners import Url
+from pipeline.settings.runners import RunnerName, Url
 from pipeline.settings.running.cron import require_cron
 from pipeline.settings.values import Positive, Section
 
-Event = Literal["pushed", "refused", "stopped", "failed", "rolled_back", "alarm"]
+Event = Literal["pushed", "refused", "stopped", "failed", "rolled_back", "succeeded", "alarm"]
 Port = Annotated[int, Field(ge=0, le=65535, strict=True)]
 
 
@@ -43,6 +43,7 @@ class Loop(Section):
     Attributes:
         every_minutes: Minutes between passes, which seal spans and watch the live model.
         new_data: Whether a new span or file starts a retraining.
+        runner: Cluster that a retraining is sent to; None: it runs on this machine.
         cron: When a retraining is due, here or in an exported file; None: never.
         host: That signed requests come to.
         port: Port for requests; None: no requests are accepted.
@@ -51,6 +52,7 @@ class Loop(Section):
 
     every_minutes: Positive = 60
     new_data: Annotated[bool, Field(strict=True)] = True
+    runner: RunnerName | None = None
     cron: Annotated[str, pydantic.AfterValidator(require_cron)] | None = None
     host: str = "127.0.0.1"
     port: Port | None = None

@@ -125,6 +125,20 @@ def test_the_evaluator_still_gets_every_transformed_column(exported):
     assert set(parsed) == set(SPEC)
 
 
+def test_the_evaluator_may_ask_about_data_without_the_columns_that_no_feature_is_made_of(exported):
+    """The baseline of a run was trained on other data, such as a CSV before spans of feedback."""
+    needed = {name: SPEC[name] for name in exported.needed | {"weight", "paid"}}
+    whole, bare = (
+        exported.signatures["transform_features"](
+            examples=tf.constant([_encode(row, spec) for row in ROWS])
+        )
+        for spec in (SPEC, needed)
+    )
+    assert set(whole) == set(bare) > {"miles_scaled_xf", "paid_xf"}
+    for name in whole:
+        np.testing.assert_array_equal(whole[name], bare[name])
+
+
 def test_a_plain_row_may_have_the_columns_of_the_training_data_that_no_feature_is_made_of(exported):
     signature = exported.servable.find_signature("")
     row = {name: values[0] for name, values in ROWS[1].items()}

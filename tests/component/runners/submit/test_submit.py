@@ -10,14 +10,21 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
 from cli import app as cli
 from data.taxi import taxi_csv_path
+from pipeline.settings.load import load_settings
 from pipeline.settings.settings import DEFAULT_PATH
+from runners.looping.children import Answered, Children
+from runners.looping.hooks import Outbox
+from runners.looping.loop import Loop, Wish
+from runners.looping.state import LoopFolder
 from runners.progress import NodeState
+from runners.workspace import Workspace
 from tests.e2e.conftest import fareline_command
 from tests.forked import run_forked
 from tests.loopback.execution import CANCELLED, FAILED, Play
@@ -127,6 +134,30 @@ def test_a_job_is_followed_to_its_end(submit, server):
     cached = options(server)[0] == "vertex"  # Kubeflow does not say so
     expected = ["=", "cached"] if cached else ["✓", "executed"]
     assert [expected[0], "Trainer", expected[1], "0.0", "s"] in lines
+
+
+def test_a_loop_sends_what_it_has_decided_and_follows_it(submit, server, tmp_path, monkeypatch):
+    """A decision by a request; the commands that it starts run in this process."""
+    name, given = options(server)
+
+    def run(_, *words):
+        if words[0] != "submit":
+            return Answered(0, {}, "")
+        assert words[1] == name
+        code, out, err = submit(server, *words[2:], "--json")
+        return Answered(code, json.loads(out), err)
+
+    monkeypatch.setattr(Children, "run", run)
+    overrides = [f"loop.runner={name}", *(setting.removeprefix("--set=") for setting in given)]
+    wish = Wish(Workspace(tmp_path / "ws"), load_settings(None, overrides), (), None)
+    folder = LoopFolder(tmp_path / "ws")
+    with folder.locked():
+        (folder.requests / "one.json").write_text('{"reason": "new prices"}')
+        outbox = Outbox(folder.outbox, [], None, print)
+        passed = Loop(wish, folder, outbox, threading.Event()).make_pass()
+    assert (passed.decision.action, passed.event) == ("retrain", "succeeded")
+    assert len(jobs(server)) == 1
+    assert folder.read().under_way is None
 
 
 def test_the_answer_as_json(submit, server):

@@ -229,6 +229,76 @@ def test_a_run_that_another_was_quicker_than_is_still_to_be_done(here):
     assert requests.waiting(here.folder.requests) == {}
 
 
+ON_KUBEFLOW = "loop.runner=kubeflow"
+
+
+def test_on_a_cluster_the_same_decision_sends_a_job_and_follows_it(here):
+    job = {"job_id": "run-7", "link": "https://k/run-7"}
+    here.alarms = [ALARM]
+    here.answers["submit"] = lambda: Answered(0, {**job, "state": "succeeded"}, "")
+    passed = here.make_pass(ON_KUBEFLOW)
+    assert (passed.decision.action, passed.event, _exit_code(passed)) == ("retrain", "succeeded", 0)
+    sent, followed = (words for words in here.ran if words[0] == "submit")
+    assert sent == ("submit", "kubeflow", "--set", "x=1")
+    assert followed[:4] == ("submit", "kubeflow", "--follow", "run-7")
+    assert [event for event, _, _ in here.told.events] == ["alarm", "succeeded"]
+    assert here.told.events[-1][2]["link"] == job["link"]
+    assert "run" not in here.commands()
+
+
+@pytest.mark.parametrize(
+    ("answers", "events", "submits"),
+    [
+        # Not sent: a mistake in the settings, or no answer.
+        ([Answered(2, None, "runners.kubeflow.image: an example")], ["failed"], 1),
+        ([Answered(1, None, "kubeflow: no answer")], ["failed"], 1),
+        # Sent, and it fails.
+        (
+            [Answered(0, {"job_id": "j"}, ""), Answered(1, {"job_id": "j", "error": "e"}, "")],
+            ["failed"],
+            2,
+        ),
+        # The cluster is silent, or the loop is killed, while it is followed: it is not sent again.
+        (
+            [
+                Answered(0, {"job_id": "j"}, ""),
+                Answered(1, None, "kubeflow: no answer"),
+                Answered(0, {"job_id": "j"}, ""),
+            ],
+            [None, "succeeded"],
+            3,
+        ),
+        (
+            [Answered(0, {"job_id": "j"}, ""), Stopped(), Answered(0, {}, "")],
+            [Stopped, "succeeded"],
+            3,
+        ),
+        # The cluster does not know it any more.
+        ([Answered(0, {"job_id": "j"}, ""), Answered(2, None, "j: not found")], ["failed"], 2),
+    ],
+)  # fmt: skip
+def test_a_job_is_sent_once_whatever_happens_to_it(here, answers, events, submits):
+    here.alarms, rest = [ALARM], [*answers]
+
+    def answer():
+        found = rest.pop(0)
+        if isinstance(found, BaseException):
+            raise found
+        return found
+
+    here.answers["submit"] = answer
+    for event in events:
+        if event is Stopped:
+            with pytest.raises(Stopped):
+                here.make_pass(ON_KUBEFLOW)
+        else:
+            assert here.make_pass(ON_KUBEFLOW).event == event
+    words = [ran[2] for ran in here.ran if ran[0] == "submit"]
+    assert len(words) == submits
+    assert words.count("--follow") == submits - 1
+    assert here.folder.read().under_way is None
+
+
 def test_the_first_model_needs_no_store(here):
     (here.root / "metadata.db").unlink()
     with here.folder.locked():
@@ -345,6 +415,7 @@ def test_a_secret_is_needed_where_something_is_signed(monkeypatch, secret):
         "loop.hooks=[{events: [pushed], url: 'file:///etc/passwd'}]",
         "loop.port=70000",
         "loop.every_minutes=0",
+        "loop.runner=luigi",
     ],
 )
 def test_a_mistake_in_the_settings_is_named(override):
