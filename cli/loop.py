@@ -72,7 +72,7 @@ def _in_words(content: Mapping[str, Any]) -> str:
     """One line for the decision, and one for each cause and note."""
     from lineage.text.harmless import plain
 
-    held = f"; nothing more until {content['held_until']}" if content["held_until"] else ""
+    held = f"; no other action until {content['held_until']}" if content["held_until"] else ""
     event = f": {content['event'].replace('_', ' ')}" if content["event"] else ""
     recorded = f" ({content['execution']})" if content["execution"] else ""
     lines = [f"{content['at']} {content['action'].replace('_', ' ')}{event}{recorded}{held}"]

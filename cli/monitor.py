@@ -168,7 +168,7 @@ def _draw(console, content: Mapping[str, Any]) -> None:
 
 def _decided(decision: Mapping[str, Any]) -> str:
     held = decision["held_until"]
-    until = f"; nothing more until {held}, by monitoring.policy.cooldown_hours" if held else ""
+    until = f"; no other action until {held}, by monitoring.policy.cooldown_hours" if held else ""
     return f"Decision: {decision['action'].replace('_', ' ')}{until}."
 
 

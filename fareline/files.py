@@ -16,7 +16,7 @@ from fareline.disk import naming_disk, too_long, with_room
 from fareline.errors import UserMistake
 
 _HINT = "check the path and its permissions"
-_FOLDER = "expected a folder that is there, and is yours"
+_FOLDER = "expected an existing folder that you may write to"
 _ROOM = "expected room for it"
 _NAME_BYTES = 200  # a name has 255 at most, and ours is longer than that of the file
 

@@ -25,7 +25,7 @@ from pipeline.data_gate.passed_data import data_set, note_passed
 from pipeline.data_gate.uses import require_fitting
 from schema.gate.decide import require_passing
 
-_WORDS = {"previous": "the data before it", "serving": "what the model was trained on"}
+_WORDS = {"previous": "the previous data", "serving": "the training data"}
 
 
 @component

@@ -180,7 +180,7 @@ def too_good(slices: Sequence[SliceMetrics]) -> list[str]:
     count = round(overall.get("example_count", 0))
     return [
         f"{name} is {overall[name]:.5f} on {count:,} examples, which is too good to be true: "
-        "look for a feature that tells the label"
+        "look for a feature that reveals the label"
         for name in _AT_MOST_1
         if count >= _FEWEST_EXAMPLES and overall.get(name, 0.0) >= _TOO_GOOD
     ]

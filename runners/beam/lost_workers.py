@@ -20,7 +20,7 @@ from runners.beam.replacing import is_known, replaces
 
 LOST = (
     "a Beam worker: its process ended before it had answered; expected it to live until the "
-    "component is done. Hint: it may have been killed for want of memory: choose fewer workers "
+    "component is done. Hint: it may have been killed because memory ran out: choose fewer workers "
     "(beam.processes.workers), or beam.engine: direct, and run again."
 )
 _CLOSED = "Channel closed prematurely"  # Beam, where it notices at the data and not at the answer

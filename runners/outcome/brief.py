@@ -134,13 +134,13 @@ def _verdict(outcome: Outcome) -> Iterator[tuple[str, str]]:
         against = f"compared with {outcome.baseline}" if outcome.baseline else "the first one"
         yield f"Pushed to {from_here(outcome.pushed_to)} ({against})", "bold green"
     elif outcome.status == REFUSED:
-        yield "Refused: nothing was pushed.", "bold yellow"
+        yield "Refused: no model was pushed.", "bold yellow"
         for reason in outcome.reasons[:_REASONS]:
             yield f"  ✗ {reason}", ""
         if (more := len(outcome.reasons) - _REASONS) > 0:
             yield f"  and {more} more; --verbose prints all", ""
     else:
-        yield "Completed: this pipeline pushes nothing.", ""
+        yield "Completed: this pipeline pushes no model.", ""
 
 
 def _caution(outcome: Outcome) -> Iterator[str]:

@@ -330,7 +330,7 @@ def _print_verdict(console: Console, outcome: Outcome) -> None:
         console.print("No model was pushed: the run failed.")
         return
     if outcome.status == COMPLETED:
-        console.print("Completed: this pipeline pushes nothing.")
+        console.print("Completed: this pipeline pushes no model.")
         return
     for line in judgement_lines(outcome.why) if outcome.why else ():
         style = "bold green" if line.startswith("Pushed") else ""
@@ -344,12 +344,14 @@ def next_step(outcome: Outcome) -> str:
         failed = next((node.name for node in outcome.nodes if node.error), None)
         command = f"`fareline logs {outcome.run_id} {failed} {in_workspace(outcome)}`"
         logs = f"; {command} has its log" if failed else ""
-        return f"Next: mend the cause and run again; what is done is taken from the cache{logs}."
+        return f"Next: fix the cause and run again; finished nodes come from the cache{logs}."
     if outcome.status == REFUSED:
         if outcome.blessed and outcome.infra_blessed:
-            return "Next: see why above; what a person has withheld, a person brings back."
+            return (
+                "Next: see the reason above; `fareline promote` makes a withheld model live again."
+            )
         if outcome.blessed:
-            return "Next: see why above; if the machine was busy, --no-cache measures again."
+            return "Next: see the reason above; if the machine was busy, --no-cache measures again."
         return "Next: look at the slices above, change the settings or the model, run again."
     return f"Next: fareline lineage runs {in_workspace(outcome)}"
 

@@ -35,7 +35,7 @@ _RESULT = "__execution_result__"  # of an execution; source: tfx…portable.mlmd
 
 
 def exit_code_of(result: StepResult) -> int:
-    """0 done or cached, 1 failed, 3 nothing was pushed, 10 stopped by a gate, here or before."""
+    """0 done or cached, 1 failed, 3 no model was pushed, 10 stopped by a gate, here or before."""
     if result.gate:
         return BLOCKED
     if result.refused:

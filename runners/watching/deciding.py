@@ -38,7 +38,7 @@ def causes_of_age(live: Live, settings: "Settings", now_ms: int) -> list[Cause]:
     old = (now_ms - live.made_ms) / HOUR_MS
     if promised is None or old <= promised:
         return []
-    return [Cause(AGE, f"the live model is {old:,.1f} h old; promised: {promised:g} h at most")]
+    return [Cause(AGE, f"the live model is {old:,.1f} h old; at most {promised:g} h allowed")]
 
 
 def decide_now(

@@ -82,7 +82,7 @@ class Child:
             self._guard.kill()
             raise ServerStartError.explain(
                 command[0],
-                f"its guard did not start ({self.log_tail()})",
+                f"its watchdog did not start ({self.log_tail()})",
                 "expected a pid",
                 f"run {sys.executable} {_GUARD} by hand",
             )

@@ -22,7 +22,7 @@ _CODE_OF = {
     "Transform": "preprocessing/",
     "Tuner": "models/ or preprocessing/features.py",
     "Trainer": "models/ or preprocessing/features.py",
-    "Evaluator": "what judges (pipeline/)",
+    "Evaluator": "evaluation (pipeline/)",
     "InfraValidator": "serving/",
 }
 _VERSION = "tfx_version"

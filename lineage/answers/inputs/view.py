@@ -50,7 +50,7 @@ def draw_inputs(console: "Console", found: Inputs, root: Path | None = None) -> 
         console.print(text(f"  splits of {name}: {', '.join(splits)}"))
     for name, value in found.parameters.items():
         console.print(text(f"  {name} = {parameter_text(value)}"))
-    verdict = "something differs or is gone" if found.changed else "all is as it was"
+    verdict = "some inputs have changed or are missing" if found.changed else "no change"
     console.print(text(verdict, style="red" if found.changed else "green"))
 
 

@@ -75,7 +75,7 @@ def draw_plan(
     protected = [*plan.protected.items()]
     for artifact, why in protected[-_SHOWN_PRUNED:]:
         where = why.replace(f"{root}/", "") if root else why
-        said = f"kept with all that it came from: {artifact.key}, {where}"
+        said = f"kept with everything upstream: {artifact.key}, {where}"
         print_line(console, text(said, limit=None))
     if len(protected) > _SHOWN_PRUNED:
         console.print(text(f"… and {len(protected) - _SHOWN_PRUNED:,} more (--json lists all)"))

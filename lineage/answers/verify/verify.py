@@ -93,7 +93,7 @@ def _check_state(graph: Graph, artifact: Artifact, now: int, stale_hours: float)
         if any(_is_fresh(maker, now, stale_hours) for maker in makers):
             return []
         what = "is PENDING, and nothing is running that would complete it"
-        do = "nothing: TFX does not use it; `lineage prune` removes it with its run"
+        do = "no action: TFX does not use it; `lineage prune` removes it with its run"
         return [Finding(WARNING, "artifact_pending", artifact.key, what, do)]
     if artifact.state == "marked_for_deletion":
         what = "is MARKED_FOR_DELETION, which no part of TFX carries out"
@@ -134,7 +134,7 @@ def _check_running(graph: Graph, now: int, stale_hours: float) -> list[Finding]:
                 because = "no run is at work here"
         else:
             what = f"{since}, by a run that may be at work"
-            do_note = "nothing, while it is"
+            do_note = "no action while it is"
             findings.append(Finding(NOTE, "running", execution.key, what, do_note))
             continue
         what = f"{since}, and a crash left it so: {because}"

@@ -127,7 +127,7 @@ def _data_before(sources: Sources, reference: str | None) -> str:
 
 
 def _previous_statistics(sources: Sources, reference: str | None) -> Mapping[str, ColumnStats]:
-    """The training split of the data before."""
+    """The training split of the previous data."""
     if not reference:
         return {}
     for examples in sources.graph.artifacts_at(reference):

@@ -83,7 +83,7 @@ def find_target(graph: Graph, destination: str) -> tuple[str, Target]:
     if len(bases) != 1:
         raise UserMistake.explain(
             destination,
-            f"models were pushed to {', '.join(bases)}" if bases else "nothing was pushed there",
+            f"models were pushed to {', '.join(bases)}" if bases else "no model was pushed there",
             "expected one place on Vertex AI",
             "name the whole address of one" if bases else "`push.destinations: [folder, vertex]`",
         )

@@ -130,7 +130,7 @@ def test_upstream_of_what_is_live_is_the_model_and_its_run(place):
         (("rollback", *WHY, "--to", "2"), "version 2 of vertex://.*: is newer than the live"),
         (("undeploy", "--to", "1"), "gets 90 % of the requests"),
         (("undeploy", "--to", "9"), "is not deployed"),
-        (("promote", "--destination", "vertex://other/r/m"), "nothing was pushed there"),
+        (("promote", "--destination", "vertex://other/r/m"), "no model was pushed there"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_changes_nothing(place, words, said):
