@@ -75,7 +75,7 @@ def _check_submit(settings: "Settings", name: "RunnerName") -> list[str]:
     """What `submit` checks before it connects; returns warnings about the source.
 
     Raises:
-        UserMistake: With one line per problem of each of its steps.
+        UserMistake: A step has problems; one line per problem.
     """
     from pipeline.source.warnings import source_warnings
     from runners.submit.submission import compile_submission, require_no_examples

@@ -1,4 +1,4 @@
-"""`fareline logs`: what was said while a run, or one of its nodes, was at work."""
+"""`fareline logs`: the messages of a run or of one of its nodes."""
 
 import shutil
 import sys

@@ -1,4 +1,4 @@
-"""`fareline loop`: one machine keeps a model fresh, and says why it was retrained."""
+"""`fareline loop`: keeps a model up to date on one machine, with a reason for each retraining."""
 
 import sys
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""`fareline monitor`: the live model's windows are held against its evaluation."""
+"""`fareline monitor`: compares windows of the live model's predictions with its evaluation."""
 
 import re
 import webbrowser

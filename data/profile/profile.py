@@ -1,4 +1,4 @@
-"""A whole table looked at: what each column is and why, what is predicted, what leaks.
+"""Profiles a whole table: kind and evidence of each column, target, leaks.
 
 Called by `pipeline.proposal` and `cli.init`. No TensorFlow, save for TFRecord.
 """
@@ -59,7 +59,7 @@ class Profile:
         target: Target of the prediction.
         rows: Rows of the table.
         sampled: Rows that were looked at for leaks.
-        table: Where it came from.
+        table: Source of the profile.
     """
 
     columns: Sequence[Column]

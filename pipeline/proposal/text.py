@@ -43,7 +43,7 @@ class Source:
     Attributes:
         setting: `csv`, `files` or `sql`.
         value: Its value, of JSON types.
-        name: For a reader.
+        name: Name for a reader.
     """
 
     setting: str
@@ -57,7 +57,7 @@ def write_settings(name: str, profile: Profile, source: Source, schema: str) -> 
     Args:
         name: Name of the pipeline.
         profile: Profile of the table.
-        source: Where it is.
+        source: Source of the table.
         schema: Path of the schema, from the settings.
 
     Raises:

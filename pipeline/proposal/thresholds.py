@@ -34,7 +34,7 @@ def rows_to_judge(target: Target) -> float:
 
 
 def propose_thresholds(target: Target) -> list[Threshold]:
-    """Bounds that an answer without a model does not keep."""
+    """Bounds that constant answers do not reach."""
     if target.task == BINARY:
         return _of_two(target)
     if target.task == MULTICLASS:

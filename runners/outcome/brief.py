@@ -40,7 +40,7 @@ def print_brief(console: Console, outcome: Outcome, settings: Settings | None) -
     """Prints it.
 
     Args:
-        console: Where to.
+        console: Console to print on.
         outcome: Outcome of the run.
         settings: For the thresholds; None where a specification was run.
     """

@@ -204,7 +204,7 @@ def print_summary(console: Console, outcome: Outcome, settings: Settings | None)
     """Prints all of it: metrics, the verdict with its reasons, and what to type next.
 
     Args:
-        console: Where to.
+        console: Console to print on.
         outcome: Outcome of the run.
         settings: For the thresholds; None where a specification was run.
     """

@@ -47,7 +47,7 @@ def run_step(workspace: Workspace, run_id: str, node: str) -> StepResult:
     """Runs a node, unless it is done or may not run.
 
     Args:
-        workspace: Where the run has begun.
+        workspace: Workspace in which the run has begun.
         run_id: Id of the run.
         node: Its id.
 

@@ -1,4 +1,4 @@
-"""Asks a model server as a client would.
+"""Sends requests to a model server as a client does.
 
 Called by `serving.validation.check` and `serving.validation.interview`. Every request has a
 deadline. Must not import TFX.

@@ -24,7 +24,7 @@ _WORDS = {
 
 
 def draw_inputs(console: "Console", found: Inputs, root: Path | None = None) -> None:
-    """Prints what an execution read, and whether it is still so.
+    """Prints the inputs of an execution, and whether they have changed.
 
     Args:
         console: To print on.

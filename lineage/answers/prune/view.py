@@ -51,12 +51,12 @@ def draw_plan(
     failed: Sequence[tuple[str, str]],
     root: Path | None = None,
 ) -> None:
-    """Prints what would go, or has gone, and what stays and why.
+    """Prints the payloads to delete, or the deleted ones, and the kept ones with reasons.
 
     Args:
         console: To print on.
         plan: Plan of the prune.
-        done: Whether it has gone.
+        done: Whether the payloads were deleted.
         failed: Payloads that could not be removed, with the reason.
         root: Folder of the workspace, which paths are shown without; None: whole paths.
     """

@@ -1,6 +1,6 @@
-"""Whether a store and the disk agree, and what a crash left behind: a list of findings.
+"""Checks that a store and the disk agree, and finds leftovers of a crash.
 
-Called by `cli.lineage.inputs`. Writes nothing; what to do is said, not done.
+Called by `cli.lineage.inputs`. Writes no files; findings have advice.
 """
 
 import dataclasses
@@ -57,11 +57,11 @@ def verify(
     """Checks a whole store.
 
     Args:
-        graph: Which is read whole.
+        graph: Graph of the store, which is read completely.
         now: Milliseconds since 1970.
         hashing: Whether contents are compared where a digest is recorded.
-        stale_hours: From when on an execution that is marked as running cannot be; 0 if it is
-            known that none is.
+        stale_hours: Age in hours from which an execution marked as running counts as dead; 0 if no
+            execution can be running.
         folders: Serving folders whose versions are to be in the store.
     """
     graph.read_all()

@@ -1,4 +1,4 @@
-"""The section about the data: what was read, every column in every split, drift, the gate."""
+"""The section about the data: sources, every column in every split, drift, the gate."""
 
 import contextlib
 import dataclasses

@@ -60,7 +60,7 @@ class DoneOnVertex:
     Attributes:
         kind: Kind, as in the wish.
         destination: `vertex://PROJECT/REGION/MODEL`.
-        from_version: That most requests went to; 0 if none got any.
+        from_version: Earlier version with most of the requests; 0 without one.
         record: The endpoint since then.
         execution, pushed_model: Printable ids; empty if there was nothing to do.
     """
