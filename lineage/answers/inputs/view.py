@@ -33,7 +33,7 @@ def draw_inputs(console: "Console", found: Inputs, root: Path | None = None) -> 
     """
     console.print(text(f"{found.execution.key}  {found.execution.state}", style="bold"))
     if found.reader != found.execution:
-        console.print(text(f"  took over what {found.reader.key} made; that one read:"))
+        console.print(text(f"  reuses the outputs of {found.reader.key}, which read:"))
     if found.inputs:
         console.print(_artifacts(found, console.width, root))
     if found.files:
