@@ -154,7 +154,7 @@ def _data(profile: Profile, source: Source) -> list[str]:
         lines.append(_line(f"    csv_format: {quoted(written)}", "as the file is written"))
     spelled = spellings_of(profile.columns) if source.setting != "sql" else {}
     if spelled:
-        lines.append("    missing:                           # what says that a value is missing")
+        lines.append("    missing:                           # spellings of a missing value")
         lines += [_spelling(text, names, profile.columns) for text, names in spelled.items()]
     if profile.table.bad:
         share = min(1.0, round(2 * profile.table.bad / (profile.rows + profile.table.bad), 4))

@@ -52,7 +52,7 @@ def _of_two(target: Target) -> list[Threshold]:
         Threshold(
             "auc",
             f"{{at_least: {least}, at_most_below_baseline: 0.01}}",
-            f"always the same answer: 0.5; a model of nothing passes {least} in 2 of 100 runs",
+            f"always the same answer: 0.5; a random model passes {least} in 2 of 100 runs",
         )
     ]
     if target.is_imbalanced:
