@@ -190,7 +190,7 @@ def join(connection: Any, asked: Asked) -> Joined:
         "lines that cannot be read": sum(lines.values()),
         "predictions logged twice": twice,
         "predictions whose clock was set back": _one(connection, _AHEAD),
-        "outcomes added again": arrived - _one(connection, "SELECT count(*) FROM once"),
+        "outcomes handed in again": arrived - _one(connection, "SELECT count(*) FROM once"),
         "outcomes before their prediction or arrival": _one(connection, _EARLY),
     }
     return Joined(

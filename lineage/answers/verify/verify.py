@@ -134,7 +134,7 @@ def _check_running(graph: Graph, now: int, stale_hours: float) -> list[Finding]:
                 because = "no run is at work here"
         else:
             what = f"{since}, by a run that may be at work"
-            do_note = "no action while it is"
+            do_note = "no action while the run is active"
             findings.append(Finding(NOTE, "running", execution.key, what, do_note))
             continue
         what = f"{since}, and a crash left it so: {because}"
