@@ -1,8 +1,8 @@
 """Commands that a message or an answer names, such that they can be pasted as they are.
 
-`fareline runs` of a hint is asked of the same workspace as the command that gives the hint: what
-was said about the place of things is added, where the named command takes it. Called by the two
-that print: `cli.answer` and `cli.app`.
+`fareline runs` in a hint must use the same workspace as the command that gives the hint: the
+options for the workspace are added if the named command has them. Called by the two that print:
+`cli.answer` and `cli.app`.
 """
 
 import re
@@ -23,7 +23,7 @@ class _Call:
 
 
 def remember(context: Any) -> None:
-    """Keeps where this call looks for things.
+    """Stores the workspace options of this call.
 
     Args:
         context: Context of the command, after its line was parsed.
@@ -39,7 +39,7 @@ def remember(context: Any) -> None:
 
 
 def completed(text: str) -> str:
-    """A text with every command in backticks completed by what this call was told.
+    """A text with the options of this call added to every command in backticks.
 
     Args:
         text: Text of a message or an answer.

@@ -201,7 +201,7 @@ def _of_permissions(error: Exception) -> UserMistake | None:
     return UserMistake.explain(
         str(error.filename),
         f"cannot be used ({error.strerror})",
-        "expected a place that is yours to use",
+        "expected a place that you may write to",
         "name another place, or have its permissions changed",
     )
 

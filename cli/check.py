@@ -41,7 +41,7 @@ def check(
         typer.echo(f"fareline: {warning}", err=True)
     where = "here" if name is None else f"on {name}"
     content = {"runner": name, "problems": [], "warnings": warnings}
-    answer(as_json, content, f"{settings.name}: nothing is in the way of running {where}")
+    answer(as_json, content, f"{settings.name}: ready to run {where}")
 
 
 def _which_runner(runner: str | None, old_runner: str | None) -> "RunnerName | None":
@@ -75,7 +75,7 @@ def _check_submit(settings: "Settings", name: "RunnerName") -> list[str]:
     """What `submit` checks before it connects; returns warnings about the source.
 
     Raises:
-        UserMistake: With one line per problem of each of its steps.
+        UserMistake: A step has problems; one line per problem.
     """
     from pipeline.source.warnings import source_warnings
     from runners.submit.submission import compile_submission, require_no_examples

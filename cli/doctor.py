@@ -81,7 +81,7 @@ def examine(folder: Path | None = None) -> Report:
     """Looks at interpreter, packages, disk, memory and optional programs.
 
     Args:
-        folder: Whose disk is looked at; the current one by default.
+        folder: Folder on the disk to check; default: the current folder.
     """
     from runners.provenance import STACKS
 

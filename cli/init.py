@@ -221,7 +221,7 @@ def _draw(console, proposal: "Proposal", differences: Sequence[str] | None) -> N
             "a run stops where that is more than `data.max_bad_share`"
         )
     lines += [
-        f"{profile.rows:,} rows; leaks were looked for in {profile.sampled:,} of them",
+        f"{profile.rows:,} rows; {profile.sampled:,} of them were searched for leaks",
         f"task: {profile.target.task}, of {profile.target.column} ({profile.target.why})",
     ]
     if differences is None:

@@ -1,4 +1,4 @@
-"""`fareline logs`: what was said while a run, or one of its nodes, was at work."""
+"""`fareline logs`: the messages of a run or of one of its nodes."""
 
 import shutil
 import sys
@@ -71,7 +71,7 @@ def _find_node(log_of_run: Path, node: str) -> Path:
         return found[node]
     raise UserMistake.explain(
         node,
-        f"said nothing in {log_of_run.stem}",
+        f"has no lines in {log_of_run.stem}",
         f"{guess(node, found)}expected one of {', '.join(found) or 'none'}",
         "a node that was cached or skipped has no log; leave it out for that of the run",
     )

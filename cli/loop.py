@@ -1,4 +1,4 @@
-"""`fareline loop`: one machine keeps a model fresh, and says why it was retrained."""
+"""`fareline loop`: keeps a model up to date on one machine, with a reason for each retraining."""
 
 import sys
 from collections.abc import Mapping
@@ -113,7 +113,7 @@ def _in_words(content: Mapping[str, Any]) -> str:
     """One line for the decision, and one for each cause and note."""
     from lineage.text.harmless import plain
 
-    held = f"; nothing more until {content['held_until']}" if content["held_until"] else ""
+    held = f"; no other action until {content['held_until']}" if content["held_until"] else ""
     event = f": {content['event'].replace('_', ' ')}" if content["event"] else ""
     recorded = f" ({content['execution']})" if content["execution"] else ""
     lines = [f"{content['at']} {content['action'].replace('_', ' ')}{event}{recorded}{held}"]

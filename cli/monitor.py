@@ -1,4 +1,4 @@
-"""`fareline monitor`: the live model's windows are held against its evaluation."""
+"""`fareline monitor`: compares windows of the live model's predictions with its evaluation."""
 
 import re
 import webbrowser
@@ -174,7 +174,7 @@ def _draw(console, content: Mapping[str, Any]) -> None:
 
 def _decided(decision: Mapping[str, Any]) -> str:
     held = decision["held_until"]
-    until = f"; nothing more until {held}, by monitoring.policy.cooldown_hours" if held else ""
+    until = f"; no other action until {held}, by monitoring.policy.cooldown_hours" if held else ""
     return f"Decision: {decision['action'].replace('_', ' ')}{until}."
 
 

@@ -1,4 +1,4 @@
-"""`fareline undeploy`: versions on Vertex AI stop to cost money."""
+"""`fareline undeploy`: removes versions from the endpoint on Vertex AI, which ends their costs."""
 
 from typing import Annotated
 

@@ -1,9 +1,8 @@
 """Finds examples that meet a condition, with DuckDB, batch by batch.
 
 Called by `cli.data.query` and `report.api`. The condition is the WHERE of a query over one batch
-and can read nothing else: file system, extensions, settings and Python's variables are locked away
-from it.
-Imports DuckDB, and TensorFlow to read examples, when asked.
+and cannot read other data: DuckDB's access to the file system, extensions, settings and Python's
+variables is off. Imports DuckDB, and TensorFlow to read examples, on first use.
 """
 
 import dataclasses
@@ -52,7 +51,7 @@ class _Several(Exception):
 
 
 class ExampleQuery:
-    """A condition that splits can be asked about.
+    """A condition for the examples of splits.
 
     Args:
         condition: SQL, a condition over the names of features. Features that hold text are
@@ -72,7 +71,7 @@ class ExampleQuery:
             raise _explain(str(error), ()) from error
 
     def ask(self, splits: Mapping[str, Sequence[str]], limit: int) -> dict[str, Found]:
-        """Reads splits: once, or a second time if not all examples are like the first ones.
+        """Reads splits; a second time if later examples have other types than the first ones.
 
         Args:
             splits: Name to TFRecord files.
@@ -141,7 +140,7 @@ def read_table(paths: Sequence[str], query: ExampleQuery | None = None) -> pa.Ta
 
     Args:
         paths: TFRecord files.
-        query: Which of them; None: all.
+        query: Condition for the examples; None: all examples.
 
     Raises:
         UserMistake: The condition is invalid, or uses other names than these features.

@@ -1,8 +1,8 @@
 """Personal columns: left out, or replaced by keyed pseudonyms, before anything else sees the rows.
 
-Applied to each batch right behind the reader: splits, statistics and Examples never meet the
-values, and neither does the quarantine. Called by `pipeline.ingest.beam_files`. Reads no
-environment: the caller passes the key.
+Applied to each batch directly after the reader: splits, statistics, Examples and quarantine never
+get the values. Called by `pipeline.ingest.beam_files`. Reads no environment: the caller passes the
+key.
 """
 
 import dataclasses
@@ -69,11 +69,11 @@ def pseudonym(value: bytes, key: bytes) -> bytes:
 
 
 def protect(batch: Batch, privacy: Privacy, key: bytes | None) -> Batch:
-    """Takes the personal values out of a batch, of its good rows and of its bad ones.
+    """Removes the personal values from the good and the bad rows of a batch.
 
     Args:
         batch: From a reader.
-        privacy: Which columns.
+        privacy: The personal columns.
         key: For pseudonyms; None only if there are none.
 
     Returns:

@@ -1,8 +1,9 @@
 """Python's garbage collector while modules load, and afterwards.
 
-TFX and TensorFlow put about a million objects into memory that stay until the end. While they load,
-the collector looks for garbage among them again and again, which takes a third of the time. Later,
-KerasTuner has it look at all of them after each trial. Called by commands that load such modules.
+TFX and TensorFlow create about a million objects that stay in memory until the end. While they
+load, the collector searches them for garbage again and again, which takes a third of the time.
+Later, KerasTuner starts a collection of all of them after each trial. Called by commands that load
+such modules.
 """
 
 import contextlib
@@ -15,10 +16,10 @@ THRESHOLDS = (50_000, 20, 100)
 
 @contextlib.contextmanager
 def paused() -> Iterator[None]:
-    """Collects nothing while the block loads modules; what they made is never looked at again.
+    """Pauses the collector while the block loads modules, and excludes their objects afterwards.
 
-    Nested blocks are allowed: the end of the innermost resumes collecting. What is garbage at the
-    end of a block stays in memory until the process ends, so a block only loads modules.
+    Nested blocks are allowed: the end of the innermost resumes collecting. Garbage at the end of a
+    block stays in memory until the process ends, so a block only loads modules.
     """
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""SHA-256 of files and folders: how content is named wherever it is recorded and verified.
+"""SHA-256 of files and folders, the name of content in all records and checks.
 
 One definition for all packages, since one package writes digests and another checks them.
 """
@@ -15,7 +15,7 @@ def sha256_of_file(path: str | os.PathLike) -> str:
     """Returns the SHA-256 of a file's bytes, in 64 hexadecimal digits; memory stays bounded.
 
     Raises:
-        OSError: If it cannot be read.
+        OSError: The file cannot be read.
     """
     with open(path, "rb") as reader:
         return sha256_of_stream(reader)
@@ -37,7 +37,7 @@ def sha256_of_folder(folder: str | os.PathLike, leave_out: Collection[str] = ())
         leave_out: Relative paths of files that do not count.
 
     Raises:
-        OSError: If something in it cannot be read.
+        OSError: A file in the folder cannot be read.
     """
     digest = hashlib.sha256()
     for relative, path in files_below(folder):

@@ -1,7 +1,8 @@
 """Explains disk errors: which disk, its free space, and the remedy.
 
-A full disk comes up as an error of whatever library was writing: Python's own, HDF5, pyarrow,
-TensorFlow, SQLite. All but the first say it in their text alone. Standard library only.
+A full disk appears as an error of the library that was writing: Python's own, HDF5, pyarrow,
+TensorFlow, SQLite. All except Python report the cause only in the text of the error. Standard
+library only.
 """
 
 import contextlib
@@ -50,7 +51,7 @@ _WORDS = {
 
 
 class DiskError(FarelineError, OSError):
-    """A disk is full, or cannot be written for another reason that is the machine's."""
+    """A disk is full, or the machine prevents writing for another reason."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Room:
 
 
 def size(count: int) -> str:
-    """Bytes for a reader."""
+    """Formats a number of bytes."""
     if count < 1024:
         return f"{count} bytes"
     power = min((count.bit_length() - 1) // 10, len(_UNITS))
@@ -99,7 +100,7 @@ def disk_error(
     """The DiskError for an error that a disk caused; None for any other error.
 
     Args:
-        error: Error, as it was caught; what it was raised from counts as well.
+        error: Caught error; its causes are examined as well.
         places: Places of the write, if the error names none: the one with the least free space
             counts.
         needed: Bytes that were to be written, if it is known.
@@ -116,7 +117,7 @@ def naming_disk(place: str | os.PathLike) -> Iterator[None]:
     """Names the full disk and its free space in the error, before the written files are removed.
 
     Args:
-        place: Where the block writes, for errors that do not say it: those of an open file.
+        place: Place of the write, for errors of open files, which do not have the path.
 
     Raises:
         DiskError: In place of an error that a disk caused.

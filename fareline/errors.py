@@ -61,7 +61,7 @@ class TryLater(FarelineError, BlockingIOError):
 
 
 def message_of(error: BaseException) -> str:
-    """What an error says; of one whose own text fails, what Python's tracebacks say."""
+    """The text of an error; if its own text fails, the text of Python's tracebacks."""
     try:
         return str(error)
     except Exception:  # noqa: BLE001 - an error of somebody else's, which may do anything

@@ -1,7 +1,7 @@
-"""Writes a file so that a reader finds the old content or the new one, and never half of it.
+"""Writes files atomically: a reader finds the old content or the new content, never a part.
 
-Every package writes this way where a file may be read, or the writing may be stopped, meanwhile.
-Imports nothing of ours but the errors and what is said of a disk.
+Every package uses this module if a file may be read, or the process stopped, during the write.
+Imports only the errors and the messages about disks from the project.
 """
 
 import contextlib
@@ -16,27 +16,27 @@ from fareline.disk import naming_disk, too_long, with_room
 from fareline.errors import UserMistake
 
 _HINT = "check the path and its permissions"
-_FOLDER = "expected a folder that is there, and is yours"
+_FOLDER = "expected an existing folder that you may write to"
 _ROOM = "expected room for it"
 _NAME_BYTES = 200  # a name has 255 at most, and ours is longer than that of the file
 
 
 class NotWritten(UserMistake, OSError):
-    """A file cannot be written; what was there before is untouched."""
+    """A file cannot be written; its earlier content is unchanged."""
 
 
 @contextlib.contextmanager
 def written_beside(path: str | os.PathLike) -> Iterator[Path]:
     """Gives a path to write to, which becomes `path` if the block ends well.
 
-    If it does not, the part is removed and `path` is as before. The content is on the disk before
-    it takes its place, and its permissions are those of a new file. Any number of threads and
-    processes may write the same file: the last one to end wins. Of a link the file that it names
-    is replaced; a pipe or a device is written directly.
+    If the block fails, the temporary file is removed and `path` does not change. The content is on
+    the disk before the rename, and its permissions are those of a new file. Several threads and
+    processes may write the same file: the last one wins. If the path is a link, its target is
+    replaced. A pipe or a device is written directly.
 
     Raises:
-        OSError: The file cannot be written: there is a folder, or no folder to write to, or no
-            room, in which case it says on which disk.
+        OSError: The file cannot be written: the path is a folder, its folder is missing, or the
+            disk is full. For a full disk, the message names the disk.
     """
     with _beside(path) as part, naming_disk(path):
         yield part
@@ -62,7 +62,7 @@ def _beside(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def require_place(path: str | os.PathLike, hint: str, makes_folders: bool = False) -> None:
-    """Refuses a file that could not be written, before the work whose end it is.
+    """Refuses a file that could not be written, before the work begins.
 
     Args:
         path: Path of the file.
@@ -123,7 +123,7 @@ def write_json(path: str | os.PathLike, content: Any, indent: int | None = None)
 
 
 def from_here(path: str | os.PathLike) -> str:
-    """A path as it can be typed in the current folder: without that, if it is below it."""
+    """A path as typed in the current folder: relative if it is below the folder."""
     shown, here = Path(path), Path.cwd()
     return str(shown.relative_to(here) if shown.is_relative_to(here) else path)
 

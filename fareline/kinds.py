@@ -1,7 +1,6 @@
 """Kinds of the values in an example: their names, and the numbers that fit.
 
-One place for those who read rows, hold a request against a model or write a schema; every package
-may use it. Imports nothing of the project.
+Used by all modules that read rows, check requests or write schemas. Imports nothing of the project.
 """
 
 from typing import Any
@@ -12,10 +11,10 @@ INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
 
 def as_number(value: Any) -> Any:
-    """A truth value as the integer that examples hold of it; anything else as it is.
+    """A boolean as the integer that examples have for it; other values unchanged.
 
-    The one rule for the values of JSON, in files and in requests. Arrow's booleans are converted
-    so by `data.reading.column_types`.
+    This rule applies to JSON values in files and in requests. `data.reading.column_types` applies
+    it to Arrow's booleans.
     """
     return int(value) if isinstance(value, bool) else value
 

@@ -1,4 +1,4 @@
-"""Names in messages: those near what somebody typed, and lists of those that there are."""
+"""Names in messages: names similar to a typed one, and lists of the known names."""
 
 import difflib
 from collections.abc import Iterable
@@ -7,13 +7,13 @@ _LONGEST_NAME, _LONGEST_LIST = 100, 700  # characters
 
 
 def near_names(name: str, known: Iterable[str], most: int = 1, cutoff: float = 0.6) -> list[str]:
-    """Finds known names that a mistyped one may have meant.
+    """Finds known names that are similar to a mistyped name.
 
     Args:
         name: Name, as it was typed.
         known: The names that there are.
         most: Names to return at most.
-        cutoff: Least likeness, from 0 to 1, as `difflib.get_close_matches` measures it.
+        cutoff: Lowest similarity, from 0 to 1, as `difflib.get_close_matches` measures it.
 
     Returns:
         The nearest first; a name that differs in letter case alone before all others.
@@ -32,7 +32,7 @@ def guess(name: str, known: Iterable[str]) -> str:
 
 
 def listed(names: Iterable[str]) -> str:
-    """Lists names for a message, as many as one can read: `a, b, c and 597 more`."""
+    """Lists names for a message, with a limit: `a, b, c and 597 more`."""
     shown: list[str] = []
     left, rest = _LONGEST_LIST, 0
     for name in names:

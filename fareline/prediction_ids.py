@@ -1,7 +1,6 @@
 """Ids of predictions: UUIDs of version 7, which sort by the time at which they were made.
 
-Those who log predictions make them, those who join outcomes and ask about models read them.
-Standard library only.
+The prediction log creates the ids; feedback and lineage read them. Standard library only.
 
 Source: RFC 9562, section 5.7, with the fraction of the millisecond as section 6.2, method 3.
 """
@@ -18,7 +17,7 @@ _TICKS = 4096  # of a millisecond
 
 
 class IdMaker:
-    """Makes ids, each greater than the one before, also where the clock is set back.
+    """Creates ascending ids, even if the clock is set back.
 
     Args:
         clock: Nanoseconds since 1970.

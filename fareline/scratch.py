@@ -1,8 +1,8 @@
-"""A folder for files of the moment, which goes with the process that made it, however that ends.
+"""A temporary folder that is removed with its process, however the process ends.
 
-`tempfile.TemporaryDirectory` removes its folder when the block is left. A process that is killed
-leaves no block: what it leaves behind is removed by the next one that makes a folder of the same
-kind. Standard library only.
+`tempfile.TemporaryDirectory` removes its folder at the end of the block. A killed process does not
+reach that end. The next process that creates a folder of the same kind removes its folder. Standard
+library only.
 """
 
 import contextlib
@@ -49,7 +49,7 @@ def scratch_folder(kind: str, parent: str | None = None) -> Iterator[str]:
 
 
 def keep(folder: str) -> None:
-    """Has a folder stay where it is when its block ends, for a person to look at."""
+    """Keeps a folder after the end of its block, for a person to examine."""
     os.unlink(os.path.join(folder, _LOCK_FILE))
 
 

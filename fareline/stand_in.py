@@ -1,4 +1,4 @@
-"""A package whose own code has not run: only those of its modules that are needed are loaded.
+"""A package placeholder that loads only the needed modules of the package.
 
 Importing a module of a package runs the package's `__init__` first, which often loads thousands of
 modules that are not needed. Where `stand_in` has put a package of the same name and place in front
@@ -58,7 +58,7 @@ class StandIn(types.ModuleType):
 
 
 def stand_in(name: str, parts: Mapping[str, str] | None = None) -> StandIn | None:
-    """Puts a stand-in in a package's place; None if it is loaded already, or not installed.
+    """Replaces a package by a stand-in; None if it is loaded already, or not installed.
 
     Args:
         name: Name of the package.
@@ -81,7 +81,7 @@ def stand_in(name: str, parts: Mapping[str, str] | None = None) -> StandIn | Non
 
 @contextlib.contextmanager
 def put_off(name: str) -> Iterator[None]:
-    """Loads no more of a package than what the block needs.
+    """Loads only the modules of a package that the block needs.
 
     Modules that are loaded in the block keep the stand-in, which loads the package when they first
     use it. An import after the block gives the package itself.
@@ -98,7 +98,7 @@ def put_off(name: str) -> Iterator[None]:
 
 
 def load_whole(name: str) -> types.ModuleType:
-    """Loads a package as if there were no stand-in; modules that are loaded stay as they are."""
+    """Loads the whole package; modules that are loaded stay as they are."""
     if isinstance(sys.modules.get(name), StandIn):
         del sys.modules[name]
     return importlib.import_module(name)

@@ -1,4 +1,4 @@
-"""Starts programs of ours such that the names of our packages mean ours.
+"""Starts Fareline's programs so that its package names refer to its own packages.
 
 Other distributions use names like `schema` and `data` too, and a folder of such a name on
 PYTHONPATH or in the current folder would come first. The `fareline` script calls `main`, by way of
@@ -52,7 +52,7 @@ def offer_packages(names: tuple[str, ...], folder: str) -> None:
 
     Args:
         names: Names of packages or modules, the part before the first dot.
-        folder: That holds them.
+        folder: Folder with the packages.
     """
     sys.meta_path[:] = [each for each in sys.meta_path if not isinstance(each, _UserPackages)]
     for loaded, module in list(sys.modules.items()):
@@ -73,7 +73,7 @@ def is_below(place: str, folder: str) -> bool:
 
 
 def secure_names() -> None:
-    """Makes the names of our packages mean ours in this process; more than once is the same."""
+    """Makes the package names of Fareline refer to its packages; repeated calls have no effect."""
     from fareline.packages import PACKAGES
 
     if not any(isinstance(finder, _OurPackages) for finder in sys.meta_path):
@@ -91,7 +91,7 @@ def command_for(module: str, *arguments: str) -> list[str]:
 
 
 def import_ours(module: str) -> ModuleType:
-    """Imports a module of ours into somebody's program, whose own names stay what they are.
+    """Imports a module of Fareline into another program, without changing the program's names.
 
     Args:
         module: Its dotted name.
@@ -113,7 +113,7 @@ def require_ours(
     when: str = "before Fareline started",
     hint: str = "look for what imports it when Python starts: a .pth file, sitecustomize",
 ) -> None:
-    """Looks at what has been imported before the names were secured.
+    """Checks the modules that were imported before the names were secured.
 
     Args:
         when: They were imported, in words.

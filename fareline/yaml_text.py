@@ -1,8 +1,8 @@
-"""YAML of which each key stands once: of two, YAML readers keep the last and say nothing.
+"""YAML without repeated keys: YAML readers silently keep the last of two equal keys.
 
 Called by `pipeline.settings.load` and where recorded settings are read. Standard library and
-PyYAML, whose parser in C takes a tenth of the time of that in Python. What C reads as Python does
-not is left to Python, and all errors are said by it.
+PyYAML, whose parser in C takes a tenth of the time of that in Python. Texts that the C parser reads
+differently are parsed in Python, and all errors come from the Python parser.
 """
 
 import contextlib

@@ -1,1 +1,1 @@
-"""Questions to an ML Metadata store. Imports ml_metadata, never tfx, tensorflow or other rooms."""
+"""Questions to an ML Metadata store. Imports ml_metadata, not tfx, tensorflow or other packages."""

@@ -75,7 +75,7 @@ def find(graph: Graph, text: str) -> Target:
         return RunKey(_latest_run(graph))
     if text == LIVE:
         pushed = list(live_pushes(graph).values())
-        return _only_one(text, pushed, "nothing was pushed", near=list)
+        return _only_one(text, pushed, "no model was pushed", near=list)
     if is_prediction_id(text) and (prediction := find_prediction(graph, text)):
         return prediction.spans[-1]
     runs = _matching(text, graph.places.run_contexts())

@@ -1,1 +1,1 @@
-"""The network, how it is searched for, trained and exported; called by TFX through dotted paths."""
+"""The network: search, training and export; called by TFX through dotted paths."""

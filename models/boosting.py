@@ -111,14 +111,14 @@ def grow(
     patience: int,
     seed: int,
 ) -> Grown:
-    """Trains until the rounds are used up or the validation data gets no better.
+    """Trains until all rounds are done or the validation metric stops improving.
 
     Args:
         data: To learn from, and to watch.
         features: The columns.
         head: Parts that depend on the task.
         hyperparameters: By XGBoost's names.
-        rounds: At most.
+        rounds: Largest number of rounds.
         patience: Rounds without a better one after which it stops.
         seed: Seed for the choice of rows and columns of each tree.
 
@@ -176,7 +176,7 @@ class TreeSearch(keras_tuner.Tuner):
     """A search of KerasTuner whose trials grow trees; `search` is given what `grow` takes."""
 
     def run_trial(self, trial, **growing) -> dict[str, float]:
-        """Grows the trees of one trial and says what they are worth."""
+        """Grows the trees of one trial and returns their score."""
         grown = grow(hyperparameters=trial.hyperparameters.values, **growing)
         return {self.oracle.objective.name: grown.best}
 

@@ -1,9 +1,9 @@
 """Resumes a killed training at its last checkpoint, with identical final weights, bit for bit.
 
-What decides how it goes on is kept at an evaluation: weights, state of the optimizer and of
-dropout, what early stopping has seen, and how many batches were read. The orders of rows depend on
-the seed and the pass alone (models.input_data), so that skipping as many batches finds the next
-one. Called by models.trainer. Must not import pipeline, runners or an orchestrator.
+A checkpoint at an evaluation has everything that determines the further training: weights, state of
+the optimizer and of dropout, state of early stopping, and the number of batches. The order of rows
+depends only on the seed and the pass (models.input_data), so the training skips this number of
+batches. Called by models.trainer. Must not import pipeline, runners or an orchestrator.
 """
 
 import json
@@ -42,7 +42,7 @@ class Checkpoint(keras.callbacks.Callback):
         self._next = time.monotonic() + EVERY_SECONDS
 
     def restore(self, model: keras.Model, epochs: int) -> int:
-        """Brings back what was kept, if anything fits; returns how many evaluations it has seen.
+        """Restores a matching checkpoint; returns the number of its evaluations, or 0.
 
         Args:
             model: Compiled; gets the weights and the state of its optimizer.
@@ -79,7 +79,7 @@ class Checkpoint(keras.callbacks.Callback):
         self._kept = {}
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Notes the evaluation, and keeps the state if the last time was long ago."""
+        """Notes the evaluation, and saves the state if the last save was long ago."""
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(float(value))
         began = time.monotonic()

@@ -1,4 +1,4 @@
-"""Batches of transformed examples for training and evaluation, and what their labels are like.
+"""Batches of transformed examples for training and evaluation, and statistics of their labels.
 
 Called by models.trainer and models.tuner. Must not import pipeline, runners or an orchestrator.
 """

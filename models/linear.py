@@ -23,7 +23,7 @@ def build_linear(
     """Builds and compiles the model.
 
     Args:
-        features: Which inputs there are, and how many categories each has.
+        features: The inputs, and the number of categories of each.
         hyperparameters: `learning_rate`, and `l2`, the weight of the sum of squares in the loss.
         steps_per_epoch: Batches between evaluations, as it will be trained.
         head: Parts that depend on the task; default: a probability.

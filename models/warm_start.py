@@ -1,4 +1,4 @@
-"""A network that begins with the weights of an earlier one, read from what was exported of it.
+"""Starts a network with the weights of an earlier one, read from its SavedModel.
 
 Called by models.trainer where TFX's `base_model` is given (`training.warm_start` in the settings).
 Must not import pipeline, runners or an orchestrator.
@@ -30,7 +30,7 @@ def begin_with(
     transform_output: tft.TFTransformOutput,
     features: Features,
 ) -> dict[str, Any]:
-    """Sets the weights that an earlier model has by the same name and of the same shape.
+    """Sets the weights that have the same name and shape in an earlier model.
 
     In the tables each category has rows of its own, and those of a vocabulary go by its words,
     which may stand elsewhere in the new one.

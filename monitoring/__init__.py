@@ -1,1 +1,1 @@
-"""Is the data that comes now still the data that a model learned from?"""
+"""Compares new data and live models with the training data and the evaluation."""

@@ -1,4 +1,4 @@
-"""Whether Tuner searches for hyperparameters or takes those that there are, and why: plain rules.
+"""Rules that decide whether Tuner searches for hyperparameters or reuses existing ones.
 
 Called by pipeline.components.tuner. Imports neither TFX nor TensorFlow.
 """

@@ -1,9 +1,9 @@
 """Dotted paths of the user functions, and the fingerprint of their sources.
 
 TFX's cache key holds the dotted path of a function, or of an executor, not its code (tfx issue
-2247). The fingerprint goes into `custom_config`, for the two judges into a parameter of its own, so
-that an edit executes the component again: a verdict by other rules is no verdict. `pipeline` names
-these functions and never imports them.
+2247). The fingerprint is part of `custom_config`, and a separate parameter of the two validators,
+so that an edit executes the component again. `pipeline` names these functions and never imports
+them.
 """
 
 import ast
@@ -83,7 +83,7 @@ def fingerprint_packages(packages: Sequence[str]) -> str:
 
 
 def fingerprint_sources(modules: Sequence[str]) -> str:
-    """SHA-256 over names and contents of modules and of all that they import of ours.
+    """SHA-256 over names and contents of modules and of all that they import from the project.
 
     Args:
         modules: Dotted names; a package stands for every module below it.

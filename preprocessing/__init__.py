@@ -1,1 +1,1 @@
-"""Turning raw columns into what the network reads, by the feature kinds in the settings."""
+"""Converts raw columns to the inputs of the network, by the feature kinds in the settings."""

@@ -1,10 +1,10 @@
 """Quantile boundaries of many columns in one analyzer, the same to the last bit on every run.
 
-Of some thousand values each is what `tft.quantiles` finds. Of more values that one gives what hangs
-on the order in which Beam merges parts of the data. Here values are counted. Where a column has
-more than `MOST_KEYS` different ones, the last bits of their fractions are left out until it has
-not: the same number of bits in whatever order the values come. Called by preprocessing.transform.
-Must not import pipeline, runners or an orchestrator.
+For a few thousand values, the boundaries are those of `tft.quantiles`. For more values, the result
+of `tft.quantiles` depends on the order in which Beam merges parts of the data. This module counts
+values instead. If a column has more than `MOST_KEYS` different values, the last bits of their
+fractions are dropped until it has fewer. The number of dropped bits does not depend on the order of
+the values. Called by preprocessing.transform. Must not import pipeline, runners or an orchestrator.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ _ALL_BUT_SIGN = np.int32(0x7FFFFFFF)
 
 
 def quantile_boundaries(values: tf.Tensor, sizes: Sequence[int]) -> tf.Tensor:
-    """Analyzes all rows: what parts each column into buckets of about as many values.
+    """Analyzes all rows: boundaries of buckets with about equal numbers of values.
 
     Args:
         values: float32 [batch, columns]; NaN is left out.
@@ -48,7 +48,7 @@ class Column:
         level: Number of dropped low bits of the keys.
         keys: Distinct keys (`_keys_of`), int32, in ascending order.
         counts: int64, of each key.
-        waiting: Values that are not counted yet, float32 arrays.
+        waiting: Uncounted values, float32 arrays.
         size: Number of these keys.
     """
 
@@ -66,14 +66,14 @@ class Column:
             self.count()
 
     def count(self) -> None:
-        """Counts what waits."""
+        """Counts the waiting values."""
         if self.waiting:
             keys, counts = np.unique(_keys_of(np.concatenate(self.waiting)), return_counts=True)
             self.waiting, self.size = [], 0
             self._merge(keys >> self.level, counts)
 
     def merge(self, other: "Column") -> None:
-        """Adds what another has counted."""
+        """Adds the counts of another column."""
         self.count()
         other.count()
         level = max(self.level, other.level)
@@ -152,7 +152,7 @@ class BoundariesFn(beam.CombineFn):
         return first
 
     def compact(self, accumulator: list[Column]) -> list[Column]:
-        """Makes it smaller before it is sent."""
+        """Reduces the size before a transfer."""
         for column in accumulator:
             column.count()
         return accumulator

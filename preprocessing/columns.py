@@ -1,4 +1,4 @@
-"""A raw column as TFX gives it, sparse or dense: working on its values, and making it dense.
+"""Raw columns as TFX gives them, sparse or dense: functions on values, and conversion to dense.
 
 Called by preprocessing.transform and preprocessing.example_weights. TFX may reload what imports
 this: functions only.
@@ -31,8 +31,8 @@ def to_dense(column: Column, default: float | int | str) -> tf.Tensor:
 def stack(columns: Sequence[Column], dtype: tf.DType) -> tuple[tf.Tensor, tf.Tensor]:
     """Puts columns of numbers side by side.
 
-    The number of TensorFlow operations does not grow with the number of columns. A graph of a few
-    operations per column takes minutes to build, to analyze and to load from a thousand on.
+    The number of TensorFlow operations does not grow with the number of columns. With a few
+    operations per column, a graph of a thousand columns takes minutes to build, analyze and load.
 
     Args:
         columns: At least one; sparse and dense ones, integers and floats may be mixed.

@@ -1,7 +1,7 @@
 """The weight of each example in training, as TensorFlow Transform computes it.
 
-Called by preprocessing.transform; what the parts mean stands in preprocessing.weighting. TFX may
-reload what imports this: constants and functions only.
+Called by preprocessing.transform; preprocessing.weighting describes the parts. TFX may reload what
+imports this: constants and functions only.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ def weigh_examples(
     weighting: Weighting,
     seed: int,
 ) -> dict[str, tf.Tensor]:
-    """The weight of each example, 0 where it is to be left out of the training.
+    """The weight of each example; 0 excludes an example from the training.
 
     Args:
         inputs: Raw columns.
@@ -101,10 +101,11 @@ def read_weights(column: Column, name: str) -> tf.Tensor:
 
 
 def hash_rows(inputs: Mapping[str, Column], seed: int) -> tf.Tensor:
-    """A number for each row that hangs on the seed and on its values alone, int64 [batch, 1].
+    """A number for each row, int64 [batch, 1], which depends only on the seed and the values.
 
-    Of all columns, not only of those that are features: rows that differ in an identifier alone
-    are chosen one by one. Floats count by their bits, since their text might differ by version.
+    All columns are used, not only features, so rows that differ only in an identifier are chosen
+    independently. Floats are hashed by their bits, because their text might differ between
+    versions.
 
     Returns:
         0 … 2³¹ - 1, spread evenly over different rows; of equal rows the same.

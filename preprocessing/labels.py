@@ -1,11 +1,11 @@
 """The prediction target: the label rules, one class each, read from settings.
 
-Plain Python, no TensorFlow: the settings, the transform, the network and the Evaluator all ask
-here. Must import nothing but the standard library and preprocessing.names.
+Plain Python without TensorFlow, used by the settings, the transform, the network and the Evaluator.
+Must import nothing but the standard library and preprocessing.names.
 
-A row can lack a label: its column is empty, or holds what the rule has no place for. Such a row
-becomes no class and no number. With `other: error` Transform fails on the first one; with `drop`
-it is transformed with weight 0, which training leaves out and the Evaluator does not count.
+A row has no label if its column is empty or has a value outside the rule. With `other: error`
+Transform fails on the first one; with `drop` it is transformed with weight 0, which training leaves
+out and the Evaluator does not count.
 """
 
 import dataclasses
@@ -168,7 +168,7 @@ class Classes(Label):
 
 @dataclasses.dataclass(frozen=True)
 class Amount(Label):
-    """The number in `column`, in its unit; one that is not finite is no label.
+    """The number in `column`, in its unit; numbers that are not finite are not labels.
 
     Attributes:
         log: Whether the network learns log(1 + x), for amounts with a long tail. Nothing else

@@ -1,8 +1,8 @@
 """Mean and standard deviation of many columns at once, the same to the last bit on every run.
 
-Beam chooses the size of batches by the clock, and its runners split data as they like. Floating
-point sums depend on that in their last bits, and so would every number that is scaled with them.
-Here sums are exact, so that they depend on the values alone.
+Beam chooses batch sizes by time, and its runners split data in different ways. The last bits of
+floating point sums depend on this, and so would every scaled number. The sums of this module are
+exact, so they depend only on the values.
 
 Called by preprocessing.transform. Must not import pipeline, runners or an orchestrator.
 """
@@ -26,8 +26,8 @@ Sums = dict[int, np.ndarray]
 def mean_and_deviation(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Analyzes all rows: the mean and the standard deviation of each column.
 
-    NaN, infinity and so what is missing are left out. The variance is over the number of values,
-    as TensorFlow Transform's.
+    NaN and infinity, and therefore missing values, are left out. The variance is over the number of
+    values, as TensorFlow Transform's.
 
     Args:
         values: float64 [batch, columns], with a static number of columns.
@@ -69,7 +69,7 @@ class MeanAndDeviation(beam.PTransform):
 class MomentsFn(beam.CombineFn):
     """Counts, sums and sums of squares, each exact.
 
-    A square is rounded to float64, which hangs on its value alone; of a float32 it is exact.
+    A square is rounded to float64, which depends only on the value; for float32 it is exact.
 
     Args:
         columns: Number of columns.
@@ -121,8 +121,8 @@ class MomentsFn(beam.CombineFn):
 def sum_exactly(values: np.ndarray) -> Sums:
     """The sum of each column, without rounding.
 
-    Each value is cut into pieces of `_BITS` bits at places that are the same for all values. Pieces
-    at one place are small multiples of one power of two, so that adding them rounds nothing.
+    Each value is split into pieces of `_BITS` bits at the same places for all values. Pieces at one
+    place are small multiples of one power of two, so that adding them rounds nothing.
 
     Args:
         values: Finite float64 [rows, columns].

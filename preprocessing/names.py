@@ -1,4 +1,4 @@
-"""Names that files and TensorFlow can hold, made of column names, which can be any text.
+"""Names for files and TensorFlow, derived from column names, which can be any text.
 
 Two columns never get the same name. A name that needs no change gets none. Must import nothing but
 the standard library.
@@ -18,8 +18,8 @@ _HAS_DIGEST = re.compile(rf".*-[0-9a-f]{{{_DIGEST_LENGTH}}}", re.DOTALL)
 def file_name(column: str) -> str:
     """The name of a column's own file, such as its vocabulary: letters, digits, `_`, `-`.
 
-    A plain column name is the file name. Another gets a digest, since `pay type` and `pay-type`
-    would be one file.
+    A plain column name is the file name. Other names get a digest, because `pay type` and
+    `pay-type` would be the same file.
     """
     if _PLAIN.fullmatch(column) and not _HAS_DIGEST.fullmatch(column):
         return column

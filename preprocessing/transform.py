@@ -72,7 +72,7 @@ def scale_numbers(
 
     Args:
         inputs: Raw columns.
-        features: Which of them, and how.
+        features: Columns to scale, with their options.
 
     Returns:
         float32 [batch, 1] for each.
@@ -97,7 +97,7 @@ def bucketize(inputs: Mapping[str, Column], features: Sequence[Categories]) -> d
 
     Args:
         inputs: Raw columns.
-        features: Which of them, and into how many buckets.
+        features: Columns, with the number of buckets of each.
 
     Returns:
         int64 [batch, 1] for each.

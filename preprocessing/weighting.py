@@ -1,11 +1,11 @@
 """Weights of examples in training: by label, by a column, and exclusions.
 
-Plain Python, no TensorFlow: the settings, the transform and the training ask here. Must import
+Plain Python without TensorFlow, used by the settings, the transform and the training. Must import
 nothing but the standard library.
 
-The weight of an example is a product: of its class's weight, of what its column says, and of
-1 / share where its label is down-sampled and it is one of those that are kept. Those that are not
-kept weigh 0, and training leaves them out.
+The weight of an example is the product of the weight of its class, the value of the weight column,
+and 1 / share if its label is down-sampled. Examples that down-sampling removes have the weight 0,
+and training leaves them out.
 """
 
 import dataclasses
@@ -41,7 +41,7 @@ def parse_weighting(settings: Mapping[str, Any] | None) -> Weighting | None:
         settings: `{classes, column, down_sample}`; each may be absent.
 
     Returns:
-        What weighs an example; None where every one counts the same.
+        The rules; None if all examples have the same weight.
     """
     given = {name: value for name, value in (settings or {}).items() if value}
     return Weighting(**given) if given else None

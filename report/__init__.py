@@ -1,1 +1,1 @@
-"""Pages to look at."""
+"""HTML pages of runs and stores."""

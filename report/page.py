@@ -1,4 +1,4 @@
-"""Pages that need nothing but themselves: one HTML file with its styles, scripts and data in it.
+"""Self-contained pages: one HTML file with its styles, scripts and data in it.
 
 The policy in such a page lets exactly the scripts and styles work that were written into it, by
 their hashes, and nothing reach the network. Called by the explorer and by the page of a run.

@@ -103,7 +103,7 @@ class PageServer(http.server.ThreadingHTTPServer):
         return address.is_loopback or bound_to_all
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A browser that has gone away is no error."""
+        """Ignores browsers that have closed the connection."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 

@@ -1,4 +1,4 @@
-"""Where a pipeline runs. Nothing but this package and `cli` reads the environment."""
+"""Runs pipelines here and on clusters. Only this package and `cli` read the environment."""
 
 from fareline.start import secure_names
 

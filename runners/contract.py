@@ -166,7 +166,7 @@ class LastRun:
 
     Attributes:
         schema: Its output.
-        run_id: Run id of the latest run that put it out.
+        run_id: Id of the latest run with this output.
         files: One file of statistics for each split.
     """
 

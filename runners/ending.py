@@ -10,7 +10,7 @@ _RUN_CONTEXT_TYPE = "pipeline_run"  # Source: tfx.dsl.compiler.constants
 
 
 def record_end(store: metadata_store.MetadataStore, run_id: str, outcome: str) -> None:
-    """Adds to a run's context how it ended, and when; if it ever got one.
+    """Adds the outcome and the time to a run's context, if the run has one.
 
     Args:
         store: Store of the run; one thread at a time may use it.

@@ -51,10 +51,10 @@ def offer_own_code(settings: Settings) -> None:
 
 
 def require_own_code(settings: Settings) -> None:
-    """Imports the user's functions and looks at how they can be called.
+    """Imports the user's functions and checks their parameters.
 
     Raises:
-        SettingsError: With one line per problem, each with the user's file and line.
+        SettingsError: There are mistakes; one line per mistake, with the user's file and line.
     """
     offer_own_code(settings)
     problems = []
@@ -71,7 +71,7 @@ def check_own_code(settings: Settings) -> None:
     """`require_own_code` for a command that shows nothing of what libraries print.
 
     Raises:
-        SettingsError: With one line per problem.
+        SettingsError: There are mistakes; one line per mistake.
     """
     choose_keras_3()
     with scratch_folder("fareline-check-code-") as folder, output_to(Path(folder) / "log"):
@@ -79,10 +79,10 @@ def check_own_code(settings: Settings) -> None:
 
 
 def require_whole_packages(settings: Settings) -> None:
-    """Looks whether the packages import what lies beside them here: an image has only them.
+    """Checks that the packages import no modules beside them: an image has only the packages.
 
     Raises:
-        SettingsError: With one line per such import.
+        SettingsError: There are such imports; one line per import.
     """
     problems = []
     folder = settings.code_folder
@@ -103,7 +103,7 @@ def on_python_path(settings: Settings | None, folder: Path) -> Iterator[None]:
     """Puts the packages on PYTHONPATH for processes that are started in the block.
 
     Args:
-        settings: That name them; None: there are none.
+        settings: Settings with the packages; None: no packages.
         folder: Is made, and gets links to them.
     """
     if settings is None or not settings.code.packages:

@@ -1,4 +1,4 @@
-"""`fareline init`: from a table of a stranger to settings and a schema that can be run.
+"""`fareline init`: from any table to settings and a schema that can be run.
 
 Called by `cli.init`. Imports no TFX, and TensorFlow for TFRecord alone.
 """
@@ -35,7 +35,7 @@ class Asked:
     Attributes:
         data: A file, a folder, a pattern of spans; or None, with `sql`.
         name: Name of the pipeline; None: after the data.
-        folder: Where the files go.
+        folder: Folder for the files.
         sql: A query over tables.
         tables: Name to path, of the query.
     """
@@ -72,7 +72,7 @@ class Proposal:
     """The profile of a table, and the files to write.
 
     Attributes:
-        asked: For what.
+        asked: The request.
         profile: Profile of the table.
         settings: Text of the settings.
         schema: Text of the schema.
@@ -128,7 +128,7 @@ def _place(data: str) -> Path:
 def propose(
     asked: Asked, table: Table, facts: Sequence[Facts], label: str, keep: Sequence[str]
 ) -> Proposal:
-    """Judges all columns and writes what follows from it, as texts.
+    """Determines the kinds of all columns and writes settings and schema as texts.
 
     Raises:
         UserMistake: The table has no column to learn from.
@@ -164,13 +164,13 @@ def differences(proposal: Proposal) -> list[str] | None:
 
 
 def write(proposal: Proposal) -> list[str]:
-    """Writes both files, and sees that a run would take them.
+    """Writes both files, and checks that a run would accept them.
 
     Returns:
         What a run would warn of.
 
     Raises:
-        UserMistake: They cannot be written; or a run would not take them, and they are gone again.
+        UserMistake: They cannot be written; or a run would not accept them, and they are removed.
     """
     asked = proposal.asked
     hint = "name another folder with --output"
@@ -190,7 +190,7 @@ def write(proposal: Proposal) -> list[str]:
 
 
 def as_json(column: Column) -> dict[str, Any]:
-    """A column and what it is, as JSON types."""
+    """A column and its kind, as JSON types."""
     facts, judged = column.facts, column.judgement
     return {
         "name": facts.name,

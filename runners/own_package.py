@@ -19,7 +19,7 @@ def write_own_package(folder: Path, name: str | None) -> tuple[str, list[Path]]:
     """Writes the files, none of which may be there.
 
     Args:
-        folder: Where they go.
+        folder: Folder for the files.
         name: Name of the package; None: `own_code`.
 
     Returns:

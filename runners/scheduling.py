@@ -78,8 +78,8 @@ class Schedule:
             pool: Has a thread for each node that may run at a time. Ending it is the caller's.
             upstream: See `longest_chains`.
             find_ready: Nodes that may start now, in order; asked again after each that has ended.
-            work: Runs a node and returns the state that it ends in. What it raises is the node's
-                error, and no one else's.
+            work: Runs a node and returns the state that it ends in. An exception is the error of
+                this node only.
         """
         running: dict[concurrent.futures.Future, str] = {}
         chains = longest_chains(upstream)

@@ -1,7 +1,7 @@
 """The type and the JSON schema of each command's JSON answer.
 
-Called by docs/site/reference.py and by tests, which hold real answers against it; no command
-imports it. The answers themselves are made where the question is answered.
+Called by docs/site/reference.py and by tests, which check real answers; commands do not import it.
+The answers themselves are made where the question is answered.
 """
 
 from typing import Any
@@ -85,7 +85,7 @@ def schema_of(command: str) -> dict[str, Any]:
 
 
 def require_as_declared(command: str, text: str) -> None:
-    """Holds an answer against the type of its command.
+    """Checks an answer against the type of its command.
 
     Args:
         command: Its words.

@@ -181,7 +181,7 @@ class NothingAccepted(Answer):
 
 
 class SchemaChecked(Answer):
-    """Rows held against the schema."""
+    """Rows compared with the schema."""
 
     schema: str
     sha256: str

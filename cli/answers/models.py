@@ -172,7 +172,7 @@ class Window(Answer):
 
 
 class Monitored(Answer):
-    """Windows of the prediction log, held against the evaluation; see docs/monitoring.md."""
+    """Windows of the prediction log, compared with the evaluation; see docs/monitoring.md."""
 
     version: int
     state: str

@@ -29,7 +29,7 @@ def add(
 ) -> None:
     """Add outcomes. Bad lines are set apart, each with its line number and the reason."""
     if stdin == (file is not None):
-        found = "a file and --stdin were named" if stdin else "nothing was named"
+        found = "a file and --stdin were named" if stdin else "no file was named"
         raise UserMistake.explain(
             "feedback add", found, "expected a file or --stdin", "name one of both"
         )

@@ -66,7 +66,7 @@ def _as_json(done: "Erasure") -> dict[str, Any]:
 def _draw(console, content: Mapping[str, Any]) -> None:
     lines = [
         f"{content['predictions']:,} predictions: {content['lines']:,} lines of the log and "
-        f"{content['outcomes']:,} outcomes are gone"
+        f"{content['outcomes']:,} outcomes were deleted"
     ]
     for words, spans in (("sealed", content["sealed"]), ("removed", content["removed"])):
         lines += [f"span {each['span']}, version {each['version']}: {words}" for each in spans]
@@ -74,7 +74,7 @@ def _draw(console, content: Mapping[str, Any]) -> None:
         lines.append(f"was read by {', '.join(content['read_by'])}: see `fareline lineage impact`")
     if content["open_files"]:
         lines.append(
-            f"{content['open_files']} files of the log are open and were not looked at; they close "
+            f"{content['open_files']} files of the log are open and were not searched; they close "
             "within the hour: erase again then"
         )
     for line in lines:

@@ -111,7 +111,7 @@ def _render(kind: Format, graph: "Graph", target: str | None, everything: bool) 
 
         text = to_mermaid(scope)
         if warning := too_large(text):
-            typer.echo(f"mermaid: viewers will draw nothing: {warning}", err=True)
+            typer.echo(f"mermaid: viewers will refuse this graph: {warning}", err=True)
         return text
     if kind is Format.OPENLINEAGE:
         from lineage.exports.openlineage import to_openlineage

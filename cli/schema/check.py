@@ -1,4 +1,4 @@
-"""`fareline schema check`: rows held against the schema."""
+"""`fareline schema check`: compares rows with the schema."""
 
 from pathlib import Path
 from typing import Annotated

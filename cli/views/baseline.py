@@ -92,7 +92,7 @@ def in_force(decision: "Decision | None") -> str:
     if decision and decision.action == PIN:
         return f"new models are compared with Model:{decision.model_id}"
     if decision and decision.action == RESET:
-        return "the next model is judged on floors alone; once blessed, it is the baseline"
+        return "the next model only has to meet the thresholds; once blessed, it is the baseline"
     return "new models are compared with the latest blessed one"
 
 

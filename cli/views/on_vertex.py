@@ -56,9 +56,9 @@ def deployments_as_json(found: list["Deployment"]) -> list[dict[str, Any]]:
 def draw_deployments(console, found: list["Deployment"]) -> None:
     """Prints what is deployed, what it uses, and what is of no use."""
     if not found:
-        console.print("Vertex AI: nothing is deployed, so nothing costs by the hour.")
+        console.print("Vertex AI: no version is deployed, so there are no costs by the hour.")
         return
-    console.print("Deployed on Vertex AI now, billed by the hour whether asked or not:")
+    console.print("Deployed on Vertex AI now, billed by the hour, with or without requests:")
     for each in found:
         since = clock(int(each.since.timestamp() * 1000))
         line = (
@@ -87,7 +87,7 @@ def _as_json(done: "DoneOnVertex") -> dict[str, Any]:
 
 def _draw(console, done: "DoneOnVertex") -> None:
     shares = [f"version {n}: {percent} %" for n, percent in done.record.traffic.items()]
-    lines = [f"{done.destination}: {', '.join(shares) or 'nothing is deployed any more'}."]
+    lines = [f"{done.destination}: {', '.join(shares) or 'no version is deployed any more'}."]
     if done.kind.endswith("rollback"):
         lines.append(
             f"The model of version {done.from_version} is withheld: no run pushes it again. "
@@ -98,6 +98,6 @@ def _draw(console, done: "DoneOnVertex") -> None:
             "A version without requests costs as much as one with: `fareline undeploy` ends it."
         )
     recorded = f"Recorded as {done.execution} ({done.pushed_model})."
-    lines.append(recorded if done.execution else "There was nothing to end.")
+    lines.append(recorded if done.execution else "There was no version to undeploy.")
     for line in lines:
         console.print(plain(line), markup=False, highlight=False, soft_wrap=True)

@@ -80,7 +80,7 @@ def cut_into_spans(files: Sequence[Path], cut: Cut, folder: Path) -> dict[str, A
     Args:
         files: One or more.
         cut: Rules for the cut.
-        folder: Where to. If it holds spans that were cut the same way, those of another version are
+        folder: Output folder. If it holds spans that were cut the same way, another version is
             added; else it must not be there, or be empty.
 
     Returns:

@@ -36,7 +36,7 @@ class Plan:
         seed: From 0.
         shards: Files to spread them over; the rows of one follow those of the one before.
         format: One of FORMATS.
-        shifts: In what the rows differ from the real ones.
+        shifts: Differences from the real rows.
     """
 
     rows: int

@@ -67,7 +67,7 @@ ROWS, MISSING, NEW_CATEGORIES, BROKEN = range(4)
 
 @dataclasses.dataclass(frozen=True)
 class Shifts:
-    """In what the generated rows differ from the real ones; all shares are from 0 to 1.
+    """Differences between generated and real rows; all shares are from 0 to 1.
 
     Attributes:
         drift: Share by which fares and tips have grown at the end of the years that the data
@@ -104,7 +104,7 @@ class Randomness:
 
 
 class Donors:
-    """The real rows that generated ones are made of.
+    """The real rows from which rows are generated.
 
     Args:
         path: The taxi CSV.
@@ -150,7 +150,7 @@ class Donors:
         return self._labels.member((label < tipped).astype(np.int64), uniform)
 
     def draw_from_cell(self, of: np.ndarray, uniform: np.ndarray) -> np.ndarray:
-        """Draws for each row one of its cell; itself, if it is alone in there."""
+        """Draws for each row another row of its cell; the row itself if it is the only one."""
         return self._cells.member(self._cells.of_row[of], uniform)
 
     def draw_by_card(self, like: np.ndarray, uniform: np.ndarray, keep_label: bool) -> np.ndarray:

@@ -1,7 +1,6 @@
 """Changes to generated rows that real rows do not have: drift, missing values, new categories.
 
-Each option draws from random numbers of its own: the rows are those of a run without it, but for
-the cells that it changes. Must not import TFX.
+Each option has its own random numbers, so it changes only its own cells. Must not import TFX.
 """
 
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ NEVER_EMPTIED = ("fare", "tips", "trip_start_timestamp")
 
 
 def empty_cells(rows: Mapping[str, pa.Array], seed: int, block: int, share: float) -> dict:
-    """Takes the value from a share of the cells of each column that may lack one."""
+    """Empties a share of the cells of each column that may have missing values."""
     random = Randomness(seed, block, MISSING)
     emptied = {}
     for name, values in rows.items():

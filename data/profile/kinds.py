@@ -1,6 +1,6 @@
-"""Judges what a column is, by its facts, with the evidence in words: one small function per kind.
+"""Determines the kind of a column from its facts, with evidence: one small function per kind.
 
-The first that is sure wins. Called by `data.profile.profile`.
+The first certain kind wins. Called by `data.profile.profile`.
 """
 
 import dataclasses
@@ -48,7 +48,7 @@ class Judgement:
 
     @property
     def is_feature(self) -> bool:
-        """Whether a model may learn from it."""
+        """Whether a model may learn from the column."""
         return self.kind in FEATURES
 
 
@@ -262,5 +262,5 @@ _RULES: tuple[Callable[[Facts, Mapping[str, int]], Judgement | None], ...] = (
 
 
 def is_int_like(facts: Facts) -> bool:
-    """Whether the reader shall have the column as whole numbers."""
+    """Whether the column is read as whole numbers."""
     return facts.type == INT or facts.is_whole

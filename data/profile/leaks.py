@@ -1,8 +1,8 @@
 """Predictive power of a single column for the label, on a sample; full power means a leak.
 
-A column becomes groups: its values, or buckets of a number. What a group says of the label is
-learned on one half of the sample and judged on the other, so that a column of many values gains
-nothing by their number. Called by `data.profile.profile`.
+A column is divided into groups: its values, or buckets of a number. The label of each group is
+learned on one half of the sample and evaluated on the other half, so a column with many values has
+no advantage. Called by `data.profile.profile`.
 """
 
 import numpy as np

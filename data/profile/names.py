@@ -82,7 +82,7 @@ def stem_of(name: str) -> str:
 
 
 def sounds_like_code(name: str) -> bool:
-    """Whether a number of that name is rather the name of something."""
+    """Whether the name suggests a code rather than a number."""
     words = words_of(name)
     if not words or (set(words) & _AMOUNTS and words[-1] not in _CODES):
         return False
@@ -92,7 +92,7 @@ def sounds_like_code(name: str) -> bool:
 
 
 def sounds_like_amount(name: str) -> bool:
-    """Whether a number of that name is one that can be added and compared."""
+    """Whether the name suggests an amount."""
     words = words_of(name)
     return bool(words) and bool(set(words) & _AMOUNTS) and not sounds_like_code(name)
 
@@ -124,7 +124,7 @@ _NO_IDS = {
 
 
 def sounds_like_time(name: str) -> bool:
-    """Whether the name says when."""
+    """Whether the name suggests a time."""
     words = words_of(name)
     return bool(words) and (bool({words[-1], words[0]} & _TIMES)) and not (set(words) & _AMOUNTS)
 
@@ -143,16 +143,16 @@ def sounds_personal(name: str) -> str | None:
 
 
 def names_a_thing(name: str) -> bool:
-    """Whether `…_name` is that of a thing, not of a person."""
+    """Whether `…_name` is the name of a thing, not of a person."""
     return bool(set(words_of(name)) & _THINGS)
 
 
 def sounds_afterwards(name: str) -> str | None:
-    """The word that says that it is known only when all is over."""
+    """The word in a name that suggests a value that is known only afterwards."""
     return next((word for word in words_of(name) if word in _AFTER), None)
 
 
 def sounds_like_label(name: str) -> bool:
-    """Whether a column of that name is what people predict."""
+    """Whether the name suggests a label."""
     words = words_of(name)
     return name.casefold() in _LABELS or (bool(words) and words[-1] in _LABELS)

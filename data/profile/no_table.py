@@ -1,6 +1,6 @@
 """Recognizes files that are not tables, before they are read as CSV.
 
-A CSV file may have any name, so that what else a file is has to be seen by how it begins. Called by
+A CSV file may have any name, so other files are recognized by their first bytes. Called by
 `data.profile.table`. Standard library only.
 """
 
@@ -25,10 +25,10 @@ _BEGINNINGS = {
 
 
 def require_table(path: Path) -> None:
-    """Refuses a file of another kind that would be read as CSV.
+    """Refuses a file of another format that would be read as CSV.
 
     Raises:
-        DataError: Says which kind it is.
+        DataError: The file has another format, which the message names.
     """
     try:
         with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""A whole table looked at: what each column is and why, what is predicted, what leaks.
+"""Profiles a whole table: kind and evidence of each column, target, leaks.
 
 Called by `pipeline.proposal` and `cli.init`. No TensorFlow, save for TFRecord.
 """
@@ -59,7 +59,7 @@ class Profile:
         target: Target of the prediction.
         rows: Rows of the table.
         sampled: Rows that were looked at for leaks.
-        table: Where it came from.
+        table: Source of the profile.
     """
 
     columns: Sequence[Column]
@@ -144,7 +144,7 @@ def _against_label(facts: Facts, judged: Judgement, target: Target, rows, is_kep
     power = power_of(facts, target, rows)
     if judged.kind != IDENTIFIER and power > LEAK_POWER:
         of = {BINARY: "AUC", REGRESSION: "R²"}.get(target.task, "of the classes")
-        why = f"alone it tells the label: {of} {power:.4f} on {len(rows):,} rows"
+        why = f"predicts the label alone: {of} {power:.4f} on {len(rows):,} rows"
         return Column(facts, Judgement(LEAK, HIGH, why), power)
     if is_kept:
         return Column(facts, judged, power)
@@ -153,7 +153,7 @@ def _against_label(facts: Facts, judged: Judgement, target: Target, rows, is_kep
         gaps = power_of_gaps(facts, target, rows)
     word = names.sounds_afterwards(facts.name)
     if gaps > _GAPS_LEAK:
-        why = f"whether it is empty tells the label ({gaps:.3f}); is it known in time?"
+        why = f"missing values predict the label ({gaps:.3f}); is it known in time?"
         return Column(facts, Judgement(AFTERWARDS, MEDIUM, why), power)
     if word is not None and judged.kind != IDENTIFIER:
         why = f"its name says {word}; is it known when a prediction is asked for?"

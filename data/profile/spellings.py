@@ -1,6 +1,6 @@
 """Spellings of a missing value in a column: texts that people write, and outlying numbers.
 
-What is found is proposed, never applied in silence. Called by `data.profile.facts`.
+Found spellings are only proposed. Called by `data.profile.facts`.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ _MOST = 20  # spellings of one column
 
 
 def spelled_texts(texts: Mapping[str, int], rest_is_numbers: bool) -> list[str]:
-    """The texts of a column that say that a value is missing.
+    """The texts of a column that mean a missing value.
 
     Args:
         texts: Each text as it is written, with the number of rows.
@@ -46,7 +46,7 @@ def spelled_texts(texts: Mapping[str, int], rest_is_numbers: bool) -> list[str]:
 
 
 def candidates(texts: Mapping[str, int]) -> list[str]:
-    """All texts that might say that a value is missing, to see what the others are then."""
+    """All texts that might mean a missing value."""
     plain = ((text, text.strip().lower()) for text in texts)
     return [text for text, low in plain if low == "" or low in _SURE or low in _ALSO]
 
@@ -58,7 +58,7 @@ def _are_codes(texts: Mapping[str, int]) -> bool:
 
 
 def spelled_dates(texts: Mapping[str, int]) -> list[str]:
-    """The days that stand for no day: at the edge of the calendar, more often than by chance."""
+    """The days that mean a missing value: at the edge of the calendar, too frequent for chance."""
     total = sum(texts.values())
     return [
         text
@@ -68,7 +68,7 @@ def spelled_dates(texts: Mapping[str, int]) -> list[str]:
 
 
 def spelled_numbers(values: np.ndarray, counts: np.ndarray) -> list[float]:
-    """The numbers that stand for no number: an end that is far from all others, and frequent.
+    """The numbers that mean a missing value: an extreme that is far from all others, and frequent.
 
     Args:
         values: The distinct values, ascending.

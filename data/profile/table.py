@@ -39,7 +39,7 @@ class Table:
         rows: Number of rows.
         csv_format: Format of the CSV files; None: not CSV.
         types: Types of a typed file: what it says its columns are.
-        files: That were read.
+        files: Files that were read.
         bad: Rows beside them that cannot be read: of CSV, with more or fewer cells than the header.
     """
 

@@ -1,4 +1,4 @@
-"""The label: which columns may be one, which task it makes, which value is the positive one.
+"""The label: candidate columns, the task, and the positive value.
 
 Called by `data.profile.profile`. Imports numpy and pyarrow alone.
 """
@@ -54,7 +54,7 @@ class Target:
 
     @property
     def names_values(self) -> bool:
-        """Whether the settings have to say which value means what: they are not 0 and 1."""
+        """Whether the settings must name the values: they are not 0 and 1."""
         return self.task == BINARY and set(self.values) != {0, 1}
 
     @property

@@ -63,7 +63,7 @@ def require_holdable(path: str, types: Mapping[str, pa.DataType], used: Iterable
     """Refuses a column that is used and that examples can hold nothing of.
 
     Raises:
-        DataError: With a way round that fits its type.
+        DataError: The column has such a type; the message has a solution for the type.
     """
     for name in used:
         if name in types:
@@ -89,7 +89,7 @@ def require_single_values(path: str, columns: Mapping[str, pa.Array], names: Ite
     """Refuses a column that is used as one value a row and holds several in some row.
 
     Raises:
-        DataError: With the first such row's number of values.
+        DataError: A row has several values; the message has their number.
     """
     for name in names:
         array = columns.get(name)

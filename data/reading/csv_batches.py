@@ -1,8 +1,8 @@
-"""Turns a block of CSV records into a batch of typed columns, and what is no row into bad rows.
+"""Converts a block of CSV records to a batch of typed columns and to bad rows.
 
-Arrow parses and converts a block in one go where nothing is wrong with it. Where something is, the
-cells are read as bytes and converted column by column, which finds the ones at fault; both ways
-give the same values. Called by `data.reading.pieces` and `data.reading.rows_file`.
+Arrow parses and converts a block without faults at once. If a block has a fault, the cells are read
+as bytes and converted column by column, which finds the faulty ones. Both ways give the same
+values. Called by `data.reading.pieces` and `data.reading.rows_file`.
 """
 
 import csv

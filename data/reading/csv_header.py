@@ -162,10 +162,10 @@ def require_text(path: str, data: bytes, encoding: str = UTF_8) -> None:
     Args:
         path: The file.
         data: Its first bytes.
-        encoding: That it is said to have.
+        encoding: Encoding in the settings.
 
     Raises:
-        DataError: With what it looks like.
+        DataError: The start has another encoding or kind, which the message names.
     """
     for start, kind, hint in _OTHER_FILES:
         if data.startswith(start):
@@ -183,7 +183,7 @@ def require_names(path: str, line: str) -> None:
     """Refuses a first line that tells Excel the separator, and no names.
 
     Raises:
-        DataError: With what to do.
+        DataError: The first line is such a line; the message has the action.
     """
     if told := _EXCELS_LINE.fullmatch(line.strip("\ufeff\r\n")):
         raise DataError.explain(
@@ -241,10 +241,10 @@ def require_separator(
         header: The names as they were read.
         line: The header itself, as it is in the file.
         row: The line behind it.
-        separator: That the file is said to have.
+        separator: Separator in the settings.
 
     Raises:
-        DataError: With the separator that the lines have in common.
+        DataError: The lines have another separator in common, which the message names.
     """
     if len(header) != 1:
         return

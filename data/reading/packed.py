@@ -1,4 +1,4 @@
-"""Whether a gzip file is whole, which not everything that unpacks one looks at.
+"""Checks that a gzip file is complete, which some readers do not check.
 
 Python's gzip module refuses a file that is cut off; TensorFlow's and DuckDB's readers end where the
 bytes end, as if no more rows had been there. Called before these two read. Imports the standard
@@ -16,7 +16,7 @@ _GZIP = 16 + zlib.MAX_WBITS
 
 
 def require_whole(path: str, open_file: Callable[[str], BinaryIO]) -> None:
-    """Unpacks a gzip file, and keeps nothing of it.
+    """Unpacks a gzip file without storing its content.
 
     Args:
         path: The file; of one whose name does not end in .gz nothing is asked.

@@ -52,7 +52,7 @@ class Piece:
     Attributes:
         path: The file.
         format: One of the values of `FORMATS`.
-        number: Which part of it, from 0.
+        number: Number of the part, from 0.
         names: Names of its columns; empty if only reading finds them.
         start: Where it begins: bytes of a CSV file, groups of rows of the others.
         stop: Where it ends; None: with the file.
@@ -79,7 +79,7 @@ class SourceFile:
     """A file as it was read.
 
     Attributes:
-        path: Where it is.
+        path: Path of the file.
         bytes: Length of the piece.
         sha256: SHA-256 of its bytes, in hexadecimal digits.
     """

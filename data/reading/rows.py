@@ -45,7 +45,7 @@ class BadRow:
 
     Attributes:
         line: Where it begins, from 1; of a Parquet file the number of the row.
-        fault: Why; `column` and message.
+        fault: Reason, with `column` and message.
         row: Row, as it is in the file: its values by column, or its text.
     """
 

@@ -92,7 +92,7 @@ def require_forms(path: str, formless: Mapping[str, str], used: Collection[str])
     """Refuses a column that is used and that no example can hold.
 
     Raises:
-        DataError: With such a value.
+        DataError: A line has such a value, which the message shows.
     """
     for name in used:
         if name in formless:

@@ -1,4 +1,4 @@
-"""One column of rows to predict: its values as the model takes them, or what is wrong with them.
+"""One column of rows to predict: its values for the model, or the faults.
 
 Arrow converts whole arrays; where it refuses one, it converts the values that are written plainly,
 and Python's own `int` and `float` say what each of the others is, in one pass. Called by
@@ -103,7 +103,7 @@ def _find_plain(array: pa.Array, kind: str) -> np.ndarray:
 
 
 def check_value(value: Any, kind: str) -> tuple[Any, Fault | None]:
-    """Reads one value: what it is, or None and what is wrong with it."""
+    """Reads one value; returns the value, or None and the fault."""
     if value is None:
         return None, None
     if isinstance(value, _Undecoded):

@@ -1,4 +1,4 @@
-"""Checks a CSV source before a run starts, so that a wrong one costs a second and not a pipeline.
+"""Checks a CSV source before a run starts, so that mistakes are reported within a second.
 
 Called by `pipeline.rules.settings` and `runners`. Reads the first lines of each file, never a whole
 one; imports neither TFX nor TensorFlow.
@@ -43,7 +43,7 @@ _START_BYTES = 1 << 10
 
 @dataclass(frozen=True)
 class CsvSource:
-    """A CSV source that was found fit to be read.
+    """A checked CSV source.
 
     Attributes:
         input_base: The folder that the files lie in.
@@ -321,7 +321,7 @@ def require_columns_of_source(
     """Refuses a source without a column that the settings name.
 
     Raises:
-        DataError: With the nearest column that is there.
+        DataError: A column is missing; the message has the nearest existing column.
     """
     absent = [name for name in dict.fromkeys(required_columns) if name not in header]
     if absent:

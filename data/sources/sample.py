@@ -1,8 +1,8 @@
-"""Reads files of any format that the columnar reader knows, to look at them: nothing is split off.
+"""Reads files of any format of the columnar reader, to examine them without splits.
 
-What does not fit the types that were expected is no reason to stop: it is what is to be found. A
-column with values of another kind is read as what it is, and its misfits are counted. Called by
-`cli.schema`. Imports no TFX.
+Values of unexpected types do not stop the reading: they are the result. A column with values of
+another kind is read as what it is, and its misfits are counted. Called by `cli.schema`. Imports no
+TFX.
 """
 
 import dataclasses

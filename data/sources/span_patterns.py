@@ -167,7 +167,7 @@ def choose(
     """Chooses the spans that a run reads.
 
     Args:
-        spans: That are there, ascending.
+        spans: Existing spans, ascending.
         pattern: Pattern of the paths, for messages.
         number: The newest to read; None for the latest.
         window: Largest number of spans to read: that one and those before it.

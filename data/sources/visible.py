@@ -17,10 +17,10 @@ def is_hidden(name: str) -> bool:
 
 
 def visible(paths: Iterable[str], pattern: str) -> list[str]:
-    """The paths that are data; what the pattern names in so many words is.
+    """The paths that are data; hidden files count only if the pattern names them.
 
     Args:
-        paths: That the pattern matches.
+        paths: Paths that match the pattern.
         pattern: A glob, of which the end of each path is what its last parts match.
     """
     wanted = pattern.split("/")

@@ -25,7 +25,7 @@ class Splitting:
 
     Attributes:
         shares: Name and share of each split, in order; the shares are whole numbers.
-        columns: That the hash is of; none: all columns.
+        columns: Columns to hash; none: all columns.
         time: The column to split by instead: the oldest rows are the first split's.
         starts: With `time`: the value at which each split but the first begins, a text for a
             column of texts; none: by the shares, see `data.splitting.time`.

@@ -1,4 +1,4 @@
-"""Splits by time: where each begins when the settings give shares and no values, and who is in it.
+"""Splits by time: the start of each split for given shares, and the rows of each split.
 
 The times of all rows are counted, each distinct one, in one pass over the data. Where there are
 more than `MOST_TIMES` of them, neighbours are counted together, by as few of their last bits as

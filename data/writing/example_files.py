@@ -62,7 +62,7 @@ def open_split_files(paths: Sequence[str]) -> Iterator[SplitWriter]:
     """Opens one gzipped TFRecord file per split; the folders are there.
 
     Args:
-        paths: Also of a remote file system that TensorFlow knows.
+        paths: Paths, also of a remote file system that TensorFlow knows.
     """
     import tensorflow as tf
 

@@ -19,7 +19,7 @@ _LONGEST_SHOWN = 200
 
 
 class TooManyBadRows(DataError):
-    """More rows could not be read than were said to be bearable."""
+    """More rows could not be read than the limit allows."""
 
 
 class Quarantine:
@@ -49,7 +49,7 @@ class Quarantine:
         return sum(self.reasons.values())
 
     def take(self, bad: Iterable[BadRow]) -> None:
-        """Writes rows down, and counts them."""
+        """Writes and counts rows."""
         for row in bad:
             if self._file is None:
                 self._file = self._stack.enter_context(self._open())

@@ -1,4 +1,4 @@
-"""Finds habits that make text hard to read: in pages, help texts, docstrings and labels of pages.
+"""Finds habits that make text hard to read: in pages, help, docstrings, messages and labels.
 
 `make docs` and a test fail on a finding. Code, output and generated text are skipped. The rules are
 those of the project: subject, verb, object; a noun for each pronoun; the terms of the field.
@@ -10,13 +10,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 RULES = {
-    r"\b(rooms|this room|[Ee]very room|floors|coats|the house)\b": "use the term of the field",
+    r"\b(rooms|this room|[Ee]very room|floors|the house)\b": "use the term of the field",
+    r"\b(ground floor|coats?)\b": "use the term of the field",
     r"\b[Nn]obody\b": "name who does not, or what does not happen",
     r"(^|[.:] )(Nothing|None) (is|was|has|of|can|will)\b": "name the subject",
     r"\b[Ww]ho(so)?ever\b": "name the person or the program",
     r"\bwhat judges\b": "name the code or the component",
     r"\b(tell|told) (the|it|them|nobody)\b": "programs report; they do not tell",
-    r"\bput out\b": "write 'outputs'",
+    r"\bputs? (\w+ ){0,2}out\b": "write 'outputs'",
+    r"\b[Hh]angs? on\b": "write 'depends on'",
+    r"\b[Hh]eld against\b": "write 'compared with'",
+    r"\b[Ll]ooks? whether\b": "write 'checks'",
     r"\bcame of (it|this|that|all)\b": "write 'derived from'",
 }
 HELP_RULES = RULES | {
@@ -25,7 +29,7 @@ HELP_RULES = RULES | {
 }
 # Of lines below `Args:`, `Attributes:` and `Raises:`.
 ARGUMENT_RULES = {
-    r"^ +\w+: (Of (the|its|this|what|a)\b|How many\b)": "begin with a noun",
+    r"^ +\w+: (Of (the|its|this|what|a)|How many|That|Whose|Nor|Which)\b": "begin with a noun",
     r"^ +\w+Error: It (is|does|cannot)\b": "name the subject",
 }
 # (page, words): why these words stay although a rule finds them.
@@ -70,13 +74,34 @@ def findings_in_docstrings(module: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
         if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
             continue
-        name = getattr(node, "name", module.stem)
-        if name.startswith("_"):
+        name = getattr(node, "name", module.name)
+        if name.startswith("_") and not isinstance(node, ast.Module):
             continue
         text = re.sub(r"`[^`]*`", "CODE", ast.get_docstring(node) or "")
         for pattern, advice in (RULES | ARGUMENT_RULES).items():
             if match := re.search(pattern, text, re.MULTILINE):
                 yield f"{module.name}: {name}: {match[0].strip()!r}: {advice}"
+
+
+def findings_in_messages(module: Path) -> Iterator[str]:
+    """The same of the texts of several words in a module, which are messages and answers.
+
+    Args:
+        module: Its file.
+    """
+    tree = ast.parse(module.read_text(encoding="utf-8"))
+    docstrings = {
+        id(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Constant) or id(node) in docstrings:
+            continue
+        text = node.value if isinstance(node.value, str) else ""
+        for pattern, advice in RULES.items() if " " in text else ():
+            if match := re.search(pattern, text, re.MULTILINE):
+                yield f"{module.name}:{node.lineno}: {match[0].strip()!r}: {advice}"
 
 
 def findings_in_labels(page: Path) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Records of Evaluator for the pictures: predictions for curves, and details of slices.
 
-They are files in the folder of a ModelEvaluation, since a store's text is no place for some
-thousand numbers. Written by `pipeline.components.evaluator`, read by the page of a run.
+They are files in the folder of a ModelEvaluation, because a property of the store cannot hold
+thousands of numbers. Written by `pipeline.components.evaluator`, read by the page of a run.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ SLICES_FILE = "slices.json"
 
 @dataclasses.dataclass(frozen=True)
 class Scores:
-    """How a score is distributed over the examples that are what it says, and over the others.
+    """Distribution of a score over the positive and the negative examples.
 
     Attributes:
         positives: Weight of the examples in each of equal bins from 0 to 1; trailing zeros are left

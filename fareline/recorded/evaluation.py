@@ -39,8 +39,7 @@ def read_metrics(evaluation: Element) -> Metrics | None:
 def metrics_of(evaluation: Element) -> dict[str, Number]:
     """The overall metrics of a ModelEvaluation, undefined ones left out; empty in a stock store.
 
-    Where they are as expected, which a listing of a thousand runs finds out a thousand times,
-    pydantic is not asked.
+    Well-formed records are read without pydantic, which saves time in lists of a thousand runs.
     """
     content = read_plain(dict, evaluation, METRICS)
     if content is None:
@@ -73,8 +72,8 @@ class Check:
             `max_gap`.
         bound: Value that the settings require.
         value: The metric; for a gap, the gap. None if it was not measured.
-        judged: The number that was held against the bound: the value, an end of its interval, or
-            how much worse it is than the baseline's.
+        judged: The number that was compared with the bound: the value, an end of its interval, or
+            the loss against the baseline.
         interval: Interval of the value, or of its change against the baseline; None if not asked
             for.
         baseline: The baseline's value, where it matters.
@@ -137,7 +136,7 @@ class Reference:
 
     Attributes:
         kind: `boosting`.
-        train_rows: That it learned from.
+        train_rows: Number of training rows.
         metrics: Metrics of the reference on the same examples.
         model: Metrics of the model, by the same names.
     """
@@ -156,9 +155,9 @@ class VerdictRecord:
         checks: In the order of the settings, those of the whole first.
         gaps: Gaps of the main metric, for everything that is sliced by.
         worst: The worst slices by the main metric that count, the worst first.
-        main_metric: By which slices are ranked.
-        min_slice_examples: A slice of fewer does not count.
-        min_label_examples: Nor one with fewer of a label; None if the main metric needs none.
+        main_metric: Metric that ranks the slices.
+        min_slice_examples: Minimum number of examples of a slice that counts.
+        min_label_examples: Minimum number of examples of each label; None: no minimum.
         baseline_id: Id of the Model that is the baseline; None without a baseline.
         passed: Whether every check that counts is passed, and there is one; None: not recorded.
         blessed: Whether TFMA refuses nothing either; None: not recorded.

@@ -13,7 +13,7 @@ SOURCES = (PROCESS, HUMAN, CORRECTION)
 
 @dataclasses.dataclass(frozen=True)
 class LoggedPrediction:
-    """A row that was answered, as a line of the prediction log.
+    """An answered row, as a line of the prediction log.
 
     Attributes:
         id: Id of the prediction; sorts by time.
@@ -22,7 +22,7 @@ class LoggedPrediction:
         version: Its number.
         sha256: SHA-256 of the version's folder, as of a PushedModel; empty if it is not known.
         protocol: `grpc`, `rest`, `batch`, or `tensorflow_serving` of its own logs.
-        weight: For how many rows this one stands: 1 / the share that is logged.
+        weight: Number of rows that this row represents: 1 / the share that is logged.
         score: The answer: a value, a list, or an object of several outputs.
         features: Features, as they were served.
         entity: The person or thing that the row is about, per the settings; None without one.
@@ -52,11 +52,11 @@ class Outcome:
     """The true outcome of a prediction.
 
     Attributes:
-        prediction_id: Id of the prediction; None where `entity` and `event_ms` say which
-            one is meant.
+        prediction_id: Id of the prediction; None if `entity` and `event_ms` identify the
+            prediction.
         entity: The person or thing that the outcome is about, as the log names it.
-        event_ms: When it happened, milliseconds since 1970, UTC.
-        arrival_ms: When it became known here.
+        event_ms: Time of the event, milliseconds since 1970, UTC.
+        arrival_ms: Time of arrival, milliseconds since 1970, UTC.
         value: Value of the label's column, as JSON text.
         source: One of `SOURCES`.
     """

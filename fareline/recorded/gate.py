@@ -21,12 +21,12 @@ class Decision:
         found: The finding, in TFDV's words.
         splits: The splits in which it was found.
         action: `stop`, `warn` or `ignore`.
-        by: The setting that says so, such as `gate.rules.0`.
-        reason: Reason of the rule; of a rule that has ended, that it has.
+        by: The setting with this action, such as `gate.rules.0`.
+        reason: Reason of the rule; for an expired rule, a note about this.
         expected: Expectation of the schema, or of the source named in `who`.
-        rows: Number of rows that are at fault; None where no single row is.
+        rows: Number of rows with the anomaly; None if no single row has it.
         example: A value at fault; None without one.
-        who: Says what was expected.
+        who: Source of the expectation.
     """
 
     column: str

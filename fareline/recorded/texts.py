@@ -1,8 +1,7 @@
-"""JSON texts, read as what they are to be: one rule for what is not there and for what is broken.
+"""Reads JSON texts as typed records, with one rule for missing and for broken texts.
 
-A text that is not there reads as None. One that cannot be read does so too, after a line on stderr
-that names the record, so that an answer goes on with what there is. `parse` is for those who cannot
-go on.
+A missing text is read as None. A broken text is read as None too, after a line on stderr that names
+the record, so that an answer continues with the other records. `parse` raises an error instead.
 
 pydantic checks the types. They are dataclasses and no models of its own, so that a program that
 reads no record does not import it: pydantic takes 0.18 s to import and some milliseconds to prepare
@@ -24,7 +23,7 @@ _MOST_SAID = 300
 
 
 class Element(Protocol):
-    """Whatever has properties: an artifact, an execution, the context of a run.
+    """An element with properties: an artifact, an execution, the context of a run.
 
     Attributes:
         properties: Name to value, of which some are records.
@@ -36,12 +35,12 @@ class Element(Protocol):
 
 
 def text_of(content: Any) -> str:
-    """The JSON text of plain values, as most records are written."""
+    """The JSON text of plain values, in the form of most records."""
     return json.dumps(content)
 
 
 def parse(kind: type[Kind], text: Any) -> Kind:
-    """Reads JSON text as a dataclass or a list of them; what it does not know it leaves out.
+    """Reads JSON text as a dataclass or a list of them; unknown keys are ignored.
 
     Raises:
         ValueError: The text is not JSON of this type.
@@ -54,7 +53,7 @@ def read(kind: type[Kind], element: Element, name: str) -> Kind | None:
 
     Args:
         kind: Kind of the record.
-        element: That recorded it.
+        element: Element with the record.
         name: Name of the property.
 
     Returns:

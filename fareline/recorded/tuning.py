@@ -46,7 +46,7 @@ class WarmStart:
 
 
 def warm_start_of(model: Element) -> WarmStart | None:
-    """With what a Model began; None: with weights of its own."""
+    """The warm start of a Model; None: it started with new weights."""
     return read(WarmStart, model, WARM_START)
 
 

@@ -20,7 +20,7 @@ class OnVertex:
         target: The setting `push.vertex`, with the ids of model and endpoint.
         version: Version of the model in the registry, to which this happened.
         traffic: Version that is deployed to its percent of the requests.
-        artifact_uri: Where the files are that were uploaded.
+        artifact_uri: Folder of the uploaded files.
     """
 
     target: Mapping[str, Any]

@@ -1,1 +1,1 @@
-"""A store, or a part of it, in the formats of others: Graphviz, Mermaid, JSON, OpenLineage."""
+"""A store, or a part of it, in common formats: Graphviz, Mermaid, JSON, OpenLineage."""

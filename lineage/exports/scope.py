@@ -17,9 +17,9 @@ class Scope:
 
     Attributes:
         title: Requested id in printable form, or `store`.
-        artifacts: That are exported.
-        executions: That are exported.
-        links: Between them.
+        artifacts: Exported artifacts.
+        executions: Exported executions.
+        links: Links between them.
         runs: Their runs by id, in the order of their start.
         pipelines: Names of their pipelines, sorted.
     """
@@ -33,7 +33,7 @@ class Scope:
 
 
 def whole_store(graph: Graph) -> Scope:
-    """Everything, the runs that have executed nothing included."""
+    """Everything, including runs without executions."""
     graph.read_all()
     executions = graph.all_executions()
     links = graph.links_of_executions(e.id for e in executions)
@@ -53,7 +53,7 @@ def around(graph: Graph, text: str = LATEST) -> Scope:
     Args:
         graph: To look in.
         text: A run: its executions and all that they read or wrote. A pipeline: all its runs. An
-            artifact or an execution: itself, what it came from and what came from it.
+            artifact or an execution: the element and everything upstream and downstream.
 
     Raises:
         UserMistake: No element has this id, or several have it.

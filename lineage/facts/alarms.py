@@ -25,7 +25,7 @@ class Trigger:
     """A decision and its reason.
 
     Attributes:
-        pipeline: Whose model it is.
+        pipeline: Pipeline of the model.
         action: `record`, `warn`, `retrain` or `roll_back`.
         causes: A line for each.
         decided_ms: When, milliseconds since 1970.

@@ -1,9 +1,9 @@
 """A person's decisions about the baseline: a pinned model, or none for one run.
 
 An execution of type `fareline.baseline` in the pipeline's context, with the Model as input if one
-was pinned; who, when and why stand with it. TFX looks at outputs when it resolves, so it takes no
-notice. The newest decision of a pipeline is in force; after `unpin`, and where there is none, the
-baseline is the latest blessed model.
+was pinned; who, when and why stand with it. TFX resolves by outputs, so these executions do not
+affect it. The newest decision of a pipeline is in force; after `unpin`, and where there is none,
+the baseline is the latest blessed model.
 
 Called by the pipeline's baseline strategy, `cli.baseline` and `lineage.answers.why.why`.
 """
@@ -31,7 +31,7 @@ class Decision:
 
     Attributes:
         action: `pin`; `reset`: models that were blessed before are no baselines any more; `unpin`.
-        pipeline: For which pipeline.
+        pipeline: Pipeline of the decision.
         model_id: Id of the pinned Model; None for the others.
         user: Login name.
         reason: In the words of who did it.

@@ -1,10 +1,10 @@
 """Recorded changes of a serving folder by a person: who, when, why, and both versions.
 
 An execution of type `fareline.rollback` or `fareline.promote`, with the Model and its PushedModel
-as inputs and the PushedModel of the new version as output. So every question about pushes (what is
-live, what a model's impact is) finds the new version as it finds those of a run. What a run pushed
-and could not record is recorded here as well. Called by `runners.publishing`; with `prune` the only
-part of this package that writes.
+as inputs and the PushedModel of the new version as output. Every question about pushes therefore
+finds the new version like the versions of a run. This module also records versions that a run
+pushed but could not record. Called by `runners.publishing`; with `prune` the only part of this
+package that writes.
 """
 
 import dataclasses
@@ -28,10 +28,10 @@ class Change:
 
     Attributes:
         kind: `fareline.rollback` or `fareline.promote`; on Vertex AI also `fareline.undeploy`.
-        pipeline: Whose model it is; empty if the store does not say.
+        pipeline: Pipeline of the model; empty if not recorded.
         destination: Folder above the versions.
-        from_version: That was live.
-        to_version: Whose content is to be live.
+        from_version: Earlier live version.
+        to_version: Version with the content that becomes live.
         reason: In the words of who did it.
         user: Login name.
     """

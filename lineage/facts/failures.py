@@ -33,7 +33,7 @@ class Failure:
         error: Type and message, in one line; of an error of ours the message.
         place: Place of the last call in the user's code or in ours, such as `models/trainer.py:57,
             in run_fn`; None without one.
-        text: All that was kept, the traceback included.
+        text: The whole record, including the traceback.
     """
 
     error: str

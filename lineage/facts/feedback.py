@@ -43,7 +43,7 @@ class Join:
 
     Attributes:
         kind: `fareline.feedback` or `fareline.erase`.
-        pipeline: Whose predictions they are.
+        pipeline: Pipeline of the predictions.
         log_uri: Folder of the prediction log.
         outcomes_uri: Folder of the outcomes.
         user: Login name.
@@ -173,7 +173,7 @@ class Prediction:
         taught: Those of them whose rows it is one of.
         state: In the newest.
         value: Its label, as JSON text; None if it has none.
-        answered: Which version answered it, in words.
+        answered: Version that answered, in words.
     """
 
     id: str

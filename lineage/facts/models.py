@@ -66,7 +66,7 @@ class ModelFacts:
 
     Attributes:
         model: Artifact of type Model.
-        makers: The executions that put it out: the one that made it, then the cached.
+        makers: The executions that output it: the original one, then the cached ones.
         evaluations: ModelEvaluation artifacts in which it was the model, not the baseline.
         blessings: Blessings of Evaluator and InfraValidator.
         pushes: Those that were done, of any run.
@@ -97,8 +97,8 @@ class ModelFacts:
     def blessed(self) -> bool | None:
         """Whether all checks blessed the model; None without a check.
 
-        Of a pushed model the verdict that it was last pushed under counts, else the latest: a
-        question that was asked of it later takes nothing back.
+        For a pushed model the verdict of its last push counts, otherwise the latest verdict. Later
+        checks do not change the verdict of a push.
         """
         return all_blessed(self.decisive)
 
@@ -141,7 +141,7 @@ def all_blessed(blessings: Iterable[Blessing]) -> bool | None:
 
 
 def refused_by(blessings: Iterable[Blessing]) -> str:
-    """The nodes whose latest word is a refusal, for a reader; empty if there are none."""
+    """The nodes whose latest result is a refusal, for a reader; empty if there are none."""
     latest = {b.artifact.type: b for b in blessings}
     refused = [plain(b.execution.place.node) for b in latest.values() if b.blessed is False]
     return ", ".join(refused)
@@ -202,7 +202,8 @@ def live_models(graph: Graph) -> dict[int, list[str]]:
 def source_examples(graph: Graph, facts: Sequence[ModelFacts]) -> Mapping[int, list[Artifact]]:
     """Finds the Examples as they were ingested that each model was trained on, by the model's id.
 
-    Those that Trainer read are followed up, through Transform, to Examples that were made of none.
+    Follows the Examples that Trainer read upstream, through Transform, to the Examples of
+    ExampleGen.
     """
     makers = {f.model.id: [execution.id for execution in f.makers] for f in facts}
     inputs = _examples_read(graph, {e for found in makers.values() for e in found})

@@ -1,4 +1,4 @@
-"""Payloads: whether what an artifact's URI names is there, how large it is, and still the same.
+"""Payloads of artifacts: existence, size, and whether the content has changed.
 
 Called by `inputs`, `verify`, `prune`, `reproduce` and `show`. This module never
 writes, never reads remote places, and does not trust the URIs of a store.
@@ -110,7 +110,7 @@ class SourceFile:
     """A file that examples were read from, as recorded and as it is now.
 
     Attributes:
-        path: Where it was.
+        path: Recorded path.
         bytes: Size, as recorded.
         sha256: SHA-256, as recorded.
         status: `same`, `differs`, `missing` or `not_looked_at`.
@@ -167,7 +167,7 @@ TOUCHED = "touched"
 
 
 def check_fingerprint(examples: Artifact, parameters: Mapping[str, Any]) -> Fingerprint:
-    """Makes TFX's `input_fingerprint` again from the files on disk and compares.
+    """Computes TFX's `input_fingerprint` from the files on disk and compares.
 
     Args:
         examples: Output of an ExampleGen.

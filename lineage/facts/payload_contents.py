@@ -1,7 +1,7 @@
 """Statistics and schemas as TFX writes them, read into flat values.
 
-The protos of tensorflow_metadata come without TensorFlow. A payload that is not there, or is none,
-is said and not guessed.
+The protos of tensorflow_metadata come without TensorFlow. Missing and invalid payloads are
+reported.
 """
 
 from collections.abc import Iterable

@@ -71,7 +71,7 @@ def pushed_to(pushed_model: Artifact) -> tuple[str, int] | None:
 
 
 def was_there_already(pushed: Iterable[Artifact]) -> bool:
-    """Whether a run found what it was to push published already, so that no version was made."""
+    """Whether the model of a run was already published, so that no version was added."""
     created = [artifact.properties.get(VERSION_CREATED) for artifact in pushed]
     return bool(created) and all(each in (0, "0") for each in created)
 

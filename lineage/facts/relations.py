@@ -1,9 +1,9 @@
 """Relation of a model to an artifact, carried from step to step by plain rules.
 
-What an artifact carries is the relation that a model made of it would have: rows make a model
-`trained` on them, a transform graph computed from rows makes one related by `transform`. A chain is
-as strong as its weakest link, so that hyperparameters found on rows that were only encoded by such
-a graph relate by `tuned`. Pure functions; called by lineage.answers.impact.impact.
+Each artifact has the relation that a model made from it would have: rows give `trained`, and a
+transform graph that was computed from rows gives `transform`. A chain is as strong as its weakest
+link, so hyperparameters found on rows that such a graph only encoded give `tuned`. Pure functions;
+called by lineage.answers.impact.impact.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -66,7 +66,7 @@ def starts_as(artifact_type: str) -> str | None:
 
 
 def carry(carried: str, input_keys: Collection[str], output_type: str) -> str | None:
-    """Returns what an output carries of an input of the same execution.
+    """Returns the relation that an output takes over from an input of the same execution.
 
     Args:
         carried: Relation of the input, one of `RELATIONS`.

@@ -72,8 +72,8 @@ def pattern_matches(pattern: str, path: str, span: int | None, version: int | No
     Args:
         pattern: With wildcards, and `{SPAN}`, `{VERSION}` or `{YYYY}`, `{MM}`, `{DD}`.
         path: Full path; or a file name, which only matches where the pattern names it in full.
-        span: That was read, if it is known.
-        version: That was read, if it is known.
+        span: Span that was read, if known.
+        version: Version that was read, if known.
     """
     filled = _PLACEHOLDER.sub(lambda match: _filled(match, span, version), pattern)
     wanted, given = filled.split("/"), path.rstrip("/").split("/")

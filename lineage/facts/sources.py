@@ -55,7 +55,7 @@ def sources_of(execution: Execution, outputs: Iterable[Artifact]) -> list[Source
     """Finds what an execution read from outside.
 
     Args:
-        execution: Any.
+        execution: Execution of any type.
         outputs: Outputs of the execution.
 
     Returns:

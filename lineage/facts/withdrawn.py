@@ -1,7 +1,7 @@
 """Models that a rollback has withdrawn and no promotion restored: no baselines for new models.
 
-TFX takes the latest blessed model as the baseline. One that looked good offline and was bad in use
-would hold up every sound one after it. Called by the pipeline's baseline strategy,
+TFX uses the latest blessed model as the baseline. A model with good metrics that fails in use would
+block all better models after it. Called by the pipeline's baseline strategy,
 `lineage.answers.prune.prune`, `lineage.answers.why.why` and `cli.baseline`.
 """
 
@@ -14,7 +14,7 @@ _MODEL = "model"
 
 
 def withdrawn_models(graph: Graph, before: int | None = None) -> dict[int, Execution]:
-    """Finds the models that are out of use by somebody's decision.
+    """Finds the models that a person has withdrawn.
 
     A rollback withdraws the model that was live, wherever else it may be served; a rollback or
     `promote` to a model brings it back. Reads the pushes only if there was a rollback at all.

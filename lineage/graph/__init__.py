@@ -1,1 +1,1 @@
-"""Artifacts, executions and what joins them, and the ways through them."""
+"""Artifacts, executions and links, and walks through them."""

@@ -1,6 +1,6 @@
-"""The graph of a store as it is now: read again when the store has changed, and only then.
+"""The current graph of a store, which is read again only if the store has changed.
 
-Called by what is asked more than once: `report.ui` and `report.api`.
+Called by `report.ui` and `report.api`, which answer several questions.
 """
 
 import threading

@@ -1,8 +1,8 @@
-"""The graph of a store, read as it is walked: what is asked for is fetched in batches, and kept.
+"""The graph of a store, which is read on demand in batches and cached.
 
 ML Metadata 1.21 knows neither `filter_query` nor `get_lineage_subgraph`; events, contexts and ids
-are what every version has. A walk that turns out long reads the rest of a moderate store at once,
-since ten thousand small questions take longer than one large one.
+are what every version has. A long walk reads the rest of a moderate store at once, because ten
+thousand small queries take longer than one large query.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -27,7 +27,8 @@ _IDS_PER_QUESTION = 5_000
 class Graph:
     """Artifacts, executions and links of one store.
 
-    A snapshot as far as it was read: make a new one to see what a running pipeline has added.
+    A snapshot of the parts that were read; create a new graph to see additions of a running
+    pipeline.
 
     Args:
         store: From `lineage.store.open.open_store`.
@@ -120,7 +121,7 @@ class Graph:
         return [link for i in wanted for link in self._links_of_execution[i]]
 
     def producers(self, artifact: Artifact) -> list[Execution]:
-        """The executions that put an artifact out: the one that made it first, then the cached."""
+        """The executions that output an artifact: the original one, then the cached ones."""
         links = self.links_of_artifacts([artifact.id])
         return self.executions(sorted(link.execution_id for link in links if link.is_output))
 
@@ -158,7 +159,7 @@ class Graph:
         self._links_of_artifact = _group(links, self._artifacts, "artifact_id")
 
     def expect(self, executions: int) -> None:
-        """Takes note that a walk is about to read so many; reads the whole if that is quicker."""
+        """Announces the size of a walk; reads the whole store if that is faster."""
         if self._is_whole or executions < _MANY_EXECUTIONS:
             return
         if executions * _LARGE_PART > self.count_executions() <= _MODERATE_STORE:

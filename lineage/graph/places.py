@@ -24,7 +24,7 @@ class Places:
     """Places of executions, read when they are asked for.
 
     Args:
-        store: Where they are recorded.
+        store: Store with the records.
         keep: Takes the executions that the store sends along, for them not to be asked for again.
     """
 

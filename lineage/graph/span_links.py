@@ -1,4 +1,4 @@
-"""Links that ML Metadata has no event for: a sealed span of feedback, and who read its rows.
+"""Links without an event in ML Metadata: sealed spans of feedback, and the executions of readers.
 
 An ExampleGen reads files, and records their paths and contents with its Examples. Where such a file
 is the rows of a sealed span, the execution has read that artifact, as every walk should know.

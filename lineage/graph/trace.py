@@ -1,10 +1,9 @@
-"""Walking from an artifact or execution to all that it came from, or all that came from it.
+"""Walks from an artifact or an execution to everything upstream or downstream.
 
-A walk goes breadth first, a whole round in one question to the store. Three things are not as in
-the raw graph:
+A walk is breadth-first, with one query per round. It differs from the raw graph in three points:
 
-* An artifact is traced to the executions that made it. Cached executions put the same artifact out
-  again; they are counted, not followed, unless nothing else made it.
+* An artifact is traced to the executions that made it. Cached executions output the same artifact
+  again. They are counted but not followed, unless no other execution created the artifact.
 * The baseline of a model is shown and not followed, unless that is asked for: a model did not come
   from the one it was compared with, and every pipeline's baselines reach back to its first run.
 * A resolver's internal events are no lineage (see `lineage.graph.elements.link_of`).
@@ -24,8 +23,8 @@ class Step:
     """One step of a walk, away from the start.
 
     Attributes:
-        source: Where it comes from.
-        target: Where it goes.
+        source: Start of the step.
+        target: End of the step.
         keys: Names of the input or output.
     """
 
@@ -44,11 +43,11 @@ class Trace:
     """The result of a walk.
 
     Attributes:
-        starts: Where it began.
+        starts: Start nodes.
         depths: Every node that was reached, in the order of the walk, and its distance.
         steps: Every step, in the order of the walk.
         not_followed: Nodes whose further lineage was left out: baselines.
-        cached: Artifact to the number of cached executions that put it out again or, downstream,
+        cached: Artifact to the number of cached executions that output it again or, downstream,
             read it again.
     """
 
@@ -84,11 +83,11 @@ class Trace:
 def trace_upstream(
     graph: Graph, starts: Iterable[Node], depth: int | None = None, through_baselines: bool = False
 ) -> Trace:
-    """Walks to everything that the starts came from.
+    """Walks to everything upstream of the starts.
 
     Args:
         graph: To walk in.
-        starts: Where to begin.
+        starts: Start nodes.
         depth: Number of steps; from an artifact to its execution is one step. None: all.
         through_baselines: Whether the lineage of baselines is followed too.
     """
@@ -98,7 +97,7 @@ def trace_upstream(
 def trace_downstream(
     graph: Graph, starts: Iterable[Node], depth: int | None = None, through_baselines: bool = False
 ) -> Trace:
-    """Walks to everything that came from the starts; see `trace_upstream`."""
+    """Walks to everything downstream of the starts; see `trace_upstream`."""
     return _Walk(graph, starts, through_baselines, upstream=False).go(depth)
 
 

@@ -46,7 +46,7 @@ def store_connection(
     """Describes any store, as ML Metadata wants it.
 
     Args:
-        address: Where it is.
+        address: Address of the store.
         password: Password of the user; empty for none.
         read_only: Whether SQLite and PostgreSQL refuse to write; MySQL has no such option.
     """
@@ -149,7 +149,7 @@ def connect_for_run(
 
 
 def connect(config: metadata_store_pb2.ConnectionConfig) -> metadata_store.MetadataStore:
-    """Opens a store as ML Metadata does, with what `adapt` does to it."""
+    """Opens a store as ML Metadata does, and applies `adapt`."""
     # ML Metadata announces an error, with all its SQL, before it is raised.
     logging.getLogger("absl").addFilter(_is_no_announcement)
     store = metadata_store.MetadataStore(config)
@@ -162,7 +162,7 @@ def _is_no_announcement(record: logging.LogRecord) -> bool:
 
 
 def adapt(store: metadata_store.MetadataStore, config: metadata_store_pb2.ConnectionConfig) -> None:
-    """Mends what ML Metadata gets wrong on PostgreSQL; see lineage.store.postgresql."""
+    """Works around faults of ML Metadata on PostgreSQL; see lineage.store.postgresql."""
     if config.HasField("postgresql"):
         mend(store)
 

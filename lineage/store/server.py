@@ -1,8 +1,8 @@
 """Looking at a database server before ML Metadata connects to it.
 
-ML Metadata says `mysql_real_connect failed: errno: , error:` whatever is wrong, waits for a silent
-host as long as the system does, and creates its tables where it finds none. A light client looks
-first, and says in one line what is in the way.
+ML Metadata reports `mysql_real_connect failed: errno: , error:` for every fault, waits for a silent
+host as long as the system does, and creates missing tables. Therefore a light client connects first
+and explains a fault in one line.
 
 Called by lineage.store.open. The clients are imported when such a store is asked for.
 """
@@ -33,7 +33,7 @@ class _Refused(Exception):
 
 
 def require_server(address: StoreAddress, password: str) -> bool:
-    """Connects to the database, and looks whether it holds ML Metadata.
+    """Connects to the database, and checks whether it holds ML Metadata.
 
     Returns:
         Whether it does.

@@ -1,6 +1,6 @@
 """A copy of an SQLite store as it is at one moment, so that reading never holds up a pipeline.
 
-Who reads an SQLite file holds a lock on it, and a writer waits for that. ML Metadata's writer gives
+A reader of an SQLite file holds a lock, and a writer waits for the lock. ML Metadata's writer gives
 up after some 19 seconds, and the pipeline's node fails: a long answer, or a reader that is stopped
 in the middle of it, would be enough. The lock is held here for as long as a file is copied. A copy
 also answers every question of one command from one state.

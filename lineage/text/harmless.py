@@ -1,7 +1,7 @@
 """Text from a store on its way to a reader: names, URIs and properties may hold anything.
 
-Markup, control characters, signs that turn the direction of writing, 4 kB in one line: none of it
-may be obeyed by the terminal or by rich. Called by everything that draws; JSON needs none of it.
+Markup, control characters, characters that change the direction of writing, lines of 4 kB: the
+terminal and rich must not interpret them. Called by all views; JSON does not need it.
 """
 
 import re
@@ -24,7 +24,7 @@ _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def plain(value: Any, limit: int | None = LIMIT) -> str:
-    """Returns a value as one line that does nothing to a terminal; what is cut off is counted.
+    """Returns a value as one line that is safe for a terminal; a cut text ends with its length.
 
     For rich, put it into a `Text` (or use `text` below), or print it with `markup=False`: square
     brackets stay as they are. In a string with markup use `escaped`.

@@ -24,7 +24,7 @@ def decoded(value: Any, depth: int = 0) -> Any:
 
     Args:
         value: Value of a property.
-        depth: At which it stands.
+        depth: Depth of the value in its container.
     """
     if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
         try:

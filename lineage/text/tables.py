@@ -113,7 +113,7 @@ def fitted(
             lines.append(line)
     left_out = [column.name for i, column in enumerate(columns) if i not in kept]
     if left_out:
-        said = f"For want of width without {', '.join(left_out)}; --json has all."
+        said = f"Left out for lack of width: {', '.join(left_out)}; --json has all."
         lines += _wrapped(Text(said, "dim"), width, Column(""))
     return Text("\n").join(lines)
 

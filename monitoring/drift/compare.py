@@ -1,11 +1,11 @@
-"""Drift: has the data changed by more than chance and the size of a batch explain?
+"""Drift: changes of the data beyond those that chance and the size of a batch explain.
 
 Two samples are divided anew a thousand times, by chance, into one of the size of the reference and
 one of the size of the batch. What differs then differs by chance alone. A measure has drifted when
 it stands out from these divisions so far that, over all measures of all columns together, no more
 than a given share of unchanged batches would be called drifted; and when its effect, a share of the
-rows, is at least as large as what anyone would care about. A fixed threshold is right for one size
-of batches only: L-infinity of 0.01 is passed by every unchanged batch of 1,000 taxi trips.
+rows, is at least as large as the least relevant change. A fixed threshold is right for one size of
+batches only: L-infinity of 0.01 is passed by every unchanged batch of 1,000 taxi trips.
 
 Whole rows are moved, so that columns that go together, such as the six of where a trip began, count
 about once. Called by the drift node and `benchmarks.drift`. Must not import TFX.

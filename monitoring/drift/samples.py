@@ -19,8 +19,8 @@ class Sample:
     Attributes:
         columns: By name, null where missing: int64, float32 or float64, large_binary; or of nulls,
             where no row has a value. Of several values of a row, the first.
-        rows: In the sample.
-        rows_seen: That it was taken from.
+        rows: Number of rows in the sample.
+        rows_seen: Number of rows that the sample was taken from.
     """
 
     columns: Mapping[str, pa.Array]

@@ -1,4 +1,4 @@
-"""An entity is erased: from the log, from the outcomes, and from sealed spans by new versions.
+"""Erases an entity from the log, from the outcomes and, by new versions, from sealed spans.
 
 What is to go is written down first, in `erasing.json`, so that an erasure that was killed is
 carried on by the next one. The log and the outcomes are written anew without it, then each span
@@ -77,10 +77,10 @@ def require_no_erasure(folder: FeedbackFolder) -> None:
 
 
 def begin(folder: FeedbackFolder, entity: str) -> Erasing:
-    """Finds what is to go, and writes it down; what an erasure of before has left is added.
+    """Finds the records to erase and lists them in a file, with leftovers of an earlier erasure.
 
     Args:
-        folder: That the caller holds.
+        folder: Feedback folder, locked by the caller.
         entity: The person or thing, as the log names it.
 
     Raises:
@@ -123,10 +123,10 @@ def _read_journal(journal: Path, entity: str) -> list[str]:
 
 
 def erase(folder: FeedbackFolder, erasing: Erasing) -> Erased:
-    """Takes it out of the log, the outcomes and, by new versions, the sealed spans.
+    """Removes the entity from the log, the outcomes and, by new versions, the sealed spans.
 
     Args:
-        folder: That the caller holds.
+        folder: Feedback folder, locked by the caller.
         erasing: From `begin`.
     """
     ids = frozenset(erasing.ids)
@@ -149,7 +149,7 @@ def erase(folder: FeedbackFolder, erasing: Erasing) -> Erased:
 
 
 def end(folder: FeedbackFolder, erased: Erased) -> None:
-    """Removes the versions that held it, and writes down that the erasure is at its end."""
+    """Removes the versions with the entity, and records the end of the erasure."""
     for span in erased.replaced:
         place = folder.place(span.span, span.version)
         (place / MANIFEST).unlink()  # without it a folder is no version, and is swept

@@ -146,7 +146,7 @@ class Joined:
 
     Attributes:
         states: Every state to its number of predictions; of `orphan`, of those that are named.
-        outcomes: That had arrived.
+        outcomes: Number of arrived outcomes.
         counted: Stable name of each irregularity to its number; absent ones are 0.
         broken: File of the log to its number of lines that cannot be read.
     """

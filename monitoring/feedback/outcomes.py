@@ -1,4 +1,4 @@
-"""Outcomes as they are handed in: read, checked, and kept as a file of their own.
+"""Reads and checks added outcomes, and stores them in a file of their own.
 
 A record is refused with its line and its reason and set apart; the others are kept. Nothing that
 was kept is ever edited: a correction is a record of its own. Called by `cli.feedback.add`.
@@ -53,7 +53,7 @@ class RefusedOutcome(ValueError):
     """A record that is no outcome.
 
     Attributes:
-        reason: In one word, to be counted.
+        reason: One word, which is counted.
         without_value: The message, without anything that the record holds.
     """
 
@@ -263,7 +263,7 @@ def _number(value: Any) -> int | float | None:
 
 
 def value_text(value: Any, kind: str) -> str:
-    """A value as the JSON text by which two of them are compared.
+    """A value as JSON text, which is used to compare values.
 
     Args:
         value: Value, as JSON or CSV has it.
@@ -295,7 +295,7 @@ def add_outcomes(
     Args:
         records: From `read_json_lines` or `read_csv`.
         expected: Expected form.
-        folder: Where to.
+        folder: Feedback folder.
         only_once: Whether nothing is kept if the same records were added in this way before.
     """
     kept: list[Outcome] = []

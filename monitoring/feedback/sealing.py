@@ -1,10 +1,10 @@
-"""Spans sealed from joined predictions: a new one up to the wait, new versions of those before.
+"""Seals spans from joined predictions: a new span up to the wait, and new versions of others.
 
-A span holds the predictions of a stretch of time, up to so long before the time of the question as
-an outcome may take: by then it is known of each what became of it. What changes later (outcomes
-that come late, corrections, files of the log that close) makes another version of the span, with
-the same stretch of time. A version is a folder that appears at once and never changes, and the same
-logs, outcomes and time give the same bytes.
+A span holds the predictions of a period that ends before the wait for outcomes begins, so the state
+of each prediction is known. What changes later (outcomes that come late, corrections, files of the
+log that close) makes another version of the span, with the same stretch of time. A version is a
+folder that appears at once and never changes, and the same logs, outcomes and time give the same
+bytes.
 
 Called by `cli.feedback.build`, `monitoring.feedback.erasing` and `benchmarks`.
 """
@@ -94,7 +94,7 @@ class Built:
 
 
 def build(folder: FeedbackFolder, rules: Rules, as_of_ms: int, logs: Sequence[Path]) -> Built:
-    """Joins all there is, and seals; the caller holds the folder.
+    """Joins all predictions and outcomes, and seals; the caller holds the folder.
 
     Args:
         folder: Folder of the workspace.
@@ -124,7 +124,7 @@ def build(folder: FeedbackFolder, rules: Rules, as_of_ms: int, logs: Sequence[Pa
 
 
 def require_later(newest: Sequence[SealedSpan], as_of_ms: int) -> None:
-    """Refuses a time before that of what is sealed: its outcomes would be forgotten again."""
+    """Refuses a time before the last sealing, because later outcomes would be lost."""
     for span in newest:
         if span.as_of_ms > as_of_ms:
             raise UserMistake.explain(

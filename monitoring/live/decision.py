@@ -53,7 +53,7 @@ class Decision:
 
     Attributes:
         action: One of `ACTIONS`.
-        causes: That ask for as much; in a cooldown also those that have to wait.
+        causes: Causes of this action; in a cooldown also the waiting ones.
         held_until_ms: End of the cooldown, where it is why nothing more is done; else None.
     """
 

@@ -1,9 +1,9 @@
-"""The AUC of a window: as labels say, and, before there are any, as the scores alone let expect.
+"""The AUC of a window: by labels, and, before there are labels, the AUC expected from the scores.
 
 The estimate is confidence-based: a score is calibrated on rows whose labels are known, and each row
-then counts as positive with that probability. It stays right while what is asked for changes, as
-long as a row with the same features still has the same chance of a label. A change of concept,
-where that chance changes, it cannot see.
+then counts as positive with that probability. It stays valid for another mix of requests, as long
+as rows with the same features have the same chance of a label. It cannot detect a change of
+concept, where this chance changes.
 
 Called by `monitoring.live.watch`. Must not import TFX.
 """
@@ -27,7 +27,7 @@ _SURE = 0.95
 
 @dataclasses.dataclass(frozen=True)
 class Value:
-    """A figure with how uncertain it is.
+    """A figure with its standard error.
 
     Attributes:
         value: The AUC.
@@ -106,14 +106,14 @@ class Calibration:
         self._fitted = [_fit(scores[chosen], labels[chosen]) for chosen in rows]
 
     def estimate(self, scores: np.ndarray, seed: int = 0) -> Value | None:
-        """The AUC that is to be expected of rows without labels.
+        """The expected AUC of rows without labels.
 
         Args:
             scores: float [rows].
             seed: Seed of the sampled labels.
 
         Returns:
-            None if too few of either label are to be expected.
+            None if too few rows of either label are expected.
         """
         random = np.random.Generator(np.random.PCG64(seed))
         rows = len(scores)

@@ -26,7 +26,7 @@ class Figure:
         low: Lower end of the interval.
         high: Upper end of the interval.
         error: Standard error.
-        rows: That it is of.
+        rows: Number of rows of the figure.
     """
 
     value: float
@@ -57,7 +57,7 @@ class SliceWindow:
 
     Attributes:
         slice: Its name, or `overall`.
-        rows: That were answered.
+        rows: Number of answered rows.
         state: `quiet` or `too small`; `findings` has the differences.
         score: Mean score; None without rows.
         estimate: AUC that the scores let expect.
@@ -101,7 +101,7 @@ class Alarm:
 
     Attributes:
         kind: One of `KINDS`.
-        slice: Where.
+        slice: Name of the slice.
         subject: The column, or what else is meant.
         said: In words, of the last window.
         start_ms: When that window begins.

@@ -1,4 +1,4 @@
-"""A figure over windows: has it changed suddenly, or slowly, or only with the hour of the week?
+"""Changes of a figure over windows: sudden, slow, or only with the hour of the week.
 
 Called by `monitoring.live.watch`. Must not import TFX.
 """
@@ -123,7 +123,7 @@ def falling(
 
 
 def without_season(starts_ms: Sequence[int], values: Sequence[float]) -> np.ndarray:
-    """Takes out what goes with the hour of the week, where enough weeks show it.
+    """Removes the weekly season, if enough weeks show it.
 
     The season is the median of what lies off the trend at the same place in the week: without the
     trend taken out first, the last places of the week would seem lower than the first in a fall.
@@ -141,7 +141,7 @@ def without_season(starts_ms: Sequence[int], values: Sequence[float]) -> np.ndar
 
 
 def usual(starts_ms: Sequence[int], values: Sequence[float], start_ms: int) -> np.ndarray:
-    """Earlier values that say what is usual at a time.
+    """Earlier values that show the usual value at a time.
 
     Those of the same hour of the week if there are enough, else all, else none.
 
@@ -159,5 +159,5 @@ def usual(starts_ms: Sequence[int], values: Sequence[float], start_ms: int) -> n
 
 
 def is_alarm(found: Sequence[bool], needed: int) -> bool:
-    """Whether so many of these windows have found something, and the last one among them."""
+    """Whether enough of these windows have a finding, including the last one."""
     return bool(found) and found[-1] and sum(found) >= needed

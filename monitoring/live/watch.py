@@ -1,4 +1,4 @@
-"""Windows of a model in use, each held against the split that the model was evaluated on.
+"""Compares each window of a live model with the split that the model was evaluated on.
 
 Three layers. *Integrity*: rows, values that are missing, zero or new, labels that stop coming.
 *Now*: the distribution of features and score, and the AUC that the scores let expect. *Truth*: the
@@ -87,7 +87,7 @@ class Plan:
         """The share of unchanged windows in which something may be found in a slice.
 
         Args:
-            slices: That are looked at.
+            slices: Number of evaluated slices.
             alone: What one window may be called by; else k of n windows must agree, by which each
                 of them can be called more easily.
         """

@@ -1,1 +1,1 @@
-"""Components that TFX lacks: thin TFX coats over plain functions of the ground floor."""
+"""Components that TFX lacks: thin TFX wrappers of plain functions in lower packages."""

@@ -1,4 +1,4 @@
-"""ColumnarExampleGen: reads by columns, loses no row in silence, and says what it has read.
+"""ColumnarExampleGen: reads by columns, reports every lost row, and records its sources.
 
 A `FileBasedExampleGen` with TFX's driver: spans, versions, patterns, fingerprints, cache and the
 check before it are TFX's. The reading is `data`'s, divided among workers by Beam
@@ -83,7 +83,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Reads, splits, encodes and writes; records what was read and what was not.
+        """Reads, splits, encodes and writes; records rows that were read and bad rows.
 
         Args:
             input_dict: Empty.

@@ -1,9 +1,9 @@
 """CuratedSchema: brings the reviewed schema into the run as a Schema artifact of its own.
 
-TFX's Importer would record the folder of the checkout, whose file a later edit changes under the
-feet of older runs, and its ImportSchemaGen has only the path in its cache key. Here the content's
-SHA-256 is part of the key, and the artifact holds a copy. No `from __future__ import annotations`:
-TFX reads the raw annotations.
+TFX's Importer would record the folder of the checkout, where a later edit changes the schema of
+older runs. TFX's ImportSchemaGen has only the path in its cache key. Here the content's SHA-256 is
+part of the key, and the artifact holds a copy. No `from __future__ import annotations`: TFX reads
+the raw annotations.
 """
 
 from pathlib import Path
@@ -20,7 +20,7 @@ SCHEMA_FILE = "schema.pbtxt"
 
 
 def copy_schema(source: str, sha256: str, target_dir: Path) -> None:
-    """Copies the schema into `target_dir`, if it still is the one that was asked for.
+    """Copies the schema into `target_dir`, if it is still the requested one.
 
     Args:
         source: Name of a packaged schema, or a path, as `schema.curated.schema_path` takes it.
@@ -28,8 +28,8 @@ def copy_schema(source: str, sha256: str, target_dir: Path) -> None:
         target_dir: Folder of the artifact.
 
     Raises:
-        UserMistake: If the file here has other content, as in an image that was built from other
-            sources than the pipeline.
+        UserMistake: The file has other content, as in an image that was built from other sources
+            than the pipeline.
     """
     path = schema_path(source, Path.cwd())
     found = sha256_of_file(path)
@@ -50,7 +50,7 @@ def CuratedSchema(  # noqa: N802 - TFX names the component after the function
     source: Parameter[str],
     sha256: Parameter[str],
 ) -> None:
-    """The TFX coat of `copy_schema`."""
+    """The TFX component of `copy_schema`."""
     copy_schema(source, sha256, Path(schema.uri))
     schema.set_string_custom_property("sha256", sha256)
     schema.set_string_custom_property("source", source)

@@ -1,6 +1,7 @@
 """DataGate: stops the run where the data breaks the schema, or drifts, before anything is trained.
 
-And where it is no data for the settings, if no schema told so before the run.
+It also stops the run if the data does not fit the settings and no schema showed this before the
+run.
 
 No `from __future__ import annotations`: TFX reads the raw annotations.
 """
@@ -25,7 +26,7 @@ from pipeline.data_gate.passed_data import data_set, note_passed
 from pipeline.data_gate.uses import require_fitting
 from schema.gate.decide import require_passing
 
-_WORDS = {"previous": "the data before it", "serving": "what the model was trained on"}
+_WORDS = {"previous": "the previous data", "serving": "the training data"}
 
 
 @component
@@ -39,14 +40,14 @@ def DataGate(  # noqa: N802 - TFX names the component after the function
 ) -> None:
     """Fails with one line for each anomaly and each drift that is to stop the run.
 
-    Without an anomaly it notes that the data has passed: the next data is compared with it.
+    Otherwise it records that the data has passed, so that the next data is compared with it.
 
     Args:
         decision: From DataPolicy.
         drift: From DriftMonitor.
         examples: The data.
-        schema: That the data was held against.
-        uses: JSON of what the settings do with columns of which no schema said enough before.
+        schema: Schema that the data was compared with.
+        uses: JSON of the uses of columns that could not be checked with a schema before the run.
         passed_data: Folder of the notes; empty: no note is written.
     """
     if uses_of_columns := json.loads(uses):

@@ -1,8 +1,8 @@
-"""DataPolicy: decides what becomes of each anomaly, by the settings, and records it.
+"""DataPolicy: decides about each anomaly by the settings, and records the decision.
 
-It always succeeds: TFX publishes no artifact of an execution that fails, and the decision is to be
-found in the store above all where DataGate, after it, stops the run. No `from __future__ import
-annotations`: TFX reads the raw annotations.
+It always succeeds: TFX publishes no artifact of a failed execution, and the decision must be in the
+store if DataGate stops the run afterwards. No `from __future__ import annotations`: TFX reads the
+raw annotations.
 """
 
 import datetime
@@ -39,11 +39,11 @@ def DataPolicy(  # noqa: N802 - TFX names the component after the function
     policy: Parameter[str],
     today: Parameter[str],
 ) -> None:
-    """Writes one decision for each anomaly, with how many rows it is and a value of one of them.
+    """Writes one decision for each anomaly, with the number of rows and an example value.
 
     Args:
         anomalies: From ExampleValidator.
-        schema: That the data was held against.
+        schema: Schema that the data was compared with.
         examples: The data; read only in splits that have anomalies, or that enough is demanded of.
         decision: Written.
         policy: JSON of the settings `gate`, `label` and `task`, of what to slice by, and of a

@@ -1,7 +1,7 @@
-"""DriftMonitor: compares the data with the data before it, and with what predictions are asked for.
+"""DriftMonitor: compares the data with the previous data and with prediction requests.
 
-It always succeeds, so that what it found is in the store where DataGate, after it, stops the run.
-No `from __future__ import annotations`: TFX reads the raw annotations.
+It always succeeds, so that its findings are in the store if DataGate stops the run afterwards. No
+`from __future__ import annotations`: TFX reads the raw annotations.
 """
 
 import dataclasses
@@ -34,8 +34,8 @@ def DriftMonitor(  # noqa: N802 - TFX names the component after the function
 ) -> None:
     """Writes every measure of every column, and counts what has drifted.
 
-    What is compared with is found by the data alone, and so the answer for the same data is served
-    from the cache: it stands, although other data has passed the gate meanwhile.
+    The data alone determines the reference, so the result for the same data comes from the cache,
+    even if other data has passed the gate meanwhile.
 
     Args:
         examples: The data.

@@ -1,8 +1,8 @@
 """Evaluator: TFX's own, and a verdict with the result of each threshold.
 
 TFX blesses by the thresholds that TFMA can express. Here a model is blessed if TFX does so and all
-checks of pipeline.evaluation.judge are passed. Metrics and verdict are recorded in the store as
-well, where they can be asked for, and outlive the payload.
+checks of pipeline.evaluation.judge are passed. Metrics and verdict are also recorded in the store,
+where they outlive the payload.
 
 Used by `pipeline.dag`. No `from __future__ import annotations`: TFX reads raw annotations.
 """
@@ -63,7 +63,7 @@ VERDICT_FILE = "verdict.json"
 
 
 class EvaluatorSpec(standard_component_specs.EvaluatorSpec):
-    """TFX's inputs and outputs; of its parameters those in use, and our demands as JSON text."""
+    """TFX's inputs and outputs, its used parameters, and Fareline's requirements as JSON text."""
 
     PARAMETERS: ClassVar[dict[str, component_spec.ExecutionParameter]] = {
         EVAL_CONFIG_KEY: component_spec.ExecutionParameter(type=tfma.EvalConfig),
@@ -78,7 +78,7 @@ class EvaluatorSpec(standard_component_specs.EvaluatorSpec):
 
 
 class Executor(tfx_executor.Executor):
-    """TFX's executor; our checks run afterwards and are recorded in the store."""
+    """TFX's executor, followed by Fareline's checks, which are recorded in the store."""
 
     def Do(  # noqa: N802 - TFX calls it so
         self,
@@ -213,7 +213,7 @@ def write_curves(
 
 
 def write_slices(slices: list[SliceMetrics], evaluation: types.Artifact) -> None:
-    """Writes what was measured of each slice beside the model's own metrics; nothing if nothing."""
+    """Writes additional measurements of each slice; no file without such measurements."""
     found = {
         each.name: BesideMetrics(dict(each.baseline), dict(each.intervals))
         for each in slices
@@ -286,7 +286,7 @@ def measure_reference(
     exec_properties: Mapping[str, Any],
     slices: Sequence[SliceMetrics],
 ) -> Reference | None:
-    """Measures what the model is to be compared with, if the settings name anything.
+    """Measures the reference model, if the settings name one.
 
     Returns:
         None as well where the examples are in a format that is not read here.
@@ -308,7 +308,7 @@ def measure_reference(
 
 
 def read_demands(exec_properties: Mapping[str, Any]) -> Evaluation:
-    """Reads what is demanded of a model.
+    """Reads the requirements for a model.
 
     Raises:
         UserMistake: The property cannot be read, or has no threshold.

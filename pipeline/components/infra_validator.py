@@ -1,9 +1,9 @@
 """InfraValidator: blesses a model that a real server can serve within its budgets.
 
-A thin coat over `serving.validation.check.check_model`. Instead of TFX's own component, which
-compiles for no Kubeflow (its compiler refuses the class and every subclass), knows no deadline for
-a request, never looks at an answer, tries what is deterministic five times, and fails the run on a
-corrupt model.
+A thin wrapper of `serving.validation.check.check_model`. It replaces TFX's own component, which
+does not compile for Kubeflow (the compiler refuses the class and every subclass), has no deadline
+for a request, does not check answers, repeats deterministic failures five times, and fails the run
+on a corrupt model.
 
 Named `InfraValidator`, and with a spec that is one of TFX's, so that node ids, lineage and
 programs that look for the standard component find it. Used by `pipeline.dag`. No `from __future__
@@ -71,7 +71,7 @@ class Executor(tfx_infra_validator.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Blesses the model, or not; fails only if nothing can be said about any model.
+        """Blesses or refuses the model; fails only if no model could be checked.
 
         Args:
             input_dict: `model` and `examples`.
@@ -216,8 +216,8 @@ def read_columns(model_dir: str) -> list[str]:
 def keep_features(examples: list[bytes], names: list[str]) -> list[bytes]:
     """Returns the serialized tf.Examples with these features alone; as they are for no name.
 
-    What the model does not read no client has to send, and it has no place in the warm-up file
-    that is published with the model.
+    Clients need not send other features, so the warm-up file that is published with the model does
+    not have them.
     """
     if not names:
         return examples

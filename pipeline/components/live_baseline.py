@@ -1,8 +1,8 @@
 """LiveBaseline: brings the model in use into the run, as the baseline to compare with.
 
-For open-source Kubeflow, whose backend executes no resolver: there the question "which model was
-blessed last" is asked of the push destination, and not of a store. No `from __future__ import
-annotations`: TFX reads the raw annotations.
+For open-source Kubeflow, whose backend executes no resolver: the push destination, not the store,
+determines the last approved model. No `from __future__ import annotations`: TFX reads the raw
+annotations.
 """
 
 import os

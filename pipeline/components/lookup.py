@@ -1,10 +1,10 @@
-"""Lookup: looks, on every run, at what no cache key of open-source Kubeflow can see.
+"""Lookup: finds, in every run, inputs that the cache key of open-source Kubeflow does not have.
 
-That backend knows no hook before the cache is asked, by which TFX's ExampleGen finds span, version
-and fingerprint of its files, and no resolver: with a path as the only input, a step would be served
-from the cache although other files, or another live model, lie there now. This component finds them
-out and hands them on as output parameters, by which the steps after it are cached. No `from
-__future__ import annotations`: TFX reads the raw annotations.
+Kubeflow's backend has no hook before its cache, which TFX's ExampleGen needs to find span, version
+and fingerprint of its files, and no resolver. With a path as the only input, a step would come from
+the cache although its files or the live model have changed. This component finds them out and hands
+them on as output parameters, by which the steps after it are cached. No `from __future__ import
+annotations`: TFX reads the raw annotations.
 """
 
 from collections.abc import Mapping
@@ -92,7 +92,7 @@ def Lookup(  # noqa: N802 - TFX names the component after the function
     version=str,
     live_version=str,
 ):
-    """The TFX coat of `look_up_source` and `find_live_version`."""
+    """The TFX component of `look_up_source` and `find_live_version`."""
     live = find_live_version(push_destination)
     return {
         **look_up_source(input_base, input_config, wanted_span),

@@ -3,8 +3,8 @@
 TFX's Pusher, except that both blessings are required, and that a local destination gets the model
 through `serving.versions.publish.publish`: in one atomic step, under a number that only grows, and
 not at all where the newest version is the same model. What is pushed is the copy with a warm-up
-file that InfraValidator made. TFX's own copies file by file under the eyes of the
-model server, and skips a push that falls into the second of another.
+file that InfraValidator made. TFX's own Pusher copies file by file while the model server reads the
+folder, and skips a push in the same second as another one.
 
 Used by `pipeline.dag`. No `from __future__ import annotations`: TFX reads raw annotations.
 """
@@ -64,7 +64,7 @@ class Executor(tfx_executor.Executor):
     def CheckBlessing(  # noqa: N802 - TFX calls it so
         self, input_dict: dict[str, list[types.Artifact]]
     ) -> bool:
-        """Returns whether both blessings are there; TFX is content with none."""
+        """Returns whether both blessings exist; TFX requires none."""
         return not missing_blessings(input_dict)
 
     def GetModelPath(  # noqa: N802 - TFX calls it so

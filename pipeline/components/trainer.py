@@ -137,7 +137,7 @@ def record_warm_start(
 
     Args:
         model: Gets it.
-        earlier: Whose weights were given.
+        earlier: Model with the given weights.
         runs: One ModelRun, where the report is.
     """
     path = os.path.join(artifact_utils.get_single_uri(runs), REPORT_FILE)

@@ -25,7 +25,7 @@ Slices = Sequence[Sequence[tuple[str, Sequence[float]]]]
 
 @dataclasses.dataclass(frozen=True)
 class Demands:
-    """The least numbers of examples, by split; a split that is not named may have any.
+    """The minimum numbers of examples, by split; a split without an entry has no minimum.
 
     Attributes:
         examples: Examples of the split.
@@ -64,7 +64,7 @@ def count(batches: Iterable[Columns], label: Label, slices: Slices) -> Counts:
     Args:
         batches: Columns by name: lists of values, null where missing; of one length in each.
         label: The rule.
-        slices: Which to count.
+        slices: Slices to count.
     """
     counts = Counts()
     for batch in batches:

@@ -20,7 +20,7 @@ def rows_of_splits(
     Args:
         uri: URI of the artifact.
         splits: Their names.
-        choose: Which rows of each batch; None: all.
+        choose: Selects rows of each batch; None: all rows.
     """
     for split in splits:
         folder = f"{uri}/Split-{split}"

@@ -1,7 +1,7 @@
 """Whether columns are of the types that the settings need, where the schema was inferred.
 
-Called by `pipeline.components.data_gate`, before Transform: TensorFlow would fail on it without a
-word about the column. Imports no TensorFlow itself.
+Called by `pipeline.components.data_gate`, before Transform: the error of TensorFlow would not name
+the column. Imports no TensorFlow itself.
 """
 
 import dataclasses
@@ -46,7 +46,7 @@ def require_fitting(
         rows: Rows of all splits; read only if types alone are not sufficient.
 
     Raises:
-        UnfitColumnsError: With one line for each use that does not fit.
+        UnfitColumnsError: A use does not fit; one line for each such use.
     """
     problems = list(find_unfit([InferredUse(**use) for use in uses], schema, rows))
     if problems:

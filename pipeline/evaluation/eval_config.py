@@ -126,7 +126,7 @@ def has_computed_slices(config: config_pb2.EvalConfig) -> bool:
 
 
 def read_metrics(evaluation_uri: str) -> list[SliceMetrics]:
-    """Reads what was measured from an Evaluation artifact.
+    """Reads the metrics of an Evaluation artifact.
 
     Args:
         evaluation_uri: URI of the artifact.

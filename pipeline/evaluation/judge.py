@@ -1,12 +1,12 @@
-"""The verdict on a model: every demand of the settings held against what was measured.
+"""The verdict on a model: compares every requirement of the settings with the measurements.
 
-TFMA judges as well, what it can express; this goes further: slices with too few examples do not
-count, the gap between slices may be limited, confidence intervals are heeded, and of each check it
-is known what it looked at. A pure function; called by the Evaluator. Imports no TFMA.
+TFMA checks the requirements that it can express. In addition, this module ignores slices with too
+few examples, limits gaps between slices, uses confidence intervals, and records the inputs of each
+check. A pure function; called by the Evaluator. Imports no TFMA.
 
-Where confidence intervals are asked for, a floor looks at the interval's lower end, a ceiling at
-its upper one, and a bound on the loss against the baseline at the end of the change's interval that
-is worse: a model is blessed if it is good enough even where luck helped it in the sample.
+With confidence intervals, a minimum is compared with the lower end of the interval, a maximum with
+the upper end, and a bound on the loss against the baseline with the worse end of the interval of
+the change. A model is therefore not blessed by chance.
 """
 
 import dataclasses
@@ -40,7 +40,7 @@ _LOSSES = {BELOW_BASELINE: lambda change: -change, ABOVE_BASELINE: lambda change
 def judge(
     slices: Sequence[SliceMetrics], evaluation: Evaluation, task: str, baseline_id: int | None
 ) -> VerdictRecord:
-    """Holds what was measured against what is demanded; whether that is a blessing is left open.
+    """Compares the measurements with the requirements; the caller decides about the blessing.
 
     Args:
         slices: Slices of one evaluation; one of them is `overall`.

@@ -1,8 +1,8 @@
-"""A model to compare with that costs no thought: gradient boosting on the raw columns.
+"""A simple reference model: gradient boosting on the raw columns.
 
 scikit-learn's, with its own defaults, trained on the split `train` and measured on `eval`, as the
-network is. A network has to earn its place beside it. Called by the Evaluator, where the settings
-have `evaluation.reference`. Imports scikit-learn when asked.
+network is. Called by the Evaluator, if the settings have `evaluation.reference`. Imports
+scikit-learn on first use.
 """
 
 import dataclasses

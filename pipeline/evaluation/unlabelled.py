@@ -1,7 +1,8 @@
-"""Examples without what no request carries, and what a model may not do with the label.
+"""Examples without the columns that requests do not have, so that a model cannot read the label.
 
-A model that reads the label scores 1.0 here and nothing where it serves. So predictions are made
-from examples without it. Called by the Evaluator and `pipeline.evaluation.batch_evaluation`.
+A model that reads the label has perfect metrics in the evaluation and fails in serving. Predictions
+are therefore made from examples without the label. Called by the Evaluator and
+`pipeline.evaluation.batch_evaluation`.
 """
 
 import dataclasses
@@ -180,7 +181,7 @@ def too_good(slices: Sequence[SliceMetrics]) -> list[str]:
     count = round(overall.get("example_count", 0))
     return [
         f"{name} is {overall[name]:.5f} on {count:,} examples, which is too good to be true: "
-        "look for a feature that tells the label"
+        "look for a feature that reveals the label"
         for name in _AT_MOST_1
         if count >= _FEWEST_EXAMPLES and overall.get(name, 0.0) >= _TOO_GOOD
     ]

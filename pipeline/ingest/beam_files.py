@@ -37,7 +37,7 @@ class Reading:
 
     Attributes:
         kinds: Kinds of the columns that a schema describes; see `data.reading.batches`.
-        splitting: Which split a row belongs to.
+        splitting: Rules for the split of a row.
         split_dirs: Folder or URI of each split.
         tmp_dir: Folder or URI for reports and quarantined rows.
         file_format: One of `data.reading.pieces.FORMATS`; None: by each file's name.
@@ -239,7 +239,7 @@ def write_batches(
 
     Args:
         batches: From a reader.
-        numbered: Which piece it is, from 0, and of how many.
+        numbered: Number of the piece, from 0, and number of pieces.
         source: Where its rows come from.
         reading: Task of the execution.
 

@@ -44,7 +44,7 @@ class Source:
     Attributes:
         setting: `csv`, `files` or `sql`.
         value: Its value, of JSON types.
-        name: For a reader.
+        name: Name for a reader.
     """
 
     setting: str
@@ -58,7 +58,7 @@ def write_settings(name: str, profile: Profile, source: Source, schema: str) -> 
     Args:
         name: Name of the pipeline.
         profile: Profile of the table.
-        source: Where it is.
+        source: Source of the table.
         schema: Path of the schema, from the settings.
 
     Raises:
@@ -155,7 +155,7 @@ def _data(profile: Profile, source: Source) -> list[str]:
         lines.append(_line(f"    csv_format: {quoted(written)}", "as the file is written"))
     spelled = spellings_of(profile.columns) if source.setting != "sql" else {}
     if spelled:
-        lines.append("    missing:                           # what says that a value is missing")
+        lines.append("    missing:                           # spellings of a missing value")
         lines += [_spelling(text, names, profile.columns) for text, names in spelled.items()]
     if profile.table.bad:
         share = min(1.0, round(2 * profile.table.bad / (profile.rows + profile.table.bad), 4))

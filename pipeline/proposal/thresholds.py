@@ -34,7 +34,7 @@ def rows_to_judge(target: Target) -> float:
 
 
 def propose_thresholds(target: Target) -> list[Threshold]:
-    """Bounds that an answer without a model does not keep."""
+    """Bounds that constant answers do not reach."""
     if target.task == BINARY:
         return _of_two(target)
     if target.task == MULTICLASS:
@@ -52,7 +52,7 @@ def _of_two(target: Target) -> list[Threshold]:
         Threshold(
             "auc",
             f"{{at_least: {least}, at_most_below_baseline: 0.01}}",
-            f"always the same answer: 0.5; a model of nothing passes {least} in 2 of 100 runs",
+            f"always the same answer: 0.5; a random model passes {least} in 2 of 100 runs",
         )
     ]
     if target.is_imbalanced:

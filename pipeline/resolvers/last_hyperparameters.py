@@ -1,9 +1,9 @@
 """Finds the hyperparameters that a local run reuses: those of the last blessed model.
 
-By the data alone, or a second run of the same data would find other ones and never be served from
-the cache: only what was there when this data was first read counts. So a model of the same data is
-never an answer, nor is one of newer data when an older span is run again. What a person decides
-about models counts at any time, as for BaselineResolver.
+The result depends only on the data: it uses models that existed when this data was first read.
+Otherwise a second run of the same data would find other hyperparameters and never come from the
+cache. Models of the same data, or of newer data when an older span is run again, are therefore not
+used. Decisions of a person about models count at any time, as for BaselineResolver.
 
 Called by TFX, for the node LastHyperparameters. Clusters execute no strategy of ours.
 """

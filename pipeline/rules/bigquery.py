@@ -30,7 +30,7 @@ def find_span_mistakes(settings: Settings) -> Iterator[str]:
     if names_span(source.query) and settings.data.span is None:
         yield (
             "data.span: not set, and data.source.bigquery.query names a span; expected days since "
-            "1970-01-01, since nobody knows the latest. Hint: add --set data.span=N."
+            "1970-01-01, since BigQuery has no latest span. Hint: add --set data.span=N."
         )
 
 

@@ -49,7 +49,7 @@ def check_runner(settings: Settings, runner: RunnerName, section: Cluster) -> No
     """Applies every rule about settings and runner.
 
     Raises:
-        SettingsError: With one line per problem.
+        SettingsError: There are mistakes; one line per mistake.
     """
     where = f"runners.{runner}"
     problems = [
@@ -284,7 +284,7 @@ def find_columnar_options(settings: Settings) -> Iterator[str]:
 
 
 def find_unusable_jobs(settings: Settings, section: Vertex, where: str) -> Iterator[str]:
-    """A setting that hangs on another one has it; no job is started that searches for nothing."""
+    """A setting that depends on another one has it; no job is started without a search."""
     if section.tuning_job is not None and settings.tuning.policy == "never":
         yield (
             f"{where}.tuning_job: found a job to search in, and tuning.policy is never; expected "
@@ -306,7 +306,7 @@ def find_example_values(settings: Settings, runner: RunnerName) -> list[tuple[st
 
     Args:
         settings: Valid.
-        runner: Whose section to look at.
+        runner: Runner with the section to check.
 
     Returns:
         Empty if all were replaced, or if there is no such section.

@@ -21,7 +21,7 @@ def find_evaluation_mistakes(evaluation: Evaluation, task: str) -> Iterator[str]
 
 
 def find_foreign_metrics(evaluation: Evaluation, task: str) -> Iterator[str]:
-    """Everything that is demanded is about metrics of the task.
+    """All requirements are about metrics of the task.
 
     Of a slice, averages over the classes say little: a class that it lacks counts as all wrong.
     """

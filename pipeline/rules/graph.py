@@ -18,7 +18,7 @@ def check_graph(settings: Settings, components: Sequence[Any]) -> None:
     """Applies every rule about the nodes of a pipeline.
 
     Raises:
-        SettingsError: With one line per problem.
+        SettingsError: There are mistakes; one line per mistake.
     """
     problems = [
         *find_uncompilable_nodes(components),

@@ -42,7 +42,7 @@ def check_settings(settings: Settings) -> None:
     """Applies every rule about the settings, with the curated schema if they name one.
 
     Raises:
-        SettingsError: With one line per problem.
+        SettingsError: There are mistakes; one line per mistake.
     """
     if settings.schema_ is None:
         require_no_label_leak(settings)
@@ -68,7 +68,7 @@ def require_sound_settings(
         values: Column to the only texts that the schema allows, where it names them.
 
     Raises:
-        SettingsError: With one line per problem.
+        SettingsError: There are mistakes; one line per mistake.
     """
     problems = [
         *find_impossible_names(settings),
@@ -98,7 +98,7 @@ def require_no_label_leak(settings: Settings) -> None:
     """Applies the rules that need no schema, where the schema is yet to be inferred.
 
     Raises:
-        SettingsError: With one line per problem.
+        SettingsError: There are mistakes; one line per mistake.
     """
     mistakes = find_evaluation_mistakes(settings.evaluation, settings.task)
     others = [
@@ -284,7 +284,7 @@ def require_no_features_that_are_pseudonyms(settings: Settings) -> None:
     """Refuses to ask a model of such features, where nothing else of the settings is checked.
 
     Raises:
-        SettingsError: With one line per feature.
+        SettingsError: There are such features; one line per feature.
     """
     _refuse(settings, list(find_features_that_are_pseudonyms(settings)))
 

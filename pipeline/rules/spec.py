@@ -28,7 +28,7 @@ def check_spec(settings: Settings, runner: RunnerName, spec: Spec) -> None:
     """Applies every rule about a compiled spec.
 
     Raises:
-        SettingsError: With one line per problem.
+        SettingsError: There are mistakes; one line per mistake.
     """
     section = getattr(settings.runners, runner)
     problems = [

@@ -1,4 +1,4 @@
-"""Finds the source of a wrong value: the settings file, or the `--set` that changed it.
+"""Finds the source of a wrong value: the settings file or a `--set`.
 
 Called by `pipeline.settings.load` and, through `Settings.wrong`, by `pipeline.rules`.
 """

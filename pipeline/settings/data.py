@@ -65,7 +65,7 @@ class BigQuery(Section):
 
     Attributes:
         query: In its dialect.
-        project: That pays for it; None: on Vertex that of the job.
+        project: Project that pays for the query; None: on Vertex the project of the job.
         cache: Whether the same query gives the same rows, so that they need not be read again.
         files: Local files in place of its tables; see `Sql`.
     """

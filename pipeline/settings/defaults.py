@@ -1,4 +1,4 @@
-"""The defaults that hang on the task; all others stand beside their setting, in this folder.
+"""The defaults that depend on the task; other defaults are beside their setting, in this folder.
 
 `name`, `data.source`, `label` and `features` are enough of a settings file. `fareline settings`
 prints what the others are then. Called by pipeline.settings.settings. Standard library only.

@@ -20,7 +20,7 @@ class DriftRule(Section):
     """The consequence of drift of one column.
 
     Attributes:
-        policy: See taxi.yaml.
+        policy: Policy of the column, as in taxi.yaml.
         distance: A fixed threshold of its distance, for one that is calibrated.
     """
 

@@ -1,4 +1,4 @@
-"""The section `evaluation` of a settings file: what is sliced, what is demanded of a model.
+"""The section `evaluation` of a settings file: slices, and requirements for a model.
 
 Every meaning stands in pipeline/configs/taxi.yaml; what needs other sections is checked in
 pipeline.rules.settings. Called by pipeline.settings.settings, and by the Evaluator, which gets this
@@ -58,7 +58,7 @@ Slice = Annotated[list[Annotated[Any, pydantic.BeforeValidator(_slice_part)]], F
 
 
 class Bounds(Section):
-    """A floor, a ceiling or both, that a metric must keep for a model to be blessed."""
+    """A minimum, a maximum or both, which a metric must keep for a model to be blessed."""
 
     at_least: Number | None = None
     at_most: Number | None = None

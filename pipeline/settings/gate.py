@@ -1,4 +1,4 @@
-"""The typed section `gate`: what becomes of anomalies.
+"""The typed section `gate`: decisions about anomalies.
 
 Called by pipeline.settings.settings. Imports no TFX and no TensorFlow.
 """
@@ -29,7 +29,7 @@ class GateRule(Section):
         action: Consequence.
         column: Column of the anomalies; None: every one.
         kind: TFDV's name of the anomaly; None: every one.
-        reason: Why.
+        reason: Reason of the rule.
         until: The last day that the rule holds, UTC; None: always.
     """
 

@@ -81,7 +81,7 @@ def require_rule_of(task: str, label: Label) -> None:
     """Refuses a label that does not fit the task.
 
     Raises:
-        ValueError: With what was expected.
+        ValueError: The label does not fit; the message has the expectation.
     """
     known = _SETTINGS[task]
     given = [name for name in type(label).model_fields if getattr(label, name) is not None]

@@ -58,7 +58,7 @@ def load_settings(path: Path | None = None, overrides: Sequence[str] = ()) -> Se
         The settings.
 
     Raises:
-        SettingsError: With one line per problem.
+        SettingsError: There are mistakes; one line per mistake.
     """
     path = path or DEFAULT_PATH
     read = _read_yaml(path)

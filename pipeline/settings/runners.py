@@ -1,8 +1,8 @@
 """The section `runners` of the settings: what a pipeline needs to know to run in a cluster.
 
-Every meaning stands in pipeline/configs/taxi.yaml; what hangs on the graph or on the compiled spec
-is checked in pipeline.rules.cluster and pipeline.rules.spec. Called by pipeline.settings.settings.
-Imports no TFX and no TensorFlow.
+Every meaning stands in pipeline/configs/taxi.yaml; rules about the graph or the compiled spec are
+in pipeline.rules.cluster and pipeline.rules.spec. Called by pipeline.settings.settings. Imports no
+TFX and no TensorFlow.
 """
 
 import re
@@ -131,10 +131,10 @@ class Cluster(Section):
 
     Attributes:
         image: Image of the steps and of Beam's workers.
-        bucket: Where everything goes that has no place of its own.
+        bucket: Bucket for all files without a place of their own.
         pipeline_root, data_path, push_destination: null: a folder of the pipeline in the bucket.
         SPEC_BYTES: The largest specification that the platform takes.
-        EXECUTES_RESOLVERS: Whether it does so itself.
+        EXECUTES_RESOLVERS: Whether the platform executes resolvers.
     """
 
     SPEC_BYTES: ClassVar[int]

@@ -179,7 +179,7 @@ class Training(Section):
     """Settings of the Trainer.
 
     Attributes:
-        warm_start: Whose weights it begins with: `live`, or an id such as Model:12; None: random
+        warm_start: Model with the initial weights: `live`, or an id such as Model:12; None: random
             weights.
     """
 

@@ -46,7 +46,7 @@ class Weighting(Section):
 
     Attributes:
         classes: Label to its weight; or `balanced`; None: each weighs 1.
-        column: Whose value is the weight; None: none.
+        column: Column with the weight; None: no column.
         down_sample: Label to the share of its examples that training keeps.
     """
 

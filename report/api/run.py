@@ -253,7 +253,10 @@ class Run:
     def _lacks(self, what: str, section: str) -> UserMistake:
         why = self.document.absent.get(section, "it was not recorded").rstrip(".")
         return UserMistake.explain(
-            self.id, f"has no {what} ({why})", "expected a run that got so far", "w.runs() has all"
+            self.id,
+            f"has no {what} ({why})",
+            "expected a run that got this far",
+            "w.runs() has all",
         )
 
     def __repr__(self) -> str:

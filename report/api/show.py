@@ -14,7 +14,7 @@ def framed(page: str, title: str) -> str:
 
     Args:
         page: A whole one.
-        title: For those who do not see it.
+        title: Title for screen readers.
     """
     return (
         f'<iframe title="{escape(title)}" sandbox="allow-scripts" srcdoc="{escape(page)}" '

@@ -40,7 +40,7 @@ class RunFacts:
         fit_to_serve: Verdict of InfraValidator; None without a verdict.
         pushed: Ids of the PushedModels that were really pushed.
         pushed_again: Whether the run found what it was to push published already.
-        command: That makes such a run again; empty if it was not recorded.
+        command: Command that repeats the run; empty if not recorded.
         properties: Record of the run about itself.
     """
 

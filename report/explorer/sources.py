@@ -1,4 +1,4 @@
-"""Where things came in: source files as nodes of their own, each with the executions that read it.
+"""Source files as nodes of the page, each with the executions that read it.
 
 What a single execution read is found by `lineage.facts.sources`; here the same file of many runs
 becomes one node. Called by report.explorer.data.

@@ -23,11 +23,11 @@ class Verdict:
         reasons: Why it was not pushed; empty if it was.
         judgement: Results of all checks, one per line.
         model: Printable id; None without a model.
-        baseline: That it was compared with; None if with nothing.
-        version: That was pushed.
-        destination: Where it was pushed to.
+        baseline: Baseline of the comparison; None without a baseline.
+        version: Pushed version.
+        destination: Destination of the push.
         spans: Spans of the data, in words; empty where data has none.
-        rows: That were read; None if not recorded.
+        rows: Number of rows that were read; None if not recorded.
         previous: Previous run of the same pipeline; None without one.
         changes: Differences from the previous run, by group: path, before, now.
     """
@@ -112,7 +112,7 @@ class Drift:
         against: `previous` or `serving`.
         measure: Such as `jensen_shannon`.
         value: Measured value.
-        threshold: From which on it counts as drift.
+        threshold: Lowest value that counts as drift.
         drifted: Whether it does.
         policy: Consequence.
         said: The change, in words.
@@ -232,7 +232,7 @@ class Training:
         steps_per_evaluation: Batches before each.
         labels: Split to rows and rows without a label.
         seconds: Node to seconds that it took.
-        log_dir: Where TensorBoard's logs are; None if they are not there.
+        log_dir: Folder of TensorBoard's logs; None without logs.
     """
 
     decision: dict[str, Any] | None
@@ -335,7 +335,7 @@ class Evaluation:
     Attributes:
         task: `binary`, `multiclass`, `regression`; empty if not recorded.
         classes: Names of the classes, in the order of the model's answer.
-        main_metric: By which slices are ranked; empty if not recorded.
+        main_metric: Metric that ranks the slices; empty if not recorded.
         overall: Slice of all examples.
         slices: All other slices, by name.
         checks: Each threshold with its result, as `fareline.recorded.evaluation.Check`.
@@ -374,7 +374,7 @@ class Serving:
         quantiles: Batch to every twentieth part of the times of its last round, milliseconds.
         memory: Memory of the server after loading and after each round, MiB.
         memory_budget: Memory limit, MiB.
-        server: Which server.
+        server: Kind of the server.
     """
 
     blessed: bool | None
@@ -396,7 +396,7 @@ class NodeTime:
         name: Its id.
         state: `executed`, `cached`, `failed`, `running`, `unknown`; `skipped` if it never began.
         start: Seconds from the start of the run.
-        seconds: That it took.
+        seconds: Duration.
     """
 
     name: str
@@ -416,7 +416,7 @@ class Record:
         digests: Digests of data, code and settings: label to text.
         settings: The text of the settings, with all that was changed; empty if not recorded.
         overrides: Values of `--set`.
-        command: That makes such a run again; empty if it was not recorded.
+        command: Command that repeats the run; empty if not recorded.
         packages: Versions.
         artifacts: Outputs of each node: node, key, id, uri.
     """

@@ -60,7 +60,7 @@ def pictures_page(graph: Graph, artifact: Artifact) -> str | None:
 
     Args:
         graph: Lineage graph of the store.
-        artifact: Any.
+        artifact: Artifact to show.
     """
     run_id = run_with_pictures(graph, artifact)
     return None if run_id is None else pictures_in(gather(graph, run_id), artifact)

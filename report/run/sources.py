@@ -64,7 +64,7 @@ class Sources:
         return found[-1] if found else None
 
     def maker(self, artifact: Artifact) -> Execution | None:
-        """The execution of this run that put an artifact out; None if it was another's."""
+        """The execution of this run that output an artifact; None if another run made it."""
         found = [execution for execution, _, a in self._outputs if a == artifact]
         return found[-1] if found else None
 

@@ -18,7 +18,7 @@ _MAYBE_AT_WORK = 20
 
 
 class Rows:
-    """The rows of a store. What has ended is read once, unless another model has become live."""
+    """The rows of a store. Ended runs are read once, unless another model has become live."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

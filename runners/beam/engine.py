@@ -14,9 +14,9 @@ def run_beam_in_process() -> None:
     """Makes Beam's in-process runner the default one of this process.
 
     Left alone, Beam's DirectRunner first tries Prism, whose binary it downloads at run time, and
-    falls back where that fails: three seconds in Transform, and a result that hangs on the network.
-    Set here and not through `beam_pipeline_args`: with any argument in there, and no package
-    named, TFX builds an sdist of itself for every component.
+    falls back where that fails: three seconds in Transform, and a result that depends on the
+    network. Set here and not through `beam_pipeline_args`: with any argument in there, and no
+    package named, TFX builds an sdist of itself for every component.
     """
     StandardOptions.DEFAULT_RUNNER = "FnApiRunner"
     remember_what_stays_the_same()

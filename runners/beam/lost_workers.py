@@ -1,4 +1,4 @@
-"""A worker process of Beam that ends too early fails its pipeline, which would wait for ever.
+"""Fails a pipeline whose Beam worker process has ended, instead of waiting for ever.
 
 Beam's runner reads the answers of a worker in a thread. Where the process was killed, by hand or by
 the kernel for want of memory, that thread ends, and its caller never gets an answer. Called by
@@ -20,7 +20,7 @@ from runners.beam.replacing import is_known, replaces
 
 LOST = (
     "a Beam worker: its process ended before it had answered; expected it to live until the "
-    "component is done. Hint: it may have been killed for want of memory: choose fewer workers "
+    "component is done. Hint: it may have been killed because memory ran out: choose fewer workers "
     "(beam.processes.workers), or beam.engine: direct, and run again."
 )
 _CLOSED = "Channel closed prematurely"  # Beam, where it notices at the data and not at the answer
@@ -32,7 +32,7 @@ def says_lost(error: BaseException) -> bool:
 
 
 def fail_without_workers() -> None:
-    """Has what waits for a worker that has ended fail; does nothing if Beam is not as expected."""
+    """Lets all waits for an ended worker fail; has no effect if Beam is not as expected."""
     if not is_known(ControlConnection, "_read", "self"):
         return
     original = ControlConnection._read

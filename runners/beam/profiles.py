@@ -53,7 +53,7 @@ def pipelines_by_node(
     Args:
         settings: The section `beam`.
         packages: Packages of the user's functions (`code` in the settings).
-        folder: That holds them, on every machine where workers run.
+        folder: Folder with the packages, on every machine where workers run.
 
     Raises:
         UserMistake: Nothing answers where a job server should be, or a worker's program is missing.

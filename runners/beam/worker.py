@@ -24,7 +24,7 @@ class OwnCode:
 
     Attributes:
         packages: Their names.
-        folder: That holds them.
+        folder: Folder with the packages.
     """
 
     packages: tuple[str, ...] = ()

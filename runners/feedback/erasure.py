@@ -1,4 +1,4 @@
-"""An entity is erased from the feedback of a workspace, and that is recorded in ML Metadata.
+"""Erases an entity from the feedback of a workspace, and records this in ML Metadata.
 
 The versions of spans that held it are marked as deleted in the store before their folders go.
 Called by `cli.feedback.erase`. Imports no TensorFlow.
@@ -45,9 +45,9 @@ def erase_entity(root: Path, settings: "Settings", entity: str, reason: str) -> 
 
     Args:
         root: The workspace.
-        settings: Which say how the log names it.
+        settings: Settings with the name of the entity in the log.
         entity: Entity, as requests name it.
-        reason: Why; recorded.
+        reason: Reason, which is recorded.
 
     Raises:
         UserMistake: No record is about the entity.

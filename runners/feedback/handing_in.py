@@ -1,4 +1,4 @@
-"""Outcomes are handed in to a workspace. Called by `cli.feedback.add`. Imports no TensorFlow."""
+"""Adds outcomes to a workspace. Called by `cli.feedback.add`. Imports no TensorFlow."""
 
 import io
 from pathlib import Path
@@ -29,8 +29,8 @@ def hand_in(workspace: Path, settings: "Settings", file: Path | None, stdin: Bin
     """Keeps outcomes from a file of JSON lines or CSV, or from stdin.
 
     Args:
-        workspace: Whose predictions they are about.
-        settings: Which say what kind of value the label has.
+        workspace: Workspace with the predictions.
+        settings: Settings with the kind of the label's values.
         file: By its name a CSV or not; None: stdin.
         stdin: JSON lines, as bytes.
 

@@ -1,7 +1,7 @@
-"""Sealed spans of a workspace are recorded in its store: those that no record knows yet.
+"""Records sealed spans of a workspace in its store, if they are not recorded yet.
 
-What a killed build has sealed, the next one records. Called by `runners.feedback.sealing` and
-`runners.feedback.erasure`.
+The next build records the spans that a killed build has sealed. Called by
+`runners.feedback.sealing` and `runners.feedback.erasure`.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Spans of a workspace are sealed, and recorded in ML Metadata.
+"""Seals spans of a workspace, and records them in ML Metadata.
 
 Called by `cli.feedback.build`. Imports no TensorFlow.
 """
@@ -27,7 +27,7 @@ class Sealing:
 
     Attributes:
         built: The states, and what was sealed.
-        folder: Where it lies.
+        folder: Folder of the feedback.
         pattern: Value for `data.source.files` to read the spans.
         notes: Why they are not recorded in ML Metadata, if they are not.
     """
@@ -62,7 +62,7 @@ def seal(workspace: Path, settings: "Settings", as_of_ms: int) -> Sealing:
     """Joins, seals what is complete, and records it.
 
     Args:
-        workspace: Whose predictions are joined.
+        workspace: Workspace with the predictions.
         settings: Settings of feedback.
         as_of_ms: Later arrivals are ignored; milliseconds since 1970.
 

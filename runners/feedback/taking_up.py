@@ -1,4 +1,4 @@
-"""Request logs of TensorFlow Serving are taken up into the prediction log of a workspace.
+"""Adds request logs of TensorFlow Serving to the prediction log of a workspace.
 
 Called by `cli.feedback.log`. Imports TensorFlow.
 """
@@ -25,8 +25,8 @@ def take_up_files(
     """Adds files to the log, each whole or not at all; returns the result of each.
 
     Args:
-        workspace: Whose log they are added to.
-        settings: Which say what the model reads, what is about persons, and what is never logged.
+        workspace: Workspace of the prediction log.
+        settings: Settings with the model's columns, personal columns and excluded columns.
         files: Log files of TensorFlow Serving.
 
     Raises:

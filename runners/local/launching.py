@@ -131,7 +131,7 @@ class NodeLauncher:
         connection: To the store.
         must_execute: Asked before a node is launched whether its cached outputs, if there are any,
             may not be used.
-        node_logs: Where what each node says is written, if anywhere.
+        node_logs: Logs of the nodes; None: no logs.
         lock: Held whenever the store is used; None: one for the threads of this process.
         beam_pipelines: Beam pipelines of nodes, what makes their Beam pipelines, where it is not
             TFX.

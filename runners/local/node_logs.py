@@ -1,8 +1,8 @@
 """A log for each node of a run, beside the log of the whole run.
 
-What is said through Python's logging goes to the log of the node whose thread said it; what a
-thread says that the node has started, to those of all nodes that run. What libraries print
-themselves is in the log of the run alone.
+A message of Python's logging goes to the log of the node whose thread wrote it. Messages of threads
+that a node has started go to the logs of all running nodes. Direct output of libraries is only in
+the log of the run.
 """
 
 import contextlib

@@ -9,8 +9,8 @@ class Part:
     """The requested part of the graph.
 
     Attributes:
-        from_nodes: Where it begins; empty: at the beginning.
-        to_nodes: Where it ends; empty: at the end.
+        from_nodes: First nodes of the part; empty: the first nodes of the graph.
+        to_nodes: Last nodes of the part; empty: the last nodes of the graph.
         reused_run: Id of the run whose artifacts are used; None: the last good one.
     """
 

@@ -1,7 +1,7 @@
 """A part of the graph: what lies outside is taken from an earlier run, as TFX's partial runs do.
 
 TFX marks the nodes of a compiled pipeline, and records for each reused node a CACHED execution that
-puts out the artifacts of the earlier run, whose context is made a parent of the new run's. Imports
+outputs the artifacts of the earlier run, whose context is made a parent of the new run's. Imports
 TFX.
 """
 

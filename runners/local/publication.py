@@ -39,7 +39,7 @@ def must_execute(
         node: About to be launched, after all nodes before it have ended.
         open_now: Opens the store as it is.
         run_id: Id of the run.
-        push_dir: Where it pushes to.
+        push_dir: Destination of the push.
         serving_sample: The requests that drift is looked for in, if any.
     """
     if node == "InfraValidator":

@@ -43,7 +43,7 @@ class RunRequest:
 
     Attributes:
         settings: Validated.
-        workspace: Where everything goes.
+        workspace: Workspace for all results.
         use_cache: Whether unchanged nodes may be skipped.
         overrides: Values of `--set`, which the settings already contain.
         part: Part of the graph to run; None: the whole graph.

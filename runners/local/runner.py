@@ -52,7 +52,7 @@ class LocalRunner:
         must_execute: Asked before a node is launched whether its cached outputs, if there are any,
             may not be used.
         provenance: Record of the run about itself.
-        node_logs: Where what each node says is written, if anywhere.
+        node_logs: Logs of the nodes; None: no logs.
         unfinished_runs: This run and those of its workspace that were killed, in a store that
             others write to as well; None if the store is this workspace's alone.
         part: Part of the graph to run; None: the whole graph.

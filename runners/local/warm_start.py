@@ -27,7 +27,7 @@ def choose_warm_start(settings: Settings, workspace: Workspace, push_destination
 
     Args:
         settings: Validated.
-        workspace: Whose store is asked.
+        workspace: Workspace with the store.
         push_destination: Where `live` is; the place that the run pushes to.
 
     Returns:

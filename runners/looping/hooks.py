@@ -41,7 +41,7 @@ class Outbox:
     """Events that are to be sent.
 
     Args:
-        folder: That holds them; it is there.
+        folder: Existing folder for the events.
         hooks: Receivers and their events.
         secret: For signatures; None where no hook is an address.
         tell: Called with a line for each event that does not arrive.

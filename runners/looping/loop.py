@@ -1,7 +1,7 @@
 """Keeps a model fresh on one machine: seal, watch, decide, run or roll back, notify.
 
-Called by `cli.loop`. Everything heavy is a command in a process of its own (`children`): no
-TensorFlow is loaded here.
+Called by `cli.loop`. Heavy steps are commands in separate processes (`children`): this process does
+not load TensorFlow.
 """
 
 import dataclasses
@@ -59,7 +59,7 @@ class Wish:
     """Inputs of a loop.
 
     Attributes:
-        workspace: Whose model.
+        workspace: Workspace of the model.
         settings: Settings of the loop.
         words: `--config` and `--set` of the settings, for the commands that it starts.
         secret: Secret of signatures; None where neither requests nor addresses are in the settings.
@@ -84,7 +84,7 @@ class Passed:
     """The result of one pass.
 
     Attributes:
-        at_ms: When it began.
+        at_ms: Start of the pass.
         decision: Decision; None if the workspace was in use.
         execution: Printable id of its record.
         event: `pushed`, `refused`, `stopped`, `failed`, `rolled_back`; None if nothing was done.
@@ -117,7 +117,7 @@ class Loop:
 
     Args:
         wish: Inputs of the loop.
-        folder: Where it is remembered.
+        folder: Folder with the state.
         outbox: For events.
         stop: Set when it is to end.
     """

@@ -30,8 +30,8 @@ def listen(
 
     Args:
         address: Host and port.
-        secret: That they are signed with.
-        folder: That keeps them.
+        secret: Secret of the signatures.
+        folder: Folder for the requests.
         wake: Called after each that was taken.
 
     Raises:

@@ -1,4 +1,4 @@
-"""When a retraining is due, and whether there is new data: what starts a loop by itself."""
+"""Triggers of a loop without a person: the schedule, and new data."""
 
 import contextlib
 import datetime

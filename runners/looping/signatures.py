@@ -1,4 +1,4 @@
-"""A signature says that a request is from somebody who knows the secret, and is not an old one.
+"""Signatures show that a request is recent and from an owner of the secret.
 
 HMAC-SHA256 over the time and the body, both of requests that come in and of hooks that go out.
 """
@@ -22,7 +22,7 @@ def sign(secret: bytes, body: bytes, seconds: int) -> dict[str, str]:
 
 
 def refusal(secret: bytes, body: bytes, time: str, signature: str, seconds: float) -> str | None:
-    """Why a request is not believed; None if it is.
+    """Why a request is refused; None if it is accepted.
 
     Args:
         secret: Known to both sides.

@@ -1,1 +1,1 @@
-"""Files for orchestrators, which start `fareline step` and need no more of ours."""
+"""Files for orchestrators, which only start `fareline step`."""

@@ -40,7 +40,7 @@ def print_brief(console: Console, outcome: Outcome, settings: Settings | None) -
     """Prints it.
 
     Args:
-        console: Where to.
+        console: Console to print on.
         outcome: Outcome of the run.
         settings: For the thresholds; None where a specification was run.
     """
@@ -134,7 +134,7 @@ def _verdict(outcome: Outcome) -> Iterator[tuple[str, str]]:
         against = f"compared with {outcome.baseline}" if outcome.baseline else "the first one"
         yield f"Pushed to {from_here(outcome.pushed_to)} ({against})", "bold green"
     elif outcome.status == REFUSED:
-        yield "Refused: nothing was pushed.", "bold yellow"
+        yield "Refused: no model was pushed.", "bold yellow"
         for reason in outcome.reasons[:_REASONS]:
             yield f"  ✗ {reason}", ""
         if (more := len(outcome.reasons) - _REASONS) > 0:

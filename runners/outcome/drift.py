@@ -17,7 +17,7 @@ from lineage.text.harmless import plain, text
 from lineage.text.tables import Column, fitted
 
 _STYLES = {"stop": "bold red", "retune": "yellow", "warn": "yellow", "record": "dim"}
-_WORDS = {"previous": "the data before", "serving": "training, of requests"}
+_WORDS = {"previous": "previous data", "serving": "training data (requests)"}
 
 
 def drift_of(drift: Artifact | None) -> dict[str, Any] | None:
@@ -44,7 +44,7 @@ def show_drift(drift: Mapping[str, Any], width: int) -> Iterator[RenderableType]
         said = "no earlier data to compare with"
     else:
         span = drift[REFERENCE_SPAN]
-        before = f"span {span}" if span else "the data before"
+        before = f"span {span}" if span else "the previous data"
         columns = {each["column"] for each in shown if each["against"] == "previous"}
         number = f"{len(columns)} column{'s' * (len(columns) != 1)}" if columns else "none"
         said = f"{number} against {before} ({plain(drift[REFERENCE])})"

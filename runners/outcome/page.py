@@ -1,7 +1,8 @@
 """The page of a run and the card of its model, written when it has ended.
 
 Called by `runners.local` and `runners.replay`. TFX, TFDV and the rest are loaded by then, so that
-the page costs its own work only. A page that cannot be made is said in the log, and fails no run.
+the page costs its own work only. If a page cannot be written, the log says so, and the run does not
+fail.
 """
 
 import dataclasses
@@ -50,9 +51,9 @@ def write_page(
     all this shows the same.
 
     Args:
-        store: With the end of the run in it.
+        store: Store, with the end of the run.
         run_id: Id of the run.
-        workspace: Where the page goes.
+        workspace: Workspace for the page.
 
     Returns:
         The page of this run's results; None without one.

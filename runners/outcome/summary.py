@@ -100,7 +100,7 @@ class Outcome:
         """Why nothing was pushed although nothing is wrong."""
         if self.sample is not None:
             return f"Completed: the model is of a sample of {self.sample:,} rows and is not pushed."
-        return "Completed: this pipeline pushes nothing."
+        return "Completed: this pipeline pushes no model."
 
     @property
     def is_unchanged(self) -> bool:
@@ -218,7 +218,7 @@ def print_summary(console: Console, outcome: Outcome, settings: Settings | None)
     """Prints all of it: metrics, the verdict with its reasons, and what to type next.
 
     Args:
-        console: Where to.
+        console: Console to print on.
         outcome: Outcome of the run.
         settings: For the thresholds; None where a specification was run.
     """
@@ -358,14 +358,16 @@ def next_step(outcome: Outcome) -> str:
         failed = next((node.name for node in outcome.nodes if node.error), None)
         command = f"`fareline logs {outcome.run_id} {failed} {in_workspace(outcome)}`"
         logs = f"; {command} has its log" if failed else ""
-        return f"Next: mend the cause and run again; what is done is taken from the cache{logs}."
+        return f"Next: fix the cause and run again; finished nodes come from the cache{logs}."
     if outcome.status == REFUSED:
         if any("(push.when)" in reason for reason in outcome.reasons):
             return "Next: see why above; the model is approved, and push.when holds it back."
         if outcome.blessed and outcome.infra_blessed:
-            return "Next: see why above; what a person has withheld, a person brings back."
+            return (
+                "Next: see the reason above; `fareline promote` makes a withheld model live again."
+            )
         if outcome.blessed:
-            return "Next: see why above; if the machine was busy, --no-cache measures again."
+            return "Next: see the reason above; if the machine was busy, --no-cache measures again."
         return "Next: look at the slices above, change the settings or the model, run again."
     return f"Next: fareline lineage runs {in_workspace(outcome)}"
 

@@ -16,10 +16,10 @@ class Advice:
 
     Attributes:
         platform: Platform, as `submit` calls it.
-        account: Whose credentials are expected.
+        account: Account with the expected credentials.
         role: Role that the account needs.
         sign_in: Advice for new credentials.
-        roles: Where to read what the account needs.
+        roles: Place of the documentation about roles.
         place: The settings that say where jobs are.
         room: Advice to free quota for one more job.
         address: The settings that say where the platform is.
@@ -121,7 +121,7 @@ def no_answer(advice: Advice, endpoint: str, error: BaseException) -> Unreachabl
 
     Args:
         advice: Advice of the platform.
-        endpoint: That was asked.
+        endpoint: Address of the request.
         error: Error of the client; the message has its innermost cause.
     """
     while inner := error.__cause__ or (None if error.__suppress_context__ else error.__context__):

@@ -88,7 +88,7 @@ class Submitted:
     """A job that a platform has accepted.
 
     Attributes:
-        id: By which the platform finds it again.
+        id: Id of the job at the platform.
         link: Its page in the platform's console.
     """
 

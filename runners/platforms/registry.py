@@ -19,7 +19,7 @@ class Adapter(Protocol):
     """The interface of a platform's adapter.py.
 
     Attributes:
-        BASELINE: Which component finds the model to compare with (`pipeline.dag.Placement`).
+        BASELINE: Component that finds the baseline (`pipeline.dag.Placement`).
     """
 
     BASELINE: str

@@ -1,1 +1,1 @@
-"""Pushed models: which is live, going back, predicting from files, making one again."""
+"""Pushed models: live versions, rollbacks, predictions from files, reproductions."""

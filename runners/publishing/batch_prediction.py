@@ -48,10 +48,10 @@ class Job:
     Attributes:
         input: File of rows.
         output: File to write.
-        columns: That the model reads.
+        columns: Columns that the model reads.
         batch_size: Rows that the model gets at once, at most.
         max_bad_share: Highest share of bad rows; above it no file is written.
-        note: Has answers logged; None: there is no log.
+        note: Function that logs answers; None: no log.
         entity: Column that says whom or what a row is about, for the log.
     """
 

@@ -1,4 +1,4 @@
-"""Versions that were pushed by a process which was killed before it could record that.
+"""Versions whose push was killed before the version was recorded.
 
 Each has a note beside it (`serving.versions.notes`). The next command that uses the workspace
 records the version, which both validators had blessed, or undoes what belonged to one that never
@@ -35,7 +35,7 @@ def settle_when_idle(workspace: Workspace, folders: Iterable[Path] = ()) -> list
     """Settles what killed processes left in serving folders, unless a run is at work there.
 
     Args:
-        workspace: Whose models are meant.
+        workspace: Workspace of the models.
         folders: Serving folders beside those of the workspace.
 
     Returns:

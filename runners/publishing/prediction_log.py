@@ -29,9 +29,9 @@ def open_log(
     """Opens the log of what a model answers; imports TensorFlow.
 
     Args:
-        workspace: Whose log it is.
+        workspace: Workspace of the log.
         share: Share of the rows.
-        settings: Which say what is about persons, and what is never logged.
+        settings: Settings with the personal and the excluded columns.
         base: The folder above the model's versions.
         tell: Called with a line when rows were lost.
         is_job: Whether all rows are logged or none, as of a file that is predicted.

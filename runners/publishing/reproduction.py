@@ -1,4 +1,4 @@
-"""Making a model again: the recorded settings in a fresh workspace, in a process of its own.
+"""Reproduces a model: the recorded settings in a fresh workspace, in a separate process.
 
 Called by `fareline lineage reproduce --check`. What to make is
 `lineage.answers.reproduce.reproduce`'s business.
@@ -39,14 +39,14 @@ _COMPLETED = (0, 3)  # published, or refused; either way it was evaluated
 
 
 class ReproductionFailed(FarelineError, ChildProcessError):
-    """The run that was to make the model again did not get to the end."""
+    """The run that was to reproduce the model did not complete."""
 
 
 def present_fingerprint(recipe: Recipe | None = None) -> str:
     """The fingerprint of the present code, as runs record theirs.
 
     Args:
-        recipe: Whose settings may name packages of the user; those that are gone are left out.
+        recipe: Recipe with the settings; missing packages of the user are left out.
     """
     own, folder = _own_packages(recipe)
     offer_packages(own, folder)
@@ -75,7 +75,7 @@ def overrides_for(recipe: Recipe) -> list[str]:
 
 
 def require_reproducible(recipe: Recipe, force: bool) -> None:
-    """Refuses what would not make the same model.
+    """Refuses changes that would give another model.
 
     Args:
         recipe: Recipe of the model.
@@ -128,7 +128,7 @@ def make_again(recipe: Recipe, keep_workspace: bool) -> tuple[Mapping[str, float
     """Runs the pipeline with the recorded settings; its live table goes to stderr.
 
     Args:
-        recipe: That `require_reproducible` let pass.
+        recipe: Recipe, checked by `require_reproducible`.
         keep_workspace: Whether the fresh workspace stays when it is done.
 
     Returns:

@@ -1,7 +1,7 @@
-"""Making another pushed version the live one, by hand: rollback to an older, promote to a newer.
+"""Makes another pushed version live, by hand: rollback to an older one, promote to a newer one.
 
 Model servers take the highest number, so the content of the wanted version is published again under
-a new one. Refused, with nothing changed, whatever is not what was pushed. Called by
+a new one. Files that differ from the pushed ones are refused, without any change. Called by
 `cli.models`. Imports no TensorFlow.
 """
 
@@ -82,7 +82,7 @@ def change_live_version(store: metadata_store.MetadataStore, workspace: Workspac
 
     Args:
         store: Opened to write.
-        workspace: Whose models are meant.
+        workspace: Workspace of the models.
         wish: Request for a change.
 
     Returns:
@@ -185,7 +185,7 @@ def choose_version(place: Destination, live: Published, wish: Wish) -> Published
     """Finds the version that a run once pushed, and that is to be live again.
 
     Args:
-        place: Where.
+        place: Destination of the versions.
         live: The version that is live there.
         wish: Request for a change.
 

@@ -53,7 +53,7 @@ class ContainerRun:
         job: Values of placeholders.
         root: The run's own folder below the pipeline root.
         recorder: Recorder of the run.
-        processes: That run commands.
+        processes: Processes that run commands.
         uri_map: Folders of buckets.
         use_cache: Whether the task may reuse outputs of an earlier execution.
         cancel: Set when the run is to end.

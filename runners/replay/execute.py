@@ -55,7 +55,7 @@ def run_spec(
         run: Run to execute; the caller holds the lock of its workspace.
         on_change: Called with a task's result whenever its state changes, from any thread.
         cancel: Set it from any thread, and what runs is ended.
-        results: From `run.results()`, for who shows them from the start on.
+        results: From `run.results()`, for a display that shows them from the start.
 
     Returns:
         How it went; failures are in there, not raised.

@@ -65,7 +65,7 @@ class SpecRun:
 
     Attributes:
         plan: From `make_plan`.
-        workspace: Whose store it is recorded in.
+        workspace: Workspace with the store of the run.
         run_id: In ML Metadata.
         properties: Record of the run about itself, by the names of `fareline.recorded`.
         code_version: Names the code; empty for none.

@@ -92,7 +92,7 @@ class Recorder:
             execution_id: From `start`.
             state: Such as COMPLETE.
             outputs: New artifacts, or those of the store.
-            cache_key: Under which it can be found again; empty if it may not be.
+            cache_key: Key for later cache lookups; empty: no lookups.
             internal: Whether it only looked: a resolver.
 
         Returns:

@@ -41,10 +41,10 @@ class SpecRequest:
 
     Attributes:
         plan: Checked.
-        workspace: Where it is recorded.
+        workspace: Workspace of the run.
         text: Text of the specification.
         use_cache: Whether unchanged tasks may be skipped where the specification allows it.
-        settings: That it was compiled from, where they were given.
+        settings: Settings of the specification, if given.
         provenance: Record of the run about itself, where known.
     """
 
@@ -61,7 +61,7 @@ class SpecRequest:
         return f"{self.plan.document.runner} spec"
 
     def require_functions(self) -> None:
-        """Looks whether the packages of the user's functions are here, as they are in the image.
+        """Checks that the packages of the user's functions are available, as in the image.
 
         Raises:
             SpecError: One is not.

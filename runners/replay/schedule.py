@@ -1,4 +1,4 @@
-"""The tasks of one run, two at a time: which may start, which never will, what each leaves behind.
+"""The tasks of one run, two at a time: states, dependencies and outputs.
 
 Called by runners.replay.execute. After a failure, tasks that do not depend on it go on, as on both
 platforms; an exit handler runs in any case.

@@ -1,1 +1,1 @@
-"""A run whose steps are processes of their own, which an orchestrator starts."""
+"""Runs whose steps are separate processes, started by an orchestrator."""

@@ -40,7 +40,7 @@ class FrozenRun:
         use_cache: Whether unchanged nodes may be skipped.
         began: Seconds since 1970.
         own_packages: Packages of the user's functions (`code` in the settings).
-        code_folder: That holds them.
+        code_folder: Folder with these packages.
         beam: The section `beam` of the settings.
     """
 
@@ -108,7 +108,7 @@ class StepFiles:
     """The files of one run of single steps.
 
     Args:
-        workspace: Where it is.
+        workspace: Workspace of the run.
         run_id: Id of the run.
     """
 

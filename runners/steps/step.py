@@ -36,7 +36,7 @@ _RESULT = "__execution_result__"  # of an execution; source: tfx…portable.mlmd
 
 
 def exit_code_of(result: StepResult) -> int:
-    """0 done or cached, 1 failed, 3 nothing was pushed, 10 stopped by a gate, here or before."""
+    """0 done or cached, 1 failed, 3 no model was pushed, 10 stopped by a gate, here or before."""
     if result.gate:
         return BLOCKED
     if result.refused:
@@ -48,7 +48,7 @@ def run_step(workspace: Workspace, run_id: str, node: str) -> StepResult:
     """Runs a node, unless it is done or may not run.
 
     Args:
-        workspace: Where the run has begun.
+        workspace: Workspace in which the run has begun.
         run_id: Id of the run.
         node: Its id.
 

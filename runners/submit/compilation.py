@@ -57,13 +57,13 @@ def compile_spec(settings: Settings, runner: RunnerName) -> CompiledSpec:
 
     Args:
         settings: Valid in themselves.
-        runner: For which kind of cluster.
+        runner: Kind of the cluster.
 
     Returns:
         The spec, which has passed every check of pipeline.rules.cluster and pipeline.rules.spec.
 
     Raises:
-        SettingsError: With one line per problem.
+        SettingsError: There are mistakes; one line per mistake.
     """
     section = require_section(settings, runner)
     check_settings(settings)

@@ -1,4 +1,4 @@
-"""`python -m runners.submit.smoke`: is all that a step of the pipeline needs in this image?
+"""`python -m runners.submit.smoke`: checks that an image has all that a step needs.
 
 The Dockerfile ends with this check, and it can be repeated in any built image. Compiles the default
 pipeline for both kinds of cluster and resolves every dotted path in what comes of it, since in the
@@ -125,7 +125,7 @@ def find_problems(own: Sequence[str] = ()) -> Iterator[tuple[str, str]]:
 
 
 def find_unreadable_places() -> Iterator[tuple[str, str]]:
-    """Looks whether TensorFlow, by which TFX reads, and Beam know buckets; asks no bucket."""
+    """Checks that TensorFlow, which TFX reads with, and Beam support buckets; sends no request."""
     import tensorflow as tf
     from apache_beam.io.filesystems import FileSystems
 

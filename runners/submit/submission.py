@@ -77,7 +77,7 @@ def compile_submission(
 
     Args:
         settings: Settings of the pipeline.
-        runner: For which kind of cluster.
+        runner: Kind of the cluster.
         job_id: Job id given by the user, or None.
         scheduled: Whether the job is to run by the schedule of the section, and not now.
         look_at_examples: Check that refuses or reports settings with example values.
@@ -100,7 +100,7 @@ def require_no_examples(settings: Settings, runner: RunnerName) -> None:
     """Refuses settings of a runner that are examples still.
 
     Raises:
-        SettingsError: With one line for each.
+        SettingsError: There are example values; one line for each.
     """
     examples = find_example_values(settings, runner)
     if examples:
@@ -148,7 +148,7 @@ def require_job_id(job_id: str) -> None:
     """Refuses an id that the platforms would refuse.
 
     Raises:
-        UserMistake: With the rule.
+        UserMistake: The id is not allowed; the message has the rule.
     """
     if not re.fullmatch(_JOB_ID, job_id):
         raise UserMistake.explain(

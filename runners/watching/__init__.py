@@ -1,1 +1,1 @@
-"""The live model of a workspace is watched, as the settings say, and alarms are recorded."""
+"""Compares the live model of a workspace with its evaluation, and records alarms."""

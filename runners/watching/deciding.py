@@ -33,12 +33,12 @@ def cause_of(alarm: Alarm) -> Cause:
 
 
 def causes_of_age(live: Live, settings: "Settings", now_ms: int) -> list[Cause]:
-    """Whether the live model is older than promised; since when it was made, not brought back."""
+    """Whether the live model is older than allowed, counted from its training."""
     promised = settings.monitoring.policy.freshness_hours
     old = (now_ms - live.made_ms) / HOUR_MS
     if promised is None or old <= promised:
         return []
-    return [Cause(AGE, f"the live model is {old:,.1f} h old; promised: {promised:g} h at most")]
+    return [Cause(AGE, f"the live model is {old:,.1f} h old; at most {promised:g} h allowed")]
 
 
 def decide_now(

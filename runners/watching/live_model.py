@@ -40,7 +40,7 @@ class Live:
 
     Attributes:
         base: Folder above the versions.
-        version: With what the store knows of it.
+        version: Version, with its records in the store.
         examples: URI of the Examples that it was made of.
     """
 

@@ -1,4 +1,4 @@
-"""Windows of a workspace's prediction log are watched. Called by `cli.monitor`."""
+"""Compares windows of a workspace's prediction log with the evaluation. Called by `cli.monitor`."""
 
 import dataclasses
 import json

@@ -1,1 +1,1 @@
-"""Anomalies of data against the contract, and what becomes of them."""
+"""Anomalies of data with respect to the contract, and the decisions about them."""

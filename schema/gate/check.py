@@ -1,6 +1,6 @@
-"""Rows held against the contract of one environment: each anomaly as a line for a reader.
+"""Compares rows with the contract of one environment, with a line for each anomaly.
 
-TFDV finds what is wrong in statistics, `schema.gate.evidence` how many rows and which values it is.
+TFDV finds anomalies in statistics; `schema.gate.evidence` finds the number of rows and the values.
 Called by `cli.schema`.
 """
 
@@ -56,11 +56,11 @@ def check_rows(
     batches: Iterable[Mapping[str, pa.Array]],
     misfits: Mapping[str, tuple[int, str]] | None = None,
 ) -> list[Finding]:
-    """Holds rows against the contract.
+    """Compares rows with the contract.
 
     Args:
         contract: The curated schema.
-        environment: That the rows are of, such as `SERVING`; the contract has it.
+        environment: Environment of the rows, such as `SERVING`; the contract has it.
         statistics: Statistics of the rows.
         batches: The rows; see `schema.gate.evidence`.
         misfits: Column to how many values are of another type than the contract's, and one of

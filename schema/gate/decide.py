@@ -24,7 +24,7 @@ class Rule:
         action: `stop`, `warn` or `ignore`.
         column: Column of the anomalies; None: every one.
         kind: TFDV's name of the anomaly; None: every one.
-        reason: Why, in the words of who wrote the rule.
+        reason: Reason, in the words of the rule's author.
         until: The last day that the rule holds; None: always.
     """
 
@@ -51,10 +51,10 @@ def decide(
     default: str,
     today: datetime.date,
 ) -> list[Decision]:
-    """Decides what becomes of each anomaly.
+    """Decides about each anomaly.
 
-    The narrowest rule counts, of equals the first. A rule whose last day is over counts for
-    nothing, and the decision says so.
+    The narrowest rule counts, and among equal ones the first. An expired rule has no effect, and
+    the decision says so.
 
     Args:
         anomalies: From `schema.gate.anomalies.list_anomalies`.
@@ -104,7 +104,7 @@ def require_passing(decisions: Iterable[Decision], drifted: Sequence[str] = ()) 
         drifted: A line for each drift that stops the run.
 
     Raises:
-        DataAnomalies: With one line for each that does.
+        DataAnomalies: An anomaly or a drift stops the run; one line for each.
     """
     stopping = [say(each) for each in decisions if each.action == STOP]
     lines = []

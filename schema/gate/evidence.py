@@ -1,7 +1,7 @@
 """Evidence of anomalies: what the schema says, how many rows break it, and a value of one of them.
 
-TFDV works on statistics and says roughly how much is wrong; here the rows themselves are asked.
-Called by `schema.gate.check`, `schema.gate.decide` and `pipeline.components.data_policy`. Imports
+TFDV works on statistics and gives approximate shares; this module reads the rows. Called by
+`schema.gate.check`, `schema.gate.decide` and `pipeline.components.data_policy`. Imports
 tensorflow_metadata and pyarrow, no TensorFlow.
 """
 
@@ -57,7 +57,7 @@ class Evidence:
         expected: Expectation of the schema, in words.
         rows: Number of rows that break it; None where no single row does, as with a share of rows.
         example: A value at fault, as text; None without one, as for a missing column.
-        who: Says so.
+        who: Source of the expectation.
     """
 
     expected: str
@@ -72,11 +72,11 @@ Columns = Mapping[str, pa.Array]
 def collect_evidence(
     anomalies: Sequence[Anomaly], schema: schema_pb2.Schema, batches: Iterable[Columns]
 ) -> list[Evidence]:
-    """Looks the anomalies up in the rows, in one pass and in the memory of one batch.
+    """Finds the anomalies in the rows, in one pass and in the memory of one batch.
 
     Args:
         anomalies: From `schema.gate.anomalies.list_anomalies`.
-        schema: That they are about.
+        schema: Schema of the anomalies.
         batches: All rows of the splits that have anomalies: columns by name, arrays of values where
             null is missing, or of lists of values; of one length in each batch.
 

@@ -1,1 +1,1 @@
-"""The contract under review: what data says of it, proposals, acceptance, history."""
+"""Review of the contract: comparison with data, proposals, acceptance, history."""

@@ -78,7 +78,7 @@ def accept_columns(path: Path, text: str, columns: Columns, reason: str) -> Vers
         path: The schema's file.
         text: Its content, which the change was made against.
         columns: New text of each column; None: the column is removed.
-        reason: Why.
+        reason: Reason of the change.
 
     Returns:
         The new version; None where nothing differs.

@@ -1,8 +1,7 @@
 """The history of a schema: every version that was accepted, when, why, and its full text.
 
 It lies next to the schema, in `history/`: `<name>.yaml`, one entry for each version, the oldest
-first, for people to read; and `<name>-<version>.pbtxt`. Git is not asked. Called by
-`cli.schema`.
+first, for people to read; and `<name>-<version>.pbtxt`. Git is not used. Called by `cli.schema`.
 """
 
 import dataclasses
@@ -29,9 +28,9 @@ class Version:
     Attributes:
         version: Its number, from 1.
         date: When it was recorded, UTC, such as `2026-11-26T09:00:00Z`.
-        columns: That differ from the version before.
+        columns: Columns that differ from the previous version.
         changes: In words.
-        reason: Why.
+        reason: Reason of the change.
         previous: SHA-256 of the version before; None of the first.
         sha256: SHA-256 of this one.
     """
@@ -94,9 +93,9 @@ def record(
     Args:
         schema: The file; it may be new.
         text: Its new content.
-        columns: That differ.
+        columns: Columns that differ.
         changes: In words.
-        reason: Why.
+        reason: Reason of the change.
 
     Raises:
         UserMistake: Something cannot be written.

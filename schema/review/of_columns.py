@@ -43,7 +43,7 @@ class Shape:
         name: Name of the column.
         kind: `int`, `float` or `string`.
         share: Share of the rows that have a value; None: they have any number of them.
-        texts: All that may be there; None: any.
+        texts: Allowed texts; None: any text.
         low: The least number.
         high: The greatest.
         distinct: Number of different values.
@@ -65,7 +65,7 @@ def write_schema_of(columns: Sequence[Shape], rows: int, name: str) -> str:
 
     Args:
         columns: In the order of the data.
-        rows: That were looked at.
+        rows: Number of examined rows.
         name: Name of the data, for the reader.
     """
     header = _HEADER.format(rows=rows, name=printable(name), training=TRAINING, serving=SERVING)

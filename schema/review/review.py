@@ -32,9 +32,8 @@ class Review:
     """The changes that data suggests for a contract.
 
     Attributes:
-        updated: The contract as it would have to be for the data to keep it.
-        differences: What that changes; and, informative, what the contract allows and the data
-            does not hold.
+        updated: The contract that the data would keep.
+        differences: The changes; also, as informative, allowed values that the data does not have.
     """
 
     updated: schema_pb2.Schema
@@ -51,7 +50,7 @@ def review_data(
     splits: Sequence[DatasetFeatureStatisticsList],
     environment: str = TRAINING,
 ) -> Review:
-    """Holds the statistics of data against the contract.
+    """Compares the statistics of data with the contract.
 
     What only people set, such as ranges, comparators and environments, is no difference as long as
     the data keeps it.
@@ -59,7 +58,7 @@ def review_data(
     Args:
         contract: The curated schema.
         splits: Statistics of each split.
-        environment: That the data is of.
+        environment: Environment of the data.
     """
     updated = update(contract, splits, environment)
     found = [

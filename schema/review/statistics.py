@@ -1,4 +1,4 @@
-"""Statistics of rows, and what TFDV makes of them: anomalies, an inferred schema, an update.
+"""Statistics of rows, and TFDV's results: anomalies, an inferred schema, an update.
 
 TFDV does the work. Called by `cli.schema`. Imports TFDV, and with it TensorFlow and
 Beam, inside the functions only: that takes seconds.
@@ -121,7 +121,7 @@ def update(
     splits: Sequence[DatasetFeatureStatisticsList],
     environment: str = TRAINING,
 ) -> schema_pb2.Schema:
-    """Returns the contract as it would have to be for the data to keep it, and no wider.
+    """Returns the narrowest contract that the data keeps.
 
     TFDV's own update, save for three things: a column of another type gets that type, which TFDV
     would deprecate; a column that the environment does not have is not missed; and one that it has

@@ -1,7 +1,8 @@
 """One loaded version of a model, run the way TensorFlow Serving runs it: a session on its graph.
 
 Not `tf.saved_model.load`: that rebuilds the Python objects, which finds variables by other ways
-than TensorFlow Serving does. A model that only loads there was served here, and nowhere else.
+than TensorFlow Serving does. A model that only loads with `tf.saved_model.load` would be served
+here, but not by TensorFlow Serving.
 
 Called by `serving.server.live` and `serving.server.predictor`. Must not import TFX.
 
@@ -29,7 +30,7 @@ _FREE_ELEMENTS = 1 << 20
 
 
 class RefusedError(Exception):
-    """A request that cannot be answered, with the gRPC status that says whose fault it is."""
+    """A request that cannot be answered, with the gRPC status for the reason."""
 
     def __init__(self, code: grpc.StatusCode, message: str):
         """Builds it.

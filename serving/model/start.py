@@ -30,7 +30,7 @@ _LEFT_OUT = ("IPython", "pandas", "googleapiclient", "h5py", "sklearn", "matplot
 
 
 def leave_out_optional_packages() -> None:
-    """Makes them look as if they were not installed, unless they are loaded already."""
+    """Hides optional packages from imports, unless they are loaded already."""
     for name in _LEFT_OUT:
         sys.modules.setdefault(name, None)
 

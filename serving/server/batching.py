@@ -1,7 +1,7 @@
 """Requests that arrive while the model is busy are answered together, in one call.
 
 A call of a small model costs its dispatch, not its rows: eight together take hardly longer than
-one. Nothing waits for company: an idle model is called at once. Called by
+one. Requests do not wait for others: an idle model is called at once. Called by
 `serving.server.predictor`.
 """
 
@@ -50,7 +50,8 @@ class Batcher:
         """Computes the outputs for one request, maybe together with others.
 
         Raises:
-            tf.errors.OpError: What the model said to this request; others do not suffer for it.
+            tf.errors.OpError: The error of the model for this request; other requests are not
+            affected.
         """
         loop = asyncio.get_running_loop()
         name = self._signature.examples_input

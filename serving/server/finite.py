@@ -1,7 +1,7 @@
 """NaN and infinite numbers in a request, which are refused, as a plain row's are.
 
-JSON has neither (RFC 8259), and where a model is trained NaN is a missing value, and an infinite
-number a bad row: the graph was never shown either. TensorFlow Serving lets them through. Called by
+JSON has neither (RFC 8259). In training, NaN is a missing value and an infinite number makes a bad
+row, so the graph never gets either. TensorFlow Serving accepts both. Called by
 `serving.server.predictor`, for both protocols. Must not import TFX.
 """
 

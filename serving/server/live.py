@@ -79,10 +79,10 @@ class LiveModel:
         self._current = await self._load(version)
 
     async def follow(self, poll_seconds: float) -> None:
-        """Takes up whatever version is the highest, again and again, until cancelled.
+        """Repeatedly loads the highest version, until cancelled.
 
-        A look that fails, as where a network disk is away for a moment, ends nothing: it is told
-        of, once for each cause, and the next one may succeed.
+        A failed search, for example on an unavailable network disk, is reported once for each
+        cause, and the search continues.
         """
         told = None
         while True:
@@ -99,7 +99,7 @@ class LiveModel:
                     )
 
     async def refresh(self) -> None:
-        """Looks at the folder once; a version that cannot be loaded leaves the old one in use."""
+        """Searches the folder once; if a version cannot be loaded, the old one stays in use."""
         version = latest_version(self.base)
         if version in (None, self._current.version) or self._has_failed(version):
             return

@@ -1,10 +1,10 @@
 """The files of a log that several processes may write: each has one of its own open.
 
-A file that is open ends in `.open`. It closes when it is full, when its hour is over or when its
-writer ends, which is a rename: who reads a log reads closed files, and they never change. The
-kernel's lock on an open file goes with its writer, so that what a killed one has left is closed by
-the next. The files of a job end in `.job` meanwhile, and those of a killed job are removed: its
-answers were never delivered.
+The name of an open file ends in `.open`. The file closes by a rename when it is full, when its hour
+is over or when its writer ends. Readers read only closed files, which never change. The kernel's
+lock on an open file ends with its writer, so the next writer closes the files of a killed one. The
+files of a job end in `.job` meanwhile, and those of a killed job are removed: its answers were
+never delivered.
 
 Called by `serving.server.request_log`. Standard library only.
 """

@@ -1,6 +1,6 @@
 """Metrics for Prometheus at `/metrics`: requests, errors, latency, version, alarms.
 
-Counted with plain numbers; prometheus_client is imported when somebody asks, and not while a
+Counts plain numbers; prometheus_client is imported at the first request of `/metrics`, not while a
 server starts. Called by `serving.server.rest_api` and `serving.server.grpc_api`. Must not import
 TFX.
 """
@@ -38,7 +38,7 @@ class Metrics:
         Args:
             protocol: `grpc` or `rest`.
             code: Code of its answer, as the protocol has it.
-            seconds: That the answer took.
+            seconds: Duration of the request.
         """
         self._answered[protocol, code] += 1
         buckets = self._buckets.setdefault(protocol, [0] * (len(_SECONDS) + 1))
@@ -55,7 +55,7 @@ class Metrics:
         return generate_latest(registry), CONTENT_TYPE_LATEST
 
     def describe(self) -> list[Any]:
-        """Nothing: so the registry does not collect in order to know the names."""
+        """Returns no metrics, so that the registry does not collect in order to know the names."""
         return []
 
     def collect(self) -> Iterator[Any]:

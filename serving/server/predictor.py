@@ -75,7 +75,7 @@ class Predictor:
 
         Args:
             live: The model.
-            request_log: Where requests are noted, if anywhere.
+            request_log: Log of the requests; None: no log.
             required: Columns that a row must have a value of, where the model reads them.
             alarms_path: See `Metrics`.
             entity: Column that says whom or what a row is about; None: none does.
@@ -104,7 +104,7 @@ class Predictor:
             size: Size of the request, bytes.
 
         Raises:
-            RefusedError: With the status that says whose fault it is.
+            RefusedError: The request is refused; the status shows the reason.
         """
         with self.live.lease(spec) as servable:
             signature = servable.find_signature(spec.signature_name)

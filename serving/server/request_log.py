@@ -1,9 +1,9 @@
 """The prediction log: one JSON object for each of a share of the rows that were answered.
 
-Whether a row is in the share hangs on its bytes alone, so that the same trip is always logged or
-never. Only columns that the model reads are written, less those that the settings exclude, and the
-one that says whom or what a row is about. Writing is done in a thread of its own, and a disk that
-is full or slow costs a server log lines, never answers.
+The bytes of a row decide whether it is in the share, so the same trip is always logged or never
+logged. Only columns that the model reads are written, less those that the settings exclude, and the
+one that says whom or what a row is about. A separate thread writes the log. A full or slow disk
+loses log lines, but no answers.
 
 Called by `serving.server.predictor` and, for a whole file of rows, by `cli.predict`. Must not
 import TFX.
@@ -140,7 +140,7 @@ class RequestLog:
         """Notes the rows of a request that fall into the share; a job may wait for that.
 
         Args:
-            servable: That answered.
+            servable: Model version that answered.
             signature: Name of the signature; only predictions for tf.Examples are logged.
             asked: Request and answer.
 
@@ -257,7 +257,7 @@ def as_entity(
 
     Args:
         row: A serialized tf.Example.
-        column: That says it; None: none does.
+        column: Column with the entity; None: no column.
         pseudonym: Function for its pseudonym; None: the entity is kept.
     """
     return None if column is None else _name(read_features(row, {column}).get(column), pseudonym)

@@ -49,7 +49,7 @@ class ServeOptions:
         drain_seconds: Time that requests have to end after the signal.
         required: Columns that a row must have a value of, where the model reads them.
         entity: Column that says whom or what a row is about; None: none does.
-        request_log: Where requests are noted, if anywhere.
+        request_log: Log of the requests; None: no log.
         alarms_path: Last answer of `fareline monitor`, for `/metrics`.
         ready_file: Gets {"stage": "loading" | "serving", "grpc_port", "rest_port"}.
         tell: Called with one line per event.

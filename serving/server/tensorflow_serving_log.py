@@ -39,7 +39,7 @@ class Taking:
 
     Attributes:
         folder: Folder of the prediction log.
-        columns: That are kept.
+        columns: Columns to keep.
         digest_of: SHA-256 of the folder of a version; empty if it is not known.
         entity: Column that says whom or what a row is about.
         pseudonym: Function for the pseudonym of an entity; None: entities are kept.
@@ -57,7 +57,7 @@ class Taken:
     """The treatment of the records.
 
     Attributes:
-        rows: That are in the prediction log now.
+        rows: Number of rows that were added to the prediction log.
         skipped: Reason to the number of records that are not, or of rows without a time.
     """
 

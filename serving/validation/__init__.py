@@ -1,1 +1,1 @@
-"""Is a model fit to serve? Asked of a real server."""
+"""Checks with a real server whether a model can be served."""

@@ -1,9 +1,9 @@
 """Is a model fit to serve? The plain function behind infra validation.
 
-Called by `pipeline.components.infra_validator`; callable without TFX, which it must not import.
-A fresh model server loads the model and answers raw examples, and the answers are looked at. A
-broken model is an answer (`ok=False` with a reason), not an exception; what failed once is not
-tried again; nothing waits without a deadline.
+Called by `pipeline.components.infra_validator`; callable without TFX, which it must not import. A
+fresh model server loads the model and answers raw examples, and the answers are looked at. A broken
+model gives a result (`ok=False` with a reason), not an exception. Failed checks are not repeated,
+and all waits have a deadline.
 """
 
 import os
@@ -54,7 +54,7 @@ _REASONS = {
 
 
 def prepare_check() -> None:
-    """Starts what the next `check_model` needs, where `serving.validation.warm.allowed` lets it."""
+    """Starts the processes of the next `check_model`, within `serving.validation.warm.allowed`."""
     prepare([PROGRAM] if server_kind() != OWN_SERVER else [OWN_SERVER, PROGRAM])
 
 
@@ -66,7 +66,7 @@ def check_model(
     model_name: str = "model",
     contract: Contract | None = None,
 ) -> CheckResult:
-    """Checks that a model can be served, and what that takes.
+    """Checks that a model can be served, and measures time and memory.
 
     In this order, ending at the first failure. Without running it: the SavedModel can be read,
     needs no Python, uses no files but its own, has all of them, is changed by no request, and is

@@ -1,4 +1,4 @@
-"""A child process that is always cleaned up, and that ends when this process does.
+"""A child process that is always cleaned up, and that ends with this process.
 
 Called by `serving.validation.process` and `serving.validation.warm`; `serving.validation.guard`
 runs between this process and the child. Must not import TFX or TensorFlow.
@@ -31,7 +31,7 @@ class ServerStartError(FarelineError, OSError):
 
 
 class Child:
-    """A running program; `stop()` leaves nothing of it.
+    """A running program; `stop()` ends it with all its processes.
 
     Attributes:
         pid: The program's process id.
@@ -82,7 +82,7 @@ class Child:
             self._guard.kill()
             raise ServerStartError.explain(
                 command[0],
-                f"its guard did not start ({self.log_tail()})",
+                f"its watchdog did not start ({self.log_tail()})",
                 "expected a pid",
                 f"run {sys.executable} {_GUARD} by hand",
             )

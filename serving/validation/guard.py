@@ -1,4 +1,4 @@
-"""Runs a program that must not outlive the one who asked for it.
+"""Runs a program that must not outlive its owner.
 
 `python guard.py OWNER_PID COMMAND…` starts COMMAND as a process group of its own, writes its pid as
 one line on stdout, and ends it when its own stdin closes or the owner is gone: SIGTERM, then

@@ -1,4 +1,4 @@
-"""Everything that a loaded model is asked, and what its answers must be.
+"""All requests to a loaded model, and the requirements for its answers.
 
 Called by `serving.validation.check`. In this order, ending at the first failure: the signature;
 each example alone, and 32 together, against the predictions in process; other sizes of batches;
@@ -36,7 +36,7 @@ _PARTS = 20  # that the times of a round are shown in
 
 
 class Interview:
-    """The questions to one server, and what was answered so far."""
+    """The requests to one server, and the answers so far."""
 
     def __init__(
         self,
@@ -64,13 +64,13 @@ class Interview:
         self._known: dict[tuple[int, ...], dict[str, bytes]] = {}
 
     def run(self, wait_for_reference: Callable[[], Arrays]) -> None:
-        """Asks everything.
+        """Sends all requests.
 
         Args:
             wait_for_reference: Gives the predictions in process, a row per example.
 
         Raises:
-            RefusedModelError: At the first answer that is not as it must be.
+            RefusedModelError: An answer is not as required; the first one ends the check.
         """
         self._probe.check_signature()
         self._compare_with_reference(wait_for_reference)

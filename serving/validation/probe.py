@@ -1,4 +1,4 @@
-"""Asks a model server as a client would.
+"""Sends requests to a model server as a client does.
 
 Called by `serving.validation.check` and `serving.validation.interview`. Every request has a
 deadline. Must not import TFX.
@@ -206,7 +206,7 @@ class Probe:
             found = f"the server died ({self._death()}):\n{self._server.log_tail()}\n"
             reason = Reason.DIED_SERVING
             if self._server.over_memory:
-                found = "the server passed its memory budget and was killed"
+                found = "the server exceeded its memory budget and was killed"
                 reason = Reason.TOO_MUCH_MEMORY
         return RefusedModelError.because(
             reason,

@@ -1,4 +1,4 @@
-"""The words of the model check: what a model may take, why it is refused, what was measured.
+"""The types of the model check: budgets, reasons of refusals, measurements.
 
 Called by `serving.validation.check` and `serving.validation.probe`. Standard library only, so that
 readers of settings and reports can import it at little cost.
@@ -174,7 +174,7 @@ class CheckResult:
         num_requests: Prediction requests that were answered.
         largest_difference: Largest difference of an answer from the prediction in process, as a
             share of max(1, |y|).
-        server: Which server: `tensorflow_model_server` or `serving.server.server`.
+        server: Kind of the server: `tensorflow_model_server` or `serving.server.server`.
         latency_quantiles_ms: For the last round of each batch, every twentieth part of the times
             from the least to the greatest, milliseconds.
         memory_mb: What the server held when it had loaded, and after each round of timed requests,

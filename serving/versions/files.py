@@ -96,7 +96,7 @@ def hold(base: str, what: str, source: str | None = None) -> Iterator[None]:
 
 
 def remove_version(base: str, number: int) -> None:
-    """Removes a version in one step for those who look at the folder; the caller holds it."""
+    """Removes a version in one step for readers of the folder; the caller holds the lock."""
     remove_note(base, number)
     outgoing = os.path.join(base, f"{_OUTGOING_PREFIX}{number}-{uuid.uuid4().hex[:8]}")
     os.rename(os.path.join(base, str(number)), outgoing)

@@ -104,7 +104,7 @@ def test_policy_stop_stops_before_anything_is_trained(stopped, workspace):
         f"DataGate: the data has drifted: {len(said)} {noun} with policy stop; expected none. "
         "Hint: look at the data; if it is right, set drift.columns.COLUMN.policy to warn."
     )
-    assert error[1:] == [f"  fare: {each}; compared with the data before it" for each in said]
+    assert error[1:] == [f"  fare: {each}; compared with the previous data" for each in said]
     with sqlite3.connect(workspace / "metadata.db") as connection:
         rows = connection.execute(
             "select p.name, p.int_value from ArtifactProperty p join Artifact a on a.id = "

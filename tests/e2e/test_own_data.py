@@ -55,7 +55,7 @@ def test_init_then_run_ends_pushed(done):
     pushed, refused = said["run"]
     assert "Pushed to " in pushed
     assert "gradient boosting on the same split, from " in pushed
-    assert "Refused: nothing was pushed." in refused
+    assert "Refused: no model was pushed." in refused
     assert [version.is_dir() for version in (folder / "churn-workspace/serving/churn").iterdir()]
 
 
@@ -72,4 +72,4 @@ def test_the_second_week_differs(done):
     _, said = done
     assert "churn.yaml is there and stays; what would differ:" in said["init"][1]
     assert re.search(r"schema: plan: .*one of basic, max, plus", said["init"][1])
-    assert "nothing is in the way of running here" in said["check"][0]
+    assert "ready to run here" in said["check"][0]

@@ -20,7 +20,7 @@ def test_the_first_run_was_judged_on_floors_alone(first, refused, workspace):
     lines = ask(workspace, "why", first.answer["run_id"])
     auc, count = (first.answer["metrics"][name] for name in ("auc", "example_count"))
     assert lines[1:3] == [
-        "Blessed by Evaluator: yes (no blessed model to compare with yet: judged on floors alone)",
+        "Blessed by Evaluator: yes (no blessed model to compare with yet: only thresholds apply)",
         f"  ✓ auc is {auc:.4f} on overall; expected at least 0.94 ({count:,.0f} examples)",
     ]
     assert lines[-1] == f"Pushed to {first.answer['pushed_to']}"
@@ -41,7 +41,7 @@ def test_the_refused_run_says_what_was_missed(refused, workspace):
     missed = f"auc is {auc:.4f} on overall; expected at least 0.999 ({count:,.0f} examples)"
     assert [line for line in lines if line.startswith("  ✗")] == [f"  ✗ {missed}"]
     assert lines[-2:] == [
-        "Refused: nothing was pushed.",
+        "Refused: no model was pushed.",
         "  · model_blessing: Evaluator did not bless the model",
     ]
     [answer] = [json.loads("".join(ask(workspace, "why", refused.answer["run_id"], "--json")))]
@@ -70,4 +70,4 @@ def test_a_pinned_baseline_and_a_reset_one(small_run, newer_run):
     reset = run_fareline(workspace, *settings)
     assert reset.answer["baseline"] is None
     assert reset.nodes_in("executed") >= {"Evaluator"}
-    assert "a new market; judged on floors alone" in ask(workspace, "why")[1]
+    assert "a new market; only thresholds apply" in ask(workspace, "why")[1]

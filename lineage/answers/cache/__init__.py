@@ -1,1 +1,1 @@
-"""Why was this executed, and not taken from the cache?"""
+"""Reasons for an execution that did not come from the cache."""

@@ -22,7 +22,7 @@ _CODE_OF = {
     "Transform": "preprocessing/",
     "Tuner": "models/ or preprocessing/features.py",
     "Trainer": "models/ or preprocessing/features.py",
-    "Evaluator": "what judges (pipeline/)",
+    "Evaluator": "evaluation (pipeline/)",
     "InfraValidator": "serving/",
 }
 _VERSION = "tfx_version"
@@ -52,7 +52,7 @@ class Difference:
 
 
 def differences_between(graph: Graph, earlier: Execution, later: Execution) -> list[Difference]:
-    """Compares what the store holds of all that TFX's cache key is made of."""
+    """Compares the recorded parts of TFX's cache key."""
     return [
         *_type(earlier, later),
         *_parameters(graph, earlier, later),
@@ -91,7 +91,7 @@ def _parameters(graph: Graph, earlier: Execution, later: Execution) -> Iterator[
 
 
 def flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested parameters by dotted path, JSON texts taken apart."""
+    """Nested parameters by dotted path, with JSON texts decoded."""
     flat: dict[str, Any] = {}
     for key, inner in value.items():
         parsed = inner

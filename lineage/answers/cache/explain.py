@@ -1,9 +1,9 @@
 """Why a node executed instead of being taken from TFX's cache: what differs from the last time.
 
 TFX's key is a hash over the pipeline's name, the node and its type, its executor, the records of
-its input artifacts, its outputs as declared (the TFX version among them) and its parameters; with
-a `module_file`, over that file. It names a context of each execution, so that two executions of one
-key are known for certain; of two keys, only what the store holds can be compared.
+its input artifacts, its outputs as declared (the TFX version among them) and its parameters; with a
+`module_file`, over that file. The key is the name of a context of each execution, so executions
+with the same key are certain. For different keys, only the records in the store can be compared.
 
 Source: tfx.orchestration.portable.cache_utils and launcher, the same in TFX 1.16 and 1.21.
 Called by `cli.lineage.inputs`.
@@ -38,7 +38,7 @@ _SUCCESSES = (metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Executio
 
 @dataclasses.dataclass(frozen=True)
 class Explanation:
-    """Why one execution was what it was.
+    """Explanation of one execution.
 
     Attributes:
         execution: Execution to explain.
@@ -57,7 +57,7 @@ class Explanation:
 
 
 def explain_cache(graph: Graph, execution: Execution) -> list[Explanation]:
-    """Explains an execution, and those above it in the run whose new outputs were the cause.
+    """Explains an execution, and the upstream executions whose new outputs were the cause.
 
     Returns:
         The root causes first, the execution that was asked for last.
@@ -107,7 +107,7 @@ def explain_one(graph: Graph, execution: Execution) -> Explanation:
 
 
 def origin_of(graph: Graph, execution: Execution) -> Execution | None:
-    """The execution that made the outputs of a cached one; None if the store has no record."""
+    """The execution that created the outputs of a cached execution; None if not recorded."""
     same_key = [e for e in _same_key(graph, execution) if e.id < execution.id]
     made = {link.artifact_id for link in graph.links_of_executions([execution.id])}
     for earlier in reversed([e for e in same_key if e.state == "executed"]):

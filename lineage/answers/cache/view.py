@@ -23,7 +23,7 @@ def explanations_as_json(chain: Sequence[Explanation]) -> dict[str, Any]:
 
 
 def root_causes(chain: Sequence[Explanation]) -> list[Explanation]:
-    """Those explanations that are not only the consequence of another in the chain."""
+    """The explanations that are not only consequences of others in the chain."""
     return [
         explanation
         for explanation in chain

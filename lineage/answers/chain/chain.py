@@ -1,4 +1,4 @@
-"""The chain above or below something: the nodes, the steps, and where it ends outside of the store.
+"""The upstream or downstream chain of an element: nodes, steps, and sources outside of the store.
 
 Called by cli.views.chain; drawn by lineage.answers.chain.view.
 """
@@ -43,7 +43,7 @@ class Chain:
         trace: The walk.
         type: The artifact type that branches have to lead to; empty: any.
         kept: Nodes of such branches; all if no type was asked for.
-        sources: Execution to what it read from outside; only upstream.
+        sources: Execution to its sources outside of the store; only upstream.
         place: Address of the store, as the graph has it.
     """
 
@@ -57,12 +57,12 @@ class Chain:
     place: tuple[str, ...] = ()
 
     def steps_from(self, node: Node) -> list[Step]:
-        """The steps that lead away from a node to what is kept."""
+        """The steps from a node to kept nodes."""
         return [step for step in self.trace.steps_from(node) if step.target in self.kept]
 
 
 def find_chain(graph: Graph, target: Target, is_upstream: bool, wanted: Wanted) -> Chain:
-    """Walks up or down from something.
+    """Walks upstream or downstream from an element.
 
     Args:
         graph: To walk in.
@@ -83,7 +83,7 @@ def find_chain(graph: Graph, target: Target, is_upstream: bool, wanted: Wanted) 
 
 
 def starts_of(graph: Graph, target: Target, is_upstream: bool) -> list[Node]:
-    """Where a walk from something begins.
+    """The start nodes of a walk from an element.
 
     A cached execution has no outputs of its own. Upstream, its outputs lead to the execution
     that made them. Downstream, a run starts without it, unless the whole run was cached.
@@ -160,10 +160,10 @@ def chain_as_json(chain: Chain) -> dict[str, Any]:
     """The chain as plain values, in a stable order.
 
     Keys: start (as asked), direction, starts (ids), type (null: any), nodes (id, number, kind,
-    depth, and of artifacts type, uri, state, span, cached: by how many cached executions it was put
-    out or read again; of executions node, run, pipeline, state; followed: false for a baseline
-    whose own lineage was left out), edges (from, to, keys, baseline; the way the data went),
-    sources (see `lineage.facts.sources.Source`).
+    depth, and of artifacts type, uri, state, span, cached: number of cached executions that output
+    or read it again; of executions node, run, pipeline, state; followed: false for a baseline whose
+    own lineage was left out), edges (from, to, keys, baseline; the way the data went), sources (see
+    `lineage.facts.sources.Source`).
     """
     trace = chain.trace
     return {

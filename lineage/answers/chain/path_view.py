@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def draw_paths(console: "Console", found: Paths) -> None:
-    """Prints how one led to the other, or that neither did."""
+    """Prints how one element led to the other, or that no path exists."""
     first, last = text(found.first, "bold"), text(found.last, "bold")
     if found.both_in_one:
         console.print(first, "and", last, "are the same, or one is the run of the other.")

@@ -1,8 +1,7 @@
 """Paths between two elements: the shortest chains of artifacts and executions.
 
-Called by cli.lineage.path. Walks upstream from both ends at once, since upstream a
-store is narrow; first without the lineage of baselines, which is taken only if nothing else
-connects the two.
+Called by cli.lineage.path. Walks upstream from both ends at once, because a store has few elements
+upstream. The lineage of baselines is used only if no other path connects the two.
 """
 
 import dataclasses
@@ -39,7 +38,7 @@ class Paths:
 
 
 def find_paths(graph: Graph, a: Target, b: Target) -> Paths:
-    """Finds how one of two led to the other.
+    """Finds the paths from one of two elements to the other.
 
     Raises:
         UserMistake: One is a pipeline.

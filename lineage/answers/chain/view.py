@@ -1,4 +1,4 @@
-"""A chain as a tree for a reader: what was shown is not shown again, wide fans are cut.
+"""A chain as a tree for a reader: each node is shown once, and wide branches are cut.
 
 Called by cli.views.chain. Imports rich; for JSON see lineage.answers.chain.chain.
 """
@@ -37,7 +37,7 @@ class ChainDrawing:
 
     Args:
         chain: Chain to draw.
-        show_all: Whether wide fans are shown whole.
+        show_all: Whether wide branches are shown completely.
     """
 
     def __init__(self, chain: Chain, show_all: bool = False):

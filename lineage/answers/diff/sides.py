@@ -1,4 +1,4 @@
-"""The two sides of a diff: what an id leads to, and the artifacts and executions that belong to it.
+"""The two sides of a diff: a run or a model, with its artifacts and executions.
 
 Called by lineage.answers.diff.diff.
 """
@@ -30,12 +30,12 @@ class Side:
         executions: Executions of the run, by id.
         facts: Facts of the model; None if there is none.
         judged: Blessings of the model: from this run if a run was requested, otherwise all.
-        pushes: Likewise.
+        pushes: Pushes of the model, selected like `judged`.
         examples: Examples, as ingested.
         evaluation: Evaluation of the model, in this run if the run evaluated it, else the latest.
         statistics: Statistics of the examples.
-        schema: That Transform read.
-        hyperparameters: That Trainer read.
+        schema: Schema that Transform read.
+        hyperparameters: Hyperparameters that Trainer read.
     """
 
     asked: str
@@ -53,7 +53,7 @@ class Side:
 
     @property
     def replacements(self) -> list[tuple[str, str]]:
-        """Texts that mean where it ran, not what: pipeline root, workspace, run id."""
+        """Texts that name the place of the run: pipeline root, workspace, run id."""
         roots: dict[str, str] = {}
         own = [a.uri for a in (*self.examples, *self.statistics, self.schema) if a is not None]
         for uri in [*own, *([self.facts.model.uri] if self.facts else [])]:

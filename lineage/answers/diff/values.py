@@ -31,7 +31,7 @@ class Change:
         """Size of the difference, for sorting; 1 for a missing value or a non-number.
 
         Args:
-            floor: Smaller values count as this one: the difference of them is not relative.
+            floor: Lowest divisor of the relative difference.
         """
         if self.difference is None:
             return 1.0
@@ -88,7 +88,7 @@ def compare(
 
 
 def replace_texts(value: Any, replacements: Sequence[tuple[str, str]]) -> Any:
-    """Replaces texts in all texts within a value: what differs by its place only, does not."""
+    """Replaces texts in all texts within a value, so that a different place is not a difference."""
     if isinstance(value, str):
         for old, new in replacements:
             value = value.replace(old, new)

@@ -44,7 +44,7 @@ class SourceFile:
     """One source file.
 
     Attributes:
-        examples: That it was read into.
+        examples: Examples with the rows of the file.
         path: Path, as it was recorded.
         sha256: SHA-256 of its content then.
     """

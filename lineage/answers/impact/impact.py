@@ -1,6 +1,6 @@
-"""The models that learned from a file, a span or an artifact, and where they are now.
+"""The models that learned from a file, a span or an artifact, and where they are served.
 
-The question after bad or withdrawn data. Called by cli.lineage.impact; drawn by
+Used after bad or withdrawn data. Called by cli.lineage.impact; drawn by
 lineage.answers.impact.view.
 """
 
@@ -28,7 +28,7 @@ from lineage.graph.trace import BASELINE_KEY
 
 @dataclasses.dataclass(frozen=True)
 class AffectedModel:
-    """One model and how it hangs on what was asked about.
+    """One model and its relations to the source.
 
     Attributes:
         model: Artifact of type Model.
@@ -54,7 +54,7 @@ class AffectedModel:
 
     @property
     def is_far(self) -> bool:
-        """Whether not its own baseline is affected, but one further along the chain."""
+        """Whether only a baseline further along the chain is affected, not its own."""
         return self.relation == BASELINE and (self.distance or 0) > 1
 
 
@@ -76,7 +76,7 @@ class Impact:
 
     @property
     def learned(self) -> list[AffectedModel]:
-        """The models that learned from it."""
+        """The models that learned from the source."""
         return [model for model in self.models if model.learned]
 
     @property
@@ -86,7 +86,7 @@ class Impact:
 
 
 def find_impact(graph: Graph, origin: Origin) -> Impact:
-    """Walks down from the origin and says which models hang on it.
+    """Walks downstream from the origin and returns the models that depend on it.
 
     Args:
         graph: To walk in.

@@ -62,7 +62,7 @@ def find_origin(
             raise _not_found(graph, sha256, examples, files)
         return found
     if text is None:
-        raise UserMistake.explain("impact", "nothing was named", _EXPECTED, "name it")
+        raise UserMistake.explain("impact", "no source was named", _EXPECTED, "name it")
     if match := _SPAN.fullmatch(text):
         return _by_span(text, match["span"], match["version"], examples)
     if is_prediction_id(text) and (prediction := find_prediction(graph, text)):

@@ -1,8 +1,8 @@
 """Spread of data: a walk downstream that tracks the relation of each artifact to the data.
 
-It reads links and artifacts only, a whole round in one question, and no executions: thousands of
-models may hang on one schema. Cached executions need no rule here, since their outputs
-carry the same. Called by lineage.answers.impact.impact.
+It reads only links and artifacts, each round with one query, because thousands of models may depend
+on one schema. Cached executions need no rule, because their outputs have the same relations. Called
+by lineage.answers.impact.impact.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ class Spread:
         carried: Artifact id to the relations that it carries, of `lineage.facts.relations`.
         reached: All outputs of executions that read a carrying artifact.
         judged: Ids of the models that were evaluated on rows of the data.
-        silent: Ids of the executions that read something that carries it and have no output.
+        silent: Ids of the executions that read related artifacts and have no output.
     """
 
     carried: dict[int, set[str]] = dataclasses.field(default_factory=dict)
@@ -33,11 +33,11 @@ class Spread:
 
 
 def find_spread(graph: Graph, starts: Iterable[Artifact]) -> Spread:
-    """Walks down from artifacts until nothing new is carried anywhere.
+    """Walks downstream from artifacts until no new relation is found.
 
     Args:
         graph: To walk in.
-        starts: Where it begins.
+        starts: Start nodes.
     """
     spread = Spread()
     new: dict[int, set[str]] = {}

@@ -20,20 +20,21 @@ _SHOWN_STARTS = 5
 
 
 def verdict(impact: Impact, root: Path | None = None) -> str:
-    """One line: how many models learned from it, and where a live one is.
+    """One line: how many models learned from the source, and where a live one is.
 
     Args:
         impact: Result to show.
         root: See `draw_impact`.
     """
     count = len(impact.learned)
+    asked = plain(below(impact.origin.text, root))
     itself = any(model.relation == ITSELF for model in impact.learned)
-    words = "learned from it" if not itself else "are it or learned from it"
+    words = f"learned from {asked}" if not itself else f"are {asked} or learned from it"
     if itself and count == 1:
-        words = "is it, none learned from it"
+        words = f"is {asked}, none learned from it"
     first = f"{_counted(count, 'model')} {words}"
     if not count:
-        first = "no model learned from it"
+        first = f"no model learned from {asked}"
     places = sorted({plain(below(place, root)) for model in impact.live for place in model.live_at})
     if places:
         more = f" and {len(places) - 1} more" if len(places) > 1 else ""
@@ -42,8 +43,8 @@ def verdict(impact: Impact, root: Path | None = None) -> str:
     else:
         second = "none of them is live" if count else "none is live"
     rest = Counter(model.relation for model in impact.models if not model.learned)
-    judged = [f"{rest[EVALUATED]} only judged on it"] if rest[EVALUATED] else []
-    judged += [f"{rest[BASELINE]} only compared with these"] if rest[BASELINE] else []
+    judged = [f"{rest[EVALUATED]} only evaluated on this data"] if rest[EVALUATED] else []
+    judged += [f"{rest[BASELINE]} only compared with such models"] if rest[BASELINE] else []
     return "; ".join([first, second, *judged])
 
 
@@ -55,7 +56,8 @@ def shown_models(impact: Impact) -> list[AffectedModel]:
 def impact_as_json(impact: Impact, facts: Mapping[int, ModelFacts]) -> dict[str, Any]:
     """One object; keys are stable.
 
-    `asked`, `matched_by`, `notes`, `starts`, `verdict`, `live` (a live model learned from it),
+    `asked`, `matched_by`, `notes`, `starts`, `verdict`, `live` (whether a live model
+    learned from it),
     `counts`, `models` (each with `relation`, `relations`, `distance`, `learned`, `blessings`,
     `pushes`, `runs`, `live`), `reached` (artifact type to number), `unfinished` (executions).
     """
@@ -113,11 +115,11 @@ def draw_impact(
         named = [f"{e.key} ({e.state})" for e in impact.unfinished[:_SHOWN_STARTS]]
         rest = len(impact.unfinished) - len(named)
         more = f" and {rest} more" if rest else ""
-        line = f"read it and put nothing out: {', '.join(named)}{more}"
+        line = f"read it and have no outputs: {', '.join(named)}{more}"
         print_line(console, text(line, limit=None))
     if impact.reached:
         counts = ", ".join(f"{count} {name}" for name, count in impact.reached.items())
-        print_line(console, text(f"also came of it: {counts}", limit=None))
+        print_line(console, text(f"also derived from it: {counts}", limit=None))
 
 
 def _model_as_json(model: AffectedModel, facts: ModelFacts) -> dict[str, Any]:

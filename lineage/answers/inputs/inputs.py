@@ -1,4 +1,4 @@
-"""Exactly what an execution read, compared with what is on disk now.
+"""The inputs of an execution, compared with the present files.
 
 Called by `cli.lineage.inputs`.
 """
@@ -56,8 +56,8 @@ class Inputs:
     """The inputs of an execution.
 
     Attributes:
-        execution: That was asked for.
-        reader: The execution that read it: another one if this was cached and only took over.
+        execution: Requested execution.
+        reader: The execution that read the inputs; for a cached execution, the original one.
         inputs: By key.
         files: The source files, of an ExampleGen that recorded them.
         fingerprint: TFX's numbers of the files, of an ExampleGen that did not.
@@ -75,7 +75,7 @@ class Inputs:
 
     @property
     def changed(self) -> bool:
-        """Whether anything differs from what was read, or is gone."""
+        """Whether an input has changed or is missing."""
         fingerprint = self.fingerprint.status if self.fingerprint else SAME
         return (
             any(entry.changed for entry in self.inputs)
@@ -85,7 +85,7 @@ class Inputs:
 
 
 def read_inputs(graph: Graph, execution: Execution) -> Inputs:
-    """Finds what an execution read, and looks at it."""
+    """Finds the inputs of an execution and checks them."""
     reader = _reader(graph, execution)
     inputs = []
     for key, artifacts in graph.inputs(reader).items():

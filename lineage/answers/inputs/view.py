@@ -24,7 +24,7 @@ _WORDS = {
 
 
 def draw_inputs(console: "Console", found: Inputs, root: Path | None = None) -> None:
-    """Prints what an execution read, and whether it is still so.
+    """Prints the inputs of an execution, and whether they have changed.
 
     Args:
         console: To print on.
@@ -33,7 +33,7 @@ def draw_inputs(console: "Console", found: Inputs, root: Path | None = None) -> 
     """
     console.print(text(f"{found.execution.key}  {found.execution.state}", style="bold"))
     if found.reader != found.execution:
-        console.print(text(f"  took over what {found.reader.key} made; that one read:"))
+        console.print(text(f"  reuses the outputs of {found.reader.key}, which read:"))
     if found.inputs:
         console.print(_artifacts(found, console.width, root))
     if found.files:
@@ -50,7 +50,7 @@ def draw_inputs(console: "Console", found: Inputs, root: Path | None = None) -> 
         console.print(text(f"  splits of {name}: {', '.join(splits)}"))
     for name, value in found.parameters.items():
         console.print(text(f"  {name} = {parameter_text(value)}"))
-    verdict = "something differs or is gone" if found.changed else "all is as it was"
+    verdict = "some inputs have changed or are missing" if found.changed else "no change"
     console.print(text(verdict, style="red" if found.changed else "green"))
 
 

@@ -1,4 +1,4 @@
-"""All models side by side: where they come from, what they were measured to be, where they are.
+"""All models with their origin, their metrics and their destinations.
 
 Called by cli.lineage.models; drawn by lineage.answers.models.view.
 """

@@ -1,6 +1,6 @@
-"""The versions that a store knows, per destination: what model each is and how it came there.
+"""The recorded versions per destination, with the model and the origin of each.
 
-Called by `runners.publishing.published`, which holds them against the folders.
+Called by `runners.publishing.published`, which compares them with the folders.
 """
 
 import dataclasses
@@ -34,7 +34,7 @@ class PushedVersion:
 
     @property
     def origin(self) -> int:
-        """The version that a run pushed with this content: itself, or what it is a copy of."""
+        """The version that a run pushed with this content: itself, or the original of the copy."""
         return self.number if self.copy_of is None else self.copy_of
 
     @property

@@ -1,9 +1,9 @@
-"""Removing payloads: what may be removed at all, and how, so that a crash leaves nothing half gone.
+"""Removes payloads within allowed folders, in an order that is safe if the process crashes.
 
 Called by `lineage.answers.prune.prune` and `cli.lineage.inputs`. The only module of this package
 that writes: first the store, where all artifacts are marked as deleted in one transaction, then the
-folders. A crash in between leaves artifacts marked whose payload is there still; `verify` names
-them, and the next prune removes them.
+folders. A crash in between leaves marked artifacts whose payload still exists. `verify` names them,
+and the next prune removes them.
 """
 
 import os
@@ -62,7 +62,7 @@ def mark_deleted(store: metadata_store.MetadataStore, ids: Sequence[int]) -> Non
 def remove_payloads(
     uris: Iterable[str], boundary: Boundary, on_removed: Callable[[str], None] = lambda uri: None
 ) -> list[tuple[str, str]]:
-    """Removes payloads that may be removed; one that cannot does not keep the others from going.
+    """Removes the allowed payloads; a failure does not stop the removal of the others.
 
     Args:
         uris: URIs of artifacts that are marked as deleted.

@@ -1,10 +1,10 @@
 """Plans a prune: the payloads to delete if only the newest runs of each pipeline are kept.
 
-Kept is what the kept runs read or wrote, cached re-use included, and all that it came from; the
-same for what is pinned or the next baseline. A run that pushed is kept like the newest, also when
-its version has left the destination, unless the caller says that such ones may go. The outputs
-of an execution are kept or deleted together, since TFX's cache uses all of them or none. Called by
-`cli.lineage.inputs`; `lineage.answers.prune.payloads` carries it out.
+The artifacts that kept runs read or wrote, including cached ones, are kept with everything
+upstream. So are pinned artifacts and the next baseline. A run that pushed a model is kept like the
+newest runs, also when its version has left the destination, unless the caller allows its removal.
+The outputs of an execution are kept or deleted together, because TFX's cache uses all of them or
+none. Called by `cli.lineage.inputs`; `lineage.answers.prune.payloads` carries it out.
 """
 
 import dataclasses
@@ -35,7 +35,7 @@ ACTIVE_HOURS = 24  # an execution that is marked as running for longer was left 
 
 @dataclasses.dataclass(frozen=True)
 class Pruned:
-    """One artifact that is to go.
+    """One artifact to delete.
 
     Attributes:
         artifact: In the store.
@@ -95,7 +95,7 @@ class Plan:
 
     @property
     def uris(self) -> list[str]:
-        """All that is to be removed from the disk, each once."""
+        """All URIs to remove from the disk, each once."""
         payloads = [entry.artifact.uri for entry in [*self.unfinished, *self.pruned]]
         files = [*self.quarantines, *self.checkpoints]
         return list(dict.fromkeys([*payloads, *(file.path for file in files)]))
@@ -109,7 +109,7 @@ def plan_prune(
     now: int,
     withdrawn: bool = False,
 ) -> Plan:
-    """Finds what may go.
+    """Finds the payloads to delete.
 
     Args:
         graph: Lineage graph of the whole store, which is read.
@@ -117,7 +117,7 @@ def plan_prune(
         boundary: Where payloads may be removed.
         pins: Artifacts to keep beside those that `fareline baseline pin` named.
         now: Milliseconds since 1970.
-        withdrawn: Whether what was pushed may go once its version has left the destination.
+        withdrawn: Whether a pushed model may be deleted after its version has left the destination.
     """
     graph.read_all()
     run_of = {execution.id: execution.place.run_id for execution in graph.all_executions()}

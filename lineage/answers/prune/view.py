@@ -51,12 +51,12 @@ def draw_plan(
     failed: Sequence[tuple[str, str]],
     root: Path | None = None,
 ) -> None:
-    """Prints what would go, or has gone, and what stays and why.
+    """Prints the payloads to delete, or the deleted ones, and the kept ones with reasons.
 
     Args:
         console: To print on.
         plan: Plan of the prune.
-        done: Whether it has gone.
+        done: Whether the payloads were deleted.
         failed: Payloads that could not be removed, with the reason.
         root: Folder of the workspace, which paths are shown without; None: whole paths.
     """
@@ -75,7 +75,7 @@ def draw_plan(
     protected = [*plan.protected.items()]
     for artifact, why in protected[-_SHOWN_PRUNED:]:
         where = why.replace(f"{root}/", "") if root else why
-        said = f"kept with all that it came from: {artifact.key}, {where}"
+        said = f"kept with everything upstream: {artifact.key}, {where}"
         print_line(console, text(said, limit=None))
     if len(protected) > _SHOWN_PRUNED:
         console.print(text(f"… and {len(protected) - _SHOWN_PRUNED:,} more (--json lists all)"))

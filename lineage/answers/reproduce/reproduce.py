@@ -25,7 +25,7 @@ class Recipe:
     """The way a model was made.
 
     Attributes:
-        model: Which.
+        model: The model.
         trainer: The execution that made it; None if the store does not say.
         record: Record of its run about itself.
         files: The source files of all examples that it learned from, compared with the disk.
@@ -61,7 +61,7 @@ def recipe_of(graph: Graph, model: Artifact, hashing: bool = True) -> Recipe:
     """Gathers how a model was made.
 
     Args:
-        graph: That holds it.
+        graph: Graph with the model.
         model: A Model.
         hashing: Whether the contents of its source files are compared, or their sizes alone.
     """
@@ -128,7 +128,7 @@ def commands(recipe: Recipe, overrides: list[str]) -> list[str]:
 
 
 def code_warning(recipe: Recipe, present_fingerprint: str) -> str | None:
-    """Returns why the recorded code cannot be had, or differs from the present code; else None."""
+    """Returns why the recorded code is missing, or differs from the present code; else None."""
     was = recipe.text(recorded.CODE_FINGERPRINT)
     same = was == present_fingerprint
     if recipe.record.properties.get(recorded.GIT_DIRTY) == 1 and not same:
@@ -182,7 +182,7 @@ class MetricComparison:
 def compare_metrics(
     before: Mapping[str, float], after: Mapping[str, float], tolerance: float
 ) -> list[MetricComparison]:
-    """Compares metrics by name; one that is on one side only is not within any tolerance.
+    """Compares metrics by name; a metric on one side only is not within any tolerance.
 
     Args:
         before: Name to value of the model.

@@ -1,4 +1,4 @@
-"""One artifact, decoded, with what its type asks for. Called by lineage.answers.show.show."""
+"""One artifact, decoded, with the details of its type. Called by lineage.answers.show.show."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

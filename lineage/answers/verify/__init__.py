@@ -1,1 +1,1 @@
-"""Does the store agree with the files, and with itself?"""
+"""Checks that the store is consistent with the files and with itself."""

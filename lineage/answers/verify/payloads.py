@@ -157,7 +157,7 @@ def check_pushes(graph: Graph, checker: Checker) -> Iterator[Finding]:
                 yield Finding(ERROR, "live_version_missing", pushed.key, what, do)
             else:
                 what = f"was published, and the version is gone: {destination}"
-                do = "nothing: older versions are removed, by keep_versions or by hand"
+                do = "no action: older versions are removed, by keep_versions or by hand"
                 yield Finding(NOTE, "version_gone", pushed.key, what, do)
         elif found.status == THERE and checker.hashing:
             yield from _check_version(pushed, destination, checker)

@@ -1,6 +1,6 @@
-"""Whether a store and the disk agree, and what a crash left behind: a list of findings.
+"""Checks that a store and the disk agree, and finds leftovers of a crash.
 
-Called by `cli.lineage.inputs`. Writes nothing; what to do is said, not done.
+Called by `cli.lineage.inputs`. Writes no files; findings have advice.
 """
 
 import dataclasses
@@ -57,11 +57,11 @@ def verify(
     """Checks a whole store.
 
     Args:
-        graph: Which is read whole.
+        graph: Graph of the store, which is read completely.
         now: Milliseconds since 1970.
         hashing: Whether contents are compared where a digest is recorded.
-        stale_hours: From when on an execution that is marked as running cannot be; 0 if it is
-            known that none is.
+        stale_hours: Age in hours from which an execution marked as running counts as dead; 0 if no
+            execution can be running.
         folders: Serving folders whose versions are to be in the store.
     """
     graph.read_all()
@@ -93,7 +93,7 @@ def _check_state(graph: Graph, artifact: Artifact, now: int, stale_hours: float)
         if any(_is_fresh(maker, now, stale_hours) for maker in makers):
             return []
         what = "is PENDING, and nothing is running that would complete it"
-        do = "nothing: TFX does not use it; `lineage prune` removes it with its run"
+        do = "no action: TFX does not use it; `lineage prune` removes it with its run"
         return [Finding(WARNING, "artifact_pending", artifact.key, what, do)]
     if artifact.state == "marked_for_deletion":
         what = "is MARKED_FOR_DELETION, which no part of TFX carries out"
@@ -134,7 +134,7 @@ def _check_running(graph: Graph, now: int, stale_hours: float) -> list[Finding]:
                 because = "no run is at work here"
         else:
             what = f"{since}, by a run that may be at work"
-            do_note = "nothing, while it is"
+            do_note = "no action while the run is active"
             findings.append(Finding(NOTE, "running", execution.key, what, do_note))
             continue
         what = f"{since}, and a crash left it so: {because}"

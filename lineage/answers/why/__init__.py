@@ -1,1 +1,1 @@
-"""Why was this model blessed and pushed, or not?"""
+"""Reasons why a model was blessed and pushed, or was not."""

@@ -72,7 +72,7 @@ def refusals(why: Mapping[str, Any]) -> list[str]:
 
 def _evaluator(told: Mapping[str, Any]) -> Iterator[str]:
     if told["blessed"] is None:
-        yield f"Blessed by Evaluator: no word ({_absence(told)})"
+        yield f"Blessed by Evaluator: not checked ({_absence(told)})"
         return
     verdict = told["verdict"]
     yield f"Blessed by Evaluator: {_yes(told['blessed'])} ({_compared(told)})"
@@ -110,7 +110,7 @@ def few_examples_lines(verdict: Mapping[str, Any]) -> Iterator[str]:
     if counts and min(counts) < least:
         noun = "example" if min(counts) == 1 else "examples"
         yield (
-            f"{_OPEN}judged on {min(counts):,} {noun}, which says little; a slice of fewer than "
+            f"{_OPEN}evaluated on only {min(counts):,} {noun}; a slice of fewer than "
             f"{least:,} does not count (evaluation.min_slice_examples), and "
             "gate.coverage.min_examples refuses data with too few"
         )
@@ -144,10 +144,10 @@ def _compared(told: Mapping[str, Any]) -> str:
     if told["baseline"]:
         return f"compared with {told['baseline']}" + (f", pinned{by}" if decision else left_out)
     if decision:
-        return f"baseline reset{by}; judged on floors alone"
+        return f"baseline reset{by}; only thresholds apply"
     if left_out:
-        return f"no other blessed model to compare with: judged on floors alone{left_out}"
-    return "no blessed model to compare with yet: judged on floors alone"
+        return f"no other blessed model to compare with: only thresholds apply{left_out}"
+    return "no blessed model to compare with yet: only thresholds apply"
 
 
 def _withdrawn(model: Mapping[str, Any]) -> str:
@@ -244,7 +244,7 @@ def _hard_spots(verdict: Mapping[str, Any]) -> Iterator[str]:
 
 def _infra_validator(told: Mapping[str, Any]) -> Iterator[str]:
     if told["blessed"] is None:
-        yield f"Blessed by InfraValidator: no word ({_absence(told)})"
+        yield f"Blessed by InfraValidator: not checked ({_absence(told)})"
         return
     yield f"Blessed by InfraValidator: {_yes(told['blessed'])}"
     if told["reason"] is None:
@@ -280,7 +280,7 @@ def _pusher(told: Mapping[str, Any]) -> Iterator[str]:
     elif told.get("sample"):
         yield f"Not pushed: {told['not_pushed_because']}"
     else:
-        yield "Refused: nothing was pushed."
+        yield "Refused: no model was pushed."
         yield f"{_OPEN}{told['not_pushed_because'] or _NOT_RECORDED}"
 
 
@@ -291,7 +291,7 @@ def _on_vertex(told: Mapping[str, Any] | None) -> Iterator[str]:
         yield f"Pushed to {told['destination']}"
         traffic = _mapping(told["traffic"])
         shares = [f"version {version}: {percent} %" for version, percent in traffic.items()]
-        yield f"    requests, as recorded then: {', '.join(shares) or 'nothing is deployed'}"
+        yield f"    requests, as recorded then: {', '.join(shares) or 'no version is deployed'}"
         if told["not_shown_because"]:
             yield f"    evaluation or lineage not written there: {told['not_shown_because']}"
     elif told["pushed"] is None:
@@ -304,7 +304,7 @@ def _absence(told: Mapping[str, Any]) -> str:
     if told["execution"] is None:
         return "there is none in the run"
     if told["state"] in ("executed", "cached"):
-        return "it put out nothing"
+        return "it has no outputs"
     return f"{told['execution']} is {told['state']}"
 
 

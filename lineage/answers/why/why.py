@@ -1,8 +1,8 @@
-"""Why a model was blessed and pushed, or was not: what the store says of it, for a run or a model.
+"""Reasons why a model was blessed and pushed, or was not, for a run or a model.
 
-Reads properties only, no payload. In stores of stock TFX the judges' words are there and their
-reasons are not, and so it says. Drawn by lineage.answers.why.view; called by `fareline why` and by
-the summary of a run.
+Reads properties only, no payload. Stores of stock TFX have the results of the checks but not the
+reasons; the answer says so. Drawn by lineage.answers.why.view; called by `fareline why` and by the
+summary of a run.
 """
 
 from collections.abc import Iterable, Mapping
@@ -33,9 +33,9 @@ _Found = tuple[Execution | None, Artifact | None]
 
 
 def why_run(graph: Graph, run_id: str) -> dict[str, Any]:
-    """Returns what a run found of its model; see `why_model` for the keys.
+    """Returns the results of a run about its model; see `why_model` for the keys.
 
-    One more is `running`: executions that are marked so.
+    An additional key is `running`: executions that are marked as running.
     """
     executions = graph.executions_of_run(run_id)
     found = {node: _last(graph, executions, node, kind) for node, kind in _JUDGES.items()}

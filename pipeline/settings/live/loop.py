@@ -23,7 +23,7 @@ class Hook(Section):
     Attributes:
         events: Events that are sent to it.
         command: Program and arguments; it gets the event as JSON on its standard input.
-        url: Where the event is sent as a signed POST.
+        url: Address that gets the event as a signed POST.
     """
 
     events: Annotated[list[Event], Field(min_length=1)]
@@ -44,8 +44,8 @@ class Loop(Section):
         every_minutes: Minutes between passes, which seal spans and watch the live model.
         new_data: Whether a new span or file starts a retraining.
         runner: Cluster that a retraining is sent to; None: it runs on this machine.
-        cron: When a retraining is due, here or in an exported file; None: never.
-        host: That signed requests come to.
+        cron: Schedule of retrainings, here or in an exported file; None: no schedule.
+        host: Address for signed requests.
         port: Port for requests; None: no requests are accepted.
         hooks: Receivers of events.
     """

@@ -1,4 +1,4 @@
-"""The typed section `monitoring.policy`: what comes of an alarm about a live model.
+"""The typed section `monitoring.policy`: actions for alarms about a live model.
 
 Every meaning stands in pipeline/configs/taxi.yaml. Called by pipeline.settings.drift. Imports no
 TFX and no TensorFlow.
@@ -14,8 +14,7 @@ Told = Literal["record", "warn"]
 class Policy(Section):
     """The consequence of each kind of alarm; the strongest wins.
 
-    An estimate and a distribution may differ while the model is as good as ever: neither of them
-    retrains.
+    Estimate and distribution can change although the model is still good: neither of them retrains.
 
     Attributes:
         performance: Performance of the AUC by labels.

@@ -48,7 +48,7 @@ class Code(Section):
     """Dotted paths of the user's functions; what is null is ours.
 
     Attributes:
-        folder: That holds the package; None: the folder of the settings file.
+        folder: Folder with the package; None: the folder of the settings file.
         preprocessing_fn: Called by Transform.
         run_fn: Called by Trainer.
         tuner_fn: Called by Tuner.

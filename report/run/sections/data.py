@@ -1,4 +1,4 @@
-"""The section about the data: what was read, every column in every split, drift, the gate."""
+"""The section about the data: sources, every column in every split, drift, the gate."""
 
 import contextlib
 import dataclasses
@@ -127,7 +127,7 @@ def _data_before(sources: Sources, reference: str | None) -> str:
 
 
 def _previous_statistics(sources: Sources, reference: str | None) -> Mapping[str, ColumnStats]:
-    """The training split of the data before."""
+    """The training split of the previous data."""
     if not reference:
         return {}
     for examples in sources.graph.artifacts_at(reference):

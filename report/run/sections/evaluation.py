@@ -1,7 +1,7 @@
-"""The section about the evaluation: metrics by slice, every demand, and what curves are drawn of.
+"""The section about the evaluation: metrics by slice, all requirements, and curves.
 
-What our Evaluator recorded is read without TFMA. Of a stock store TFMA's own readers are asked,
-which takes six seconds to import where the process has not.
+What our Evaluator recorded is read without TFMA. A stock store is read by TFMA's own readers, whose
+import takes six seconds.
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ OVERALL = "overall"
 
 
 def gather_evaluation(sources: Sources) -> Evaluation:
-    """Reads what was measured and demanded.
+    """Reads the metrics and the requirements.
 
     Raises:
         Unreadable: The run has no evaluation, or it cannot be read.

@@ -1,4 +1,4 @@
-"""Schemas and anomalies of a run: what today's data suggests, and what a stock validator found."""
+"""Schemas and anomalies of a run: suggestions of the data, and findings of a stock validator."""
 
 import dataclasses
 from typing import Any

@@ -11,11 +11,11 @@ from report.run.sources import Sources, read_json
 from serving.validation.verdict import BATCHES, PERCENTILES, Budgets, Reason
 
 RESULT_FILE = "infra_validation.json"
-# What is asked, in order, and the reasons that end the check there.
+# The checks, in order, and the reasons that end the validation there.
 _QUESTIONS: tuple[tuple[str, tuple[Reason, ...]], ...] = (
-    ("its files can be read, and need no Python", (Reason.UNREADABLE, Reason.PYTHON_FUNCTION)),
+    ("the files can be read and need no Python", (Reason.UNREADABLE, Reason.PYTHON_FUNCTION)),
     (
-        "it has all of its files, and reads and writes no others",
+        "all files exist, and the model uses no others",
         (
             Reason.NO_VARIABLES,
             Reason.NO_ASSET,
@@ -25,16 +25,17 @@ _QUESTIONS: tuple[tuple[str, tuple[Reason, ...]], ...] = (
             Reason.CONNECTS,
         ),
     ),
-    ("it is not too large", (Reason.TOO_LARGE,)),
-    ("a server can be started", (Reason.NO_SERVER, Reason.PORT_TAKEN)),
-    ("it loads in time", (Reason.DIED_LOADING, Reason.LOAD_TIMEOUT)),
+    ("requests do not change the model", (Reason.CHANGES_STATE,)),
+    ("the size is within the limit", (Reason.TOO_LARGE,)),
+    ("a server starts", (Reason.NO_SERVER, Reason.PORT_TAKEN)),
+    ("the model loads in time", (Reason.DIED_LOADING, Reason.LOAD_TIMEOUT)),
     (
-        "it has the signature and the input that clients use",
+        "the model has the signature and the input of clients",
         (Reason.NO_SIGNATURE, Reason.WRONG_INPUT),
     ),
-    ("it answers every request", (Reason.RPC_TIMEOUT, Reason.RPC_FAILED, Reason.DIED_SERVING)),
+    ("every request gets an answer", (Reason.RPC_TIMEOUT, Reason.RPC_FAILED, Reason.DIED_SERVING)),
     (
-        "answers have the right types, shapes and values",
+        "answers have valid types, shapes and values",
         (
             Reason.WRONG_DTYPE,
             Reason.WRONG_SHAPE,
@@ -45,10 +46,10 @@ _QUESTIONS: tuple[tuple[str, tuple[Reason, ...]], ...] = (
             Reason.ANSWER_TOO_LARGE,
         ),
     ),
-    ("answers equal those in process", (Reason.NO_REFERENCE, Reason.DIFFERS)),
-    ("it is fast enough", (Reason.TOO_SLOW,)),
+    ("answers equal those of tf.saved_model.load", (Reason.NO_REFERENCE, Reason.DIFFERS)),
+    ("the latency is within the limits", (Reason.TOO_SLOW,)),
     (
-        "its memory stays within the budget, and does not grow",
+        "the memory is within the limit and does not grow",
         (Reason.TOO_MUCH_MEMORY, Reason.MEMORY_GROWS),
     ),
 )
@@ -71,7 +72,7 @@ def gather_serving(sources: Sources) -> Serving:
         blessed=is_blessed(blessing),
         reason=reason,
         message=str(found.get("message", "")),
-        checks=list(_checks(reason, found, budgets)),
+        checks=list(checks_of(reason, found, budgets)),
         latency=found.get("latency_ms", {}),
         quantiles=found.get("latency_quantiles_ms", {}),
         memory=found.get("memory_mb", []),
@@ -80,18 +81,27 @@ def gather_serving(sources: Sources) -> Serving:
     )
 
 
-def _checks(reason: str, found: Mapping[str, Any], budgets: Budgets) -> Iterator[dict[str, Any]]:
-    """What was asked, whether it held (None: it was not reached), measured and allowed."""
+def checks_of(reason: str, found: Mapping[str, Any], budgets: Budgets) -> Iterator[dict[str, Any]]:
+    """Yields each check: its words, its result, and the measured and allowed values.
+
+    Args:
+        reason: Reason of the refusal; `ok` without a refusal.
+        found: Content of `infra_validation.json`.
+        budgets: Limits for the model.
+
+    Yields:
+        `said`; `held`, None if the check was not reached; `detail`.
+    """
     ended = next((i for i, (_, ends) in enumerate(_QUESTIONS) if reason in [*ends]), None)
     details = {
-        "it is not too large": _against(found.get("size_mb"), budgets.size_mb, "MiB"),
-        "it loads in time": _against(found.get("load_seconds"), budgets.load_seconds, "s"),
-        "it answers every request": f"{found.get('num_requests', 0):,} requests",
-        "answers equal those in process": _against(
+        "the size is within the limit": _against(found.get("size_mb"), budgets.size_mb, "MiB"),
+        "the model loads in time": _against(found.get("load_seconds"), budgets.load_seconds, "s"),
+        "every request gets an answer": f"{found.get('num_requests', 0):,} requests",
+        "answers equal those of tf.saved_model.load": _against(
             found.get("largest_difference"), budgets.tolerance, "of the answer"
         ),
-        "it is fast enough": _latency(found, budgets),
-        "its memory stays within the budget, and does not grow": _against(
+        "the latency is within the limits": _latency(found, budgets),
+        "the memory is within the limit and does not grow": _against(
             found.get("peak_memory_mb"), budgets.memory_mb, "MiB"
         ),
     }

@@ -61,7 +61,7 @@ class DoneOnVertex:
     Attributes:
         kind: Kind, as in the wish.
         destination: `vertex://PROJECT/REGION/MODEL`.
-        from_version: That most requests went to; 0 if none got any.
+        from_version: Earlier version with most of the requests; 0 without one.
         record: The endpoint since then.
         execution, pushed_model: Printable ids; empty if there was nothing to do.
     """
@@ -84,7 +84,7 @@ def find_target(graph: Graph, destination: str) -> tuple[str, Target]:
     if len(bases) != 1:
         raise UserMistake.explain(
             destination,
-            f"models were pushed to {', '.join(bases)}" if bases else "nothing was pushed there",
+            f"models were pushed to {', '.join(bases)}" if bases else "no model was pushed there",
             "expected one place on Vertex AI",
             "name the whole address of one" if bases else "`push.destinations: [folder, vertex]`",
         )

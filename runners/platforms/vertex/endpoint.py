@@ -48,7 +48,7 @@ class Endpoint:
     """An endpoint that holds versions of one model.
 
     Args:
-        target: Which one.
+        target: Model and endpoint.
     """
 
     def __init__(self, target: Target):
@@ -90,7 +90,7 @@ class Endpoint:
         """Puts a version on machines.
 
         Args:
-            version: Which one; not there yet.
+            version: Version that is not deployed yet.
             traffic: Version to its percent afterwards.
             lease: Gets the operation.
         """

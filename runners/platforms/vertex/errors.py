@@ -26,7 +26,7 @@ def explained(advice: Advice, endpoint: str, job_id: str) -> Iterator[None]:
 
     Args:
         advice: Advice of the platform.
-        endpoint: That is asked.
+        endpoint: Address of the request.
         job_id: Whatever the request is about.
 
     Raises:

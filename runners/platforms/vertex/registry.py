@@ -33,7 +33,7 @@ class ModelVersion:
         number: Its id.
         labels: Labels, as they are there.
         aliases: Other names of it.
-        artifact_uri: Where its files are.
+        artifact_uri: Folder of the files.
     """
 
     number: int
@@ -55,7 +55,7 @@ class Registry:
     """The versions of a model.
 
     Args:
-        target: Which one.
+        target: Model and endpoint.
     """
 
     def __init__(self, target: Target):

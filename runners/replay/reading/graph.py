@@ -47,7 +47,7 @@ class Task:
         spec: Specification of the task.
         component: Its inputs and outputs.
         executor: Executor of the task.
-        scope: Where it stands.
+        scope: Scope of the task.
         after: The tasks that it waits for, each as the tasks that it stands for: one, or those of
             a pipeline.
         always: Whether the task runs even if others failed: an exit handler.

@@ -289,7 +289,7 @@ def test_a_span_is_written_into_the_query(tables):
         spec(settings_of(tables, {"bigquery": {"query": query}}), "vertex")
     assert str(caught.value).partition(": ")[2] == (
         "data.span: not set, and data.source.bigquery.query names a span; expected days since "
-        "1970-01-01, since nobody knows the latest. Hint: add --set data.span=N."
+        "1970-01-01, since BigQuery has no latest span. Hint: add --set data.span=N."
     )
 
 

@@ -475,7 +475,7 @@ _REFUSALS = {
     "spinning": ("rpc_timeout", r"the request for a batch of 1: no answer within 1 s"),
     "hanging": ("load_timeout", r"had not loaded it after 6 s"),
     "exiting": ("died_loading", r"died while loading it \(exit code 0\)"),
-    "growing": ("too_much_memory", r"for a batch of 1: the server passed its memory budget"),
+    "growing": ("too_much_memory", r"for a batch of 1: the server exceeded its memory budget"),
     "memory": ("too_much_memory", r"serving.server.server passed 50 MB while loading it"),
     "latency": ("too_slow", r"with 32 examples: 95 % took up to [\d.e+]+ ms; expected at most 2"),
 }

@@ -37,7 +37,7 @@ def mine(tmp_path):
 def test_check_of_what_can_run_says_so(mine):
     ran = fareline("check", "--config", "mine.yaml", folder=mine)
     assert (ran.returncode, ran.stderr) == (0, "")
-    assert ran.stdout == "mine: nothing is in the way of running here\n"
+    assert ran.stdout == "mine: ready to run here\n"
 
 
 # Each is a mistake that `run` refuses: of the settings, of the schema, of the header.

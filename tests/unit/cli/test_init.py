@@ -100,7 +100,7 @@ def test_every_feature_says_why(answers):
     for line in features.splitlines():
         if line.startswith("    "):
             assert "# " in line, line
-    assert "#   account_state: leak; alone it tells the label: AUC 1.0000 on 3,000 rows" in text
+    assert "#   account_state: leak; predicts the label alone: AUC 1.0000 on 3,000 rows" in text
 
 
 def test_spellings_of_missing_are_written_and_read(answers):
@@ -213,7 +213,7 @@ def test_on_a_terminal_it_asks_for_the_label_and_for_what_is_known_in_time(
     done = CliRunner().invoke(app, ["init", "churn.csv"], input="\ny\n")
     assert done.exit_code == 0, done.output
     assert "Which is to be predicted? [churned]" in done.output
-    assert "cancel_reason: whether it is empty tells the label" in done.output
+    assert "cancel_reason: missing values predict the label" in done.output
     columns = {column for _, column in load_settings(tmp_path / "churn.yaml").features.columns()}
     assert "cancel_reason" in columns  # as was answered
     (tmp_path / "churn.yaml").unlink()

@@ -244,12 +244,15 @@ def test_verify_knows_a_crash_at_once_where_no_run_holds_the_workspace(asked):
 def test_inputs_ends_with_3_if_something_differs(asked):
     asked.writer.add_execution("taxi", "run-3", "Trainer", inputs=[("examples", 3)])
     same = asked.ask("inputs", "Trainer@run-3")
-    assert (same.exit_code, same.stdout.splitlines()[-1]) == (0, "all is as it was")
+    assert (same.exit_code, same.stdout.splitlines()[-1]) == (0, "no change")
 
     (asked.folder / "artifacts" / "Gen" / "examples" / "3" / "file").unlink()
     (asked.folder / "artifacts" / "Gen" / "examples" / "3").rmdir()
     gone = asked.ask("inputs", "Trainer@run-3")
-    assert (gone.exit_code, gone.stdout.splitlines()[-1]) == (3, "something differs or is gone")
+    assert (gone.exit_code, gone.stdout.splitlines()[-1]) == (
+        3,
+        "some inputs have changed or are missing",
+    )
     assert asked.json("inputs", "Trainer@run-3")["inputs"][0]["payload"] == "missing"
 
 

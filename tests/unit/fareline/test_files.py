@@ -88,7 +88,7 @@ def refused(*arguments, **more):
     raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
-OURS = "expected a folder that is there, and is yours"
+OURS = "expected an existing folder that you may write to"
 FAILURES = {
     "no folder": ("none/one", None, None, "No such file or directory", OURS),
     "a file in place of the folder": ("file/one", None, None, "Not a directory", OURS),

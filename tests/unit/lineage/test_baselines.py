@@ -107,7 +107,7 @@ def blessed(workspace, run, **properties):
 
 def test_why_names_the_decision_that_held_then(workspace):
     assert blessed(workspace, "r2") == (
-        "Blessed by Evaluator: yes (no blessed model to compare with yet: judged on floors alone)"
+        "Blessed by Evaluator: yes (no blessed model to compare with yet: only thresholds apply)"
     )
     ask(workspace, "pin", "17", "--reason", "approved")
     pinned = blessed(workspace, "r3", baseline_model_id=1)
@@ -116,7 +116,7 @@ def test_why_names_the_decision_that_held_then(workspace):
     ask(workspace, "reset", "--reason", "new market")
     reset = blessed(workspace, "r4")
     assert reset.startswith("Blessed by Evaluator: yes (baseline reset by ")
-    assert reset.endswith(" UTC: new market; judged on floors alone)")
+    assert reset.endswith(" UTC: new market; only thresholds apply)")
     # Once a model was blessed after the reset, it is the baseline, and nobody decided that.
     after = "Blessed by Evaluator: yes (compared with Model:9)"
     assert blessed(workspace, "r5", baseline_model_id=9) == after

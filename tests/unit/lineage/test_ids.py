@@ -123,7 +123,7 @@ def test_an_empty_store(tmp_path):
     StoreWriter(tmp_path / "metadata.db")
     graph = Graph(open_store(tmp_path / "metadata.db"))
     assert "latest: the store has no run" in mistake(ids.find, graph, "latest")
-    assert "live: nothing was pushed" in mistake(ids.find, graph, "live")
+    assert "live: no model was pushed" in mistake(ids.find, graph, "live")
 
 
 def test_live_at_two_destinations_is_to_be_named(tmp_path):

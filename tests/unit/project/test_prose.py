@@ -1,4 +1,4 @@
-"""Habits that make text hard to read are in no page, help text, docstring and label."""
+"""Habits that make text hard to read are in no page, help text, docstring, message and label."""
 
 import pytest
 import typer.main
@@ -34,10 +34,11 @@ def test_pages_and_help_have_none_of_the_habits(prose):
     assert prose.all_findings(CHECKOUT / "docs", texts) == []
 
 
-def test_docstrings_have_none_of_the_habits(prose):
+def test_docstrings_and_messages_have_none_of_the_habits(prose):
     modules = [path for name in PACKAGES for path in sorted((CHECKOUT / name).rglob("*.py"))]
     assert len(modules) > 500
     assert [found for module in modules for found in prose.findings_in_docstrings(module)] == []
+    assert [found for module in modules for found in prose.findings_in_messages(module)] == []
 
 
 def test_labels_of_pages_have_none_of_the_habits(prose):
@@ -57,7 +58,14 @@ def test_a_habit_is_found_in_a_label(prose, tmp_path, name, text):
 
 
 @pytest.mark.parametrize(
-    "line", ["path: Of the file.", "rows: How many.", "ValueError: It is not JSON."]
+    "line",
+    [
+        "path: Of the file.",
+        "rows: How many.",
+        "files: That were read.",
+        "model: Whose weights are taken.",
+        "ValueError: It is not JSON.",
+    ],
 )
 def test_an_argument_without_a_noun_is_found(prose, tmp_path, line):
     module = tmp_path / "own.py"
@@ -66,6 +74,15 @@ def test_an_argument_without_a_noun_is_found(prose, tmp_path, line):
     )
     [found] = prose.findings_in_docstrings(module)
     assert found.startswith("own.py: f: ")
+
+
+def test_a_habit_is_found_in_the_docstring_of_a_package_and_in_a_message(prose, tmp_path):
+    module = tmp_path / "__init__.py"
+    module.write_text('"""One of the rooms."""\n\nWHY = f"{1} model is judged on floors alone"\n')
+    [found] = prose.findings_in_docstrings(module)
+    assert "'rooms'" in found
+    [found] = prose.findings_in_messages(module)
+    assert found.startswith("__init__.py:3: 'floors'")
 
 
 def test_a_habit_is_found_in_a_docstring(prose, tmp_path):
@@ -83,6 +100,8 @@ def test_a_habit_is_found_in_a_docstring(prose, tmp_path):
         ("The model is judged on floors alone.", "floors"),
         ("Whoever submits needs a role.", "Whoever"),
         ("All that came of it.", "came of it"),
+        ("The result hangs on the order.", "hangs on"),
+        ("Each window is held against the split.", "held against"),
     ],
 )
 def test_a_habit_is_found_in_a_page(prose, text, words):

@@ -86,7 +86,9 @@ def test_a_failed_run_says_what_it_failed_with(w):
 
 @pytest.mark.parametrize("asked", ["slices", "curves", "predictions"])
 def test_what_a_run_has_not_is_said_in_a_line_with_the_reason(w, asked):
-    with pytest.raises(UserMistake, match="run-3: has no .*; expected a run that got so far") as no:
+    with pytest.raises(
+        UserMistake, match="run-3: has no .*; expected a run that got this far"
+    ) as no:
         found = getattr(w.run("run-3"), asked)
         found()
     assert "\n" not in str(no.value)

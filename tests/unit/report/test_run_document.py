@@ -16,6 +16,8 @@ from report.run.compare import compare_runs
 from report.run.gather import gather
 from report.run.page import report_page
 from report.run.sections.card import HEADINGS, to_markdown
+from report.run.sections.serving import checks_of
+from serving.validation.verdict import Budgets, Reason
 from tests.stores.of_report import LABELS, SETTINGS, anomalies_of, write_run
 from tests.stores.writer import StoreWriter, artifact
 
@@ -157,10 +159,17 @@ def test_serving_in_words(document):
     held = {check["said"]: check["held"] for check in serving.checks}
     assert set(held.values()) == {True}
     details = {check["said"]: check["detail"] for check in serving.checks}
-    assert details["it is fast enough"] == "batch 1: p50 1.5 of 100, p95 2 of 400, p99 3 of 1000 ms"
-    memory = "its memory stays within the budget, and does not grow"
+    latency = "the latency is within the limits"
+    assert details[latency] == "batch 1: p50 1.5 of 100, p95 2 of 400, p99 3 of 1000 ms"
+    memory = "the memory is within the limit and does not grow"
     assert details[memory] == "300 of at most 1024 MiB"
     assert serving.memory == [290.0, 300.0]
+
+
+@pytest.mark.parametrize("reason", [each for each in Reason if each != Reason.OK])
+def test_every_refusal_of_the_server_check_is_shown(reason):
+    shown = [each["held"] for each in checks_of(reason, {}, Budgets())]
+    assert shown.count(False) == 1
 
 
 def test_a_refusal_of_the_server_check_ends_it_there(tmp_path):
@@ -173,7 +182,7 @@ def test_a_refusal_of_the_server_check_ends_it_there(tmp_path):
     }
     path.write_text(json.dumps(found))
     held = [check["held"] for check in document_of(store).serving.checks]
-    assert held == [True] * 8 + [False] + [None] * 2
+    assert held == [True] * 9 + [False] + [None] * 2
 
 
 def test_the_record_of_the_run(document):

@@ -187,7 +187,7 @@ def test_an_erased_entity_leaves_and_verify_stays_clean(workspace):
             ("build", "--set", "feedback.expired=never"),
             "feedback.expired: 'never'; expected a finite",
         ),
-        (("add",), "feedback add: nothing was named; expected a file or --stdin."),
+        (("add",), "feedback add: no file was named; expected a file or --stdin."),
         (("add", "nowhere.jsonl"), "nowhere.jsonl: cannot be read (No such file or directory)"),
         (("erase", "x"), "feedback erase: without a reason; expected --reason TEXT."),
         (("erase", "x", "--reason", "y"), "x: no closed file of the log, no outcome and no sealed"),

@@ -252,7 +252,7 @@ def test_policy_stop_stops_at_the_gate_and_such_data_is_no_reference(pipeline):
     assert str(caught.value) == (
         "the data has drifted: 1 difference with policy stop; expected none. Hint: look at the "
         "data; if it is right, set drift.columns.COLUMN.policy to warn.\n"
-        f"  fare: {said}; compared with the data before it"
+        f"  fare: {said}; compared with the previous data"
     )
     _, content = pipeline.compare(pipeline.examples("third", trips(3), span=3))
     assert content["reference"]["span"] == 1

@@ -102,7 +102,7 @@ def test_what_needs_no_cloud_works_as_written(runner, reader):
         assert done.returncode == 0, f"{command}: {done.stderr}"
         assert done.stderr == "", command  # nothing is an example still
         answers[command.split()[1]] = done.stdout
-    assert f"nothing is in the way of running on {runner}" in answers["check"]
+    assert f"ready to run on {runner}" in answers["check"]
     request = json.loads(answers["submit"])
     assert request["platform"] == runner
     (upload,) = request["uploads"]
@@ -147,6 +147,8 @@ def test_the_example_holds_no_secret_and_the_copy_is_ignored():
 @pytest.mark.parametrize("runner", DOCUMENTS)
 def test_the_documents_say_what_was_never_run(runner):
     text = DOCUMENTS[runner].read_text(encoding="utf-8")
-    assert re.search(r"^\*\*Nothing on this page was run in a (cloud|cluster)\.\*\*", text, re.M)
+    assert re.search(
+        r"^\*\*The commands on this page were not run in a (cloud|cluster)\.\*\*", text, re.M
+    )
     assert "## What execution here cannot show" in text
     assert "## Sources" in text

@@ -56,8 +56,8 @@ def test_with_json_it_says_where_they_are(call, tmp_path):
     [
         (["run-2026"], "run-2026: several runs begin so; expected such as run-20260101-1, "),
         (["run-x"], "run-x: no run of this workspace has that id; expected such as run-2026010"),
-        (["latest", "Trainr"], "Trainr: said nothing in run-20260103-1; did you mean Trainer? "),
-        (["latest", "../x"], "../x: said nothing in run-20260103-1; expected one of Trainer"),
+        (["latest", "Trainr"], "Trainr: has no lines in run-20260103-1; did you mean Trainer? "),
+        (["latest", "../x"], "../x: has no lines in run-20260103-1; expected one of Trainer"),
     ],
 )
 def test_what_is_not_there_is_one_line(call, words, said):

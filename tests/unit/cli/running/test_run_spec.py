@@ -56,7 +56,7 @@ def test_a_spec_runs_and_ends_well(tmp_path, spec):
 def test_a_pipeline_that_pushes_nothing_says_so(tmp_path, spec):
     done = fareline("run", "--spec", spec(touch(tmp_path)), "--workspace", tmp_path / "w")
     assert done.returncode == 0
-    assert "Completed: this pipeline pushes nothing.\n" in done.stderr
+    assert "Completed: this pipeline pushes no model.\n" in done.stderr
     assert "Blessed by" not in done.stderr
 
 

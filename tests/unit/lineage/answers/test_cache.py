@@ -153,14 +153,14 @@ def test_code_that_was_not_recorded_then(nodes):
 
     [explanation] = nodes.explain("Evaluator@run-2")
     assert explanation.text == (
-        "code of what judges (pipeline/) may have changed: it was not recorded then"
+        "code of evaluation (pipeline/) may have changed: it was not recorded then"
     )
 
 
 @pytest.mark.parametrize(
     ("node", "text"),
     [
-        ("Evaluator", "code of what judges (pipeline/) changed"),
+        ("Evaluator", "code of evaluation (pipeline/) changed"),
         ("InfraValidator", "code of serving/ changed"),
     ],
 )

@@ -129,7 +129,7 @@ def test_models_of_a_span_are_found_with_every_way_they_hang_on_it(chain):
         "r3": 2,
     }
     assert verdict(impact) == (
-        "3 models learned from it; none of them is live; 2 only compared with these"
+        "3 models learned from span:1; none of them is live; 2 only compared with such models"
     )
     assert impact.reached == {
         "Examples": 2,
@@ -143,7 +143,8 @@ def test_models_of_a_span_are_found_with_every_way_they_hang_on_it(chain):
 def test_what_is_live_is_said_first(chain):
     impact = impact_of(chain, "span-2")
     assert verdict(impact) == (
-        "1 model learned from it; 1 is live at /serving/taxi/200; 2 only compared with these"
+        "1 model learned from span-2; 1 is live at /serving/taxi/200; "
+        "2 only compared with such models"
     )
     assert relations(impact)["r2"] == ["trained", "transform", "evaluated"]
 
@@ -156,7 +157,9 @@ def test_a_model_that_was_only_judged_on_rows_did_not_learn_from_them(path):
     p.evaluate("r2", "r1", "r2")
     impact = impact_of(path, "span:2")
     assert relations(impact) == {"r1": ["evaluated"]}
-    assert verdict(impact) == "no model learned from it; none is live; 1 only judged on it"
+    assert verdict(impact) == (
+        "no model learned from span:2; none is live; 1 only evaluated on this data"
+    )
 
 
 def test_a_model_that_is_its_own_baseline_is_no_baseline_of_itself(path):

@@ -96,7 +96,7 @@ def test_a_first_model_that_was_pushed(store):
     budgets = {"latency_ms": {"batch_1": {"p50": 100, "p95": 400}}, "memory_mb": 2048}
     add_run(store, "r1", GOOD, FIT | measured, PUSHED, budgets=json.dumps(budgets))
     assert lines(store, "r1") == [
-        "Blessed by Evaluator: yes (no blessed model to compare with yet: judged on floors alone)",
+        "Blessed by Evaluator: yes (no blessed model to compare with yet: only thresholds apply)",
         "  ✓ auc is 0.9551 on overall; expected at least 0.94 (5,000 examples)",
         "Blessed by InfraValidator: yes",
         "    latency in ms at batch 1: p50 3.2 of 100, p95 4.0 of 400",
@@ -105,12 +105,12 @@ def test_a_first_model_that_was_pushed(store):
     ]
 
 
-@pytest.mark.parametrize(("examples", "said"), [(1, "1 example,"), (49, "49 examples,"), (50, "")])
+@pytest.mark.parametrize(("examples", "said"), [(1, "1 example;"), (49, "49 examples;"), (50, "")])
 def test_few_examples_are_told_of(store, examples, said):
     checks = verdict(check("overall", "at_least", 0.94, 1.0, examples=examples))
     add_run(store, "r1", {"blessed": 1, "verdict": checks}, FIT, PUSHED)
-    found = [line for line in lines(store, "r1") if "judged on" in line and "says" in line]
-    assert [f"judged on {said}" in line for line in found] == [True] * bool(said)
+    found = [line for line in lines(store, "r1") if "evaluated on only" in line]
+    assert [f"evaluated on only {said}" in line for line in found] == [True] * bool(said)
 
 
 def test_every_kind_of_check(store):
@@ -190,7 +190,7 @@ def test_every_kind_of_check(store):
         "Gap of auc by pay: 0.3000 (0.9000 on pay=cash, 0.6000 on pay=card)",
         "Blessed by InfraValidator: no",
         "  ✗ too_slow: p95 is 900 ms; expected at most 400",
-        "Refused: nothing was pushed.",
+        "Refused: no model was pushed.",
         "  · model_blessing: Evaluator did not bless it",
     ]
     found = refusals(why_run(Graph(open_store(store)), "r1"))
@@ -228,7 +228,7 @@ def test_what_refuses_without_a_check_and_what_is_too_good_is_said(store):
 
 def test_a_push_that_was_withheld(store):
     add_run(store, "r1", GOOD, FIT, {"pushed": 0, "not_pushed_because": "rolled back"})
-    assert lines(store, "r1")[-2:] == ["Refused: nothing was pushed.", "  · rolled back"]
+    assert lines(store, "r1")[-2:] == ["Refused: no model was pushed.", "  · rolled back"]
     assert refusals(why_run(Graph(open_store(store)), "r1")) == ["push: rolled back"]
 
 
@@ -237,11 +237,11 @@ def test_a_stock_store_says_what_is_not_recorded(store):
     add_run(store, "r1", {"blessed": 0}, infra, {"pushed": 0})
     unknown = "  · why is not recorded: stock TFX, or an older version, judged it"
     assert lines(store, "r1") == [
-        "Blessed by Evaluator: no (no blessed model to compare with yet: judged on floors alone)",
+        "Blessed by Evaluator: no (no blessed model to compare with yet: only thresholds apply)",
         unknown,
         "Blessed by InfraValidator: no",
         unknown,
-        "Refused: nothing was pushed.",
+        "Refused: no model was pushed.",
         unknown,
     ]
 
@@ -249,8 +249,8 @@ def test_a_stock_store_says_what_is_not_recorded(store):
 def test_a_run_that_failed_and_one_without_judges(store):
     StoreWriter(store).add_execution("taxi", "r1", "Evaluator", FAILED)
     assert lines(store, "r1") == [
-        "Blessed by Evaluator: no word (Evaluator@r1 is failed)",
-        "Blessed by InfraValidator: no word (there is none in the run)",
+        "Blessed by Evaluator: not checked (Evaluator@r1 is failed)",
+        "Blessed by InfraValidator: not checked (there is none in the run)",
         "No model was pushed (there is none in the run)",
     ]
 
@@ -282,7 +282,7 @@ def test_the_command(store):
         assert ask(store, target).splitlines()[-1] == "Pushed to /serving/taxi/17"
     assert ask(store, "r1").splitlines()[:2] == [
         f"Model:{first} of r1 (taxi)",
-        "Blessed by Evaluator: no (no blessed model to compare with yet: judged on floors alone)",
+        "Blessed by Evaluator: no (no blessed model to compare with yet: only thresholds apply)",
     ]
     answer = json.loads(ask(store, "--json"))
     assert list(answer) == [

@@ -70,7 +70,7 @@ def test_a_blessing_that_rests_on_few_examples_says_so():
     few = MISSED | {"value": 1.0, "judged": 1.0, "passed": True, "examples": 2}
     found = lines(why=told(checks=[few]))
     pushed = found.index("Pushed to /runs/[ws]/serving/taxi/1 (the first one)")
-    assert found[pushed + 1].startswith("  · judged on 2 examples, which says little; ")
+    assert found[pushed + 1].startswith("  · evaluated on only 2 examples; ")
     assert not any("judged on" in line for line in lines(why=told(checks=[few | {"examples": 50}])))
     assert not any("judged on" in line for line in lines(why=told(False, checks=[few])))
 
@@ -107,7 +107,7 @@ def test_a_run_that_failed_or_only_looked_is_not_unchanged():
 def test_a_refused_run_says_why_in_few_lines(count):
     reasons = [f"reason {n}" for n in range(count)]
     found = lines(**REFUSED | {"reasons": reasons, "why": told(False, "Model:7", None, [MISSED])})
-    start = found.index("Refused: nothing was pushed.")
+    start = found.index("Refused: no model was pushed.")
     more = [f"  and {count - 5} more; --verbose prints all"] if count > 5 else []
     assert found[start + 1 :] == [
         *(f"  ✗ {reason}" for reason in reasons[:5]),
@@ -126,7 +126,7 @@ def test_a_failed_run_names_node_cause_and_log():
         "No model was pushed: the run failed.",
     ]
     assert LOG in found
-    assert found[-1].startswith("Next: mend the cause and run again;")
+    assert found[-1].startswith("Next: fix the cause and run again;")
 
 
 @pytest.mark.parametrize("stopped", [True, False])

@@ -374,10 +374,10 @@ def test_summary_of_a_refused_first_run():
     why = told(False, None, None, [MISSED])
     text = " ".join(printed(REFUSED | {"baseline": None, "why": why}).split())
     assert text.endswith(
-        "Blessed by Evaluator: no (no blessed model to compare with yet: judged on floors alone) "
+        "Blessed by Evaluator: no (no blessed model to compare with yet: only thresholds apply) "
         "✗ auc is 0.9000 on overall; expected at least 0.94 (5,001 examples) "
         "Blessed by InfraValidator: yes "
-        "Refused: nothing was pushed. "
+        "Refused: no model was pushed. "
         "· Evaluator did not bless the model "
         "Report: /runs/[ws]/reports/run-1.html "
         "Log: /runs/[ws]/logs/run-1.log "
@@ -393,7 +393,7 @@ def test_summary_of_a_failed_run_names_node_cause_and_log():
         "Report: /runs/[ws]/reports/run-1.html",
         "Log: /runs/[ws]/logs/run-1.log",
         "run-1 took 61 s.",
-        "Next: mend the cause and run again; what is done is taken from the cache; "
+        "Next: fix the cause and run again; finished nodes come from the cache; "
         "`fareline logs run-1 Trainer --workspace '/runs/[ws]'` has its log.",
     ]
 
@@ -609,14 +609,14 @@ def test_drift_is_a_line_and_a_table_of_what_is_more_than_recorded():
         *("column", "fare", "miles", "hour")
     ]
     assert " ".join(lines[start + 2].split()) == (
-        "fare the data before share of zeros 0.1 % -> 20.3 % stop"
+        "fare previous data share of zeros 0.1 % -> 20.3 % stop"
     )
-    assert "training, of requests" in lines[start + 4]
+    assert "training data (requests)" in lines[start + 4]
     assert outcome(drift=drift).as_json()["drift"] == drift
     nothing = {"reference": None, "reference_span": None, "drifted": []}
     assert "Drift: no earlier data to compare with\n" in printed({"drift": nothing})
     same = {"reference": "/runs/examples/1", "reference_span": None, "drifted": []}
-    assert "Drift: none against the data before (/runs/examples/1)\n" in printed({"drift": same})
+    assert "Drift: none against the previous data (/runs/examples/1)\n" in printed({"drift": same})
 
 
 def best(**properties):

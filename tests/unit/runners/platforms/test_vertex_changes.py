@@ -114,7 +114,7 @@ def test_why_says_what_vertex_does_not_show(place):
         (("rollback", *WHY, "--to", "2"), "version 2 of vertex://.*: is newer than the live"),
         (("undeploy", "--to", "1"), "gets 90 % of the requests"),
         (("undeploy", "--to", "9"), "is not deployed"),
-        (("promote", "--destination", "vertex://other/r/m"), "nothing was pushed there"),
+        (("promote", "--destination", "vertex://other/r/m"), "no model was pushed there"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_changes_nothing(place, words, said):

@@ -355,7 +355,7 @@ def test_of_rollbacks_and_pushes_at_once_each_is_whole_or_refused(place):
 
 
 def test_a_cached_run_pushes_again_what_the_last_push_does_not_name(place):
-    """Its cached Pusher would claim version 3, or that nothing was pushed."""
+    """Its cached Pusher would claim version 3, or that no model was pushed."""
     store = place.graph().store
     base = str(place.base)
     assert needs_push(store, "run-3", base) is False
