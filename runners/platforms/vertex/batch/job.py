@@ -64,7 +64,7 @@ class BatchJobs:
     """The batch predictions of a model.
 
     Args:
-        target: Which model.
+        target: Model that predicts.
     """
 
     def __init__(self, target: Target):
