@@ -69,7 +69,7 @@ def _sweep(kind: str, parent: str) -> None:
 
 
 def _is_left(entry: os.DirEntry, before: float) -> bool:
-    """Whether a folder is one of ours, not new, and nobody holds its lock."""
+    """Whether a folder is one of ours, not new, and its lock is free."""
     try:
         if not _is_ours(entry, before):
             return False

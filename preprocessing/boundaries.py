@@ -84,7 +84,7 @@ class Column:
         """Adds counts by keys of the same level, and leaves out bits while the keys are too many.
 
         The level that this ends at is the least at which all values together have few enough keys.
-        No part of them needs a higher one, so that it hangs on no order.
+        No part of them needs a higher one, so the level does not depend on the order.
         """
         keys, counts = np.concatenate([self.keys, keys]), np.concatenate([self.counts, counts])
         self.keys, self.counts = _sum_by_key(keys, counts)

@@ -217,7 +217,7 @@ def find_last_run(workspace: Path, store: str | None, pipeline: str) -> LastRun:
 
 
 def _latest_schema(graph: "Graph", pipeline: str) -> "tuple[Artifact, str] | None":
-    """By the last execution that put it out: a cached one brings an older artifact back."""
+    """By the last execution that has it as output: a cached one brings an older artifact back."""
     found = []
     for artifact in graph.artifacts_of_type("Schema"):
         for execution in graph.producers(artifact):

@@ -213,7 +213,7 @@ def _wrong_signature(name: str, called: str, function: Callable, file: str) -> s
         name: Name of the setting.
         called: Name of the function in the settings; a partial one has none of its own.
         function: What the settings name.
-        file: Of its module.
+        file: Path of its module.
     """
     code = getattr(inspect.unwrap(function), "__code__", None)
     place = f"{code.co_filename}:{code.co_firstlineno}" if code else file

@@ -139,7 +139,7 @@ def check_query(
 
 
 def _texts(batch, names: Collection[str]) -> dict[str, list[str]]:
-    """Some values of each column as text, for those who look whether they are personal."""
+    """Some values of each column as text, for the check for personal data."""
     rows = batch.slice(0, _SAMPLED)
     return {
         name: [str(value) for value in array.to_pylist() if value is not None]

@@ -26,7 +26,7 @@ _LINK = re.compile(r"\[([^\]]*)\]\(((?:\.\./)+[^)#\s]+)(#[^)\s]*)?\)")
 
 def on_pre_build(**_):
     """Warns of habits that make a page hard to read; a warning ends a strict build."""
-    for finding in prose.all_findings(CHECKOUT / "docs", {}):
+    for finding in prose.all_findings(CHECKOUT, {}):
         logging.getLogger("mkdocs.prose").warning(finding)
 
 

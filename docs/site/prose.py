@@ -34,6 +34,8 @@ ARGUMENT_RULES = {
 }
 # (page, words): why these words stay although a rule finds them.
 ALLOWED: dict[tuple[str, str], str] = {}
+PAGES = ("docs", "data", ".github")
+_QUOTED = re.compile(r"""(["'`])((?:(?!\1).)*)\1""")
 _CODE = re.compile(r"^ *```.*?^ *```", re.DOTALL | re.MULTILINE)
 
 
@@ -41,7 +43,7 @@ def findings_in_page(name: str, text: str) -> Iterator[str]:
     """`page:line: words: what to do` of each habit in a page.
 
     Args:
-        name: Path of the page below docs/.
+        name: Path of the page in the project.
         text: Its Markdown.
     """
     plain = _CODE.sub(lambda match: "\n" * match[0].count("\n"), text)
@@ -66,17 +68,15 @@ def findings_in_help(where: str, text: str) -> Iterator[str]:
 
 
 def findings_in_docstrings(module: Path) -> Iterator[str]:
-    """The same of the public docstrings of a module.
+    """The same of the docstrings of a module.
 
     Args:
         module: Its file.
     """
     for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
-        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         name = getattr(node, "name", module.name)
-        if name.startswith("_") and not isinstance(node, ast.Module):
-            continue
         text = re.sub(r"`[^`]*`", "CODE", ast.get_docstring(node) or "")
         for pattern, advice in (RULES | ARGUMENT_RULES).items():
             if match := re.search(pattern, text, re.MULTILINE):
@@ -112,9 +112,10 @@ def findings_in_labels(page: Path) -> Iterator[str]:
     """
     text = page.read_text(encoding="utf-8")
     if page.suffix == ".js":
-        labels = re.findall(r'"([^"\n]* [^"\n]*)"', text)
+        labels = [each[2] for each in _QUOTED.finditer(text) if " " in each[2]]
     else:
-        labels = re.sub(r"{%.*?%}|<[^>]*>", "\n", text).splitlines()
+        labels = re.findall(r'(?:title|alt|placeholder|aria-label)="([^"]*)"', text)
+        labels += re.sub(r"{%.*?%}|<[^>]*>", "\n", text).splitlines()
     for label in labels:
         for pattern, advice in RULES.items():
             if match := re.search(pattern, label.strip()):
@@ -125,16 +126,16 @@ def _is_allowed(name: str, line: str) -> bool:
     return any(name.startswith(page) and words in line for page, words in ALLOWED)
 
 
-def all_findings(docs: Path, helps: dict[str, str]) -> list[str]:
-    """Every finding in the pages below a folder and in help texts.
+def all_findings(root: Path, helps: dict[str, str]) -> list[str]:
+    """Every finding in the pages of the project and in help texts.
 
     Args:
-        docs: The folder of the pages.
+        root: Folder of the project: its own pages, and those below docs/, data/ and .github/.
         helps: Help texts by where they are.
     """
     found = []
-    for page in sorted(docs.rglob("*.md")):
-        name = page.relative_to(docs).as_posix()
+    for page in [*root.glob("*.md"), *(p for name in PAGES for p in root.glob(f"{name}/**/*.md"))]:
+        name = page.relative_to(root).as_posix()
         found += findings_in_page(name, page.read_text(encoding="utf-8"))
     for where, text in helps.items():
         found += findings_in_help(where, text)

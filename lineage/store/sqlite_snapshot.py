@@ -96,7 +96,7 @@ def _copy_locked(path: Path, copy: Path) -> None:
 def _copy_after_a_crash(path: Path, copy: Path) -> None:
     """Copies a store whose writer was killed in a transaction; the copy is then rolled back.
 
-    Nobody holds a lock on such a store. The next writer rolls it back.
+    Such a store has no lock. The next writer rolls it back.
     """
     shutil.copyfile(_journal(path), _journal(copy))
     shutil.copyfile(path, copy)

@@ -138,7 +138,7 @@ class Executor(tfx_executor.Executor):
             Why the predictions are refused, in sentences.
 
         Raises:
-            LeftToTfmaError: It is not known how; nothing was written.
+            LeftToTfmaError: Only TFMA can evaluate this; nothing was written.
         """
         if exec_properties.get(MODULE_PATH_KEY) not in (None, "", SLICE_EXTRACTOR):
             raise LeftToTfmaError("a module of its own is given")

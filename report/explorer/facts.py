@@ -111,7 +111,7 @@ def recorded_properties(context: Any) -> dict[str, Any]:
 
 
 def _outputs(graph: Graph, executions: Sequence[Execution]) -> list[tuple[Artifact, Execution]]:
-    """What the executions put out, by artifact id, each with the last that put it out."""
+    """The outputs of executions, by artifact id, each with the last execution that has it."""
     by_id = {e.id: e for e in executions}
     links = [link for link in graph.links_of_executions(by_id) if link.is_output]
     makers = {link.artifact_id: by_id[link.execution_id] for link in links}

@@ -78,7 +78,7 @@ def _wait_for(handler: SubprocessSdkWorkerHandler) -> None:
 def _fail(connection: ControlConnection) -> None:
     """Answers what is asked, and what will be, with an error; after the last answer nothing is.
 
-    Beam aborts futures as well, and what waits for data meanwhile does not look whether one is.
+    Beam aborts futures as well, and a thread that waits for data does not check for that.
     """
     push = connection.push
 

@@ -228,7 +228,7 @@ def build_pipeline(request: RunRequest, source: CsvSource, connection=None, warm
 
 
 def _run_pipeline(runner, run_id: str, workspace: Workspace, log_path: Path, start: float):
-    """Runs to the end, reads what came of it, and records that, whatever it is."""
+    """Runs to the end, reads the outcome and records it, also of a failed run."""
     from lineage.store.open import open_store_in_place
     from runners.outcome.page import write_page
     from runners.outcome.summary import FAILED, INTERRUPTED, read_outcome

@@ -90,7 +90,7 @@ def _write(graph: Graph, run_id: str, workspace: Workspace) -> Page:
 
 
 def _run_that_made_it(graph: Graph, run_id: str) -> str | None:
-    """Of a run whose nodes were all cached, the run that made what its last node put out."""
+    """The run that made the outputs of the last node of a run whose nodes were all cached."""
     executions = [e for e in graph.executions_of_run(run_id) if not e.type.endswith(_RESOLVER)]
     if not executions or {e.state for e in executions} != {"cached"}:
         return None

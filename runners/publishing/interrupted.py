@@ -146,6 +146,6 @@ def _pusher_of(graph: Graph, base: Path, note: Note) -> Execution | None:
 
 
 def _is_ours(workspace: Workspace, note: Note) -> bool:
-    """Whether nobody else can be at work on it: the workspace is held, and its store its own."""
+    """Whether no other process can work on it: we hold the workspace, and it has its own store."""
     copy = Path(note.pushing.pushed_model)
     return "://" not in workspace.store_location or workspace.artifacts_dir in copy.parents

@@ -134,7 +134,7 @@ def make_plan(
 
 
 def _publishes(task: Task) -> bool:
-    """Whether it puts out a PushedModel, as a Pusher does."""
+    """Whether a task outputs a PushedModel, as a Pusher does."""
     defined = task.component.output_definitions.artifacts.values()
     return any(artifact_type(each.artifact_type).name == PUSHED_MODEL for each in defined)
 

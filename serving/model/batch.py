@@ -60,7 +60,7 @@ class BatchPredictor:
 
         Raises:
             UserMistake: Its signature takes no tf.Examples.
-            PredictionError: It cannot be loaded.
+            PredictionError: The model cannot be loaded.
         """
         tf.get_logger().setLevel("ERROR")  # or it tells that sessions are of another time
         self.version = version

@@ -227,7 +227,7 @@ def _require_values(proto: Any) -> None:
     """Refuses a shape that would be filled with far more values than were sent.
 
     Raises:
-        ValueError: It is, or it is no shape of an array.
+        ValueError: The shape would be, or is not the shape of an array.
     """
     sizes = [each.size for each in proto.tensor_shape.dim]
     if min(sizes, default=0) < 0:

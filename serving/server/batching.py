@@ -71,7 +71,7 @@ class Batcher:
                 call.add_done_callback(lambda done, batch=batch: self._deliver(done, batch, loop))
 
     def _take(self) -> list[_Waiting]:
-        """Takes the oldest requests that fit into one call, less those that nobody waits for."""
+        """Takes the oldest requests that fit into one call, without abandoned ones."""
         batch: list[_Waiting] = []
         rows = 0
         while self._waiting and (not batch or rows + self._waiting[0].rows <= MOST_ROWS):

@@ -66,7 +66,7 @@ class LiveModel:
 
         Raises:
             UserMistake: There is no version to serve.
-            LoadError: It cannot be loaded.
+            LoadError: The model cannot be loaded.
         """
         version = latest_version(self.base)
         if version is None:

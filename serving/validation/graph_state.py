@@ -50,7 +50,7 @@ def check_state(graph: Any, signature: str) -> None:
 
 
 def _run_by(graph: Any, signature: str) -> Iterator[Any]:
-    """The operations that a request runs: what its outputs hang on, and the functions called."""
+    """The operations that a request runs: those its outputs depend on, and called functions."""
     nodes = {node.name: node for node in graph.graph_def.node}
     bodies = {each.signature.name: each.node_def for each in graph.graph_def.library.function}
     todo = [info.name for info in graph.signature_def[signature].outputs.values()]

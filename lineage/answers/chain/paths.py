@@ -60,7 +60,7 @@ def find_paths(graph: Graph, a: Target, b: Target) -> Paths:
 
 
 def _ends(graph: Graph, target: Target) -> set[Node]:
-    """The nodes that a chain may begin with: a run's executions and all that they put out."""
+    """The nodes that a chain may begin with: a run's executions and all their outputs."""
     nodes = set(starts_of(graph, target, is_upstream=True))
     if isinstance(target, RunKey):
         nodes.update(graph.executions_of_run(target.run_id))

@@ -141,7 +141,7 @@ _Linked = Sequence[tuple[Execution, tuple[str, ...], Artifact]]
 
 
 def _linked(graph: Graph, executions: Iterable[Execution], is_output: bool) -> _Linked:
-    """What executions read or put out: execution, keys, artifact; in the order of the store."""
+    """Inputs or outputs of executions: execution, keys, artifact; in the order of the store."""
     by_id = {execution.id: execution for execution in executions}
     links = [k for k in graph.links_of_executions(by_id) if k.is_output is is_output]
     artifacts = {a.id: a for a in graph.artifacts(link.artifact_id for link in links)}
@@ -153,7 +153,7 @@ def _linked(graph: Graph, executions: Iterable[Execution], is_output: bool) -> _
 
 
 def _schema(inputs: _Linked, outputs: _Linked) -> Artifact | None:
-    """The schema that Transform read, or else Trainer, the validator, or that was put out."""
+    """The schema that Transform, Trainer or the validator read; else the one among the outputs."""
     for word in ("Transform", "Trainer", "Validator"):
         for execution, keys, artifact in inputs:
             if "schema" in keys and word in execution.place.node:

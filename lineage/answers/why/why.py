@@ -92,7 +92,7 @@ def _answer(
 
 
 def _last(graph: Graph, executions: Iterable[Execution], node: str, kind: str) -> _Found:
-    """The last execution that put out an artifact of a type; else the last of the node's type."""
+    """The last execution with an output of a type; else the last of the node's type."""
     last: _Found = (None, None)
     for execution in executions:
         # Both put out a PushedModel, and so does who changes by hand what is live there.

@@ -67,7 +67,7 @@ def read_analysis(path: Path) -> Analysis:
 
 
 def _messages() -> ModuleType:
-    """TensorFlow's messages of saved models; whoever needs all of TensorFlow later loads it."""
+    """TensorFlow's messages of saved models; the rest of TensorFlow is loaded when needed."""
     with put_off("tensorflow"):
         from tensorflow.core.protobuf import saved_model_pb2
     return saved_model_pb2

@@ -112,7 +112,7 @@ def _write(blob: Any, owner: str, operation: str, generation: int) -> None:
 
 
 def _read(blob: Any) -> dict[str, str]:
-    """What the holder wrote; of what nobody can read nothing."""
+    """What the holder wrote; empty if it cannot be read."""
     try:
         content = json.loads(blob.download_as_bytes())
         return {"owner": str(content["owner"]), "operation": str(content["operation"])}
