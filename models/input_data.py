@@ -6,11 +6,13 @@ Called by models.trainer and models.tuner. Must not import pipeline, runners or 
 import dataclasses
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from fareline.near import listed
 from models.heads import Head, choose_head
 from preprocessing.labels import Amount, Label
 from preprocessing.weighting import EXAMPLE_WEIGHT, parse_weighting
@@ -151,7 +153,7 @@ def read_batches(
         Pairs of ({name: float32 or int64 [batch, 1]}, label int64 or float32 [batch, 1]), or
         triples with the weights, float32 [batch].
     """
-    spec = dict(transform_output.transformed_feature_spec())
+    spec = _spec_with(transform_output, label, weight, example_weight)
     if example_weight is None:
         spec.pop(EXAMPLE_WEIGHT, None)  # it is no feature
     weights = [name for name in (weight, example_weight) if name is not None]
@@ -196,8 +198,8 @@ def survey_labels(
     Raises:
         ValueError: No row has a label, or none of them weighs more than 0.
     """
-    known = transform_output.transformed_feature_spec()
     names = [name for name in (label.output, label.weight_output, example_weight) if name]
+    known = _spec_with(transform_output, *names)
     rows = labelled = kept = 0
     mean = squares = 0.0  # squares: of the differences from the mean
     for serialized in _read_records(file_patterns).batch(_SURVEY_ROWS):
@@ -231,6 +233,18 @@ def survey_labels(
         )
     deviation = math.sqrt(squares / labelled)
     return LabelSurvey(rows, labelled, float(mean), deviation, kept if example_weight else None)
+
+
+def _spec_with(transform_output: tft.TFTransformOutput, *names: str | None) -> dict[str, Any]:
+    """The feature spec of the transformed examples, in which these names are."""
+    spec = dict(transform_output.transformed_feature_spec())
+    for name in names:
+        if name is not None and name not in spec:
+            raise ValueError(
+                f"preprocessing_fn: has not returned {name}; expected the label or weight of the "
+                f"settings beside {listed(sorted(spec))}. Hint: return it under that name."
+            )
+    return spec
 
 
 def _read_records(file_patterns: Sequence[str]) -> tf.data.Dataset:

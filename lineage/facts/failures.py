@@ -21,6 +21,7 @@ _HEAD = "Traceback (most recent call last):"
 # Code of others: what is installed, and Python's own; and what starts a node, whatever is in it.
 _OF_OTHERS = re.compile(
     r"[/\\](site-packages|dist-packages|lib[/\\]python3[^/\\]*)[/\\]|^<|__autograph_generated"
+    r"|^apache_beam[/\\]|\.p(?:yx|xi)$"  # compiled, whose frames name the sources
     rf"|^{re.escape(str(CHECKOUT))}/runners/local/launching\.py$"
 )
 

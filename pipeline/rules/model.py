@@ -47,4 +47,7 @@ def find_model_mistakes(settings: Settings) -> Iterator[str]:
 
 
 def _is_installed(name: str) -> bool:
-    return importlib.util.find_spec(name) is not None
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ImportError:  # of a finder that refuses it
+        return False

@@ -6,6 +6,7 @@ from runners.beam.cache_sizes import measure_without_modules
 from runners.beam.memory import remember_what_stays_the_same
 from runners.beam.quick_histograms import make_histograms_in_numpy
 from runners.beam.record_batches import read_and_write_batches
+from runners.beam.returned_features import check_returned_features
 from runners.beam.shared_graphs import share_graphs
 from runners.beam.transform_sources import share_sources
 
@@ -25,3 +26,4 @@ def run_beam_in_process() -> None:
     share_graphs()
     make_histograms_in_numpy()
     measure_without_modules()
+    check_returned_features()

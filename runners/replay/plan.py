@@ -1,10 +1,13 @@
 """A specification that can be executed here: checked, ordered, its values and folders in place."""
 
+import contextlib
 import dataclasses
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lineage.facts.pushes import PUSHED_MODEL
+from pipeline.settings.slicing import parse_feature_key
 from runners.progress import NodeResult
 from runners.replay.artifacts import artifact_type
 from runners.replay.processes import PRELOADABLE, is_preloadable
@@ -16,6 +19,7 @@ from runners.replay.reading.uris import UriMap
 from runners.workspace import Workspace
 
 _EXECUTOR_FLAG = "--executor_class_path"
+_EVAL_CONFIG = "eval_config"
 _USER_FUNCTIONS = ("preprocessing_fn", "run_fn", "tuner_fn")
 
 
@@ -55,7 +59,7 @@ class Plan:
     def functions(self) -> Iterator[tuple[str, str, str]]:
         """Triples of (task, name, dotted path) of the user functions that tasks call."""
         for task in self.tasks:
-            for name, path in _functions_of(task):
+            for name, path in (*_functions_of(task), *_judges_of(task)):
                 yield task.name, name, path
 
 
@@ -146,6 +150,23 @@ def _functions_of(task: Task) -> Iterator[tuple[str, str]]:
             path = task.spec.inputs.parameters[name].runtime_value.constant.string_value
             if path.rpartition(".")[0].replace(".", "").isidentifier():
                 yield name, path
+
+
+def _judges_of(task: Task) -> Iterator[tuple[str, str]]:
+    """Pairs of (name, dotted path) of the metrics and slices that an EvalConfig names."""
+    if _EVAL_CONFIG not in task.spec.inputs.parameters:
+        return
+    text = task.spec.inputs.parameters[_EVAL_CONFIG].runtime_value.constant.string_value
+    with contextlib.suppress(ValueError, TypeError, AttributeError):  # of another component
+        config = json.loads(text)
+        for specs in config.get("metrics_specs", ()):
+            for metric in specs.get("metrics", ()):
+                if function := json.loads(metric.get("config") or "{}").get("function"):
+                    yield "metric", function
+        for specs in config.get("slicing_specs", ()):
+            for key in specs.get("feature_keys", ()):
+                if function := parse_feature_key(key).function:
+                    yield "slice", function
 
 
 def _require_local(uri_map: UriMap, where: str, value: Any) -> None:

@@ -29,13 +29,14 @@ from data.taxi import taxi_csv_path
 from models import trainer, tuner
 from models.heads import BinaryHead
 from models.hyperparameters import read_hyperparameters, search_space
-from models.input_data import read_batches
+from models.input_data import read_batches, survey_labels
 from models.network import build_model
 from models.signatures import export_model
 from models.warm_start import begin_with
 from pipeline import user_code
 from pipeline.settings.load import load_settings
 from preprocessing.features import parse_features
+from preprocessing.labels import Flag
 from preprocessing.transform import preprocessing_fn
 from schema.curated import load_schema, schema_path
 
@@ -450,3 +451,15 @@ def test_the_executors_of_tuner_and_trainer_work_together(config, artifacts, tmp
     best_score = max(trial["score"] for trial in tried)
     [winner] = [trial for trial in tried if trial["score"] == best_score][:1]
     assert report["hyperparameters"] == {name: winner[name] for name in config["tuning"]["search"]}
+
+
+def test_a_label_that_preprocessing_has_not_returned_is_named(transformed):
+    graph = tft.TFTransformOutput(transformed.graph)
+    start = r"^preprocessing_fn: has not returned "
+    with pytest.raises(ValueError, match=start + "tip_xf; expected .*, tips_xf") as raised:
+        read_batches([transformed.examples], graph, "tip_xf", 64)
+    assert "\n" not in str(raised.value)
+    with pytest.raises(ValueError, match=start + "tip_weight_xf; "):
+        read_batches([transformed.examples], graph, "tips_xf", 64, weight="tip_weight_xf")
+    with pytest.raises(ValueError, match=start + "fares_xf; "):
+        survey_labels([transformed.examples], graph, Flag("fares"))

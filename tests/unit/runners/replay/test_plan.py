@@ -346,3 +346,29 @@ def test_the_place_on_vertex_that_a_model_is_pushed_to_stays_remote():
     assert plan.uri_map.require_place("VertexPusher", "target", target) == target
     mapped = refused(spec.plan, folders={"gs://models": "/data"})
     assert "VertexPusher.target: --map names a folder for the bucket of push.vertex" in mapped
+
+
+# Functions of the user.
+
+
+def test_metrics_and_slices_of_ones_own_are_asked_for_before_anything_starts():
+    config = {
+        "metrics_specs": [
+            {"metrics": [{"class_name": "AUC", "config": json.dumps({"name": "auc"})}]},
+            {"metrics": [{"config": json.dumps({"function": "shop.judge.gap"})}]},
+        ],
+        "slicing_specs": [{}, {"feature_keys": ["town", "area [1, 5]", "size [shop.judge.size]"]}],
+    }
+
+    def functions(text):
+        built = SpecBuilder().add(
+            "Judge", shell("true"), parameters={"eval_config": ("text", constant(text))}
+        )
+        return list(built.plan().functions())
+
+    assert functions(json.dumps(config)) == [
+        ("Judge", "metric", "shop.judge.gap"),
+        ("Judge", "slice", "shop.judge.size"),
+    ]
+    for text in ("", "{", "3", "[1]", '{"metrics_specs": 3}'):  # of another component
+        assert functions(text) == []
