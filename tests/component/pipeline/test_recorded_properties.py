@@ -22,7 +22,7 @@ from pipeline.components import trainer
 from pipeline.components.evaluator import Evaluator, record_metrics
 from pipeline.components.example_gen import CsvExampleGen, describe_files, sha256_of_data
 from pipeline.components.trainer import Trainer
-from pipeline.evaluation.eval_config import build_eval_config
+from pipeline.evaluation.eval_config import build_eval_config, read_metrics
 from pipeline.settings.load import load_settings
 from runners.beam.engine import run_beam_in_process
 from runners.local.runner import LocalRunner
@@ -205,7 +205,7 @@ def test_metrics_are_numbers_or_nothing(tmp_path):
     uri = test_evaluation.evaluate(tmp_path, configured, test_evaluation.FIVE_TRIPS[:4], False)
     evaluation = standard_artifacts.ModelEvaluation()
     evaluation.uri = uri
-    record_metrics(evaluation)
+    record_metrics(read_metrics(evaluation.uri), evaluation)
     found = json.loads(evaluation.get_string_custom_property(recorded.METRICS))
     # Two of four tipped; of the four pairs of a tipped and an untipped one, three are in order.
     assert found["overall"]["auc"] == pytest.approx(0.75, abs=1e-3)
@@ -221,7 +221,7 @@ def test_undefined_metrics_are_null_and_no_numbers(tmp_path):
     configured = test_evaluation.settings("{accuracy: {at_least: 0.5}}")
     evaluation = standard_artifacts.ModelEvaluation()
     evaluation.uri = test_evaluation.evaluate(tmp_path, configured, untipped, False)
-    record_metrics(evaluation)
+    record_metrics(read_metrics(evaluation.uri), evaluation)
     found = json.loads(evaluation.get_string_custom_property(recorded.METRICS))["overall"]
     assert found["auc"] is found["calibration"] is None
     assert found["label_mean"] == 0

@@ -220,6 +220,7 @@ def test_lineage_runs_as_json(workspace, named):
             "blessed": None,
             "refused_by": [],
             "pushed": [],
+            "sample": None,
         }
     ]
 

@@ -183,7 +183,7 @@ def _region(place):
         (_not_ours, "version 2 of vertex://fare-project/europe-west4/taxi: is on Vertex, but not"),
         (_bad_row, "1 of 25 rows have no answer, the first is row 4, the first error is: Could"),
         (_other_answers, "is no answer to a row (KeyError: 'y'); expected a key and y"),
-        (_region, "nothing was pushed there"),
+        (_region, "no model was pushed there"),
     ],
 )
 def test_a_refusal_is_one_line_and_leaves_nothing(place, spoil, said):
