@@ -45,7 +45,7 @@ def slice_of_row(function: str, cells: Mapping[str, Sequence[Any] | None]) -> st
         found = resolve(function)(row)
     except _AbsentError as error:
         raise AbsentColumnError.explain(
-            _place_of(function),
+            place_of(resolve(function), function),
             f"{function.rpartition('.')[2]} asks for a column {error.args[0]}",
             f"expected one of {listed(sorted(row))}",
             "correct the name, or use row.get(…), which is None where there is none",
@@ -75,10 +75,10 @@ def resolve(path: str) -> Callable[..., Any]:
 def wrong_answer(path: str, found: object, expected: str, hint: str) -> UserMistake:
     """The mistake of a function that returned something else, with its file and line."""
     what = f"{path.rpartition('.')[2]} returned {found!r:.60}, a {type(found).__name__}"
-    return UserMistake.explain(_place_of(path), what, f"expected {expected}", hint)
+    return UserMistake.explain(place_of(resolve(path), path), what, f"expected {expected}", hint)
 
 
-def _place_of(path: str) -> str:
-    """File and line of a function."""
-    code = getattr(inspect.unwrap(resolve(path)), "__code__", None)
-    return f"{code.co_filename}:{code.co_firstlineno}" if code else path
+def place_of(function: Callable[..., Any], otherwise: str) -> str:
+    """File and line of a function; `otherwise` where Python does not know them."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code else otherwise

@@ -5,10 +5,10 @@ of the user's is named. Called by `runners.beam.engine`; imports TFT when called
 """
 
 import functools
-import inspect
 from collections.abc import Callable, Mapping
 
 from fareline.errors import UserMistake
+from pipeline.evaluation.own_slices import place_of
 from runners.beam.replacing import is_known, replaces
 
 _NAME = "get_traced_transform_fn"
@@ -46,9 +46,8 @@ def _require_features(function: Callable, outputs: object) -> None:
         return
     while isinstance(function, functools.partial):  # TFX binds custom_config
         function = function.func
-    code = getattr(inspect.unwrap(function), "__code__", None)
     raise UserMistake.explain(
-        f"{code.co_filename}:{code.co_firstlineno}" if code else "code.preprocessing_fn",
+        place_of(function, "code.preprocessing_fn"),
         f"{getattr(function, '__name__', 'preprocessing_fn')} returned {found}",
         "expected a dictionary from transformed names to tensors, [batch, 1] each",
         "end it with `return outputs`, and give each name a tensor that is computed from `inputs`",
