@@ -105,6 +105,8 @@ def serving(api: Api) -> Iterator[str]:
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # Headers and body are two packets; the second would wait 40 ms for word of the first.
+        disable_nagle_algorithm = True
 
         def _serve(self):
             address = urllib.parse.urlsplit(self.path)
