@@ -24,6 +24,7 @@ from fareline.errors import FarelineError, UserMistake
 from fareline.start import command_for
 from pipeline.settings.running.beam import PROCESSES, Beam, Engine, JobServer
 from runners.beam.lost_workers import LOST, fail_without_workers, says_lost
+from runners.beam.watched_workers import Workers
 from runners.beam.worker import OwnCode
 
 MakePipeline = Callable[[], beam.Pipeline]
@@ -43,6 +44,33 @@ class WorkerProcesses(FnApiRunner):
         shown = [f"{name}={value}" for name, value in variables.items()]
         command = shlex.join(["env", *shown, *command_for("runners.beam.worker")])
         super().__init__(SubprocessSDKEnvironment.from_command_string(command_string=command))
+
+
+class WatchedPipeline(beam.Pipeline):
+    """A pipeline on an engine that does not say when a worker process was lost."""
+
+    def __init__(self, flags: Sequence[str], workers: Workers) -> None:
+        super().__init__(options=PipelineOptions(flags))
+        self._workers = workers
+
+    def run(self, *args: Any, **kwargs: Any) -> Any:
+        """As Beam's; the wait for its end fails, with LOST, when a worker is lost."""
+        result = super().run(*args, **kwargs)
+        wait = result.wait_until_finish
+
+        def wait_until_finish(duration: int | None = None) -> Any:
+            self._workers.cancel_without(result)
+            try:
+                return wait(duration)
+            except RuntimeError as error:
+                if self._workers.lost:
+                    raise EngineError(LOST) from error
+                raise
+            finally:
+                self._workers.forget()
+
+        result.wait_until_finish = wait_until_finish
+        return result
 
 
 def pipelines_by_node(
@@ -100,8 +128,15 @@ def _maker(settings: Beam, engine: Engine, variables: Mapping[str, str]) -> Make
             runner=WorkerProcesses(variables),
             options=PipelineOptions([f"--direct_num_workers={workers}"]),
         )
-    flags = _flags(settings.server_of(engine), variables)
-    return lambda: beam.Pipeline(options=PipelineOptions(flags))
+    server = settings.server_of(engine)
+    if engine == "prism" and server.workers == "processes":
+
+        def watched() -> beam.Pipeline:
+            workers = Workers()
+            return WatchedPipeline(_flags(server, {**variables, **workers.variables()}), workers)
+
+        return watched
+    return lambda: beam.Pipeline(options=PipelineOptions(_flags(server, variables)))
 
 
 def _flags(server: JobServer, variables: Mapping[str, str]) -> list[str]:

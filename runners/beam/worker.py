@@ -13,6 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from fareline.start import offer_packages
+from runners.beam.watched_workers import hold_lock_of_worker
 from runners.own_code import choose_keras_3
 
 _PACKAGES, _FOLDER = "_FARELINE_PACKAGES", "_FARELINE_CODE"
@@ -44,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: Flags as Beam's boot program takes them; None: those of the command line. With
             none, the environment says where the engine is, as Beam's own worker has it.
     """
+    hold_lock_of_worker()
     choose_keras_3()
     flags = _parser().parse_args(arguments)
     if flags.provision_endpoint:

@@ -3,13 +3,17 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import tensorflow as tf
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
+from data.generate.generate import Plan, generate
+from data.taxi import taxi_csv_path
 from fareline.packages import CHECKOUT
 from tests.e2e.conftest import SMALL
 
@@ -60,14 +64,19 @@ def test_worker_processes_of_one_machine_give_the_same(tmp_path, small_csv, in_p
     require_equal(tmp_path / "workspace", answer, *in_process)
 
 
-def test_a_job_server_that_dies_is_one_line_and_the_next_run_goes_on(
-    tmp_path,
-    small_csv,
-    job_server,
+@pytest.mark.parametrize(
+    "lost, workers, said",
+    [
+        ("job server", "loopback", ["Beam engine", "Hint: look at the job server"]),
+        ("worker", "processes", ["a Beam worker: its process ended", "Hint: "]),
+    ],
+)
+def test_what_dies_is_one_line_and_the_next_run_goes_on(
+    lost, workers, said, tmp_path, small_csv, job_server
 ):
-    address, process = job_server("prism")
+    address, server = job_server("prism")
     workspace = tmp_path / "workspace"
-    chosen = on("prism", address)
+    chosen = on("prism", address, workers=workers)
     words = [
         f"data.source.csv={small_csv}",
         *SMALL,
@@ -79,17 +88,39 @@ def test_a_job_server_that_dies_is_one_line_and_the_next_run_goes_on(
         [FARELINE, "run", "--workspace", workspace, *settings],
         cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
-    said = ""
+    told = ""
     for line in running.stdout:
-        said += line
+        told += line
         if "ExampleGen" in line and "executed" in line:
-            process.kill()
-    assert running.wait() == 1, said
-    assert "Beam engine" in said and "Hint: look at the job server" in said
-    assert "Traceback" not in said
+            kill(server, lost)
+    assert running.wait() == 1, told
+    assert all(words in told for words in said), told
+    assert "Traceback" not in told
     answer = json.loads(run(workspace, small_csv).stdout)
     states = {node["name"]: node["state"] for node in answer["nodes"]}
     assert (states["ExampleGen"], answer["status"]) == ("cached", "pushed")
+
+
+def kill(server, lost):
+    if lost == "job server":
+        server.kill()
+        return
+    while not (workers := psutil.Process(server.pid).children()):
+        time.sleep(0.1)
+    time.sleep(8)  # it has come to the engine, as a rule; one that has not is waited for longer
+    workers[0].kill()
+
+
+@pytest.mark.parametrize("engine", ["prism", "processes"])
+def test_300_000_rows_give_the_same(engine, tmp_path, job_server):
+    generate(Plan(rows=300_000, seed=1), tmp_path / "rows", taxi_csv_path())
+    [csv] = (tmp_path / "rows").glob("*.csv")
+    chosen = ["beam.engine=processes"]
+    if engine == "prism":
+        chosen = on(engine, job_server(engine)[0])
+    direct, other = tmp_path / "direct", tmp_path / "other"
+    expected = json.loads(run(direct, csv).stdout)
+    require_equal(other, json.loads(run(other, csv, *chosen).stdout), direct, expected)
 
 
 def require_equal(workspace, answer, other, others_answer):

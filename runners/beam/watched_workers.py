@@ -1,0 +1,87 @@
+"""Lets a run know that a worker of its Beam engine has ended, where the engine does not say so.
+
+Prism starts worker processes and writes into its own log that one has been killed, but the job goes
+on for ever. So each worker holds a lock in a folder of the pipeline for as long as it lives, and
+the pipeline looks at the locks while it waits. Imports no Beam.
+"""
+
+import fcntl
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+_VARIABLE = "_FARELINE_WORKERS"
+_LOOK_SECONDS = 1.0
+_COME_SECONDS = 180.0  # Prism itself gives up one that lives and does not come, after 60 s
+_held: list[Any] = []  # until the process ends
+
+
+def hold_lock_of_worker() -> None:
+    """Holds a lock until this process ends, if a pipeline on this machine wants to know of that."""
+    folder = Path(os.environ.get(_VARIABLE) or "/nowhere")
+    if folder.is_dir():
+        part = folder / f".{os.getpid()}"
+        _held.append(part.open("w"))
+        fcntl.flock(_held[-1], fcntl.LOCK_EX)
+        part.rename(folder / str(os.getpid()))
+
+
+class Workers:
+    """Knows which worker processes of one pipeline have ended.
+
+    Attributes:
+        lost: Whether one had ended while the pipeline was not done, or none ever came.
+    """
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="fareline-workers-"))
+        self.lost = False
+
+    def variables(self) -> Mapping[str, str]:
+        """Environment of the workers."""
+        return {_VARIABLE: str(self._folder)}
+
+    def cancel_without(self, result: Any) -> None:
+        """Cancels a pipeline as soon as a worker has ended.
+
+        Args:
+            result: What `beam.Pipeline.run` returned; its wait then ends with a RuntimeError.
+        """
+        threading.Thread(target=self._watch, args=(result,), name="workers", daemon=True).start()
+
+    def forget(self) -> None:
+        """Ends the watch; there is no need to know more."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _watch(self, result: Any) -> None:
+        # Twice, since the engine ends its workers when the pipeline is done.
+        seen: set[str] = set()
+        latest = time.monotonic() + _COME_SECONDS
+        while self._folder.is_dir():
+            ended = self._ended()
+            none_came = time.monotonic() > latest and not any(self._folder.iterdir())
+            if ended & seen or none_came:
+                self.lost = True
+                result.cancel()
+                return
+            seen = ended
+            time.sleep(_LOOK_SECONDS)
+
+    def _ended(self) -> set[str]:
+        return {path.name for path in self._folder.glob("[0-9]*") if not _is_held(path)}
+
+
+def _is_held(path: Path) -> bool:
+    try:
+        with path.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:  # the pipeline has ended
+        return True
+    return False
