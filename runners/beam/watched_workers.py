@@ -25,10 +25,8 @@ def hold_lock_of_worker() -> None:
     """Holds a lock until this process ends, if a pipeline on this machine wants to know of that."""
     folder = Path(os.environ.get(_VARIABLE) or "/nowhere")
     if folder.is_dir():
-        part = folder / f".{os.getpid()}"
-        _held.append(part.open("w"))
+        _held.append((folder / str(os.getpid())).open("w"))
         fcntl.flock(_held[-1], fcntl.LOCK_EX)
-        part.rename(folder / str(os.getpid()))
 
 
 class Workers:
@@ -59,7 +57,7 @@ class Workers:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _watch(self, result: Any) -> None:
-        # Twice, since the engine ends its workers when the pipeline is done.
+        # Twice: a worker may be about to lock, and those of a pipeline that is done are ended.
         seen: set[str] = set()
         latest = time.monotonic() + _COME_SECONDS
         while self._folder.is_dir():
@@ -73,7 +71,7 @@ class Workers:
             time.sleep(_LOOK_SECONDS)
 
     def _ended(self) -> set[str]:
-        return {path.name for path in self._folder.glob("[0-9]*") if not _is_held(path)}
+        return {path.name for path in self._folder.iterdir() if not _is_held(path)}
 
 
 def _is_held(path: Path) -> bool:
