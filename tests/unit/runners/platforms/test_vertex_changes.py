@@ -88,13 +88,64 @@ def test_rollback_from_a_candidate_leaves_the_live_one(place):
     assert place.traffic() == {1: 100} and place.states()[2] == "withheld"
 
 
-def test_upstream_of_what_is_live_is_the_model_and_its_run(place):
-    call(place, "promote", *ON)
-    words = ["lineage", "upstream", "live", "--workspace", str(place.root / "workspace")]
+def upstream(place, asked="live"):
+    """The lines of the answer."""
+    words = ["lineage", "upstream", asked, "--workspace", str(place.root / "workspace")]
     ran = CliRunner().invoke(cli.app, words)
-    shown = ran.stdout.splitlines()
-    assert shown[1].startswith("└── VertexPusher@run-model-2") and "Model:" in ran.stdout
-    assert "Trainer@run-model-2" in ran.stdout
+    assert ran.exit_code == 0, ran.output
+    return ran.stdout.splitlines()
+
+
+def changes(place, asked="live"):
+    """Execution, shares and live version of each change, as JSON has them."""
+    words = ["lineage", "upstream", asked, "--json", "--workspace", str(place.root / "workspace")]
+    history = json.loads(CliRunner().invoke(cli.app, words).stdout)["history"]
+    assert {each["destination"] for each in history} <= {BASE}
+    return [
+        (each["execution"].partition("#")[0], each["traffic"], each["live"]) for each in history
+    ]
+
+
+def test_upstream_of_what_is_live_is_the_model_and_all_that_changed_it_in_order(place):
+    pushed = [
+        ("VertexPusher@run-model-1", {"1": 100}, 1),
+        ("VertexPusher@run-model-2", {"1": 90, "2": 10}, 1),
+    ]
+    assert changes(place) == changes(place, "Model:1") == pushed
+    assert changes(place, "Model:3") == []  # a candidate is not live
+    call(place, "promote", *ON)
+    shown = upstream(place)
+    assert shown[1].startswith("└── promote#") and "Trainer@run-model-2" in "".join(shown)
+    promoted = [*pushed, ("promote", {"1": 0, "2": 100}, 2)]
+    assert changes(place) == promoted
+    place.record("model-2")  # a run that finds its model there changes nothing
+    assert changes(place) == promoted
+    call(place, "rollback", *WHY)
+    back = [*promoted, ("rollback", {"1": 100}, 1)]
+    assert changes(place) == changes(place, "Model:1") == changes(place, "PushedModel:2") == back
+    shown = upstream(place)
+    assert shown[1].startswith("└── rollback#") and "Trainer@run-model-1" in "".join(shown)
+    at = shown.index(f"What was live at {BASE}:")
+    assert [line.split()[2].partition("#")[0] for line in shown[at + 2 :]] == [
+        "VertexPusher@run-model-1",
+        "VertexPusher@run-model-2",
+        "promote",
+        "rollback",
+    ]
+    assert "version 1: 100 %; 2 withheld" in shown[-1]
+    assert shown[-1].endswith("tips were wrong")
+    call(place, "undeploy", "--all")
+    call(place, "promote", *ON, "--to", "2")
+    ended = [*back, ("undeploy", {}, None), ("promote", {"2": 100}, 2)]
+    assert changes(place) == ended
+
+
+def test_the_live_record_is_found_where_somebody_moved_the_requests_elsewhere(place):
+    [first, second] = place.endpoint["deployedModels"]
+    place.endpoint["trafficSplit"] = {first["id"]: 0, second["id"]: 100}  # as in the console
+    place.record("model-3")
+    assert place.traffic() == {2: 90, 3: 10} and live(place) == 2
+    assert changes(place)[-1] == ("VertexPusher@run-model-3", {"2": 90, "3": 10}, 2)
 
 
 def test_why_says_what_vertex_does_not_show(place):
