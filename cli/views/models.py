@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from runners.platforms.vertex.changes import Deployment
+    from runners.platforms.vertex.endpoint import Deployment
+    from runners.platforms.vertex.requests_seen import Seen
 
 _BLESSED = {True: "yes", False: "no", None: "-"}
 
@@ -31,7 +32,7 @@ def models_as_json(
     rows: Sequence[ModelRow],
     sorted_by: str,
     places: Sequence[Destination],
-    deployed: "list[Deployment] | None",
+    deployed: "tuple[list[Deployment], Seen] | None",
 ) -> dict[str, Any]:
     """One object; keys are stable.
 
@@ -44,7 +45,8 @@ def models_as_json(
     `spans`, `copy_of`, `by` and `reason` (of a rollback or promote), `withheld` (null or `version`,
     `reason`, `by`, `when`), `pinned`, `traffic` (percent of requests on Vertex AI, as last
     recorded; null if it is not deployed there). `deployed`: see
-    `cli.views.on_vertex.deployments_as_json`; only where that was asked.
+    `cli.views.on_vertex.deployments_as_json`, and `predictions_unknown_because` (null if they are
+    known); only where that was asked.
     """
     content = rows_as_json(rows, sorted_by) | {
         "destinations": [
@@ -56,7 +58,14 @@ def models_as_json(
             for place in places
         ]
     }
-    return content if deployed is None else content | {"deployed": deployments_as_json(deployed)}
+    if deployed is None:
+        return content
+    found, seen = deployed
+    because = seen.unknown_because or None
+    return content | {
+        "deployed": deployments_as_json(found, seen),
+        "predictions_unknown_because": because,
+    }
 
 
 def draw_destinations(

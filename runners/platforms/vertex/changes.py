@@ -27,6 +27,7 @@ from runners.platforms.vertex.lease import Lease, leased, owner_of
 from runners.platforms.vertex.operations import wait_for_left
 from runners.platforms.vertex.push import deploy, finish
 from runners.platforms.vertex.registry import DONE, WITHHELD, ModelVersion, Registry
+from runners.platforms.vertex.requests_seen import Seen, requests_seen
 from runners.platforms.vertex.target import Target
 from runners.platforms.vertex.traffic import WHOLE, live_version
 from runners.provenance import login_name
@@ -92,9 +93,11 @@ def find_target(graph: Graph, destination: str) -> tuple[str, Target]:
     return bases[0], Target.read(on_vertex(pushed[0].artifact).target)
 
 
-def deployed(graph: Graph, destination: str = SHORT) -> list[Deployment]:
-    """Asks Vertex what is deployed now."""
-    return Endpoint(find_target(graph, destination)[1]).deployments()
+def deployed(graph: Graph, destination: str = SHORT) -> tuple[list[Deployment], Seen]:
+    """Asks Vertex what is deployed now, and Cloud Monitoring for its predictions, if any is."""
+    target = find_target(graph, destination)[1]
+    found = Endpoint(target).deployments()
+    return found, requests_seen(target) if found else Seen({})
 
 
 def require_known(known: Collection[int], number: int, base: str) -> None:

@@ -1,5 +1,6 @@
 """promote, rollback, undeploy and models on Vertex AI, through the commands."""
 
+import datetime
 import json
 
 import pytest
@@ -58,6 +59,53 @@ def test_models_tells_shares_and_costs(place):
         (1, 90, "n1-standard-2"),
         (2, 10, "n1-standard-2"),
     ]
+
+
+def deploy_hours_ago(place, hours):
+    then = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=hours)
+    for each in place.endpoint["deployedModels"]:
+        each["createTime"] = then.isoformat().replace("+00:00", "Z")
+
+
+@pytest.mark.parametrize(
+    ("hours", "counts", "idle"),
+    [
+        (48, {}, "the endpoint had no requests in the last 24 hours"),
+        (48, {1: 7}, ""),
+        (48, {2: 7}, ""),
+        (0.5, {}, ""),  # the first requests may not be counted yet
+    ],
+)
+def test_an_endpoint_without_requests_is_warned_about(place, hours, counts, idle):
+    deploy_hours_ago(place, hours)
+    ids = {int(each["modelVersionId"]): each["id"] for each in place.endpoint["deployedModels"]}
+    place.monitoring.predictions = {ids[version]: count for version, count in counts.items()}
+    answer = call(place, "models", "--vertex")
+    found = {each["version"]: each["predictions"] for each in answer["deployed"]}
+    assert found == {1: 0, 2: 0} | counts and answer["predictions_unknown_because"] is None
+    workspace = str(place.root / "workspace")
+    shown = CliRunner().invoke(cli.app, ["models", "--vertex", "--workspace", workspace]).stdout
+    told = [line for line in shown.splitlines() if line.startswith("Idle: ")]
+    assert len(told) == bool(idle)
+    if idle:
+        ends = f"`fareline undeploy --all --workspace {workspace}` ends its costs."
+        assert told == [f"Idle: {idle}; {ends}"]
+
+
+def test_requests_that_cannot_be_counted_are_one_line_and_models_answers(place):
+    place.monitoring.may_read = False
+    deploy_hours_ago(place, 48)
+    answer = call(place, "models", "--vertex")
+    because = answer["predictions_unknown_because"]
+    assert "permission denied" in because and "roles/monitoring.viewer" in because
+    assert "\n" not in because
+    assert [(each["predictions"], each["idle"]) for each in answer["deployed"]] == [
+        (None, False),
+        (None, False),
+    ]
+    workspace = str(place.root / "workspace")
+    ran = CliRunner().invoke(cli.app, ["models", "--vertex", "--workspace", workspace])
+    assert ran.exit_code == 0 and f"Not known whether requests arrive: {because}" in ran.stdout
 
 
 def test_the_way_there_and_back(place):
