@@ -53,7 +53,9 @@ def require_answers(place, version, made):
 
 
 def test_two_runs_with_both_destinations_and_a_rollback(place, small_settings):
-    target = ", ".join(f"{name}: {value!r}" for name, value in place.target.items())
+    # So the server of the image is also started here, with the uploaded files, and asked.
+    ours = {"server": "fareline", "image": "europe-docker.pkg.dev/fare-project/images/fareline:1"}
+    target = ", ".join(f"{name}: {value!r}" for name, value in (place.target | ours).items())
     both = ("push.destinations=[folder, vertex]", f"push.vertex={{{target}}}")
     made = {}
     for version, seed in ((1, 1), (2, 7)):
@@ -61,6 +63,8 @@ def test_two_runs_with_both_destinations_and_a_rollback(place, small_settings):
         assert ran.exit_code == 0, ran.stderr
         made[version] = made_by(place, ran.answer["run_id"])
     assert place.traffic() == {1: 90, 2: 10}
+    for version in place.vertex.api.models["taxi"].values():
+        assert version["containerSpec"]["healthRoute"] == "/v1/models/model"
     require_answers(place, 1, made[1])
     call(place, "promote", "--destination", "vertex")
     require_answers(place, 2, made[2])
