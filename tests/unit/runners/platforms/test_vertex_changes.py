@@ -1,7 +1,12 @@
 """promote, rollback, undeploy and models on Vertex AI, through the commands."""
 
 import datetime
+import importlib.metadata
+import importlib.util
 import json
+import re
+import shlex
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -160,7 +165,7 @@ def test_upstream_of_what_is_live_is_the_model_and_all_that_changed_it_in_order(
         ("VertexPusher@run-model-2", {"1": 90, "2": 10}, 1),
     ]
     assert changes(place) == changes(place, "Model:1") == pushed
-    assert changes(place, "Model:3") == []  # a candidate is not live
+    assert changes(place, "Model:4") == []  # a candidate is not live
     call(place, "promote", *ON)
     shown = upstream(place)
     assert shown[1].startswith("└── promote#") and "Trainer@run-model-2" in "".join(shown)
@@ -170,7 +175,7 @@ def test_upstream_of_what_is_live_is_the_model_and_all_that_changed_it_in_order(
     assert changes(place) == promoted
     call(place, "rollback", *WHY)
     back = [*promoted, ("rollback", {"1": 100}, 1)]
-    assert changes(place) == changes(place, "Model:1") == changes(place, "PushedModel:2") == back
+    assert changes(place) == changes(place, "Model:1") == changes(place, "PushedModel:3") == back
     shown = upstream(place)
     assert shown[1].startswith("└── rollback#") and "Trainer@run-model-1" in "".join(shown)
     at = shown.index(f"What was live at {BASE}:")
@@ -204,6 +209,26 @@ def test_why_says_what_vertex_does_not_show(place):
     ran = CliRunner().invoke(cli.app, ["why", "run-model-3", "--workspace", workspace])
     said = "    evaluation or lineage not written there: vertex: permission denied"
     assert said in ran.stdout.splitlines()
+
+
+def test_why_has_the_command_that_uploads_the_curves_with_flags_of_the_installed_uploader(place):
+    command = call(place, "why", "run-model-2")["on_vertex"]["tensorboard_command"]
+    assert shlex.split(command) == [
+        "tb-gcp-uploader",
+        "--tensorboard_resource_name",
+        "projects/fare-project/locations/europe-west4/tensorboards/TENSORBOARD_ID",
+        "--logdir",
+        "/logs of/model-2",
+        "--experiment_name",
+        "run-model-2",
+        "--one_shot",
+    ]
+    [program] = importlib.metadata.entry_points(group="console_scripts", name="tb-gcp-uploader")
+    package = importlib.util.find_spec("google.cloud.aiplatform").submodule_search_locations[0]
+    source = Path(package) / "tensorboard" / "uploader_main.py"
+    assert program.value == "google.cloud.aiplatform.tensorboard.uploader_main:run_main"
+    flags = set(re.findall(r'DEFINE_\w+\(\s*"(\w+)"', source.read_text()))
+    assert set(re.findall(r"--(\w+)", command)) <= flags
 
 
 @pytest.mark.parametrize(

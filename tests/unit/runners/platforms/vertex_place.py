@@ -84,7 +84,8 @@ class Place:
         pushed = self.push(content)
         model = artifact(f"/m/{content}", sha256=content)
         run, writer = f"run-{content}", self.writer
-        writer.add_execution("taxi", run, "Trainer", outputs={"model": [model]})
+        outputs = {"model": [model], "model_run": [artifact(f"/logs of/{content}")]}
+        writer.add_execution("taxi", run, "Trainer", outputs=outputs)
         made = [("model", writer.artifact_ids[0])]
         version = pushed.record.version
         there = artifact(
