@@ -68,7 +68,7 @@ def models(
         if there is not None:
             from cli.views.on_vertex import draw_deployments
 
-            draw_deployments(console, *there)
+            draw_deployments(console, there)
 
     answer(as_json, models_as_json(rows, by, places, there) if as_json else None, draw)
 

@@ -65,6 +65,7 @@ class Destination(Answer):
 class Deployed(Answer):
     """A version that is deployed on Vertex AI; `predictions`: of the last 24 hours."""
 
+    endpoint: str
     version: str | int
     percent: Number
     machine_type: str

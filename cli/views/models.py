@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from runners.platforms.vertex.endpoint import Deployment
-    from runners.platforms.vertex.requests_seen import Seen
+    from runners.platforms.vertex.changes import Deployed
 
 _BLESSED = {True: "yes", False: "no", None: "-"}
 
@@ -32,7 +31,7 @@ def models_as_json(
     rows: Sequence[ModelRow],
     sorted_by: str,
     places: Sequence[Destination],
-    deployed: "tuple[list[Deployment], Seen] | None",
+    deployed: "list[Deployed] | None",
 ) -> dict[str, Any]:
     """One object; keys are stable.
 
@@ -60,11 +59,10 @@ def models_as_json(
     }
     if deployed is None:
         return content
-    found, seen = deployed
-    because = seen.unknown_because or None
+    because = [each.seen.unknown_because for each in deployed if each.seen.unknown_because]
     return content | {
-        "deployed": deployments_as_json(found, seen),
-        "predictions_unknown_because": because,
+        "deployed": deployments_as_json(deployed),
+        "predictions_unknown_because": because[0] if because else None,
     }
 
 

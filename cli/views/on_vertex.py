@@ -11,7 +11,7 @@ from lineage.text.times import clock
 from runners.stores import open_graph, open_to_write
 
 if TYPE_CHECKING:
-    from runners.platforms.vertex.changes import DoneOnVertex
+    from runners.platforms.vertex.changes import Deployed, DoneOnVertex
     from runners.platforms.vertex.endpoint import Deployment
     from runners.platforms.vertex.requests_seen import Seen
 
@@ -40,36 +40,47 @@ def change_vertex(folder: Path, wish: tuple, as_json: bool) -> None:
     answer(as_json, _as_json(done), lambda console: _draw(console, done))
 
 
-def deployments_as_json(found: list["Deployment"], seen: "Seen") -> list[dict[str, Any]]:
-    """Each with `version`, `percent`, `machine_type`, `replicas`, `since` and `node_hours`.
+def deployments_as_json(places: list["Deployed"]) -> list[dict[str, Any]]:
+    """Each version with its machines and use.
 
-    Also `predictions` of the last 24 hours, null if they are not known, and `idle`: whether it gets
-    no requests, or had none in that time.
+    Keys: `endpoint` (its name in the API), `version`, `percent`, `machine_type`, `replicas`,
+    `since`, `node_hours`, `predictions` (of the last 24 hours; null if they are not known), and
+    `idle`: whether it gets no requests, or had none in that time.
     """
     return [
         {
+            "endpoint": place.endpoint,
             "version": each.version,
             "percent": each.percent,
             "machine_type": each.machine_type,
             "replicas": each.replicas,
             "since": each.since.isoformat(timespec="seconds"),
             "node_hours": round(each.node_hours, 1),
-            "predictions": seen.of(each.id),
-            "idle": _is_idle(each, seen),
+            "predictions": place.seen.of(each.id),
+            "idle": _is_idle(each, place.seen),
         }
-        for each in found
+        for place in places
+        for each in place.deployments
     ]
 
 
-def draw_deployments(console, found: list["Deployment"], seen: "Seen") -> None:
+def draw_deployments(console, places: list["Deployed"]) -> None:
     """Prints what is deployed, what it uses, and what is of no use."""
+    places = [place for place in places if place.deployments]
+    if not places:
+        console.print("Vertex AI: no version is deployed, so there are no costs by the hour.")
+    for place in places:
+        which = f", on {place.endpoint}" if len(places) > 1 else ""
+        line = f"Deployed on Vertex AI now{which}, billed by the hour, with or without requests:"
+        console.print(plain(line, None), markup=False, highlight=False, soft_wrap=True)
+        _draw_place(console, place)
+
+
+def _draw_place(console, place: "Deployed") -> None:
     from runners.platforms.vertex.requests_seen import HOURS
 
-    if not found:
-        console.print("Vertex AI: no version is deployed, so there are no costs by the hour.")
-        return
-    console.print("Deployed on Vertex AI now, billed by the hour, with or without requests:")
-    for each in found:
+    seen = place.seen
+    for each in place.deployments:
         since = clock(int(each.since.timestamp() * 1000))
         line = (
             f"  version {each.version}: {each.percent} % of the requests, {each.replicas} of "
@@ -78,12 +89,18 @@ def draw_deployments(console, found: list["Deployment"], seen: "Seen") -> None:
         count = seen.of(each.id)
         line += "" if count is None else f", {count:,} predictions in {HOURS} hours"
         console.print(plain(line, None), markup=False, highlight=False, soft_wrap=True)
-    for line in _warnings(found, seen, HOURS):
+    for line in _warnings(place, HOURS):
         console.print(plain(line, None), markup=False, highlight=False, soft_wrap=True)
 
 
-def _warnings(found: list["Deployment"], seen: "Seen", hours: int) -> Iterator[str]:
+def _warnings(place: "Deployed", hours: int) -> Iterator[str]:
     """What costs and is not used, and what could not be asked."""
+    found, seen = place.deployments, place.seen
+    if place.former:
+        yield (
+            "This is a former endpoint: pushes go to another one. "
+            "`fareline undeploy --all` ends both."
+        )
     if idle := ", ".join(str(each.version) for each in found if not each.percent):
         yield f"Idle: version {idle} gets no requests; `fareline undeploy` ends it."
     serving = [each for each in found if each.percent]

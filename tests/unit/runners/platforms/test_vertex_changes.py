@@ -12,10 +12,12 @@ import pytest
 from typer.testing import CliRunner
 
 from cli import app as cli
-from fareline.errors import UserMistake
+from fareline.errors import FarelineError, UserMistake
 from lineage.facts.pushes import live_pushes, pushed_to, traffic_of
 from lineage.graph.graph import Graph
 from lineage.store.open import open_store
+from tests.loopback.http_server import Refused
+from tests.loopback.vertex_models import PARENT
 from tests.unit.runners.platforms.vertex_place import killed_at, vertex_place
 
 WHY = ("--reason", "tips were wrong", "--destination", "vertex")
@@ -231,9 +233,54 @@ def test_why_has_the_command_that_uploads_the_curves_with_flags_of_the_installed
     assert set(re.findall(r"--(\w+)", command)) <= flags
 
 
+def test_an_endpoint_that_was_deleted_is_made_anew(place):
+    place.vertex.api.endpoints.clear()
+    assert call(place, "promote", *ON)["traffic"] == {"2": 100} and live(place) == 2
+
+
+def test_a_former_endpoint_is_listed_and_ended(place):
+    place.target["endpoint"] = "other"
+    place.record("model-2")
+    answer = call(place, "models", "--vertex")
+    ends = [(each["endpoint"].rpartition("/")[2], each["version"]) for each in answer["deployed"]]
+    assert ends == [("other", 2), ("taxi", 1), ("taxi", 2)]
+    workspace = str(place.root / "workspace")
+    shown = CliRunner().invoke(cli.app, ["models", "--vertex", "--workspace", workspace]).stdout
+    assert "This is a former endpoint: pushes go to another one." in shown
+    assert call(place, "undeploy", "--all")["traffic"] == {}
+    assert [each["deployedModels"] for each in place.vertex.api.endpoints.values()] == [[], []]
+    assert call(place, "undeploy", "--all")["execution"] is None
+
+
+def test_a_change_at_the_same_time_is_one_line_and_changes_nothing(place):
+    def refuse(request):
+        raise Refused(409, "The etag does not match.")
+
+    api = place.vertex.api
+    api.route("PATCH", PARENT + "/endpoints/taxi", refuse)
+    api._routes.insert(0, api._routes.pop())
+    with pytest.raises(FarelineError, match="somebody changed it at the same time") as raised:
+        call(place, "promote", *ON)
+    assert "\n" not in str(raised.value) and "job" not in str(raised.value)
+    assert place.traffic() == {1: 90, 2: 10}
+    api._routes.pop(0)
+    assert call(place, "promote", *ON)["traffic"] == {"1": 0, "2": 100}
+
+
+def test_nothing_to_roll_back_from_and_older_versions_are_one_line(place):
+    call(place, "promote", *ON)
+    with pytest.raises(UserMistake, match="version 1 of vertex://.*: is older than the live"):
+        call(place, "promote", *ON, "--to", "1")
+    place.endpoint["trafficSplit"] = {}
+    with pytest.raises(UserMistake, match="taxi: no version gets requests; expected a live"):
+        call(place, "rollback", *WHY)
+    assert call(place, "promote", *ON, "--to", "1")["traffic"] == {"1": 100, "2": 0}
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (("undeploy", "--to", "2", "--all"), "undeploy: found --to and --all; expected one"),
         (("promote", *ON, "--to", "9"), "version 9 of vertex://.*: is not there"),
         (("rollback", *WHY, "--to", "2"), "version 2 of vertex://.*: is newer than the live"),
         (("undeploy", "--to", "1"), "gets 90 % of the requests"),
