@@ -76,7 +76,7 @@ def explain_answer(advice: Advice, code: int, said: str, job_id: str) -> Farelin
             return PlatformError.explain(
                 job_id,
                 f"somebody changed it at the same time ({said})",
-                "expected nobody else to change it meanwhile",
+                "expected no other change meanwhile",
                 "run the same command again: it goes on from there",
             )
         case 409:
