@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 GRPC_PORT, REST_PORT = 8500, 8501  # TensorFlow Serving's own
 POLL_SECONDS = 1.0
 DRAIN_SECONDS = 10.0
+_HERE, _EVERYWHERE = "127.0.0.1", "0.0.0.0"
 _PORT_RANGE = {"min": 0, "max": 65535}
 
 
@@ -47,7 +48,7 @@ def serve(
         str | None,
         name_option("Model name.", "the pipeline's, or the folder's"),
     ] = None,
-    host: HostOption = "127.0.0.1",
+    host: HostOption = _HERE,
     grpc_port: Annotated[
         int, typer.Option("--grpc-port", help="Port; 0 selects a free one.", **_PORT_RANGE)
     ] = GRPC_PORT,
@@ -64,7 +65,8 @@ def serve(
     with contextlib.ExitStack() as until_the_end:
         if vertex:
             model_dir, rest_port = until_the_end.enter_context(_fetched_from_vertex(model_dir))
-            host = "0.0.0.0"
+            host = _EVERYWHERE if host == _HERE else host
+            grpc_port = 0  # Vertex asks over REST alone
         _serve(workspace, model_dir, config, name, (host, grpc_port, rest_port), log_share)
 
 

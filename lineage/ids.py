@@ -7,7 +7,7 @@ logged prediction means the newest version of a sealed span that has it.
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar, Union
 
 from fareline.errors import UserMistake
@@ -62,6 +62,22 @@ class PipelineKey:
         return self.name
 
 
+@dataclasses.dataclass(frozen=True)
+class LiveKey:
+    """The live models of all destinations.
+
+    Attributes:
+        pushed: A PushedModel for each.
+    """
+
+    pushed: tuple[Artifact, ...]
+
+    @property
+    def key(self) -> str:
+        """The printable id."""
+        return LIVE
+
+
 Target = Union[Artifact, Execution, RunKey, PipelineKey]  # noqa: UP007 - evaluated on Python 3.10
 
 
@@ -74,8 +90,7 @@ def find(graph: Graph, text: str) -> Target:
     if text == LATEST:
         return RunKey(_latest_run(graph))
     if text == LIVE:
-        pushed = list(live_pushes(graph).values())
-        return _only_one(text, pushed, "no model was pushed", near=list)
+        return _only_live(live_pushes(graph))
     if is_prediction_id(text) and (prediction := find_prediction(graph, text)):
         return prediction.spans[-1]
     runs = _matching(text, graph.places.run_contexts())
@@ -95,6 +110,12 @@ def find(graph: Graph, text: str) -> Target:
     if not found and "/" in text:
         found += graph.artifacts_at(text.rstrip("/"))
     return _only_one(text, found, "is not in the store", near=lambda: _near(graph, text))
+
+
+def find_start(graph: Graph, text: str) -> Target | LiveKey:
+    """As `find`; `live` means what is live at any destination, such as a folder and Vertex AI."""
+    pushed = list(live_pushes(graph).values()) if text == LIVE else []
+    return LiveKey(tuple(pushed)) if len(pushed) > 1 else find(graph, text)
 
 
 def find_artifact(graph: Graph, text: str) -> Artifact:
@@ -211,6 +232,14 @@ def _newest_of(graph: Graph, kind: str) -> str:
     return f"{kind}:{max((a.id for a in graph.artifacts_of_type(kind)), default=1)}"
 
 
+def _only_live(live: Mapping[str, Artifact]) -> Artifact:
+    if len(live) > 1:
+        listed = ", ".join(f"{each.key} at {plain(base)}" for base, each in live.items())
+        found = f"is {len(live)} things: {listed}"
+        raise UserMistake.explain(LIVE, found, "expected one", "name one of them")
+    return _only_one(LIVE, [*live.values()], "no model is live", near=list)
+
+
 def _only_one(text: str, found: Sequence, nothing: str, near: Callable[[], list[str]]):
     """Returns the one that was found, or says that it is none or which ones there are."""
     if len(found) == 1:
@@ -218,7 +247,7 @@ def _only_one(text: str, found: Sequence, nothing: str, near: Callable[[], list[
     if found:
         keys = [plain(target.key) for target in found]
         listed = ", ".join(keys[:_SHOWN]) + (", …" if len(keys) > _SHOWN else "")
-        more = "name one of them" if text in (LATEST, LIVE) else _MORE
+        more = "name one of them" if text == LATEST else _MORE
         raise UserMistake.explain(text, f"is {len(keys)} things: {listed}", "expected one", more)
     close = near()
     hint = f"did you mean {' or '.join(map(plain, close))}" if close else _HINT

@@ -84,6 +84,21 @@ class Source(Answer):
     times_checksum: str | None
 
 
+class LiveChange(Answer):
+    """A push, promotion, rollback or undeployment that changed what a destination serves."""
+
+    destination: str
+    change: str
+    execution: str
+    pushed_model: str
+    when: str
+    live: int | None
+    traffic: dict[str, int] | None
+    withheld: int | None
+    by: str | None
+    reason: str | None
+
+
 class Chain(Answer):
     """Everything upstream or downstream of an element."""
 
@@ -94,6 +109,7 @@ class Chain(Answer):
     nodes: list[ChainNode]
     edges: list[Edge]
     sources: list[Source]
+    history: list[LiveChange]
 
 
 Paths = TypedDict(

@@ -63,14 +63,17 @@ class Destination(Answer):
 
 
 class Deployed(Answer):
-    """A version that is deployed on Vertex AI."""
+    """A version that is deployed on Vertex AI; `predictions`: of the last 24 hours."""
 
+    endpoint: str
     version: str | int
     percent: Number
     machine_type: str
     replicas: int
     since: str
     node_hours: float
+    predictions: int | None
+    idle: bool
 
 
 class Model(Answer):
@@ -101,6 +104,7 @@ class Models(Answer):
     models: list[Model]
     destinations: list[Destination]
     deployed: NotRequired[list[Deployed]]
+    predictions_unknown_because: NotRequired[str | None]
 
 
 class Cause(Answer):

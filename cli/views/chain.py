@@ -23,11 +23,11 @@ def show_chain(
         how: Whether as JSON, and whether wide parts are shown whole.
     """
     from lineage.answers.chain.chain import Wanted, chain_as_json, find_chain
-    from lineage.ids import find
+    from lineage.ids import find_start
 
     as_json, show_all = how
     graph = open_graph(*place)
-    chain = find_chain(graph, find(graph, asked), is_upstream, Wanted(*wanted))
+    chain = find_chain(graph, find_start(graph, asked), is_upstream, Wanted(*wanted))
     if as_json:
         answer(True, chain_as_json(chain), lambda console: None)
         return

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from runners.platforms.vertex.changes import Deployment
+    from runners.platforms.vertex.changes import Deployed
 
 _BLESSED = {True: "yes", False: "no", None: "-"}
 
@@ -31,7 +31,7 @@ def models_as_json(
     rows: Sequence[ModelRow],
     sorted_by: str,
     places: Sequence[Destination],
-    deployed: "list[Deployment] | None",
+    deployed: "list[Deployed] | None",
 ) -> dict[str, Any]:
     """One object; keys are stable.
 
@@ -44,7 +44,8 @@ def models_as_json(
     `spans`, `copy_of`, `by` and `reason` (of a rollback or promote), `withheld` (null or `version`,
     `reason`, `by`, `when`), `pinned`, `traffic` (percent of requests on Vertex AI, as last
     recorded; null if it is not deployed there). `deployed`: see
-    `cli.views.on_vertex.deployments_as_json`; only where that was asked.
+    `cli.views.on_vertex.deployments_as_json`, and `predictions_unknown_because` (null if they are
+    known); only where that was asked.
     """
     content = rows_as_json(rows, sorted_by) | {
         "destinations": [
@@ -56,7 +57,13 @@ def models_as_json(
             for place in places
         ]
     }
-    return content if deployed is None else content | {"deployed": deployments_as_json(deployed)}
+    if deployed is None:
+        return content
+    because = [each.seen.unknown_because for each in deployed if each.seen.unknown_because]
+    return content | {
+        "deployed": deployments_as_json(deployed),
+        "predictions_unknown_because": because[0] if because else None,
+    }
 
 
 def draw_destinations(

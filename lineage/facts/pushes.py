@@ -4,7 +4,7 @@ On Vertex AI it is the version that most requests go to, as it was last recorded
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ PUSH_DESTINATION = "push_destination"  # Source: tfx.types.standard_component_sp
 def live_pushes(graph: Graph) -> dict[str, Artifact]:
     """Finds the live PushedModel of each destination: its highest version, as servers choose.
 
-    On Vertex AI: the version that most requests go to, if any.
+    On Vertex AI: the version that most requests go to, if any, as the push, promotion or rollback
+    recorded it that made it so.
 
     Returns:
         Base folder or URI, without the version, to the PushedModel; of several artifacts for one
@@ -41,12 +42,28 @@ def live_pushes(graph: Graph) -> dict[str, Artifact]:
             best[base] = rank
     live = {base: best[base][2] for base in best}
     for base, artifacts in endpoints.items():
-        last = max(artifacts, key=lambda artifact: artifact.id)
-        number = on_vertex(last).live
-        found = [artifact for artifact in artifacts if pushed_to(artifact) == (base, number)]
-        if found:
-            live[base] = found[0]
+        found = _live_on_vertex(sorted(artifacts, key=lambda artifact: artifact.id))
+        if found is not None:
+            live[base] = found
     return dict(sorted(live.items()))
+
+
+def _live_on_vertex(records: Sequence[Artifact]) -> Artifact | None:
+    """The record of one endpoint that made its live version live: of a push or a change by hand.
+
+    Args:
+        records: All of the endpoint, the oldest first.
+    """
+    live, since = None, 0
+    for index, artifact in enumerate(records):
+        number = on_vertex(artifact).live
+        if number != live:
+            live, since = number, index
+    # What moved the requests elsewhere, as in the console, may have left a record of another one.
+    for artifact in [*records[since:], *reversed(records[:since])] if live is not None else []:
+        if int(pushed_to(artifact)[1]) == live:
+            return artifact
+    return None
 
 
 def traffic_of(graph: Graph) -> dict[str, dict[int, int]]:

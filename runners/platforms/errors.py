@@ -25,6 +25,7 @@ class Advice:
         address: The settings that say where the platform is.
         request: Requested action.
         look: Command that shows the request.
+        has_jobs: Whether requests are about jobs, whose ids may be taken.
     """
 
     platform: str
@@ -37,6 +38,7 @@ class Advice:
     address: str
     request: str = "a job"
     look: str = "--dry-run shows what would be sent"
+    has_jobs: bool = True
 
 
 def explain_answer(advice: Advice, code: int, said: str, job_id: str) -> FarelineError:
@@ -69,6 +71,13 @@ def explain_answer(advice: Advice, code: int, said: str, job_id: str) -> Farelin
         case 404:
             return RefusedRequestError.explain(
                 job_id, f"not found ({said})", "expected what is there", advice.place
+            )
+        case 409 if not advice.has_jobs:
+            return PlatformError.explain(
+                job_id,
+                f"somebody changed it at the same time ({said})",
+                "expected no other change meanwhile",
+                "run the same command again: it goes on from there",
             )
         case 409:
             return exists_already(where, job_id)

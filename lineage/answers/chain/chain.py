@@ -4,16 +4,17 @@ Called by cli.views.chain; drawn by lineage.answers.chain.view.
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fareline.errors import UserMistake
 from fareline.near import near_names
+from lineage.answers.chain.history import LiveChange, live_history
 from lineage.facts.sources import Source, sources_of
 from lineage.graph.elements import Artifact, Execution, Node
 from lineage.graph.graph import Graph
 from lineage.graph.trace import Step, Trace, trace_downstream, trace_upstream
-from lineage.ids import PipelineKey, RunKey, Target
+from lineage.ids import LiveKey, PipelineKey, RunKey, Target
 from lineage.text.harmless import plain
 
 
@@ -45,6 +46,7 @@ class Chain:
         kept: Nodes of such branches; all if no type was asked for.
         sources: Execution to its sources outside of the store; only upstream.
         place: Address of the store, as the graph has it.
+        history: Upstream of what is live: the executions that changed what is live there.
     """
 
     asked: str
@@ -55,18 +57,19 @@ class Chain:
     kept: frozenset[Node]
     sources: Mapping[Execution, list[Source]]
     place: tuple[str, ...] = ()
+    history: Sequence[LiveChange] = ()
 
     def steps_from(self, node: Node) -> list[Step]:
         """The steps from a node to kept nodes."""
         return [step for step in self.trace.steps_from(node) if step.target in self.kept]
 
 
-def find_chain(graph: Graph, target: Target, is_upstream: bool, wanted: Wanted) -> Chain:
+def find_chain(graph: Graph, target: Target | LiveKey, is_upstream: bool, wanted: Wanted) -> Chain:
     """Walks upstream or downstream from an element.
 
     Args:
         graph: To walk in.
-        target: From `lineage.ids.find`. A run starts from all its outputs, or its executions.
+        target: From `lineage.ids.find_start`. A run starts from all its outputs, or its executions.
         is_upstream: The direction.
         wanted: Limits of the chain.
 
@@ -79,10 +82,12 @@ def find_chain(graph: Graph, target: Target, is_upstream: bool, wanted: Wanted) 
     trace = walk(graph, starts, wanted.depth, wanted.through_baselines)
     kept = _leading_to(trace, kind) if kind else frozenset(trace.depths)
     sources = _sources(graph, trace) if is_upstream and not kind else {}
-    return Chain(target.key, is_upstream, wanted, trace, kind, kept, sources, graph.place)
+    has_history = is_upstream and not kind and isinstance(target, (Artifact, LiveKey))
+    history = live_history(graph, starts) if has_history else ()
+    return Chain(target.key, is_upstream, wanted, trace, kind, kept, sources, graph.place, history)
 
 
-def starts_of(graph: Graph, target: Target, is_upstream: bool) -> list[Node]:
+def starts_of(graph: Graph, target: Target | LiveKey, is_upstream: bool) -> list[Node]:
     """The start nodes of a walk from an element.
 
     A cached execution has no outputs of its own. Upstream, its outputs lead to the execution
@@ -96,6 +101,8 @@ def starts_of(graph: Graph, target: Target, is_upstream: bool) -> list[Node]:
             plain(target.key), "is a pipeline", "expected something that a run made",
             "`fareline lineage runs` lists its runs and their models",
         )  # fmt: skip
+    if isinstance(target, LiveKey):
+        return [*target.pushed]
     if isinstance(target, Artifact):
         return [target]
     executions = [target]
@@ -163,7 +170,8 @@ def chain_as_json(chain: Chain) -> dict[str, Any]:
     depth, and of artifacts type, uri, state, span, cached: number of cached executions that output
     or read it again; of executions node, run, pipeline, state; followed: false for a baseline whose
     own lineage was left out), edges (from, to, keys, baseline; the way the data went), sources (see
-    `lineage.facts.sources.Source`).
+    `lineage.facts.sources.Source`), history (see `lineage.answers.chain.history.LiveChange`; empty
+    if the start is not live).
     """
     trace = chain.trace
     return {
@@ -181,6 +189,7 @@ def chain_as_json(chain: Chain) -> dict[str, Any]:
             chain.is_upstream,
         ),
         "sources": [s.to_json() for sources in chain.sources.values() for s in sources],
+        "history": [change.as_json() for change in chain.history],
     }
 
 

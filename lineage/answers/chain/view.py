@@ -12,10 +12,12 @@ from rich.tree import Tree
 
 from fareline.recorded.data import spans_in_words
 from lineage.answers.chain.chain import Chain
+from lineage.answers.chain.history import LiveChange
 from lineage.facts.sources import Source
 from lineage.graph.elements import Artifact, Node
 from lineage.text.harmless import plain, text
-from lineage.text.times import size
+from lineage.text.tables import Column, print_table
+from lineage.text.times import clock, size
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -178,7 +180,7 @@ def _source_label(source: Source) -> Text:
 
 
 def draw_chain(console: "Console", chain: Chain, show_all: bool = False) -> None:
-    """Prints a chain; see `ChainDrawing`."""
+    """Prints a chain (see `ChainDrawing`), and below it what was live where it is live."""
     trees = ChainDrawing(chain, show_all).trees()
     if not trees:
         where = "upstream" if chain.is_upstream else "downstream"
@@ -188,3 +190,36 @@ def draw_chain(console: "Console", chain: Chain, show_all: bool = False) -> None
         console.width = UNCUT_WIDTH
     for tree in trees:
         console.print(tree, overflow="fold")
+    for destination in dict.fromkeys(change.destination for change in chain.history):
+        changes = [change for change in chain.history if change.destination == destination]
+        _draw_history(console, destination, changes, show_all)
+
+
+def _draw_history(
+    console: "Console", destination: str, changes: Sequence[LiveChange], show_all: bool
+) -> None:
+    console.print()
+    console.print(text(f"What was live at {destination}:", limit=None), soft_wrap=True)
+    shown = changes if show_all else changes[-FAN:]
+    if len(shown) < len(changes):
+        console.print(text(f"… {len(changes) - len(shown):,} earlier changes (--all)", "dim"))
+    rows = [
+        (
+            clock(change.execution.updated),
+            change.execution.key,
+            _served(change),
+            ": ".join(filter(None, (change.by, change.reason))),
+        )
+        for change in shown
+    ]
+    print_table(console, (Column("since (UTC)", 2), "changed by", "live", Column("who", 1)), rows)
+
+
+def _served(change: LiveChange) -> str:
+    """Versions with their share of the requests; of a folder the one that servers load."""
+    if change.traffic is None:
+        said = f"version {change.live}"
+    else:
+        shares = [f"version {number}: {share} %" for number, share in change.traffic.items()]
+        said = ", ".join(shares) or "no version"
+    return f"{said}; {change.withheld} withheld" if change.withheld else said

@@ -5,6 +5,8 @@ reasons; the answer says so. Drawn by lineage.answers.why.view; called by `farel
 summary of a run.
 """
 
+import re
+import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,7 +14,7 @@ from fareline import recorded
 from fareline.recorded.data import sample_of
 from fareline.recorded.evaluation import verdict_of
 from fareline.recorded.validation import budgets_of
-from fareline.recorded.vertex import on_vertex
+from fareline.recorded.vertex import OnVertex, on_vertex
 from lineage.facts.baselines import PIN, RESET, decision_in_force
 from lineage.facts.failures import as_json, failure_of
 from lineage.facts.models import MODEL_KEY, is_blessed
@@ -29,6 +31,8 @@ _JUDGES = {
     PUSHER: "PushedModel",
     VERTEX_PUSHER: "PushedModel",
 }
+_MODEL_RUN_KEY = "model_run"  # Source: tfx.types.standard_component_specs
+_EXPERIMENT_LENGTH = 128
 _Found = tuple[Execution | None, Artifact | None]
 
 
@@ -56,10 +60,11 @@ def why_model(graph: Graph, model: Artifact) -> dict[str, Any]:
         from: `model`, `user`, `when`, `reason`), `verdict` (as `fareline.recorded.VERDICT`, null if
         it was not recorded). `infra_validator`: `blessed`, `reason`, `message`, `measured`,
         `budgets`. `pusher`: `pushed`, `destination`, `version`, `not_pushed_because`.
-        `on_vertex`: the same, with `traffic`, percent of requests by version; null if that
-        was no destination. `failed`: of each execution that failed, here of those that read the
-        model, `node`, `execution`, `error` and `place`. `sample`: number of rows that the model is
-        of, null if of all; that of `pusher`: nothing else kept the model from being pushed.
+        `on_vertex`: the same, with `traffic`, percent of requests by version, and
+        `tensorboard_command`, which uploads the curves; null if that was no destination. `failed`:
+        of each execution that failed, here of those that read the model, `node`, `execution`,
+        `error` and `place`. `sample`: number of rows that the model is of, null if of all; that of
+        `pusher`: nothing else kept the model from being pushed.
     """
     links = graph.links_of_artifacts([model.id])
     readers = graph.executions(
@@ -87,7 +92,7 @@ def _answer(
         "evaluator": _evaluator(graph, pipeline, *found[EVALUATOR]),
         "infra_validator": _infra_validator(*found[INFRA_VALIDATOR]),
         "pusher": _pusher(*found[PUSHER]),
-        "on_vertex": _on_vertex(*found[VERTEX_PUSHER]),
+        "on_vertex": _on_vertex(graph, *found[VERTEX_PUSHER]),
     }
 
 
@@ -194,7 +199,9 @@ def _is_on_vertex(graph: Graph, execution: Execution) -> bool:
     return any(on_vertex(a) for a in outputs if a.type == _JUDGES[PUSHER])
 
 
-def _on_vertex(execution: Execution | None, pushed_model: Artifact | None) -> dict[str, Any] | None:
+def _on_vertex(
+    graph: Graph, execution: Execution | None, pushed_model: Artifact | None
+) -> dict[str, Any] | None:
     if execution is None:
         return None
     record = on_vertex(pushed_model) if pushed_model else None
@@ -204,7 +211,28 @@ def _on_vertex(execution: Execution | None, pushed_model: Artifact | None) -> di
         "not_shown_because": pushed_model.properties.get(recorded.NOT_SHOWN)
         if pushed_model
         else None,
+        "tensorboard_command": _tensorboard_command(graph, execution, record) if record else None,
     }
+
+
+def _tensorboard_command(graph: Graph, execution: Execution, record: OnVertex) -> str | None:
+    """The command of Google's uploader for the curves of the model; only the TensorBoard is open.
+
+    Source: `google.cloud.aiplatform.tensorboard.uploader_main`, which defines these flags.
+    """
+    for model in graph.inputs(execution).get(MODEL_KEY, []):
+        for maker in graph.producers(model):
+            for logs in graph.outputs(maker).get(_MODEL_RUN_KEY, []):
+                place = f"projects/{record.target['project']}/locations/{record.target['region']}"
+                name = maker.place.run_id.lower()
+                flags = {
+                    "tensorboard_resource_name": f"{place}/tensorboards/TENSORBOARD_ID",
+                    "logdir": logs.uri,
+                    "experiment_name": re.sub("[^a-z0-9-]", "-", name)[:_EXPERIMENT_LENGTH],
+                }
+                words = [word for flag, value in flags.items() for word in (f"--{flag}", value)]
+                return shlex.join(["tb-gcp-uploader", *words, "--one_shot"])
+    return None
 
 
 def _place(execution: Execution | None) -> dict[str, Any]:

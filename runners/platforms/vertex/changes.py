@@ -19,7 +19,7 @@ from lineage.facts.changes_by_hand import (
     complete_change_on_vertex,
     fail_change,
 )
-from lineage.facts.pushes import traffic_of
+from lineage.facts.pushes import PUSHED_MODEL, traffic_of
 from lineage.graph.elements import Execution
 from lineage.graph.graph import Graph
 from runners.platforms.vertex.endpoint import Deployment, Endpoint
@@ -27,6 +27,7 @@ from runners.platforms.vertex.lease import Lease, leased, owner_of
 from runners.platforms.vertex.operations import wait_for_left
 from runners.platforms.vertex.push import deploy, finish
 from runners.platforms.vertex.registry import DONE, WITHHELD, ModelVersion, Registry
+from runners.platforms.vertex.requests_seen import Seen, requests_seen
 from runners.platforms.vertex.target import Target
 from runners.platforms.vertex.traffic import WHOLE, live_version
 from runners.provenance import login_name
@@ -88,13 +89,57 @@ def find_target(graph: Graph, destination: str) -> tuple[str, Target]:
             "expected one place on Vertex AI",
             "name the whole address of one" if bases else "`push.destinations: [folder, vertex]`",
         )
-    pushed = pushed_versions(graph)[bases[0]]
-    return bases[0], Target.read(on_vertex(pushed[0].artifact).target)
+    return bases[0], _targets(graph, bases[0])[0]
 
 
-def deployed(graph: Graph, destination: str = SHORT) -> list[Deployment]:
-    """Asks Vertex what is deployed now."""
-    return Endpoint(find_target(graph, destination)[1]).deployments()
+def _targets(graph: Graph, base: str) -> list[Target]:
+    """The endpoint of the last record, and those that the settings named before, one each."""
+    records = [a for a in graph.artifacts_of_type(PUSHED_MODEL) if on_vertex(a) is not None]
+    found: dict[str, Target] = {}
+    for artifact in sorted(records, key=lambda each: -each.id):
+        target = Target.read(on_vertex(artifact).target)
+        if target.base == base:
+            found.setdefault(target.endpoint, target)
+    return [*found.values()]
+
+
+@dataclasses.dataclass(frozen=True)
+class Deployed:
+    """What is deployed on one endpoint now.
+
+    Attributes:
+        endpoint: Name of the endpoint in the API.
+        former: Whether the settings name another endpoint of the model by now.
+        deployments: Deployed versions.
+        seen: Their predictions of the last day.
+    """
+
+    endpoint: str
+    former: bool
+    deployments: list[Deployment]
+    seen: Seen
+
+
+def deployed(graph: Graph) -> list[Deployed]:
+    """Asks Vertex what is deployed now, and Cloud Monitoring for its predictions, if any is.
+
+    Returns:
+        One entry for each endpoint that this store has pushed to; a former one only if it still has
+        versions, which cost as before.
+
+    Raises:
+        UserMistake: No model was pushed to Vertex AI.
+        PlatformError, UnreachableError: Vertex refuses, or does not answer.
+    """
+    bases = sorted(traffic_of(graph)) or [find_target(graph, SHORT)[0]]
+    answers = []
+    for base in bases:
+        for number, target in enumerate(_targets(graph, base)):
+            found = Endpoint(target, shared=number > 0).deployments()
+            if found or not number:
+                seen = requests_seen(target) if found else Seen({})
+                answers.append(Deployed(target.endpoint, number > 0, found, seen))
+    return answers
 
 
 def require_known(known: Collection[int], number: int, base: str) -> None:
@@ -175,6 +220,7 @@ class _Work:
         before = max(serving, default=live) if wish.kind == ROLLBACK else live
         execution = self._begin(wish, before, to)
         try:
+            self._endpoint.make()  # somebody may have deleted it
             deploy(self._endpoint, to, WHOLE, self._lease)
         except Exception:
             fail_change(self._store, execution)
@@ -183,6 +229,10 @@ class _Work:
 
     def undeploy(self, wish: WishOnVertex) -> DoneOnVertex:
         """Ends what gets no requests, one version, or everything."""
+        if wish.to is not None and wish.everything:
+            raise UserMistake.explain(
+                "undeploy", "found --to and --all", "expected one of them", "leave one out"
+            )
         there = self._endpoint.deployments()
         traffic = {each.version: each.percent for each in there}
         live = live_version(traffic) or 0
@@ -191,8 +241,10 @@ class _Work:
             self._require_idle(wish.to, wanted)
         else:
             wanted = [each for each in there if wish.everything or not each.percent]
+        former = self._on_former_endpoints() if wish.everything else []
         of = live or max(self._known)
-        if not wanted and traffic == self._recorded:  # else a killed command ended something
+        # Else a killed command ended something.
+        if not wanted and not former and traffic == self._recorded:
             return DoneOnVertex(wish.kind, self._base, live, self._record(of))
         require_known(self._known, of, self._base)
         execution = self._begin(wish, live, of)
@@ -201,10 +253,28 @@ class _Work:
                 self._endpoint.send({**dict.fromkeys(traffic, 0), live: WHOLE})
             for each in sorted(wanted, key=lambda each: each.version == live):
                 self._endpoint.undeploy(each.id, self._lease)
+            for endpoint, left in former:
+                self._end(endpoint, left)
         except Exception:
             fail_change(self._store, execution)
             raise
         return self._complete(wish.kind, execution, of, live)
+
+    def _on_former_endpoints(self) -> list[tuple[Endpoint, list[Deployment]]]:
+        """What is left on endpoints that the settings named before."""
+        targets = _targets(Graph(self._store), self._base)[1:]
+        found = [Endpoint(target, shared=True) for target in targets]
+        left = [(endpoint, endpoint.deployments()) for endpoint in found]
+        return [(endpoint, there) for endpoint, there in left if there]
+
+    def _end(self, endpoint: Endpoint, left: list[Deployment]) -> None:
+        """Undeploys all of ours, the one with most requests last."""
+        left = sorted(left, key=lambda each: each.percent)
+        # Else another model gets the other requests, and Vertex refuses to end ours.
+        if sum(each.percent for each in left) == WHOLE:
+            endpoint.send({each.version: WHOLE * int(each is left[-1]) for each in left})
+        for each in left:
+            endpoint.undeploy(each.id, self._lease)
 
     def _choose(self, wish: WishOnVertex, traffic: dict[int, int], live: int) -> int:
         where = f"version {wish.to or live} of {self._base}"
@@ -222,7 +292,17 @@ class _Work:
             if wish.kind == ROLLBACK and wish.to > live:
                 hint = f"`fareline promote --destination vertex --to {wish.to}` makes it live"
                 raise UserMistake.explain(where, "is newer than the live", "expected older", hint)
+            if wish.kind == PROMOTE and wish.to < live:
+                hint = f"`fareline rollback --destination vertex --to {wish.to} --reason …`"
+                raise UserMistake.explain(where, "is older than the live", "expected newer", hint)
             return wish.to
+        if wish.kind == ROLLBACK and not live:
+            raise UserMistake.explain(
+                self._base,
+                "no version gets requests",
+                "expected a live version to go back from",
+                "`fareline promote --destination vertex --to VERSION` makes one live",
+            )
         if wish.kind == ROLLBACK:
             newer = any(percent and number > live for number, percent in traffic.items())
             found = [live] if newer else [number for number in done if number < live]

@@ -49,10 +49,13 @@ class Endpoint:
 
     Args:
         target: Model and endpoint.
+        shared: Whether versions of other models may be there, which are left out: on an endpoint
+            that was given up.
     """
 
-    def __init__(self, target: Target):
+    def __init__(self, target: Target, shared: bool = False):
         self._target = target
+        self._shared = shared
         self._client = None
 
     def deployments(self) -> list[Deployment]:
@@ -65,7 +68,8 @@ class Endpoint:
         if found is None:
             return []
         split = dict(found.traffic_split)
-        deployed = [self._deployment(each, split) for each in found.deployed_models]
+        models = [each for each in found.deployed_models if self._is_ours(each)]
+        deployed = [self._deployment(each, split) for each in models]
         return sorted(deployed, key=lambda each: (each.version, each.id))
 
     def make(self) -> None:
@@ -143,16 +147,22 @@ class Endpoint:
             return self._endpoints().get_endpoint(name=self._target.endpoint, timeout=_SECONDS)
         return None
 
-    def _deployment(self, deployed: Any, split: Mapping[str, int]) -> Deployment:
-        model, _, version = deployed.model.partition("@")
+    def _is_ours(self, deployed: Any) -> bool:
+        model = deployed.model.partition("@")[0]
         # The API names the project by its number.
-        if model.rpartition("/")[2] != self._target.settings.model:
+        if model.rpartition("/")[2] == self._target.settings.model:
+            return True
+        if not self._shared:
             raise RefusedRequestError.explain(
                 self._target.endpoint,
                 f"another model is deployed there ({model})",
                 f"expected versions of {self._target.settings.model} alone",
                 "name another push.vertex.endpoint",
             )
+        return False
+
+    def _deployment(self, deployed: Any, split: Mapping[str, int]) -> Deployment:
+        version = deployed.model.partition("@")[2]
         resources = deployed.dedicated_resources
         return Deployment(
             deployed.id,

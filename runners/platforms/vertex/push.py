@@ -1,6 +1,7 @@
 """A model to Vertex AI: files, registry, endpoint, in steps that the next push can go on from.
 
-1. The files go to the bucket, below their digest. 2. The registry gets a version, marked pending.
+1. The files go to the bucket, below their digest, and our own server, if it is to run there, is
+started here with them and asked. 2. The registry gets a version, marked pending.
 3. It is deployed with its share of the requests. 4. It is marked done. 5. Evaluation and lineage
 are written. The next push finishes a pending version of the same files, and undoes one of others.
 Named by its dotted path by `pipeline.components.vertex.pusher`, since Google's clients are imported
@@ -16,6 +17,7 @@ from typing import Any
 from fareline.recorded.vertex import OnVertex
 from runners.platforms.jobs import RefusedRequestError
 from runners.platforms.vertex.bucket import Upload, upload
+from runners.platforms.vertex.container import require_answers
 from runners.platforms.vertex.endpoint import Deployment, Endpoint
 from runners.platforms.vertex.lease import Lease, leased, owner_of_artifact
 from runners.platforms.vertex.operations import wait_for_left
@@ -86,6 +88,8 @@ def push_model(
         created = version is None
         if version is None:
             uri = _send_files(place, model_dir, sha256)
+            if place.settings.server == "fareline":
+                require_answers(uri)
             labels = {name: as_label(value) for name, value in facts.items()}
             number = registry.upload(uri, sha256, labels, says, lease)
             version = next(each for each in registry.versions() if each.number == number)

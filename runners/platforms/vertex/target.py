@@ -23,6 +23,7 @@ ADVICE = Advice(
     room="`fareline undeploy` frees machines; or ask for more on the quota page of the project",
     address="push.vertex.region and api_endpoint in the settings",
     request="a request",
+    has_jobs=False,
     look="act on what it says; docs/vertex-publish.md lists what it refuses",
 )
 

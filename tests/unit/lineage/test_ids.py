@@ -123,7 +123,7 @@ def test_an_empty_store(tmp_path):
     StoreWriter(tmp_path / "metadata.db")
     graph = Graph(open_store(tmp_path / "metadata.db"))
     assert "latest: the store has no run" in mistake(ids.find, graph, "latest")
-    assert "live: no model was pushed" in mistake(ids.find, graph, "live")
+    assert "live: no model is live" in mistake(ids.find, graph, "live")
 
 
 def test_live_at_two_destinations_is_to_be_named(tmp_path):
@@ -133,8 +133,13 @@ def test_live_at_two_destinations_is_to_be_named(tmp_path):
         writer.add_execution(name, f"run-{name}", "Pusher", outputs={"pushed_model": [pushed]})
     graph = Graph(open_store(tmp_path / "metadata.db"))
     assert mistake(ids.find, graph, "live") == (
-        "live: is 2 things: PushedModel:1, PushedModel:2; expected one. Hint: name one of them."
+        "live: is 2 things: PushedModel:1 at /serving/one, PushedModel:2 at /serving/two; expected "
+        "one. Hint: name one of them."
     )
+    assert [each.key for each in ids.find_start(graph, "live").pushed] == [
+        "PushedModel:1",
+        "PushedModel:2",
+    ]
     assert "Model:1: is not in the store" in mistake(ids.find, graph, "Model:1")
     assert "taxi: is not a pipeline of the store" in mistake(ids.find_pipeline, graph, "taxi")
 

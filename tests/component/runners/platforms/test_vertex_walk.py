@@ -3,16 +3,12 @@
 The endpoint answers with the files of the version that it names, through Google's client.
 """
 
-import base64
 import json
 
-import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from cli import app as cli
-from runners.platforms.vertex.connection import connect
-from serving.model.batch import BatchPredictor
 from tests.component.serving import models_for_tests
 from tests.unit.runners.platforms.vertex_place import vertex_place
 
@@ -22,19 +18,8 @@ X = [1.0, -4.0, 0.25]
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    """Requests are answered by the version with the largest share, from its files in the bucket."""
     with vertex_place(tmp_path, monkeypatch) as running:
-        loaded = {}
-
-        def answer(instances):
-            version = max(running.traffic().items(), key=lambda each: each[1])[0]
-            if version not in loaded:
-                uri = running.vertex.api.models["taxi"][version]["artifactUri"]
-                loaded[version] = BatchPredictor(str(running.vertex.api.local(uri)), version)
-            examples = [base64.b64decode(each["examples"]["b64"]) for each in instances]
-            return loaded[version].predict(np.array(examples, object))["y"].tolist()
-
-        running.vertex.api.predict = answer
+        running.answer_from_files()
         yield running
 
 
@@ -48,18 +33,8 @@ def push(place, version):
 
 def ask(place):
     """The version that answers Google's client, after its answers were compared."""
-    client = connect("PredictionServiceClient", place.vertex.address)
-    examples = [base64.b64encode(models_for_tests.make_example(x)).decode() for x in X]
-    answer = client.predict(
-        endpoint="projects/fare-project/locations/europe-west4/endpoints/taxi",
-        instances=[{"examples": {"b64": example}} for example in examples],
-    )
-    [version] = [
-        int(each["modelVersionId"])
-        for each in place.endpoint["deployedModels"]
-        if each["id"] == answer.deployed_model_id
-    ]
-    assert [row[0] for row in answer.predictions] == [FACTORS[version] * x for x in X]
+    version, answers = place.ask([models_for_tests.make_example(x) for x in X])
+    assert answers == [[FACTORS[version] * x] for x in X]
     return version
 
 
@@ -100,3 +75,8 @@ def test_two_models_on_their_way_and_a_rollback(place):
     require_live(place, 2, {2: 100})
     shown = call(place, "lineage", "upstream", back["pushed_model"])
     assert back["execution"] in shown and "Trainer@run-model-2" in shown
+    changes = json.loads(call(place, "lineage", "upstream", "live", "--json"))["history"]
+    assert [each["change"] for each in changes] == [
+        "push", "push", "promote", "push", "promote", "rollback",
+    ]  # fmt: skip
+    assert [each["live"] for each in changes] == [1, 1, 2, 2, 3, 2]

@@ -226,6 +226,7 @@ def test_a_chain_as_json(two_runs):
                 "times_checksum": None,
             }
         ],
+        "history": [],
     }  # fmt: skip
     assert chain_as_json(chain(two_runs, "Model:4")) == content
 

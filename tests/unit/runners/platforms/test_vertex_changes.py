@@ -1,15 +1,23 @@
 """promote, rollback, undeploy and models on Vertex AI, through the commands."""
 
+import datetime
+import importlib.metadata
+import importlib.util
 import json
+import re
+import shlex
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from cli import app as cli
-from fareline.errors import UserMistake
+from fareline.errors import FarelineError, UserMistake
 from lineage.facts.pushes import live_pushes, pushed_to, traffic_of
 from lineage.graph.graph import Graph
 from lineage.store.open import open_store
+from tests.loopback.http_server import Refused
+from tests.loopback.vertex_models import PARENT
 from tests.unit.runners.platforms.vertex_place import killed_at, vertex_place
 
 WHY = ("--reason", "tips were wrong", "--destination", "vertex")
@@ -60,6 +68,53 @@ def test_models_tells_shares_and_costs(place):
     ]
 
 
+def deploy_hours_ago(place, hours):
+    then = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=hours)
+    for each in place.endpoint["deployedModels"]:
+        each["createTime"] = then.isoformat().replace("+00:00", "Z")
+
+
+@pytest.mark.parametrize(
+    ("hours", "counts", "idle"),
+    [
+        (48, {}, "the endpoint had no requests in the last 24 hours"),
+        (48, {1: 7}, ""),
+        (48, {2: 7}, ""),
+        (0.5, {}, ""),  # the first requests may not be counted yet
+    ],
+)
+def test_an_endpoint_without_requests_is_warned_about(place, hours, counts, idle):
+    deploy_hours_ago(place, hours)
+    ids = {int(each["modelVersionId"]): each["id"] for each in place.endpoint["deployedModels"]}
+    place.monitoring.predictions = {ids[version]: count for version, count in counts.items()}
+    answer = call(place, "models", "--vertex")
+    found = {each["version"]: each["predictions"] for each in answer["deployed"]}
+    assert found == {1: 0, 2: 0} | counts and answer["predictions_unknown_because"] is None
+    workspace = str(place.root / "workspace")
+    shown = CliRunner().invoke(cli.app, ["models", "--vertex", "--workspace", workspace]).stdout
+    told = [line for line in shown.splitlines() if line.startswith("Idle: ")]
+    assert len(told) == bool(idle)
+    if idle:
+        ends = f"`fareline undeploy --all --workspace {workspace}` ends its costs."
+        assert told == [f"Idle: {idle}; {ends}"]
+
+
+def test_requests_that_cannot_be_counted_are_one_line_and_models_answers(place):
+    place.monitoring.may_read = False
+    deploy_hours_ago(place, 48)
+    answer = call(place, "models", "--vertex")
+    because = answer["predictions_unknown_because"]
+    assert "permission denied" in because and "roles/monitoring.viewer" in because
+    assert "\n" not in because
+    assert [(each["predictions"], each["idle"]) for each in answer["deployed"]] == [
+        (None, False),
+        (None, False),
+    ]
+    workspace = str(place.root / "workspace")
+    ran = CliRunner().invoke(cli.app, ["models", "--vertex", "--workspace", workspace])
+    assert ran.exit_code == 0 and f"Not known whether requests arrive: {because}" in ran.stdout
+
+
 def test_the_way_there_and_back(place):
     promoted = call(place, "promote", *ON)
     assert promoted["traffic"] == {"1": 0, "2": 100} and promoted["version"] == 2
@@ -88,13 +143,64 @@ def test_rollback_from_a_candidate_leaves_the_live_one(place):
     assert place.traffic() == {1: 100} and place.states()[2] == "withheld"
 
 
-def test_upstream_of_what_is_live_is_the_model_and_its_run(place):
-    call(place, "promote", *ON)
-    words = ["lineage", "upstream", "live", "--workspace", str(place.root / "workspace")]
+def upstream(place, asked="live"):
+    """The lines of the answer."""
+    words = ["lineage", "upstream", asked, "--workspace", str(place.root / "workspace")]
     ran = CliRunner().invoke(cli.app, words)
-    shown = ran.stdout.splitlines()
-    assert shown[1].startswith("└── VertexPusher@run-model-2") and "Model:" in ran.stdout
-    assert "Trainer@run-model-2" in ran.stdout
+    assert ran.exit_code == 0, ran.output
+    return ran.stdout.splitlines()
+
+
+def changes(place, asked="live"):
+    """Execution, shares and live version of each change, as JSON has them."""
+    words = ["lineage", "upstream", asked, "--json", "--workspace", str(place.root / "workspace")]
+    history = json.loads(CliRunner().invoke(cli.app, words).stdout)["history"]
+    assert {each["destination"] for each in history} <= {BASE}
+    return [
+        (each["execution"].partition("#")[0], each["traffic"], each["live"]) for each in history
+    ]
+
+
+def test_upstream_of_what_is_live_is_the_model_and_all_that_changed_it_in_order(place):
+    pushed = [
+        ("VertexPusher@run-model-1", {"1": 100}, 1),
+        ("VertexPusher@run-model-2", {"1": 90, "2": 10}, 1),
+    ]
+    assert changes(place) == changes(place, "Model:1") == pushed
+    assert changes(place, "Model:4") == []  # a candidate is not live
+    call(place, "promote", *ON)
+    shown = upstream(place)
+    assert shown[1].startswith("└── promote#") and "Trainer@run-model-2" in "".join(shown)
+    promoted = [*pushed, ("promote", {"1": 0, "2": 100}, 2)]
+    assert changes(place) == promoted
+    place.record("model-2")  # a run that finds its model there changes nothing
+    assert changes(place) == promoted
+    call(place, "rollback", *WHY)
+    back = [*promoted, ("rollback", {"1": 100}, 1)]
+    assert changes(place) == changes(place, "Model:1") == changes(place, "PushedModel:3") == back
+    shown = upstream(place)
+    assert shown[1].startswith("└── rollback#") and "Trainer@run-model-1" in "".join(shown)
+    at = shown.index(f"What was live at {BASE}:")
+    assert [line.split()[2].partition("#")[0] for line in shown[at + 2 :]] == [
+        "VertexPusher@run-model-1",
+        "VertexPusher@run-model-2",
+        "promote",
+        "rollback",
+    ]
+    assert "version 1: 100 %; 2 withheld" in shown[-1]
+    assert shown[-1].endswith("tips were wrong")
+    call(place, "undeploy", "--all")
+    call(place, "promote", *ON, "--to", "2")
+    ended = [*back, ("undeploy", {}, None), ("promote", {"2": 100}, 2)]
+    assert changes(place) == ended
+
+
+def test_the_live_record_is_found_where_somebody_moved_the_requests_elsewhere(place):
+    [first, second] = place.endpoint["deployedModels"]
+    place.endpoint["trafficSplit"] = {first["id"]: 0, second["id"]: 100}  # as in the console
+    place.record("model-3")
+    assert place.traffic() == {2: 90, 3: 10} and live(place) == 2
+    assert changes(place)[-1] == ("VertexPusher@run-model-3", {"2": 90, "3": 10}, 2)
 
 
 def test_why_says_what_vertex_does_not_show(place):
@@ -107,9 +213,74 @@ def test_why_says_what_vertex_does_not_show(place):
     assert said in ran.stdout.splitlines()
 
 
+def test_why_has_the_command_that_uploads_the_curves_with_flags_of_the_installed_uploader(place):
+    command = call(place, "why", "run-model-2")["on_vertex"]["tensorboard_command"]
+    assert shlex.split(command) == [
+        "tb-gcp-uploader",
+        "--tensorboard_resource_name",
+        "projects/fare-project/locations/europe-west4/tensorboards/TENSORBOARD_ID",
+        "--logdir",
+        "/logs of/model-2",
+        "--experiment_name",
+        "run-model-2",
+        "--one_shot",
+    ]
+    [program] = importlib.metadata.entry_points(group="console_scripts", name="tb-gcp-uploader")
+    package = importlib.util.find_spec("google.cloud.aiplatform").submodule_search_locations[0]
+    source = Path(package) / "tensorboard" / "uploader_main.py"
+    assert program.value == "google.cloud.aiplatform.tensorboard.uploader_main:run_main"
+    flags = set(re.findall(r'DEFINE_\w+\(\s*"(\w+)"', source.read_text()))
+    assert set(re.findall(r"--(\w+)", command)) <= flags
+
+
+def test_an_endpoint_that_was_deleted_is_made_anew(place):
+    place.vertex.api.endpoints.clear()
+    assert call(place, "promote", *ON)["traffic"] == {"2": 100} and live(place) == 2
+
+
+def test_a_former_endpoint_is_listed_and_ended(place):
+    place.target["endpoint"] = "other"
+    place.record("model-2")
+    answer = call(place, "models", "--vertex")
+    ends = [(each["endpoint"].rpartition("/")[2], each["version"]) for each in answer["deployed"]]
+    assert ends == [("other", 2), ("taxi", 1), ("taxi", 2)]
+    workspace = str(place.root / "workspace")
+    shown = CliRunner().invoke(cli.app, ["models", "--vertex", "--workspace", workspace]).stdout
+    assert "This is a former endpoint: pushes go to another one." in shown
+    assert call(place, "undeploy", "--all")["traffic"] == {}
+    assert [each["deployedModels"] for each in place.vertex.api.endpoints.values()] == [[], []]
+    assert call(place, "undeploy", "--all")["execution"] is None
+
+
+def test_a_change_at_the_same_time_is_one_line_and_changes_nothing(place):
+    def refuse(request):
+        raise Refused(409, "The etag does not match.")
+
+    api = place.vertex.api
+    api.route("PATCH", PARENT + "/endpoints/taxi", refuse)
+    api._routes.insert(0, api._routes.pop())
+    with pytest.raises(FarelineError, match="somebody changed it at the same time") as raised:
+        call(place, "promote", *ON)
+    assert "\n" not in str(raised.value) and "job" not in str(raised.value)
+    assert place.traffic() == {1: 90, 2: 10}
+    api._routes.pop(0)
+    assert call(place, "promote", *ON)["traffic"] == {"1": 0, "2": 100}
+
+
+def test_nothing_to_roll_back_from_and_older_versions_are_one_line(place):
+    call(place, "promote", *ON)
+    with pytest.raises(UserMistake, match="version 1 of vertex://.*: is older than the live"):
+        call(place, "promote", *ON, "--to", "1")
+    place.endpoint["trafficSplit"] = {}
+    with pytest.raises(UserMistake, match="taxi: no version gets requests; expected a live"):
+        call(place, "rollback", *WHY)
+    assert call(place, "promote", *ON, "--to", "1")["traffic"] == {"1": 100, "2": 0}
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (("undeploy", "--to", "2", "--all"), "undeploy: found --to and --all; expected one"),
         (("promote", *ON, "--to", "9"), "version 9 of vertex://.*: is not there"),
         (("rollback", *WHY, "--to", "2"), "version 2 of vertex://.*: is newer than the live"),
         (("undeploy", "--to", "1"), "gets 90 % of the requests"),

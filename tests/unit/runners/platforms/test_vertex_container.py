@@ -17,7 +17,11 @@ def place(tmp_path, monkeypatch):
         yield running
 
 
-def test_the_registry_is_told_how_our_image_is_started_and_google_s_needs_nothing(place):
+def test_the_registry_is_told_how_our_image_is_started_and_google_s_needs_nothing(
+    place, monkeypatch
+):
+    asked = []
+    monkeypatch.setattr("runners.platforms.vertex.push.require_answers", asked.append)
     place.push("first")
     place.push("second", server="fareline", image=OURS)
     google, ours = (place.vertex.api.models["taxi"][n]["containerSpec"] for n in (1, 2))
@@ -29,6 +33,7 @@ def test_the_registry_is_told_how_our_image_is_started_and_google_s_needs_nothin
         "predictRoute": "/v1/models/model:predict",
         "healthRoute": "/v1/models/model",
     }
+    assert asked == [place.vertex.api.models["taxi"][2]["artifactUri"]]  # of ours alone
 
 
 def test_google_s_image_for_our_server_is_refused_before_anything_is_uploaded():

@@ -1,5 +1,6 @@
 """A Vertex AI and a bucket on loopback, models to push there, and processes that die."""
 
+import base64
 import contextlib
 import dataclasses
 import functools
@@ -11,10 +12,12 @@ import requests
 
 from fareline.digests import sha256_of_folder
 from fareline.recorded.vertex import on_vertex_text, vertex_base
+from runners.platforms.vertex.connection import connect
 from runners.platforms.vertex.push import Pushed, push_model
 from tests.loopback.storage import Storage, storage_server
 from tests.loopback.vertex_batch import BatchPredictions
 from tests.loopback.vertex_models import VertexModels, vertex_models_server
+from tests.loopback.vertex_monitoring import Monitoring
 from tests.loopback.vertex_shown import Shown
 from tests.stores.writer import StoreWriter, artifact
 
@@ -30,7 +33,8 @@ class Place:
     Attributes:
         root: A folder; artifacts are below it, as in a workspace.
         storage, vertex: Servers.
-        batch, shown: Batch predictions of the second, and what it shows beside models.
+        batch, shown, monitoring: Batch predictions of the second, what it shows beside models, and
+            the predictions that it counts.
         target: As the settings say it.
     """
 
@@ -39,6 +43,7 @@ class Place:
     vertex: VertexModels
     batch: BatchPredictions
     shown: Shown
+    monitoring: Monitoring
     target: dict[str, Any]
 
     @functools.cached_property
@@ -79,7 +84,8 @@ class Place:
         pushed = self.push(content)
         model = artifact(f"/m/{content}", sha256=content)
         run, writer = f"run-{content}", self.writer
-        writer.add_execution("taxi", run, "Trainer", outputs={"model": [model]})
+        outputs = {"model": [model], "model_run": [artifact(f"/logs of/{content}")]}
+        writer.add_execution("taxi", run, "Trainer", outputs=outputs)
         made = [("model", writer.artifact_ids[0])]
         version = pushed.record.version
         there = artifact(
@@ -94,6 +100,36 @@ class Place:
         node = "VertexPusher"
         writer.add_execution("taxi", run, node, outputs={"pushed_model": [there]}, inputs=made)
         return version
+
+    def answer_from_files(self) -> None:
+        """Requests are answered by the version with the largest share, from its files there."""
+        import numpy as np
+
+        from serving.model.batch import BatchPredictor
+
+        loaded: dict[int, BatchPredictor] = {}
+
+        def answer(instances: list[Any]) -> list[Any]:
+            version = max(self.traffic().items(), key=lambda each: each[1])[0]
+            if version not in loaded:
+                uri = self.vertex.api.models["taxi"][version]["artifactUri"]
+                loaded[version] = BatchPredictor(str(self.vertex.api.local(uri)), version)
+            examples = [base64.b64decode(each["examples"]["b64"]) for each in instances]
+            [predicted] = loaded[version].predict(np.array(examples, object)).values()
+            return predicted.tolist()
+
+        self.vertex.api.predict = answer
+
+    def ask(self, examples: list[bytes]) -> tuple[int, list[list[float]]]:
+        """Asks through Google's client: the version that answers, and its answers."""
+        client = connect("PredictionServiceClient", self.vertex.address)
+        answer = client.predict(
+            endpoint="projects/fare-project/locations/europe-west4/endpoints/taxi",
+            instances=[{"examples": {"b64": base64.b64encode(e).decode()}} for e in examples],
+        )
+        versions = {each["id"]: each["modelVersionId"] for each in self.endpoint["deployedModels"]}
+        answers = [list(row) for row in answer.predictions]
+        return int(versions[answer.deployed_model_id]), answers
 
     def push(self, content: str, workspace: str = "workspace", **changed: Any) -> Pushed:
         folder = self.model(content, workspace)
@@ -139,7 +175,8 @@ def vertex_place(root: Path, monkeypatch) -> Iterator[Place]:
             "api_endpoint": vertex.address,
         }
         batch, shown = BatchPredictions(vertex.api), Shown(vertex.api)
-        yield Place(root, storage, vertex, batch, shown, target)
+        monitoring = Monitoring(vertex.api)
+        yield Place(root, storage, vertex, batch, shown, monitoring, target)
 
 
 @contextlib.contextmanager

@@ -42,7 +42,7 @@ def place(tmp_path):
 
 def call(place, command, *arguments):
     """Runs a command with --json; a mistake is raised."""
-    words = [command, "--json", "--workspace", str(place.root), *map(str, arguments)]
+    words = [command, *map(str, arguments), "--json", "--workspace", str(place.root)]
     ran = CliRunner().invoke(cli.app, words)
     if isinstance(ran.exception, FarelineError):
         raise ran.exception
@@ -155,6 +155,24 @@ def test_all_questions_about_what_is_live_know_of_a_rollback(place):
     plan = plan_prune(place.graph(), 1, Boundary([place.root / "artifacts"]), [], 10**13)
     kept = {pushed.id, find_model(graph, "live").id}
     assert kept.isdisjoint(entry.artifact.id for entry in plan.pruned)
+
+
+def test_upstream_of_what_is_live_lists_what_made_it_so(place):
+    back = call(place, "rollback", *WHY)
+    again = call(place, "promote")
+    pushes = [("push", number, None) for number in (1, 2, 3)]
+    made = [("rollback", back["version"], 3), ("promote", again["version"], None)]
+    for asked in ("live", again["pushed_model"], again["model"]):
+        history = call(place, "lineage", "upstream", asked)["history"]
+        found = [(each["change"], each["live"], each["withheld"]) for each in history]
+        assert found == [*pushes, *made]
+        assert {each["destination"] for each in history} == {str(place.base)}
+        assert history[3]["reason"] == back["reason"] and history[3]["traffic"] is None
+    assert call(place, "lineage", "upstream", back["model"])["history"] == []
+    words = ["lineage", "upstream", "live", "--workspace", str(place.root)]
+    shown = CliRunner().invoke(cli.app, words).stdout.splitlines()
+    assert shown[-6].split() == ["since", "(UTC)", "changed", "by", "live", "who"]
+    assert f"version {back['version']}; 3 withheld" in shown[-2]
 
 
 def test_the_list_of_runs_says_what_a_rollback_made_live(place):
