@@ -34,7 +34,7 @@ def compile_(
         require_place(output, hint)  # First: a folder has no name to find an ending for.
         require_suffix(output, name)
     settings = load_settings(config, overrides or ())
-    path = output or Path(f"{settings.name}{PLATFORMS[name].suffix}")
+    path = output or Path(f"{settings.pipeline_name}{PLATFORMS[name].suffix}")
     require_place(path, hint)
     compiled = compile_quietly(settings, name)
     write_text(path, compiled.text, hint=hint)
@@ -46,7 +46,8 @@ def compile_(
         "parameters": compiled.parameters,
         "example_values": dict(examples),
     }
-    answer(as_json, content, f"{path}: {settings.name} for {name}, {len(compiled.text):,} bytes")
+    said = f"{settings.pipeline_name} for {name}, {len(compiled.text):,} bytes"
+    answer(as_json, content, f"{path}: {said}")
 
 
 def require_suffix(path: Path, runner: "RunnerName") -> None:

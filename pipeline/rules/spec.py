@@ -11,7 +11,7 @@ from typing import Any
 
 from fareline.near import near_names
 from pipeline.settings.runners import DEFAULT_NODE, Cluster, RunnerName
-from pipeline.settings.settings import Settings
+from pipeline.settings.settings import WHOLE, Settings
 from pipeline.user_code import IMAGE_PACKAGES
 
 Spec = Mapping[str, Any]
@@ -51,7 +51,9 @@ def executors(spec: Spec) -> dict[str, Mapping[str, Any]]:
 
 
 def find_unknown_nodes(settings: Settings, runner: RunnerName, spec: Spec) -> Iterator[str]:
-    """Resources are asked for nodes that there are."""
+    """Resources are asked for nodes that there are; a part of the graph lacks some of them."""
+    if settings.pipeline != WHOLE:
+        return
     nodes = [name for name, executor in executors(spec).items() if "container" in executor]
     for name in getattr(settings.runners, runner).resources:
         if name != DEFAULT_NODE and name not in nodes:

@@ -57,6 +57,8 @@ from pipeline.settings.values import (
 from pipeline.settings.weighting import Weighting
 
 DEFAULT_PATH = Path(__file__).parents[1] / "configs" / "taxi.yaml"
+# The graphs of one settings file: `pipeline`.
+WHOLE, DATA, TRAINING = "whole", "data", "training"
 
 
 # The kind of model of the settings under validation: what `tuning` needs depends on it.
@@ -359,6 +361,7 @@ class Settings(Section):
     """
 
     name: Name
+    pipeline: Literal["whole", "data", "training"] = WHOLE
     task: Literal["binary", "multiclass", "regression"]
     seed: Annotated[int, Field(ge=0, lt=2**32, strict=True)] = 20
     data: Data
@@ -425,6 +428,16 @@ class Settings(Section):
                     "there and has at most 63 characters"
                 ) from error
         return push
+
+    @property
+    def pipeline_name(self) -> str:
+        """Name of the pipeline in ML Metadata. Models have the name of the settings."""
+        return self.data_pipeline_name if self.pipeline == DATA else self.name
+
+    @property
+    def data_pipeline_name(self) -> str:
+        """Name of the pipeline that ends with the data, in ML Metadata."""
+        return f"{self.name}-{DATA}"
 
     @property
     def vertex_target(self) -> dict[str, Any]:

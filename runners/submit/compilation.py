@@ -135,13 +135,15 @@ def _compile_job(
     job["runtimeConfig"]["parameterValues"] = dict(parameters)  # whole numbers, where TFX has 4.0
     _write_parameter_values(job["pipelineSpec"], parameters)
     _write_resources(job["pipelineSpec"], section.resources)
-    tasks = job["pipelineSpec"]["root"]["dag"]["tasks"]
-    if bigquery is not None and not bigquery.cache:
-        tasks["ExampleGen"].pop("cachingOptions", None)
-    if settings.gate.has_dates:  # what it decides depends on the day
-        tasks["DataPolicy"].pop("cachingOptions", None)
-    if settings.drift.serving_sample is not None:  # nor does its path say what lies there
-        tasks["DriftMonitor"].pop("cachingOptions", None)
+    uncached = {
+        "ExampleGen": bigquery is not None and not bigquery.cache,
+        "DataPolicy": settings.gate.has_dates,  # what it decides depends on the day
+        # Nor does its path say what lies there.
+        "DriftMonitor": settings.drift.serving_sample is not None,
+    }
+    for node, task in job["pipelineSpec"]["root"]["dag"]["tasks"].items():
+        if uncached.get(node):
+            task.pop("cachingOptions", None)
     adapter.finish(job, settings, section)
     return job, parameters
 
@@ -166,7 +168,7 @@ def remote_data_pattern(settings: Settings) -> str | Mapping[str, str]:
 
 def _write_parameter_values(spec: dict[str, Any], parameters: dict[str, int | str]) -> None:
     """Writes the values as defaults: TFX drops those that a RuntimeParameter has."""
-    definitions = spec["root"]["inputDefinitions"]["parameters"]
+    definitions = spec["root"].get("inputDefinitions", {}).get("parameters", {})
     for name, value in parameters.items():
         definitions[name]["defaultValue"] = value
 

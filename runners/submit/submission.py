@@ -15,7 +15,7 @@ import yaml
 from fareline.errors import Interrupted, SettingsError, UserMistake
 from pipeline.rules.cluster import find_example_values
 from pipeline.settings.runners import Cluster, RunnerName
-from pipeline.settings.settings import Settings
+from pipeline.settings.settings import TRAINING, Settings
 from pipeline.source.check import check_request
 from runners.pii_key import read_pii_key
 from runners.platforms.jobs import Platform, Request, Submitted
@@ -128,8 +128,8 @@ def prepare(
     """
     # A schedule keeps its name, so that it is found to be there already.
     request = Request(
-        job_id or (settings.name if scheduled else new_job_id(settings.name)),
-        settings.name,
+        job_id or (settings.pipeline_name if scheduled else new_job_id(settings.pipeline_name)),
+        settings.pipeline_name,
         read_spec(compiled.text),
         compiled.parameters,
         section.schedule if scheduled else None,
@@ -188,7 +188,7 @@ def needed_uploads(settings: Settings, section: Cluster) -> list[Upload]:
     Raises:
         DataError: If they cannot be used, or lack a column.
     """
-    if section.data_path is not None:
+    if section.data_path is not None or settings.pipeline == TRAINING:
         return []
     if settings.data.source.bigquery is not None:
         return []

@@ -51,7 +51,8 @@ def finish(job: dict[str, Any], settings: Settings, section: Kubeflow) -> None:
     tasks = spec["root"]["dag"]["tasks"]
     _correct_producers(tasks)
     tasks[_LOOKUP].pop("cachingOptions", None)
-    if settings.data.source.bigquery is None:  # of which nobody can say whether it has changed
+    # Of BigQuery nobody can say whether it has changed.
+    if _EXAMPLE_GEN in tasks and settings.data.source.bigquery is None:
         _connect_example_gen(spec)
 
 
@@ -76,7 +77,8 @@ def _connect_example_gen(spec: dict[str, Any]) -> None:
     """Puts Lookup in place of the check before ExampleGen's cache."""
     task = spec["root"]["dag"]["tasks"][_EXAMPLE_GEN]
     definitions = spec["components"][_EXAMPLE_GEN]["inputDefinitions"]["parameters"]
-    outputs = spec["components"][_LOOKUP]["outputDefinitions"]["parameters"]
+    declared = spec["components"][_LOOKUP].setdefault("outputDefinitions", {})
+    outputs = declared.setdefault("parameters", {})
     for parameter, output in _LOOKED_UP.items():
         definitions[parameter] = {"parameterType": "STRING"}
         outputs[output] = {"parameterType": "STRING"}

@@ -365,3 +365,51 @@ def test_a_warm_start_begins_with_the_baseline_of_the_platform(runner, producer)
         SettingsError, match=r"training\.warm_start: found Model:12, an id in a store"
     ):
         spec_of(runner, "training.warm_start=Model:12")
+
+
+# A part of the graph.
+
+URI = "gs://ours/root/ExampleGen/examples/7"
+TRAINING = ("pipeline=training", f"data.prepared={URI}")
+
+
+@pytest.mark.parametrize("runner", ["kubeflow", "vertex"])
+def test_data_and_training_are_compiled_as_two_pipelines(specs, runner):
+    data, training = (spec_of(runner, *part) for part in (("pipeline=data",), TRAINING))
+    names = [spec["pipelineInfo"]["name"] for spec in (data, training)]
+    assert names == ["chicago-taxi-data", "chicago-taxi"]
+    whole = specs[runner]["root"]["dag"]["tasks"]
+    first, second = (spec["root"]["dag"]["tasks"] for spec in (data, training))
+    shared = {"CuratedSchema", *(["Lookup"] if runner == "kubeflow" else [])}
+    assert {*first, *second} == {*whole, "PreparedData"}
+    assert {*first} & {*second} == shared
+    assert "DataGate" in first
+    assert "Transform" in second
+    importer = training["deploymentSpec"]["executors"]["PreparedData_executor"]["importer"]
+    assert importer["artifactUri"]["constant"] == URI
+    assert json.loads(importer["metadata"]["split_names"]) == ["eval", "train", "validate"]
+    assert {"data_path"} < set(specs[runner]["root"]["inputDefinitions"]["parameters"])
+    wanted = [set(spec["root"]["inputDefinitions"]["parameters"]) for spec in (data, training)]
+    assert [names & {"data_path", "training_steps"} for names in wanted] == [
+        {"data_path"},
+        {"training_steps"},
+    ]
+    for task in ("Transform", "Evaluator", "InfraValidator"):
+        examples = second[task]["inputs"]["artifacts"]["examples"]["taskOutputArtifact"]
+        assert examples == {"producerTask": "PreparedData", "outputArtifactKey": "result"}
+
+
+@pytest.mark.parametrize("runner", ["kubeflow", "vertex"])
+def test_training_in_a_cluster_takes_named_data(runner):
+    assert refusal(runner, "pipeline=training") == (
+        "data.prepared: found latest; expected gs://…, the URI of Examples, since a cluster cannot "
+        "look up which data passed the gate. Hint: take it from a run of the data pipeline that "
+        "ended well, or run on this machine."
+    )
+    assert refusal(runner, *TRAINING, "schema=null").startswith("schema: found null; expected the ")
+
+
+def test_resources_of_steps_in_the_other_pipeline_are_no_mistake():
+    asked = "runners.kubeflow.resources={Trainer: {cpu: 4}}"
+    spec = spec_of("kubeflow", "pipeline=data", asked)
+    assert "Trainer" not in containers(spec)
