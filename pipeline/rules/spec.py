@@ -24,15 +24,21 @@ _IMAGE_OPTION = "--sdk_container_image="
 ARGUMENT_BYTES = 100_000
 
 
-def check_spec(settings: Settings, runner: RunnerName, spec: Spec) -> None:
+def check_spec(settings: Settings, runner: RunnerName, spec: Spec, is_part: bool = False) -> None:
     """Applies every rule about a compiled spec.
+
+    Args:
+        settings: Valid.
+        runner: Kind of the cluster.
+        spec: The spec.
+        is_part: Whether nodes were left out.
 
     Raises:
         SettingsError: There are mistakes; one line per mistake.
     """
     section = getattr(settings.runners, runner)
     problems = [
-        *find_unknown_nodes(settings, runner, spec),
+        *(() if is_part else find_unknown_nodes(settings, runner, spec)),
         *find_code_outside_the_image(spec, settings.code.packages),
         *(() if section.EXECUTES_RESOLVERS else find_resolvers(spec)),
         *find_paths_of_this_machine(spec),

@@ -18,7 +18,6 @@ from data.sources.csv import CsvSource
 from fareline import collector
 from fareline.errors import Interrupted
 from pipeline.settings.settings import DATA, TRAINING, Settings
-from runners.local.part import Part
 from runners.local.prepared_data import choose_prepared
 from runners.local.reading_progress import describe_reading
 from runners.local.training_progress import describe_search, describe_training
@@ -30,6 +29,7 @@ from runners.own_code import (
     own_components,
     require_own_code,
 )
+from runners.part import Part
 from runners.passwords import store_passwords
 from runners.pii_key import read_pii_key
 from runners.progress import NodeResult, ProgressTable, output_to

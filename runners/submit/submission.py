@@ -7,7 +7,7 @@ import dataclasses
 import datetime
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -72,6 +72,7 @@ def compile_submission(
     job_id: str | None = None,
     scheduled: bool = False,
     look_at_examples: Callable[[Settings, RunnerName], object] | None = None,
+    to_nodes: Sequence[str] = (),
 ) -> Submission:
     """Checks and compiles everything that `submit` would send; imports TFX.
 
@@ -80,6 +81,7 @@ def compile_submission(
         runner: Kind of the cluster.
         job_id: Job id given by the user, or None.
         scheduled: Whether the job is to run by the schedule of the section, and not now.
+        to_nodes: Nodes that the graph ends with; empty: it has all nodes.
         look_at_examples: Check that refuses or reports settings with example values.
 
     Raises:
@@ -92,7 +94,7 @@ def compile_submission(
         require_schedule(runner, section)
     if look_at_examples is not None:
         look_at_examples(settings, runner)
-    compiled = compile_quietly(settings, runner)
+    compiled = compile_quietly(settings, runner, to_nodes)
     return prepare(settings, section, compiled, job_id, scheduled)
 
 

@@ -50,7 +50,8 @@ def finish(job: dict[str, Any], settings: Settings, section: Kubeflow) -> None:
     spec["defaultPipelineRoot"] = section.place_of("pipeline_root", settings.name)
     tasks = spec["root"]["dag"]["tasks"]
     _correct_producers(tasks)
-    tasks[_LOOKUP].pop("cachingOptions", None)
+    if _LOOKUP in tasks:
+        tasks[_LOOKUP].pop("cachingOptions", None)
     # Of BigQuery nobody can say whether it has changed.
     if _EXAMPLE_GEN in tasks and settings.data.source.bigquery is None:
         _connect_example_gen(spec)
