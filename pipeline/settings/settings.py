@@ -18,6 +18,7 @@ from pydantic import Field
 
 from fareline.errors import SettingsError
 from pipeline.settings.blame import wrong_settings
+from pipeline.settings.conditions import Conditions
 from pipeline.settings.data import Data
 from pipeline.settings.defaults import with_defaults
 from pipeline.settings.drift import Drift, Monitoring
@@ -296,32 +297,6 @@ class VertexPush(Section):
         return address
 
 
-class Condition(Section):
-    """Bounds of a metric over all examples of the eval split.
-
-    Attributes:
-        metric: Name of the metric.
-        at_least: Lowest value; None: no bound.
-        at_most: Highest value; None: no bound.
-    """
-
-    metric: str
-    at_least: Number | None = None
-    at_most: Number | None = None
-
-    @pydantic.model_validator(mode="after")
-    def _has_a_bound(self) -> "Condition":
-        if self.at_least is None and self.at_most is None:
-            raise ValueError("expected at_least or at_most")
-        if None not in (self.at_least, self.at_most) and self.at_least > self.at_most:
-            raise ValueError("expected at_least to be no higher than at_most")
-        return self
-
-
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, dict) else value
-
-
 class Push(Section):
     """The destinations of an approved model, and the conditions of a push.
 
@@ -333,9 +308,7 @@ class Push(Section):
     keep_versions: Annotated[int, Field(ge=2, strict=True)] | None = None
     vertex: VertexPush | None = None
     destinations: list[PushDestination] = Field(default_factory=lambda: [FOLDER])
-    when: Annotated[list[Condition], pydantic.BeforeValidator(_as_list)] = Field(
-        default_factory=list
-    )
+    when: Conditions
 
     @pydantic.field_validator("destinations")
     @classmethod
