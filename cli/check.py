@@ -41,7 +41,7 @@ def check(
         typer.echo(f"fareline: {warning}", err=True)
     where = "here" if name is None else f"on {name}"
     content = {"runner": name, "problems": [], "warnings": warnings}
-    answer(as_json, content, f"{settings.name}: ready to run {where}")
+    answer(as_json, content, f"{settings.pipeline_name}: ready to run {where}")
 
 
 def _which_runner(runner: str | None, old_runner: str | None) -> "RunnerName | None":

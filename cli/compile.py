@@ -4,8 +4,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cli.answer import answer
-from cli.options import ConfigOption, JsonOption, RunnerArgument, SetOption, output_option
-from cli.views.clusters import require_runner, warn_of_examples
+from cli.options import (
+    ConfigOption,
+    JsonOption,
+    RefusedFromOption,
+    RunnerArgument,
+    SetOption,
+    ToNodesOption,
+    output_option,
+)
+from cli.views.clusters import require_no_beginning, require_runner, warn_of_examples
 from fareline.errors import SettingsError
 from fareline.files import require_place, write_text
 from runners.submit.quietly import compile_quietly
@@ -22,6 +30,8 @@ def compile_(
     ] = None,
     config: ConfigOption = None,
     overrides: SetOption = None,
+    from_nodes: RefusedFromOption = None,
+    to_nodes: ToNodesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write the pipeline as a specification for Kubeflow or Vertex. Needs no network."""
@@ -29,14 +39,15 @@ def compile_(
     from runners.platforms.registry import PLATFORMS
 
     name = require_runner(runner, "compile")
+    require_no_beginning(from_nodes)
     hint = "name another file with --output"
     if output is not None:
         require_place(output, hint)  # First: a folder has no name to find an ending for.
         require_suffix(output, name)
     settings = load_settings(config, overrides or ())
-    path = output or Path(f"{settings.name}{PLATFORMS[name].suffix}")
+    path = output or Path(f"{settings.pipeline_name}{PLATFORMS[name].suffix}")
     require_place(path, hint)
-    compiled = compile_quietly(settings, name)
+    compiled = compile_quietly(settings, name, to_nodes or ())
     write_text(path, compiled.text, hint=hint)
     examples = warn_of_examples(settings, name)
     content = {
@@ -46,7 +57,8 @@ def compile_(
         "parameters": compiled.parameters,
         "example_values": dict(examples),
     }
-    answer(as_json, content, f"{path}: {settings.name} for {name}, {len(compiled.text):,} bytes")
+    said = f"{settings.pipeline_name} for {name}, {len(compiled.text):,} bytes"
+    answer(as_json, content, f"{path}: {said}")
 
 
 def require_suffix(path: Path, runner: "RunnerName") -> None:

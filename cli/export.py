@@ -52,4 +52,5 @@ def export(
     )
     write_text(output, text, hint=hint)
     content = {"orchestrator": orchestrator, "path": str(output), "nodes": list(upstream)}
-    answer(as_json, content, f"{output}: {settings.name} for {orchestrator}, {len(upstream)} nodes")
+    said = f"{settings.pipeline_name} for {orchestrator}, {len(upstream)} nodes"
+    answer(as_json, content, f"{output}: {said}")

@@ -172,6 +172,12 @@ def to_option(metavar: str, help_text: str) -> Any:
     return typer.Option("--to", metavar=metavar, help=help_text)
 
 
+# Refused with the reason, where there is no store with the outputs of earlier runs.
+RefusedFromOption = Annotated[list[str] | None, typer.Option("--from", hidden=True)]
+ToNodesOption = Annotated[
+    list[str] | None,
+    to_option("NODE", "Run all nodes up to and including this one; repeatable."),
+]
 ToOption = Annotated[int | None, to_option("VERSION", "Version to make live.")]
 DestinationOption = Annotated[
     str | None,

@@ -17,17 +17,17 @@ from cli.options import (
     ParamOption,
     SetOption,
     SpecOption,
+    ToNodesOption,
     WorkspaceOption,
     complete_runs,
     from_option,
     only_option,
-    to_option,
 )
 from fareline.errors import UserMistake
 
 if TYPE_CHECKING:
-    from runners.local.part import Part
     from runners.local.planning import PlannedNode
+    from runners.part import Part
 
 
 def run(
@@ -55,10 +55,7 @@ def run(
         list[str] | None,
         from_option("NODE", "Run this node and all nodes after it; repeatable."),
     ] = None,
-    to_nodes: Annotated[
-        list[str] | None,
-        to_option("NODE", "Run all nodes up to and including this one; repeatable."),
-    ] = None,
+    to_nodes: ToNodesOption = None,
     only: Annotated[str | None, only_option("NODE", "Run this node alone.")] = None,
     reused_run: Annotated[
         str | None,
@@ -162,7 +159,7 @@ def _part(
     Raises:
         UserMistake: The options do not go together.
     """
-    from runners.local.part import Part
+    from runners.part import Part
 
     if only is not None:
         if from_nodes or to_nodes:

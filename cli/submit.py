@@ -12,13 +12,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.answer import answer
-from cli.options import ConfigOption, JsonOption, RunnerArgument, SetOption, dry_run_option
-from cli.views.clusters import require_runner, warn_of_examples
+from cli.options import (
+    ConfigOption,
+    JsonOption,
+    RefusedFromOption,
+    RunnerArgument,
+    SetOption,
+    ToNodesOption,
+    dry_run_option,
+)
+from cli.views.clusters import require_no_beginning, require_runner, warn_of_examples
 from fareline.errors import UserMistake
 
 if TYPE_CHECKING:
-    from pipeline.settings.runners import RunnerName
-    from pipeline.settings.settings import Settings
     from runners.platforms.jobs import JobStatus, Platform, Submitted
     from runners.submit.submission import Submission
 
@@ -48,6 +54,8 @@ def submit(
             "--schedule", help="Create the schedule of the settings instead of running now."
         ),
     ] = False,
+    from_nodes: RefusedFromOption = None,
+    to_nodes: ToNodesOption = None,
     dry_run: Annotated[bool, dry_run_option("Print the request without sending it.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -55,8 +63,10 @@ def submit(
     from pipeline.settings.load import load_settings
     from runners.platforms.registry import PLATFORMS
     from runners.submit.compilation import require_section
+    from runners.submit.submission import compile_submission, require_no_examples
 
     name = require_runner(runner, "submit")
+    require_no_beginning(from_nodes)
     asks = {"--follow": follow, "--cancel": cancel}
     _require_one_of(asks | {"--schedule": schedule, "--wait": wait})
     _require_one_of(asks | {"--job-id": job_id})
@@ -71,7 +81,9 @@ def submit(
         else:
             _follow(platform, platform.find(follow), poll_seconds, as_json)
         return
-    platform, submission = _prepare(name, settings, job_id, schedule, dry_run)
+    look = warn_of_examples if dry_run else require_no_examples
+    submission = compile_submission(settings, name, job_id, schedule, look, to_nodes or ())
+    platform = PLATFORMS[name].connect(require_section(settings, name))
     if dry_run:
         answer(True, submission.describe(platform), "")
         return
@@ -83,19 +95,6 @@ def submit(
         _follow(platform, submitted, poll_seconds, as_json)
     else:
         _tell_submitted(platform, submission, submitted, as_json)
-
-
-def _prepare(
-    name: "RunnerName", settings: "Settings", job_id: str | None, schedule: bool, dry_run: bool
-) -> tuple["Platform", "Submission"]:
-    """Compiles; refuses what is an example still, unless nothing is sent anyway."""
-    from runners.platforms.registry import PLATFORMS
-    from runners.submit.compilation import require_section
-    from runners.submit.submission import compile_submission, require_no_examples
-
-    look = warn_of_examples if dry_run else require_no_examples
-    submission = compile_submission(settings, name, job_id, schedule, look)
-    return PLATFORMS[name].connect(require_section(settings, name)), submission
 
 
 def _follow(

@@ -14,13 +14,14 @@ from tfx.components import ExampleValidator, SchemaGen, StatisticsGen, Transform
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.base.executor_spec import ExecutorSpec
+from tfx.dsl.components.common.importer import IMPORT_RESULT_KEY
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
     LatestBlessedModelStrategy,
 )
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import pusher_pb2
-from tfx.types import Channel
+from tfx.types import BaseChannel, Channel
 from tfx.types.standard_artifacts import Model, ModelBlessing
 from tfx.types.standard_component_specs import (
     BASE_MODEL_KEY,
@@ -45,11 +46,12 @@ from pipeline.components.vertex.pusher import VertexPusher
 from pipeline.evaluation.eval_config import build_eval_config
 from pipeline.nodes.data_gate import drift_rules, gate_policy
 from pipeline.nodes.example_gen import build_example_gen
+from pipeline.nodes.prepared_data import PREPARED_KEYS, find_prepared, import_examples
 from pipeline.nodes.tuner import find_last_hyperparameters, inputs_to_decide_by, tuning_config
 from pipeline.resolvers.baseline import BaselineStrategy
 from pipeline.resolvers.warm_start import WarmStartStrategy
 from pipeline.rules.inferred import inferred_uses
-from pipeline.settings.settings import Settings
+from pipeline.settings.settings import DATA, TRAINING, Settings
 from pipeline.user_code import VERTEX_PUSH_FN, choose_function, fingerprint_sources
 from schema.curated import is_packaged_name, schema_path
 
@@ -82,6 +84,8 @@ class Placement:
         own_components: Called with the nodes by their ids; returns the user's own nodes.
         jobs: For Trainer and Tuner, node id to the executor that replaces its own, and the entries
             for `custom_config`.
+        prepared: With `pipeline: training` where `baseline` is `decided`: output key to the id of
+            the artifact of the data pipeline that takes its place.
     """
 
     pipeline_root: str
@@ -99,10 +103,30 @@ class Placement:
     warm_start: int = 0
     own_components: Callable[[Mapping[str, BaseNode]], Sequence[BaseNode]] | None = None
     jobs: dict[str, tuple[ExecutorSpec, dict[str, Any]]] = dataclasses.field(default_factory=dict)
+    prepared: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Data:
+    """The part of the graph that ends with data, or what takes its place.
+
+    Attributes:
+        nodes: Its nodes, in DAG order.
+        examples, schema, drift: Its outputs.
+        gate: The node that decides whether training begins; None: it was decided earlier.
+        lookup: What finds the live version, where no resolver is executed.
+    """
+
+    nodes: Sequence[BaseNode]
+    examples: BaseChannel
+    schema: BaseChannel
+    drift: BaseChannel | None
+    gate: BaseNode | None = None
+    lookup: BaseComponent | None = None
 
 
 def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
-    """Builds the graph.
+    """Builds the graph: all of it, or the part that `pipeline` in the settings names.
 
     Args:
         settings: Validated settings.
@@ -111,32 +135,25 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
     Returns:
         The pipeline, for any TFX runner.
     """
-    code = settings.code
-    preprocessing_fn, transform_sources = choose_function("preprocessing_fn", code.preprocessing_fn)
-    run_fn, trainer_sources = choose_function("run_fn", code.run_fn)
-    tuner_fn, tuner_sources = choose_function("tuner_fn", code.tuner_fn)
-    transform_config = settings.section("task", "features", "label")
-    transform_config["source_fingerprint"] = fingerprint_sources(transform_sources)
-    model_config = settings.section("task", "features", "label", "training", "seed")
-    model_config["model"] = {"kind": settings.model.kind}
-    model_config["source_fingerprint"] = fingerprint_sources(trainer_sources)
-    if settings.data.sample is not None:
-        model_config[SAMPLE] = settings.data.sample
-    if settings.weighting.is_on:
-        transform_config |= settings.section("weighting")
-        model_config |= settings.section("weighting")
-    if settings.weighting.down_sample:
-        transform_config |= settings.section("seed")
-    tuner_config = model_config | {
-        "tuning": tuning_config(settings),
-        "source_fingerprint": fingerprint_sources(tuner_sources),
-    }
-    del model_config["training"]["steps"]  # a runtime parameter, which travels by itself
-    del model_config["training"]["warm_start"]  # an input
-    tuner_job, tuner_job_config = placement.jobs.get("Tuner", (None, {}))
-    trainer_job, trainer_job_config = placement.jobs.get("Trainer", (None, {}))
+    starts = _prepared_data if settings.pipeline == TRAINING else _read_data
+    data = starts(settings, placement)
+    nodes = [*data.nodes]
+    if settings.pipeline != DATA:
+        nodes += _model_nodes(settings, placement, data)
+    if placement.own_components is not None:
+        nodes += placement.own_components({node.id: node for node in nodes})
+    return Pipeline(
+        pipeline_name=settings.pipeline_name,
+        pipeline_root=placement.pipeline_root,
+        components=nodes,
+        enable_cache=placement.enable_cache,
+        beam_pipeline_args=list(placement.beam_args),
+        metadata_connection_config=placement.metadata,
+    )
 
-    # Data: read, measure, hold against the contract, and stop here if it breaks it.
+
+def _read_data(settings: Settings, placement: Placement) -> _Data:
+    """Data: read, measure, hold against the contract, and stop here if it breaks it."""
     data_path = placement.data_dir
     if data_path is not None:
         data_path = placement.parameterize("data_path", data_path)
@@ -178,25 +195,104 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
         # No later data is compared with a sample.
         passed_data=passed_data if settings.data.sample is None else "",
     )
-    drift = drift_monitor.outputs["drift"]
+    lookup = None
+    if placement.baseline == "live":
+        lookup = Lookup(
+            input_base=data_path or "",
+            input_config=example_gen.exec_properties[INPUT_CONFIG_KEY],
+            wanted_span=example_gen.exec_properties.get(RANGE_CONFIG_KEY) or "",
+            push_destination=placement.push_dir,
+        )
+    nodes = [
+        *([lookup] if lookup else []),
+        example_gen,
+        statistics_gen,
+        schema_gen,
+        *([curated_schema] if curated_schema else []),
+        example_validator,
+        data_policy,
+        drift_monitor,
+        data_gate,
+    ]
+    return _Data(
+        nodes,
+        example_gen.outputs["examples"],
+        schema,
+        drift_monitor.outputs["drift"],
+        data_gate,
+        lookup,
+    )
 
-    # Model: transform, search, train.
+
+def _prepared_data(settings: Settings, placement: Placement) -> _Data:
+    """Data that the data pipeline has read, measured and let pass: it is looked up or imported."""
+    lookup = None
+    if placement.baseline == "live":
+        lookup = Lookup(
+            input_base="",
+            input_config="",
+            wanted_span="",
+            push_destination=placement.push_dir,
+        )
+    nodes: list[BaseNode] = [lookup] if lookup else []
+    if placement.baseline == "decided":
+        found = find_prepared(placement.prepared)
+        return _Data([*nodes, found], *(found.outputs[key] for key in PREPARED_KEYS))
+    examples = import_examples(settings)
+    curated_schema = _curated_schema(settings)
+    return _Data(
+        [*nodes, examples, curated_schema],
+        examples.outputs[IMPORT_RESULT_KEY],
+        curated_schema.outputs["schema"],
+        drift=None,
+        lookup=lookup,
+    )
+
+
+def _model_nodes(settings: Settings, placement: Placement, data: _Data) -> list[BaseNode]:
+    """Model: transform, search, train, judge, publish; the nodes in DAG order."""
+    code = settings.code
+    preprocessing_fn, transform_sources = choose_function("preprocessing_fn", code.preprocessing_fn)
+    run_fn, trainer_sources = choose_function("run_fn", code.run_fn)
+    tuner_fn, tuner_sources = choose_function("tuner_fn", code.tuner_fn)
+    transform_config = settings.section("task", "features", "label")
+    transform_config["source_fingerprint"] = fingerprint_sources(transform_sources)
+    model_config = settings.section("task", "features", "label", "training", "seed")
+    model_config["model"] = {"kind": settings.model.kind}
+    model_config["source_fingerprint"] = fingerprint_sources(trainer_sources)
+    if settings.data.sample is not None:
+        model_config[SAMPLE] = settings.data.sample
+    if settings.weighting.is_on:
+        transform_config |= settings.section("weighting")
+        model_config |= settings.section("weighting")
+    if settings.weighting.down_sample:
+        transform_config |= settings.section("seed")
+    tuner_config = model_config | {
+        "tuning": tuning_config(settings),
+        "source_fingerprint": fingerprint_sources(tuner_sources),
+    }
+    del model_config["training"]["steps"]  # a runtime parameter, which travels by itself
+    del model_config["training"]["warm_start"]  # an input
+    tuner_job, tuner_job_config = placement.jobs.get("Tuner", (None, {}))
+    trainer_job, trainer_job_config = placement.jobs.get("Trainer", (None, {}))
+
     transform = Transform(
-        examples=example_gen.outputs["examples"],
-        schema=schema,
+        examples=data.examples,
+        schema=data.schema,
         preprocessing_fn=preprocessing_fn,
         disable_statistics=not settings.transform.statistics,
         custom_config=transform_config,
     )
-    transform.add_upstream_node(data_gate)
+    if data.gate is not None:
+        transform.add_upstream_node(data.gate)
     transformed = {
         "examples": transform.outputs["transformed_examples"],
         "transform_graph": transform.outputs["transform_graph"],
     }
-    last = find_last_hyperparameters(settings, example_gen.outputs["examples"])
+    last = find_last_hyperparameters(settings, data.examples)
     trials = placement.parameterize("tuning_trials", settings.tuning.trials)
     tuner = Tuner(
-        inputs=transformed | inputs_to_decide_by(last, drift),
+        inputs=transformed | inputs_to_decide_by(last, data.drift),
         tuner_fn=tuner_fn,
         budget=(trials, settings.tuning.steps),
         splits=("train", "validate"),
@@ -204,17 +300,7 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
         custom_executor_spec=tuner_job,
     )
     # The model that a new one is compared with, and may begin with.
-    lookup = []
-    if placement.baseline == "live":
-        lookup = [
-            Lookup(
-                input_base=data_path or "",
-                input_config=example_gen.exec_properties[INPUT_CONFIG_KEY],
-                wanted_span=example_gen.exec_properties.get(RANGE_CONFIG_KEY) or "",
-                push_destination=placement.push_dir,
-            )
-        ]
-    baseline = _baseline(settings, placement, *lookup)
+    baseline = _baseline(settings, placement, data.lookup)
     earlier = _earlier_model(settings, placement, baseline)
     trainer = Trainer(
         inputs={
@@ -231,7 +317,7 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
 
     # Judgement: better than the bar and the model in use; servable; then, and only then, published.
     evaluator = Evaluator(
-        examples=example_gen.outputs["examples"],
+        examples=data.examples,
         example_splits=["eval"],
         model=trainer.outputs["model"],
         baseline_model=baseline.outputs["model"],
@@ -248,7 +334,7 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
     )
     infra_validator = InfraValidator(
         model=trainer.outputs["model"],
-        examples=example_gen.outputs["examples"],
+        examples=data.examples,
         num_examples=settings.serving.examples,
         budgets=settings.serving.budgets(),
         model_name=settings.name,
@@ -272,23 +358,13 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
     if settings.push.to_vertex:
         vertex_pusher = VertexPusher(
             model=trainer.outputs["model"],
-            examples=example_gen.outputs["examples"],
+            examples=data.examples,
             evaluation=evaluator.outputs["evaluation"],
             published=pusher.outputs["pushed_model"],
             target=json.dumps(settings.vertex_target, sort_keys=True),
             push_fn=VERTEX_PUSH_FN,
         )
-
-    nodes: list[BaseNode] = [
-        *lookup,
-        example_gen,
-        statistics_gen,
-        schema_gen,
-        *([curated_schema] if curated_schema else []),
-        example_validator,
-        data_policy,
-        drift_monitor,
-        data_gate,
+    return [
         transform,
         *([last] if last else []),
         tuner,
@@ -300,16 +376,6 @@ def create_pipeline(settings: Settings, placement: Placement) -> Pipeline:
         pusher,
         *([vertex_pusher] if vertex_pusher else []),
     ]
-    if placement.own_components is not None:
-        nodes += placement.own_components({node.id: node for node in nodes})
-    return Pipeline(
-        pipeline_name=settings.name,
-        pipeline_root=placement.pipeline_root,
-        components=nodes,
-        enable_cache=placement.enable_cache,
-        beam_pipeline_args=list(placement.beam_args),
-        metadata_connection_config=placement.metadata,
-    )
 
 
 def _baseline(

@@ -188,19 +188,19 @@ class LastRun:
         return splits
 
 
-def find_last_run(workspace: Path, store: str | None, pipeline: str) -> LastRun:
-    """Finds the latest output of SchemaGen of a pipeline.
+def find_last_run(workspace: Path, store: str | None, pipelines: Sequence[str]) -> LastRun:
+    """Finds the latest output of SchemaGen of some pipelines.
 
     Raises:
         UserMistake: No run has statistics, or they are not on this machine.
     """
     graph = open_graph(workspace, store)
-    found = _latest_schema(graph, pipeline)
+    found = _latest_schema(graph, pipelines)
     hint = "run the pipeline, or name the data: `fareline schema diff DATA`"
     if found is None:
         raise UserMistake.explain(
             str(store or workspace),
-            f"holds no output of SchemaGen of the pipeline {pipeline!r}",
+            f"holds no output of SchemaGen of the pipeline {pipelines[0]!r}",
             "expected a run of it",
             hint,
         )
@@ -216,12 +216,12 @@ def find_last_run(workspace: Path, store: str | None, pipeline: str) -> LastRun:
     return LastRun(schema, run_id, files)
 
 
-def _latest_schema(graph: "Graph", pipeline: str) -> "tuple[Artifact, str] | None":
+def _latest_schema(graph: "Graph", pipelines: Sequence[str]) -> "tuple[Artifact, str] | None":
     """By the last execution that has it as output: a cached one brings an older artifact back."""
     found = []
     for artifact in graph.artifacts_of_type("Schema"):
         for execution in graph.producers(artifact):
-            is_ours = execution.place.pipeline == pipeline
+            is_ours = execution.place.pipeline in pipelines
             if is_ours and execution.type.rpartition(".")[2] == "SchemaGen":
                 found.append((execution.id, artifact, execution.place.run_id))
     return max(found, key=lambda each: each[0])[1:] if found else None
@@ -246,7 +246,8 @@ def review_data_of(
 ) -> "tuple[Review, str, int]":
     """The review of the latest run's data or of a named source, with its description and rows."""
     if data is None:
-        last = find_last_run(workspace, store, contract.settings.name)
+        settings = contract.settings
+        last = find_last_run(workspace, store, (settings.name, settings.data_pipeline_name))
         what = f"{last.schema.key} of run {last.run_id}"
         load_tfdv()
         splits = last.read()

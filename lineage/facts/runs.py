@@ -76,7 +76,8 @@ class Run:
         missing: Nodes that it was to execute and never began; only of runs that recorded a plan.
         outcome: Outcome, as recorded: `pushed`, `refused`, `failed`, `interrupted`; empty in a
             stock store.
-        examples: The Examples that have a span; if none has, all that are called `examples`.
+        examples: The Examples that have a span; if none has, all that are called `examples`. Of a
+            run that ingests none, those that it took from another run.
         models: The Models.
         evaluations: The ModelEvaluations.
         verdicts: Node that checked the model, to whether it blessed the model; None: unknown.
@@ -152,7 +153,9 @@ def read_runs(graph: Graph, names: Iterable[str]) -> list[Run]:
     graph.executions(i for found in ids.values() for i in found)
     outputs = _outputs(graph, ids)
     live = _live_places(graph)
-    return [_run(graph, name, ids[name], outputs, live) for name in ids]
+    runs = [_run(graph, name, ids[name], outputs, live) for name in ids]
+    taken = _taken_over(graph, {run.run_id: ids[run.run_id] for run in runs if not run.examples})
+    return [dataclasses.replace(r, examples=taken.get(r.run_id, r.examples)) for r in runs]
 
 
 def outputs_of_run(graph: Graph, run_id: str) -> dict[str, dict[str, list[Artifact]]]:
@@ -166,6 +169,17 @@ def outputs_of_run(graph: Graph, run_id: str) -> dict[str, dict[str, list[Artifa
         for key, artifacts in graph.outputs(execution).items():
             found.setdefault(execution.place.node, {}).setdefault(key, []).extend(artifacts)
     return found
+
+
+def drift_of_data(graph: Graph, run: Run) -> Artifact | None:
+    """The drift of a run's data: that which it recorded, or else the run that the data is of."""
+    found = outputs_of_run(graph, run.run_id).get("DriftMonitor", {}).get("drift", [])
+    if found:
+        return found[0]
+    readers = [e for examples in run.examples for e in graph.consumers(examples)]
+    compared = [e for e in readers if e.place.node == "DriftMonitor"]
+    outputs = [a for e in reversed(compared) for a in graph.outputs(e).get("drift", ())]
+    return next(iter(outputs), None)
 
 
 def command_of(record: RunRecord, place: Sequence[str]) -> str:
@@ -263,6 +277,23 @@ def _ingested(
     named = [a for _, keys, a in put_out if a.type == "Examples" and "examples" in keys]
     with_span = [a for a in named if "span" in a.properties]
     return tuple(dict.fromkeys(with_span or named))
+
+
+def _taken_over(graph: Graph, ids: Mapping[str, Iterable[int]]) -> dict[str, tuple[Artifact, ...]]:
+    """Run id to the Examples that its nodes read and none of them has made."""
+    links = {name: graph.links_of_executions(found) for name, found in ids.items()}
+    made = {name: {k.artifact_id for k in each if k.is_output} for name, each in links.items()}
+    read = {
+        name: sorted(
+            {k.artifact_id for k in each if not k.is_output and "examples" in k.keys} - made[name]
+        )
+        for name, each in links.items()
+    }
+    known = {a.id: a for a in graph.artifacts(i for found in read.values() for i in found)}
+    return {
+        name: tuple(known[i] for i in found if i in known and known[i].type == "Examples")
+        for name, found in read.items()
+    }
 
 
 def _live_places(graph: Graph) -> dict[tuple[str, int], int]:

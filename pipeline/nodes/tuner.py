@@ -12,7 +12,7 @@ from tfx.types.standard_artifacts import HyperParameters, Model, ModelBlessing
 from pipeline.artifacts import DataDrift
 from pipeline.components.tuner import DRIFT_KEY, EARLIER_DRIFT_KEY, LAST_KEY
 from pipeline.resolvers.last_hyperparameters import LastHyperparametersStrategy
-from pipeline.settings.settings import Settings
+from pipeline.settings.settings import TRAINING, Settings
 from pipeline.tuning_decision import ALWAYS, NEVER, ON_DRIFT
 from pipeline.user_code import TUNER_SOURCES, fingerprint_sources
 
@@ -43,9 +43,12 @@ def find_last_hyperparameters(settings: Settings, examples: BaseChannel) -> Reso
     """
     if settings.tuning.policy != ON_DRIFT:
         return None
+    config = {"pipeline": settings.name}
+    if settings.pipeline == TRAINING:
+        config["data_pipeline"] = settings.data_pipeline_name
     return Resolver(
         strategy_class=LastHyperparametersStrategy,
-        config={"pipeline": settings.name},
+        config=config,
         examples=examples,
         model=Channel(type=Model),
         model_blessing=Channel(type=ModelBlessing),

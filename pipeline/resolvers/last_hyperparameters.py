@@ -19,8 +19,9 @@ from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
 from fareline.recorded.data import sample_of
 from lineage.facts.baselines import PIN, decision_in_force
 from lineage.graph.graph import Graph
-from pipeline.artifacts import RETUNES
+from pipeline.artifacts import RETUNES, DataDrift
 from pipeline.resolvers.baseline import BLESSING_KEY, MODEL_KEY, without_distrusted
+from pipeline.resolvers.stored import read_stored
 
 EXAMPLES_KEY, HYPERPARAMETERS_KEY, DRIFT_KEY = "examples", "hyperparameters", "earlier_drift"
 
@@ -30,10 +31,11 @@ class LastHyperparametersStrategy(LatestBlessedModelStrategy):
 
     Args:
         pipeline: Name of the pipeline.
+        data_pipeline: Name of the pipeline that records the drift, if it is another one.
     """
 
-    def __init__(self, pipeline: str):
-        self._pipeline = pipeline
+    def __init__(self, pipeline: str, data_pipeline: str = ""):
+        self._pipeline, self._data_pipeline = pipeline, data_pipeline
 
     def resolve_artifacts(
         self, store: metadata_store.MetadataStore, input_dict: dict[str, list[types.Artifact]]
@@ -52,6 +54,8 @@ class LastHyperparametersStrategy(LatestBlessedModelStrategy):
             likewise; `earlier_drift` with those that call for a new search and are of data that no
             blessed model was trained on; `examples` empty.
         """
+        if self._data_pipeline:
+            input_dict = {**input_dict, DRIFT_KEY: _drift_of(store, self._data_pipeline)}
         found: dict[str, list[types.Artifact]] = {key: [] for key in input_dict}
         first_use = min((each.id for each in input_dict[EXAMPLES_KEY]), default=0)
         there = {
@@ -85,6 +89,15 @@ class LastHyperparametersStrategy(LatestBlessedModelStrategy):
                 return {MODEL_KEY: pinned}
         models, blessings = without_distrusted(store, decision, models, blessings)
         return super().resolve_artifacts(store, {MODEL_KEY: models, BLESSING_KEY: blessings})
+
+
+def _drift_of(store: metadata_store.MetadataStore, pipeline: str) -> list[types.Artifact]:
+    """All recorded drift of a pipeline."""
+    graph = Graph(store)
+    links = graph.links_of_executions(graph.places.members_of_pipeline(pipeline))
+    ids = sorted({link.artifact_id for link in links if link.is_output})
+    drift = [each.id for each in graph.artifacts(ids) if each.type == DataDrift.TYPE_NAME]
+    return read_stored(store, drift)
 
 
 def _has_sample(graph: Graph, examples: Iterable[int]) -> bool:

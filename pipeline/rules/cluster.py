@@ -11,7 +11,7 @@ from fareline.near import near_names
 from pipeline.rules.bigquery import find_project_mistakes, find_span_mistakes
 from pipeline.rules.drift import find_local_sample
 from pipeline.settings.runners import BUCKET_NAME, BUCKET_RULE, Cluster, RunnerName, Vertex
-from pipeline.settings.settings import Settings
+from pipeline.settings.settings import TRAINING, Settings
 from schema.curated import is_packaged_name
 
 PLACES = ("pipeline_root", "data_path", "push_destination")
@@ -61,6 +61,7 @@ def check_runner(settings: Settings, runner: RunnerName, section: Cluster) -> No
         *find_packaging_options(section, where),
         *find_windows(settings),
         *find_samples(settings),
+        *find_unnamed_data(settings),
         *find_span_mistakes(settings),
         *find_project_mistakes(settings, section, where),
         *find_unknown_accelerators(section, where),
@@ -77,10 +78,10 @@ def check_runner(settings: Settings, runner: RunnerName, section: Cluster) -> No
 
 def find_illegal_name(settings: Settings) -> Iterator[str]:
     """The name of the pipeline is one that Vertex takes."""
-    if not re.fullmatch(_VERTEX_NAME, settings.name):
+    if not re.fullmatch(_VERTEX_NAME, settings.pipeline_name):
         yield (
-            f"name: {settings.name} cannot be the name of a job; expected at most 112 lower-case "
-            "letters, digits and hyphens, first a letter. Hint: rename the pipeline."
+            f"name: {settings.pipeline_name} cannot be the name of a job; expected at most 112 "
+            "lower-case letters, digits and hyphens, first a letter. Hint: rename the pipeline."
         )
 
 
@@ -244,6 +245,28 @@ def find_samples(settings: Settings) -> Iterator[str]:
             f"data.sample: found {settings.data.sample}; expected null, since the platform could "
             "take the model of a sample as a baseline. Hint: set it to null, or run on this "
             "machine."
+        )
+
+
+def find_unnamed_data(settings: Settings) -> Iterator[str]:
+    """Training by itself imports Examples by their URI: a cluster cannot say which passed the gate.
+
+    Vertex takes the latest Examples, also those of a run that was stopped; open-source Kubeflow
+    looks up none.
+    """
+    if settings.pipeline != TRAINING:
+        return
+    if not re.fullmatch(r"gs://[^/]+/.+", settings.data.prepared):
+        yield (
+            f"data.prepared: found {settings.data.prepared}; expected gs://…, the URI of Examples, "
+            "since a cluster cannot look up which data passed the gate. Hint: take it from a run "
+            "of the data pipeline that ended well, or run on this machine."
+        )
+    if settings.schema_ is None:
+        yield (
+            "schema: found null; expected the name of a schema in the image, since a cluster "
+            "cannot look up the schema that the data pipeline inferred. Hint: accept that schema, "
+            "or set pipeline: whole."
         )
 
 

@@ -1,20 +1,29 @@
-"""Rules for the section `push`.
+"""Rules for conditions on metrics: `push.when`, and `when` of a hook in `loop.hooks`.
 
 Imports neither TFX nor TensorFlow.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from fareline.near import guess
+from pipeline.settings.conditions import Condition
 from pipeline.settings.metrics import metric_named, metrics_of_task
 from pipeline.settings.settings import Settings
 
 
 def find_push_mistakes(settings: Settings) -> Iterator[str]:
     """Conditions are about metrics that Evaluator measures, and can be met."""
+    yield from _find_mistakes(settings, "push.when", settings.push.when)
+    for place, hook in enumerate(settings.loop.hooks):
+        yield from _find_mistakes(settings, f"loop.hooks.{place}.when", hook.when)
+
+
+def _find_mistakes(
+    settings: Settings, setting: str, conditions: Sequence[Condition]
+) -> Iterator[str]:
     known = [*[m.name for m in metrics_of_task(settings.task)], *settings.code.metrics]
-    for number, condition in enumerate(settings.push.when):
-        where = f"push.when.{number}"
+    for number, condition in enumerate(conditions):
+        where = f"{setting}.{number}"
         if condition.metric not in known:
             yield (
                 f"{where}.metric: found {condition.metric}; expected one of {', '.join(known)}, "

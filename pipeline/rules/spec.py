@@ -11,7 +11,7 @@ from typing import Any
 
 from fareline.near import near_names
 from pipeline.settings.runners import DEFAULT_NODE, Cluster, RunnerName
-from pipeline.settings.settings import Settings
+from pipeline.settings.settings import WHOLE, Settings
 from pipeline.user_code import IMAGE_PACKAGES
 
 Spec = Mapping[str, Any]
@@ -24,15 +24,21 @@ _IMAGE_OPTION = "--sdk_container_image="
 ARGUMENT_BYTES = 100_000
 
 
-def check_spec(settings: Settings, runner: RunnerName, spec: Spec) -> None:
+def check_spec(settings: Settings, runner: RunnerName, spec: Spec, is_part: bool = False) -> None:
     """Applies every rule about a compiled spec.
+
+    Args:
+        settings: Valid.
+        runner: Kind of the cluster.
+        spec: The spec.
+        is_part: Whether nodes were left out.
 
     Raises:
         SettingsError: There are mistakes; one line per mistake.
     """
     section = getattr(settings.runners, runner)
     problems = [
-        *find_unknown_nodes(settings, runner, spec),
+        *(() if is_part else find_unknown_nodes(settings, runner, spec)),
         *find_code_outside_the_image(spec, settings.code.packages),
         *(() if section.EXECUTES_RESOLVERS else find_resolvers(spec)),
         *find_paths_of_this_machine(spec),
@@ -51,7 +57,9 @@ def executors(spec: Spec) -> dict[str, Mapping[str, Any]]:
 
 
 def find_unknown_nodes(settings: Settings, runner: RunnerName, spec: Spec) -> Iterator[str]:
-    """Resources are asked for nodes that there are."""
+    """Resources are asked for nodes that there are; a part of the graph lacks some of them."""
+    if settings.pipeline != WHOLE:
+        return
     nodes = [name for name, executor in executors(spec).items() if "container" in executor]
     for name in getattr(settings.runners, runner).resources:
         if name != DEFAULT_NODE and name not in nodes:

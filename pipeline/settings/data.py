@@ -18,6 +18,7 @@ from pipeline.settings.values import Count, Section, Share, Start
 SOURCE_KINDS = ("dataset", "csv", "files", "sql", "bigquery")  # of which a source is one
 SPLIT_NAMES = ("train", "validate", "eval")
 MOST_SAMPLED = 10_000_000  # rows, whose ranks one worker sorts
+LATEST = "latest"  # of what the data pipeline has prepared
 COLUMNAR, CSV_EXAMPLE_GEN = "columnar", "csv_example_gen"
 _SplitName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
@@ -282,6 +283,8 @@ class Data(Section):
         columns: Special options of some columns.
         sample: Number of rows to read, the same ones in every run; None: all rows. The model of a
             sample is not pushed, and no later run compares with it or begins with it.
+        prepared: Data of the data pipeline that the training pipeline reads: the latest that passed
+            the gate, a run id, an id such as Examples:12, or in a cluster the URI of Examples.
     """
 
     source: Source
@@ -293,6 +296,7 @@ class Data(Section):
     max_bad_share: Share = 0.001
     columns: dict[str, Column] = Field(default_factory=dict)
     sample: Annotated[int, Field(ge=1, le=MOST_SAMPLED, strict=True)] | None = None
+    prepared: Annotated[str, Field(min_length=1)] = LATEST
 
     @pydantic.model_validator(mode="after")
     def _fits_reader(self) -> "Data":

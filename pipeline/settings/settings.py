@@ -18,6 +18,7 @@ from pydantic import Field
 
 from fareline.errors import SettingsError
 from pipeline.settings.blame import wrong_settings
+from pipeline.settings.conditions import Conditions
 from pipeline.settings.data import Data
 from pipeline.settings.defaults import with_defaults
 from pipeline.settings.drift import Drift, Monitoring
@@ -57,6 +58,8 @@ from pipeline.settings.values import (
 from pipeline.settings.weighting import Weighting
 
 DEFAULT_PATH = Path(__file__).parents[1] / "configs" / "taxi.yaml"
+# The graphs of one settings file: `pipeline`.
+WHOLE, DATA, TRAINING = "whole", "data", "training"
 
 
 # The kind of model of the settings under validation: what `tuning` needs depends on it.
@@ -294,32 +297,6 @@ class VertexPush(Section):
         return address
 
 
-class Condition(Section):
-    """Bounds of a metric over all examples of the eval split.
-
-    Attributes:
-        metric: Name of the metric.
-        at_least: Lowest value; None: no bound.
-        at_most: Highest value; None: no bound.
-    """
-
-    metric: str
-    at_least: Number | None = None
-    at_most: Number | None = None
-
-    @pydantic.model_validator(mode="after")
-    def _has_a_bound(self) -> "Condition":
-        if self.at_least is None and self.at_most is None:
-            raise ValueError("expected at_least or at_most")
-        if None not in (self.at_least, self.at_most) and self.at_least > self.at_most:
-            raise ValueError("expected at_least to be no higher than at_most")
-        return self
-
-
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, dict) else value
-
-
 class Push(Section):
     """The destinations of an approved model, and the conditions of a push.
 
@@ -331,9 +308,7 @@ class Push(Section):
     keep_versions: Annotated[int, Field(ge=2, strict=True)] | None = None
     vertex: VertexPush | None = None
     destinations: list[PushDestination] = Field(default_factory=lambda: [FOLDER])
-    when: Annotated[list[Condition], pydantic.BeforeValidator(_as_list)] = Field(
-        default_factory=list
-    )
+    when: Conditions
 
     @pydantic.field_validator("destinations")
     @classmethod
@@ -359,6 +334,7 @@ class Settings(Section):
     """
 
     name: Name
+    pipeline: Literal["whole", "data", "training"] = WHOLE
     task: Literal["binary", "multiclass", "regression"]
     seed: Annotated[int, Field(ge=0, lt=2**32, strict=True)] = 20
     data: Data
@@ -425,6 +401,16 @@ class Settings(Section):
                     "there and has at most 63 characters"
                 ) from error
         return push
+
+    @property
+    def pipeline_name(self) -> str:
+        """Name of the pipeline in ML Metadata. Models have the name of the settings."""
+        return self.data_pipeline_name if self.pipeline == DATA else self.name
+
+    @property
+    def data_pipeline_name(self) -> str:
+        """Name of the pipeline that ends with the data, in ML Metadata."""
+        return f"{self.name}-{DATA}"
 
     @property
     def vertex_target(self) -> dict[str, Any]:

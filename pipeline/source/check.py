@@ -15,7 +15,7 @@ from pipeline.rules.settings import (
     single_valued_columns,
 )
 from pipeline.settings.data import COLUMNAR
-from pipeline.settings.settings import Settings
+from pipeline.settings.settings import TRAINING, Settings
 from pipeline.source.query import check_local_query
 from pipeline.source.warnings import personal_warnings
 
@@ -28,12 +28,14 @@ def check_request(settings: Settings, read_key: Callable[[], bytes]) -> CsvSourc
         read_key: Gives the key of pseudonyms; called where the settings need one.
 
     Returns:
-        The input files.
+        The input files; none with `pipeline: training`, which reads none.
 
     Raises:
         SettingsError, DataError: One clear message.
     """
     check_settings(settings)
+    if settings.pipeline == TRAINING:  # the data pipeline has read and checked it
+        return CsvSource(settings.path.parent, "", (), ())
     if settings.data.personal_columns(pseudonymize=True):
         read_key()
     source, required = settings.data.source, required_columns(settings)

@@ -6,7 +6,7 @@ TFX.
 """
 
 import dataclasses
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from tfx.orchestration import metadata
 from tfx.orchestration.portable import partial_run_utils
@@ -18,7 +18,7 @@ from fareline.near import near_names
 from lineage.facts.runs import COMPLETE, Run, list_runs
 from lineage.graph.graph import Graph
 from runners.local.launching import nodes_of
-from runners.local.part import Part
+from runners.part import Part, require_node
 
 _SUCCESSES = ("executed", "cached")
 
@@ -54,7 +54,7 @@ def mark_part(
     """
     nodes = nodes_of(compiled)
     for name in (*part.from_nodes, *part.to_nodes):
-        _require_node(name, nodes)
+        require_node(name, nodes)
     partial_run_utils.mark_pipeline(
         compiled, from_nodes=part.from_nodes or None, to_nodes=part.to_nodes or None
     )
@@ -93,17 +93,6 @@ def reuse(handle: metadata.Metadata, compiled: pipeline_pb2.Pipeline) -> None:
         if not node.upstream_nodes:
             context_lib.prepare_contexts(metadata_handle=handle, node_contexts=node.contexts)
     partial_run_utils.snapshot(handle, compiled)
-
-
-def _require_node(name: str, nodes: Collection[str]) -> None:
-    if name not in nodes:
-        near = near_names(name, nodes)
-        raise UserMistake.explain(
-            name,
-            "the pipeline has no such node",
-            f"expected one of {', '.join(nodes)}",
-            f"did you mean {near[0]}" if near else "`fareline step graph` lists them",
-        )
 
 
 def _find_run(

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING
 from fareline import collector
 from fareline.errors import UserMistake
 from fareline.scratch import scratch_folder
-from runners.local.run import RunRequest, build_pipeline
-from runners.local.warm_start import choose_warm_start
+from runners.local.run import RunRequest, build_pipeline, choose_inputs
 from runners.own_code import choose_keras_3, require_own_code
 from runners.progress import output_to
 
@@ -68,7 +67,7 @@ def plan_run(request: RunRequest, source: "CsvSource") -> list[PlannedNode]:
             "expected a store in a file, of which a plan makes a copy",
             "leave out --plan, or plan on a workspace of this machine",
         )
-    warm_start = choose_warm_start(request.settings, request.workspace, request.push_destination)
+    chosen = choose_inputs(request)
     with scratch_folder("fareline-plan-") as folder, output_to(Path(folder) / "log"):
         store = Path(folder) / "metadata.db"
         choose_keras_3()
@@ -81,7 +80,7 @@ def plan_run(request: RunRequest, source: "CsvSource") -> list[PlannedNode]:
             with snapshot(request.workspace.metadata_path) as copy:
                 shutil.copyfile(copy, store)
         connection = connect_for_run(store)
-        pipeline = build_pipeline(request, source, connection, warm_start)
+        pipeline = build_pipeline(request, source, connection, chosen)
         return list(plan_nodes(pipeline, request, Path(folder) / "artifacts"))
 
 

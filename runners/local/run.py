@@ -8,7 +8,7 @@ import dataclasses
 import datetime
 import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -17,8 +17,8 @@ from data.privacy import key_id
 from data.sources.csv import CsvSource
 from fareline import collector
 from fareline.errors import Interrupted
-from pipeline.settings.settings import Settings
-from runners.local.part import Part
+from pipeline.settings.settings import DATA, TRAINING, Settings
+from runners.local.prepared_data import choose_prepared
 from runners.local.reading_progress import describe_reading
 from runners.local.training_progress import describe_search, describe_training
 from runners.local.warm_start import choose_warm_start
@@ -29,6 +29,7 @@ from runners.own_code import (
     own_components,
     require_own_code,
 )
+from runners.part import Part
 from runners.passwords import store_passwords
 from runners.pii_key import read_pii_key
 from runners.progress import NodeResult, ProgressTable, output_to
@@ -108,7 +109,7 @@ def run_locally(request: RunRequest, source: CsvSource) -> tuple["Outcome", Cons
     workspace = request.workspace
     with workspace.locked(with_reserve=True):
         connection = connect_workspace(request)
-        warm_start = choose_warm_start(request.settings, workspace, request.push_destination)
+        chosen = choose_inputs(request)
         log_path = workspace.logs_dir / f"{run_id}.log"
         with output_to(log_path) as console:
             trials = request.settings.tuning.trials
@@ -117,14 +118,12 @@ def run_locally(request: RunRequest, source: CsvSource) -> tuple["Outcome", Cons
                 "Tuner": functools.partial(describe_search, log_path, trials),
                 "Trainer": functools.partial(describe_training, log_path),
             }
-            table = ProgressTable(console, f"{request.settings.name} · {run_id}", details)
+            table = ProgressTable(console, f"{request.settings.pipeline_name} · {run_id}", details)
             for line in settle(workspace, request.push_folders):
                 console.print(line, markup=False, highlight=False, soft_wrap=True)
             try:
                 with table.shown(), warm_servers(table.update, table.has_node) as on_change:
-                    build = functools.partial(
-                        build_pipeline, request, source, connection, warm_start
-                    )
+                    build = functools.partial(build_pipeline, request, source, connection, chosen)
                     runner = _build_runner(request, build, run_id, table, on_change)
                     outcome = _run_pipeline(runner, run_id, workspace, log_path, start)
                 settle_own(workspace, request.push_folders)
@@ -176,7 +175,7 @@ def _build_runner(
         )
 
     if workspace.metadata_path.is_file():  # a server's store is not asked for an estimate
-        table.usual = usual_seconds(Graph(open_now()), settings.name, settings.data.sample)
+        table.usual = usual_seconds(Graph(open_now()), settings.pipeline_name, settings.data.sample)
     unfinished = workspace.note_run(run_id)
     if settings.metadata.store is None:
         unfinished = None  # the store is this workspace's alone, and older than the notes maybe
@@ -196,19 +195,51 @@ def _build_runner(
     return runner
 
 
-def build_pipeline(request: RunRequest, source: CsvSource, connection=None, warm_start: int = 0):
+@dataclasses.dataclass(frozen=True)
+class ChosenInputs:
+    """Artifacts in the store that a run begins with, chosen before it starts.
+
+    Attributes:
+        warm_start: Id of the model whose weights it begins with; 0: none.
+        prepared: Output of the data pipeline to the id of its artifact; empty where the run reads
+            the data itself.
+    """
+
+    warm_start: int = 0
+    prepared: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+
+def choose_inputs(request: RunRequest) -> ChosenInputs:
+    """Chooses the artifacts that a run begins with.
+
+    Raises:
+        UserMistake: There are no such artifacts, or they are of no use here.
+    """
+    settings, workspace = request.settings, request.workspace
+    prepared = choose_prepared(settings, workspace)
+    if settings.pipeline == DATA:  # nothing is trained
+        return ChosenInputs()
+    return ChosenInputs(choose_warm_start(settings, workspace, request.push_destination), prepared)
+
+
+def build_pipeline(
+    request: RunRequest,
+    source: CsvSource,
+    connection=None,
+    chosen: ChosenInputs | None = None,
+):
     """Builds the graph of a run on this machine. Imports TFX.
 
     Args:
         request: Request of the user.
         source: From `check_request`.
         connection: To the store; None where each step brings its own.
-        warm_start: Id of the model that it begins with; 0: none.
+        chosen: From `choose_inputs`; without it the graph is only looked at.
     """
     with collector.paused():
         from pipeline.dag import Placement, create_pipeline
 
-    settings = request.settings
+    settings, chosen = request.settings, chosen or ChosenInputs()
     return create_pipeline(
         settings,
         Placement(
@@ -217,11 +248,12 @@ def build_pipeline(request: RunRequest, source: CsvSource, connection=None, warm
             data_pattern=source.pattern,
             span_range=source.span_range,
             today=datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
-            pii_key_id=_pii_key_id(settings),
+            pii_key_id=None if settings.pipeline == TRAINING else _pii_key_id(settings),
             push_dir=request.push_destination,
             metadata=connection,
             enable_cache=request.use_cache,
-            warm_start=warm_start,
+            warm_start=chosen.warm_start,
+            prepared=chosen.prepared,
             own_components=own_components(settings),
         ),
     )

@@ -32,8 +32,8 @@ from runners.local.launching import (
     reused_nodes,
 )
 from runners.local.node_logs import NodeLogs
-from runners.local.part import Part
 from runners.local.partial_runs import mark_part, reuse
+from runners.part import Part
 from runners.progress import NodeResult, NodeState
 from runners.provenance import Provenance
 from runners.scheduling import PARALLEL_NODES, Schedule

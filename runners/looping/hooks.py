@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from fareline.errors import FarelineError
 from fareline.files import write_json
+from pipeline.evaluation.conditions import unmet
 from runners.looping.signatures import sign
 
 if TYPE_CHECKING:
@@ -74,11 +75,17 @@ class Outbox:
         Args:
             event: One of `pipeline.settings.live.loop.Event`.
             event_id: Letters, digits and hyphens.
-            content: Content as plain JSON values.
+            content: Content as plain JSON values. `metrics`, by their names over all examples,
+                decide about hooks with conditions, of which a metric without a value meets none.
         """
         told = {"event": event, "id": event_id, **content}
         for place, hook in enumerate(self._hooks):
             if event in hook.events:
+                where = f"loop.hooks.{place}.when"
+                conditions = [each.model_dump(exclude_none=True) for each in hook.when]
+                if reasons := unmet(conditions, content.get("metrics") or {}, where):
+                    self._tell(f"{event} was not sent: {'; '.join(reasons)}")
+                    continue
                 path = self._folder / f"{event_id}-{event}-{place}.json"
                 write_json(path, {"hook": hook.model_dump(mode="json"), "told": told})
                 self._queue.put(path)

@@ -42,7 +42,7 @@ _BUSY_SECONDS = 30.0  # until it is looked again whether another run has ended
 _HOOK_SECONDS = 60.0  # that `--once` waits for hooks
 _END_SECONDS = 2.0  # the same of a loop that is to end
 _GATE = "DataGate"
-_TOLD_OF_RUNS = ("run_id", "pushed_to", "reasons", "path", "job_id", "link")
+_TOLD_OF_RUNS = ("run_id", "pushed_to", "reasons", "metrics", "path", "job_id", "link")
 PUSHED, REFUSED, STOPPED, FAILED, ROLLED_BACK = (
     "pushed",
     "refused",

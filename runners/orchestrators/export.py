@@ -103,8 +103,9 @@ def export(
         text = config.read_text(encoding="utf-8") if config else None
         options = argo_options(overrides, config is not None)
     plan = Plan(
-        pipeline=settings.name, upstream=upstream, script=console_script(), folder=str(Path.cwd()),
-        workspace=str(workspace), begin_options=options, settings_text=text, cron=cron, image=image,
+        pipeline=settings.pipeline_name, upstream=upstream, script=console_script(),
+        folder=str(Path.cwd()), workspace=str(workspace), begin_options=options,
+        settings_text=text, cron=cron, image=image,
     )  # fmt: skip
     return ORCHESTRATORS[name](plan)
 

@@ -27,7 +27,7 @@ from fareline.recorded.tuning import WarmStart, tuning_of, warm_start_of
 from lineage.answers.why.view import judgement_lines, refusals
 from lineage.answers.why.why import why_run
 from lineage.facts.failures import place_in, users_place_in
-from lineage.facts.runs import outputs_of_run
+from lineage.facts.runs import outputs_of_run, read_runs
 from lineage.graph.elements import Artifact
 from lineage.graph.graph import Graph
 from lineage.text.harmless import plain
@@ -160,7 +160,8 @@ def read_outcome(
     wall_seconds: float,
 ) -> Outcome:
     """Reads blessings, metrics and the pushed version of a run."""
-    outputs = outputs_of_run(Graph(store), run_id)
+    graph = Graph(store)
+    outputs = outputs_of_run(graph, run_id)
 
     def first(node: str, key: str) -> Any:
         artifacts = outputs.get(node, {}).get(key)
@@ -170,8 +171,8 @@ def read_outcome(
     blessing = first("Evaluator", "blessing")
     infra = _properties(first("InfraValidator", "blessing"))
     pushed = _properties(first("Pusher", "pushed_model"))
-    why = why_run(Graph(store), run_id)
-    examples = first("ExampleGen", "examples")
+    why = why_run(graph, run_id)
+    examples = first("ExampleGen", "examples") or _taken_over(graph, run_id)
     best = first("Tuner", "best_hyperparameters")
     model = first("Trainer", "model")
     return Outcome(
@@ -193,6 +194,14 @@ def read_outcome(
         tuning=tuning_of(best) if best else None,
         warm_start=warm_start_of(model) if model else None,
     )
+
+
+def _taken_over(graph: Graph, run_id: str) -> Artifact | None:
+    """The data of a run that ingests none."""
+    if run_id not in graph.places.run_contexts():
+        return None
+    [run] = read_runs(graph, [run_id])
+    return next(iter(run.examples), None)
 
 
 def read_metrics(evaluation_uri: str) -> list[SliceMetrics]:

@@ -21,6 +21,7 @@ from lineage.answers.reproduce.reproduce import (
     code_warning,
     recorded_metrics,
 )
+from pipeline.settings.settings import WHOLE
 from pipeline.user_code import fingerprint_packages
 from runners.provenance import collect_provenance
 from runners.stopping import end_child
@@ -64,9 +65,12 @@ def _own_packages(recipe: Recipe | None) -> tuple[tuple[str, ...], str]:
 
 
 def overrides_for(recipe: Recipe) -> list[str]:
-    """Overrides for recorded settings, so that a reproduction publishes or writes nowhere else."""
+    """Overrides for recorded settings, so that a reproduction publishes or writes nowhere else.
+
+    It reads the data itself, also where the model was trained on data of a pipeline before it.
+    """
     settings = load_yaml(recipe.settings or "") or {}
-    overrides = []
+    overrides = [] if settings.get("pipeline", WHOLE) == WHOLE else [f"pipeline={WHOLE}"]
     for name in _OUTSIDE:
         section, _, key = name.partition(".")
         if isinstance(settings.get(section), dict) and settings[section].get(key) is not None:

@@ -12,8 +12,13 @@ from fareline.errors import UserMistake
 from fareline.scratch import scratch_folder
 from pipeline.settings.settings import Settings
 from pipeline.source.check import check_request
-from runners.local.run import RunRequest, build_pipeline, connect_workspace
-from runners.local.warm_start import choose_warm_start
+from runners.local.run import (
+    ChosenInputs,
+    RunRequest,
+    build_pipeline,
+    choose_inputs,
+    connect_workspace,
+)
 from runners.own_code import choose_keras_3, offer_own_code, require_own_code
 from runners.progress import output_to
 from runners.provenance import collect_provenance
@@ -65,9 +70,8 @@ def begin_run(request: RunRequest, source: CsvSource, run_id: str, runner: str) 
                 connection = connect_workspace(request)
                 _make_tables(connection)
                 workspace.note_run(run_id)
-                place = request.push_destination
-                warm_start = choose_warm_start(request.settings, workspace, place)
-            graph = _compile(request, source, run_id, provenance, warm_start)
+                chosen = choose_inputs(request)
+            graph = _compile(request, source, run_id, provenance, chosen)
         run = frozen(upstream_of(graph))
         files.freeze(run, graph.SerializeToString(deterministic=True))
         return Begun(run, continues=False)
@@ -91,7 +95,7 @@ def read_graph(settings: Settings, read_key: Callable[[], bytes]) -> Graph:
     source = check_request(settings, read_key)
     with scratch_folder("fareline-graph-") as folder, output_to(Path(folder) / "log"):
         request = RunRequest(settings, Workspace(Path(folder)))
-        return Graph(settings.name, upstream_of(_compile(request, source, "graph")))
+        return Graph(settings.pipeline_name, upstream_of(_compile(request, source, "graph")))
 
 
 def upstream_of(graph) -> dict[str, list[str]]:
@@ -106,7 +110,7 @@ def _frozen(
 ) -> FrozenRun:
     return FrozenRun(
         run_id=run_id,
-        pipeline=request.settings.name,
+        pipeline=request.settings.pipeline_name,
         upstream=upstream,
         push_dir=request.push_destination,
         serving_sample=request.settings.drift.serving_sample,
@@ -137,14 +141,18 @@ def _require_same(run: FrozenRun, wanted: FrozenRun) -> None:
 
 
 def _compile(
-    request: RunRequest, source: CsvSource, run_id: str, provenance=None, warm_start: int = 0
+    request: RunRequest,
+    source: CsvSource,
+    run_id: str,
+    provenance=None,
+    chosen: ChosenInputs | None = None,
 ):
     choose_keras_3()
     with collector.paused():
         from runners.local.launching import compile_run
 
     require_own_code(request.settings)
-    pipeline = build_pipeline(request, source, warm_start=warm_start)
+    pipeline = build_pipeline(request, source, chosen=chosen)
     return compile_run(pipeline, run_id, provenance)
 
 

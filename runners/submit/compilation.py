@@ -8,8 +8,8 @@ be wrong with the settings is found before TFX is imported.
 
 import dataclasses
 import glob
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from data.sources.files import check_source_files
 from data.sources.span_patterns import has_span, split_pattern
@@ -27,7 +27,14 @@ from runners.own_code import (
     require_own_code,
     require_whole_packages,
 )
+from runners.part import require_node
 from runners.platforms.registry import PLATFORMS
+
+if TYPE_CHECKING:
+    from tfx.orchestration.pipeline import Pipeline
+
+
+_EXAMPLE_GEN, _LOOKUP = "ExampleGen", "Lookup"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,18 +59,22 @@ class CompiledSpec:
         return PLATFORMS[self.runner].suffix
 
 
-def compile_spec(settings: Settings, runner: RunnerName) -> CompiledSpec:
+def compile_spec(
+    settings: Settings, runner: RunnerName, to_nodes: Sequence[str] = ()
+) -> CompiledSpec:
     """Compiles the pipeline of some settings.
 
     Args:
         settings: Valid in themselves.
         runner: Kind of the cluster.
+        to_nodes: Nodes that the graph ends with; empty: it has all nodes.
 
     Returns:
         The spec, which has passed every check of pipeline.rules.cluster and pipeline.rules.spec.
 
     Raises:
         SettingsError: There are mistakes; one line per mistake.
+        UserMistake: There is no such node.
     """
     section = require_section(settings, runner)
     check_settings(settings)
@@ -72,8 +83,8 @@ def compile_spec(settings: Settings, runner: RunnerName) -> CompiledSpec:
         choose_keras_3()
         require_own_code(settings)
         require_whole_packages(settings)
-    job, parameters = _compile_job(settings, runner, section)
-    check_spec(settings, runner, job["pipelineSpec"])
+    job, parameters = _compile_job(settings, runner, section, to_nodes)
+    check_spec(settings, runner, job["pipelineSpec"], is_part=bool(to_nodes))
     text = PLATFORMS[runner].adapter.as_text(job)
     root = section.place_of("pipeline_root", settings.name)
     return CompiledSpec(runner, text, parameters, root)
@@ -96,7 +107,7 @@ def require_section(settings: Settings, runner: RunnerName) -> Cluster:
 
 
 def _compile_job(
-    settings: Settings, runner: RunnerName, section: Cluster
+    settings: Settings, runner: RunnerName, section: Cluster, to_nodes: Sequence[str]
 ) -> tuple[dict[str, Any], dict[str, int | str]]:
     """Has TFX compile the graph; returns a PipelineJob as JSON types, and its parameters."""
     from tfx.orchestration.data_types import RuntimeParameter
@@ -125,6 +136,8 @@ def _compile_job(
         own_components=own_components(settings),
     )
     pipeline = create_pipeline(settings, placement)
+    if to_nodes:
+        end_with(pipeline, to_nodes)
     check_graph(settings, pipeline.components)
     compiler = kubeflow_v2_dag_runner.KubeflowV2DagRunner(
         config=kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(
@@ -132,18 +145,48 @@ def _compile_job(
         )
     )
     job = compiler.run(pipeline, parameter_values=parameters, write_out=False)
+    if to_nodes:  # those of nodes that are left out
+        used = job["pipelineSpec"]["root"].get("inputDefinitions", {}).get("parameters", {})
+        parameters = {name: value for name, value in parameters.items() if name in used}
     job["runtimeConfig"]["parameterValues"] = dict(parameters)  # whole numbers, where TFX has 4.0
     _write_parameter_values(job["pipelineSpec"], parameters)
     _write_resources(job["pipelineSpec"], section.resources)
-    tasks = job["pipelineSpec"]["root"]["dag"]["tasks"]
-    if bigquery is not None and not bigquery.cache:
-        tasks["ExampleGen"].pop("cachingOptions", None)
-    if settings.gate.has_dates:  # what it decides depends on the day
-        tasks["DataPolicy"].pop("cachingOptions", None)
-    if settings.drift.serving_sample is not None:  # nor does its path say what lies there
-        tasks["DriftMonitor"].pop("cachingOptions", None)
+    uncached = {
+        _EXAMPLE_GEN: bigquery is not None and not bigquery.cache,
+        "DataPolicy": settings.gate.has_dates,  # what it decides depends on the day
+        # Nor does its path say what lies there.
+        "DriftMonitor": settings.drift.serving_sample is not None,
+    }
+    for node, task in job["pipelineSpec"]["root"]["dag"]["tasks"].items():
+        if uncached.get(node):
+            task.pop("cachingOptions", None)
     adapter.finish(job, settings, section)
     return job, parameters
+
+
+def end_with(pipeline: "Pipeline", to_nodes: Sequence[str]) -> None:
+    """Leaves out all nodes of a pipeline but some and those that they depend on.
+
+    Args:
+        pipeline: From `create_pipeline`; changed in place.
+        to_nodes: Ids of the nodes that it is to end with.
+
+    Raises:
+        UserMistake: There is no such node.
+    """
+    nodes = {node.id: node for node in pipeline.components}
+    for name in to_nodes:
+        require_node(name, sorted(nodes))
+    kept, waiting = set(), {*to_nodes}
+    while waiting:
+        kept |= waiting
+        if _EXAMPLE_GEN in kept and _LOOKUP in nodes:  # connected after TFX has compiled it
+            kept.add(_LOOKUP)
+        waiting = {up.id for name in kept for up in nodes[name].upstream_nodes} - kept
+    beam_args = [*pipeline.beam_pipeline_args]
+    pipeline.beam_pipeline_args.clear()  # the nodes have them already, and would get them again
+    pipeline.components = [node for name, node in nodes.items() if name in kept]
+    pipeline.beam_pipeline_args.extend(beam_args)
 
 
 def remote_data_pattern(settings: Settings) -> str | Mapping[str, str]:
@@ -166,7 +209,7 @@ def remote_data_pattern(settings: Settings) -> str | Mapping[str, str]:
 
 def _write_parameter_values(spec: dict[str, Any], parameters: dict[str, int | str]) -> None:
     """Writes the values as defaults: TFX drops those that a RuntimeParameter has."""
-    definitions = spec["root"]["inputDefinitions"]["parameters"]
+    definitions = spec["root"].get("inputDefinitions", {}).get("parameters", {})
     for name, value in parameters.items():
         definitions[name]["defaultValue"] = value
 

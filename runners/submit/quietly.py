@@ -1,5 +1,6 @@
 """Compiles without TFX's messages on stderr during its import."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,12 @@ if TYPE_CHECKING:
     from runners.submit.compilation import CompiledSpec
 
 
-def compile_quietly(settings: "Settings", runner: "RunnerName") -> "CompiledSpec":
-    """Compiles without TFX's messages on stderr during its import."""
+def compile_quietly(
+    settings: "Settings", runner: "RunnerName", to_nodes: Sequence[str] = ()
+) -> "CompiledSpec":
+    """`compile_spec` without TFX's messages on stderr during its import."""
     from runners.progress import output_to
     from runners.submit.compilation import compile_spec
 
     with scratch_folder("fareline-compile-") as folder, output_to(Path(folder) / "log"):
-        return compile_spec(settings, runner)
+        return compile_spec(settings, runner, to_nodes)

@@ -7,7 +7,7 @@ import dataclasses
 import datetime
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -15,7 +15,7 @@ import yaml
 from fareline.errors import Interrupted, SettingsError, UserMistake
 from pipeline.rules.cluster import find_example_values
 from pipeline.settings.runners import Cluster, RunnerName
-from pipeline.settings.settings import Settings
+from pipeline.settings.settings import TRAINING, Settings
 from pipeline.source.check import check_request
 from runners.pii_key import read_pii_key
 from runners.platforms.jobs import Platform, Request, Submitted
@@ -72,6 +72,7 @@ def compile_submission(
     job_id: str | None = None,
     scheduled: bool = False,
     look_at_examples: Callable[[Settings, RunnerName], object] | None = None,
+    to_nodes: Sequence[str] = (),
 ) -> Submission:
     """Checks and compiles everything that `submit` would send; imports TFX.
 
@@ -80,6 +81,7 @@ def compile_submission(
         runner: Kind of the cluster.
         job_id: Job id given by the user, or None.
         scheduled: Whether the job is to run by the schedule of the section, and not now.
+        to_nodes: Nodes that the graph ends with; empty: it has all nodes.
         look_at_examples: Check that refuses or reports settings with example values.
 
     Raises:
@@ -92,7 +94,7 @@ def compile_submission(
         require_schedule(runner, section)
     if look_at_examples is not None:
         look_at_examples(settings, runner)
-    compiled = compile_quietly(settings, runner)
+    compiled = compile_quietly(settings, runner, to_nodes)
     return prepare(settings, section, compiled, job_id, scheduled)
 
 
@@ -128,8 +130,8 @@ def prepare(
     """
     # A schedule keeps its name, so that it is found to be there already.
     request = Request(
-        job_id or (settings.name if scheduled else new_job_id(settings.name)),
-        settings.name,
+        job_id or (settings.pipeline_name if scheduled else new_job_id(settings.pipeline_name)),
+        settings.pipeline_name,
         read_spec(compiled.text),
         compiled.parameters,
         section.schedule if scheduled else None,
@@ -188,7 +190,7 @@ def needed_uploads(settings: Settings, section: Cluster) -> list[Upload]:
     Raises:
         DataError: If they cannot be used, or lack a column.
     """
-    if section.data_path is not None:
+    if section.data_path is not None or settings.pipeline == TRAINING:
         return []
     if settings.data.source.bigquery is not None:
         return []

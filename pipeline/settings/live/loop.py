@@ -9,11 +9,13 @@ from typing import Annotated, Literal
 import pydantic
 from pydantic import Field
 
+from pipeline.settings.conditions import Conditions
 from pipeline.settings.runners import RunnerName, Url
 from pipeline.settings.running.cron import require_cron
 from pipeline.settings.values import Positive, Section
 
 Event = Literal["pushed", "refused", "stopped", "failed", "rolled_back", "succeeded", "alarm"]
+EVENTS_WITH_METRICS = ("pushed", "refused")  # of a run here that has evaluated a model
 Port = Annotated[int, Field(ge=0, le=65535, strict=True)]
 
 
@@ -24,16 +26,27 @@ class Hook(Section):
         events: Events that are sent to it.
         command: Program and arguments; it gets the event as JSON on its standard input.
         url: Address that gets the event as a signed POST.
+        when: Conditions on the metrics of the run; the event is sent only if all hold.
     """
 
     events: Annotated[list[Event], Field(min_length=1)]
     command: Annotated[list[str], Field(min_length=1)] | None = None
     url: Url | None = None
+    when: Conditions
 
     @pydantic.model_validator(mode="after")
     def _one_way(self) -> "Hook":
         if (self.command is None) == (self.url is None):
             raise ValueError("expected either command or url")
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _has_metrics(self) -> "Hook":
+        if self.when and (others := [e for e in self.events if e not in EVENTS_WITH_METRICS]):
+            raise ValueError(
+                f"expected when with the events {' and '.join(EVENTS_WITH_METRICS)} only: "
+                f"{others[0]} has no metrics"
+            )
         return self
 
 

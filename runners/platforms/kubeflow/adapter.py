@@ -50,8 +50,10 @@ def finish(job: dict[str, Any], settings: Settings, section: Kubeflow) -> None:
     spec["defaultPipelineRoot"] = section.place_of("pipeline_root", settings.name)
     tasks = spec["root"]["dag"]["tasks"]
     _correct_producers(tasks)
-    tasks[_LOOKUP].pop("cachingOptions", None)
-    if settings.data.source.bigquery is None:  # of which nobody can say whether it has changed
+    if _LOOKUP in tasks:
+        tasks[_LOOKUP].pop("cachingOptions", None)
+    # Of BigQuery nobody can say whether it has changed.
+    if _EXAMPLE_GEN in tasks and settings.data.source.bigquery is None:
         _connect_example_gen(spec)
 
 
@@ -76,7 +78,8 @@ def _connect_example_gen(spec: dict[str, Any]) -> None:
     """Puts Lookup in place of the check before ExampleGen's cache."""
     task = spec["root"]["dag"]["tasks"][_EXAMPLE_GEN]
     definitions = spec["components"][_EXAMPLE_GEN]["inputDefinitions"]["parameters"]
-    outputs = spec["components"][_LOOKUP]["outputDefinitions"]["parameters"]
+    declared = spec["components"][_LOOKUP].setdefault("outputDefinitions", {})
+    outputs = declared.setdefault("parameters", {})
     for parameter, output in _LOOKED_UP.items():
         definitions[parameter] = {"parameterType": "STRING"}
         outputs[output] = {"parameterType": "STRING"}

@@ -116,6 +116,6 @@ def _read_span_before_the_cache(spec: dict[str, Any]) -> None:
 
     TFX's takes a RangeConfig as JSON, and a person a number.
     """
-    if "span" in spec["root"]["inputDefinitions"]["parameters"]:
+    if "span" in spec["root"].get("inputDefinitions", {}).get("parameters", {}):
         container = spec["deploymentSpec"]["executors"]["ExampleGen_executor"]["container"]
         container["lifecycle"]["preCacheCheck"]["command"] = ["python", "-m", SPAN_CHECK]

@@ -18,9 +18,9 @@ from lineage.graph.graph import Graph
 from lineage.store.open import open_store, sqlite_connection
 from lineage.text.harmless import plain
 from pipeline.components.curated_schema import CuratedSchema
-from runners.local.part import Part
 from runners.local.planning import plan_nodes
 from runners.local.runner import LocalRunner
+from runners.part import Part
 from runners.progress import NodeState
 from runners.provenance import Provenance
 from schema.curated import schema_path

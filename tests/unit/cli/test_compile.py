@@ -130,3 +130,15 @@ def test_the_name_of_the_file_tells_its_format(tmp_path):
         "format. Hint: name it p.yaml.\n",
     )
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["compile", "submit"])
+def test_a_part_that_begins_later_is_refused_with_the_reason(tmp_path, command):
+    ran = fareline(command, "vertex", "--from", "Trainer", folder=tmp_path)
+    assert (ran.returncode, ran.stderr) == (
+        2,
+        "fareline: --from Trainer: a specification cannot reuse the outputs of an earlier run: TFX "
+        "has partial runs only for runners with a store; expected --to, a part that begins with "
+        "the data. Hint: to begin with Transform, set pipeline: training and data.prepared.\n",
+    )
+    assert list(tmp_path.iterdir()) == []

@@ -46,9 +46,9 @@ evaluation:
   thresholds: {auc: {at_least: 0.5}}
 """
 TOP = (
-    "name, task, seed, data, schema, gate, drift, features, label, weighting, code, model, "
-    "transform, tuning, training, evaluation, serving, feedback, monitoring, loop, push, card, "
-    "metadata, beam, runners"
+    "name, pipeline, task, seed, data, schema, gate, drift, features, label, weighting, code, "
+    "model, transform, tuning, training, evaluation, serving, feedback, monitoring, loop, push, "
+    "card, metadata, beam, runners"
 )
 TASKS = "expected 'binary', 'multiclass' or 'regression'"
 SECTION = "expected a section with settings of its own"
@@ -90,6 +90,7 @@ def told(path, *overrides):
             f"trainin: unknown setting; did you mean training? expected one of {TOP}.",
         ),
         ("schema_=taxi", f"schema_: unknown setting; did you mean schema? expected one of {TOP}."),
+        ("pipeline=half", "pipeline: found 'half'; expected 'whole', 'data' or 'training'."),
         ("zebra=3", f"zebra: unknown setting; expected one of {TOP}."),
         (
             "training.step=3",
@@ -753,6 +754,7 @@ def test_section_gives_json_types_under_the_names_of_the_file():
             "max_bad_share": 0.001,
             "columns": {},
             "sample": None,
+            "prepared": "latest",
         },
         "schema": "taxi",
     }

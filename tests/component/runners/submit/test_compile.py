@@ -11,12 +11,13 @@ import yaml
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-from fareline.errors import SettingsError
+from fareline.errors import SettingsError, UserMistake
 from fareline.packages import CHECKOUT
 from pipeline.components import wanted_span
 from pipeline.settings.load import load_settings
 from pipeline.settings.settings import DEFAULT_PATH
 from runners.submit.compilation import compile_spec, require_section
+from runners.submit.submission import compile_submission
 from tests.told import without_origin
 
 
@@ -365,3 +366,112 @@ def test_a_warm_start_begins_with_the_baseline_of_the_platform(runner, producer)
         SettingsError, match=r"training\.warm_start: found Model:12, an id in a store"
     ):
         spec_of(runner, "training.warm_start=Model:12")
+
+
+# A part of the graph.
+
+URI = "gs://ours/root/ExampleGen/examples/7"
+TRAINING = ("pipeline=training", f"data.prepared={URI}")
+
+
+@pytest.mark.parametrize("runner", ["kubeflow", "vertex"])
+def test_data_and_training_are_compiled_as_two_pipelines(specs, runner):
+    data, training = (spec_of(runner, *part) for part in (("pipeline=data",), TRAINING))
+    names = [spec["pipelineInfo"]["name"] for spec in (data, training)]
+    assert names == ["chicago-taxi-data", "chicago-taxi"]
+    whole = specs[runner]["root"]["dag"]["tasks"]
+    first, second = (spec["root"]["dag"]["tasks"] for spec in (data, training))
+    shared = {"CuratedSchema", *(["Lookup"] if runner == "kubeflow" else [])}
+    assert {*first, *second} == {*whole, "PreparedData"}
+    assert {*first} & {*second} == shared
+    assert "DataGate" in first
+    assert "Transform" in second
+    importer = training["deploymentSpec"]["executors"]["PreparedData_executor"]["importer"]
+    assert importer["artifactUri"]["constant"] == URI
+    assert json.loads(importer["metadata"]["split_names"]) == ["eval", "train", "validate"]
+    assert {"data_path"} < set(specs[runner]["root"]["inputDefinitions"]["parameters"])
+    wanted = [set(spec["root"]["inputDefinitions"]["parameters"]) for spec in (data, training)]
+    assert [names & {"data_path", "training_steps"} for names in wanted] == [
+        {"data_path"},
+        {"training_steps"},
+    ]
+    for task in ("Transform", "Evaluator", "InfraValidator"):
+        examples = second[task]["inputs"]["artifacts"]["examples"]["taskOutputArtifact"]
+        assert examples == {"producerTask": "PreparedData", "outputArtifactKey": "result"}
+
+
+@pytest.mark.parametrize("runner", ["kubeflow", "vertex"])
+def test_training_in_a_cluster_takes_named_data(runner):
+    assert refusal(runner, "pipeline=training") == (
+        "data.prepared: found latest; expected gs://…, the URI of Examples, since a cluster cannot "
+        "look up which data passed the gate. Hint: take it from a run of the data pipeline that "
+        "ended well, or run on this machine."
+    )
+    assert refusal(runner, *TRAINING, "schema=null").startswith("schema: found null; expected the ")
+
+
+def test_resources_of_steps_in_the_other_pipeline_are_no_mistake():
+    asked = "runners.kubeflow.resources={Trainer: {cpu: 4}}"
+    spec = spec_of("kubeflow", "pipeline=data", asked)
+    assert "Trainer" not in containers(spec)
+
+
+def part_of(runner, *to_nodes, overrides=()):
+    text = compile_spec(load_settings(DEFAULT_PATH, overrides), runner, to_nodes).text
+    job = yaml.safe_load(text)
+    return job if runner == "kubeflow" else job["pipelineSpec"]
+
+
+@pytest.mark.parametrize("runner", ["kubeflow", "vertex"])
+@pytest.mark.parametrize(
+    ("to_nodes", "there", "parameters"),
+    [
+        (["CuratedSchema"], {"CuratedSchema"}, set()),
+        (["StatisticsGen"], {"ExampleGen", "StatisticsGen"}, {"data_path"}),
+        (
+            ["SchemaGen", "Transform"],
+            {"ExampleGen", "StatisticsGen", "SchemaGen", "CuratedSchema", "ExampleValidator"}
+            | {"DataPolicy", "DriftMonitor", "DataGate", "Transform"},
+            {"data_path"},
+        ),
+    ],
+)
+def test_a_part_that_ends_earlier_is_compiled(specs, runner, to_nodes, there, parameters):
+    spec = part_of(runner, *to_nodes, overrides=[f"runners.{runner}.resources.Trainer={{cpu: 4}}"])
+    tasks = spec["root"]["dag"]["tasks"]
+    assert tasks.keys() - {"Lookup"} == there
+    assert ("Lookup" in tasks) == (runner == "kubeflow" and "ExampleGen" in there)
+    whole = specs[runner]["root"]["dag"]["tasks"]
+    for name, task in tasks.items():
+        assert task == whole[name] | {"dependentTasks": task.get("dependentTasks", [])} or (
+            task == whole[name]
+        )
+    defined = spec["root"].get("inputDefinitions", {}).get("parameters", {})
+    assert defined.keys() - {"pipeline-root"} == parameters
+    labels = {label.removesuffix("_executor") for label in spec["deploymentSpec"]["executors"]}
+    assert labels == tasks.keys()
+
+
+def test_a_part_of_the_whole_graph_is_the_whole_graph(specs):
+    assert part_of("vertex", "Pusher", "SchemaGen") == specs["vertex"]
+    assert part_of("kubeflow", "Pusher", "SchemaGen") == specs["kubeflow"]
+
+
+def test_a_part_that_ends_with_no_node_is_one_line():
+    with pytest.raises(UserMistake) as mistake:
+        part_of("vertex", "Trainr")
+    assert str(mistake.value).startswith("Trainr: the pipeline has no such node; expected one of ")
+    assert str(mistake.value).endswith("Hint: did you mean Trainer.")
+
+
+def test_a_part_is_sent_under_the_name_of_the_pipeline():
+    settings = load_settings(
+        DEFAULT_PATH, ["pipeline=data", "runners.vertex.data_path=gs://ours/data"]
+    )
+    request = compile_submission(settings, "vertex", to_nodes=("StatisticsGen",)).request
+    assert request.pipeline_name == "chicago-taxi-data"
+    assert request.job_id.startswith("chicago-taxi-data-")
+    assert {*request.spec["pipelineSpec"]["root"]["dag"]["tasks"]} == {
+        "ExampleGen",
+        "StatisticsGen",
+    }

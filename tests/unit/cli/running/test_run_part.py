@@ -4,7 +4,7 @@ import pytest
 
 from cli.run import _part, _refuse_beside_spec
 from fareline.errors import UserMistake
-from runners.local.part import Part
+from runners.part import Part
 
 
 @pytest.mark.parametrize(

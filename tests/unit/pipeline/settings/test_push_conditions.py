@@ -50,6 +50,18 @@ def test_what_no_condition_is(text, said):
     assert "\n" not in str(mistake.value)
 
 
+def test_a_hook_takes_conditions_as_a_push_does():
+    hook = "loop.hooks=[{{events: [pushed], command: [x], when: {{metric: {}, at_least: 0.9}}}}]"
+    settings = load_settings(overrides=[hook.format("auc")])
+    check_settings(settings)
+    [condition] = settings.loop.hooks[0].when
+    assert (condition.metric, condition.at_least) == ("auc", 0.9)
+    with pytest.raises(
+        SettingsError, match=r"loop\.hooks\.0\.when\.0\.metric: found auk; expected"
+    ):
+        check_settings(load_settings(overrides=[hook.format("auk")]))
+
+
 @pytest.mark.parametrize(
     ("value", "condition", "said"),
     [

@@ -65,6 +65,32 @@ def test_an_address_gets_the_event_signed_and_again_until_it_takes_it(tmp_path):
     assert refusal(SECRET, body, headers[TIME], headers[SIGNATURE], time.time()) is None
 
 
+@pytest.mark.parametrize(
+    ("metrics", "said"),
+    [
+        ({"auc": 0.96, "calibration": 1.0}, None),
+        ({"auc": 0.95, "calibration": 1.0}, "auc is 0.95; expected at least 0.96"),
+        ({"auc": None, "calibration": 1.0}, "auc is undefined; expected at least 0.96"),
+        (None, "auc is undefined; expected at least 0.96"),
+    ],
+)
+def test_a_hook_with_conditions_gets_the_events_of_models_that_meet_them(tmp_path, metrics, said):
+    when = [{"metric": "auc", "at_least": 0.96}]
+    told = []
+    box = Outbox(
+        tmp_path, [Hook(events=["pushed"], command=["deploy"], when=when)], None, told.append
+    )  # fmt: skip
+    box.put("pushed", "monitor-1", {"metrics": metrics})
+    assert len(list(tmp_path.iterdir())) == (said is None)
+    assert told == ([] if said is None else [f"pushed was not sent: {said} (loop.hooks.0.when)"])
+
+
+@pytest.mark.parametrize("event", ["failed", "stopped", "succeeded", "alarm", "rolled_back"])
+def test_events_without_metrics_have_no_conditions(event):
+    with pytest.raises(ValueError, match=f"expected when with the events pushed.*: {event} has no"):
+        Hook(events=["pushed", event], command=["x"], when={"metric": "auc", "at_least": 0.9})
+
+
 def test_a_command_gets_the_event_on_its_input(tmp_path):
     out, box = tmp_path / "out", tmp_path / "box"
     box.mkdir()
