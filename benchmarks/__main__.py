@@ -7,7 +7,7 @@ import sys
 MODULES = {
     **{
         name: f"benchmarks.runs.{name}"
-        for name in ("local_run", "floor", "scale", "columns", "soak", "spec_run")
+        for name in ("local_run", "floor", "scale", "columns", "soak", "spec_run", "cached_steps")
     },
     **{
         name: f"benchmarks.{name}"

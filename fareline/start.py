@@ -168,7 +168,18 @@ def what_is_in_the_way() -> "UserMistake | None":
 
 def main() -> None:
     """Entry point of the `fareline` script."""
-    _start(lambda: importlib.import_module("cli.app").main())
+    _start(_hand_over_or_run)
+
+
+def load_command() -> Callable[[], object]:
+    """Loads the command line; returns what runs the one in `sys.argv`."""
+    return importlib.import_module("cli.app").main
+
+
+def _hand_over_or_run() -> None:
+    if "step" in sys.argv[1:3]:  # which another process may have the libraries for
+        importlib.import_module("runners.steps.hand_over").hand_over()
+    load_command()()
 
 
 def work() -> None:

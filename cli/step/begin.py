@@ -1,5 +1,6 @@
 """`fareline step begin`: check and compile once, and freeze what every step needs."""
 
+import os
 from typing import Annotated
 
 import typer
@@ -26,6 +27,13 @@ def begin(
         str,
         typer.Option("--orchestrator", metavar="NAME", help="Name of the orchestrator, to record."),
     ] = "steps",
+    warm: Annotated[
+        bool,
+        typer.Option(
+            "--warm",
+            help="Start a process that loads TFX once for the steps of the run on this machine.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Check, compile once, and freeze graph, settings, day, span and code of a run.
@@ -40,6 +48,7 @@ def begin(
     from runners.steps.begin import begin_run
     from runners.workspace import Workspace
 
+    started_with = dict(os.environ)
     settings = load_settings(config, overrides or ())
     source = check_request(settings, read_pii_key)
     for note in source.notes:
@@ -48,6 +57,11 @@ def begin(
         settings, Workspace(workspace.resolve()), not no_cache, tuple(overrides or ())
     )
     begun = begin_run(request, source, new_run_id() if run is None else run, orchestrator)
+    if warm:
+        from runners.steps.warm import start_warm
+
+        if not start_warm(request.workspace, begun.run.run_id, started_with):
+            typer.echo("fareline: no warm process can be started here; steps load TFX", err=True)
     content = {
         "run_id": begun.run.run_id,
         "pipeline": begun.run.pipeline,

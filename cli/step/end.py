@@ -17,8 +17,11 @@ def end(
     """
     from runners.outcome.summary import EXIT_CODES
     from runners.steps.end import end_run
+    from runners.steps.warm import end_warm
     from runners.workspace import Workspace
 
-    outcome = end_run(Workspace(workspace.resolve()), run)
+    place = Workspace(workspace.resolve())
+    outcome = end_run(place, run)
+    end_warm(place, run)
     answer(True, outcome.as_json(), "", indent=1 if as_json else None)
     raise typer.Exit(EXIT_CODES[outcome.status])

@@ -42,7 +42,7 @@ with DAG(
     max_active_runs=1,
     default_args={"retries": 2, "retry_delay": timedelta(seconds=30)},
 ):
-    begin = step("begin", "begin", "--orchestrator", "airflow", *BEGIN)
+    begin = step("begin", "begin", "--warm", "--orchestrator", "airflow", *BEGIN)
     end = step("end", "end", trigger_rule="all_done", skip_on_exit_code=REFUSED)
     nodes = {
         name: step(name, "run", name, skip_on_exit_code=[REFUSED, BLOCKED]) for name in UPSTREAM

@@ -105,7 +105,7 @@ def step(task, name, run_id):
 
 def start(run_id):
     """Begins the run, or goes on with it, and sends what is ready."""
-    code = call(run_id, "begin", "--orchestrator", "celery", *BEGIN)
+    code = call(run_id, "begin", "--warm", "--orchestrator", "celery", *BEGIN)
     return code or resume(run_id)
 
 

@@ -73,7 +73,7 @@ def main():
     asked = parser.parse_args()
     if asked.crontab:
         return crontab("--workers", str(asked.workers))
-    code = call(asked.run, "begin", "--orchestrator", "luigi", *BEGIN)
+    code = call(asked.run, "begin", "--warm", "--orchestrator", "luigi", *BEGIN)
     if code:
         return code
     for mark in marks(asked.run).glob("*.json"):

@@ -22,6 +22,7 @@ from pathlib import Path
 from fareline.errors import FarelineError
 from fareline.packages import CHECKOUT
 from fareline.start import command_for
+from runners.forks import kill
 
 PRELOADABLE = ("tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor",)
 # TFX's check before ExampleGen's cache, and ours, which reads a span and then calls it.
@@ -264,13 +265,3 @@ def _own_environment() -> dict[str, str]:
 def _environment() -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if name != LEGACY_KERAS}
     return inherited | _own_environment()
-
-
-def kill(pid: int | None, number: int) -> None:
-    """Signals a step and everything that it started; None, or what is gone, is passed over."""
-    if pid is not None:
-        with contextlib.suppress(ProcessLookupError):
-            try:
-                os.killpg(pid, number)
-            except ProcessLookupError:  # a fork of a moment ago has no group of its own yet
-                os.kill(pid, number)

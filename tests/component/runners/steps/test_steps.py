@@ -5,6 +5,7 @@ The graph is CuratedSchema, what DataGate needs, and DataGate, which has a node 
 
 import dataclasses
 import json
+import multiprocessing
 import time
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from fareline.errors import TryLater, UserMistake
 from fareline.packages import PACKAGES
 from lineage.facts.failures import failure_of
 from lineage.graph.graph import Graph
-from lineage.store.open import open_store
+from lineage.store.open import connect_for_run, open_store
 from pipeline.artifacts import DataDecision, DataDrift
 from pipeline.components.curated_schema import CuratedSchema
 from pipeline.components.data_gate import DataGate
@@ -28,7 +29,7 @@ from runners.local.launching import compile_run
 from runners.progress import NodeState
 from runners.provenance import Provenance
 from runners.steps import frozen
-from runners.steps.begin import upstream_of
+from runners.steps.begin import _make_tables, upstream_of
 from runners.steps.end import end_run
 from runners.steps.frozen import FrozenRun, StepFiles
 from runners.steps.step import exit_code_of, run_step
@@ -239,3 +240,42 @@ def test_other_code_than_was_frozen_is_refused(begin, step, workspace, monkeypat
     ):
         step("CuratedSchema")
     assert dataclasses.asdict(StepFiles(workspace, RUN).read()) == dataclasses.asdict(run)
+
+
+def test_processes_at_once_record_on_a_server(begin, workspace, server, monkeypatch):
+    """Nothing locks the store then; the server orders its clients."""
+    for name, value in server.environment().items():
+        monkeypatch.setenv(name, value)
+    workspace.root.mkdir()
+    location = server.uri(server.new_database())
+    workspace.remember_store(location)
+    nodes = list(begin().upstream)
+    _make_tables(connect_for_run(location, server.passwords))  # as `step begin` does
+    assert _at_once(workspace, BEFORE_GATE) == {"executed"}
+    assert _at_once(workspace, ["DataGate"] * 3) <= {"executed", "later"}
+    assert _at_once(workspace, ["Behind"]) == {"executed"}
+    assert end_run(workspace, RUN).status == "completed"
+    found = Graph(open_store(location, server.passwords)).executions_of_run(RUN)
+    assert sorted((e.place.node, e.state) for e in found) == sorted((n, "executed") for n in nodes)
+
+
+def _at_once(workspace, nodes):
+    """Runs nodes, each in a process of its own; returns how they ended."""
+    forks, queue = multiprocessing.get_context("fork"), multiprocessing.get_context("fork").Queue()
+
+    def run(node):
+        try:
+            result = run_step(workspace, RUN, node)
+            queue.put(result.error or result.state)
+        except TryLater:
+            queue.put("later")
+        except BaseException as error:  # noqa: BLE001 - it is what the test is to say
+            queue.put(repr(error))
+
+    processes = [forks.Process(target=run, args=(node,)) for node in nodes]
+    for process in processes:
+        process.start()
+    ended = {queue.get(timeout=120) for _ in processes}
+    for process in processes:
+        process.join()
+    return ended
