@@ -238,7 +238,10 @@ class _Work:
         """Ends what gets no requests, one version, or everything."""
         if wish.to is not None and wish.everything:
             raise UserMistake.explain(
-                "undeploy", "found --to and --all", "expected one of them", "leave one out"
+                "undeploy",
+                "found a version and all versions",
+                "expected one of them",
+                "leave one out",
             )
         there = self._endpoint.deployments()
         traffic = {each.version: each.percent for each in there}

@@ -304,7 +304,10 @@ def test_nothing_to_roll_back_from_and_older_versions_are_one_line(place):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("undeploy", "--to", "2", "--all"), "undeploy: found --to and --all; expected one"),
+        (
+            ("undeploy", "--to", "2", "--all"),
+            "undeploy: found a version and all versions; expected one",
+        ),
         (("promote", *ON, "--to", "9"), "version 9 of vertex://.*: is not there"),
         (("rollback", *WHY, "--to", "2"), "version 2 of vertex://.*: is newer than the live"),
         (("undeploy", "--to", "1"), "gets 90 % of the requests"),
