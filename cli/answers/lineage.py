@@ -110,6 +110,7 @@ class Chain(Answer):
     edges: list[Edge]
     sources: list[Source]
     history: list[LiveChange]
+    earlier_changes: int
 
 
 Paths = TypedDict(

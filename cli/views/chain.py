@@ -27,7 +27,8 @@ def show_chain(
 
     as_json, show_all = how
     graph = open_graph(*place)
-    chain = find_chain(graph, find_start(graph, asked), is_upstream, Wanted(*wanted))
+    limits = Wanted(*wanted, *([None] if show_all else []))
+    chain = find_chain(graph, find_start(graph, asked), is_upstream, limits)
     if as_json:
         answer(True, chain_as_json(chain), lambda console: None)
         return

@@ -66,8 +66,13 @@ def deployments_as_json(places: list["Deployed"]) -> list[dict[str, Any]]:
 
 def draw_deployments(console, places: list["Deployed"]) -> None:
     """Prints what is deployed, what it uses, and what is of no use."""
-    places = [place for place in places if place.deployments]
-    if not places:
+    for place in places:
+        if place.seen.unknown_because and not place.deployments:
+            line = f"Not known what is deployed on {place.endpoint}: {place.seen.unknown_because}"
+            console.print(plain(line, None), markup=False, highlight=False, soft_wrap=True)
+    asked = [place for place in places if place.deployments or not place.seen.unknown_because]
+    places = [place for place in asked if place.deployments]
+    if asked and not places:
         console.print("Vertex AI: no version is deployed, so there are no costs by the hour.")
     for place in places:
         which = f", on {place.endpoint}" if len(places) > 1 else ""

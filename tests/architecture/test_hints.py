@@ -51,6 +51,7 @@ WHERE_GIVEN = {
     ("lineage.facts.runs", "--config"): "of the run that it names",
     ("lineage.facts.runs", "--set"): "of the run that it names",
     ("runners.looping.loop", "--note"): "of the run that it starts",
+    ("runners.platforms.vertex.container", "--host"): "of the serve that it starts",
     ("runners.looping.loop", "--tag"): "of the run that it starts",
     ("runners.looping.loop", "--as-of"): "of feedback build and monitor, in a replay",
     ("runners.looping.loop", "--output"): "of monitor, in a replay",

@@ -9,13 +9,15 @@ from typing import Any
 
 from fareline.errors import UserMistake
 from fareline.near import near_names
-from lineage.answers.chain.history import LiveChange, live_history
+from lineage.answers.chain.history import LiveHistory, live_history
 from lineage.facts.sources import Source, sources_of
 from lineage.graph.elements import Artifact, Execution, Node
 from lineage.graph.graph import Graph
 from lineage.graph.trace import Step, Trace, trace_downstream, trace_upstream
 from lineage.ids import LiveKey, PipelineKey, RunKey, Target
 from lineage.text.harmless import plain
+
+MOST_CHANGES = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,11 +28,13 @@ class Wanted:
         depth: Steps at most; None: all.
         type: Only branches that lead to artifacts of this type, of which a prefix is enough.
         through_baselines: Whether the lineage of baselines is followed too.
+        changes: Changes of what is live that are listed; None: all.
     """
 
     depth: int | None = None
     type: str | None = None
     through_baselines: bool = False
+    changes: int | None = MOST_CHANGES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +50,7 @@ class Chain:
         kept: Nodes of such branches; all if no type was asked for.
         sources: Execution to its sources outside of the store; only upstream.
         place: Address of the store, as the graph has it.
-        history: Upstream of what is live: the executions that changed what is live there.
+        history: Upstream of what is live: for each destination, the changes of what is live there.
     """
 
     asked: str
@@ -57,7 +61,7 @@ class Chain:
     kept: frozenset[Node]
     sources: Mapping[Execution, list[Source]]
     place: tuple[str, ...] = ()
-    history: Sequence[LiveChange] = ()
+    history: Sequence[LiveHistory] = ()
 
     def steps_from(self, node: Node) -> list[Step]:
         """The steps from a node to kept nodes."""
@@ -83,7 +87,7 @@ def find_chain(graph: Graph, target: Target | LiveKey, is_upstream: bool, wanted
     kept = _leading_to(trace, kind) if kind else frozenset(trace.depths)
     sources = _sources(graph, trace) if is_upstream and not kind else {}
     has_history = is_upstream and not kind and isinstance(target, (Artifact, LiveKey))
-    history = live_history(graph, starts) if has_history else ()
+    history = live_history(graph, starts, wanted.changes) if has_history else ()
     return Chain(target.key, is_upstream, wanted, trace, kind, kept, sources, graph.place, history)
 
 
@@ -171,7 +175,7 @@ def chain_as_json(chain: Chain) -> dict[str, Any]:
     or read it again; of executions node, run, pipeline, state; followed: false for a baseline whose
     own lineage was left out), edges (from, to, keys, baseline; the way the data went), sources (see
     `lineage.facts.sources.Source`), history (see `lineage.answers.chain.history.LiveChange`; empty
-    if the start is not live).
+    if the start is not live), earlier_changes (number of changes that are left out there).
     """
     trace = chain.trace
     return {
@@ -189,7 +193,8 @@ def chain_as_json(chain: Chain) -> dict[str, Any]:
             chain.is_upstream,
         ),
         "sources": [s.to_json() for sources in chain.sources.values() for s in sources],
-        "history": [change.as_json() for change in chain.history],
+        "history": [each.as_json() for part in chain.history for each in part.changes],
+        "earlier_changes": sum(part.earlier for part in chain.history),
     }
 
 

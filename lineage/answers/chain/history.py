@@ -5,7 +5,7 @@ They are no origin of the live model, so the walk does not follow them. Called b
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fareline.recorded import FROM_VERSION, PROMOTE, REASON, ROLLBACK, USER
@@ -18,6 +18,7 @@ from lineage.text.times import iso
 
 PUSH = "push"
 _BY_HAND = "fareline."
+_Served = tuple[int | None, Mapping[int, int] | None]  # live version, shares of an endpoint
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,16 +83,32 @@ class LiveChange:
         }
 
 
-def live_history(graph: Graph, starts: Iterable[Node]) -> list[LiveChange]:
-    """The changes at each destination that serves one of the starts, the oldest first.
+@dataclasses.dataclass(frozen=True)
+class LiveHistory:
+    """The changes at one destination.
+
+    Attributes:
+        destination: Folder or URI above the versions.
+        changes: The last ones, the oldest first.
+        earlier: Number of those before.
+    """
+
+    destination: str
+    changes: Sequence[LiveChange]
+    earlier: int
+
+
+def live_history(graph: Graph, starts: Iterable[Node], most: int | None) -> list[LiveHistory]:
+    """The changes at each destination that serves one of the starts.
 
     A PushedModel is served if its version is live. Of a Model this is looked up only if a push of
     it went to Vertex AI or was by hand, which its own links say: a long list of pushes to a folder
-    is not read for every model.
+    is not read for every model. Only the executions of changes that are listed are read.
 
     Args:
         graph: To look in.
         starts: Start nodes of a walk.
+        most: Number of changes to list; None: all.
     """
     pushed = [a for a in starts if isinstance(a, Artifact) and a.type == PUSHED_MODEL]
     models = [a for a in starts if isinstance(a, Artifact) and a.type == "Model"]
@@ -100,11 +117,7 @@ def live_history(graph: Graph, starts: Iterable[Node]) -> list[LiveChange]:
     if not places:
         return []
     live = {pushed_to(each) for each in live_pushes(graph).values()}
-    return [
-        change
-        for base in sorted({base for base, _ in places & live})
-        for change in _changes_at(graph, base)
-    ]
+    return [_history_at(graph, base, most) for base in sorted({base for base, _ in places & live})]
 
 
 def _pushes_of(graph: Graph, model: Artifact) -> list[Artifact]:
@@ -117,28 +130,39 @@ def _pushes_of(graph: Graph, model: Artifact) -> list[Artifact]:
     return pushed if told else []
 
 
-def _changes_at(graph: Graph, base: str) -> list[LiveChange]:
-    recorded = [
-        a for a in graph.artifacts_of_type(PUSHED_MODEL) if (pushed_to(a) or ("",))[0] == base
-    ]
+def _history_at(graph: Graph, base: str, most: int | None) -> LiveHistory:
+    changed = _changes_at(graph, base)
+    listed = changed if most is None else changed[-most:]
     makers: dict[int, int] = {}
-    for link in graph.links_of_artifacts(a.id for a in recorded):
+    for link in graph.links_of_artifacts(artifact.id for artifact, _ in listed):
         if link.is_output:  # later ones took it from the cache
             first = makers.get(link.artifact_id, link.execution_id)
             makers[link.artifact_id] = min(first, link.execution_id)
     executions = {e.id: e for e in graph.executions(makers.values())}
-    changes: list[LiveChange] = []
-    before: tuple[int | None, Mapping[int, int] | None] = (None, None)
+    changes = [
+        LiveChange(base, executions[makers[artifact.id]], artifact, *served)
+        for artifact, served in listed
+        if makers.get(artifact.id) in executions
+    ]
+    return LiveHistory(base, changes, len(changed) - len(listed))
+
+
+def _changes_at(graph: Graph, base: str) -> list[tuple[Artifact, _Served]]:
+    """The records after which a destination serves something else, with what it serves."""
+    recorded = [
+        a for a in graph.artifacts_of_type(PUSHED_MODEL) if (pushed_to(a) or ("",))[0] == base
+    ]
+    changed: list[tuple[Artifact, _Served]] = []
+    before: _Served = (None, None)
     for artifact in sorted(recorded, key=lambda each: each.id):
-        execution = executions.get(makers.get(artifact.id, 0))
         after = _served(artifact, before[0])
-        if after != before and execution is not None:
-            changes.append(LiveChange(base, execution, artifact, *after))
+        if after != before:
+            changed.append((artifact, after))
             before = after
-    return changes
+    return changed
 
 
-def _served(artifact: Artifact, highest: int | None) -> tuple[int | None, Mapping[int, int] | None]:
+def _served(artifact: Artifact, highest: int | None) -> _Served:
     """What is live once it is recorded, and the shares of an endpoint."""
     record = on_vertex(artifact)
     if record is None:  # a run that found its model live already records that version once more

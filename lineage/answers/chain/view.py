@@ -12,7 +12,7 @@ from rich.tree import Tree
 
 from fareline.recorded.data import spans_in_words
 from lineage.answers.chain.chain import Chain
-from lineage.answers.chain.history import LiveChange
+from lineage.answers.chain.history import LiveChange, LiveHistory
 from lineage.facts.sources import Source
 from lineage.graph.elements import Artifact, Node
 from lineage.text.harmless import plain, text
@@ -190,19 +190,15 @@ def draw_chain(console: "Console", chain: Chain, show_all: bool = False) -> None
         console.width = UNCUT_WIDTH
     for tree in trees:
         console.print(tree, overflow="fold")
-    for destination in dict.fromkeys(change.destination for change in chain.history):
-        changes = [change for change in chain.history if change.destination == destination]
-        _draw_history(console, destination, changes, show_all)
+    for history in chain.history:
+        _draw_history(console, history)
 
 
-def _draw_history(
-    console: "Console", destination: str, changes: Sequence[LiveChange], show_all: bool
-) -> None:
+def _draw_history(console: "Console", history: LiveHistory) -> None:
     console.print()
-    console.print(text(f"What was live at {destination}:", limit=None), soft_wrap=True)
-    shown = changes if show_all else changes[-FAN:]
-    if len(shown) < len(changes):
-        console.print(text(f"… {len(changes) - len(shown):,} earlier changes (--all)", "dim"))
+    console.print(text(f"What was live at {history.destination}:", limit=None), soft_wrap=True)
+    if history.earlier:
+        console.print(text(f"… {history.earlier:,} earlier changes (--all)", "dim"))
     rows = [
         (
             clock(change.execution.updated),
@@ -210,7 +206,7 @@ def _draw_history(
             _served(change),
             ": ".join(filter(None, (change.by, change.reason))),
         )
-        for change in shown
+        for change in history.changes
     ]
     print_table(console, (Column("since (UTC)", 2), "changed by", "live", Column("who", 1)), rows)
 

@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 from ml_metadata.metadata_store import metadata_store
 
-from fareline.errors import UserMistake
+from fareline.errors import FarelineError, UserMistake
 from fareline.recorded import DESTINATION, PROMOTE, ROLLBACK, TO_VERSION, UNDEPLOY
 from fareline.recorded.vertex import SHORT, OnVertex, on_vertex
 from lineage.answers.models.versions import pushed_versions
@@ -111,7 +111,7 @@ class Deployed:
         endpoint: Name of the endpoint in the API.
         former: Whether the settings name another endpoint of the model by now.
         deployments: Deployed versions.
-        seen: Their predictions of the last day.
+        seen: Their predictions of the last day; without deployments also why these are not known.
     """
 
     endpoint: str
@@ -129,16 +129,23 @@ def deployed(graph: Graph) -> list[Deployed]:
 
     Raises:
         UserMistake: No model was pushed to Vertex AI.
-        PlatformError, UnreachableError: Vertex refuses, or does not answer.
+        PlatformError, UnreachableError: Vertex refuses, or does not answer, about the one endpoint
+            that there is. Of several, the entry says so.
     """
     bases = sorted(traffic_of(graph)) or [find_target(graph, SHORT)[0]]
+    places = [(t, bool(n)) for base in bases for n, t in enumerate(_targets(graph, base))]
     answers = []
-    for base in bases:
-        for number, target in enumerate(_targets(graph, base)):
-            found = Endpoint(target, shared=number > 0).deployments()
-            if found or not number:
-                seen = requests_seen(target) if found else Seen({})
-                answers.append(Deployed(target.endpoint, number > 0, found, seen))
+    for target, former in places:
+        try:
+            found = Endpoint(target, shared=former).deployments()
+        except FarelineError as error:
+            if len(places) == 1:
+                raise
+            answers.append(Deployed(target.endpoint, former, [], Seen({}, str(error))))
+            continue
+        if found or not former:
+            seen = requests_seen(target) if found else Seen({})
+            answers.append(Deployed(target.endpoint, former, found, seen))
     return answers
 
 
@@ -153,7 +160,7 @@ def require_known(known: Collection[int], number: int, base: str) -> None:
             f"version {number} of {base}",
             "is on Vertex, but not recorded in this store",
             "expected a version that a run of this workspace pushed",
-            "use the workspace that pushed it",
+            "repeat the run if it was killed, or use the workspace that pushed it",
         )
 
 
@@ -231,7 +238,10 @@ class _Work:
         """Ends what gets no requests, one version, or everything."""
         if wish.to is not None and wish.everything:
             raise UserMistake.explain(
-                "undeploy", "found --to and --all", "expected one of them", "leave one out"
+                "undeploy",
+                "found a version and all versions",
+                "expected one of them",
+                "leave one out",
             )
         there = self._endpoint.deployments()
         traffic = {each.version: each.percent for each in there}

@@ -227,8 +227,25 @@ def test_a_chain_as_json(two_runs):
             }
         ],
         "history": [],
+        "earlier_changes": 0,
     }  # fmt: skip
     assert chain_as_json(chain(two_runs, "Model:4")) == content
+
+
+def test_of_many_pushes_the_last_ten_are_listed_and_read(path):
+    writer = StoreWriter(path)
+    for number in range(1, 31):
+        pushed = artifact(f"/p/{number}", pushed=1, pushed_destination=f"/serving/taxi/{number}")
+        writer.add_execution("taxi", f"run-{number}", "Pusher", outputs={"pushed_model": [pushed]})
+    content = chain_as_json(chain(path, "live"))
+    assert [each["live"] for each in content["history"]] == [*range(21, 31)]
+    assert content["earlier_changes"] == 20
+    assert tree(path, "live")[3:5] == [
+        "What was live at /serving/taxi:",
+        "… 20 earlier changes (--all)",
+    ]
+    whole = chain_as_json(chain(path, "live", changes=None))
+    assert len(whole["history"]) == 30 and whole["earlier_changes"] == 0
 
 
 def test_edges_downstream_point_the_same_way(two_runs):

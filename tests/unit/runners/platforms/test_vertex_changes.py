@@ -247,9 +247,33 @@ def test_a_former_endpoint_is_listed_and_ended(place):
     workspace = str(place.root / "workspace")
     shown = CliRunner().invoke(cli.app, ["models", "--vertex", "--workspace", workspace]).stdout
     assert "This is a former endpoint: pushes go to another one." in shown
+    for each in place.vertex.api.endpoints["taxi"]["deployedModels"]:
+        each["model"] = "projects/1/locations/europe-west4/models/foreign@1"
+    [left] = call(place, "models", "--vertex")["deployed"]  # another model took the old one over
+    assert left["endpoint"].endswith("/other")
+    for each in place.vertex.api.endpoints["taxi"]["deployedModels"]:
+        each["model"] = "projects/1/locations/europe-west4/models/taxi@1"
     assert call(place, "undeploy", "--all")["traffic"] == {}
     assert [each["deployedModels"] for each in place.vertex.api.endpoints.values()] == [[], []]
     assert call(place, "undeploy", "--all")["execution"] is None
+
+
+def test_one_of_several_endpoints_that_cannot_be_asked_is_one_line(place):
+    place.target["endpoint"] = "other"
+    place.record("model-2")
+
+    def refuse(request):
+        raise Refused(403, "Permission denied.")
+
+    place.vertex.api.route("GET", PARENT + "/endpoints/taxi", refuse)
+    place.vertex.api._routes.insert(0, place.vertex.api._routes.pop())
+    answer = call(place, "models", "--vertex")
+    assert [each["version"] for each in answer["deployed"]] == [2]
+    assert "permission denied" in answer["predictions_unknown_because"]
+    workspace = str(place.root / "workspace")
+    shown = CliRunner().invoke(cli.app, ["models", "--vertex", "--workspace", workspace]).stdout
+    [line] = [each for each in shown.splitlines() if each.startswith("Not known what is deployed")]
+    assert "/endpoints/taxi: vertex: permission denied" in line
 
 
 def test_a_change_at_the_same_time_is_one_line_and_changes_nothing(place):
@@ -280,7 +304,10 @@ def test_nothing_to_roll_back_from_and_older_versions_are_one_line(place):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("undeploy", "--to", "2", "--all"), "undeploy: found --to and --all; expected one"),
+        (
+            ("undeploy", "--to", "2", "--all"),
+            "undeploy: found a version and all versions; expected one",
+        ),
         (("promote", *ON, "--to", "9"), "version 9 of vertex://.*: is not there"),
         (("rollback", *WHY, "--to", "2"), "version 2 of vertex://.*: is newer than the live"),
         (("undeploy", "--to", "1"), "gets 90 % of the requests"),
