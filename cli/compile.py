@@ -13,7 +13,8 @@ from cli.options import (
     ToNodesOption,
     output_option,
 )
-from cli.views.clusters import require_no_beginning, require_runner, warn_of_examples
+from cli.views.clusters import require_runner, warn_of_examples
+from cli.views.parts import require_no_beginning
 from fareline.errors import SettingsError
 from fareline.files import require_place, write_text
 from runners.submit.quietly import compile_quietly

@@ -157,9 +157,14 @@ BaselinesOption = Annotated[
 ]
 
 
-def from_option(metavar: str, help_text: str, default: str | None = None) -> Any:
+def from_option(
+    metavar: str, help_text: str, default: str | None = None, hidden: bool = False
+) -> Any:
     """`--from`, a place of files or a node; the default as help says it."""
-    return typer.Option("--from", metavar=metavar, help=help_text, show_default=default or True)
+    shown = default or True
+    return typer.Option(
+        "--from", metavar=metavar, help=help_text, show_default=shown, hidden=hidden
+    )
 
 
 def only_option(metavar: str, help_text: str) -> Any:
@@ -173,7 +178,7 @@ def to_option(metavar: str, help_text: str) -> Any:
 
 
 # Refused with the reason, where there is no store with the outputs of earlier runs.
-RefusedFromOption = Annotated[list[str] | None, typer.Option("--from", hidden=True)]
+RefusedFromOption = Annotated[list[str] | None, from_option("NODE", "Refused.", hidden=True)]
 ToNodesOption = Annotated[
     list[str] | None,
     to_option("NODE", "Run all nodes up to and including this one; repeatable."),

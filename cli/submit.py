@@ -21,7 +21,8 @@ from cli.options import (
     ToNodesOption,
     dry_run_option,
 )
-from cli.views.clusters import require_no_beginning, require_runner, warn_of_examples
+from cli.views.clusters import require_runner, warn_of_examples
+from cli.views.parts import require_no_beginning
 from fareline.errors import UserMistake
 
 if TYPE_CHECKING:

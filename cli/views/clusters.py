@@ -1,6 +1,5 @@
 """Shared by `compile`, `check` and `submit`: the runner's name, and example values in settings."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import typer
@@ -29,22 +28,6 @@ def require_runner(runner: str, command: str) -> "RunnerName":
         f"expected {' or '.join(RUNNER_NAMES)}",
         f"{guess(runner, RUNNER_NAMES)}`fareline run` is for this machine",
     )
-
-
-def require_no_beginning(from_nodes: Sequence[str] | None) -> None:
-    """Refuses a part of the graph that begins later: a specification cannot reuse earlier outputs.
-
-    Raises:
-        SettingsError: There are nodes to begin with.
-    """
-    if from_nodes:
-        raise SettingsError.explain(
-            f"--from {from_nodes[0]}",
-            "a specification cannot reuse the outputs of an earlier run: TFX has partial runs only "
-            "for runners with a store",
-            "expected --to, a part that begins with the data",
-            "to begin with Transform, set pipeline: training and data.prepared",
-        )
 
 
 def warn_of_examples(settings, runner: "RunnerName") -> list[tuple[str, str]]:

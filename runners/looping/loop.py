@@ -368,8 +368,18 @@ def keep(
 
     Raises:
         WorkspaceError: Another loop is at work there.
-        UserMistake: The address for requests cannot be bound.
+        UserMistake: The address for requests cannot be bound, or a retraining would read no new
+            data or train no model.
     """
+    from pipeline.settings.settings import WHOLE
+
+    if wish.settings.pipeline != WHOLE:
+        raise wish.settings.wrong(
+            [
+                f"pipeline: found {wish.settings.pipeline}; expected whole, since a retraining "
+                "reads new data and trains on it. Hint: add --set pipeline=whole."
+            ]
+        )
     folder, stop, wake = LoopFolder(wish.workspace.root), threading.Event(), threading.Event()
     told = wish.settings.loop
 

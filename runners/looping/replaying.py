@@ -68,6 +68,7 @@ _TAXI = (
 )
 # What keeps a replay to itself, whatever the settings say.
 _OWN = (
+    "pipeline=whole",
     "data.span=null",
     "push.destination=null",
     "push.destinations=[folder]",

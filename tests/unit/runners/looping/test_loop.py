@@ -15,7 +15,7 @@ from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from cli.loop import _exit_code
-from fareline.errors import UserMistake, WorkspaceError
+from fareline.errors import SettingsError, UserMistake, WorkspaceError
 from lineage.graph.graph import Graph
 from lineage.store.open import sqlite_connection
 from pipeline.settings.load import load_settings
@@ -377,6 +377,13 @@ def test_two_loops_on_one_workspace_are_one_line_and_exit_code_2(here):
         )
     assert caught.value.exit_code == 2
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("pipeline", ["data", "training"])
+def test_a_loop_runs_the_whole_graph(here, pipeline):
+    settings = load_settings(None, [f"pipeline={pipeline}"])
+    with pytest.raises(SettingsError, match=f"pipeline: found {pipeline}; expected whole, since a"):
+        keep(Wish(Workspace(here.root), settings, (), None), True, False, print, print)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"datum": 1}', "\0"])
