@@ -77,7 +77,7 @@ def require_as_local(workspace, settings):
             r for r in json.loads(fareline("runs", "--json", "-w", workspace))
             if r["run_id"] == run_id
         ]  # fmt: skip
-        states = {node["node"]: node["state"] for node in run["nodes"]}
+        states = {node["name"]: node["state"] for node in run["nodes"]}
         assert len(states) == 15
         assert set(states.values()) <= {"executed", "cached"}
         assert states["Trainer"] == "executed"
