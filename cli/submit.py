@@ -31,6 +31,13 @@ def submit(
         str | None,
         typer.Option("--job-id", metavar="NAME", help="Name of the job.", show_default="NAME-TIME"),
     ] = None,
+    unless_sent: Annotated[
+        bool,
+        typer.Option(
+            "--unless-sent",
+            help="With --job-id: if the platform has this job, answer with it and send nothing.",
+        ),
+    ] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Follow the job to its end.")] = False,
     poll_seconds: Annotated[
         float, typer.Option("--poll-seconds", min=0.1, help="Seconds between two status requests.")
@@ -62,6 +69,11 @@ def submit(
     _require_one_of(asks | {"--job-id": job_id})
     _require_one_of(asks | {"--dry-run": dry_run})
     _require_one_of({"--wait": wait, "--dry-run": dry_run})
+    _require_one_of(asks | {"--schedule": schedule, "--unless-sent": unless_sent})
+    if unless_sent and job_id is None:
+        raise UserMistake.explain(
+            "fareline submit", "found --unless-sent alone", "expected --job-id", "name the job"
+        )
     settings = load_settings(config, overrides or ())
     warnings.simplefilter("ignore", FutureWarning)  # of Google's clients, on the Python of TFX
     if follow is not None or cancel is not None:
@@ -75,7 +87,7 @@ def submit(
     if dry_run:
         answer(True, submission.describe(platform), "")
         return
-    submitted, sent = submission.send(platform)
+    submitted, sent = _send(platform, submission, unless_sent)
     for upload in sent:
         typer.echo(f"uploaded {upload.path.name} to {upload.uri}", err=True)
     if wait:
@@ -83,6 +95,16 @@ def submit(
         _follow(platform, submitted, poll_seconds, as_json)
     else:
         _tell_submitted(platform, submission, submitted, as_json)
+
+
+def _send(
+    platform: "Platform", submission: "Submission", unless_sent: bool
+) -> tuple["Submitted", list[Any]]:
+    from runners.submit.following import SILENCE_SECONDS
+
+    if unless_sent:
+        return submission.send_once(platform, SILENCE_SECONDS)
+    return submission.send(platform)
 
 
 def _prepare(

@@ -300,8 +300,14 @@ class Loop:
             return answered, event_of(answered)
         assert state.under_way is not None
         words = self._wish.words
-        if "job" not in state.under_way:  # else a loop that was cut off has sent it
-            sent = self._children.run("submit", runner, *words)
+        if "job" not in state.under_way:
+            # A loop that was cut off may have sent it, and not noted it: the job has the name of
+            # its decision, by which it is found.
+            from runners.submit.submission import new_job_id
+
+            name = new_job_id(self._wish.settings.name, state.acted_ms)
+            once = ("--job-id", name, "--unless-sent")
+            sent = self._children.run("submit", runner, *once, *words)
             if sent.code or sent.content is None:
                 return sent, FAILED
             state.under_way["job"] = sent.content["job_id"]
