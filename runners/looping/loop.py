@@ -65,6 +65,8 @@ class Wish:
         secret: Secret of signatures; None where neither requests nor addresses are in the settings.
         clock: Milliseconds since 1970 of a replay; None: now.
         pages: Folder that gets the page of each pass; None: there are no pages.
+        born: Finds the time of a model's training on the clock of a replay, by the real time of
+            its training; None: the real time.
     """
 
     workspace: Workspace
@@ -73,6 +75,7 @@ class Wish:
     secret: bytes | None
     clock: Callable[[], int] | None = None
     pages: Path | None = None
+    born: Callable[[int], int] | None = None
 
     def at(self, at_ms: int) -> tuple[str, ...]:
         """Words that say to a command which time it is."""
@@ -146,7 +149,8 @@ class Loop:
         alarms, report = self._watch(dry_run, at_ms)
         live = self._find_live()
         if live is not None:
-            alarms |= {c.kind: c for c in causes_of_age(live, self._wish.settings, at_ms)}
+            made_ms = live.made_ms if self._wish.born is None else self._wish.born(live.made_ms)
+            alarms |= {c.kind: c for c in causes_of_age(made_ms, self._wish.settings, at_ms)}
         data = self._look_at_data()
         if not state.data and latest_version(self._base) is not None:
             state.data = data  # the model has been trained on what was there before the loop
