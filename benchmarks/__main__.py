@@ -21,6 +21,7 @@ MODULES = {
             "infra_validation",
             "kinds",
             "lineage",
+            "monitor",
             "own_data",
             "schema",
             "serve",

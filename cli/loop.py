@@ -45,6 +45,16 @@ def loop(
             help="With --replay: from then on the labels of these rows are the other ones.",
         ),
     ] = None,
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            "--sample",
+            min=200,
+            max=10_000_000,
+            metavar="N",
+            help="With --replay: at most N rows of each window, always the same.",
+        ),
+    ] = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     config: ConfigOption = None,
     overrides: SetOption = None,
@@ -56,8 +66,9 @@ def loop(
     back; 1: a run failed or was stopped; 3: an alarm, or a model was refused;
     75: another run is at work. --replay: 0: played to its end; 1: a run failed.
     """
-    if period is not None or change is not None:
-        _require_replay_alone(period, change, {"--once": once, "--dry-run": dry_run})
+    if period is not None or change is not None or sample is not None:
+        alone = "--change" if change is not None else "--sample"
+        _require_replay_alone(period, alone, {"--once": once, "--dry-run": dry_run})
     from pipeline.settings.load import load_settings
     from runners.looping.loop import Wish, keep
     from runners.looping.secret import read_secret
@@ -73,7 +84,7 @@ def loop(
 
         planted = None if change is None else read_change(change)
         spanned = read_period(period)
-        asked = Asked(workspace.resolve(), config, tuple(overrides or ()), spanned, planted)
+        asked = Asked(workspace.resolve(), config, tuple(overrides or ()), spanned, planted, sample)
         replay(asked, show, _tell)
         return
     settings = load_settings(config, overrides or ())
@@ -88,13 +99,11 @@ def loop(
         raise typer.Exit(_exit_code(passed))
 
 
-def _require_replay_alone(
-    period: str | None, change: str | None, others: Mapping[str, bool]
-) -> None:
+def _require_replay_alone(period: str | None, alone: str, others: Mapping[str, bool]) -> None:
     where = "fareline loop"
     if period is None:
         raise UserMistake.explain(
-            where, "found --change alone", "expected --replay FROM..TO", "write --replay 2013..2016"
+            where, f"found {alone} alone", "expected --replay FROM..TO", "write --replay 2013..2016"
         )
     for name, given in others.items():
         if given:

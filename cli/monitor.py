@@ -2,7 +2,7 @@
 
 import re
 import webbrowser
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -180,8 +180,12 @@ def _decided(decision: Mapping[str, Any]) -> str:
 
 def _blind(content: Mapping[str, Any]) -> str:
     """What cannot be seen, where no window has mature labels."""
-    known = any(window["slices"][0]["truth"] for window in content["windows"][-3:])
-    return "" if known else _BLIND
+    return _BLIND if no_health_claimed(content["windows"]) else ""
+
+
+def no_health_claimed(windows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the answer has to say that a change of concept cannot be seen."""
+    return not any(window["slices"][0]["truth"] for window in windows[-3:])
 
 
 def _figure(figure: Mapping[str, Any] | None) -> str:

@@ -7,6 +7,7 @@ nodes on stderr. Imports what it needs inside the functions, so that other comma
 
 import sys
 import warnings
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -26,6 +27,8 @@ from cli.views.parts import require_no_beginning
 from fareline.errors import UserMistake
 
 if TYPE_CHECKING:
+    from pipeline.settings.runners import RunnerName
+    from pipeline.settings.settings import Settings
     from runners.platforms.jobs import JobStatus, Platform, Submitted
     from runners.submit.submission import Submission
 
@@ -38,6 +41,13 @@ def submit(
         str | None,
         typer.Option("--job-id", metavar="NAME", help="Name of the job.", show_default="NAME-TIME"),
     ] = None,
+    unless_sent: Annotated[
+        bool,
+        typer.Option(
+            "--unless-sent",
+            help="With --job-id: if the platform has this job, answer with it and send nothing.",
+        ),
+    ] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Follow the job to its end.")] = False,
     poll_seconds: Annotated[
         float, typer.Option("--poll-seconds", min=0.1, help="Seconds between two status requests.")
@@ -64,7 +74,6 @@ def submit(
     from pipeline.settings.load import load_settings
     from runners.platforms.registry import PLATFORMS
     from runners.submit.compilation import require_section
-    from runners.submit.submission import compile_submission, require_no_examples
 
     name = require_runner(runner, "submit")
     require_no_beginning(from_nodes)
@@ -73,6 +82,11 @@ def submit(
     _require_one_of(asks | {"--job-id": job_id})
     _require_one_of(asks | {"--dry-run": dry_run})
     _require_one_of({"--wait": wait, "--dry-run": dry_run})
+    _require_one_of(asks | {"--schedule": schedule, "--unless-sent": unless_sent})
+    if unless_sent and job_id is None:
+        raise UserMistake.explain(
+            "fareline submit", "found --unless-sent alone", "expected --job-id", "name the job"
+        )
     settings = load_settings(config, overrides or ())
     warnings.simplefilter("ignore", FutureWarning)  # of Google's clients, on the Python of TFX
     if follow is not None or cancel is not None:
@@ -82,13 +96,12 @@ def submit(
         else:
             _follow(platform, platform.find(follow), poll_seconds, as_json)
         return
-    look = warn_of_examples if dry_run else require_no_examples
-    submission = compile_submission(settings, name, job_id, schedule, look, to_nodes or ())
-    platform = PLATFORMS[name].connect(require_section(settings, name))
+    job = job_id, schedule
+    platform, submission = _prepare(name, settings, job, to_nodes or (), dry_run)
     if dry_run:
         answer(True, submission.describe(platform), "")
         return
-    submitted, sent = submission.send(platform)
+    submitted, sent = _send(platform, submission, unless_sent)
     for upload in sent:
         typer.echo(f"uploaded {upload.path.name} to {upload.uri}", err=True)
     if wait:
@@ -96,6 +109,33 @@ def submit(
         _follow(platform, submitted, poll_seconds, as_json)
     else:
         _tell_submitted(platform, submission, submitted, as_json)
+
+
+def _send(
+    platform: "Platform", submission: "Submission", unless_sent: bool
+) -> tuple["Submitted", list[Any]]:
+    from runners.submit.following import SILENCE_SECONDS
+
+    if unless_sent:
+        return submission.send_once(platform, SILENCE_SECONDS)
+    return submission.send(platform)
+
+
+def _prepare(
+    name: "RunnerName",
+    settings: "Settings",
+    job: tuple[str | None, bool],
+    to_nodes: Sequence[str],
+    dry_run: bool,
+) -> tuple["Platform", "Submission"]:
+    """Compiles; refuses what is an example still, unless nothing is sent anyway."""
+    from runners.platforms.registry import PLATFORMS
+    from runners.submit.compilation import require_section
+    from runners.submit.submission import compile_submission, require_no_examples
+
+    look = warn_of_examples if dry_run else require_no_examples
+    submission = compile_submission(settings, name, *job, look, to_nodes)
+    return PLATFORMS[name].connect(require_section(settings, name)), submission
 
 
 def _follow(

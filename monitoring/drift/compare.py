@@ -39,6 +39,7 @@ _CHUNK = 128  # divisions at a time, fewer where there are many values
 _CHUNK_COUNTS = 2**21  # of values in divisions at a time: 16 MB
 _MOST_LABELS = 10  # classes; a label of more is hardly ever a class
 _MOST_BY_LABEL = 1000  # values of a column; each is rare then, and by label rarer still
+_LEAST_DIVISIONS = 50  # before a mean and a spread are believed
 _ROUNDING = 1e-12  # far below the share that one row is
 
 
@@ -66,6 +67,8 @@ class Rules:
         least_change: Share of the rows below which a change is ignored.
         least_new: Lowest relevant share of rows with values that the reference lacks.
         draws: Divisions by chance.
+        hasty: Whether to stop as soon as it is clear that nothing has drifted. What has drifted is
+            the same; thresholds and chances of the rest are then rough.
     """
 
     default: Rule = Rule()
@@ -74,6 +77,7 @@ class Rules:
     least_change: float = 0.03
     least_new: float = 0.01
     draws: int = 1000
+    hasty: bool = False
 
     def of(self, column: str) -> Rule:
         """The rule of a column."""
@@ -106,23 +110,15 @@ def compare(
     coded = _with_label(list(code_columns(reference, batch, {*categories, LABEL})))
     if not coded:
         return Comparison(reference.rows, batch.rows, ())
-    measured = _measure_divisions(coded, (reference.rows, batch.rows), rules.draws, seed)
-    scores = np.array([each.score for each in measured.values()])  # [measures, divisions]
-    effects = np.array([each.effect for each in measured.values()])
-    # Without any spread, whatever is above the mean is far above.
-    mean, spread = scores[:, 1:].mean(1), np.maximum(scores[:, 1:].std(1), 1e-9)
-    large = effects >= np.array([[rules.least(name)] for _, name in measured])
-    standing_out = np.where(large, (scores - mean[:, None]) / spread[:, None], -np.inf)
-    calibrated = [not _is_fixed(rules, column, name) for column, name in measured]
-    alarming = [rules.of(column).policy != RECORD for column, _ in measured]
-    family = np.array(calibrated) & (alarming if any(alarming) else True)
-    largest = standing_out[family].max(0, initial=-np.inf)
+    measured = _measure_divisions(coded, (reference.rows, batch.rows), rules, seed)
+    standing_out, mean, spread = _standing_out(measured, rules)
+    largest = standing_out[_family(measured, rules)].max(0, initial=-np.inf)
     bound = _upper_bound(largest[1:], rules.false_alarms)
     columns = {column.name: column for column in coded}
     judged: dict[str, list[Measure]] = {name: [] for name in columns}
     for index, ((name, _), each) in enumerate(measured.items()):
         as_large = int((largest[1:] >= standing_out[index, 0]).sum())
-        chance = (1 + as_large) / (rules.draws + 1)
+        chance = (1 + as_large) / len(largest)
         threshold = float(mean[index] + bound * spread[index])
         judged[name].append(_judge(columns[name], each, rules, threshold, chance))
     return Comparison(
@@ -148,49 +144,92 @@ def _with_label(coded: list[CodedColumn]) -> list[CodedColumn]:
     ]
 
 
+_Divided = Mapping[tuple[str, str], Measured]  # by column and name of the measure
+
+
+def _standing_out(measured: _Divided, rules: Rules) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How far each measure is above its mean, in its spreads, [measures, divisions]; both of it.
+
+    What has too small an effect stands out by nothing.
+    """
+    scores = np.array([each.score for each in measured.values()])
+    effects = np.array([each.effect for each in measured.values()])
+    by_chance = scores[:, 1:] if scores.shape[1] > 1 else scores
+    # Without any spread, whatever is above the mean is far above.
+    mean, spread = by_chance.mean(1), np.maximum(by_chance.std(1), 1e-9)
+    large = effects >= np.array([[rules.least(name)] for _, name in measured])
+    return np.where(large, (scores - mean[:, None]) / spread[:, None], -np.inf), mean, spread
+
+
+def _family(measured: _Divided, rules: Rules) -> np.ndarray:
+    """Which measures are judged together, bool [measures]."""
+    calibrated = [not _is_fixed(rules, column, name) for column, name in measured]
+    alarming = [rules.of(column).policy != RECORD for column, _ in measured]
+    return np.array(calibrated) & (alarming if any(alarming) else True)
+
+
+def _nothing_can_drift(measured: _Divided, rules: Rules) -> bool:
+    """Whether more divisions would change no verdict about what alarms."""
+    family = _family(measured, rules)
+    effects = [each.effect[0] >= rules.least(name) for (_, name), each in measured.items()]
+    if not (family & effects).any():
+        return True
+    divisions = len(next(iter(measured.values())).score) - 1
+    if divisions < _LEAST_DIVISIONS:
+        return False
+    largest = _standing_out(measured, rules)[0][family].max(0)
+    allowed = rules.draws - math.ceil((1 - rules.false_alarms) * (rules.draws + 1)) + 1
+    return int((largest[1:] >= largest[0]).sum()) > allowed
+
+
 def _measure_divisions(
-    coded: Sequence[CodedColumn], rows: tuple[int, int], draws: int, seed: int
+    coded: Sequence[CodedColumn], rows: tuple[int, int], rules: Rules, seed: int
 ) -> dict[tuple[str, str], Measured]:
     """Every measure, by column and name: first as the rows are, then of divisions by chance."""
     # One matrix of all columns' bins, by rows of data: where they all are read once, and what is
     # added to stays in the processor's cache, this takes a quarter of the time.
     bins = scipy.sparse.vstack([column.one_hot() for column in coded]).tocsc()
     ends = np.cumsum([column.places for column in coded])[:-1]
-    parts: dict[tuple[str, str], list[Measured]] = {}
     everything = np.asarray(bins.sum(1), np.float64)
     chunk = max(1, min(_CHUNK, _CHUNK_COUNTS // len(everything)))
-    for members in _divide(rows, draws, seed, chunk):
+    found: dict[tuple[str, str], Measured] = {}
+    for members in _divide(rows, rules, seed, chunk):
         of_batch = (bins @ members).astype(np.float64)
         of_reference = everything - of_batch
         for column, *counts in zip(
             coded, np.split(of_reference, ends), np.split(of_batch, ends), strict=True
         ):
             for each in measure_column(column, *counts):
-                parts.setdefault((column.name, each.name), []).append(each)
-    return {
-        key: Measured(
-            key[1],
-            np.concatenate([part.score for part in found]),
-            np.concatenate([part.effect for part in found]),
-            found[0].shares,
-            found[0].place,
-        )
-        for key, found in parts.items()
-    }
+                key = column.name, each.name
+                found[key] = _joined(found[key], each) if key in found else each
+        if rules.hasty and _nothing_can_drift(found, rules):
+            break
+    return found
 
 
-def _divide(rows: tuple[int, int], draws: int, seed: int, chunk: int) -> Iterator[np.ndarray]:
+def _joined(earlier: Measured, later: Measured) -> Measured:
+    """The measure of more divisions; the first of all of them are the rows as they are."""
+    score = np.concatenate([earlier.score, later.score])
+    return dataclasses.replace(
+        earlier, score=score, effect=np.concatenate([earlier.effect, later.effect])
+    )
+
+
+def _divide(rows: tuple[int, int], rules: Rules, seed: int, chunk: int) -> Iterator[np.ndarray]:
     """float32 [rows, divisions]: 1 where a row is of the batch; first as they are."""
     random = np.random.Generator(np.random.PCG64(seed))
-    total, size = sum(rows), rows[1]
-    for start in range(0, draws + 1, chunk):
-        members = np.zeros((min(chunk, draws + 1 - start), total), bool)
+    (total, size), start = (sum(rows), rows[1]), 0
+    while start <= rules.draws:
+        # The rows as they are say most; then a few divisions are enough for most of the rest.
+        most = min(chunk, (1, _LEAST_DIVISIONS)[start > 0]) if rules.hasty else chunk
+        members = np.zeros((min(most, rules.draws + 1 - start), total), bool)
         for index in range(len(members)):
             if start + index == 0:
                 members[0, rows[0] :] = True
             else:
                 members[index, random.choice(total, size, replace=False, shuffle=False)] = True
         yield np.ascontiguousarray(members.T).astype(np.float32)
+        start += len(members)
 
 
 def _upper_bound(largest: np.ndarray, share: float) -> float:

@@ -9,6 +9,8 @@ import bisect
 import csv
 import dataclasses
 import datetime
+import hashlib
+import itertools
 import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -163,6 +165,25 @@ class Past:
         """The rows from one time on and before another."""
         first, last = (bisect.bisect_left(self.times_ms, ms) for ms in (begin_ms, end_ms))
         return range(first, last)
+
+    def keep(self, times_ms: Sequence[int], most: int) -> None:
+        """Keeps at most so many rows from each time on and before the next; the others are gone.
+
+        The same rows are kept each time: those with the lowest hash of their cells.
+
+        Args:
+            times_ms: Ascending, milliseconds since 1970; rows before the first are kept as one.
+            most: Highest number of rows.
+        """
+        kept: list[int] = []
+        bounds = [0, *(bisect.bisect_left(self.times_ms, ms) for ms in times_ms)]
+        for first, last in itertools.pairwise([*bounds, len(self._cells)]):
+            kept += sorted(sorted(range(first, last), key=self._rank)[:most])
+        self.times_ms = [self.times_ms[row] for row in kept]
+        self._cells = [self._cells[row] for row in kept]
+
+    def _rank(self, row: int) -> bytes:
+        return hashlib.sha256("\0".join(self._cells[row]).encode()).digest()
 
     def write(self, path: Path, rows: Sequence[int], number: str | None = None) -> None:
         """Writes rows with their true labels.

@@ -20,8 +20,7 @@ from sklearn.isotonic import IsotonicRegression
 LEAST_LABELS = 10  # of either value, for an AUC to mean anything
 _LEAST_TO_CALIBRATE = 300  # rows of a slice; fewer are calibrated as all rows together
 _RESAMPLED = 20  # calibrations, for how uncertain the calibration is
-_DRAWS = 200  # of labels
-_MOST_DRAWN = 20_000  # rows; more say the same, in more time
+_MOST_RESAMPLED = 20_000  # rows; more say the same about the calibration, in more time
 _SURE = 0.95
 
 
@@ -54,16 +53,7 @@ def auc(scores: np.ndarray, positive: np.ndarray) -> float:
     Returns:
         NaN if there are no positives, or no negatives.
     """
-    places = stats.rankdata(scores)
-    _, groups = np.unique(places, return_inverse=True)
-    of_positive = np.bincount(groups, positive)
-    of_negative = np.bincount(groups, 1 - positive)
-    below = np.cumsum(of_negative) - of_negative
-    # Each row is both in part, and a row is no pair with itself.
-    itself = float((positive * (1 - positive)).sum())
-    pairs = float(positive.sum()) * float((1 - positive).sum()) - itself
-    won = float((of_positive * (below + of_negative / 2)).sum()) - itself / 2
-    return won / pairs if pairs > 0 else math.nan
+    return float(_aucs(scores, positive[None])[0])
 
 
 def measured_auc(scores: np.ndarray, labels: np.ndarray) -> Value | None:
@@ -110,22 +100,20 @@ class Calibration:
 
         Args:
             scores: float [rows].
-            seed: Seed of the sampled labels.
+            seed: Seed of the sample of rows, if there are very many.
 
         Returns:
             None if too few rows of either label are expected.
         """
-        random = np.random.Generator(np.random.PCG64(seed))
-        rows = len(scores)
-        if rows > _MOST_DRAWN:
-            scores = scores[random.choice(rows, _MOST_DRAWN, replace=False)]
-        chances = self._fitted[0].predict(scores)
+        chances = _chances(self._fitted[0], scores)
         if min(chances.sum(), (1 - chances).sum()) < LEAST_LABELS:
             return None
         found = auc(scores, chances)
-        others = [auc(scores, each.predict(scores)) for each in self._fitted[1:]]
-        drawn = _drawn_aucs(scores, chances, random)
-        by_labels = np.nanvar(drawn) * len(scores) / rows
+        by_labels = _variance_by_labels(scores, chances, found)
+        if len(scores) > _MOST_RESAMPLED:
+            random = np.random.Generator(np.random.PCG64(seed))
+            scores = scores[random.choice(len(scores), _MOST_RESAMPLED, replace=False)]
+        others = _aucs(scores, np.array([_chances(fit, scores) for fit in self._fitted[1:]]))
         return Value(found, math.sqrt(by_labels + np.nanvar(others)))
 
 
@@ -161,14 +149,45 @@ def _fit(scores: np.ndarray, labels: np.ndarray) -> IsotonicRegression:
         return fit.fit(scores, labels)
 
 
-def _drawn_aucs(scores: np.ndarray, chances: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """The AUC of labels drawn by these chances, [_DRAWS]; by ranks, all draws at once."""
-    places = stats.rankdata(scores)
-    ones = np.empty(_DRAWS)
-    ranks = np.empty(_DRAWS)
-    for index in range(_DRAWS):
-        labels = random.random(len(scores)) < chances
-        ones[index], ranks[index] = labels.sum(), places[labels].sum()
-    pairs = ones * (len(scores) - ones)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(pairs > 0, (ranks - ones * (ones + 1) / 2) / pairs, np.nan)
+def _chances(fit: IsotonicRegression, scores: np.ndarray) -> np.ndarray:
+    """What `fit.predict` answers, without its checks of every array."""
+    return np.interp(scores, fit.X_thresholds_, fit.y_thresholds_)
+
+
+def _aucs(scores: np.ndarray, positive: np.ndarray) -> np.ndarray:
+    """The AUC by each row of `positive`, float [labellings, rows]; see `auc`."""
+    order = np.argsort(scores, kind="stable")
+    starts, sizes = _ties(scores[order])
+    of_positive = np.add.reduceat(positive[:, order], starts, axis=1)
+    of_negative = sizes - of_positive
+    below = np.cumsum(of_negative, axis=1) - of_negative
+    # Each row is both in part, and a row is no pair with itself.
+    itself = (positive * (1 - positive)).sum(1)
+    pairs = positive.sum(1) * (1 - positive).sum(1) - itself
+    won = (of_positive * (below + of_negative / 2)).sum(1) - itself / 2
+    return np.divide(won, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
+
+
+def _variance_by_labels(scores: np.ndarray, chances: np.ndarray, found: float) -> float:
+    """The variance of the AUC of labels that are drawn by these chances, to the first order.
+
+    A row that becomes positive wins against the negatives below it and no longer loses against the
+    positives above it; the number of pairs changes as well.
+    """
+    order = np.argsort(scores, kind="stable")
+    starts, sizes = _ties(scores[order])
+    sure = chances[order]
+    of_positive = np.add.reduceat(sure, starts)
+    of_negative = sizes - of_positive
+    ones, zeros = of_positive.sum(), of_negative.sum()
+    negatives_below = np.cumsum(of_negative) - of_negative / 2
+    positives_above = ones - np.cumsum(of_positive) + of_positive / 2
+    won = np.repeat(negatives_below - positives_above, sizes) - (1 - 2 * sure) / 2  # not by itself
+    effect = (won - found * (zeros - ones - (1 - 2 * sure))) / (ones * zeros)
+    return float((sure * (1 - sure) * effect**2).sum())
+
+
+def _ties(ascending: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where each group of equal values begins, and how many are in it."""
+    starts = np.flatnonzero(np.r_[True, ascending[1:] != ascending[:-1]])
+    return starts, np.diff(np.r_[starts, len(ascending)])

@@ -17,6 +17,8 @@ _THRESHOLD = 8.0  # standard errors, summed over windows
 _LEAST_WINDOWS = 3
 _LEAST_FOR_SLOPE = 6
 _SURE = 0.98  # of the slope's interval
+_SURE_OF_SLOPE = 0.9995  # that there is one: it is looked for after every window, in every slice
+_MOST_OF_SEASON = 0.5  # of the windows at other places in the week: in more it is no season
 _LEAST_OF_FALL = 4  # windows that a fall has lasted
 _LONGEST_FALL = 25  # windows; one that is longer is found as one that is as long
 _SURE_OF_FALL = 4.25  # standard errors: once in 52 quiet windows in 600 series (benchmarks.monitor)
@@ -32,12 +34,14 @@ class Slope:
         low: Lower end of the 98 % interval of that change.
         high: Upper end of the interval.
         total: Change from the first window to the last.
+        falls: Whether it is sure that the figure falls.
     """
 
     per_week: float
     low: float
     high: float
     total: float
+    falls: bool
 
 
 def sudden(values: Sequence[float], errors: Sequence[float]) -> int | None:
@@ -76,9 +80,10 @@ def slow(starts_ms: Sequence[int], values: Sequence[float]) -> Slope | None:
         return None
     weeks = np.asarray(starts_ms, np.float64) / WEEK_MS
     calm = without_season(starts_ms, values)
-    found = stats.theilslopes(calm, weeks, _SURE)
-    slope, _, low, high = found
-    return Slope(float(slope), float(low), float(high), float(slope * (weeks[-1] - weeks[0])))
+    slope, _, low, high = stats.theilslopes(calm, weeks, _SURE)
+    total = float(slope * (weeks[-1] - weeks[0]))
+    falls = high < 0 and bool(stats.theilslopes(calm, weeks, _SURE_OF_SLOPE)[3] < 0)
+    return Slope(float(slope), float(low), float(high), total, bool(falls))
 
 
 def falling(
@@ -109,6 +114,7 @@ def falling(
     all_weights = weights.sum() + 1 / error**2
     mean = ((weights * calm).sum() + level / error**2) / all_weights
     surest, found = _SURE_OF_FALL, None
+    reached = float(stats.norm.ppf((1 + _SURE) / 2))
     count = len(calm)
     for onset in range(max(0, count - 1 - _LONGEST_FALL), count - _LEAST_OF_FALL + 1):
         fallen = np.maximum(0.0, weeks - weeks[onset])
@@ -117,8 +123,8 @@ def falling(
         slope = ((weights * fallen * calm).sum() - weighted * mean) / spread
         if -slope * spread**0.5 > surest:
             surest = -slope * spread**0.5
-            reach = stats.norm.ppf((1 + _SURE) / 2) / spread**0.5
-            found = Slope(slope, slope - reach, slope + reach, slope * fallen[-1])
+            reach = reached / spread**0.5
+            found = Slope(slope, slope - reach, slope + reach, slope * fallen[-1], True)
     return found
 
 
@@ -161,3 +167,20 @@ def usual(starts_ms: Sequence[int], values: Sequence[float], start_ms: int) -> n
 def is_alarm(found: Sequence[bool], needed: int) -> bool:
     """Whether enough of these windows have a finding, including the last one."""
     return bool(found) and found[-1] and sum(found) >= needed
+
+
+def is_season(starts_ms: Sequence[int], found: Sequence[bool]) -> bool:
+    """Whether a finding in the last window is only what the hour of its week always brings.
+
+    So it is where the earlier windows of the same hour of the week have it, and most others do not.
+
+    Args:
+        starts_ms: Starts of the windows, ascending.
+        found: Whether each has the finding.
+    """
+    hours = np.array([start % WEEK_MS // HOUR_MS for start in starts_ms])
+    same = hours[:-1] == hours[-1]
+    has = np.asarray(found, bool)[:-1]
+    if same.sum() < _LEAST_OF_SEASON or same.all():
+        return False
+    return bool(has[same].mean() > _MOST_OF_SEASON > has[~same].mean())

@@ -12,11 +12,12 @@ Called by `runners.monitoring` and `benchmarks.monitor`. Must not import TFX.
 """
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, stats
 
 from monitoring.drift.compare import Rule, Rules, compare
 from monitoring.drift.measures import MISSING, NEW_VALUES, ZEROS
@@ -40,13 +41,14 @@ from monitoring.live.report import (
     Window,
 )
 from monitoring.live.rows import Rows
-from monitoring.live.series import falling, is_alarm, slow, sudden, usual
+from monitoring.live.series import falling, is_alarm, is_season, slow, sudden, usual
 
 _MOST_ROWS = 5_000  # compared, of each side
 _DRAWS = 400  # divisions by chance
 _MATURE_SHARE = 0.9  # of the rows with a label: the rest changes little any more
 _FEW = 0.5  # of what is usual: rows, labels
 _SPREAD = 4.0  # robust standard deviations of earlier windows
+_MOST_WINDOWS = 104  # of a series
 _INTEGRITY_MEASURES = (MISSING, ZEROS, NEW_VALUES)
 
 Slices = Callable[[Rows], Mapping[str, np.ndarray]]
@@ -73,7 +75,7 @@ class Plan:
 
     window_ms: int
     least_rows: int = 200
-    false_alarms: float = 0.01
+    false_alarms: float = 0.001
     needed: int = 2
     among: int = 3
     least_change: float = 0.03
@@ -83,18 +85,39 @@ class Plan:
     recorded: Collection[str] = ()
     categories: Collection[str] = ()
 
-    def level(self, slices: int, alone: bool = False) -> float:
+    def level(self, slices: int, shared: float, subjects: int = 1) -> float:
         """The share of unchanged windows in which something may be found in a slice.
+
+        k of n windows have to agree in one subject, so that each of them can be called more easily;
+        less so the more of chance is that of the split, with which all of them are compared.
 
         Args:
             slices: Number of evaluated slices.
-            alone: What one window may be called by; else k of n windows must agree, by which each
-                of them can be called more easily.
+            shared: Share of the variance that all windows have in common, 0 to 1.
+            subjects: Number of subjects, such as columns, each of which can be found.
         """
-        if alone:
-            return self.false_alarms / slices
         others = math.comb(self.among - 1, self.needed - 1)
-        return (self.false_alarms / slices / others) ** (1 / self.needed)
+        of_all = self.false_alarms / slices / others / subjects
+        return subjects * _of_one(of_all, self.needed, round(shared, 2))
+
+
+@functools.lru_cache
+def _of_one(of_all: float, count: int, shared: float) -> float:
+    """The chance of one normal number to pass a bound that so many pass together by another.
+
+    Args:
+        of_all: The chance that all of them pass it.
+        count: Number of numbers.
+        shared: Their correlation.
+    """
+    common = np.linspace(-9, 9, 1801)
+    weights = stats.norm.pdf(common) * (common[1] - common[0])
+
+    def off(bound: float) -> float:
+        alone = (bound - shared**0.5 * common) / (1 - min(shared, 0.99)) ** 0.5
+        return float((weights * stats.norm.sf(alone) ** count).sum()) - of_all
+
+    return float(stats.norm.sf(optimize.brentq(off, -9, 9)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,13 +142,35 @@ def watch(reference: Rows, live: Rows, slices: Slices, plan: Plan, until_ms: int
         plan: Rules of monitoring.
         until_ms: Now: windows that are not over by then are left out.
     """
-    parts = _parts(reference, slices, plan)
-    windows: list[Window] = []
-    for start, rows in _cut(live, plan.window_ms, until_ms):
-        windows.append(_measure(parts, rows, slices, plan, (start, until_ms, windows)))
-    alarms = _alarms(windows, parts, plan)
-    found = {part.name: _figure(part.auc, len(part.rows)) for part in parts}
-    return Watched(tuple(windows), tuple(alarms), found, _state(windows, alarms))
+    watcher = Watcher(reference, slices, plan)
+    windows = watcher.windows(live, until_ms)
+    alarms = watcher.alarms(windows)
+    return Watched(tuple(windows), tuple(alarms), watcher.reference, _state(windows, alarms))
+
+
+class Watcher:
+    """Compares windows with one reference; for the arguments see `watch`."""
+
+    def __init__(self, reference: Rows, slices: Slices, plan: Plan):
+        self._slices, self._plan = slices, plan
+        self._parts = _parts(reference, slices, plan)
+
+    @property
+    def reference(self) -> dict[str, Figure | None]:
+        """By slice its AUC on the split."""
+        return {part.name: _figure(part.auc, len(part.rows)) for part in self._parts}
+
+    def windows(self, live: Rows, until_ms: int) -> list[Window]:
+        """Measures the windows that are over, the oldest first."""
+        found: list[Window] = []
+        for start, rows in _cut(live, self._plan.window_ms, until_ms):
+            when = start, until_ms, found
+            found.append(_measure(self._parts, rows, self._slices, self._plan, when))
+        return found
+
+    def alarms(self, windows: Sequence[Window]) -> list[Alarm]:
+        """What is an alarm after the last of these windows."""
+        return _alarms(windows, self._parts, self._plan)
 
 
 def _state(windows: Sequence[Window], alarms: Sequence[Alarm]) -> str:
@@ -213,7 +258,8 @@ def _measure_slice(
         if mature and len(known):
             truth = measured_auc(known.scores, known.labels)
             findings += _lost(PERFORMANCE, part.auc, truth, plan, slices)
-            expected = part.calibration.estimate(known.scores)
+            same = len(known) == len(rows)
+            expected = estimate if same else part.calibration.estimate(known.scores)
             if truth is not None and expected is not None:
                 difference = truth.value - expected.value
     return SliceWindow(
@@ -234,15 +280,18 @@ def _figure(value: Value | None, rows: int) -> Figure | None:
 
 def _compared(part: _Reference, rows: Rows, plan: Plan, slices: int) -> list[Finding]:
     """What differs in the columns and the score."""
+    sides = part.rows.sample(_MOST_ROWS), rows.sample(_MOST_ROWS)
+    shared = sides[1].rows / (sides[0].rows + sides[1].rows)
+    level = plan.level(slices, shared, len(sides[0].columns))
     rules = Rules(
         Rule("warn"),
         {name: Rule("record") for name in plan.recorded},
-        plan.level(slices),
+        level,
         plan.least_change,
         plan.least_new,
-        max(_DRAWS, math.ceil(4 / plan.level(slices))),
+        max(_DRAWS, math.ceil(2 / level)),
+        hasty=True,
     )
-    sides = part.rows.sample(_MOST_ROWS), rows.sample(_MOST_ROWS)
     compared = compare(*sides, rules, plan.categories)
     return [
         Finding(_kind(measure), f"{column.name} {measure.name}", measure.in_words())
@@ -262,10 +311,8 @@ def _lost(
     if reference is None or now is None:
         return []
     loss = reference.value - now.value
-    # Chance in the window differs from window to window, chance in the split is in all of them.
-    by_window = float(stats.norm.isf(plan.level(slices))) * now.error
-    by_split = float(stats.norm.isf(plan.level(slices, alone=True))) * reference.error
-    bound = math.hypot(by_window, by_split)
+    error = math.hypot(now.error, reference.error)
+    bound = float(stats.norm.isf(plan.level(slices, (reference.error / error) ** 2))) * error
     if loss <= max(bound, plan.least_loss):
         return []
     low, high = now.interval
@@ -315,7 +362,7 @@ def _alarms(windows: Sequence[Window], parts: Sequence[_Reference], plan: Plan) 
         for kind in (ESTIMATE, PERFORMANCE):
             is_told = any(a.kind == kind and a.slice == part.name for a in found)
             if part.auc is not None and not is_told:
-                found += _changed(windows, place, kind, part, plan)
+                found += _changed(windows, place, kind, parts, plan)
     return sorted(found, key=lambda a: (KINDS.index(a.kind), a.slice != OVERALL))
 
 
@@ -331,33 +378,53 @@ def _telling(windows: Sequence[Window], place: int, kind: str) -> list[Window]:
 
 def _found_often(windows: Sequence[Window], place: int, kind: str, plan: Plan) -> list[Alarm]:
     """What is found in k of the last n windows, the last among them."""
-    last = _telling(windows, place, kind)[-plan.among :]
+    telling = _telling(windows, place, kind)[-_MOST_WINDOWS:]
+    starts = [window.start_ms for window in telling]
     by_subject: dict[str, list[Finding | None]] = {}
-    for index, window in enumerate(last):
+    for index, window in enumerate(telling):
         for finding in window.slices[place].findings:
             if finding.kind == kind:
-                by_subject.setdefault(finding.subject, [None] * len(last))[index] = finding
+                by_subject.setdefault(finding.subject, [None] * len(telling))[index] = finding
     alarms = []
     for subject, findings in by_subject.items():
-        if is_alarm([each is not None for each in findings], plan.needed):
-            count = sum(each is not None for each in findings)
-            name, start = last[-1].slices[place].slice, last[-1].start_ms
+        found = [each is not None for each in findings]
+        count = sum(found[-plan.among :])
+        if is_alarm(found[-plan.among :], plan.needed) and not is_season(starts, found):
+            name, start = telling[-1].slices[place].slice, starts[-1]
             alarms.append(Alarm(kind, name, subject, findings[-1].said, start, count))
     return alarms
 
 
+def _lower_together(
+    figures: Sequence[Figure], reference: Value, plan: Plan, slices: int
+) -> float | None:
+    """The mean of several windows, weighted, if all are lower than on the split; else None."""
+    if any(reference.value - figure.value <= plan.least_loss for figure in figures):
+        return None
+    weights = np.array([figure.error for figure in figures]) ** -2.0
+    mean = float(np.average([figure.value for figure in figures], weights=weights))
+    error = math.hypot(float(weights.sum()) ** -0.5, reference.error)
+    bound = float(stats.norm.isf(plan.false_alarms / slices)) * error
+    return mean if reference.value - mean > bound else None
+
+
 def _changed(
-    windows: Sequence[Window], place: int, kind: str, part: _Reference, plan: Plan
+    windows: Sequence[Window], place: int, kind: str, parts: Sequence[_Reference], plan: Plan
 ) -> list[Alarm]:
     """A fall of the AUC over windows, sudden or slow, that no window shows by itself."""
-    telling = _telling(windows, place, kind)
+    part = parts[place]
+    telling = _telling(windows, place, kind)[-_MOST_WINDOWS:]
     name = "estimate" if kind == ESTIMATE else "truth"
     figures = [getattr(window.slices[place], name) for window in telling]
     if len(figures) < plan.needed:
         return []
     assert part.auc is not None
     values = [figure.value for figure in figures]
+    lower = _lower_together(figures[-plan.needed :], part.auc, plan, len(parts))
     start, alarm = telling[-1].start_ms, (kind, part.name, "AUC")
+    if lower is not None:
+        said = f"{part.auc.value:.3f} -> {lower:.3f} in the last {plan.needed} windows together"
+        return [Alarm(*alarm, said, start, plan.needed)]
     offs = [value - part.auc.value for value in values]
     noticed = sudden(offs, [math.hypot(f.error, part.auc.error) for f in figures])
     level = float(np.mean(values[-plan.among :]))
@@ -369,7 +436,7 @@ def _changed(
     starts, errors = [window.start_ms for window in telling], [f.error for f in figures]
     slope = falling(starts, values, errors, (part.auc.value, part.auc.error))
     slope = slope or slow(starts, values)
-    if slope is not None and slope.high < 0 and -slope.total > plan.least_loss / 2:
+    if slope is not None and slope.falls and -slope.total > plan.least_loss / 2:
         said = f"{slope.per_week:+.4f} a week over {len(values)} windows (98 %: {slope.low:+.4f} to"
         said = f"{said} {slope.high:+.4f}), {slope.total:+.3f} in all"
         return [Alarm(*alarm, said, start, len(values))]

@@ -65,6 +65,8 @@ class Wish:
         secret: Secret of signatures; None where neither requests nor addresses are in the settings.
         clock: Milliseconds since 1970 of a replay; None: now.
         pages: Folder that gets the page of each pass; None: there are no pages.
+        born: Finds the time of a model's training on the clock of a replay, by the real time of
+            its training; None: the real time.
     """
 
     workspace: Workspace
@@ -73,6 +75,7 @@ class Wish:
     secret: bytes | None
     clock: Callable[[], int] | None = None
     pages: Path | None = None
+    born: Callable[[int], int] | None = None
 
     def at(self, at_ms: int) -> tuple[str, ...]:
         """Words that say to a command which time it is."""
@@ -146,7 +149,8 @@ class Loop:
         alarms, report = self._watch(dry_run, at_ms)
         live = self._find_live()
         if live is not None:
-            alarms |= {c.kind: c for c in causes_of_age(live, self._wish.settings, at_ms)}
+            made_ms = live.made_ms if self._wish.born is None else self._wish.born(live.made_ms)
+            alarms |= {c.kind: c for c in causes_of_age(made_ms, self._wish.settings, at_ms)}
         data = self._look_at_data()
         if not state.data and latest_version(self._base) is not None:
             state.data = data  # the model has been trained on what was there before the loop
@@ -300,8 +304,14 @@ class Loop:
             return answered, event_of(answered)
         assert state.under_way is not None
         words = self._wish.words
-        if "job" not in state.under_way:  # else a loop that was cut off has sent it
-            sent = self._children.run("submit", runner, *words)
+        if "job" not in state.under_way:
+            # A loop that was cut off may have sent it, and not noted it: the job has the name of
+            # its decision, by which it is found.
+            from runners.submit.submission import new_job_id
+
+            name = new_job_id(self._wish.settings.name, state.acted_ms)
+            once = ("--job-id", name, "--unless-sent")
+            sent = self._children.run("submit", runner, *once, *words)
             if sent.code or sent.content is None:
                 return sent, FAILED
             state.under_way["job"] = sent.content["job_id"]

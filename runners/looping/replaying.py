@@ -66,6 +66,8 @@ _TAXI = (
     "tuning.hyperparameters={learning_rate: 0.003, dropout: 0.2, width: 64, depth: 1, "
     "embedding_size: 8}",
 )
+# With `--sample`: what a training on so few rows can do with.
+_QUICK = ("training.steps=240",)
 # What keeps a replay to itself, whatever the settings say.
 _OWN = (
     "pipeline=whole",
@@ -98,6 +100,7 @@ class Asked:
         overrides: Texts of `--set`.
         period: Begin and end, milliseconds since 1970.
         change: Change of concept that is planted; None: there is none.
+        sample: Highest number of rows in a window; None: all rows.
     """
 
     workspace: Path
@@ -105,6 +108,7 @@ class Asked:
     overrides: Sequence[str]
     period: tuple[int, int]
     change: Change | None
+    sample: int | None = None
 
     @property
     def root(self) -> Path:
@@ -115,7 +119,8 @@ class Asked:
     def overridden(self) -> list[str]:
         """Texts of `--set` for everything that the replay starts, but for the source."""
         taxi = _TAXI if self.config is None else ()
-        return [*_PLAYED, *taxi, *self.overrides, *_OWN]
+        quick = () if self.sample is None else _QUICK
+        return [*_PLAYED, *taxi, *quick, *self.overrides, *_OWN]
 
     def words(self, source: str) -> list[str]:
         """The same as words of a command."""
@@ -149,6 +154,8 @@ def replay(asked: Asked, show: Callable[[Passed], None], tell: Callable[[str], N
     settings = load_settings(asked.config, asked.overridden)
     past = _read_past(asked, settings)
     windows = _windows(asked, settings, past)
+    if asked.sample is not None:
+        past.keep([asked.period[0], *windows, asked.period[1]], asked.sample)
     folder, stop = LoopFolder(asked.root), threading.Event()
     _require_new(asked.root)
     with folder.locked(), told_of_signals(stop.set):
@@ -240,6 +247,8 @@ class _Replay:
         self._ids = IdMaker(lambda: self._logged_ms * 1_000_000)
         self._answers: list[_Answer] = []
         self._version: int | None = None
+        self._trained_ms = windows[0]  # when the last model was, on the clock of the replay
+        self._trainings: dict[int, int] = {}  # time of each training, by its real one
         loop_folder = LoopFolder(asked.root)
         self._children = Children(loop_folder.log, stop)
         wish = Wish(
@@ -249,6 +258,7 @@ class _Replay:
             None,
             clock=lambda: self._now,
             pages=self._pages,
+            born=self._born,
         )
         outbox = Outbox(loop_folder.outbox, (), None, tell)
         self._loop = Loop(wish, loop_folder, outbox, stop)
@@ -269,12 +279,18 @@ class _Replay:
             self._deliver(end + self._wait)
             self._now = end + self._wait
             passed = self._loop.make_pass()
+            if passed.event == PUSHED:
+                self._trained_ms = passed.at_ms
             changed = change is not None and end > change.from_ms
             if changed and passed.event == PUSHED and retrained is None:
                 retrained = place
             if retrained is not None and place == retrained + _LATER:
                 passed = dataclasses.replace(passed, notes=(*passed.notes, self._compare(place)))
             show(passed)
+
+    def _born(self, made_ms: int) -> int:
+        """When a model was trained, as the clock of the replay has it; a copy is as old."""
+        return self._trainings.setdefault(made_ms, self._trained_ms)
 
     def _deliver(self, until_ms: int) -> None:
         """Logs what the live model answers until a time, and adds the outcomes."""

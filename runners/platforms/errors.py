@@ -7,7 +7,13 @@ Both platforms speak REST with Google's status codes, so that only the advice di
 import dataclasses
 
 from fareline.errors import FarelineError
-from runners.platforms.jobs import PlatformError, RefusedRequestError, UnreachableError
+from runners.platforms.jobs import (
+    NotThereError,
+    PlatformError,
+    RefusedRequestError,
+    TakenIdError,
+    UnreachableError,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +75,7 @@ def explain_answer(advice: Advice, code: int, said: str, job_id: str) -> Farelin
                 where, f"permission denied ({said})", f"expected {advice.role}", advice.roles
             )
         case 404:
-            return RefusedRequestError.explain(
+            return NotThereError.explain(
                 job_id, f"not found ({said})", "expected what is there", advice.place
             )
         case 409 if not advice.has_jobs:
@@ -97,10 +103,10 @@ def explain_answer(advice: Advice, code: int, said: str, job_id: str) -> Farelin
     )
 
 
-def exists_already(platform: str, job_id: str, found: str | None = None) -> RefusedRequestError:
+def exists_already(platform: str, job_id: str, found: str | None = None) -> TakenIdError:
     """The error of a job id that is taken, and by which job, where that goes by another name."""
     follow = f"`fareline submit {platform} --follow {found or job_id}`"
-    return RefusedRequestError.explain(
+    return TakenIdError.explain(
         job_id,
         f"{platform} already has a job of this id",
         "expected a new id for every job",

@@ -113,6 +113,9 @@ class Platform(Protocol):
     def find(self, job_id: str) -> Submitted:
         """Finds a job by what `submit` returned as its id."""
 
+    def find_named(self, job_id: str) -> Submitted | None:
+        """Finds a job by the id of its request; None: there is no such job."""
+
     def look(self, job_id: str) -> JobStatus:
         """Returns the progress of a job."""
 
@@ -130,6 +133,14 @@ class UnreachableError(FarelineError, ConnectionError):
 
 class RefusedRequestError(UserMistake):
     """The platform refuses what was asked for; nothing was started."""
+
+
+class NotThereError(RefusedRequestError):
+    """The platform does not have what was asked for."""
+
+
+class TakenIdError(RefusedRequestError):
+    """The platform has a job of this id already."""
 
 
 def waiting_tasks(spec: Mapping[str, Any]) -> dict[str, Task]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import yaml
+from google.api_core import exceptions, retry
 
 from fareline.errors import Interrupted, SettingsError, UserMistake
 from pipeline.rules.cluster import find_example_values
@@ -18,11 +19,18 @@ from pipeline.settings.runners import Cluster, RunnerName
 from pipeline.settings.settings import TRAINING, Settings
 from pipeline.source.check import check_request
 from runners.pii_key import read_pii_key
-from runners.platforms.jobs import Platform, Request, Submitted
+from runners.platforms.jobs import (
+    Platform,
+    Request,
+    Submitted,
+    TakenIdError,
+    UnreachableError,
+)
 from runners.platforms.vertex.bucket import Upload, upload
 from runners.submit.compilation import require_section
 from runners.submit.quietly import compile_quietly
 
+_PAUSE_SECONDS = 5.0  # before it is asked again, at first
 _JOB_ID = r"[a-z][a-z0-9-]{0,127}"  # of Vertex, which is the stricter one
 
 
@@ -56,6 +64,44 @@ class Submission:
                 "run all the same. Hint: look for it in the platform's console before you send it "
                 "again."
             ) from error
+
+    def send_once(
+        self, platform: Platform, silence_seconds: float
+    ) -> tuple[Submitted, list[Upload]]:
+        """Sends the job unless the platform has one of its id, which is then the answer.
+
+        So it may be called again after an answer that got lost, and does so itself.
+
+        Args:
+            platform: Where the job goes.
+            silence_seconds: Longest time without an answer of the platform.
+
+        Raises:
+            UnreachableError: There was no answer for so long.
+        """
+
+        def send() -> tuple[Submitted, list[Upload]]:
+            found = platform.find_named(self.request.job_id)
+            if found is not None:
+                return found, []
+            try:
+                return self.send(platform)
+            except TakenIdError:  # a call that was cut off has sent it just now
+                found = platform.find_named(self.request.job_id)
+                if found is None:
+                    raise
+                return found, []
+
+        patiently = retry.Retry(
+            predicate=retry.if_exception_type(UnreachableError),
+            initial=_PAUSE_SECONDS,
+            maximum=_PAUSE_SECONDS * 6,
+            timeout=silence_seconds,
+        )
+        try:
+            return patiently(send)()
+        except exceptions.RetryError as error:
+            raise UnreachableError(str(error.cause)) from error
 
     def describe(self, platform: Platform) -> dict[str, Any]:
         """Returns what `send` would send, as JSON types."""
@@ -140,10 +186,18 @@ def prepare(
     return Submission(request, needed_uploads(settings, section))
 
 
-def new_job_id(pipeline_name: str) -> str:
-    """Names a job by its pipeline and the second, in UTC."""
-    now = datetime.datetime.now(datetime.timezone.utc)
-    return f"{pipeline_name}-{now:%Y%m%d-%H%M%S}"
+def new_job_id(pipeline_name: str, at_ms: int | None = None) -> str:
+    """Names a job by its pipeline and a time in UTC.
+
+    Args:
+        pipeline_name: Name of the pipeline.
+        at_ms: Milliseconds since 1970, all of which are in the name; None: now, to the second.
+    """
+    if at_ms is None:
+        now = datetime.datetime.now(datetime.timezone.utc)
+        return f"{pipeline_name}-{now:%Y%m%d-%H%M%S}"
+    at = datetime.datetime.fromtimestamp(at_ms // 1000, datetime.timezone.utc)
+    return f"{pipeline_name}-{at:%Y%m%d-%H%M%S}-{at_ms % 1000:03d}"
 
 
 def require_job_id(job_id: str) -> None:

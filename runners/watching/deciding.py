@@ -32,10 +32,16 @@ def cause_of(alarm: Alarm) -> Cause:
     return Cause(alarm.kind, alarm.in_words().removeprefix(f"{alarm.kind}: "))
 
 
-def causes_of_age(live: Live, settings: "Settings", now_ms: int) -> list[Cause]:
-    """Whether the live model is older than allowed, counted from its training."""
+def causes_of_age(made_ms: int, settings: "Settings", now_ms: int) -> list[Cause]:
+    """Whether the live model is older than allowed, counted from its training.
+
+    Args:
+        made_ms: Time of its training, milliseconds since 1970.
+        settings: Settings with the policy.
+        now_ms: Milliseconds since 1970.
+    """
     promised = settings.monitoring.policy.freshness_hours
-    old = (now_ms - live.made_ms) / HOUR_MS
+    old = (now_ms - made_ms) / HOUR_MS
     if promised is None or old <= promised:
         return []
     return [Cause(AGE, f"the live model is {old:,.1f} h old; at most {promised:g} h allowed")]

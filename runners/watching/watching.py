@@ -97,7 +97,7 @@ def monitor(
         )
     watched = watch(reference, rows, slicer(settings), plan, until_ms)
     causes = [cause_of(alarm) for alarm in watched.alarms]
-    causes += causes_of_age(live, settings, until_ms)
+    causes += causes_of_age(live.made_ms, settings, until_ms)
     decision = decide_now(causes, settings, graph, until_ms)
     report = workspace.monitoring_dir / f"report-{until_ms}.json"
     content = {**watched.to_dict(), "decision": dataclasses.asdict(decision)}

@@ -107,6 +107,7 @@ class KubeflowPlatform:
             client = self._client()
             namespace = self._settings.namespace
             experiment = client.create_experiment(self._settings.experiment, namespace=namespace)
+            # Kubeflow takes any number of runs of one name; then none could be told from another.
             self._refuse_existing(client, experiment.experiment_id, request)
             pipeline_id, version_id = self._upload(client, request)
             told = {
@@ -128,6 +129,15 @@ class KubeflowPlatform:
         """Finds a run by its id."""
         with self._explained(job_id):
             return self._submitted(self._client().get_run(job_id).run_id)
+
+    def find_named(self, job_id: str) -> Submitted | None:
+        """Finds a run by its name; None: the experiment has no such run."""
+        with self._explained(job_id):
+            client = self._client()
+            namespace = self._settings.namespace
+            experiment = client.create_experiment(self._settings.experiment, namespace=namespace)
+            run = self._run_named(client, experiment.experiment_id, job_id)
+        return None if run is None else self._submitted(run.run_id)
 
     def look(self, job_id: str) -> JobStatus:
         """Returns the progress of a run."""
@@ -155,12 +165,15 @@ class KubeflowPlatform:
         # With settings for Kubernetes beside it, the spec is one of two documents.
         return spec.get("pipeline_spec", spec)
 
+    def _run_named(self, client: Any, experiment_id: str, name: str) -> Any:
+        runs = client.list_runs(experiment_id=experiment_id, filter=_named(name)).runs
+        return runs[0] if runs else None
+
     def _refuse_existing(self, client: Any, experiment_id: str, request: Request) -> None:
-        """Kubeflow takes any number of runs of one name; then none could be told from another."""
         if request.schedule is None:
-            runs = client.list_runs(experiment_id=experiment_id, filter=_named(request.job_id)).runs
-            if runs:
-                raise exists_already(self.name, request.job_id, runs[0].run_id)
+            run = self._run_named(client, experiment_id, request.job_id)
+            if run is not None:
+                raise exists_already(self.name, request.job_id, run.run_id)
             return
         recurring = client.list_recurring_runs(
             experiment_id=experiment_id, filter=_named(request.job_id)

@@ -14,6 +14,7 @@ from runners.platforms.errors import Advice
 from runners.platforms.jobs import (
     JobState,
     JobStatus,
+    NotThereError,
     RefusedRequestError,
     Request,
     Submitted,
@@ -109,6 +110,13 @@ class VertexPlatform:
         """Finds a job by its id."""
         self._get(job_id)
         return self._submitted(job_id)
+
+    def find_named(self, job_id: str) -> Submitted | None:
+        """Finds a job by the id of its request, which is its own; None: there is no such job."""
+        try:
+            return self.find(job_id)
+        except NotThereError:
+            return None
 
     def look(self, job_id: str) -> JobStatus:
         """Returns the progress of a job."""

@@ -293,3 +293,26 @@ def test_words_are_one_line():
     said = column.say()
     assert said and not any("\n" in line for line in said)
     assert any("c?d" in line for line in said)
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.1, 0.6])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_hasty_comparison_calls_the_same_columns_drifted(shift, seed):
+    random = np.random.default_rng(seed)
+    sides = []
+    for rows, off in ((1500, 0.0), (600, shift)):
+        offs = (off, 0.0, 0.0, 0.0)
+        columns = {f"n{n}": pa.array(random.normal(each, 1, rows)) for n, each in enumerate(offs)}
+        columns["kind"] = pa.array(random.integers(0, 5, rows))
+        sides.append(Sample(columns, rows, rows))
+    rules = Rules(draws=200, false_alarms=0.05)
+    found = [
+        [
+            (column.name, measure.in_words(), round(measure.threshold, 9))
+            for column in compare(*sides, each, ["kind"]).drifted()
+            for measure in column.drifted
+        ]
+        for each in (rules, dataclasses.replace(rules, hasty=True))
+    ]
+    assert found[0] == found[1]
+    assert bool(found[0]) == (shift == 0.6) or shift == 0.1

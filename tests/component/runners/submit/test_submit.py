@@ -23,7 +23,11 @@ from runners.looping.children import Answered, Children
 from runners.looping.hooks import Outbox
 from runners.looping.loop import Loop, Wish
 from runners.looping.state import LoopFolder
+from runners.platforms.jobs import UnreachableError
+from runners.platforms.kubeflow.client import KubeflowPlatform
+from runners.platforms.vertex.client import VertexPlatform
 from runners.progress import NodeState
+from runners.submit import submission
 from runners.workspace import Workspace
 from tests.e2e.conftest import fareline_command
 from tests.forked import run_forked
@@ -158,6 +162,73 @@ def test_a_loop_sends_what_it_has_decided_and_follows_it(submit, server, tmp_pat
     assert (passed.decision.action, passed.event) == ("retrain", "succeeded")
     assert len(jobs(server)) == 1
     assert folder.read().under_way is None
+
+
+@pytest.mark.parametrize("cut_off", ["before the answer", "after the answer"])
+def test_a_loop_that_is_killed_at_the_sending_sends_no_second_job(
+    submit, server, tmp_path, monkeypatch, cut_off
+):
+    """Before the platform has answered, and between its answer and the loop's own note of it."""
+    name, given = options(server)
+    killed = [cut_off]
+
+    class Killed(BaseException):
+        pass
+
+    def run(_, *words):
+        if words[0] != "submit":
+            return Answered(0, {}, "")
+        if killed == ["before the answer"] and killed.pop():
+            raise Killed
+        code, out, err = submit(server, *words[2:], "--json")
+        if killed and killed.pop():
+            raise Killed
+        return Answered(code, json.loads(out), err)
+
+    monkeypatch.setattr(Children, "run", run)
+    overrides = [f"loop.runner={name}", *(setting.removeprefix("--set=") for setting in given)]
+    wish = Wish(Workspace(tmp_path / "ws"), load_settings(None, overrides), (), None)
+    folder = LoopFolder(tmp_path / "ws")
+    with folder.locked():
+        (folder.requests / "one.json").write_text('{"reason": "new prices"}')
+        outbox = Outbox(folder.outbox, [], None, print)
+        with pytest.raises(Killed):
+            Loop(wish, folder, outbox, threading.Event()).make_pass()
+        sent = len(jobs(server))
+        passed = Loop(wish, folder, outbox, threading.Event()).make_pass()
+    assert sent == (cut_off == "after the answer")
+    assert (passed.decision.action, passed.event) == ("retrain", "succeeded")
+    assert len(jobs(server)) == 1
+
+
+def test_a_job_is_sent_unless_it_was(submit, server):
+    answers = [submit(server, "--job-id=taxi-1", "--unless-sent", "--json") for _ in range(2)]
+    assert [code for code, _, _ in answers] == [0, 0]
+    assert answers[0][1] == answers[1][1]
+    assert len(jobs(server)) == 1
+    code, out, err = submit(server, "--unless-sent")
+    assert (code, out) == (2, "")
+    assert err == (
+        "fareline: fareline submit: found --unless-sent alone; expected --job-id. "
+        "Hint: name the job.\n"
+    )
+
+
+def test_an_answer_that_gets_lost_sends_no_second_job(submit, server, monkeypatch):
+    platform = {"vertex": VertexPlatform, "kubeflow": KubeflowPlatform}[options(server)[0]]
+    send, lost = platform.submit, ["the first"]
+
+    def submit_and_lose(self, request):
+        found = send(self, request)
+        if lost:
+            raise UnreachableError(f"{lost.pop()}: no answer")
+        return found
+
+    monkeypatch.setattr(submission, "_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(platform, "submit", submit_and_lose)
+    code, out, _ = submit(server, "--job-id=taxi-1", "--unless-sent", "--json")
+    [job] = jobs(server)
+    assert (code, json.loads(out)["job_id"]) == (0, job.job_id)
 
 
 def test_the_answer_as_json(submit, server):

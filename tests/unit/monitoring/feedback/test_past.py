@@ -149,3 +149,16 @@ def test_a_label_without_another_one_is_refused(label, task):
     with pytest.raises(UserMistake, match="loop --replay"):
         require_two_labels(parse_label(label, task), task)
     require_two_labels(TIPPED, "binary")
+
+
+def test_a_sample_of_each_window_is_the_same_whatever_the_order_of_the_rows(tmp_path):
+    rows = [f"{hour * 3600},{hour}.5,1,yes" for hour in range(100)]
+    kept = []
+    for order in (rows, rows[::-1]):
+        past = make_past(tmp_path, order)
+        past.keep([20 * HOUR_MS, 90 * HOUR_MS], 15)
+        kept.append([*past.times_ms])
+    assert kept[0] == kept[1] == sorted(kept[0])
+    counts = [sum(low * HOUR_MS <= ms < high * HOUR_MS for ms in kept[0])
+              for low, high in ((0, 20), (20, 90), (90, 100))]  # fmt: skip
+    assert counts == [15, 15, 10]

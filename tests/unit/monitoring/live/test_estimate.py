@@ -5,7 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from monitoring.live.estimate import Calibration, auc, calibrations, measured_auc
+from monitoring.live.estimate import (
+    Calibration,
+    _variance_by_labels,
+    auc,
+    calibrations,
+    measured_auc,
+)
 
 
 def by_pairs(scores, chances):
@@ -94,3 +100,14 @@ def test_a_slice_is_calibrated_on_its_own_rows_and_a_small_one_on_all():
     assert own.estimate(scores[first]).value == pytest.approx(turned, abs=0.02)
     assert few.estimate(scores).value == Calibration(scores, labels).estimate(scores).value
     assert other.estimate(scores[~first]).value > 0.8
+
+
+def test_the_variance_by_labels_is_that_of_drawn_labels():
+    scores, _ = made(1500, 7)
+    scores = np.round(scores, 2)  # with ties
+    chances = np.clip(scores, 0.05, 0.95)
+    random = np.random.default_rng(8)
+    drawn = [auc(scores, (random.random(1500) < chances).astype(float)) for _ in range(1000)]
+    found = _variance_by_labels(scores, chances, auc(scores, chances))
+    # 1,000 draws say a spread to about 2 %.
+    assert found**0.5 == pytest.approx(np.std(drawn), rel=0.08)

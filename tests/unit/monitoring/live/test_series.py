@@ -8,6 +8,7 @@ from monitoring.live.series import (
     WEEK_MS,
     falling,
     is_alarm,
+    is_season,
     slow,
     sudden,
     usual,
@@ -127,3 +128,20 @@ def test_a_quiet_year_is_quiet():
         starts, values, errors, level = _weeks(52, 0.0043, seed=seed)
         for count in range(4, 53):
             assert falling(starts[:count], values[:count], errors[:count], level) is None
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        ([day % 7 in (2, 3) for day in range(32)], True),  # every weekend, and this one
+        ([day >= 30 for day in range(32)], False),  # since yesterday
+        ([day >= 7 for day in range(32)], False),  # since long, on all days
+        ([day % 7 == 3 for day in range(18)], False),  # two weekends say nothing yet
+    ],
+)
+def test_what_the_same_hour_of_the_week_always_brings_is_a_season(found, expected):
+    starts = [day * DAY_MS for day in range(len(found))]
+    last = len(found) - 1
+    while not found[last]:
+        last -= 1
+    assert is_season(starts[: last + 1], found[: last + 1]) is expected

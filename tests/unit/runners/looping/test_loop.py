@@ -239,7 +239,8 @@ def test_on_a_cluster_the_same_decision_sends_a_job_and_follows_it(here):
     passed = here.make_pass(ON_KUBEFLOW)
     assert (passed.decision.action, passed.event, _exit_code(passed)) == ("retrain", "succeeded", 0)
     sent, followed = (words for words in here.ran if words[0] == "submit")
-    assert sent == ("submit", "kubeflow", "--set", "x=1")
+    name = "chicago-taxi-20261130-005320-000"  # of the decision, whose time is that of the pass
+    assert sent == ("submit", "kubeflow", "--job-id", name, "--unless-sent", "--set", "x=1")
     assert followed[:4] == ("submit", "kubeflow", "--follow", "run-7")
     assert [event for event, _, _ in here.told.events] == ["alarm", "succeeded"]
     assert here.told.events[-1][2]["link"] == job["link"]

@@ -6,6 +6,7 @@ Outcomes, spans and decisions are real. The whole is measured in docs/monitoring
 import csv
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -18,6 +19,7 @@ from lineage.text.times import read_time
 from monitoring.feedback.past import read_change, read_period
 from runners.looping import replaying
 from runners.looping.children import Answered, Children, Stopped
+from runners.looping.loop import Loop
 from runners.looping.replaying import Asked, ReplayFailed, replay
 
 DAY_MS = 86_400_000
@@ -63,9 +65,10 @@ class Played:
             *more,
         )
 
-    def play(self, period="2013..2013", change=None, more=()):
+    def play(self, period="2013..2013", change=None, more=(), sample=None):
         planted = None if change is None else read_change(change)
-        asked = Asked(self.folder / "ws", None, self.overrides(*more), read_period(period), planted)
+        given = self.overrides(*more), read_period(period), planted, sample
+        asked = Asked(self.folder / "ws", None, *given)
         replay(asked, self.passes.append, self.told.append)
 
     def _run(self, *words):
@@ -177,6 +180,28 @@ def test_without_a_change_nothing_is_compared(played):
     assert all(passed.notes == () or "AUC" not in passed.notes[-1] for passed in played.passes)
 
 
+def test_a_model_ages_by_the_clock_of_the_replay(played, monkeypatch):
+    def find_live(self):
+        return SimpleNamespace(made_ms=1_796_000_000_000 + len(played.trained))
+
+    monkeypatch.setattr(Loop, "_find_live", find_live)
+    hours = 24 * (WINDOW_DAYS + WAIT_DAYS + 1)
+    policy = f"monitoring.policy={{age: retrain, freshness_hours: {hours}, cooldown_hours: 1}}"
+    played.play(more=[policy])
+    # The first model is 66 and then 126 days old, the next one 60 and then 120.
+    assert [passed.event for passed in played.passes] == [None, "pushed", None, "pushed", None]
+    assert [cause.kind for cause in played.passes[1].decision.causes] == ["age"]
+    assert played.passes[1].decision.causes[0].said.startswith("the live model is 3,024.0 h old")
+
+
+def test_a_sample_has_so_many_rows_of_each_window(played):
+    played.play(sample=50)
+    counts = [len(file) for file in played.logged()]
+    assert max(counts) <= 2 * 50 and sum(counts) <= 50 * len(played.passes)
+    words = next(ran for ran in played.ran if ran[0] == "run")
+    assert "training.steps=240" in words
+
+
 def test_a_replay_keeps_to_itself(played):
     elsewhere = played.folder / "elsewhere"
     more = [f"push.destination={elsewhere}", "loop.port=8790", "metadata.store=mysql://a@b/c",
@@ -235,6 +260,7 @@ def test_a_signal_ends_it(played, monkeypatch):
     ("words", "said"),
     [
         (["--change", "2014-07"], "found --change alone"),
+        (["--sample", "500"], "found --sample alone"),
         (["--replay", "2013..2016", "--once"], "found --replay and --once"),
         (["--replay", "2013..2016", "--dry-run"], "found --replay and --dry-run"),
         (["--replay", "2016..2013"], "ends before it begins"),

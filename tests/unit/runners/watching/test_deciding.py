@@ -74,7 +74,7 @@ def test_a_warning_starts_no_cooldown_and_needs_no_model(workspace):
 @pytest.mark.parametrize(("hours", "old"), [(None, False), (24, False), (23.9, True)])
 def test_a_model_is_too_old_once_it_is_older_than_promised(workspace, hours, old):
     live = live_model(workspace, made_ms=NOW - 24 * HOUR_MS)
-    found = causes_of_age(live, settings_with(freshness_hours=hours), NOW)
+    found = causes_of_age(live.made_ms, settings_with(freshness_hours=hours), NOW)
     assert [cause.kind for cause in found] == ([AGE] if old else [])
 
 
