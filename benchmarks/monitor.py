@@ -42,7 +42,7 @@ class Case:
 
     Attributes:
         name: What it is called.
-        bar: What the issue of it is, in words.
+        bar: Goal, in words.
         rows: Rows of a window.
         windows: How many there are.
         planted: What is planted, see `make_rows`.

@@ -15,6 +15,7 @@ from cli.options import (
     SetOption,
     WorkspaceOption,
     dry_run_option,
+    sample_option,
 )
 from fareline.errors import TryLater, UserMistake
 
@@ -47,13 +48,7 @@ def loop(
     ] = None,
     sample: Annotated[
         int | None,
-        typer.Option(
-            "--sample",
-            min=200,
-            max=10_000_000,
-            metavar="N",
-            help="With --replay: at most N rows of each window, always the same.",
-        ),
+        sample_option(200, "With --replay: at most N rows of each window, always the same."),
     ] = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     config: ConfigOption = None,

@@ -260,6 +260,16 @@ LimitOption = Annotated[
 ]
 
 
+def sample_option(least: int, help_text: str) -> Any:
+    """`--sample`, a number of rows.
+
+    Args:
+        least: Lowest number of rows.
+        help_text: The chosen rows, for help.
+    """
+    return typer.Option("--sample", min=least, max=10_000_000, metavar="N", help=help_text)
+
+
 def dry_run_option(help_text: str) -> Any:
     """`--dry-run`, of whatever is left undone.
 

@@ -22,6 +22,7 @@ from cli.options import (
     complete_runs,
     from_option,
     only_option,
+    sample_option,
 )
 from fareline.errors import UserMistake
 
@@ -41,13 +42,7 @@ def run(
     ] = None,
     sample: Annotated[
         int | None,
-        typer.Option(
-            "--sample",
-            min=1,
-            max=10_000_000,
-            metavar="N",
-            help="Read N rows, always the same; push no model.",
-        ),
+        sample_option(1, "Read N rows, always the same; push no model."),
     ] = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     no_cache: NoCacheOption = False,

@@ -48,6 +48,7 @@ _DRAWS = 400  # divisions by chance
 _MATURE_SHARE = 0.9  # of the rows with a label: the rest changes little any more
 _FEW = 0.5  # of what is usual: rows, labels
 _SPREAD = 4.0  # robust standard deviations of earlier windows
+_MOST_CUT = 500  # windows; older ones would say nothing new, however old the first row is
 _MOST_WINDOWS = 104  # of a series
 _INTEGRITY_MEASURES = (MISSING, ZEROS, NEW_VALUES)
 
@@ -75,7 +76,7 @@ class Plan:
 
     window_ms: int
     least_rows: int = 200
-    false_alarms: float = 0.001
+    false_alarms: float = 0.005
     needed: int = 2
     among: int = 3
     least_change: float = 0.03
@@ -201,14 +202,15 @@ def _parts(reference: Rows, slices: Slices, plan: Plan) -> list[_Reference]:
 
 
 def _cut(live: Rows, window_ms: int, until_ms: int) -> list[tuple[int, Rows]]:
-    """The windows that are over, the empty ones between two as well."""
+    """The last windows that are over, the empty ones between two as well."""
     if not len(live):
         return []
-    places = live.ms // window_ms
     last = until_ms // window_ms
+    first = max(int(live.ms[0] // window_ms), last - _MOST_CUT)
+    ends = np.searchsorted(live.ms, np.arange(first, last + 1) * window_ms)
     return [
-        (int(place) * window_ms, live.take(places == place))
-        for place in range(int(places.min()), int(last))
+        (place * window_ms, live.take(np.arange(*ends[place - first : place - first + 2])))
+        for place in range(first, last)
     ]
 
 
@@ -399,7 +401,7 @@ def _lower_together(
     figures: Sequence[Figure], reference: Value, plan: Plan, slices: int
 ) -> float | None:
     """The mean of several windows, weighted, if all are lower than on the split; else None."""
-    if any(reference.value - figure.value <= plan.least_loss for figure in figures):
+    if any(reference.value - f.value <= max(plan.least_loss, f.error) for f in figures):
         return None
     weights = np.array([figure.error for figure in figures]) ** -2.0
     mean = float(np.average([figure.value for figure in figures], weights=weights))

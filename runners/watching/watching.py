@@ -87,6 +87,13 @@ def monitor(
     label = parse_label(settings.section("label")["label"], settings.task)
     reference = read_reference(workspace, settings, live, label)
     rows, broken = _read_log(folder, settings, live, reference, label, until_ms)
+    if not len(reference):
+        raise UserMistake.explain(
+            live.examples,
+            "its split eval has no row",
+            "expected rows that the live model was evaluated on",
+            "`fareline run` on more data trains and evaluates another model",
+        )
     plan = _plan(settings, window_ms)
     if not len(rows):
         raise UserMistake.explain(

@@ -56,6 +56,8 @@ WHERE_GIVEN = {
     ("runners.looping.loop", "--as-of"): "of feedback build and monitor, in a replay",
     ("runners.looping.loop", "--output"): "of monitor, in a replay",
     ("runners.looping.loop", "--follow"): "of the submit that it starts",
+    ("runners.looping.loop", "--job-id"): "of the submit that it starts",
+    ("runners.looping.loop", "--unless-sent"): "of the submit that it starts",
     ("runners.looping.loop", "--reason"): "of the rollback that it starts",
     ("runners.looping.loop", "--destination"): "of the rollback that it starts",
     ("lineage.store.open", "--workspace"): "commands with a store",

@@ -4,9 +4,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from monitoring.live.estimate import Value
+from monitoring.live.report import Figure
 from monitoring.live.rows import Rows, together
 from monitoring.live.series import WEEK_MS
-from monitoring.live.watch import Plan, watch
+from monitoring.live.watch import Plan, _lower_together, watch
 
 PLAN = Plan(WEEK_MS, categories=["kind"])
 REGIONS = np.array([b"east", b"north", b"south", b"west"])
@@ -146,3 +148,22 @@ def test_a_slow_fall_is_an_alarm_before_any_window_shows_it():
     found = watch(scores_alone(REFERENCE), together(weeks), lambda rows: {}, plan, 8 * WEEK_MS)
     [alarm] = [each for each in found.alarms if each.kind == "performance"]
     assert "a week over 8 windows" in alarm.said
+
+
+def test_a_row_with_a_wrong_clock_makes_no_endless_row_of_windows():
+    rows = made(300, 9)
+    late = 1_796_000_000_000
+    rows = Rows(rows.columns, np.r_[0, np.full(299, late)], rows.scores, rows.labels)
+    found = watch(REFERENCE, rows, slices, Plan(WEEK_MS // 168), late + WEEK_MS)
+    assert len(found.windows) == 500
+    assert [window.slices[0].rows for window in found.windows if window.slices[0].rows] == [299]
+
+
+def test_windows_are_low_together_only_if_each_of_them_is():
+    def low(*values):
+        figures = [Figure(value, 0.0, 1.0, 0.005, 3000) for value in values]
+        return _lower_together(figures, Value(0.92, 0.004), PLAN, 6)
+
+    assert low(0.90, 0.90) == pytest.approx(0.90)
+    assert low(0.60, 0.91) is None  # one bad window alone
+    assert low(0.904, 0.904) is None  # chance
