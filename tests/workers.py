@@ -24,6 +24,7 @@ SHARING_RUNS = tuple(
         "test_faults",
         "repeated/test_same_twice",
         "steps/test_steps",
+        "steps/test_two_pipelines",
     )
 )
 LONGEST_FIRST = (*SHARING_RUNS, "tests/e2e/", "tests/component/", "")

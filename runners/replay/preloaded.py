@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from typing import Any, BinaryIO, NoReturn
 
 from fareline import collector
-from runners.forks import Forks, become
+from runners.replay.forks import Forks, become
 
 
 class _Server:

@@ -22,7 +22,7 @@ from pathlib import Path
 from fareline.errors import FarelineError
 from fareline.packages import CHECKOUT
 from fareline.start import command_for
-from runners.forks import kill
+from runners.replay.forks import kill
 
 PRELOADABLE = ("tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor",)
 # TFX's check before ExampleGen's cache, and ours, which reads a span and then calls it.

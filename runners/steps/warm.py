@@ -30,8 +30,8 @@ from fareline import collector
 from fareline.packages import PACKAGES
 from fareline.start import command_for, load_command
 from pipeline.user_code import PREPROCESSING_FN, RUN_FN, TUNER_FN, fingerprint_packages
-from runners.forks import Forks, become
 from runners.own_code import choose_keras_3
+from runners.replay.forks import Forks, become
 from runners.steps.frozen import StepFiles
 from runners.steps.hand_over import SOCKET, address, ask, connect, identity, is_own, is_possible
 from runners.workspace import Workspace
