@@ -5,15 +5,16 @@ on for ever. So each worker holds a lock in a folder of the pipeline for as long
 the pipeline looks at the locks while it waits. Imports no Beam.
 """
 
+import contextlib
 import fcntl
 import os
-import shutil
-import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from fareline.scratch import scratch_folder
 
 _VARIABLE = "_FARELINE_WORKERS"
 _LOOK_SECONDS = 1.0
@@ -37,7 +38,8 @@ class Workers:
     """
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="fareline-workers-"))
+        self._kept = contextlib.ExitStack()
+        self._folder = Path(self._kept.enter_context(scratch_folder("fareline-workers-")))
         self.lost = False
 
     def variables(self) -> Mapping[str, str]:
@@ -54,7 +56,7 @@ class Workers:
 
     def forget(self) -> None:
         """Ends the watch; there is no need to know more."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._kept.close()
 
     def _watch(self, result: Any) -> None:
         # Twice: a worker may be about to lock, and those of a pipeline that is done are ended.
@@ -62,7 +64,7 @@ class Workers:
         latest = time.monotonic() + _COME_SECONDS
         while self._folder.is_dir():
             ended = self._ended()
-            none_came = time.monotonic() > latest and not any(self._folder.iterdir())
+            none_came = time.monotonic() > latest and not any(self._came())
             if ended & seen or none_came:
                 self.lost = True
                 result.cancel()
@@ -71,7 +73,11 @@ class Workers:
             time.sleep(_LOOK_SECONDS)
 
     def _ended(self) -> set[str]:
-        return {path.name for path in self._folder.iterdir() if not _is_held(path)}
+        return {path.name for path in self._came() if not _is_held(path)}
+
+    def _came(self) -> Iterator[Path]:
+        """Locks of the workers that have come; the folder has one of its own beside them."""
+        return self._folder.glob("[0-9]*")
 
 
 def _is_held(path: Path) -> bool:

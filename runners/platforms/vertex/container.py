@@ -11,7 +11,6 @@ import dataclasses
 import json
 import math
 import socket
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from fareline.errors import UserMistake
+from fareline.scratch import scratch_folder
 from fareline.start import command_for
 from pipeline.settings.settings import VertexPush
 from runners.platforms.jobs import PlatformError
@@ -111,7 +111,7 @@ def require_answers(model: str) -> None:
     Raises:
         PlatformError: The server does not become healthy, or gives no usable answers; one line.
     """
-    with tempfile.TemporaryDirectory(prefix="fareline-trial-") as folder:
+    with scratch_folder("fareline-trial-") as folder:
         examples = _example_rows(model, Path(folder))
         port = _free_port()
         variables = {

@@ -29,7 +29,7 @@ ELSEWHERE = (
     "fareline submit RUNNER --cancel",
 )
 # Plumbing between processes, which nobody sets for Fareline.
-PLUMBING = {"PATH", "PYTHONPATH"}
+PLUMBING = {"PATH", "PYTHONPATH", "_FARELINE_WORKERS"}  # the last is set by runs alone
 
 
 def commands(document):

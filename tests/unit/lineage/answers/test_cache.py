@@ -4,6 +4,7 @@ import inspect
 import json
 import re
 import sqlite3
+import time
 
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
@@ -333,6 +334,7 @@ def test_resolvers_are_never_cached(nodes):
 def test_an_input_whose_record_changed(nodes):
     [examples] = nodes.add("run-1", "Gen", "g", {"examples": {}})
     nodes.add("run-1", "Trainer", "a", {"model": {}}, inputs=[("examples", examples)])
+    time.sleep(0.005)  # the store counts milliseconds
     nodes.writer.set_state(examples, mlmd.Artifact.MARKED_FOR_DELETION)
     nodes.add("run-2", "Trainer", "b", {"model": {}}, inputs=[("examples", examples)])
 
