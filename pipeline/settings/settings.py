@@ -8,6 +8,7 @@ Called by pipeline.settings.load. Imports no TFX and no TensorFlow.
 
 import contextvars
 import os
+import re
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -247,6 +248,7 @@ class Metadata(Section):
 
 _PREBUILT = "-docker.pkg.dev/vertex-ai/prediction/"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_HOST_AND_PORT = r"https?://(\[::1\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?/?"
 
 
 class VertexPush(Section):
@@ -289,6 +291,9 @@ class VertexPush(Section):
     @classmethod
     def _of_google(cls, address: str | None):
         """It gets the credentials, and is recorded in stores that others may write to."""
+        # Nothing but a host and a port: of other characters, clients read another host out of it.
+        if address and not re.fullmatch(_HOST_AND_PORT, address):
+            raise ValueError("expected https://….googleapis.com, or an address of this machine")
         host = urllib.parse.urlsplit(address or "https://googleapis.com").hostname or ""
         if host not in _LOOPBACK and not f".{host}".endswith(".googleapis.com"):
             raise ValueError("expected https://….googleapis.com, or an address of this machine")

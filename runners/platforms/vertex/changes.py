@@ -180,8 +180,10 @@ def change_on_vertex(
         work = _Work(graph, base, target, lease)
         for left in _unfinished(graph, base):
             done = work.settle(left)
-            if done is not None and done.kind == wish.kind:
+            if done is not None and done.kind == wish.kind and wish.to in (None, done.record.live):
                 return done
+            if done is not None:
+                work = _Work(Graph(store), base, target, lease)
         if wish.kind == UNDEPLOY:
             return work.undeploy(wish)
         return work.move(wish)
@@ -330,12 +332,12 @@ class _Work:
 
     def _complete(self, kind: str, execution: int, to: int, before: int) -> DoneOnVertex:
         """Writes down on Vertex and in the store what the endpoint does by now."""
-        version = self._versions[to]
         if kind == ROLLBACK:
             self._withhold(to, before)
         if kind == UNDEPLOY:
             record = self._record(to)
         else:
+            version = self._versions[to]
             record = finish(self._target, self._registry, self._endpoint, version, self._lease)
         of = self._known[to].artifact
         pushed = complete_change_on_vertex(self._store, execution, of, record)

@@ -25,6 +25,7 @@ from runners.platforms.vertex.target import Target
 _DEAD_SECONDS = 2 * 3600.0
 _WAIT_SECONDS = 600.0
 _LOOK_SECONDS = 5.0
+_NOBODY = "nobody"  # its holder has ended, and an operation is under way
 
 
 @dataclasses.dataclass
@@ -32,7 +33,7 @@ class Lease:
     """The object, while it is held.
 
     Attributes:
-        operation: Name of the operation that a killed holder had started; empty without one.
+        operation: Name of the operation that is under way, perhaps of a former holder; or empty.
     """
 
     blob: Any
@@ -42,6 +43,7 @@ class Lease:
     def note(self, operation: str) -> None:
         """Writes down which operation of Vertex is under way."""
         _write(self.blob, self.owner, operation, self.blob.generation)
+        self.operation = operation
 
 
 @contextlib.contextmanager
@@ -63,7 +65,10 @@ def leased(target: Target, owner: str) -> Iterator[Lease]:
     finally:
         # Whatever happened: what was started and has not ended is waited for by the next.
         with contextlib.suppress(Exception):
-            lease.blob.delete(if_generation_match=lease.blob.generation)
+            if lease.operation:
+                _write(lease.blob, _NOBODY, lease.operation, lease.blob.generation)
+            else:
+                lease.blob.delete(if_generation_match=lease.blob.generation)
 
 
 def owner_of(artifacts_dir: Path) -> str:
@@ -91,7 +96,7 @@ def _take(target: Target, owner: str) -> Lease:
             blob.reload()
             held = _read(blob)
             age = datetime.datetime.now(datetime.timezone.utc) - blob.updated
-            if held["owner"] == owner or age.total_seconds() > _DEAD_SECONDS:
+            if held["owner"] in (owner, _NOBODY) or age.total_seconds() > _DEAD_SECONDS:
                 _write(blob, owner, held["operation"], blob.generation)
                 return Lease(blob, owner, held["operation"])
         if time.monotonic() - started > _WAIT_SECONDS:

@@ -33,11 +33,12 @@ def wait_for(operation: Any, lease: Lease) -> Any:
     lease.note(operation.operation.name)
     pace = polling.DEFAULT_POLLING.with_delay(initial=_POLL_SECONDS, maximum=60.0)
     try:
-        answer = operation.result(timeout=_LIMIT_SECONDS, polling=pace)
-    except concurrent.futures.TimeoutError as error:
+        return operation.result(timeout=_LIMIT_SECONDS, polling=pace)
+    except (concurrent.futures.TimeoutError, api_errors().RetryError) as error:
         raise _too_long(operation.operation.name) from error
-    lease.note("")
-    return answer
+    finally:
+        if operation.operation.done:
+            lease.note("")
 
 
 def wait_for_left(target: Target, lease: Lease) -> None:
@@ -58,6 +59,7 @@ def wait_for_left(target: Target, lease: Lease) -> None:
             if time.monotonic() - started > _LIMIT_SECONDS:
                 raise _too_long(lease.operation)
             time.sleep(_POLL_SECONDS)
+    lease.note("")
     lease.note("")
 
 

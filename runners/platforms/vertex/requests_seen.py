@@ -46,6 +46,8 @@ def requests_seen(target: Target) -> Seen:
         return Seen(_ask(target))
     except FarelineError as error:
         return Seen({}, str(error))
+    except (AttributeError, TypeError, ValueError) as error:
+        return Seen({}, f"the answer of Cloud Monitoring cannot be read ({type(error).__name__}).")
 
 
 def _ask(target: Target) -> dict[str, int]:

@@ -16,6 +16,8 @@ from fareline.errors import FarelineError, UserMistake
 from lineage.facts.pushes import live_pushes, pushed_to, traffic_of
 from lineage.graph.graph import Graph
 from lineage.store.open import open_store
+from pipeline.settings.settings import VertexPush
+from runners.platforms.vertex import requests_seen
 from tests.loopback.http_server import Refused
 from tests.loopback.vertex_models import PARENT
 from tests.unit.runners.platforms.vertex_place import killed_at, vertex_place
@@ -337,3 +339,67 @@ def test_killed_at_a_request_and_typed_again(place, monkeypatch, words, request_
     assert place.traffic() == wanted
     assert traffic_of(graph(place))[BASE] == wanted
     assert not list(place.root.rglob(".lease"))
+
+
+@pytest.mark.parametrize(
+    "words, other",
+    [
+        (("rollback", *WHY), ("rollback", *WHY, "--to", "1")),
+        (("promote", *ON, "--to", "2"), ("promote", *ON, "--to", "3")),
+    ],
+)
+def test_a_killed_change_is_settled_and_another_one_is_done(place, monkeypatch, words, other):
+    place.target["traffic"] = 100 if words[0] == "rollback" else 10
+    place.record("model-3")
+    for request_number in range(3, 20):
+        with killed_at(request_number, True, monkeypatch):
+            call(place, *words)
+        if place.traffic().get(2) == 100:
+            break
+    assert place.traffic()[2] == 100
+    call(place, *other)
+    assert place.traffic()[int(other[-1])] == 100
+
+
+def test_undeploy_answers_where_endpoint_and_version_were_deleted_by_hand(place):
+    place.vertex.api.endpoints.clear()
+    place.vertex.api.models["taxi"].clear()
+    assert call(place, "undeploy", "--all")["traffic"] == {}
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["https://evil.com\\.googleapis.com", "https://evil.com\\@a.googleapis.com",
+     "https://me@a.googleapis.com", "https://a.googleapis.com/v1?x=1", "https://evil.com#.googleapis.com",
+     "https://a.googleapis.com:999999", "https://evil.com/.googleapis.com", "http://a.googleapis.com"],
+)  # fmt: skip
+def test_credentials_go_to_google_or_to_this_machine_alone(address):
+    settings = {"project": "fare-project", "region": "europe-west4", "bucket": "gs://taxi-bucket"}
+    good = "https://europe-west4-aiplatform.googleapis.com"
+    for each in (good, f"{good}:443", "http://[::1]:80", "http://localhost:8080"):
+        assert VertexPush.model_validate({**settings, "api_endpoint": each})
+    with pytest.raises(ValueError, match="api_endpoint"):
+        VertexPush.model_validate({**settings, "api_endpoint": address})
+
+
+@pytest.mark.parametrize("answer", ['[1]', '{"timeSeries": [{"metric": null}]}', "no JSON",
+    '{"timeSeries": [{"points": [{"value": {"int64Value": "x"}}]}]}'])  # fmt: skip
+def test_an_odd_answer_of_monitoring_is_one_line(place, monkeypatch, answer):
+    class Odd:
+        ok = True
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def get(self, *_, **__):
+            return self
+
+        def json(self):
+            return json.loads(answer)
+
+    monkeypatch.setattr(requests_seen, "_session", lambda address: Odd())
+    told = call(place, "models", "--vertex")["predictions_unknown_because"]
+    assert "cannot be read" in told

@@ -1,8 +1,11 @@
 """Pushing to Vertex AI: registry, endpoint and traffic; killed, twice at once, and refused."""
 
 import concurrent.futures
+import json
+from unittest import mock
 
 import pytest
+from google.api_core import exceptions
 
 from fareline.errors import FarelineError, UserMistake
 from runners.platforms.jobs import PlatformError, RefusedRequestError
@@ -84,6 +87,24 @@ def test_killed_at_any_request_and_pushed_again(place, monkeypatch, arrives, aft
         place.endpoint.update(deployedModels=kept, trafficSplit={kept[0]["id"]: 100})
     else:
         pytest.fail("a push has more requests than were tried")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, exceptions.Forbidden("no")])
+def test_an_operation_that_outlives_its_push_is_waited_for_by_the_next(place, monkeypatch, error):
+    place.push("base")
+    api = place.vertex.api
+    api.polls = 3
+    with monkeypatch.context() as patch:
+        patch.setattr("google.api_core.operation.Operation.result", mock.Mock(side_effect=error))
+        with pytest.raises((KeyboardInterrupt, PlatformError)):
+            place.push("second")
+    [left] = place.root.rglob(".lease")
+    operation = json.loads(left.read_bytes())["operation"]
+    asked = len(api.requests)
+    place.push("second", "elsewhere")
+    assert any(operation in request for request in api.requests[asked:])
+    assert place.traffic() == {1: 90, max(place.states()): 10}
+    assert not list(place.root.rglob(".lease"))
 
 
 def test_two_pushes_at_once_take_turns(place):
