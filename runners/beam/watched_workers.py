@@ -19,15 +19,15 @@ from fareline.scratch import scratch_folder
 _VARIABLE = "_FARELINE_WORKERS"
 _LOOK_SECONDS = 1.0
 _COME_SECONDS = 180.0  # Prism itself gives up one that lives and does not come, after 60 s
-_held: list[Any] = []  # until the process ends
 
 
 def hold_lock_of_worker() -> None:
     """Holds a lock until this process ends, if a pipeline on this machine wants to know of that."""
-    folder = Path(os.environ.get(_VARIABLE) or "/nowhere")
-    if folder.is_dir():
-        _held.append((folder / str(os.getpid())).open("w"))
-        fcntl.flock(_held[-1], fcntl.LOCK_EX)
+    folder = os.environ.get(_VARIABLE)
+    if folder and os.path.isdir(folder):
+        path = os.path.join(folder, str(os.getpid()))
+        descriptor = os.open(path, os.O_CREAT | os.O_WRONLY, 0o600)  # stays open
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 class Workers:

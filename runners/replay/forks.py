@@ -5,12 +5,15 @@ a fork takes only the thread that forks.
 """
 
 import contextlib
+import importlib
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
+
+from fareline import collector
 
 _RESET = (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP)
 
@@ -83,6 +86,15 @@ def kill(pid: int | None, number: int) -> None:
                 os.killpg(pid, number)
             except ProcessLookupError:  # a fork of a moment ago has no group of its own yet
                 os.kill(pid, number)
+
+
+def preload(module: str) -> None:
+    """Imports a module for the forks to come; one that needs it says what is wrong with it."""
+    try:
+        with collector.paused():
+            importlib.import_module(module)
+    except Exception:  # noqa: BLE001 - whoever needs it finds out
+        traceback.print_exc()
 
 
 def become(command: Callable[[], object], streams: Sequence[int], folder: str) -> NoReturn:

@@ -7,19 +7,17 @@ the time of a short step; a fork has them done. Requests come as lines of JSON o
 asked for in between. It ends, and everything that it started, when its stdin does.
 """
 
-import importlib
 import json
 import os
 import runpy
 import select
 import signal
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import Any, BinaryIO, NoReturn
 
 from fareline import collector
-from runners.replay.forks import Forks, become
+from runners.replay.forks import Forks, become, preload
 
 
 class _Server:
@@ -103,11 +101,7 @@ def main(modules: Sequence[str]) -> None:
             from runners.beam.engine import run_beam_in_process
         run_beam_in_process()
         for module in modules:
-            try:
-                with collector.paused():
-                    importlib.import_module(module)
-            except Exception:  # noqa: BLE001 - the step that needs it says what is wrong
-                traceback.print_exc()
+            preload(module)
             if not server.serve(0):
                 return
         while server.serve(None):

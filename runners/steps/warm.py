@@ -8,7 +8,6 @@ killed if this process, or the process that asked for the step, ends before it.
 
 import contextlib
 import ctypes
-import importlib
 import json
 import os
 import select
@@ -26,12 +25,11 @@ from typing import Any, NoReturn
 
 import filelock
 
-from fareline import collector
 from fareline.packages import PACKAGES
 from fareline.start import command_for, load_command
 from pipeline.user_code import PREPROCESSING_FN, RUN_FN, TUNER_FN, fingerprint_packages
 from runners.own_code import choose_keras_3
-from runners.replay.forks import Forks, become
+from runners.replay.forks import Forks, become, preload
 from runners.steps.frozen import StepFiles
 from runners.steps.hand_over import SOCKET, address, ask, connect, identity, is_own, is_possible
 from runners.workspace import Workspace
@@ -336,11 +334,7 @@ def serve(
     choose_keras_3()
     server = _Server(listener, run_id, loaded, who, load())
     for module in modules:
-        try:
-            with collector.paused():
-                importlib.import_module(module)
-        except Exception:  # noqa: BLE001 - the step that needs it says what is wrong
-            traceback.print_exc()
+        preload(module)
     while server.is_open:
         server.serve(IDLE_SECONDS)
     lock = filelock.FileLock(_lock_path(root), timeout=_LOCK_SECONDS)

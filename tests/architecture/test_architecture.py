@@ -190,7 +190,7 @@ def test_modules_are_imported_by_a_name_where_there_is_a_reason():
     assert {o.partition(":")[0] for o in offenders(imports_by_name)} == {
         # How our programs begin, and what stands in for a package until it is asked for.
         "fareline/start.py", "fareline/stand_in.py", "serving/model/start.py",
-        "runners/replay/preloaded.py", "runners/replay/light_check.py", "runners/steps/warm.py",
+        "runners/replay/preloaded.py", "runners/replay/light_check.py", "runners/replay/forks.py",
         # What settings or components name: own code, functions that the layer may not import.
         "runners/own_code.py", "pipeline/evaluation/own_slices.py",
         "pipeline/ingest/protection.py",

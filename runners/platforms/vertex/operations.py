@@ -60,7 +60,6 @@ def wait_for_left(target: Target, lease: Lease) -> None:
                 raise _too_long(lease.operation)
             time.sleep(_POLL_SECONDS)
     lease.note("")
-    lease.note("")
 
 
 def _too_long(name: str) -> UnreachableError:

@@ -4,12 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from tfx.dsl.compiler import compiler
 
-from lineage.store.open import sqlite_connection
 from pipeline import user_code
-from pipeline.dag import Placement, create_pipeline
 from pipeline.settings.load import load_settings
+from tests.component.compiled_graphs import compile_graph
 
 TEN = {
     "ExampleGen",
@@ -28,15 +26,7 @@ GATE = {"DataPolicy", "DriftMonitor", "DataGate"}
 
 def compile_nodes(tmp_path, *overrides):
     """Node id to compiled node."""
-    placement = Placement(
-        pipeline_root=str(tmp_path / "artifacts"),
-        data_dir=str(tmp_path),
-        data_pattern="*.csv",
-        push_dir=str(tmp_path / "serving"),
-        metadata=sqlite_connection(tmp_path / "metadata.db"),
-    )
-    ir = compiler.Compiler().compile(create_pipeline(load_settings(overrides=overrides), placement))
-    return {n.pipeline_node.node_info.id: n.pipeline_node for n in ir.nodes}
+    return compile_graph(load_settings(overrides=overrides), tmp_path)[1]
 
 
 def custom_config(node):

@@ -1,14 +1,13 @@
 """The graph in two: `pipeline: data` and `pipeline: training` of one settings file."""
 
 import pytest
-from tfx.dsl.compiler import compiler
 
 from fareline.errors import UserMistake
-from lineage.store.open import open_store_in_place, sqlite_connection
-from pipeline.dag import Placement, create_pipeline
+from lineage.store.open import open_store_in_place
 from pipeline.resolvers.last_hyperparameters import LastHyperparametersStrategy
 from pipeline.resolvers.prepared_data import PreparedDataStrategy
 from pipeline.settings.load import load_settings
+from tests.component.compiled_graphs import compile_graph
 from tests.stores.writer import StoreWriter, artifact, mlmd
 
 ON_DRIFT = ("tuning.policy=on_drift",)
@@ -16,16 +15,7 @@ ON_DRIFT = ("tuning.policy=on_drift",)
 
 def compiled(tmp_path, *overrides, **more):
     """Name of the pipeline, and node id to compiled node."""
-    placement = Placement(
-        pipeline_root=str(tmp_path / "artifacts"),
-        data_dir=str(tmp_path),
-        data_pattern="*.csv",
-        push_dir=str(tmp_path / "serving"),
-        metadata=sqlite_connection(tmp_path / "metadata.db"),
-        **more,
-    )
-    ir = compiler.Compiler().compile(create_pipeline(load_settings(overrides=overrides), placement))
-    return ir.pipeline_info.id, {n.pipeline_node.node_info.id: n.pipeline_node for n in ir.nodes}
+    return compile_graph(load_settings(overrides=overrides), tmp_path, **more)
 
 
 @pytest.mark.parametrize("more", [(), ("schema=null",), ON_DRIFT, ("training.warm_start=live",)])

@@ -5,18 +5,16 @@ import shutil
 import sys
 
 import pytest
-from tfx.dsl.compiler import compiler
 from tfx.types import standard_artifacts
 
 from fareline.errors import SettingsError
 from fareline.packages import CHECKOUT
 from fareline.start import offer_packages
-from lineage.store.open import sqlite_connection
-from pipeline.dag import Placement, create_pipeline
 from pipeline.settings.load import load_settings
 from pipeline.settings.settings import DEFAULT_PATH
 from runners.own_code import own_components, require_own_code
 from runners.submit.compilation import compile_spec
+from tests.component.compiled_graphs import compile_graph
 
 DOCUMENT = (CHECKOUT / "docs" / "own-code.md").read_text(encoding="utf-8")
 [WRITTEN] = [
@@ -45,16 +43,7 @@ def settings(tmp_path):
 
 def compile_nodes(settings, tmp_path):
     require_own_code(settings)
-    placement = Placement(
-        pipeline_root=str(tmp_path / "artifacts"),
-        data_dir=str(tmp_path),
-        data_pattern="*.csv",
-        push_dir=str(tmp_path / "serving"),
-        metadata=sqlite_connection(tmp_path / "metadata.db"),
-        own_components=own_components(settings),
-    )
-    compiled = compiler.Compiler().compile(create_pipeline(settings, placement))
-    return {node.pipeline_node.node_info.id: node.pipeline_node for node in compiled.nodes}
+    return compile_graph(settings, tmp_path, own_components=own_components(settings))[1]
 
 
 def test_the_documented_component_stands_in_the_graph_and_works(settings, tmp_path):

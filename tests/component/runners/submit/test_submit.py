@@ -4,6 +4,7 @@ The pipeline is compiled for real, and checked by the servers as the platforms w
 not executed, which tests/e2e/replays/test_submit.py does.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -140,6 +141,18 @@ def test_a_job_is_followed_to_its_end(submit, server):
     assert [expected[0], "Trainer", expected[1], "0.0", "s"] in lines
 
 
+@contextlib.contextmanager
+def loop_with_a_request(tmp_path, name, given):
+    """The folder of a loop that is asked to retrain on a platform, and what makes its next pass."""
+    overrides = [f"loop.runner={name}", *(setting.removeprefix("--set=") for setting in given)]
+    wish = Wish(Workspace(tmp_path / "ws"), load_settings(None, overrides), (), None)
+    folder = LoopFolder(tmp_path / "ws")
+    with folder.locked():
+        (folder.requests / "one.json").write_text('{"reason": "new prices"}')
+        outbox = Outbox(folder.outbox, [], None, print)
+        yield folder, lambda: Loop(wish, folder, outbox, threading.Event()).make_pass()
+
+
 def test_a_loop_sends_what_it_has_decided_and_follows_it(submit, server, tmp_path, monkeypatch):
     """A decision by a request; the commands that it starts run in this process."""
     name, given = options(server)
@@ -152,13 +165,8 @@ def test_a_loop_sends_what_it_has_decided_and_follows_it(submit, server, tmp_pat
         return Answered(code, json.loads(out), err)
 
     monkeypatch.setattr(Children, "run", run)
-    overrides = [f"loop.runner={name}", *(setting.removeprefix("--set=") for setting in given)]
-    wish = Wish(Workspace(tmp_path / "ws"), load_settings(None, overrides), (), None)
-    folder = LoopFolder(tmp_path / "ws")
-    with folder.locked():
-        (folder.requests / "one.json").write_text('{"reason": "new prices"}')
-        outbox = Outbox(folder.outbox, [], None, print)
-        passed = Loop(wish, folder, outbox, threading.Event()).make_pass()
+    with loop_with_a_request(tmp_path, name, given) as (folder, make_pass):
+        passed = make_pass()
     assert (passed.decision.action, passed.event) == ("retrain", "succeeded")
     assert len(jobs(server)) == 1
     assert folder.read().under_way is None
@@ -186,16 +194,11 @@ def test_a_loop_that_is_killed_at_the_sending_sends_no_second_job(
         return Answered(code, json.loads(out), err)
 
     monkeypatch.setattr(Children, "run", run)
-    overrides = [f"loop.runner={name}", *(setting.removeprefix("--set=") for setting in given)]
-    wish = Wish(Workspace(tmp_path / "ws"), load_settings(None, overrides), (), None)
-    folder = LoopFolder(tmp_path / "ws")
-    with folder.locked():
-        (folder.requests / "one.json").write_text('{"reason": "new prices"}')
-        outbox = Outbox(folder.outbox, [], None, print)
+    with loop_with_a_request(tmp_path, name, given) as (_, make_pass):
         with pytest.raises(Killed):
-            Loop(wish, folder, outbox, threading.Event()).make_pass()
+            make_pass()
         sent = len(jobs(server))
-        passed = Loop(wish, folder, outbox, threading.Event()).make_pass()
+        passed = make_pass()
     assert sent == (cut_off == "after the answer")
     assert (passed.decision.action, passed.event) == ("retrain", "succeeded")
     assert len(jobs(server)) == 1
