@@ -16,11 +16,10 @@ import tensorflow as tf
 
 from serving.model.servable import RefusedError, Servable, Signature, explain_op_error
 from serving.server.batching import Batcher
-from serving.server.finite import require_finite
 from serving.server.live import LiveModel
 from serving.server.metrics import Metrics
 from serving.server.request_log import Asked, RequestLog
-from serving.server.required import RequiredColumns
+from serving.server.row_checks import ExampleCheck, require_finite
 
 _THREADS = 8
 # From this size on a request is read in a thread. One of 16 MB takes seconds, and all others would
@@ -50,7 +49,7 @@ class _Called(NamedTuple):
     """What is kept for a signature that has been called."""
 
     batcher: Batcher
-    required: RequiredColumns
+    examples: ExampleCheck
 
 
 class Predictor:
@@ -109,7 +108,7 @@ class Predictor:
         with self.live.lease(spec) as servable:
             signature = servable.find_signature(spec.signature_name)
             called = self._find_called(servable, signature)
-            arrays = await self.work(size, self._read, read, signature, called.required)
+            arrays = await self.work(size, self._read, read, signature, called.examples)
             try:
                 outputs = await called.batcher.run(arrays)
             except tf.errors.InvalidArgumentError as error:
@@ -135,15 +134,15 @@ class Predictor:
         self,
         read: Callable[[Signature], dict[str, np.ndarray]],
         signature: Signature,
-        required: RequiredColumns,
+        examples: ExampleCheck,
     ) -> dict[str, np.ndarray]:
         try:
             arrays = read(signature)
         except RecursionError as error:
             raise RefusedError.malformed("the request is nested too deeply") from error
         if signature.examples_input is not None:
-            required.check(signature.examples_input, arrays[signature.examples_input])
-        require_finite(arrays, signature)
+            examples.check(signature.examples_input, arrays[signature.examples_input])
+        require_finite(arrays)
         return arrays
 
     def _find_called(self, servable: Servable, signature: Signature) -> _Called:
@@ -155,6 +154,6 @@ class Predictor:
                 if column.required or name in self.required
             ]
             called[signature.name] = _Called(
-                Batcher(signature, self._pool), RequiredColumns(required)
+                Batcher(signature, self._pool), ExampleCheck(required, signature)
             )
         return called[signature.name]

@@ -47,7 +47,7 @@ from pipeline.settings.slicing import (
 from serving.model.columns import Column, find_columns
 from serving.model.servable import RefusedError, Signature
 from serving.server.instances import encode_row
-from serving.server.required import RequiredColumns
+from serving.server.row_checks import ExampleCheck
 from tests.fuzz.examples import examples
 from tests.unit.pipeline.test_config import MINIMAL
 
@@ -237,12 +237,13 @@ def test_a_request_with_columns_of_any_names(names):
     assert {name: list(each.float_list.value) for name, each in features.items()} == {
         name: [value] for name, value in row.items()
     }
-    RequiredColumns(names).check("examples", [encoded])
+    check = ExampleCheck(names, signature)
+    check.check("examples", [encoded])
     for name in names:
         less = {**row, name: None}
         for ask in (
             lambda less=less: encode_row("instances[0]", less, signature, names),
-            lambda name=name: RequiredColumns(names).check("examples", [_without(encoded, name)]),
+            lambda name=name: check.check("examples", [_without(encoded, name)]),
         ):
             try:
                 ask()

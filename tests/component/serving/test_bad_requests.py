@@ -22,7 +22,7 @@ from cli import app as cli
 from serving.model.columns import Column
 from serving.model.servable import RefusedError, Signature
 from serving.server import rest_api
-from serving.server.finite import require_finite
+from serving.server.row_checks import ExampleCheck, require_finite
 from serving.versions.publish import publish
 from tests.component.serving import models_for_tests
 from tests.component.serving.served_for_tests import LOOPBACK, NAME, read_answer, serve_here
@@ -465,24 +465,24 @@ def test_an_answer_that_is_nan_is_null_in_json(tmp_path, x, y):
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_tensors_that_are_not_finite_are_refused_with_their_place(value):
-    signature = Signature("s", {}, (), None, {}, lambda: [])
     arrays = {"ids": np.array([1, 2]), "x": np.array([[0.5, 1], [2, value]], np.float32)}
     with pytest.raises(RefusedError) as refused:
-        require_finite(arrays, signature)
+        require_finite(arrays)
     assert str(refused.value) == f"x[1][1]: {value}; expected a finite number"
-    require_finite({**arrays, "x": np.array([3.4e38], np.float32)}, signature)
+    require_finite({**arrays, "x": np.array([3.4e38], np.float32)})
 
 
 def test_every_float_that_is_not_finite_is_found_in_the_bytes_of_an_example():
     columns = {"x": Column("x", "float", False)}
     signature = Signature("s", {}, (), "examples", columns, lambda rows: [])
+    check = ExampleCheck((), signature)
     bits = [0x7F800000, 0xFF800000, 0x7F800001, 0x7FC00000, 0xFFFFFFFF, 0x7FFFFFFF]
     for value in np.array(bits, np.uint32).view(np.float32):
         row = models_for_tests.make_example(float(value), y=1.0)
         with pytest.raises(RefusedError, match=r"examples\[1\].x: "):
-            require_finite({"examples": np.array([_FIVE, row], object)}, signature)
+            check.check("examples", [_FIVE, row])
         unread = models_for_tests.make_example(1.0, y=float(value))
-        require_finite({"examples": np.array([unread], object)}, signature)
+        check.check("examples", [unread])
 
 
 @pytest.mark.parametrize("columns", [1, 30, 600, 5000])
