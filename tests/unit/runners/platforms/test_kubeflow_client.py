@@ -3,6 +3,7 @@
 import datetime
 import re
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -351,8 +352,10 @@ def test_a_server_that_is_silent_is_not_waited_for_and_no_other_socket_is_touche
     monkeypatch.setattr(socket, "setdefaulttimeout", told.append)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         platform = KubeflowPlatform(settings(f"http://127.0.0.1:{silent.getsockname()[1]}"))
-        for ask in (platform.find, platform.look, platform.cancel):
-            assert "timed out" in message(UnreachableError, ask, "0815").lower()
+        with ThreadPoolExecutor() as pool:  # each waits for seconds
+            asks = (platform.find, platform.look, platform.cancel)
+            for said in pool.map(lambda ask: message(UnreachableError, ask, "0815"), asks):
+                assert "timed out" in said.lower()
     assert told == [] and socket.getdefaulttimeout() is None
 
 
