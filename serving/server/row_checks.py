@@ -10,22 +10,27 @@ Called by `serving.server.predictor`, for both protocols. Must not import TFX.
 
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
-from google.protobuf.message import DecodeError
 
+from fareline.kinds import FLOAT, INT, STRING
 from serving.model.servable import RefusedError, Signature
 
 # Of a field of a message, and of an entry of a map: key and value. All are told with their length.
 _FIRST, _SECOND = b"\n\x12"
-# A feature that holds a value has a kind, the length of its list, and a byte at least.
-_LEAST_BYTES = 3
-# The list of one empty text looks like an empty list of numbers.
-_MAY_BE_EMPTY = 4
+# The kinds of a feature, which is one list: of texts, of float32, of int64.
+_TEXTS, _FLOATS, _INTS = b"\n\x12\x1a"
+# A feature that holds a value: kind and length of its list, tag and length or byte of a value.
+_LEAST_BYTES = 4
+# The longest feature whose lists tell their length in one byte each.
+_SHORT_BYTES = 0x7F + 2
 # The last two bytes of a float32 that is not finite: all bits of its exponent. Few others look so.
 _MAY_BE_ODD = re.compile(rb"[\x80-\xff][\x7f\xff]")
+_DTYPES = {FLOAT: tf.float32, INT: tf.int64, STRING: tf.string}
+# Columns without a value, and the first odd number: its column and itself.
+_Found = tuple[list[str], tuple[str, float] | None]
 
 
 def require_finite(arrays: Mapping[str, np.ndarray]) -> None:
@@ -42,27 +47,34 @@ def require_finite(arrays: Mapping[str, np.ndarray]) -> None:
 
 
 class ExampleCheck:
-    """Looks at serialized tf.Examples; parses only what their bytes leave open.
+    """Looks at serialized tf.Examples; has TensorFlow read those whose bytes are in another form.
 
-    Parsing a row in Python and asking for its columns takes five times as long as its bytes.
+    Parsing a row in Python and asking for its columns takes five times as long as its bytes. What
+    these leave open is read by the op that the graph has, and not by protobuf: of a feature with
+    two lists the op takes the first and protobuf the last, and keys that are not UTF-8 and numbers
+    of ten bytes are errors to protobuf alone.
     """
 
     def __init__(self, required: Collection[str], signature: Signature):
         """Prepares.
 
         Args:
-            required: Columns that every row must have a value of.
+            required: Columns of the signature that every row must have a value of.
             signature: Says what the columns are.
         """
         self._required = tuple(required)
         self._needed = [name.encode() for name in required]
         self._floats = [
             (name, name.encode())
-            for name in (each.name for each in signature.columns.values() if each.kind == "float")
+            for name in (each.name for each in signature.columns.values() if each.kind == FLOAT)
         ]
+        self._spec = {
+            name: tf.io.VarLenFeature(_DTYPES[signature.columns[name].kind])
+            for name in {*required, *(name for name, _ in self._floats)}
+        }
 
     def check(self, input_name: str, rows: Sequence[bytes]) -> None:
-        """Refuses rows that lack a column or hold NaN; what is no tf.Example passes.
+        """Refuses rows that lack a column or hold NaN; what the graph cannot parse passes.
 
         Args:
             input_name: The input that the rows are in, for the message.
@@ -72,42 +84,66 @@ class ExampleCheck:
             RefusedError: INVALID_ARGUMENT, with the row, and all columns that it lacks or the one
                 with the odd number.
         """
+        if not self._spec:
+            return
         for number, row in enumerate(rows):
-            try:
-                features = _split(row)
-                missing = [
-                    name
-                    for name, key in zip(self._required, self._needed, strict=True)
-                    if not _has_value(features.get(key, b""))
-                ]
-                if missing:
-                    raise RefusedError.lacking(f"{input_name}[{number}]", missing)
-                if _MAY_BE_ODD.search(row):
-                    self._check_floats(f"{input_name}[{number}]", features)
-            except (DecodeError, SystemError):
-                return  # the graph says what is wrong with it
-
-    def _check_floats(self, where: str, features: Mapping[bytes, bytes]) -> None:
-        for name, key in self._floats:
-            feature = features.get(key)
-            if feature is None or not _MAY_BE_ODD.search(feature):
-                continue
-            values = tf.train.Feature.FromString(feature).float_list.value
-            odd = next((value for value in values if not math.isfinite(value)), None)
+            found = self._look(row)
+            if found is None:
+                found = self._read(row)
+            missing, odd = found
+            if missing:
+                raise RefusedError.lacking(f"{input_name}[{number}]", missing)
             if odd is not None:
-                raise _not_finite(f"{where}.{name}", odd)
+                raise _not_finite(f"{input_name}[{number}].{odd[0]}", odd[1])
+
+    def _look(self, row: bytes) -> _Found | None:
+        """What the bytes show; None where they leave something open."""
+        features = _split(row)
+        if features is None:
+            return None
+        missing = []
+        for name, key in zip(self._required, self._needed, strict=True):
+            has_value = _has_value(features.get(key, b""))
+            if has_value is None:
+                return None
+            if not has_value:
+                missing.append(name)
+        if missing or not _MAY_BE_ODD.search(row):
+            return missing, None
+        for name, key in self._floats:
+            feature = features.get(key, b"")
+            if not _MAY_BE_ODD.search(feature):
+                continue
+            if _has_value(feature) is None:
+                return None
+            odd = _first_odd(tf.train.Feature.FromString(feature).float_list.value)
+            if odd is not None:
+                return [], (name, odd)
+        return [], None
+
+    def _read(self, row: bytes) -> _Found:
+        """What TensorFlow reads; nothing is found where the graph will say what is wrong."""
+        try:
+            parsed = tf.io.parse_example([row], self._spec)
+        except (tf.errors.InvalidArgumentError, UnicodeDecodeError):  # it may quote the bytes
+            return [], None
+        values = {name: column.values.numpy() for name, column in parsed.items()}
+        missing = [name for name in self._required if not values[name].size]
+        for name, _ in self._floats:
+            odd = _first_odd(values[name].tolist())
+            if odd is not None:
+                return missing, (name, odd)
+        return missing, None
 
 
-def _split(row: bytes) -> Mapping[bytes, bytes]:
-    """Column to its serialized tf.train.Feature."""
-    return _split_plainly(row) or {
-        name.encode(): feature.SerializeToString()
-        for name, feature in tf.train.Example.FromString(row).features.feature.items()
-    }
+def _first_odd(values: Iterable[float]) -> float | None:
+    return next((value for value in values if not math.isfinite(value)), None)
 
 
-def _split_plainly(row: bytes) -> Mapping[bytes, bytes] | None:
-    """Of a row as every library writes it: one message of entries, each a key and a feature.
+def _split(row: bytes) -> Mapping[bytes, bytes] | None:
+    """Column to its serialized tf.train.Feature.
+
+    Of a row as every library writes it: one message of entries, each a key and a feature.
 
     Returns:
         None for any other row, which may be a tf.Example all the same.
@@ -144,14 +180,38 @@ def _enter(row: bytes, place: int, tag: int) -> tuple[int, int]:
     raise ValueError
 
 
-def _has_value(feature: bytes) -> bool:
-    if len(feature) < _LEAST_BYTES:
+def _has_value(feature: bytes) -> bool | None:
+    """Whether a feature holds a value, in one list as every library writes it.
+
+    Returns:
+        None for another form, such as two lists, or numbers that are not packed.
+    """
+    size = len(feature)
+    if size < _LEAST_BYTES:
         return False
-    if len(feature) > _MAY_BE_EMPTY:
+    if size <= _SHORT_BYTES and feature[1] == size - 2 and feature[2] == _FIRST:
+        if feature[0] == _TEXTS:
+            return True
+        if feature[0] in (_FLOATS, _INTS) and feature[3] == size - 4:
+            return size > _LEAST_BYTES
+        return None
+    return _has_long_value(feature)
+
+
+def _has_long_value(feature: bytes) -> bool | None:
+    kind = feature[0]
+    if kind not in (_TEXTS, _FLOATS, _INTS):
+        return None
+    try:
+        start, end = _enter(feature, 0, kind)
+        if end != len(feature):
+            return None
+        first, first_end = _enter(feature, start, _FIRST)
+    except (IndexError, ValueError):
+        return None
+    if kind == _TEXTS:
         return True
-    parsed = tf.train.Feature.FromString(feature)
-    kind = parsed.WhichOneof("kind")
-    return bool(kind and getattr(parsed, kind).value)
+    return first < first_end if first_end == end else None
 
 
 def _not_finite(where: str, value: float) -> RefusedError:
