@@ -47,6 +47,7 @@ from cli.options import version_option
 from cli.parser import PANELS, App, MistypedError, explain
 from fareline.disk import disk_error
 from fareline.errors import FarelineError, Interrupted, UserMistake
+from fareline.scratch import remove_generated_sources
 from fareline.start import what_is_in_the_way
 from lineage.text.harmless import message
 from runners import stopping
@@ -231,6 +232,7 @@ def _leave(code: int) -> None:
         if stream is not None:  # closed by whoever started this
             stream.flush()
     if "tensorflow" in sys.modules or "pyarrow" in sys.modules:
+        remove_generated_sources()
         os._exit(code)
     sys.exit(code)
 

@@ -1,14 +1,15 @@
 """A temporary folder that is removed with its process, however the process ends.
 
 `tempfile.TemporaryDirectory` removes its folder at the end of the block. A killed process does not
-reach that end. The next process that creates a folder of the same kind removes its folder. Standard
-library only.
+reach that end. The next process that creates a folder of the same kind removes its folder. And what
+TensorFlow leaves there where a process ends at once. Standard library only.
 """
 
 import contextlib
 import fcntl
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ _OURS = "fareline-"
 _LOCK_FILE = ".in-use"
 # Between a folder and its lock there is a moment without.
 _NEW_SECONDS = 60
+# Modules of TensorFlow's autograph, which writes each into a file to import it.
+_GENERATED = "__autograph_generated_file"
 
 
 @contextlib.contextmanager
@@ -51,6 +54,21 @@ def scratch_folder(kind: str, parent: str | None = None) -> Iterator[str]:
 def keep(folder: str) -> None:
     """Keeps a folder after the end of its block, for a person to examine."""
     os.unlink(os.path.join(folder, _LOCK_FILE))
+
+
+def remove_generated_sources() -> None:
+    """Removes the files that TensorFlow wrote to import them; called before `os._exit`.
+
+    TensorFlow removes them when the interpreter ends, which is what `os._exit` leaves out.
+    """
+    for name, module in list(sys.modules.items()):
+        if name.startswith(_GENERATED):
+            cached = getattr(module, "__cached__", None)
+            for path in (getattr(module, "__file__", None), cached):
+                with contextlib.suppress(OSError, TypeError):
+                    os.unlink(path)
+            with contextlib.suppress(OSError, TypeError):
+                os.rmdir(os.path.dirname(cached))
 
 
 def _sweep(kind: str, parent: str) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
 from fareline import collector
+from fareline.scratch import remove_generated_sources
 
 _RESET = (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP)
 
@@ -124,5 +125,6 @@ def become(command: Callable[[], object], streams: Sequence[int], folder: str) -
     finally:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
+        remove_generated_sources()
         # Without the interpreter's farewell: in it TensorFlow 2.16 prints hundreds of errors.
         os._exit(code)

@@ -138,3 +138,19 @@ def test_nobody_makes_temporary_folders_in_another_way():
             if re.search(r"tempfile\.(mk|Temporary|Named|Spooled)\w*\(", text):
                 makers.add(path.relative_to(CHECKOUT).as_posix())
     assert makers == _OWN_WAYS
+
+
+def test_sources_that_tensorflow_wrote_for_itself_go(temporary):
+    """With the names and the folder that the installed TensorFlow gives them."""
+    from tensorflow.python.autograph.pyct import loader
+
+    before = set(sys.modules)
+    loader.load_source("number = 7", delete_on_exit=False)
+    (added,) = set(sys.modules) - before
+    try:
+        assert os.listdir(temporary)
+        scratch.remove_generated_sources()
+        assert os.listdir(temporary) == []
+        scratch.remove_generated_sources()  # and a second call finds nothing to do
+    finally:
+        del sys.modules[added]
