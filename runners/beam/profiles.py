@@ -16,6 +16,7 @@ from typing import Any
 import apache_beam as beam
 import grpc
 from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 from tfx.orchestration.portable.beam_executor_operator import BeamExecutorOperator
@@ -169,10 +170,27 @@ def _require_server(engine: Engine, server: JobServer) -> None:
             "expected a job server of Beam",
             "start it, or choose another engine: `--set beam.engine=direct`",
         ) from error
+    try:
+        _ask_for_options(server.job_endpoint)
+    except grpc.RpcError as error:
+        raise UserMistake.explain(
+            where,
+            f"{server.job_endpoint} does not answer as a job server of Beam ({_said(error)})",
+            "expected the port that --job-port names",
+            "look at the port, and at what listens there",
+        ) from error
     if server.workers == "processes" and server.command is None and not _worker_script().is_file():
         raise UserMistake.explain(
             f"beam.{engine}.workers",
             f"{_worker_script()} is missing",
             "expected the program that starts a worker",
             "`make setup` installs it; or name it in beam.ENGINE.command",
+        )
+
+
+def _ask_for_options(endpoint: str) -> None:
+    """The first question of Beam's PortableRunner, which asks it for minutes at a wrong port."""
+    with grpc.insecure_channel(endpoint) as channel:
+        beam_job_api_pb2_grpc.JobServiceStub(channel).DescribePipelineOptions(
+            beam_job_api_pb2.DescribePipelineOptionsRequest(), timeout=_SECONDS_TO_CONNECT
         )

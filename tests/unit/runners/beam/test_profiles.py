@@ -1,8 +1,13 @@
 """What a Beam pipeline is told of its engine."""
 
+import contextlib
 import json
+import re
 import shlex
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import grpc
 import pytest
@@ -10,6 +15,7 @@ from apache_beam.options.pipeline_options import (
     PortableOptions,
     StandardOptions,
 )
+from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 
 from fareline.errors import UserMistake
 from pipeline.settings.running.beam import Beam
@@ -17,11 +23,42 @@ from runners.beam import profiles
 from runners.beam.worker import OwnCode, _parser
 
 
+class JobServer(beam_job_api_pb2_grpc.JobServiceServicer):
+    def DescribePipelineOptions(self, request, context):  # noqa: N802 - its name in gRPC
+        return beam_job_api_pb2.DescribePipelineOptionsResponse()
+
+
 @pytest.fixture
 def address():
-    """Where something listens."""
+    """Where a job server answers the first question."""
+    with serving(JobServer()) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def serving(servicer):
+    server = grpc.server(ThreadPoolExecutor(1))
+    if servicer is not None:
+        beam_job_api_pb2_grpc.add_JobServiceServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield f"127.0.0.1:{port}"
+    server.stop(None)
+
+
+@contextlib.contextmanager
+def silent():
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+@contextlib.contextmanager
+def web():
+    server = HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
 
 
 def options_of(settings, packages=(), folder=""):
@@ -78,6 +115,26 @@ def test_a_job_server_that_is_not_there_is_said_before_anything_starts():
         free = f"127.0.0.1:{server.getsockname()[1]}"
     with pytest.raises(UserMistake, match=f"nothing answers at {free}.*Hint: start it"):
         options_of({"engine": "flink", "flink": {"job_endpoint": free}})
+
+
+@pytest.mark.parametrize(
+    ("other", "code"),
+    [
+        (silent, "DEADLINE_EXCEEDED"),
+        (web, "UNAVAILABLE|DEADLINE_EXCEEDED"),
+        (lambda: serving(None), "UNIMPLEMENTED"),
+    ],
+    ids=["silent", "web", "grpc"],
+)
+def test_what_is_no_job_server_is_said_before_anything_starts(other, code, monkeypatch):
+    monkeypatch.setattr(profiles, "_SECONDS_TO_CONNECT", 0.5)
+    with other() as address, pytest.raises(UserMistake) as error:
+        options_of({"engine": "prism", "prism": {"job_endpoint": address}})
+    assert re.fullmatch(
+        rf"beam\.prism\.job_endpoint: {address} does not answer as a job server of Beam "
+        rf"\(({code})\); expected .* Hint: .*",
+        str(error.value),
+    )
 
 
 def test_a_missing_program_of_workers_is_said_before_anything_starts(
