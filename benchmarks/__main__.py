@@ -7,7 +7,16 @@ import sys
 MODULES = {
     **{
         name: f"benchmarks.runs.{name}"
-        for name in ("local_run", "floor", "scale", "columns", "soak", "spec_run", "cached_steps")
+        for name in (
+            "local_run",
+            "floor",
+            "scale",
+            "estimate",
+            "columns",
+            "soak",
+            "spec_run",
+            "cached_steps",
+        )
     },
     **{
         name: f"benchmarks.{name}"

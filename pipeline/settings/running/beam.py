@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import Field
 
-from pipeline.settings.values import Count, Section, TwoOrMore
+from pipeline.settings.values import Section
 
 BeamNode = Literal["ExampleGen", "StatisticsGen", "Transform", "Evaluator"]
 Engine = Literal["direct", "processes", "flink", "spark", "prism"]
@@ -25,6 +25,8 @@ _REFUSED = {
     "dataflow": "workers of Dataflow cannot read a workspace on this machine; expected "
     "runners.vertex.beam: dataflow, and `fareline submit vertex`",
 }
+
+_MOST_PARALLEL = 32768  # of Flink, which has the lowest limit
 
 
 def _refuse(value: Any) -> Any:
@@ -46,9 +48,9 @@ Chosen = Annotated[Engine, pydantic.BeforeValidator(_refuse)]
 
 
 class Processes(Section):
-    """Workers that are processes on this machine."""
+    """Workers that are processes on this machine; each takes 0.6 GB of memory and more."""
 
-    workers: TwoOrMore = 2
+    workers: Annotated[int, Field(ge=2, le=256, strict=True)] = 2
 
 
 class JobServer(Section):
@@ -67,7 +69,7 @@ class JobServer(Section):
     workers: Literal["loopback", "processes", "pool"] = "loopback"
     command: Annotated[str, Field(min_length=1)] | None = None
     pool: Endpoint | None = None
-    parallelism: Count | None = None
+    parallelism: Annotated[int, Field(ge=1, le=_MOST_PARALLEL, strict=True)] | None = None
 
     @pydantic.field_validator("command", "pool")
     @classmethod

@@ -42,7 +42,12 @@ def test_an_engine_without_its_address_is_refused(engine, where):
         ("beam.engine=samza", "expected 'direct', 'processes', 'flink', 'spark' or 'prism'"),
         ("beam.engine=null", "expected"),
         ("beam.components={Trainer: processes}", "expected 'ExampleGen', 'StatisticsGen'"),
-        ("beam.processes.workers=1", "beam.processes.workers"),
+        *(
+            (f"beam.processes.workers={workers}", f"beam.processes.workers: found {workers}; exp")
+            for workers in (1, 0, -1, 257, 1_000_000_000)
+        ),
+        ("beam.processes.workers=1e9", "beam.processes.workers"),
+        ("beam.flink={job_endpoint: 'h:1', parallelism: 1000000000}", "at most 32768"),
         ("beam.flink={job_endpoint: 'localhost'}", "expected HOST:PORT"),
         ("beam.flink={job_endpoint: 'http://localhost:8099'}", "expected HOST:PORT"),
         ("beam.flink={job_endpoint: 'localhost:99999'}", "expected a port from 1 to 65535"),
