@@ -26,7 +26,7 @@ from fareline.start import command_for
 from pipeline.settings.running.beam import PROCESSES, Beam, Engine, JobServer
 from runners.beam.lost_workers import LOST, fail_without_workers, says_lost
 from runners.beam.watched_workers import Workers
-from runners.beam.worker import OwnCode
+from runners.beam.worker import OwnCode, version_of_beam
 
 MakePipeline = Callable[[], beam.Pipeline]
 _SECONDS_TO_CONNECT = 5
@@ -55,7 +55,7 @@ class WatchedPipeline(beam.Pipeline):
         self._workers = workers
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
-        """As Beam's; the wait for its end fails, with LOST, when a worker is lost."""
+        """As Beam's; the wait for its end fails, with the reason or LOST, when a worker is lost."""
         result = super().run(*args, **kwargs)
         wait = result.wait_until_finish
 
@@ -65,7 +65,7 @@ class WatchedPipeline(beam.Pipeline):
                 return wait(duration)
             except RuntimeError as error:
                 if self._workers.lost:
-                    raise EngineError(LOST) from error
+                    raise EngineError(self._workers.reason or LOST) from error
                 raise
             finally:
                 self._workers.forget()
@@ -149,7 +149,10 @@ def _flags(server: JobServer, variables: Mapping[str, str]) -> list[str]:
     if server.workers == "pool":
         return [*flags, "--environment_type=EXTERNAL", f"--environment_config={server.pool}"]
     config = json.dumps(
-        {"command": server.command or str(_worker_script()), "env": dict(variables)}
+        {
+            "command": server.command or str(_worker_script()),
+            "env": {**variables, **version_of_beam()},
+        }
     )
     return [*flags, "--environment_type=PROCESS", f"--environment_config={config}"]
 

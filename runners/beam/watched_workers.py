@@ -30,17 +30,26 @@ def hold_lock_of_worker() -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
+def tell_why(reason: str) -> None:
+    """Leaves the reason for which this worker ends, a line, for the run that waits for it."""
+    folder = os.environ.get(_VARIABLE)
+    if folder and os.path.isdir(folder):
+        Path(folder, str(os.getpid())).write_text(reason, encoding="utf-8")
+
+
 class Workers:
     """Knows which worker processes of one pipeline have ended.
 
     Attributes:
         lost: Whether one had ended while the pipeline was not done, or none ever came.
+        reason: What the one that had ended said of it; empty: nothing.
     """
 
     def __init__(self) -> None:
         self._kept = contextlib.ExitStack()
         self._folder = Path(self._kept.enter_context(scratch_folder("fareline-workers-")))
         self.lost = False
+        self.reason = ""
 
     def variables(self) -> Mapping[str, str]:
         """Environment of the workers."""
@@ -66,11 +75,17 @@ class Workers:
             ended = self._ended()
             none_came = time.monotonic() > latest and not any(self._came())
             if ended & seen or none_came:
+                self.reason = "".join(self._reason(name) for name in sorted(ended & seen)[:1])
                 self.lost = True
                 result.cancel()
                 return
             seen = ended
             time.sleep(_LOOK_SECONDS)
+
+    def _reason(self, name: str) -> str:
+        with contextlib.suppress(OSError):  # the pipeline has ended
+            return (self._folder / name).read_text(encoding="utf-8")
+        return ""
 
     def _ended(self) -> set[str]:
         return {path.name for path in self._came() if not _is_held(path)}

@@ -8,15 +8,22 @@ as `runners.beam.engine` does, so that what comes out is the same. Imports Beam.
 
 import argparse
 import dataclasses
+import importlib.metadata
 import os
 import sys
 from collections.abc import Mapping, Sequence
 
+from fareline.errors import FarelineError
 from fareline.start import offer_packages
-from runners.beam.watched_workers import hold_lock_of_worker
+from runners.beam.watched_workers import hold_lock_of_worker, tell_why
 from runners.own_code import choose_keras_3
 
 _PACKAGES, _FOLDER = "_FARELINE_PACKAGES", "_FARELINE_CODE"
+_BEAM = "_FARELINE_BEAM"
+
+
+class UnfitWorker(FarelineError):
+    """What is installed beside a worker is not what the run has."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +55,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     hold_lock_of_worker()
     choose_keras_3()
     flags = _parser().parse_args(arguments)
+    try:
+        _work(flags)
+    except (ImportError, UnfitWorker) as error:
+        reason = (
+            f"a Beam worker: {error}; expected the packages of the run. Hint: install the same "
+            "pinned packages on its machine (docs/scale.md), and run again."
+        )
+        tell_why(reason)
+        raise SystemExit(reason) from error
+
+
+def _work(flags: argparse.Namespace) -> None:
+    _require_the_same_beam()
     if flags.provision_endpoint:
         os.environ.update(_environment(flags))
     if os.environ.get(_PACKAGES):
@@ -58,6 +78,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     run_beam_in_process()
     sdk_worker_main.main([sys.argv[0]])
+
+
+def version_of_beam() -> Mapping[str, str]:
+    """Environment variable by which a worker knows the version of Beam that the run has."""
+    return {_BEAM: importlib.metadata.version("apache-beam")}
+
+
+def _require_the_same_beam() -> None:
+    wanted, [found] = os.environ.get(_BEAM), version_of_beam().values()
+    if wanted not in (None, found):
+        raise UnfitWorker(f"Beam {found} is installed there, and the run has {wanted}")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -19,8 +19,8 @@ from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 
 from fareline.errors import UserMistake
 from pipeline.settings.running.beam import Beam
-from runners.beam import profiles
-from runners.beam.worker import OwnCode, _parser
+from runners.beam import profiles, watched_workers, worker
+from runners.beam.worker import OwnCode, _parser, version_of_beam
 
 
 class JobServer(beam_job_api_pb2_grpc.JobServiceServicer):
@@ -77,7 +77,7 @@ def test_the_default_engine_makes_no_pipelines():
         ({}, "LOOPBACK", None),
         ({"workers": "pool", "pool": "workers:50000"}, "EXTERNAL", "workers:50000"),
         ({"workers": "processes", "command": "/opt/work"}, "PROCESS",
-         {"command": "/opt/work", "env": {}}),
+         {"command": "/opt/work", "env": version_of_beam()}),
     ],
     ids=["loopback", "pool", "processes"],
 )  # fmt: skip
@@ -103,11 +103,12 @@ def test_workers_elsewhere_find_the_users_packages(address):
     server = {"job_endpoint": address, "workers": "processes", "command": "/opt/work"}
     options = options_of({"engine": "flink", "flink": server}, ("mine", "more"), "/my code")
     config = json.loads(options.view_as(PortableOptions).environment_config)
-    assert config["env"] == OwnCode(("mine", "more"), "/my code").variables()
-    [environment] = {profiles.WorkerProcesses(config["env"])._default_environment}
+    own = OwnCode(("mine", "more"), "/my code").variables()
+    assert config["env"] == {**own, **version_of_beam()}
+    [environment] = {profiles.WorkerProcesses(own)._default_environment}
     words = shlex.split(environment.command_string)
     assert words[0] == "env" and words[-2:] == ["-m", "runners.beam.worker"]
-    assert {f"{name}={value}" for name, value in config["env"].items()} == set(words[1:3])
+    assert {f"{name}={value}" for name, value in own.items()} == set(words[1:3])
 
 
 def test_a_job_server_that_is_not_there_is_said_before_anything_starts():
@@ -163,3 +164,28 @@ def test_a_worker_takes_the_flags_of_beams_boot_program():
     flags = _parser().parse_args(["--id='job-1_go'", "--provision_endpoint=h:1"])
     assert (flags.id, flags.provision_endpoint) == ("job-1_go", "h:1")  # Prism quotes it
     assert _parser().parse_args([]).provision_endpoint is None  # the environment says it
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("version", "Beam .* is installed there, and the run has 1.0"),
+        ("package", "No module .*tfx"),
+    ],
+)
+def test_a_worker_that_does_not_fit_tells_the_run_why(fault, said, monkeypatch, tmp_path):
+    monkeypatch.setattr(watched_workers.fcntl, "flock", lambda *_: None)
+    monkeypatch.setenv("_FARELINE_WORKERS", str(tmp_path))
+    if fault == "version":
+        monkeypatch.setenv("_FARELINE_BEAM", "1.0")
+    else:
+        monkeypatch.setattr(worker, "_require_the_same_beam", lambda: missing("tfx"))
+    with pytest.raises(SystemExit) as ended:
+        worker.main([])
+    [told] = tmp_path.iterdir()
+    assert told.read_text(encoding="utf-8") == str(ended.value.code)
+    assert re.fullmatch(f"a Beam worker: {said}.*; expected .* Hint: .*", str(ended.value.code))
+
+
+def missing(name):
+    raise ModuleNotFoundError(f"No module named {name!r}")

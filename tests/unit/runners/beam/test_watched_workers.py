@@ -67,6 +67,15 @@ def test_the_pipeline_is_cancelled_when_one_of_its_workers_ends(end):
         assert pipeline.cancelled.wait(10) and workers.lost
 
 
+def test_a_worker_that_says_why_it_ends_is_quoted(monkeypatch):
+    with watched() as (workers, pipeline):
+        [(name, folder)] = workers.variables().items()
+        monkeypatch.setenv(name, folder)
+        watched_workers.tell_why("no such package")  # nothing holds its lock
+        assert pipeline.cancelled.wait(10)
+    assert (workers.lost, workers.reason) == (True, "no such package")
+
+
 def test_it_is_cancelled_where_no_worker_ever_comes(monkeypatch):
     monkeypatch.setattr(watched_workers, "_COME_SECONDS", 0.1)
     with watched() as (workers, pipeline):
