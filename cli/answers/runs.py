@@ -246,12 +246,14 @@ class WhyPusher(Answer):
 class WhyVertex(WhyPusher):
     """The result of the push to Vertex AI; `traffic`: percent of requests by version.
 
-    `not_shown_because`: why Vertex lacks evaluation or lineage, null if it does not.
+    `not_shown_because`: why Vertex lacks evaluation or lineage, null if it does not;
+    `not_undone_because`: what earlier pushes have left there, null for nothing.
     `tensorboard_command`: uploads the curves; null if the store has no logs of the training.
     """
 
     traffic: dict[str, int] | None
     not_shown_because: str | None
+    not_undone_because: str | None
     tensorboard_command: str | None
 
 

@@ -84,6 +84,7 @@ WITHHELD_VERSION = "withheld_version"  # not pushed: it is the model that was ro
 COPY_OF_VERSION = "copy_of_version"  # put there by rollback or promote, and not by a run
 VERTEX = "on_vertex"  # JSON of `fareline.recorded.vertex.OnVertex`; only on Vertex AI
 NOT_SHOWN = "not_shown_because"  # why Vertex AI shows no evaluation or lineage of it; else absent
+NOT_UNDONE = "not_undone_because"  # what earlier pushes have left on Vertex AI; else absent
 PUSHER = "Pusher"  # who adds a version, in the note beside it, if no one of the next
 # Executions by hand: inputs `model` and `pushed_model`, output `pushed_model`; with a USER.
 ROLLBACK, PROMOTE = "fareline.rollback", "fareline.promote"

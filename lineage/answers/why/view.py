@@ -294,6 +294,8 @@ def _on_vertex(told: Mapping[str, Any] | None) -> Iterator[str]:
         yield f"    requests, as recorded then: {', '.join(shares) or 'no version is deployed'}"
         if told["not_shown_because"]:
             yield f"    evaluation or lineage not written there: {told['not_shown_because']}"
+        if told["not_undone_because"]:
+            yield f"    left by an earlier push: {told['not_undone_because']}"
         if told["tensorboard_command"]:
             yield f"    curves to Vertex AI TensorBoard: {told['tensorboard_command']}"
     elif told["pushed"] is None:

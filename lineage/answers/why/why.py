@@ -205,12 +205,12 @@ def _on_vertex(
     if execution is None:
         return None
     record = on_vertex(pushed_model) if pushed_model else None
+    properties = pushed_model.properties if pushed_model else {}
     return {
         **_pusher(execution, pushed_model),
         "traffic": dict(record.traffic) if record else None,
-        "not_shown_because": pushed_model.properties.get(recorded.NOT_SHOWN)
-        if pushed_model
-        else None,
+        "not_shown_because": properties.get(recorded.NOT_SHOWN),
+        "not_undone_because": properties.get(recorded.NOT_UNDONE),
         "tensorboard_command": _tensorboard_command(graph, execution, record) if record else None,
     }
 

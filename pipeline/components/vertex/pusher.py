@@ -25,6 +25,7 @@ from fareline.recorded import (
     DATA_SHA256,
     METRIC_PREFIX,
     NOT_SHOWN,
+    NOT_UNDONE,
     SHA256,
     VERSION_CREATED,
     VERTEX,
@@ -57,7 +58,7 @@ def VertexPusher(  # noqa: N802 - TFX names the component after the function
         published: Output of Pusher, with a copy of the files.
         pushed_model: Written: `pushed`, `pushed_destination` (`vertex://PROJECT/REGION/MODEL/N`),
             `pushed_version`, `sha256`, `version_created`, `on_vertex` and maybe
-            `not_shown_because`; or why it was not pushed.
+            `not_shown_because` and `not_undone_because`; or why it was not pushed.
         target: JSON of the setting `push.vertex`, with the ids of model and endpoint.
         push_fn: Dotted path of `runners.platforms.vertex.push.push_model`.
     """
@@ -91,6 +92,9 @@ def VertexPusher(  # noqa: N802 - TFX names the component after the function
     if pushed.not_shown:
         pushed_model.set_string_custom_property(NOT_SHOWN, pushed.not_shown)
         logging.warning("Vertex does not show all of its evaluation: %s", pushed.not_shown)
+    if pushed.not_undone:
+        pushed_model.set_string_custom_property(NOT_UNDONE, pushed.not_undone)
+        logging.warning("An earlier push has left something: %s", pushed.not_undone)
     logging.info("Version %s of %s; requests: %s.", number, base, dict(pushed.record.traffic))
 
 

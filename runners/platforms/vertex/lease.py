@@ -47,19 +47,21 @@ class Lease:
 
 
 @contextlib.contextmanager
-def leased(target: Target, owner: str) -> Iterator[Lease]:
+def leased(target: Target, owner: str, wait_seconds: float | None = None) -> Iterator[Lease]:
     """Holds the model until the block ends.
 
     Args:
         target: The model.
         owner: Names the workspace, in which one command works at a time; empty: a job of a cluster.
+        wait_seconds: How long another owner is waited for; None: ten minutes.
 
     Raises:
-        PlatformError: Another one held it for ten minutes, or the bucket refuses.
+        PlatformError: Another one held it all the time, or the bucket refuses.
     """
     uri = f"{target.folder}/.lease"
     with explained(bucket_advice(target.settings.bucket), storage_address(), uri):
-        lease = _take(target, owner or uuid.uuid4().hex)
+        wait = _WAIT_SECONDS if wait_seconds is None else wait_seconds
+        lease = _take(target, owner or uuid.uuid4().hex, wait)
     try:
         yield lease
     finally:
@@ -81,7 +83,7 @@ def owner_of_artifact(uri: str) -> str:
     return "" if "://" in uri else owner_of(Path(uri).absolute().parents[2])
 
 
-def _take(target: Target, owner: str) -> Lease:
+def _take(target: Target, owner: str, wait_seconds: float) -> Lease:
     errors = api_errors()
     name = f"{target.folder.removeprefix(target.settings.bucket + '/')}/.lease"
     started = time.monotonic()
@@ -99,7 +101,7 @@ def _take(target: Target, owner: str) -> Lease:
             if held["owner"] in (owner, _NOBODY) or age.total_seconds() > _DEAD_SECONDS:
                 _write(blob, owner, held["operation"], blob.generation)
                 return Lease(blob, owner, held["operation"])
-        if time.monotonic() - started > _WAIT_SECONDS:
+        if time.monotonic() - started > wait_seconds:
             raise PlatformError.explain(
                 target.base,
                 "another push or change is at work there",

@@ -3,7 +3,8 @@
 1. The files go to the bucket, below their digest, and our own server, if it is to run there, is
 started here with them and asked. 2. The registry gets a version, marked pending.
 3. It is deployed with its share of the requests. 4. It is marked done. 5. Evaluation and lineage
-are written. The next push finishes a pending version of the same files, and undoes one of others.
+are written. The next push finishes a pending version of the same files, and undoes one of others,
+wherever it was begun.
 Named by its dotted path by `pipeline.components.vertex.pusher`, since Google's clients are imported
 here alone.
 """
@@ -34,6 +35,8 @@ from runners.platforms.vertex.shown.story import Story
 from runners.platforms.vertex.shown.writing import show
 from runners.platforms.vertex.target import Target
 from runners.platforms.vertex.traffic import live_version, share_with
+from runners.platforms.vertex.undoing.begun import Begun
+from runners.platforms.vertex.undoing.pending import undo_elsewhere, undo_pending
 
 _LABEL_LENGTH = 63
 
@@ -50,11 +53,13 @@ class Pushed:
         record: The endpoint afterwards.
         created: Whether the registry has a new version; else it had these files already.
         not_shown: Why Vertex shows no evaluation or lineage of it; empty if it does.
+        not_undone: What earlier pushes have left that could not be undone, and why; or empty.
     """
 
     record: OnVertex
     created: bool
     not_shown: str = ""
+    not_undone: str = ""
 
 
 def push_model(
@@ -81,9 +86,12 @@ def push_model(
     """
     place = Target.read(target)
     registry, endpoint = Registry(place), Endpoint(place)
-    with leased(place, owner_of_artifact(model_dir)) as lease:
+    owner, begun = owner_of_artifact(model_dir), Begun(model_dir)
+    left = undo_elsewhere(place, begun, owner)
+    with leased(place, owner) as lease:
         wait_for_left(place, lease)
-        undo_pending(registry, endpoint, lease, keep=sha256)
+        begun.note(place)
+        left += undo_pending(place, lease, keep=sha256)
         version = _find(registry, sha256)
         created = version is None
         if version is None:
@@ -97,10 +105,13 @@ def push_model(
             raise _withheld(place, version)
         endpoint.make()
         if version.state == PENDING or _absent(endpoint, version.number):
+            if version.begun_on != place.settings.endpoint:
+                version = registry.mark(version, version.state, place.settings.endpoint)
             deploy(endpoint, version.number, place.settings.traffic, lease)
         record = finish(place, registry, endpoint, version, lease)
         not_shown = show(place, version.number, Story.read(story, sha256), lease)
-        return Pushed(record, created, not_shown)
+        begun.forget(place)
+        return Pushed(record, created, not_shown, "; ".join(left))
 
 
 def deploy(endpoint: Endpoint, version: int, percent: int, lease: Lease) -> None:
@@ -117,7 +128,8 @@ def finish(
     place: Target, registry: Registry, endpoint: Endpoint, version: ModelVersion, lease: Lease
 ) -> OnVertex:
     """Marks a version as done, names the live one, undeploys unneeded ones; returns the record."""
-    registry.mark(version, DONE)
+    is_elsewhere = version.begun_on != place.settings.endpoint
+    registry.mark(version, DONE, version.begun_on if is_elsewhere else "")
     there = endpoint.deployments()
     traffic = {each.version: each.percent for each in there}
     live = live_version(traffic)
@@ -150,32 +162,6 @@ def superfluous(there: list[Deployment]) -> list[Deployment]:
         return idle
     kept = max((e for e in idle if e.version not in serving), key=lambda e: e.version, default=None)
     return [each for each in idle if each is not kept]
-
-
-def undo_pending(registry: Registry, endpoint: Endpoint, lease: Lease, keep: str = "") -> list[int]:
-    """Removes versions whose push was never finished; returns which.
-
-    Args:
-        registry: Registry of the model.
-        endpoint: Endpoint of the model.
-        lease: Held.
-        lease: Lease that is held, so that no other process works on them.
-        keep: Digest of files whose version is to be finished.
-    """
-    pending = [each for each in registry.versions() if each.state == PENDING]
-    undone = [each.number for each in pending if not each.holds(keep)]
-    for number in undone:
-        there = endpoint.deployments()
-        traffic = {each.version: each.percent for each in there}
-        found = [each for each in there if each.version == number]
-        others = {n: percent for n, percent in traffic.items() if n != number}
-        if traffic.get(number) and others:
-            best = live_version(others) or max(others)
-            endpoint.send({**dict.fromkeys(traffic, 0), best: 100})
-        for each in found:
-            endpoint.undeploy(each.id, lease)
-        registry.delete(number, lease)
-    return undone
 
 
 def as_label(value: str) -> str:

@@ -1,7 +1,8 @@
 """The versions of one model in Vertex AI's Model Registry, through Google's generated client.
 
 A version says in its labels how far its push is, so that the next push can tell what a killed one
-has left: `pending` from the upload on, `done` when it is deployed, `withheld` after a rollback.
+has left: `pending` from the upload on, `done` when it is deployed, `withheld` after a rollback. It
+also names the endpoint until it is deployed: the settings of the next push may name another.
 """
 
 import contextlib
@@ -16,7 +17,7 @@ from runners.platforms.vertex.lease import Lease
 from runners.platforms.vertex.operations import wait_for
 from runners.platforms.vertex.target import ADVICE, Target
 
-STATE, DIGEST = "fareline_push", "fareline_sha256"
+STATE, DIGEST, ENDPOINT = "fareline_push", "fareline_sha256", "fareline_endpoint"
 PENDING, DONE, WITHHELD = "pending", "done", "withheld"
 LIVE, CANDIDATE = "live", "candidate"
 _DEFAULT = "default"
@@ -45,6 +46,11 @@ class ModelVersion:
     def state(self) -> str:
         """State of the push; empty if another program uploaded the version."""
         return self.labels.get(STATE, "")
+
+    @property
+    def begun_on(self) -> str:
+        """Id of the endpoint on which it is being deployed; empty when that is done."""
+        return self.labels.get(ENDPOINT, "")
 
     def holds(self, sha256: str) -> bool:
         """Whether the version was uploaded from files with this digest."""
@@ -93,6 +99,7 @@ class Registry:
                 "made_by": _MADE_BY,
                 DIGEST: sha256[:_DIGEST_DIGITS],
                 STATE: PENDING,
+                ENDPOINT: settings.endpoint,
             },
         )
         request = api().UploadModelRequest(parent=target.parent, model=model)
@@ -104,16 +111,25 @@ class Registry:
             operation = self._models().upload_model(request=request, timeout=_SECONDS)
             return int(wait_for(operation, lease).model_version_id)
 
-    def mark(self, version: ModelVersion, state: str) -> None:
-        """Writes how far the push of a version is."""
-        model = api().Model(
-            name=f"{self._target.model}@{version.number}",
-            labels={**version.labels, STATE: state},
-        )
+    def mark(self, version: ModelVersion, state: str, begun_on: str = "") -> ModelVersion:
+        """Writes how far the push of a version is.
+
+        Args:
+            version: The version.
+            state: Its new state.
+            begun_on: Id of the endpoint on which it is going to be deployed.
+
+        Returns:
+            The version with these labels.
+        """
+        labels = {name: label for name, label in version.labels.items() if name != ENDPOINT}
+        labels |= {STATE: state, **({ENDPOINT: begun_on} if begun_on else {})}
+        model = api().Model(name=f"{self._target.model}@{version.number}", labels=labels)
         with self._told():
             self._models().update_model(
                 model=model, update_mask={"paths": ["labels"]}, timeout=_SECONDS
             )
+        return dataclasses.replace(version, labels=labels)
 
     def name(self, number: int, alias: str) -> None:
         """Gives an alias to a version, and takes it from the one that has it."""

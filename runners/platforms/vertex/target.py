@@ -43,6 +43,10 @@ class Target:
         """From plain values, as they are recorded."""
         return cls(VertexPush.model_validate(content))
 
+    def on(self, endpoint: str) -> "Target":
+        """The same model on the endpoint with this id."""
+        return Target(self.settings.model_copy(update={"endpoint": endpoint}))
+
     @property
     def project(self) -> str:
         """Id of the project."""
