@@ -239,12 +239,16 @@ class Changed(Answer):
 
 
 class ChangedOnVertex(Answer):
-    """A change of the deployment on Vertex AI; `traffic`: percent of requests by version."""
+    """A change of the deployment on Vertex AI; `traffic`: percent of requests by version.
+
+    `left_alone`: versions that the store has not recorded, so that nothing was done with them.
+    """
 
     change: str
     destination: str
     from_version: int | str | None
     version: int | str | None
     traffic: dict[str, int]
+    left_alone: list[int]
     execution: str | int | None
     pushed_model: str | int | None

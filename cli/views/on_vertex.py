@@ -125,13 +125,14 @@ def _is_idle(each: "Deployment", seen: "Seen") -> bool:
 
 
 def _as_json(done: "DoneOnVertex") -> dict[str, Any]:
-    """Keys: change, destination, from_version, version, traffic, execution, pushed_model."""
+    """The answer that `cli.answers.models.ChangedOnVertex` describes."""
     return {
         "change": done.kind.rpartition(".")[2],
         "destination": done.destination,
         "from_version": done.from_version or None,
         "version": done.record.live,
         "traffic": dict(done.record.traffic),
+        "left_alone": list(done.left_alone),
         "execution": done.execution or None,
         "pushed_model": done.pushed_model or None,
     }
@@ -151,5 +152,11 @@ def _draw(console, done: "DoneOnVertex") -> None:
         )
     recorded = f"Recorded as {done.execution} ({done.pushed_model})."
     lines.append(recorded if done.execution else "There was no version to undeploy.")
+    if done.left_alone:
+        numbers = ", ".join(map(str, done.left_alone))
+        lines.append(
+            f"Left alone, because this store has not recorded it: version {numbers}. Use the "
+            "workspace that pushed it; `fareline undeploy --to VERSION` ends one without requests."
+        )
     for line in lines:
         console.print(plain(line, None), markup=False, highlight=False, soft_wrap=True)

@@ -151,6 +151,16 @@ def no_answer(advice: Advice, endpoint: str, error: BaseException) -> Unreachabl
     )
 
 
+def unusable(advice: Advice, job_id: str, said: str) -> UnreachableError:
+    """The error of an answer that is none of the platform's API, as of a proxy in between."""
+    return UnreachableError.explain(
+        job_id,
+        f"the answer of {advice.platform} cannot be read ({one_line(said)})",
+        "expected an answer of the platform's API",
+        f"try again in a moment; if it says the same again, check a proxy, and {advice.address}",
+    )
+
+
 def one_line(text: str) -> str:
     """A platform's words, fit for the middle of a sentence."""
     return " ".join(text.split()).rstrip(".")

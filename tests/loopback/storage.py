@@ -27,6 +27,7 @@ class StorageApi(Api):
         folder: Of the buckets; those that are no folder of it do not exist.
         may_write, may_delete: Whether the caller may.
         uploaded: Names of the objects that were sent, in order.
+        clock: How far its clock is ahead of ours.
     """
 
     def __init__(self, folder: Path):
@@ -34,6 +35,7 @@ class StorageApi(Api):
         self.folder = folder
         self.may_write = self.may_delete = True
         self.uploaded: list[str] = []
+        self.clock = datetime.timedelta()
         self._numbers = itertools.count(2)
         self._sessions: dict[str, tuple[str, str]] = {}
         objects = "/storage/v1/b/(?P<bucket>[^/]+)/o"
@@ -113,7 +115,8 @@ class StorageApi(Api):
         path.write_bytes(content)
         self.uploaded.append(f"gs://{bucket}/{name}")
         self.generations[f"{bucket}/{name}"] = next(self._numbers)
-        now = datetime.datetime.now(datetime.timezone.utc).isoformat().replace("+00:00", "Z")
+        time = datetime.datetime.now(datetime.timezone.utc) + self.clock
+        now = time.isoformat().replace("+00:00", "Z")
         self.written[f"{bucket}/{name}"] = now
         return self._describe(bucket, name, content)
 

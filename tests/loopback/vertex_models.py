@@ -225,7 +225,8 @@ class VertexModelsApi(Api):
         if content.get("etag", endpoint["etag"]) != endpoint["etag"]:
             raise Refused(409, "The etag does not match: the endpoint was changed meanwhile.")
         split = content.get("trafficSplit", {})
-        self._check_split(split, {each["id"] for each in endpoint["deployedModels"]})
+        if split:  # an empty one: the endpoint takes no requests for now
+            self._check_split(split, {each["id"] for each in endpoint["deployedModels"]})
         self._change(endpoint, trafficSplit=split)
         return endpoint
 

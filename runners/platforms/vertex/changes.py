@@ -65,6 +65,7 @@ class DoneOnVertex:
         from_version: Earlier version with most of the requests; 0 without one.
         record: The endpoint since then.
         execution, pushed_model: Printable ids; empty if there was nothing to do.
+        left_alone: Versions that the change was not made with, as this store has no record of them.
     """
 
     kind: str
@@ -73,6 +74,7 @@ class DoneOnVertex:
     record: OnVertex
     execution: str = ""
     pushed_model: str = ""
+    left_alone: tuple[int, ...] = ()
 
 
 def find_target(graph: Graph, destination: str) -> tuple[str, Target]:
@@ -223,21 +225,22 @@ class _Work:
         """Sends all requests to one version."""
         traffic = self._traffic()
         live = live_version(traffic) or 0
-        to = self._choose(wish, traffic, live)
+        to, left_alone = self._choose(wish, traffic, live)
         require_known(self._known, to, self._base)
         serving = [number for number, percent in traffic.items() if percent and number != to]
         before = max(serving, default=live) if wish.kind == ROLLBACK else live
         execution = self._begin(wish, before, to)
         try:
-            self._endpoint.make()  # somebody may have deleted it
+            self._endpoint.make(self._lease)  # somebody may have deleted it
             deploy(self._endpoint, to, WHOLE, self._lease)
         except Exception:
             fail_change(self._store, execution)
             raise
-        return self._complete(wish.kind, execution, to, before)
+        done = self._complete(wish.kind, execution, to, before)
+        return dataclasses.replace(done, left_alone=left_alone)
 
     def undeploy(self, wish: WishOnVertex) -> DoneOnVertex:
-        """Ends what gets no requests, one version, or everything."""
+        """Ends what gets no requests, one version, or everything that this store has recorded."""
         if wish.to is not None and wish.everything:
             raise UserMistake.explain(
                 "undeploy",
@@ -253,44 +256,54 @@ class _Work:
             self._require_idle(wish.to, wanted)
         else:
             wanted = [each for each in there if wish.everything or not each.percent]
+        strange = [n for n in sorted({each.version for each in wanted}) if n not in self._known]
+        left_alone = () if wish.to else tuple(strange)
+        wanted = [each for each in wanted if each.version not in left_alone]
         former = self._on_former_endpoints() if wish.everything else []
-        of = live or max(self._known)
+        of = live if live in self._known else max(self._known)
         # Else a killed command ended something.
         if not wanted and not former and traffic == self._recorded:
-            return DoneOnVertex(wish.kind, self._base, live, self._record(of))
-        require_known(self._known, of, self._base)
+            record = self._record(of)
+            return DoneOnVertex(wish.kind, self._base, live, record, left_alone=left_alone)
         execution = self._begin(wish, live, of)
         try:
-            if wish.everything and live:
-                self._endpoint.send({**dict.fromkeys(traffic, 0), live: WHOLE})
-            for each in sorted(wanted, key=lambda each: each.version == live):
-                self._endpoint.undeploy(each.id, self._lease)
+            self._end(self._endpoint, there, wanted)
             for endpoint, left in former:
-                self._end(endpoint, left)
+                ours = [each for each in left if each.version in self._known]
+                self._end(endpoint, left, ours)
         except Exception:
             fail_change(self._store, execution)
             raise
-        return self._complete(wish.kind, execution, of, live)
+        done = self._complete(wish.kind, execution, of, live)
+        return dataclasses.replace(done, left_alone=left_alone)
 
     def _on_former_endpoints(self) -> list[tuple[Endpoint, list[Deployment]]]:
-        """What is left on endpoints that the settings named before."""
+        """What is left of this store on endpoints that the settings named before."""
         targets = _targets(Graph(self._store), self._base)[1:]
         found = [Endpoint(target, shared=True) for target in targets]
         left = [(endpoint, endpoint.deployments()) for endpoint in found]
-        return [(endpoint, there) for endpoint, there in left if there]
+        return [(e, there) for e, there in left if any(d.version in self._known for d in there)]
 
-    def _end(self, endpoint: Endpoint, left: list[Deployment]) -> None:
-        """Undeploys all of ours, the one with most requests last."""
-        left = sorted(left, key=lambda each: each.percent)
+    def _end(self, endpoint: Endpoint, there: list[Deployment], wanted: list[Deployment]) -> None:
+        """Undeploys versions, the one with most requests last; what stays gets the requests."""
+        wanted = sorted(wanted, key=lambda each: each.percent)
+        stays = {each.version: each.percent for each in there if each not in wanted}
         # Else another model gets the other requests, and Vertex refuses to end ours.
-        if sum(each.percent for each in left) == WHOLE:
-            endpoint.send({each.version: WHOLE * int(each is left[-1]) for each in left})
-        for each in left:
+        if sum(each.percent for each in there) == WHOLE and any(each.percent for each in wanted):
+            gets = live_version(stays) if stays else wanted[-1].version
+            split = {each.version: WHOLE * int(each.version == gets) for each in there}
+            endpoint.send(split if gets is not None else {})
+        for each in wanted:
             endpoint.undeploy(each.id, self._lease)
 
-    def _choose(self, wish: WishOnVertex, traffic: dict[int, int], live: int) -> int:
-        where = f"version {wish.to or live} of {self._base}"
+    def _choose(
+        self, wish: WishOnVertex, traffic: dict[int, int], live: int
+    ) -> tuple[int, tuple[int, ...]]:
+        """The version, and those that would have been meant if this store had recorded them."""
+        number = live if wish.to is None else wish.to
+        where = f"version {number} of {self._base}" if number or wish.to == 0 else self._base
         done = [n for n, version in self._versions.items() if version.state == DONE]
+        newer_serves = any(percent and n > live for n, percent in traffic.items())
         if wish.to is not None:
             wanted = self._versions.get(wish.to)
             if wanted is None or wanted.state not in (DONE, WITHHELD):
@@ -304,10 +317,12 @@ class _Work:
             if wish.kind == ROLLBACK and wish.to > live:
                 hint = f"`fareline promote --destination vertex --to {wish.to}` makes it live"
                 raise UserMistake.explain(where, "is newer than the live", "expected older", hint)
+            if wish.kind == ROLLBACK and wish.to == live and not newer_serves:
+                raise UserMistake.explain(where, "is the live one", "expected older", _LISTED)
             if wish.kind == PROMOTE and wish.to < live:
                 hint = f"`fareline rollback --destination vertex --to {wish.to} --reason …`"
                 raise UserMistake.explain(where, "is older than the live", "expected newer", hint)
-            return wish.to
+            return wish.to, ()
         if wish.kind == ROLLBACK and not live:
             raise UserMistake.explain(
                 self._base,
@@ -316,19 +331,27 @@ class _Work:
                 "`fareline promote --destination vertex --to VERSION` makes one live",
             )
         if wish.kind == ROLLBACK:
-            newer = any(percent and number > live for number, percent in traffic.items())
-            found = [live] if newer else [number for number in done if number < live]
+            found = [live] if newer_serves else [n for n in done if n < live]
         else:
-            found = [number for number in done if number > live]
-        if not found:
+            found = [n for n in done if n > live]
+            if live and traffic[live] != WHOLE and not newer_serves:
+                found.append(live)  # somebody has split the requests by hand
+        # Of the candidate of another store, the way back is to a version that may be of one too.
+        known = found if newer_serves and wish.kind == ROLLBACK else self._known
+        to = max((n for n in found if n in known), default=None)
+        strange = tuple(sorted(n for n in found if n not in known and n > (to or 0)))
+        if to is None:
             direction = "older" if wish.kind == ROLLBACK else "newer"
+            what = "is live" if live else "no version gets requests"
+            other = ", ".join(map(str, strange))
             raise UserMistake.explain(
                 where,
-                f"is live, and there is nothing {direction}",
+                f"{what}, and there is nothing {direction}"
+                + (f" that this store has recorded, as {other} is not" if other else ""),
                 "expected a version that was not rolled back",
                 _LISTED,
             )
-        return max(found)
+        return to, strange
 
     def _complete(self, kind: str, execution: int, to: int, before: int) -> DoneOnVertex:
         """Writes down on Vertex and in the store what the endpoint does by now."""

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Mapping
 from typing import Any
 
-from runners.platforms.jobs import RefusedRequestError
+from runners.platforms.jobs import NotThereError, RefusedRequestError
 from runners.platforms.vertex.connection import api, connect
 from runners.platforms.vertex.errors import api_errors, explained
 from runners.platforms.vertex.lease import Lease
@@ -67,13 +67,14 @@ class Endpoint:
         found = self._get()
         if found is None:
             return []
-        split = dict(found.traffic_split)
-        models = [each for each in found.deployed_models if self._is_ours(each)]
-        deployed = [self._deployment(each, split) for each in models]
-        return sorted(deployed, key=lambda each: (each.version, each.id))
+        with self._told():
+            split = dict(found.traffic_split)
+            models = [each for each in found.deployed_models if self._is_ours(each)]
+            deployed = [self._deployment(each, split) for each in models]
+            return sorted(deployed, key=lambda each: (each.version, each.id))
 
-    def make(self) -> None:
-        """Creates the endpoint if it does not exist."""
+    def make(self, lease: Lease) -> None:
+        """Creates the endpoint if it does not exist; the lease gets the operation."""
         if self._get() is not None:
             return
         settings = self._target.settings
@@ -82,13 +83,13 @@ class Endpoint:
             self._told(),
             contextlib.suppress(api_errors().Conflict),
         ):  # another push made it just now
-            # A quick one, and by its id the same for all: nobody has to wait for it again.
-            self._endpoints().create_endpoint(
+            operation = self._endpoints().create_endpoint(
                 parent=self._target.parent,
                 endpoint=endpoint,
                 endpoint_id=settings.endpoint,
                 timeout=_SECONDS,
-            ).result(timeout=_SECONDS)
+            )
+            wait_for(operation, lease)
 
     def deploy(self, version: int, traffic: Mapping[int, int], lease: Lease) -> None:
         """Puts a version on machines.
@@ -123,6 +124,13 @@ class Endpoint:
     def send(self, traffic: Mapping[int, int]) -> None:
         """Splits the requests among what is deployed, in one step."""
         found = self._get()
+        if found is None:
+            raise NotThereError.explain(
+                self._target.endpoint,
+                "was deleted meanwhile",
+                "expected what is there",
+                "run the same command again: it goes on from there",
+            )
         ids = {each.version: each.id for each in self.deployments()}
         endpoint = api().Endpoint(
             name=self._target.endpoint,
@@ -144,7 +152,10 @@ class Endpoint:
 
     def _get(self) -> Any:
         with self._told(), contextlib.suppress(api_errors().NotFound):
-            return self._endpoints().get_endpoint(name=self._target.endpoint, timeout=_SECONDS)
+            found = self._endpoints().get_endpoint(name=self._target.endpoint, timeout=_SECONDS)
+            if not found.name:
+                raise ValueError("an endpoint without a name")
+            return found
         return None
 
     def _is_ours(self, deployed: Any) -> bool:

@@ -9,7 +9,18 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from runners.platforms.errors import Advice, expired, explain_answer, no_answer, no_credentials
+from fareline.errors import FarelineError
+from runners.platforms.errors import (
+    Advice,
+    expired,
+    explain_answer,
+    no_answer,
+    no_credentials,
+    one_line,
+    unusable,
+)
+
+_MOST = 300  # characters of an answer that may be a whole page
 
 
 def api_errors() -> Any:
@@ -33,12 +44,15 @@ def explained(advice: Advice, endpoint: str, job_id: str) -> Iterator[None]:
         PlatformError, UnreachableError, RefusedRequestError: One line.
     """
     import requests
+    from google.protobuf.json_format import ParseError
 
     exceptions = api_errors()
     from google.auth import exceptions as auth
 
     try:
         yield
+    except FarelineError:
+        raise
     except exceptions.GoogleAPICallError as error:
         raise explain_answer(advice, error.code or 500, _said(error), job_id) from error
     except exceptions.RetryError as error:
@@ -47,8 +61,14 @@ def explained(advice: Advice, endpoint: str, job_id: str) -> Iterator[None]:
         raise no_credentials(advice) from error
     except auth.RefreshError as error:
         raise expired(advice, str(error.args[0] if error.args else error)) from error
+    except requests.exceptions.JSONDecodeError as error:
+        raise unusable(advice, job_id, _short(str(error))) from error
     except (requests.RequestException, auth.TransportError, ConnectionError) as error:
         raise no_answer(advice, endpoint, error) from error
+    # Google's clients read what they get, and what they hand out is read here.
+    except (ParseError, AttributeError, KeyError, TypeError, ValueError) as error:
+        said = _short(str(error))
+        raise unusable(advice, job_id, f"{type(error).__name__}: {said}") from error
 
 
 def _said(error: Any) -> str:
@@ -56,4 +76,9 @@ def _said(error: Any) -> str:
     try:
         return error.response.json()["error"]["message"]
     except (AttributeError, KeyError, TypeError, ValueError):
-        return error.message
+        return _short(str(error.message))
+
+
+def _short(text: str) -> str:
+    text = one_line(text)
+    return text if len(text) <= _MOST else f"{text[:_MOST]}…"

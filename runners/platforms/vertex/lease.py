@@ -3,7 +3,8 @@
 An object that must not exist yet is made by one of all that ask, wherever they run. It names its
 owner, so that the next command of the same workspace takes over at once what a killed one has left,
 and the operation of Vertex that is under way, which is waited for before anything else is done.
-What another owner has left is taken over when it is older than any push takes.
+What another owner has left is taken over when it is older than any push takes, by the time of the
+service.
 """
 
 import contextlib
@@ -87,6 +88,7 @@ def _take(target: Target, owner: str, wait_seconds: float) -> Lease:
     errors = api_errors()
     name = f"{target.folder.removeprefix(target.settings.bucket + '/')}/.lease"
     started = time.monotonic()
+    then = None  # the time at the service when this started
     while True:
         blob = connect_bucket(target.settings.bucket, target.project).blob(name)
         try:
@@ -97,8 +99,11 @@ def _take(target: Target, owner: str, wait_seconds: float) -> Lease:
         with contextlib.suppress(errors.NotFound, errors.PreconditionFailed):
             blob.reload()
             held = _read(blob)
-            age = datetime.datetime.now(datetime.timezone.utc) - blob.updated
-            if held["owner"] in (owner, _NOBODY) or age.total_seconds() > _DEAD_SECONDS:
+            waited = datetime.timedelta(seconds=time.monotonic() - started)
+            is_ours = held["owner"] in (owner, _NOBODY)
+            if not is_ours:
+                then = then or _server_time(blob) - waited
+            if is_ours or (then + waited - blob.updated).total_seconds() > _DEAD_SECONDS:
                 _write(blob, owner, held["operation"], blob.generation)
                 return Lease(blob, owner, held["operation"])
         if time.monotonic() - started > wait_seconds:
@@ -109,6 +114,16 @@ def _take(target: Target, owner: str, wait_seconds: float) -> Lease:
                 f"wait; if it was killed, `gcloud storage rm {target.folder}/.lease` ends its turn",
             )
         time.sleep(_LOOK_SECONDS)
+
+
+def _server_time(lease: Any) -> datetime.datetime:
+    """The time of Cloud Storage, which it writes with an object: clocks here may be hours off."""
+    clock = lease.bucket.blob(f"{lease.name}-clock")
+    clock.upload_from_string(b"")
+    now = clock.updated
+    with contextlib.suppress(api_errors().NotFound):  # another one that waits was faster
+        clock.delete()
+    return now
 
 
 def _write(blob: Any, owner: str, operation: str, generation: int) -> None:

@@ -25,11 +25,13 @@ def wait_for(operation: Any, lease: Lease) -> Any:
     Raises:
         google.api_core.exceptions.GoogleAPICallError: It ended in an error.
         UnreachableError: The operation has not ended within an hour.
+        ValueError: What was answered is no operation.
     """
     from google.api_core.future import polling
 
     if operation.operation.done:
         return operation.result(timeout=_LIMIT_SECONDS)
+    _require_name(operation.operation)
     lease.note(operation.operation.name)
     pace = polling.DEFAULT_POLLING.with_delay(initial=_POLL_SECONDS, maximum=60.0)
     try:
@@ -55,11 +57,17 @@ def wait_for_left(target: Target, lease: Lease) -> None:
         explained(ADVICE, target.address, lease.operation),
         contextlib.suppress(api_errors().NotFound),
     ):
-        while not operations.get_operation(lease.operation).done:
+        while not _require_name(operations.get_operation(lease.operation)).done:
             if time.monotonic() - started > _LIMIT_SECONDS:
                 raise _too_long(lease.operation)
             time.sleep(_POLL_SECONDS)
     lease.note("")
+
+
+def _require_name(operation: Any) -> Any:
+    if not operation.name:
+        raise ValueError("an operation without a name")
+    return operation
 
 
 def _too_long(name: str) -> UnreachableError:

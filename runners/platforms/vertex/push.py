@@ -99,11 +99,10 @@ def push_model(
             if place.settings.server == "fareline":
                 require_answers(uri)
             labels = {name: as_label(value) for name, value in facts.items()}
-            number = registry.upload(uri, sha256, labels, says, lease)
-            version = next(each for each in registry.versions() if each.number == number)
+            version = registry.upload(uri, sha256, labels, says, lease)
         elif version.state == WITHHELD:
             raise _withheld(place, version)
-        endpoint.make()
+        endpoint.make(lease)
         if version.state == PENDING or _absent(endpoint, version.number):
             if version.begun_on != place.settings.endpoint:
                 version = registry.mark(version, version.state, place.settings.endpoint)

@@ -72,13 +72,16 @@ class Registry:
         """All of them, the oldest first; none if there is no such model."""
         with self._told(), contextlib.suppress(api_errors().NotFound):
             found = self._models().list_model_versions(name=self._target.model, timeout=_SECONDS)
-            return sorted(map(_version, found), key=lambda version: version.number)
+            versions = sorted(map(_version, found), key=lambda version: version.number)
+            if not versions:
+                raise ValueError("a model without versions")
+            return versions
         return []
 
     def upload(
         self, artifact_uri: str, sha256: str, facts: Mapping[str, str], says: str, lease: Lease
-    ) -> int:
-        """Adds a version, and returns its number.
+    ) -> ModelVersion:
+        """Adds a version, and returns it.
 
         Args:
             artifact_uri: Folder of the bucket with the SavedModel.
@@ -109,7 +112,8 @@ class Registry:
             request.model_id = settings.model
         with self._told():
             operation = self._models().upload_model(request=request, timeout=_SECONDS)
-            return int(wait_for(operation, lease).model_version_id)
+            number = int(wait_for(operation, lease).model_version_id)
+        return ModelVersion(number, dict(model.labels), (), artifact_uri)
 
     def mark(self, version: ModelVersion, state: str, begun_on: str = "") -> ModelVersion:
         """Writes how far the push of a version is.

@@ -121,7 +121,7 @@ class BatchJobs:
             started = self._jobs().create_batch_prediction_job(
                 parent=self._target.parent, batch_prediction_job=job, timeout=_SECONDS
             )
-        return started.name
+            return _require_name(started).name
 
     def wait(self, name: str, tell: Callable[[str], None]) -> str:
         """Waits until a job has succeeded.
@@ -170,7 +170,8 @@ class BatchJobs:
     def _look(self, patiently: retry.Retry, name: str) -> Any:
         def get() -> Any:
             with self._told(name):
-                return self._jobs().get_batch_prediction_job(name=name, timeout=_SECONDS)
+                job = self._jobs().get_batch_prediction_job(name=name, timeout=_SECONDS)
+                return _require_name(job)
 
         try:
             return patiently(get)()
@@ -201,6 +202,12 @@ class BatchJobs:
 
     def _told(self, what: str) -> Any:
         return explained(_ADVICE, self._target.address, what)
+
+
+def _require_name(job: Any) -> Any:
+    if not job.name:
+        raise ValueError("a job without a name")
+    return job
 
 
 def _running() -> set[int]:

@@ -324,6 +324,83 @@ def test_what_cannot_be_done_is_one_line_and_changes_nothing(place, words, said)
     assert place.traffic() == {1: 90, 2: 10} and live(place) == 1
 
 
+@pytest.mark.parametrize(
+    ("traffic", "of_another", "words", "after", "left_alone"),
+    [
+        (10, (3,), ("promote", *ON), {2: 100, 3: 0}, [3]),
+        (10, (3,), ("rollback", *WHY, "--to", "1"), {1: 100}, []),
+        (100, (2,), ("rollback", *WHY), {1: 100, 2: 0}, [2]),
+        (100, (3,), ("rollback", *WHY), {2: 100}, []),
+        (10, (3,), ("promote", *ON, "--to", "3"), "not recorded in this store", None),
+        (100, (2, 3), ("promote", *ON), "there is nothing newer", None),
+        (100, (1, 2), ("rollback", *WHY), "recorded, as 1, 2 is not", None),
+        (10, (3,), ("undeploy", "--all"), {3: 100}, [3]),
+        (10, (1,), ("undeploy", "--all"), {1: 100}, [1]),
+        (100, (2,), ("undeploy", "--all"), {2: 0}, [2]),
+        (100, (2,), ("undeploy",), {2: 0, 3: 100}, [2]),
+        (100, (2,), ("undeploy", "--to", "2"), {3: 100}, []),
+        (100, (3,), ("undeploy",), {3: 100}, []),
+    ],
+)
+def test_versions_of_another_store_block_nothing_and_are_told(
+    tmp_path, monkeypatch, traffic, of_another, words, after, left_alone
+):
+    with vertex_place(tmp_path, monkeypatch) as place:
+        place.target["traffic"] = traffic
+        for number in (1, 2, 3):
+            push = place.push if number in of_another else place.record
+            push(f"model-{number}")
+        if isinstance(after, str):
+            before = place.traffic()
+            with pytest.raises(UserMistake, match=after) as raised:
+                call(place, *words)
+            assert "\n" not in str(raised.value) and place.traffic() == before
+            return
+        answer = call(place, *words)
+        assert {n: p for n, p in place.traffic().items() if p or n in after} == after
+        assert answer["left_alone"] == left_alone
+        told = CliRunner().invoke(
+            cli.app, ["undeploy", "--all", "--workspace", str(place.root / "workspace")]
+        )
+        assert told.exit_code == 0 and set(place.traffic()) <= set(of_another)
+        left = ", ".join(map(str, sorted(place.traffic())))
+        said = f"Left alone, because this store has not recorded it: version {left}."
+        assert (said in told.stdout) == bool(place.traffic())
+
+
+@pytest.mark.parametrize(
+    ("shares", "words", "after"),
+    [
+        ((50, 50), ("promote", *ON), {1: 0, 2: 100}),
+        ((50, 50), ("promote", *ON, "--to", "2"), {1: 0, 2: 100}),
+        ((50, 50), ("rollback", *WHY), {1: 100}),
+        ((50, 50), ("rollback", *WHY, "--to", "1"), {1: 100}),
+        ((50, 50), ("rollback", *WHY, "--to", "2"), "version 2 of .*: is the live one"),
+        ((50, 50), ("undeploy",), {1: 50, 2: 50}),
+        ((50, 50), ("undeploy", "--all"), {}),
+        ((10, 90), ("promote", *ON), {1: 0, 2: 100}),
+        ((100, 0), ("rollback", *WHY), "version 1 of .*: is live, and there is nothing older"),
+        ((0, 0), ("rollback", *WHY), "taxi: no version gets requests"),
+    ],
+)
+def test_shares_that_somebody_has_set_by_hand(place, shares, words, after):
+    ids = [each["id"] for each in place.endpoint["deployedModels"]]
+    place.endpoint["trafficSplit"] = dict(zip(ids, shares, strict=True)) if any(shares) else {}
+    if isinstance(after, str):
+        with pytest.raises(UserMistake, match=after):
+            call(place, *words)
+    else:
+        call(place, *words)
+        assert place.traffic() == after
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "9"])
+@pytest.mark.parametrize("command", [("rollback", *WHY), ("promote", *ON), ("undeploy",)])
+def test_a_number_that_no_version_has_is_named(place, command, number):
+    with pytest.raises(UserMistake, match=f"version {number} of {BASE}: is not (there|deployed)"):
+        call(place, *command, "--to", number)
+
+
 @pytest.mark.parametrize("request_number", [2, 6, 10, 14, 18, 22])
 @pytest.mark.parametrize("words", [("promote", *ON), ("rollback", *WHY), ("undeploy", "--all")])
 def test_killed_at_a_request_and_typed_again(place, monkeypatch, words, request_number):
@@ -363,7 +440,7 @@ def test_a_killed_change_is_settled_and_another_one_is_done(place, monkeypatch, 
 
 def test_undeploy_answers_where_endpoint_and_version_were_deleted_by_hand(place):
     place.vertex.api.endpoints.clear()
-    place.vertex.api.models["taxi"].clear()
+    place.vertex.api.models.clear()
     assert call(place, "undeploy", "--all")["traffic"] == {}
 
 

@@ -1,6 +1,7 @@
 """Pushing to Vertex AI: registry, endpoint and traffic; killed, twice at once, and refused."""
 
 import concurrent.futures
+import datetime
 import json
 from unittest import mock
 
@@ -125,6 +126,23 @@ def test_the_lease_of_another_owner_is_waited_for_and_named(place, monkeypatch):
     assert "gcloud storage rm gs://taxi-bucket/vertex-models/taxi/.lease" in str(raised.value)
     monkeypatch.setattr(lease, "_DEAD_SECONDS", -1.0)
     assert place.push("two").record.traffic == {"1": 100}
+
+
+@pytest.mark.parametrize("hours", [-30, -3, 0, 3, 30])
+@pytest.mark.parametrize("is_dead", [False, True])
+def test_the_age_of_a_lease_is_told_by_the_clock_of_the_service(place, monkeypatch, hours, is_dead):
+    """However wrong the clock here: a living lease is waited for, and a dead one is taken over."""
+    place.storage.api.clock = datetime.timedelta(hours=hours)
+    monkeypatch.setattr(lease, "_WAIT_SECONDS", 0.0)
+    with killed_at(4, True, monkeypatch):
+        place.push("one", "elsewhere")
+    place.storage.api.clock += datetime.timedelta(hours=2.1 if is_dead else 1.9)
+    if is_dead:
+        assert place.push("two").record.live
+    else:
+        with pytest.raises(PlatformError, match="another push or change is at work there"):
+            place.push("two")
+    assert not list(place.root.rglob(".lease-clock"))
 
 
 def _no_permission(place):
