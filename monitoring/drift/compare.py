@@ -28,6 +28,7 @@ from monitoring.drift.measures import (
     DISTANCES,
     JENSEN_SHANNON,
     NEW_VALUES,
+    SHIFT,
     Measured,
     measure_column,
 )
@@ -69,6 +70,7 @@ class Rules:
         draws: Divisions by chance.
         hasty: Whether to stop as soon as it is clear that nothing has drifted. What has drifted is
             the same; thresholds and chances of the rest are then rough.
+        shifts: Whether numbers are also compared by `shift`.
     """
 
     default: Rule = Rule()
@@ -78,6 +80,7 @@ class Rules:
     least_new: float = 0.01
     draws: int = 1000
     hasty: bool = False
+    shifts: bool = False
 
     def of(self, column: str) -> Rule:
         """The rule of a column."""
@@ -200,6 +203,8 @@ def _measure_divisions(
             coded, np.split(of_reference, ends), np.split(of_batch, ends), strict=True
         ):
             for each in measure_column(column, *counts):
+                if each.name == SHIFT and not rules.shifts:
+                    continue
                 key = column.name, each.name
                 found[key] = _joined(found[key], each) if key in found else each
         if rules.hasty and _nothing_can_drift(found, rules):
@@ -257,8 +262,9 @@ def _judge(
         assert threshold is not None
         drifted = bool(value > threshold)
     else:
-        # Of a share the two conditions are one; of a divergence the effect has another unit.
-        threshold = score if measured.name == JENSEN_SHANNON else max(score, least)
+        # Of a share the two conditions are one; of these the effect has another unit.
+        other_unit = measured.name in (JENSEN_SHANNON, SHIFT)
+        threshold = score if other_unit else max(score, least)
         drifted = bool(value > score + _ROUNDING and effect >= least)
     return Measure(
         name=measured.name,

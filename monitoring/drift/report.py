@@ -20,8 +20,8 @@ class Measure:
     """One measure of one column.
 
     Attributes:
-        name: `jensen_shannon` (bits), or a share of rows: `l_infinity`, `label_rate`, `by_label`,
-            `missing`, `zeros`, `new_values`.
+        name: `jensen_shannon` (bits); `shift`, a share of pairs of rows; or a share of rows:
+            `l_infinity`, `label_rate`, `by_label`, `missing`, `zeros`, `new_values`.
         value: Measured value.
         threshold: Threshold of drift; calibrated, or fixed by the settings.
         reference: Share of the rows of the reference that the change is about: at or below `where`
@@ -52,6 +52,7 @@ class Measure:
         text = text if len(text) <= _MOST_WHERE else f"{text[: _MOST_WHERE - 1]}…"
         about = {
             "jensen_shannon": f"share up to {text}",
+            "shift": f"share up to {text}",
             "l_infinity": f"share of {text}",
             "by_label": f"share of {text}",
             "label_rate": f"share of label {text}",

@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 from sklearn.isotonic import IsotonicRegression
 
 LEAST_LABELS = 10  # of either value, for an AUC to mean anything
@@ -41,6 +41,16 @@ class Value:
         """The 95 % interval, within 0 and 1."""
         reach = stats.norm.ppf((1 + _SURE) / 2) * self.error
         return max(0.0, self.value - reach), min(1.0, self.value + reach)
+
+    def as_logit(self) -> "Value":
+        """The logit of the AUC, with its standard error.
+
+        An AUC that is high by chance has a standard error that is too small: differences of AUCs of
+        500 rows pass a bound of 3.3 standard errors by chance twice as often as normal numbers do.
+        Differences of logits do not.
+        """
+        inside = min(max(self.value, self.error), 1 - self.error)  # of 0 and 1 there is no logit
+        return Value(float(special.logit(inside)), self.error / (inside * (1 - inside)))
 
 
 def auc(scores: np.ndarray, positive: np.ndarray) -> float:

@@ -17,7 +17,7 @@ import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 from monitoring.drift.compare import Rule, Rules, compare
 from monitoring.drift.measures import MISSING, NEW_VALUES, ZEROS
@@ -41,10 +41,22 @@ from monitoring.live.report import (
     Window,
 )
 from monitoring.live.rows import Rows
-from monitoring.live.series import falling, is_alarm, is_season, slow, sudden, usual
+from monitoring.live.series import (
+    WEEK_MS,
+    falling,
+    is_alarm,
+    is_season,
+    slow,
+    sudden,
+    usual,
+    without_season,
+)
 
 _MOST_ROWS = 5_000  # compared, of each side
 _DRAWS = 400  # divisions by chance
+_MOST_DRAWS = 6_000
+_LEAST_OF_WEEK = 1 / 7  # that a window counts for, however short it is
+_TESTS_OF_AUC = 2  # of single windows, and of the last ones together
 _MATURE_SHARE = 0.9  # of the rows with a label: the rest changes little any more
 _FEW = 0.5  # of what is usual: rows, labels
 _SPREAD = 4.0  # robust standard deviations of earlier windows
@@ -63,7 +75,7 @@ class Plan:
         window_ms: Length of a window.
         least_rows: Minimum rows of a slice in a window; a slice with fewer is too small.
         false_alarms: Share of unchanged windows that may have any finding of a distribution, and
-            again of the estimate and of the truth.
+            again of the estimate and of the truth; share of weeks, if a window is shorter.
         needed: In how many windows something must be found,
         among: of so many.
         least_change: Share of the rows below which a change is ignored.
@@ -76,7 +88,7 @@ class Plan:
 
     window_ms: int
     least_rows: int = 200
-    false_alarms: float = 0.005
+    false_alarms: float = 0.002
     needed: int = 2
     among: int = 3
     least_change: float = 0.03
@@ -85,6 +97,11 @@ class Plan:
     wait_ms: int = 0
     recorded: Collection[str] = ()
     categories: Collection[str] = ()
+
+    @property
+    def share(self) -> float:
+        """`false_alarms` of a window: a seventh of it, if there are seven windows a week."""
+        return self.false_alarms * min(1.0, max(_LEAST_OF_WEEK, self.window_ms / WEEK_MS))
 
     def level(self, slices: int, shared: float, subjects: int = 1) -> float:
         """The share of unchanged windows in which something may be found in a slice.
@@ -98,7 +115,7 @@ class Plan:
             subjects: Number of subjects, such as columns, each of which can be found.
         """
         others = math.comb(self.among - 1, self.needed - 1)
-        of_all = self.false_alarms / slices / others / subjects
+        of_all = self.share / slices / others / subjects
         return subjects * _of_one(of_all, self.needed, round(shared, 2))
 
 
@@ -284,7 +301,7 @@ def _compared(part: _Reference, rows: Rows, plan: Plan, slices: int) -> list[Fin
     """What differs in the columns and the score."""
     sides = part.rows.sample(_MOST_ROWS), rows.sample(_MOST_ROWS)
     shared = sides[1].rows / (sides[0].rows + sides[1].rows)
-    level = plan.level(slices, shared, len(sides[0].columns))
+    level = max(plan.level(slices, shared, len(sides[0].columns)), 2 / _MOST_DRAWS)
     rules = Rules(
         Rule("warn"),
         {name: Rule("record") for name in plan.recorded},
@@ -293,17 +310,22 @@ def _compared(part: _Reference, rows: Rows, plan: Plan, slices: int) -> list[Fin
         plan.least_new,
         max(_DRAWS, math.ceil(2 / level)),
         hasty=True,
+        shifts=True,
     )
     compared = compare(*sides, rules, plan.categories)
-    return [
-        Finding(_kind(measure), f"{column.name} {measure.name}", measure.in_words())
+    found = [
+        _finding(column.name, measure)
         for column in compared.drifted("warn")
         for measure in column.drifted
     ]
+    return list({(each.kind, each.subject): each for each in found}.values())
 
 
-def _kind(measure: Measure) -> str:
-    return INTEGRITY if measure.name in _INTEGRITY_MEASURES else DISTRIBUTION
+def _finding(column: str, measure: Measure) -> Finding:
+    """A distribution that two measures call different is one finding."""
+    if measure.name in _INTEGRITY_MEASURES:
+        return Finding(INTEGRITY, f"{column} {measure.name}", measure.in_words())
+    return Finding(DISTRIBUTION, column, measure.in_words())
 
 
 def _lost(
@@ -312,10 +334,12 @@ def _lost(
     """Whether an AUC is lower than on the split by more than chance and the least loss."""
     if reference is None or now is None:
         return []
-    loss = reference.value - now.value
-    error = math.hypot(now.error, reference.error)
-    bound = float(stats.norm.isf(plan.level(slices, (reference.error / error) ** 2))) * error
-    if loss <= max(bound, plan.least_loss):
+    split, window = reference.as_logit(), now.as_logit()
+    error = math.hypot(window.error, split.error)
+    shared = (split.error / error) ** 2
+    bound = float(stats.norm.isf(plan.level(_TESTS_OF_AUC * slices, shared))) * error
+    is_sure = split.value - window.value > bound
+    if not is_sure or reference.value - now.value <= plan.least_loss:
         return []
     low, high = now.interval
     said = f"{reference.value:.3f} -> {now.value:.3f} (95 %: {low:.3f} to {high:.3f})"
@@ -398,16 +422,40 @@ def _found_often(windows: Sequence[Window], place: int, kind: str, plan: Plan) -
 
 
 def _lower_together(
-    figures: Sequence[Figure], reference: Value, plan: Plan, slices: int
-) -> float | None:
-    """The mean of several windows, weighted, if all are lower than on the split; else None."""
-    if any(reference.value - f.value <= max(plan.least_loss, f.error) for f in figures):
+    starts: Sequence[int],
+    figures: Sequence[Figure],
+    reference: Value,
+    plan: Plan,
+    slices: int,
+) -> tuple[float, float] | None:
+    """The usual AUC and that of the last windows together, if each of these is lower; else None.
+
+    The split is one measurement of the usual AUC, and every window before the last ones another:
+    the AUC of a slice is hardly known by the split alone.
+    """
+    calm = without_season(starts, [figure.value for figure in figures])
+    known = [
+        Value(value, figure.error) for value, figure in zip(calm.tolist(), figures, strict=True)
+    ]
+    last = known[-plan.needed :]
+    before = _pooled([reference, *known[: -plan.needed]])
+    usually = float(special.expit(before.value))
+    if any(usually - each.value <= max(plan.least_loss, each.error) for each in last):
         return None
-    weights = np.array([figure.error for figure in figures]) ** -2.0
-    mean = float(np.average([figure.value for figure in figures], weights=weights))
-    error = math.hypot(float(weights.sum()) ** -0.5, reference.error)
-    bound = float(stats.norm.isf(plan.false_alarms / slices)) * error
-    return mean if reference.value - mean > bound else None
+    now = _pooled(last)
+    level = plan.share / _TESTS_OF_AUC / slices
+    bound = float(stats.norm.isf(level)) * math.hypot(now.error, before.error)
+    if before.value - now.value <= bound:
+        return None
+    return usually, float(special.expit(now.value))
+
+
+def _pooled(values: Sequence[Value]) -> Value:
+    """The mean of AUCs as logits, each weighted by its standard error."""
+    logits = [value.as_logit() for value in values]
+    weights = np.array([each.error for each in logits]) ** -2.0
+    mean = float(np.average([each.value for each in logits], weights=weights))
+    return Value(mean, float(weights.sum()) ** -0.5)
 
 
 def _changed(
@@ -422,10 +470,11 @@ def _changed(
         return []
     assert part.auc is not None
     values = [figure.value for figure in figures]
-    lower = _lower_together(figures[-plan.needed :], part.auc, plan, len(parts))
+    starts, errors = [window.start_ms for window in telling], [f.error for f in figures]
+    lower = _lower_together(starts, figures, part.auc, plan, len(parts))
     start, alarm = telling[-1].start_ms, (kind, part.name, "AUC")
     if lower is not None:
-        said = f"{part.auc.value:.3f} -> {lower:.3f} in the last {plan.needed} windows together"
+        said = "{:.3f} -> {:.3f} in the last {} windows together".format(*lower, plan.needed)
         return [Alarm(*alarm, said, start, plan.needed)]
     offs = [value - part.auc.value for value in values]
     noticed = sudden(offs, [math.hypot(f.error, part.auc.error) for f in figures])
@@ -435,7 +484,6 @@ def _changed(
         if before - level > plan.least_loss:
             said = f"{before:.3f} -> {level:.3f}, a sudden change over windows (Page-Hinkley)"
             return [Alarm(*alarm, said, start, plan.among)]
-    starts, errors = [window.start_ms for window in telling], [f.error for f in figures]
     slope = falling(starts, values, errors, (part.auc.value, part.auc.error))
     slope = slope or slow(starts, values)
     if slope is not None and slope.falls and -slope.total > plan.least_loss / 2:

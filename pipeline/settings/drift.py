@@ -67,7 +67,7 @@ class Monitoring(Section):
 
     window_hours: Positive = 24
     least_rows: Count = 200
-    false_alarms: Annotated[Number, Field(ge=0.001, le=0.5)] = 0.005
+    false_alarms: Annotated[Number, Field(ge=0.001, le=0.5)] = 0.002
     needed: Count = 2
     among: Count = 3
     least_change: Share = 0.03

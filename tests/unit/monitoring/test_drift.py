@@ -316,3 +316,18 @@ def test_a_hasty_comparison_calls_the_same_columns_drifted(shift, seed):
     ]
     assert found[0] == found[1]
     assert bool(found[0]) == (shift == 0.6) or shift == 0.1
+
+
+def test_a_shift_that_a_divergence_does_not_show_is_found():
+    random = np.random.default_rng(2)
+    sides = [Sample({"x": pa.array(random.normal(by, 1, 1500))}, 1500, 1500) for by in (0.0, 0.12)]
+    [column] = compare(
+        *sides, Rules(Rule("warn"), false_alarms=0.01, draws=400, shifts=True)
+    ).columns
+    assert [measure.name for measure in column.drifted] == ["shift"]
+    larger = np.mean(
+        sides[1].columns["x"].to_numpy()[:, None] > sides[0].columns["x"].to_numpy()[None]
+    )
+    [shift] = column.drifted
+    assert shift.value == pytest.approx(larger - 0.5, abs=0.002)  # bins, not values
+    assert shift.in_words().startswith("share up to ")
