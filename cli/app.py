@@ -43,12 +43,11 @@ from cli import (
     why,
 )
 from cli.again import completed_hints
+from cli.failures import known_failure
 from cli.options import version_option
 from cli.parser import PANELS, App, MistypedError, explain
-from fareline.disk import disk_error
 from fareline.errors import FarelineError, Interrupted, UserMistake
 from fareline.scratch import remove_generated_sources
-from fareline.start import what_is_in_the_way
 from lineage.text.harmless import message
 from runners import stopping
 
@@ -164,7 +163,7 @@ def _run_app() -> int:
     except Exception as error:  # noqa: BLE001 - the last resort: no traceback unless asked
         if _Debug.on:
             traceback.print_exc()
-        if known := _known(error):
+        if known := known_failure(error):
             print(f"fareline: {message(completed_hints(str(known)))}", file=sys.stderr)
             return known.exit_code
         print(
@@ -187,39 +186,6 @@ def _with_debug_first(words: list[str]) -> list[str]:
 def _interrupted() -> int:
     print("fareline: interrupted", file=sys.stderr)
     return stopping.exit_code()
-
-
-def _known(error: Exception) -> FarelineError | None:
-    """What an error of others means that is no defect; None for any other."""
-    found = _of_the_names(error) or disk_error(error) or _of_the_store(error)
-    return found or _of_permissions(error)
-
-
-def _of_permissions(error: Exception) -> UserMistake | None:
-    """A place that this user may not use; None for any other error."""
-    if not isinstance(error, PermissionError) or error.filename is None:
-        return None
-    return UserMistake.explain(
-        str(error.filename),
-        f"cannot be used ({error.strerror})",
-        "expected a place that you may write to",
-        "name another place, or have its permissions changed",
-    )
-
-
-def _of_the_names(error: Exception) -> FarelineError | None:
-    """What has installed files into our packages; None if nothing has, or for any other error."""
-    return what_is_in_the_way() if isinstance(error, ImportError | AttributeError) else None
-
-
-def _of_the_store(error: Exception) -> FarelineError | None:
-    """What an error of ML Metadata means; None for any other error."""
-    kinds = sys.modules.get("ml_metadata.errors")  # loaded, or it is not one
-    if kinds is None or not isinstance(error, kinds.StatusError):
-        return None
-    from lineage.store.open import failure_of_store
-
-    return failure_of_store(error)
 
 
 def _leave(code: int) -> None:

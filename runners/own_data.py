@@ -54,7 +54,8 @@ class Asked:
         first = self.data or next(iter(self.tables), "")
         plain = [part for part in Path(first).parts if "{" not in part]
         stem = plain[-1].partition(".")[0] if plain else ""
-        return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:100] or "my-table"
+        name = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:100]
+        return re.sub(r"(-data)+$", "", name) or "my-table"  # NAME-data is a data pipeline
 
     @property
     def settings_path(self) -> Path:

@@ -386,6 +386,17 @@ class Settings(Section):
         settings.evaluation.require_known(settings.code.metrics)
         return settings
 
+    @pydantic.field_validator("name")
+    @classmethod
+    def _is_no_data_pipeline(cls, name: str) -> str:
+        ending = f"-{DATA}"
+        if name.endswith(ending):
+            raise ValueError(
+                f"expected a name without {ending} at its end, since {name} is the data pipeline "
+                f"of settings with the name {name.removesuffix(ending)}"
+            )
+        return name
+
     @pydantic.field_validator("label")
     @classmethod
     def _fits_task(cls, label: Label, info: pydantic.ValidationInfo):

@@ -31,6 +31,7 @@ from runners.workspace import Workspace
 
 DONE, FAILED, REFUSED, BLOCKED = 0, 1, 3, 10
 BLOCKED_STATE = "blocked"
+UNFINISHED = "unfinished"  # of a call that did not bring its node to an end
 _PUSHER = "Pusher"
 _RESULT = "__execution_result__"  # of an execution; source: tfx…portable.mlmd.execution_lib
 

@@ -18,6 +18,7 @@ from fareline.errors import UserMistake
 from fareline.packages import CHECKOUT
 from pipeline.settings.load import load_settings
 from pipeline.source.check import check_request
+from runners.own_data import Asked
 from schema.curated import column_types, columns_in_environment, load_schema
 from tests.forked import run_forked
 from tests.tables.own_tables import own_tables
@@ -91,6 +92,14 @@ def test_the_settings_load_and_a_run_would_take_them(answers, name):
     assert set(types) == {c["name"] for c in answer["columns"]} - personal
     assert own_tables()[name].label not in served
     assert kept <= set(served)
+
+
+def test_no_pipeline_is_named_as_the_data_pipeline_of_another():
+    def name_of(data):
+        return Asked(data, None, Path()).pipeline
+
+    named = [name_of(f"{name}.csv") for name in ("sensor-data", "Sensor_Data_data", "data")]
+    assert named == ["sensor", "sensor", "data"]
 
 
 def test_every_feature_says_why(answers):

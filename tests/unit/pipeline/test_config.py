@@ -258,6 +258,11 @@ def test_wrong_type(override, line):
             "name: found 'Chicago'; expected lower-case letters, digits and hyphens, "
             "not first a hyphen.",
         ),
+        (
+            "name=taxi-data",
+            "name: found 'taxi-data'; expected a name without -data at its end, since taxi-data is "
+            "the data pipeline of settings with the name taxi.",
+        ),
         ("task=multi", f"task: found 'multi'; {TASKS}."),
         ("seed=-1", "seed: found -1; expected at least 0."),
         ("seed=4294967296", "seed: found 4294967296; expected less than 4294967296."),
