@@ -45,7 +45,7 @@ test: lint ## Runs the checks of `lint`, then tests that this machine has the pr
 test-replays: ready ## Runs whole compiled specs here, as Vertex and Kubeflow would, and compares them
 	$(PYTEST) -m replay tests/e2e $(ARGS)
 
-test-orchestrators: ready ## Runs exported files by Luigi and Celery, each installed in an environment of its own
+test-orchestrators: ready ## Runs exported files by Airflow, Luigi and Celery, each installed in an environment of its own
 	.venv/bin/python -m pytest -n 0 tests/orchestrators $(ARGS)
 
 test-engines: ready ## Runs pipelines on Beam engines (Prism by Go; job servers by Maven and Java) and compares
