@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from fareline.near import near_names
 from pipeline.rules.bigquery import find_project_mistakes, find_span_mistakes
 from pipeline.rules.drift import find_local_sample
+from pipeline.rules.regions import find_unknown_region
 from pipeline.settings.runners import BUCKET_NAME, BUCKET_RULE, Cluster, RunnerName, Vertex
 from pipeline.settings.settings import TRAINING, Settings
 from schema.curated import is_packaged_name
@@ -54,6 +55,7 @@ def check_runner(settings: Settings, runner: RunnerName, section: Cluster) -> No
     where = f"runners.{runner}"
     problems = [
         *(find_illegal_name(settings) if isinstance(section, Vertex) else ()),
+        *(find_unknown_region(section, where) if isinstance(section, Vertex) else ()),
         *find_local_paths(settings, section, where),
         *find_schema_outside_the_image(settings),
         *find_local_sample(settings),

@@ -1,4 +1,4 @@
-"""Rules for conditions on metrics: `push.when`, and `when` of a hook in `loop.hooks`.
+"""Rules for a push: the region, and conditions on metrics, also `when` of a hook in `loop.hooks`.
 
 Imports neither TFX nor TensorFlow.
 """
@@ -6,13 +6,16 @@ Imports neither TFX nor TensorFlow.
 from collections.abc import Iterator, Sequence
 
 from fareline.near import guess
+from pipeline.rules.regions import find_unknown_region
 from pipeline.settings.conditions import Condition
 from pipeline.settings.metrics import metric_named, metrics_of_task
 from pipeline.settings.settings import Settings
 
 
 def find_push_mistakes(settings: Settings) -> Iterator[str]:
-    """Conditions are about metrics that Evaluator measures, and can be met."""
+    """The region exists; conditions are about metrics that Evaluator measures, and can be met."""
+    if settings.push.vertex is not None:
+        yield from find_unknown_region(settings.push.vertex, "push.vertex")
     yield from _find_mistakes(settings, "push.when", settings.push.when)
     for place, hook in enumerate(settings.loop.hooks):
         yield from _find_mistakes(settings, f"loop.hooks.{place}.when", hook.when)

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 from pydantic import Field
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from fareline.errors import SettingsError
 from pipeline.settings.blame import wrong_settings
@@ -246,6 +247,8 @@ class Metadata(Section):
     store: ServerUri | None = None
 
 
+# Source: DedicatedResources of google.cloud.aiplatform_v1, an int32; quotas differ by project.
+Replicas = Annotated[int, Field(ge=1, le=2**31 - 1, strict=True)]
 _PREBUILT = "-docker.pkg.dev/vertex-ai/prediction/"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _HOST_AND_PORT = r"https?://(\[::1\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?/?"
@@ -267,7 +270,7 @@ class VertexPush(Section):
     model: VertexModelId | None = None
     endpoint: VertexEndpointId | None = None
     machine_type: MachineType = "n1-standard-2"
-    replicas: Count = 1
+    replicas: Replicas = 1
     traffic: Annotated[int, Field(ge=0, le=100, strict=True)] = 100
     service_account: ServiceAccount | None = None
     server: Literal["google", "fareline"] = "google"
@@ -283,6 +286,12 @@ class VertexPush(Section):
     @classmethod
     def _fits_the_server(cls, image: str, info: pydantic.ValidationInfo):
         """A server that does not answer where Vertex asks is found out half an hour later."""
+        # Vertex pulls from Artifact Registry, Container Registry and Docker Hub, by whole names.
+        if not re.match(r"[^/]+[.:][^/]*/", image):
+            raise ValueError(
+                "expected the whole address of an image: HOST/PATH:TAG, such as "
+                "europe-docker.pkg.dev/PROJECT/REPOSITORY/NAME:TAG"
+            )
         if info.data.get("server") == "fareline" and _PREBUILT in image:
             raise ValueError("expected an image with Fareline, as push.vertex.server says")
         return image
@@ -325,6 +334,28 @@ class Push(Section):
         if ON_VERTEX in destinations and info.data.get(ON_VERTEX, True) is None:
             raise ValueError("expected push.vertex, the place on Vertex")
         return destinations
+
+    def require_names(self, name: str) -> None:
+        """Refuses a pipeline's name that Vertex does not take, where model and endpoint have none.
+
+        Raises:
+            pydantic.ValidationError: The name is the mistake.
+        """
+        try:
+            if self.vertex is not None:
+                self.vertex.named(name)
+        except pydantic.ValidationError as error:
+            problem = InitErrorDetails(
+                type=PydanticCustomError(
+                    "name_on_vertex",
+                    "expected a name that begins with a letter, ends with a letter or digit and "
+                    "has at most 63 characters, as Vertex wants it, or ids of their own in "
+                    "push.vertex.model and push.vertex.endpoint",
+                ),
+                loc=("name",),
+                input=name,
+            )
+            raise pydantic.ValidationError.from_exception_data("Settings", [problem]) from error
 
     @property
     def to_vertex(self) -> bool:
@@ -384,6 +415,7 @@ class Settings(Section):
         finally:
             _KIND.reset(token)
         settings.evaluation.require_known(settings.code.metrics)
+        settings.push.require_names(settings.name)
         return settings
 
     @pydantic.field_validator("name")
@@ -403,20 +435,6 @@ class Settings(Section):
         if "task" in info.data:  # otherwise the task is the mistake
             require_rule_of(info.data["task"], label)
         return label
-
-    @pydantic.field_validator("push")
-    @classmethod
-    def _has_names_on_vertex(cls, push: Push, info: pydantic.ValidationInfo):
-        if push.vertex is not None and "name" in info.data:
-            try:
-                push.vertex.named(info.data["name"])
-            except pydantic.ValidationError as error:
-                raise ValueError(
-                    "expected push.vertex.model and push.vertex.endpoint, since Vertex does not "
-                    f"take the name {info.data['name']!r} for both: a name begins with a letter "
-                    "there and has at most 63 characters"
-                ) from error
-        return push
 
     @property
     def pipeline_name(self) -> str:
