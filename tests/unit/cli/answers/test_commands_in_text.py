@@ -1,5 +1,6 @@
 """A command that a message or an answer names is asked of the same place when it is pasted."""
 
+import json
 import re
 import shlex
 
@@ -59,9 +60,11 @@ HINTS = [
 @pytest.mark.parametrize(("line", "command"), HINTS, ids=[h[0] for h in HINTS])
 def test_a_hint_can_be_pasted(type_line, workspace, line, command):  # noqa: F811
     code, said, complained = type_line(*shlex.split(line))
-    assert (code, said, complained.count("\n")) == (2, "", 1)
+    assert (code, complained.count("\n")) == (2, 1)
     found = re.search(" Hint: .*?`(.*?)`", complained)[1]
     assert found == command
+    # The line of a step says the same.
+    assert json.loads(said)["error"] in complained if line.startswith("step run") else not said
     _, *words = shlex.split(found)
     count = 2 if " ".join(words[:2]) in COMMANDS else 1
     COMMANDS[" ".join(words[:count])].make_context("", words[count:])  # raises what it cannot take
