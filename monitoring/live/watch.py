@@ -250,7 +250,7 @@ def _measure(
         before = [window.slices[place] for window in earlier]
         starts = [window.start_ms for window in earlier]
         extra = _counts(part, len(of_slice), len(rows), (starts, before, start))
-        if part.name == OVERALL and over:
+        if part.name == OVERALL and over and len(rows):
             extra += _labels_missing(labelled, earlier, start)
         found.append(_measure_slice(part, of_slice, plan, len(parts), mature, extra))
     return Window(start, start + plan.window_ms, mature, labelled, tuple(found))

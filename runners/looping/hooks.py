@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 from fareline.errors import FarelineError
 from fareline.files import write_json
 from pipeline.evaluation.conditions import unmet
+from runners.looping.secret import VARIABLE
 from runners.looping.signatures import sign
 
 if TYPE_CHECKING:
@@ -110,7 +111,13 @@ class Outbox:
 
         try:
             sent = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):  # taken by another thread, or not ours
+            hook, body = sent["hook"], json.dumps(sent["told"]).encode()
+            url = hook["url"]
+        except (OSError, ValueError, LookupError, TypeError):  # taken by another thread, not ours
+            return
+        if url is not None and self._secret is None:  # left by a loop with other settings
+            found = f"needs a signature, and without a url in loop.hooks {VARIABLE} is not read"
+            self._tell(str(_not_delivered(_host_of(url), found)))
             return
         wait = self._first_wait_seconds
         retrying = tenacity.Retrying(
@@ -122,7 +129,7 @@ class Outbox:
             reraise=True,
         )
         try:
-            retrying(self._send, sent["hook"], json.dumps(sent["told"]).encode())
+            retrying(self._send, hook, body)
         except NotDelivered as error:
             if not self._closing.is_set():
                 self._tell(str(error))
@@ -163,7 +170,7 @@ def _post(url: str, body: bytes, headers: Mapping[str, str]) -> None:
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.netloc, timeout=_POST_SECONDS)
-    where = f"{parts.scheme}://{parts.netloc}"  # the rest of an address may be a secret
+    where = _host_of(url)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     # A server that answers a byte at a time would pass every timeout of a socket.
     end = threading.Timer(_POST_SECONDS, _shut, [connection])
@@ -179,6 +186,12 @@ def _post(url: str, body: bytes, headers: Mapping[str, str]) -> None:
         connection.close()
     if not 200 <= status < 300:
         raise _not_delivered(where, f"answered {status}")
+
+
+def _host_of(url: str) -> str:
+    """What a message may name: the rest of an address may be a secret."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _shut(connection: http.client.HTTPConnection) -> None:

@@ -150,6 +150,14 @@ def test_a_slow_fall_is_an_alarm_before_any_window_shows_it():
     assert "a week over 8 windows" in alarm.said
 
 
+def test_an_empty_window_has_no_rows_and_says_nothing_of_labels():
+    weeks = [made(1000, 20 + week, week) for week in range(7)]
+    found = watched(weeks, until=8)
+    [finding] = found.windows[-1].slices[0].findings
+    assert (finding.subject, finding.said) == ("rows", "0; usually 1,000")
+    assert found.state == "too small"
+
+
 def test_a_row_with_a_wrong_clock_makes_no_endless_row_of_windows():
     rows = made(300, 9)
     late = 1_796_000_000_000

@@ -154,6 +154,32 @@ def test_a_command_that_fails_is_said_and_kept(tmp_path, command):
     sending.close(0)
 
 
+def test_what_another_loop_left_is_kept_without_a_secret_and_what_is_no_event_stops_nothing(
+    tmp_path,
+):
+    told, out = [], tmp_path / "out.json"
+    box = tmp_path / "box"
+    box.mkdir()
+    left = {"hook": {"command": None, "url": "http://127.0.0.1:9/secret-path"}, "told": {}}
+    (box / "0.json").write_text(json.dumps(left))
+    for place, text in enumerate(["[]", "{}", "7", '{"hook": null, "told": 1}', "{", "\0"] * 2, 1):
+        (box / f"{place:02}.json").write_text(text)
+    copy = "import sys; open(sys.argv[1], 'w').write(sys.stdin.read())"
+    sending = Outbox(
+        box,
+        [Hook(events=["alarm"], command=[sys.executable, "-c", copy, str(out)])],
+        None,
+        told.append,
+        0.01,
+    )
+    sending.start()
+    sending.put("alarm", "monitor-1", {})
+    wait_until(lambda: told and out.exists())
+    sending.close(5)
+    assert len(told) == 1 and "needs a signature" in told[0] and "secret-path" not in told[0]
+    assert (box / "0.json").exists()
+
+
 @pytest.fixture
 def listening(tmp_path):
     woken = []
