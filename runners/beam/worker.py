@@ -22,7 +22,7 @@ _PACKAGES, _FOLDER = "_FARELINE_PACKAGES", "_FARELINE_CODE"
 _BEAM = "_FARELINE_BEAM"
 
 
-class UnfitWorker(FarelineError):
+class UnfitWorker(FarelineError, RuntimeError):
     """What is installed beside a worker is not what the run has."""
 
 
