@@ -30,6 +30,8 @@ from runners.beam.worker import OwnCode, version_of_beam
 
 MakePipeline = Callable[[], beam.Pipeline]
 _SECONDS_TO_CONNECT = 5
+# Beam counts the whole job as one answer of the server, and gives up after five minutes.
+_SECONDS_FOR_A_JOB = 30 * 24 * 3600
 _WORKER = "fareline-beam-worker"
 
 
@@ -142,6 +144,7 @@ def _maker(settings: Beam, engine: Engine, variables: Mapping[str, str]) -> Make
 
 def _flags(server: JobServer, variables: Mapping[str, str]) -> list[str]:
     flags = ["--runner=PortableRunner", f"--job_endpoint={server.job_endpoint}"]
+    flags.append(f"--job_server_timeout={_SECONDS_FOR_A_JOB}")
     if server.parallelism is not None:
         flags.append(f"--parallelism={server.parallelism}")
     if server.workers == "loopback":

@@ -90,6 +90,7 @@ def test_a_job_server_is_asked_by_beams_portable_interface(
     assert options.view_as(StandardOptions).runner == "PortableRunner"
     portable = options.view_as(PortableOptions)
     assert (portable.job_endpoint, portable.environment_type) == (address, environment)
+    assert portable.job_server_timeout > 24 * 3600  # of the whole job
     found = portable.environment_config
     if isinstance(config, dict):
         found = json.loads(found)
