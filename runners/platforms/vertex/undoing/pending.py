@@ -19,7 +19,7 @@ def undo_elsewhere(place: Target, begun: Begun, owner: str) -> list[str]:
     Args:
         place: Where the next push goes; not touched.
         begun: Notes of the workspace.
-        owner: Owner of the leases.
+        owner: Owner of the leases, as `leased` takes it.
 
     Returns:
         A line for each place where something may be left.
