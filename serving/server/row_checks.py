@@ -11,6 +11,7 @@ Called by `serving.server.predictor`, for both protocols. Must not import TFX.
 import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -68,8 +69,8 @@ class ExampleCheck:
             (name, name.encode())
             for name in (each.name for each in signature.columns.values() if each.kind == FLOAT)
         ]
-        self._spec = {
-            name: tf.io.VarLenFeature(_DTYPES[signature.columns[name].kind])
+        self._kinds = {
+            name: signature.columns[name].kind
             for name in {*required, *(name for name, _ in self._floats)}
         }
 
@@ -84,7 +85,7 @@ class ExampleCheck:
             RefusedError: INVALID_ARGUMENT, with the row, and all columns that it lacks or the one
                 with the odd number.
         """
-        if not self._spec:
+        if not self._kinds:
             return
         for number, row in enumerate(rows):
             found = self._look(row)
@@ -121,10 +122,13 @@ class ExampleCheck:
                 return [], (name, odd)
         return [], None
 
+    def _spec(self) -> Mapping[str, Any]:
+        return {name: tf.io.VarLenFeature(_DTYPES[kind]) for name, kind in self._kinds.items()}
+
     def _read(self, row: bytes) -> _Found:
         """What TensorFlow reads; nothing is found where the graph will say what is wrong."""
         try:
-            parsed = tf.io.parse_example([row], self._spec)
+            parsed = tf.io.parse_example([row], self._spec())
         except (tf.errors.InvalidArgumentError, UnicodeDecodeError):  # it may quote the bytes
             return [], None
         values = {name: column.values.numpy() for name, column in parsed.items()}
