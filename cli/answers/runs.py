@@ -37,7 +37,8 @@ class Run(Answer):
     """One run.
 
     `missing`: planned nodes that never began; `blessed` null: not evaluated; `sample`: number of
-    rows, null if all were read.
+    rows, null if all were read; `graph`: whole, data or training, null if not recorded; `is_part`:
+    whether only a part of that graph was asked for.
     """
 
     run_id: str
@@ -55,6 +56,8 @@ class Run(Answer):
     refused_by: list[str]
     pushed: list[PushedOfRun]
     sample: int | None
+    graph: str | None
+    is_part: bool
 
 
 class LivePlace(Answer):

@@ -1,11 +1,14 @@
 """Records of a run about itself, in the context that TFX writes for the run."""
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from fareline.recorded import ENDED, NODES, OVERRIDES, PACKAGES
+from fareline.recorded import ENDED, NODES, OVERRIDES, PACKAGES, SETTINGS
 from fareline.recorded.texts import read_plain
+
+_GRAPH = re.compile(r"^pipeline: (\w+)$", re.MULTILINE)  # a page of settings takes long to parse
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +27,12 @@ class RunRecord:
         """A property as text, if it is there."""
         value = self.properties.get(name)
         return None if value is None else str(value)
+
+    @property
+    def graph(self) -> str:
+        """`pipeline` of its settings: `whole`, `data` or `training`; empty if not recorded."""
+        found = _GRAPH.search(self.text(SETTINGS) or "")
+        return found[1] if found else ""
 
     @property
     def nodes(self) -> list[str]:

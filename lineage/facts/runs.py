@@ -83,6 +83,8 @@ class Run:
         verdicts: Node that checked the model, to whether it blessed the model; None: unknown.
         pushed: Pushed models; empty without a push.
         sample: Number of rows of the sample that it read; None: all rows.
+        graph: `whole`, `data` or `training`, as `pipeline` in its settings; empty if not recorded.
+        is_part: Whether a part of that graph was asked for.
     """
 
     run_id: str
@@ -98,6 +100,8 @@ class Run:
     verdicts: Mapping[str, bool | None] = dataclasses.field(default_factory=dict)
     pushed: tuple[Pushed, ...] = ()
     sample: int | None = None
+    graph: str = ""
+    is_part: bool = False
 
     @property
     def status(self) -> str:
@@ -267,6 +271,8 @@ def _run(
         verdicts={e.place.node: is_blessed(a) for e, _, a in put_out if a.type in _BLESSINGS},
         pushed=tuple(p for a in by_type["PushedModel"] for p in _pushed(a, live)),
         sample=sample_of(record),
+        graph=record.graph,
+        is_part=record.text(recorded.FROM_NODES) is not None,
     )
 
 
@@ -328,7 +334,7 @@ def run_as_json(run: Run) -> dict[str, Any]:
     not recorded), nodes (name, state, seconds), missing (planned nodes that never began), examples
     (id, span, version), models, blessed (null: not judged), refused_by, pushed (id, version, live,
     live_as: the version that rollback or promote made of it, if that is live), sample (number of
-    rows; null: all).
+    rows; null: all), graph (whole, data or training; null if not recorded), is_part.
     """
     return {
         "run_id": run.run_id,
@@ -364,4 +370,6 @@ def run_as_json(run: Run) -> dict[str, Any]:
             for push in run.pushed
         ],
         "sample": run.sample,
+        "graph": run.graph or None,
+        "is_part": run.is_part,
     }

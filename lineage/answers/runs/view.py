@@ -47,7 +47,7 @@ def _row(run: Run) -> list["Text"]:
     count = Counter(node.state for node in run.nodes)
     return [
         text(run.run_id, limit=_NAME_LIMIT),
-        text(run.pipeline, limit=_NAME_LIMIT),
+        text(_pipeline(run), limit=_NAME_LIMIT),
         text(clock(run.started)),
         text(duration(run.seconds)),
         text(run.status, _STYLES[run.status]),
@@ -57,6 +57,13 @@ def _row(run: Run) -> list["Text"]:
         text(_blessed(run), "yellow" if run.refused_by else "", _NAME_LIMIT),
         text(_pushed(run), limit=_NAME_LIMIT),
     ]
+
+
+def _pipeline(run: Run) -> str:
+    """Its name, with `training` and `part`; the data pipeline has a name of its own."""
+    training = run.graph == "training"
+    kinds = [*(["training"] if training else []), *(["part"] if run.is_part else [])]
+    return f"{run.pipeline} ({', '.join(kinds)})" if kinds else run.pipeline
 
 
 def _data(run: Run) -> str:

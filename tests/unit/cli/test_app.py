@@ -221,6 +221,8 @@ def test_lineage_runs_as_json(workspace, named):
             "refused_by": [],
             "pushed": [],
             "sample": None,
+            "graph": None,
+            "is_part": False,
         }
     ]
 

@@ -440,6 +440,8 @@ def test_runs_as_json(three_runs):
         "refused_by": [],
         "pushed": [],
         "sample": None,
+        "graph": None,
+        "is_part": False,
     }
     assert runs_as_json([]) == []
 
@@ -462,6 +464,22 @@ def test_runs_as_table(three_runs):
         "failed           1       0       1  -     -      -        -",
     ]
     assert len(table([])) == 1
+
+
+def test_runs_of_one_graph_of_two_and_of_parts(three_runs):
+    writer = StoreWriter(three_runs)
+    writer.record_run("run-1", settings="name: taxi\npipeline: whole\n", from_nodes='["Trainer"]')
+    training = "name: taxi\npipeline: training\ndata:\n  pipeline: whole\n"
+    writer.record_run("run-3", settings=training, from_nodes="[]", to_nodes='["Trainer"]')
+    runs = list_runs(graph_of(three_runs))
+    named = ("run_id", "graph", "is_part")
+    assert [tuple(run[key] for key in named) for run in runs_as_json(runs)] == [
+        ("run-3", "training", True),
+        ("run-2", None, False),
+        ("run-1", "whole", True),
+    ]
+    names = [re.split(" {2,}", line)[1] for line in table(runs, 160)]
+    assert names == ["pipeline", "taxi (training, part)", "bikes", "taxi (part)"]
 
 
 def test_names_are_shown_not_obeyed(path):
