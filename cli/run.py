@@ -86,6 +86,7 @@ def run(
 
     here = Workspace(workspace.resolve())
     part = _part(from_nodes or (), to_nodes or (), only, reused_run)
+    _require_words(tags or ())
     wanted = {"data.span": span, "data.sample": sample}
     said = [f"{name}={value}" for name, value in wanted.items() if value is not None]
     overrides = [*(overrides or ()), *said]
@@ -175,6 +176,18 @@ def _part(
             "leave it out: unchanged nodes are taken from the cache",
         )
     return None
+
+
+def _require_words(tags: Sequence[str]) -> None:
+    """Refuses a tag that no run can be found by.
+
+    Raises:
+        UserMistake: One is empty.
+    """
+    if not all(tag.strip() for tag in tags):  # as an unset variable of a script gives
+        raise UserMistake.explain(
+            "--tag", "is empty", "expected a word to find the run by", "leave --tag out"
+        )
 
 
 def _refuse_beside_spec(

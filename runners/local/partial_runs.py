@@ -1,17 +1,20 @@
 """A part of the graph: what lies outside is taken from an earlier run, as TFX's partial runs do.
 
 TFX marks the nodes of a compiled pipeline, and records for each reused node a CACHED execution that
-outputs the artifacts of the earlier run, whose context is made a parent of the new run's. Imports
-TFX.
+outputs the artifacts of the earlier run, whose context is made a parent of the new run's. What is
+ours: the nodes that look for the model to compare with look again. Imports TFX.
 """
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from tfx.dsl.components.common.resolver import Resolver
 from tfx.orchestration import metadata
 from tfx.orchestration.portable import partial_run_utils
 from tfx.orchestration.portable.mlmd import context_lib
 from tfx.proto.orchestration import pipeline_pb2
+from tfx.types.standard_artifacts import Examples
+from tfx.utils import name_utils
 
 from fareline.errors import UserMistake
 from fareline.near import near_names
@@ -21,6 +24,7 @@ from runners.local.launching import nodes_of
 from runners.part import Part, require_node
 
 _SUCCESSES = ("executed", "cached")
+_RESOLVER = name_utils.get_full_name(Resolver)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,9 +59,8 @@ def mark_part(
     nodes = nodes_of(compiled)
     for name in (*part.from_nodes, *part.to_nodes):
         require_node(name, nodes)
-    partial_run_utils.mark_pipeline(
-        compiled, from_nodes=part.from_nodes or None, to_nodes=part.to_nodes or None
-    )
+    from_nodes = [*part.from_nodes, *_looking_again(nodes, part)] if part.from_nodes else None
+    partial_run_utils.mark_pipeline(compiled, from_nodes=from_nodes, to_nodes=part.to_nodes or None)
     modes = pipeline_pb2.NodeExecutionOptions.Skip
     executed = [name for name, node in nodes.items() if not node.execution_options.HasField("skip")]
     if not executed:
@@ -93,6 +96,30 @@ def reuse(handle: metadata.Metadata, compiled: pipeline_pb2.Pipeline) -> None:
         if not node.upstream_nodes:
             context_lib.prepare_contexts(metadata_handle=handle, node_contexts=node.contexts)
     partial_run_utils.snapshot(handle, compiled)
+
+
+def _looking_again(nodes: Mapping[str, pipeline_pb2.PipelineNode], part: Part) -> list[str]:
+    """Resolvers before a part whose artifacts are for nodes of the part alone, and are no data.
+
+    A model is compared with the baseline of today, not with that of the earlier run.
+    """
+    to_nodes = part.to_nodes or nodes
+    runs = partial_run_utils.compute_nodes_to_run(nodes, part.from_nodes, to_nodes, ())
+    needed = partial_run_utils.compute_nodes_to_run(nodes, nodes, runs, ())
+    again = []
+    for name, node in reversed(nodes.items()):
+        takers = needed.intersection(node.downstream_nodes)
+        if name not in runs and _finds_no_data(node) and takers and takers <= runs:
+            again.append(name)
+            runs.add(name)
+    return again
+
+
+def _finds_no_data(node: pipeline_pb2.PipelineNode) -> bool:
+    """Whether a node is a resolver, of other artifacts than Examples."""
+    channels = [channel for spec in node.inputs.inputs.values() for channel in spec.channels]
+    found = {c.artifact_query.type.name for c in channels if not c.producer_node_query.id}
+    return node.node_info.type.name == _RESOLVER and Examples.TYPE_NAME not in found
 
 
 def _find_run(

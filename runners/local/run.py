@@ -17,6 +17,7 @@ from data.privacy import key_id
 from data.sources.csv import CsvSource
 from fareline import collector
 from fareline.errors import Interrupted
+from fareline.scratch import scratch_folder
 from pipeline.settings.settings import DATA, TRAINING, Settings
 from runners.local.prepared_data import choose_prepared
 from runners.local.reading_progress import describe_reading
@@ -33,7 +34,7 @@ from runners.part import Part
 from runners.passwords import store_passwords
 from runners.pii_key import read_pii_key
 from runners.progress import NodeResult, ProgressTable, output_to
-from runners.provenance import collect_provenance
+from runners.provenance import Provenance, collect_provenance
 from runners.publishing.interrupted import settle, settle_own
 from runners.workspace import Workspace
 
@@ -107,6 +108,11 @@ def run_locally(request: RunRequest, source: CsvSource) -> tuple["Outcome", Cons
     start = time.monotonic()
     run_id = new_run_id()
     workspace = request.workspace
+    offer_own_code(request.settings)
+    # Before TFX is imported: the code of the run is what is here now.
+    provenance = collect_provenance(request.settings, request.overrides, request.use_cache)
+    provenance = provenance.with_words(request.note, request.tags)
+    check_graph(request, source)
     with workspace.locked(with_reserve=True):
         connection = connect_workspace(request)
         chosen = choose_inputs(request)
@@ -124,7 +130,7 @@ def run_locally(request: RunRequest, source: CsvSource) -> tuple["Outcome", Cons
             try:
                 with table.shown(), warm_servers(table.update, table.has_node) as on_change:
                     build = functools.partial(build_pipeline, request, source, connection, chosen)
-                    runner = _build_runner(request, build, run_id, table, on_change)
+                    runner = _build_runner(request, build, run_id, provenance, table, on_change)
                     outcome = _run_pipeline(runner, run_id, workspace, log_path, start)
                 settle_own(workspace, request.push_folders)
             except KeyboardInterrupt as error:
@@ -135,18 +141,52 @@ def run_locally(request: RunRequest, source: CsvSource) -> tuple["Outcome", Cons
     return outcome, console
 
 
+def check_graph(request: RunRequest, source: CsvSource) -> None:
+    """Builds the graph once if a mistake of the user can be in it, before anything is written.
+
+    That is where a part of it was asked for, and where functions of the user make it. Imports TFX
+    then.
+
+    Raises:
+        UserMistake: There is no such part, or no run that it can go on from.
+        SettingsError: A function of the user cannot be used.
+    """
+    settings = request.settings
+    if request.part is None and not settings.code.paths():
+        return
+    choose_keras_3()
+    with scratch_folder("fareline-graph-") as folder, output_to(Path(folder) / "log"):
+        with collector.paused():
+            from runners.local.launching import compile_run
+            from runners.local.partial_runs import mark_part
+
+        require_own_code(settings)
+        compiled = compile_run(build_pipeline(request, source), "graph")
+        if request.part is not None:
+            graph = _earlier_runs(request) if request.part.from_nodes else None
+            mark_part(compiled, request.part, graph, settings.data.sample)
+
+
+def _earlier_runs(request: RunRequest) -> "Graph | None":  # noqa: F821
+    """The store as it is now; None if there is none yet."""
+    from lineage.graph.graph import Graph
+    from lineage.store.open import open_store
+
+    store = request.settings.metadata.store
+    if store is None and not request.workspace.metadata_path.is_file():
+        return None
+    return Graph(open_store(store or request.workspace.metadata_path, store_passwords()))
+
+
 def _build_runner(
     request: RunRequest,
     build: Callable[[], "Pipeline"],  # noqa: F821
     run_id: str,
+    provenance: Provenance,
     table: ProgressTable,
     on_change: Callable[[NodeResult], None],
 ):
     choose_keras_3()
-    offer_own_code(request.settings)
-    # Before TFX is imported: the code of the run is what is here now.
-    provenance = collect_provenance(request.settings, request.overrides, request.use_cache)
-    provenance = provenance.with_words(request.note, request.tags)
     # TFX is imported here, when its chatter goes to the log and the table is on the screen.
     with collector.paused():
         from absl import logging

@@ -16,6 +16,7 @@ from runners.local.run import (
     ChosenInputs,
     RunRequest,
     build_pipeline,
+    check_graph,
     choose_inputs,
     connect_workspace,
 )
@@ -59,6 +60,8 @@ def begin_run(request: RunRequest, source: CsvSource, run_id: str, runner: str) 
     # Before TFX is imported: the code of the run is what is here now.
     provenance = collect_provenance(request.settings, request.overrides, request.use_cache, runner)
     frozen = functools.partial(_frozen, request, provenance.properties, run_id)
+    if not files.has_begun():
+        check_graph(request, source)
     settle_when_idle(workspace, request.push_folders)
     with workspace.shared(), claimed(files.claim_path("begin"), run_id):
         if files.has_begun():
@@ -68,9 +71,9 @@ def begin_run(request: RunRequest, source: CsvSource, run_id: str, runner: str) 
         with output_to(workspace.logs_dir / f"{run_id}.log"):
             with claimed(workspace.store_lock_path, str(workspace.root), STORE_SECONDS):
                 connection = connect_workspace(request)
+                chosen = choose_inputs(request)
                 _make_tables(connection)
                 workspace.note_run(run_id)
-                chosen = choose_inputs(request)
             graph = _compile(request, source, run_id, provenance, chosen)
         run = frozen(upstream_of(graph))
         files.freeze(run, graph.SerializeToString(deterministic=True))

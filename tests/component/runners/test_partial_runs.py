@@ -3,36 +3,53 @@
 The pipeline is three nodes that wait for one another, and one beside them.
 """
 
+import re
 import shutil
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from tfx import v1 as tfx
+from tfx.dsl.components.common.resolver import ResolverStrategy
+from tfx.types.standard_artifacts import Examples, Schema
 
 from fareline.digests import sha256_of_file
-from fareline.errors import UserMistake
+from fareline.errors import SettingsError, UserMistake
 from fareline.recorded.run import RunRecord
 from lineage.facts.runs import list_runs
 from lineage.graph.graph import Graph
 from lineage.store.open import open_store, sqlite_connection
 from lineage.text.harmless import plain
 from pipeline.components.curated_schema import CuratedSchema
+from pipeline.settings.load import load_settings
+from pipeline.settings.settings import DEFAULT_PATH
+from pipeline.source.check import check_request
 from runners.local.planning import plan_nodes
+from runners.local.run import RunRequest, run_locally
 from runners.local.runner import LocalRunner
 from runners.part import Part
 from runners.progress import NodeState
 from runners.provenance import Provenance
+from runners.steps.begin import begin_run
+from runners.workspace import Workspace
 from schema.curated import schema_path
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:label\(\) is deprecated:DeprecationWarning")
+
+
+class WhatIsThere(ResolverStrategy):
+    """Finds every artifact; none in a new store."""
+
+    def resolve_artifacts(self, store, input_dict):
+        return input_dict
 
 
 @pytest.fixture
 def tiny(tmp_path):
     """Makes the pipeline."""
 
-    def make(fails="", store="metadata.db", cached=False):
+    def make(fails="", store="metadata.db", cached=False, looks_for=None):
         digest = sha256_of_file(schema_path("taxi", tmp_path))
         nodes = {
             name: CuratedSchema(source="taxi", sha256="0" * 64 if name == fails else digest)
@@ -41,6 +58,10 @@ def tiny(tmp_path):
         }  # fmt: skip
         nodes["Second"].add_upstream_node(nodes["First"])
         nodes["Third"].add_upstream_node(nodes["Second"])
+        if looks_for is not None:  # what Second is to be compared with
+            found = tfx.dsl.Channel(type=looks_for)
+            nodes["Look"] = tfx.dsl.Resolver(WhatIsThere, found=found).with_id("Look")
+            nodes["Second"].add_upstream_node(nodes["Look"])
         return tfx.dsl.Pipeline(
             pipeline_name="tiny",
             pipeline_root=str(tmp_path / "root"),
@@ -56,9 +77,10 @@ def tiny(tmp_path):
 def run(tiny):
     """Runs the pipeline, or a part of it; returns the states of its nodes."""
 
-    def run(run_id, part=None, fails="", **properties):
+    def run(run_id, part=None, fails="", looks_for=None, **properties):
         provenance = Provenance({"runner": "local", **properties}, "a" * 40)
-        runner = LocalRunner(tiny(fails), run_id, provenance=provenance, part=part)
+        pipeline = tiny(fails, looks_for=looks_for)
+        runner = LocalRunner(pipeline, run_id, provenance=provenance, part=part)
         return {result.name: result.state.value for result in runner.run()}
 
     return run
@@ -88,6 +110,7 @@ def graph(tmp_path):
     return lambda: Graph(open_store(tmp_path / "metadata.db"))
 
 
+STEPS = {"run_id": "nightly-1", "runner": "steps"}
 WHOLE = dict.fromkeys(("First", "Beside", "Second", "Third"), "executed")
 
 
@@ -123,6 +146,21 @@ def test_what_runs_and_what_is_reused(run, graph, part, states):
     assert (latest.status, latest.missing) == ("complete", ())
 
 
+@pytest.mark.parametrize(
+    ("looks_for", "part", "state"),
+    [
+        (Schema, Part(["Second"]), "executed"),
+        (Schema, Part(["Second"], ["Second"]), "executed"),
+        (Schema, Part(["Third"]), "cached"),  # Second, which takes it, is reused
+        (Schema, Part(["Beside"]), None),
+        (Examples, Part(["Second"]), "cached"),
+    ],
+)
+def test_the_model_to_compare_with_is_looked_for_again(run, looks_for, part, state):
+    run("run-1", looks_for=looks_for)
+    assert run("run-2", part, looks_for=looks_for).get("Look") == state
+
+
 def test_the_last_good_run_with_the_nodes_is_reused(run, graph):
     run("run-1")
     run("run-2", Part([], ["First"]))  # has no Second
@@ -154,6 +192,30 @@ def test_a_part_that_cannot_run_is_one_line(run, part, said):
     with pytest.raises(UserMistake) as mistake:
         run("run-2", part)
     assert str(mistake.value) == said
+
+
+@pytest.mark.parametrize(
+    ("part", "overrides", "said"),
+    [
+        (Part(["Thrid"]), [], "Thrid: the pipeline has no such node; expected one of "),
+        (Part(["Pusher"], ["Trainer"]), [], "--from: there is no path from Pusher to Trainer; "),
+        (Part(["Trainer"]), [], "chicago-taxi: no run of it has ended well that could be reused; "),
+        (None, ["code.components=own.graph.add"], "code.components: "),
+    ],
+)
+def test_nothing_is_written_for_a_mistake_in_the_graph(tmp_path, capfd, part, overrides, said):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "__init__.py").touch()
+    (tmp_path / "own" / "graph.py").write_text("def add(nodes, fingerprint):\n    1 / 0\n")
+    settings = load_settings(DEFAULT_PATH, [f"code.folder={tmp_path}", *overrides])
+    request = RunRequest(settings, Workspace(tmp_path / "workspace"), part=part)
+    source = check_request(settings, lambda: b"")
+    starts = [run_locally] if part is not None else [run_locally, partial(begin_run, **STEPS)]
+    for start in starts:
+        with pytest.raises((UserMistake, SettingsError), match=re.escape(said)):
+            start(request, source)
+    assert not request.workspace.root.exists()
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_plan_says_what_is_executed_and_why(run, planned):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cli.run import _part, _refuse_beside_spec
+from cli.run import _part, _refuse_beside_spec, _require_words
 from fareline.errors import UserMistake
 from runners.part import Part
 
@@ -32,6 +32,13 @@ def test_what_does_not_go_together(asked, said):
     with pytest.raises(UserMistake) as mistake:
         _part(*asked)
     assert str(mistake.value).startswith(said)
+
+
+@pytest.mark.parametrize("tags", [[""], ["nightly", "  "]])
+def test_an_empty_tag_is_refused(tags):
+    with pytest.raises(UserMistake, match="--tag: is empty; expected a word to find the run by"):
+        _require_words(tags)
+    _require_words(["nightly", "a b"])
 
 
 @pytest.mark.parametrize(
