@@ -78,7 +78,7 @@ def explain_answer(advice: Advice, code: int, said: str, job_id: str) -> Farelin
             return NotThereError.explain(
                 job_id, f"not found ({said})", "expected what is there", advice.place
             )
-        case 409 if not advice.has_jobs:
+        case 409 | 412 if not advice.has_jobs:  # 412: a lease that another one has taken over
             return PlatformError.explain(
                 job_id,
                 f"somebody changed it at the same time ({said})",

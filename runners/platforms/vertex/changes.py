@@ -23,7 +23,7 @@ from lineage.facts.pushes import PUSHED_MODEL, traffic_of
 from lineage.graph.elements import Execution
 from lineage.graph.graph import Graph
 from runners.platforms.vertex.endpoint import Deployment, Endpoint
-from runners.platforms.vertex.lease import Lease, leased, owner_of
+from runners.platforms.vertex.lease import Holder, Lease, leased
 from runners.platforms.vertex.operations import wait_for_left
 from runners.platforms.vertex.push import deploy, finish
 from runners.platforms.vertex.registry import DONE, WITHHELD, ModelVersion, Registry
@@ -177,7 +177,7 @@ def change_on_vertex(
     """
     graph = Graph(store)
     base, target = find_target(graph, wish.destination)
-    with leased(target, owner_of(workspace.artifacts_dir)) as lease:
+    with leased(target, Holder(workspace.artifacts_dir)) as lease:
         wait_for_left(target, lease)
         work = _Work(graph, base, target, lease)
         for left in _unfinished(graph, base):

@@ -61,7 +61,8 @@ def wait_for_left(target: Target, lease: Lease) -> None:
             if time.monotonic() - started > _LIMIT_SECONDS:
                 raise _too_long(lease.operation)
             time.sleep(_POLL_SECONDS)
-    lease.note("")
+    with explained(ADVICE, target.address, lease.operation):
+        lease.note("")
 
 
 def _require_name(operation: Any) -> Any:

@@ -20,7 +20,7 @@ from runners.platforms.jobs import RefusedRequestError
 from runners.platforms.vertex.bucket import Upload, upload
 from runners.platforms.vertex.container import require_answers
 from runners.platforms.vertex.endpoint import Deployment, Endpoint
-from runners.platforms.vertex.lease import Lease, leased, owner_of_artifact
+from runners.platforms.vertex.lease import Holder, Lease, leased
 from runners.platforms.vertex.operations import wait_for_left
 from runners.platforms.vertex.registry import (
     CANDIDATE,
@@ -86,9 +86,9 @@ def push_model(
     """
     place = Target.read(target)
     registry, endpoint = Registry(place), Endpoint(place)
-    owner, begun = owner_of_artifact(model_dir), Begun(model_dir)
-    left = undo_elsewhere(place, begun, owner)
-    with leased(place, owner) as lease:
+    holder, begun = Holder.of_artifact(model_dir), Begun(model_dir)
+    left = undo_elsewhere(place, begun, holder)
+    with leased(place, holder) as lease:
         wait_for_left(place, lease)
         begun.note(place)
         left += undo_pending(place, lease, keep=sha256)

@@ -4,6 +4,7 @@ Imports no client.
 """
 
 import dataclasses
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -81,6 +82,11 @@ class Target:
     def folder(self) -> str:
         """Prefix of all files of the model in the bucket."""
         return f"{self.settings.bucket}/vertex-models/{self.settings.model}"
+
+    @property
+    def key(self) -> str:
+        """Names model and bucket, which is what one push at a time works on, as a file name."""
+        return hashlib.sha256(f"{self.base} {self.settings.bucket}".encode()).hexdigest()[:16]
 
     def as_json(self) -> dict[str, Any]:
         """The settings as plain values."""

@@ -5,7 +5,6 @@ its settings named before, in this project and region or in others.
 """
 
 import contextlib
-import hashlib
 import json
 from pathlib import Path
 
@@ -49,5 +48,4 @@ class Begun:
 
     def file_of(self, place: Target) -> Path:
         """The file with the note."""
-        key = hashlib.sha256(f"{place.base} {place.settings.bucket}".encode()).hexdigest()[:16]
-        return (self._folder or Path()) / f"{key}.json"
+        return (self._folder or Path()) / f"{place.key}.json"

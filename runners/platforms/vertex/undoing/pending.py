@@ -5,7 +5,7 @@ import contextlib
 from fareline.errors import FarelineError
 from runners.platforms.jobs import NotThereError, RefusedRequestError
 from runners.platforms.vertex.endpoint import Endpoint
-from runners.platforms.vertex.lease import Lease, leased
+from runners.platforms.vertex.lease import AtWorkHereError, Holder, Lease, leased
 from runners.platforms.vertex.operations import wait_for_left
 from runners.platforms.vertex.registry import LIVE, PENDING, ModelVersion, Registry
 from runners.platforms.vertex.target import Target
@@ -13,13 +13,13 @@ from runners.platforms.vertex.traffic import WHOLE, live_version
 from runners.platforms.vertex.undoing.begun import Begun
 
 
-def undo_elsewhere(place: Target, begun: Begun, owner: str) -> list[str]:
+def undo_elsewhere(place: Target, begun: Begun, holder: Holder) -> list[str]:
     """Undoes what pushes of this workspace have left at other models; none waits for another push.
 
     Args:
         place: Where the next push goes; not touched.
         begun: Notes of the workspace.
-        owner: Owner of the leases, as `leased` takes it.
+        holder: Who holds the leases meanwhile.
 
     Returns:
         A line for each place where something may be left.
@@ -27,9 +27,11 @@ def undo_elsewhere(place: Target, begun: Begun, owner: str) -> list[str]:
     lines = []
     for other in begun.others(place):
         try:
-            with leased(other, owner, wait_seconds=0.0) as lease:
+            with leased(other, holder, wait_seconds=0.0) as lease:
                 wait_for_left(other, lease)
                 left = undo_pending(other, lease)
+        except AtWorkHereError:  # that push goes on, and was not interrupted
+            continue
         except FarelineError as error:
             file = begun.file_of(other)
             left = [f"{_not_undone(other.base, error)} If the place is gone, remove {file}."]

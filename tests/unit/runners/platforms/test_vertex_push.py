@@ -3,6 +3,7 @@
 import concurrent.futures
 import datetime
 import json
+import shutil
 from unittest import mock
 
 import pytest
@@ -11,8 +12,11 @@ from google.api_core import exceptions
 from fareline.errors import FarelineError, UserMistake
 from runners.platforms.jobs import PlatformError, RefusedRequestError
 from runners.platforms.vertex import lease
+from runners.platforms.vertex.lease import Holder
 from runners.platforms.vertex.push import as_label
+from runners.platforms.vertex.target import Target
 from runners.platforms.vertex.traffic import live_version, share_with
+from runners.platforms.vertex.undoing.begun import Begun
 from tests.unit.runners.platforms.vertex_place import killed_at, vertex_place
 
 
@@ -108,13 +112,43 @@ def test_an_operation_that_outlives_its_push_is_waited_for_by_the_next(place, mo
     assert not list(place.root.rglob(".lease"))
 
 
-def test_two_pushes_at_once_take_turns(place):
+@pytest.mark.parametrize("workspaces", [("one", "other"), ("one", "one")])
+def test_two_pushes_at_once_take_turns(place, workspaces):
+    """Also in one workspace, as two runs of it do whose steps an orchestrator starts."""
     place.push("base")
+    place.vertex.api.polls = 1
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        jobs = [pool.submit(place.push, name, f"of-{name}") for name in ("one", "two")]
+        pairs = zip(("first", "second"), workspaces, strict=True)
+        jobs = [pool.submit(place.push, *each) for each in pairs]
         pushed = [job.result() for job in jobs]
     assert {each.record.version for each in pushed} == {2, 3}
-    assert place.traffic() == {1: 90, 3: 10}
+    assert place.traffic() == {1: 90, 3: 10} and set(place.states().values()) == {"done"}
+    assert not list(place.root.rglob(".lease")) and not list(place.root.rglob(".vertex-pushes/*"))
+
+
+def test_a_push_of_another_model_in_the_same_workspace_is_not_undone(place, monkeypatch):
+    """It is at work, and not interrupted, which its note alone would not tell."""
+    note, others = Begun.note, []
+
+    def note_and_push_another(begun, target):
+        note(begun, target)
+        monkeypatch.setattr(Begun, "note", note)
+        others.append(place.push("other", model="other", endpoint="other"))
+
+    monkeypatch.setattr(Begun, "note", note_and_push_another)
+    assert place.push("first").record.traffic == {"1": 100}
+    assert others[0].not_undone == "" and others[0].record.traffic == {"1": 100}
+
+
+def test_workspaces_at_the_same_path_are_told_apart(tmp_path):
+    """As those of two containers are, which may also have the same number of the machine."""
+    target, names = mock.Mock(key="key"), []
+    for _ in range(2):
+        for _ in range(2):
+            with Holder(tmp_path / "artifacts").alone(target, 0.0) as name:
+                names.append(name)
+        shutil.rmtree(tmp_path / "artifacts")
+    assert names[0] == names[1] != names[2] == names[3]
 
 
 def test_the_lease_of_another_owner_is_waited_for_and_named(place, monkeypatch):
@@ -123,6 +157,12 @@ def test_the_lease_of_another_owner_is_waited_for_and_named(place, monkeypatch):
         place.push("one", "elsewhere")
     with pytest.raises(PlatformError, match="another push or change is at work there") as raised:
         place.push("two")
+    holder = Holder.of_artifact(place.model("one", "elsewhere"))
+    with (
+        holder.alone(Target.read(place.target), 0.0),
+        pytest.raises(PlatformError, match="wait until the other command has ended"),
+    ):
+        place.push("one", "elsewhere")
     assert "gcloud storage rm gs://taxi-bucket/vertex-models/taxi/.lease" in str(raised.value)
     monkeypatch.setattr(lease, "_DEAD_SECONDS", -1.0)
     assert place.push("two").record.traffic == {"1": 100}
