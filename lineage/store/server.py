@@ -32,6 +32,10 @@ class _Refused(Exception):
         self.words = words
 
 
+class ServerDown(UserMistake):
+    """No server answers at the address of a store."""
+
+
 def require_server(address: StoreAddress, password: str) -> bool:
     """Connects to the database, and checks whether it holds ML Metadata.
 
@@ -104,11 +108,18 @@ def _explain(address: StoreAddress, password: str, refused: _Refused) -> UserMis
         return _mistake(address, found, "the right to read it", "grant SELECT on it to the user")
     where = address.socket or f"{address.host} port {address.port}"
     found = f"no database server answers at {where} ({refused.words})"
-    return _mistake(address, found, "one that is running", "start it, or check host and port")
+    hint = "start it, or check host and port"
+    return _mistake(address, found, "one that is running", hint, ServerDown)
 
 
-def _mistake(address: StoreAddress, found: str, expected: str, hint: str) -> UserMistake:
-    return UserMistake.explain(str(address), found, f"expected {expected}", hint)
+def _mistake(
+    address: StoreAddress,
+    found: str,
+    expected: str,
+    hint: str,
+    kind: type[UserMistake] = UserMistake,
+) -> UserMistake:
+    return kind.explain(str(address), found, f"expected {expected}", hint)
 
 
 def _look_mysql(address: StoreAddress, password: str) -> bool:

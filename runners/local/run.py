@@ -148,10 +148,13 @@ def check_graph(request: RunRequest, source: CsvSource) -> None:
     then.
 
     Raises:
-        UserMistake: There is no such part, or no run that it can go on from.
+        UserMistake: There is no such part, no run that it can go on from, or no artifact to begin
+            with.
         SettingsError: A function of the user cannot be used.
     """
     settings = request.settings
+    if settings.metadata.store is None and not request.workspace.metadata_path.is_file():
+        choose_inputs(request)  # refuses artifacts of earlier runs: there are none
     if request.part is None and not settings.code.paths():
         return
     choose_keras_3()

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 from fareline.errors import FarelineError
 from runners.abandoned import fail_abandoned_executions
 from runners.ending import record_end
-from runners.passwords import store_passwords
 from runners.progress import NodeResult, NodeState, output_to
 from runners.steps.claims import claimed
 from runners.steps.frozen import FrozenRun, StepFiles
-from runners.steps.step import store_lock
+from runners.steps.step import connect_store, store_lock
 from runners.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -30,7 +29,8 @@ def end_run(workspace: Workspace, run_id: str) -> "Outcome":
 
     Raises:
         UserMistake: There is no such run.
-        TryLater: A step of it is at work, or a whole run is using the workspace.
+        TryLater: A step of it is at work, a whole run is using the workspace, or the server of the
+            store does not answer.
     """
     files = StepFiles(workspace, run_id)
     run = files.read()
@@ -45,11 +45,11 @@ def end_run(workspace: Workspace, run_id: str) -> "Outcome":
 
 
 def _end(workspace: Workspace, files: StepFiles, run: FrozenRun, log_path) -> "Outcome":
-    from lineage.store.open import connect, connect_for_run
+    from lineage.store.open import connect
     from runners.outcome.page import write_page
     from runners.outcome.summary import read_outcome
 
-    connection = connect_for_run(workspace.store_location, store_passwords())
+    connection = connect_store(workspace)
     fail_abandoned_executions(connection, [run.run_id])
     store = connect(connection)
     nodes = _results(files, run, store)

@@ -58,7 +58,8 @@ def run_step(workspace: Workspace, run_id: str, node: str) -> StepResult:
 
     Raises:
         UserMistake: There is no such run or node, its inputs are missing, or the code has changed.
-        TryLater: Another process is at work on the node, or a whole run is using the workspace.
+        TryLater: Another process is at work on the node, a whole run is using the workspace, or the
+            server of the store does not answer.
     """
     files = StepFiles(workspace, run_id)
     run = files.read()
@@ -107,14 +108,13 @@ def _launch(workspace: Workspace, files: StepFiles, run: FrozenRun, node: str) -
     with collector.paused():
         from absl import logging
 
-        from lineage.store.open import connect_for_run
         from runners.beam.engine import run_beam_in_process
         from runners.local.node_logs import NodeLogs
         from runners.outcome.summary import describe_error, place_of
 
     logging.set_verbosity(logging.INFO)
     run_beam_in_process()
-    connection = connect_for_run(workspace.store_location, store_passwords())
+    connection = connect_store(workspace)
     lock = store_lock(workspace)
     node_logs = NodeLogs(workspace.logs_dir / run.run_id)
     launcher = _launcher(workspace, files, run, connection, lock, node_logs)
@@ -128,6 +128,9 @@ def _launch(workspace: Workspace, files: StepFiles, run: FrozenRun, node: str) -
         except TryLater:
             raise
         except Exception as failure:  # noqa: BLE001 - whatever a node fails with is its result
+            if "://" in workspace.store_location:  # without its server it is no failure of the node
+                with contextlib.suppress(UserMistake):
+                    connect_store(workspace)
             state, error = NodeState.FAILED, failure
     return StepResult(
         run.run_id,
@@ -160,6 +163,21 @@ def _launcher(workspace, files: StepFiles, run: FrozenRun, connection, lock, nod
     engines = Beam.model_validate(run.beam)
     pipelines = pipelines_by_node(engines, run.own_packages, run.code_folder)
     return NodeLauncher(graph, connection, is_not_cached, node_logs, lock, pipelines)
+
+
+def connect_store(workspace: Workspace):
+    """Connects to the store of a run that has begun.
+
+    Raises:
+        TryLater: Its server, which answered when the run began, does not.
+    """
+    from lineage.store.open import connect_for_run
+    from lineage.store.server import ServerDown
+
+    try:
+        return connect_for_run(workspace.store_location, store_passwords())
+    except ServerDown as error:
+        raise TryLater(str(error)) from error
 
 
 def store_lock(workspace: Workspace) -> "StoreLock | threading.RLock":

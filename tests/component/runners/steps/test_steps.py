@@ -20,6 +20,7 @@ from fareline.errors import TryLater, UserMistake
 from fareline.packages import PACKAGES
 from lineage.facts.failures import failure_of
 from lineage.graph.graph import Graph
+from lineage.store.address import URI_FILE
 from lineage.store.open import connect_for_run, open_store
 from pipeline.artifacts import DataDecision, DataDrift
 from pipeline.components.curated_schema import CuratedSchema
@@ -180,6 +181,28 @@ def test_a_killed_node_goes_on_with_its_execution_and_an_empty_folder(
     [again] = executions()["CuratedSchema"]
     assert (again.id, again.state) == (killed.id, "executed")
     assert [path.name for path in left[0].parent.iterdir()] == ["schema.pbtxt"]
+
+
+def test_without_the_server_of_the_store_it_is_for_later(begin, step, workspace, monkeypatch):
+    begin()
+    store = workspace.metadata_path
+    nowhere = "postgresql://fareline@127.0.0.1:1/runs"
+
+    def lose_it(self, info):
+        workspace.remember_store(nowhere)
+        raise RuntimeError("Failed to establish connection to Metadata storage")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(launcher.Launcher, "_run_executor", lose_it)
+        with pytest.raises(TryLater, match="no database server answers at 127.0.0.1 port 1"):
+            step("CuratedSchema")
+    for start in (lambda: step("schema"), lambda: end_run(workspace, RUN)):
+        with pytest.raises(TryLater, match="no database server answers"):
+            start()
+    assert StepFiles(workspace, RUN).result("CuratedSchema") is None
+    (workspace.root / URI_FILE).unlink()
+    assert workspace.store_location == str(store)
+    assert step("CuratedSchema") == ("executed", 0)
 
 
 def test_a_killed_node_is_recorded_at_the_end_as_failed(
