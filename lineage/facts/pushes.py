@@ -3,6 +3,7 @@
 On Vertex AI it is the version that most requests go to, as it was last recorded.
 """
 
+import contextlib
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -93,13 +94,30 @@ def was_there_already(pushed: Iterable[Artifact]) -> bool:
     return bool(created) and all(each in (0, "0") for each in created)
 
 
-def unfinished_pushes(graph: Graph) -> list[Execution]:
-    """The executions of a Pusher, of any pipeline, that neither ended well nor were cached."""
+def unfinished_pushes(graph: Graph, pusher: str = "Pusher") -> list[Execution]:
+    """The executions of a Pusher, of any pipeline, that neither ended well nor were cached.
+
+    Args:
+        graph: Store.
+        pusher: Last word of the type: `Pusher` or `VertexPusher`.
+    """
     kinds = [kind.name for kind in graph.store.get_execution_types()]
-    pushers = [name for name in kinds if name.rpartition(".")[2] == "Pusher"]
+    pushers = [name for name in kinds if name.rpartition(".")[2] == pusher]
     found = [e for name in pushers for e in graph.store.get_executions_by_type(name)]
     listed = graph.executions(sorted(execution.id for execution in found))
     return [e for e in listed if e.state not in ("executed", "cached")]
+
+
+def targets_of_unfinished(graph: Graph) -> list[dict[str, Any]]:
+    """The settings `push.vertex` of pushes that left no record, the newest first.
+
+    What such a push has deployed costs all the same.
+    """
+    found = []
+    for execution in reversed(unfinished_pushes(graph, "VertexPusher")):
+        with contextlib.suppress(TypeError, ValueError):
+            found.append(dict(json.loads(execution.properties.get("target"))))
+    return found
 
 
 def destination_of(pusher: Execution) -> Path | None:

@@ -4,6 +4,7 @@ The service changes first, and the store records it. A command that was killed i
 finished by the next, which sees on the endpoint that it was done. Called by `cli.views.on_vertex`.
 """
 
+import contextlib
 import dataclasses
 from collections.abc import Collection
 
@@ -19,13 +20,13 @@ from lineage.facts.changes_by_hand import (
     complete_change_on_vertex,
     fail_change,
 )
-from lineage.facts.pushes import PUSHED_MODEL, traffic_of
+from lineage.facts.pushes import PUSHED_MODEL, targets_of_unfinished, traffic_of
 from lineage.graph.elements import Execution
 from lineage.graph.graph import Graph
 from runners.platforms.vertex.endpoint import Deployment, Endpoint
 from runners.platforms.vertex.lease import Holder, Lease, leased
 from runners.platforms.vertex.operations import wait_for_left
-from runners.platforms.vertex.push import deploy, finish
+from runners.platforms.vertex.push import as_label, deploy, finish
 from runners.platforms.vertex.registry import DONE, WITHHELD, ModelVersion, Registry
 from runners.platforms.vertex.requests_seen import Seen, requests_seen
 from runners.platforms.vertex.target import Target
@@ -84,6 +85,13 @@ def find_target(graph: Graph, destination: str) -> tuple[str, Target]:
         UserMistake: There is no destination on Vertex AI, or there are several.
     """
     bases = [b for b in sorted(traffic_of(graph)) if destination in (SHORT, b)]
+    if not bases and any(destination in (SHORT, target.base) for target in _begun(graph)):
+        raise UserMistake.explain(
+            destination,
+            "a push has begun there, and no run has recorded what came of it",
+            "expected a push that ended well",
+            "`fareline run` finishes it; `fareline models --vertex` lists what is deployed",
+        )
     if len(bases) != 1:
         raise UserMistake.explain(
             destination,
@@ -95,14 +103,23 @@ def find_target(graph: Graph, destination: str) -> tuple[str, Target]:
 
 
 def _targets(graph: Graph, base: str) -> list[Target]:
-    """The endpoint of the last record, and those that the settings named before, one each."""
+    """The endpoint of the last record, and those that other pushes were for, one each."""
     records = [a for a in graph.artifacts_of_type(PUSHED_MODEL) if on_vertex(a) is not None]
+    newest = sorted(records, key=lambda each: -each.id)
     found: dict[str, Target] = {}
-    for artifact in sorted(records, key=lambda each: -each.id):
-        target = Target.read(on_vertex(artifact).target)
+    for target in [*(Target.read(on_vertex(each).target) for each in newest), *_begun(graph)]:
         if target.base == base:
             found.setdefault(target.endpoint, target)
     return [*found.values()]
+
+
+def _begun(graph: Graph) -> list[Target]:
+    """Where pushes went that were killed, or failed, before a run could record them."""
+    found = []
+    for content in targets_of_unfinished(graph):
+        with contextlib.suppress(ValueError):  # of another version of Fareline
+            found.append(Target.read(content))
+    return found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,15 +143,16 @@ def deployed(graph: Graph) -> list[Deployed]:
     """Asks Vertex what is deployed now, and Cloud Monitoring for its predictions, if any is.
 
     Returns:
-        One entry for each endpoint that this store has pushed to; a former one only if it still has
-        versions, which cost as before.
+        One entry for each endpoint that this store has pushed to, whether or not the push ended
+        well; a former one only if it still has versions, which cost as before.
 
     Raises:
         UserMistake: No model was pushed to Vertex AI.
         PlatformError, UnreachableError: Vertex refuses, or does not answer, about the one endpoint
             that there is. Of several, the entry says so.
     """
-    bases = sorted(traffic_of(graph)) or [find_target(graph, SHORT)[0]]
+    recorded = traffic_of(graph)
+    bases = sorted({*recorded, *(t.base for t in _begun(graph))}) or [find_target(graph, SHORT)[0]]
     places = [(t, bool(n)) for base in bases for n, t in enumerate(_targets(graph, base))]
     answers = []
     for target, former in places:
@@ -143,6 +161,8 @@ def deployed(graph: Graph) -> list[Deployed]:
         except FarelineError as error:
             if len(places) == 1:
                 raise
+            if target.base not in recorded:  # perhaps settings that Vertex refuses
+                continue
             answers.append(Deployed(target.endpoint, former, [], Seen({}, str(error))))
             continue
         if found or not former:
@@ -207,6 +227,10 @@ class _Work:
         self._recorded = traffic_of(graph)[base]
         self._registry, self._endpoint = Registry(target), Endpoint(target)
         self._versions = {each.number: each for each in self._registry.versions()}
+        runs = set(map(as_label, graph.places.run_contexts()))
+        # Those too whose push was killed before it was recorded: they cost as the others do.
+        pushed = [n for n, version in self._versions.items() if version.labels.get("run") in runs]
+        self._ours = {*self._known, *pushed}
 
     def settle(self, left: Execution) -> DoneOnVertex | None:
         """Finishes a change whose command was killed when Vertex had made it; else it has failed.
@@ -240,7 +264,7 @@ class _Work:
         return dataclasses.replace(done, left_alone=left_alone)
 
     def undeploy(self, wish: WishOnVertex) -> DoneOnVertex:
-        """Ends what gets no requests, one version, or everything that this store has recorded."""
+        """Ends what gets no requests, one version, or everything that runs of this store pushed."""
         if wish.to is not None and wish.everything:
             raise UserMistake.explain(
                 "undeploy",
@@ -256,7 +280,7 @@ class _Work:
             self._require_idle(wish.to, wanted)
         else:
             wanted = [each for each in there if wish.everything or not each.percent]
-        strange = [n for n in sorted({each.version for each in wanted}) if n not in self._known]
+        strange = [n for n in sorted({each.version for each in wanted}) if n not in self._ours]
         left_alone = () if wish.to else tuple(strange)
         wanted = [each for each in wanted if each.version not in left_alone]
         former = self._on_former_endpoints() if wish.everything else []
@@ -269,7 +293,7 @@ class _Work:
         try:
             self._end(self._endpoint, there, wanted)
             for endpoint, left in former:
-                ours = [each for each in left if each.version in self._known]
+                ours = [each for each in left if each.version in self._ours]
                 self._end(endpoint, left, ours)
         except Exception:
             fail_change(self._store, execution)
@@ -278,11 +302,11 @@ class _Work:
         return dataclasses.replace(done, left_alone=left_alone)
 
     def _on_former_endpoints(self) -> list[tuple[Endpoint, list[Deployment]]]:
-        """What is left of this store on endpoints that the settings named before."""
+        """What is left of this store on endpoints that other pushes were for."""
         targets = _targets(Graph(self._store), self._base)[1:]
         found = [Endpoint(target, shared=True) for target in targets]
         left = [(endpoint, endpoint.deployments()) for endpoint in found]
-        return [(e, there) for e, there in left if any(d.version in self._known for d in there)]
+        return [(e, there) for e, there in left if any(d.version in self._ours for d in there)]
 
     def _end(self, endpoint: Endpoint, there: list[Deployment], wanted: list[Deployment]) -> None:
         """Undeploys versions, the one with most requests last; what stays gets the requests."""

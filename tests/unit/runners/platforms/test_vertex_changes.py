@@ -20,6 +20,7 @@ from pipeline.settings.settings import VertexPush
 from runners.platforms.vertex import requests_seen
 from tests.loopback.http_server import Refused
 from tests.loopback.vertex_models import PARENT
+from tests.stores.writer import FAILED
 from tests.unit.runners.platforms.vertex_place import killed_at, vertex_place
 
 WHY = ("--reason", "tips were wrong", "--destination", "vertex")
@@ -258,6 +259,35 @@ def test_a_former_endpoint_is_listed_and_ended(place):
     assert call(place, "undeploy", "--all")["traffic"] == {}
     assert [each["deployedModels"] for each in place.vertex.api.endpoints.values()] == [[], []]
     assert call(place, "undeploy", "--all")["execution"] is None
+
+
+@pytest.mark.parametrize("recorded", [0, 2])
+def test_what_a_killed_run_has_pushed_and_not_recorded_is_listed_and_ended(
+    tmp_path, monkeypatch, recorded
+):
+    """Also where the settings named another endpoint before the next run."""
+    with vertex_place(tmp_path, monkeypatch) as place:
+        for number in range(recorded):
+            place.record(f"model-{number}")
+        place.leave_unrecorded("killed", endpoint="other")
+        ends = [each["endpoint"] for each in call(place, "models", "--vertex")["deployed"]]
+        assert len(ends) == recorded + 1 and ends[-1].endswith("/other")
+        if not recorded:
+            with pytest.raises(UserMistake, match="a push has begun there, and no run") as raised:
+                call(place, "undeploy", "--all")
+            assert "\n" not in str(raised.value)
+            place.record("model-1")
+        answer = call(place, "undeploy", "--all")
+        assert answer["traffic"] == {} and answer["left_alone"] == []
+        assert {len(e["deployedModels"]) for e in place.vertex.api.endpoints.values()} == {0}
+
+
+def test_settings_of_a_failed_push_that_vertex_refuses_are_no_place(place):
+    target = json.dumps({**place.target, "project": "typing-error"})
+    place.writer.add_execution("taxi", "run-9", "VertexPusher", FAILED, target=target)
+    place.writer.add_execution("taxi", "run-10", "VertexPusher", FAILED, target="[1]")
+    assert len(call(place, "models", "--vertex")["deployed"]) == 2
+    assert call(place, "promote", *ON)["traffic"] == {"1": 0, "2": 100}
 
 
 def test_one_of_several_endpoints_that_cannot_be_asked_is_one_line(place):

@@ -4,6 +4,7 @@ import base64
 import contextlib
 import dataclasses
 import functools
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from tests.loopback.vertex_batch import BatchPredictions
 from tests.loopback.vertex_models import VertexModels, vertex_models_server
 from tests.loopback.vertex_monitoring import Monitoring
 from tests.loopback.vertex_shown import Shown
-from tests.stores.writer import StoreWriter, artifact
+from tests.stores.writer import RUNNING, StoreWriter, artifact
 
 
 class Killed(BaseException):
@@ -100,6 +101,13 @@ class Place:
         node = "VertexPusher"
         writer.add_execution("taxi", run, node, outputs={"pushed_model": [there]}, inputs=made)
         return version
+
+    def leave_unrecorded(self, content: str, **changed: Any) -> None:
+        """Pushes for a run that is killed between the end of the push and its record."""
+        target = json.dumps({**self.target, **changed})
+        node, run = "VertexPusher", "run-20261130-1"  # as `push` says it
+        self.writer.add_execution("taxi", run, node, RUNNING, target=target)
+        self.push(content, **changed)
 
     def answer_from_files(self) -> None:
         """Requests are answered by the version with the largest share, from its files there."""
