@@ -88,7 +88,7 @@ def find_target(graph: Graph, destination: str) -> tuple[str, Target]:
     if not bases and any(destination in (SHORT, target.base) for target in _begun(graph)):
         raise UserMistake.explain(
             destination,
-            "a push has begun there, and no run has recorded what came of it",
+            "a push has begun there, and no run has recorded its result",
             "expected a push that ended well",
             "`fareline run` finishes it; `fareline models --vertex` lists what is deployed",
         )
