@@ -219,6 +219,24 @@ def test_google_cloud_is_imported_by_the_client_of_vertex_and_the_bucket_only():
     }
 
 
+def google_api_core_at_once(tree):
+    """Imports of a module, outside of functions, that warns of the Python that TFX needs."""
+    lazy = {id(n) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) for n in ast.walk(f)}
+    return [
+        node
+        for node, name in imported(tree)
+        if f"{name}.".startswith("google.api_core.") and id(node) not in lazy
+    ]
+
+
+def test_googles_warning_on_python_is_not_shown():
+    assert breaches(google_api_core_at_once, "from google.api_core import retry") == [1]
+    assert breaches(google_api_core_at_once, "def f():\n    import google.api_core.retry") == []
+    assert {o.partition(":")[0] for o in offenders(google_api_core_at_once)} == {
+        "runners/submit/following.py", "runners/submit/submission.py",  # cli/submit.py hides it
+    }  # fmt: skip
+
+
 def orchestration(tree):
     """Imports of tfx.orchestration, and uses of it as an attribute of tfx."""
     yield from (

@@ -6,10 +6,9 @@ the job that runs, and does not pay for a second one.
 
 import dataclasses
 import time
+import warnings
 from collections.abc import Callable
 from typing import Any
-
-from google.api_core import retry
 
 from runners.platforms.errors import one_line
 from runners.platforms.jobs import UnreachableError
@@ -138,6 +137,7 @@ class BatchJobs:
             PlatformError, RefusedRequestError: Vertex refuses to tell.
             UnreachableError: It has not ended within six hours, or Vertex gives no answer.
         """
+        retry = _retry()
         patiently = retry.Retry(
             predicate=retry.if_exception_type(UnreachableError),
             initial=_POLL_SECONDS,
@@ -167,7 +167,7 @@ class BatchJobs:
         with self._told(name):
             self._jobs().cancel_batch_prediction_job(name=name, timeout=_SECONDS)
 
-    def _look(self, patiently: retry.Retry, name: str) -> Any:
+    def _look(self, patiently: Any, name: str) -> Any:
         def get() -> Any:
             with self._told(name):
                 job = self._jobs().get_batch_prediction_job(name=name, timeout=_SECONDS)
@@ -202,6 +202,14 @@ class BatchJobs:
 
     def _told(self, what: str) -> Any:
         return explained(_ADVICE, self._target.address, what)
+
+
+def _retry() -> Any:
+    """Google's module of repeated calls."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # on the age of the Python that TFX needs
+        from google.api_core import retry
+    return retry
 
 
 def _require_name(job: Any) -> Any:
