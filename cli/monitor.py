@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _UNITS_MS = {"h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _MOST_TOLD = 12  # alarms
-_BLIND = "Without labels a change of concept cannot be seen."
+_BLIND = "Without labels of both values a change of concept cannot be seen."
 
 
 def monitor(

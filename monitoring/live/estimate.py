@@ -85,9 +85,12 @@ def measured_auc(scores: np.ndarray, labels: np.ndarray) -> Value | None:
     of_ones = (together[: len(ones)] - stats.rankdata(ones)) / len(zeros)
     of_zeros = 1 - (together[len(ones) :] - stats.rankdata(zeros)) / len(ones)
     variance = of_ones.var(ddof=1) / len(ones) + of_zeros.var(ddof=1) / len(zeros)
-    # Scores that separate the labels by chance have no variance; a pair of rows could still differ.
-    least = 1 / (len(ones) * len(zeros))
-    return Value(float(of_ones.mean()), math.sqrt(max(float(variance), least)))
+    return Value(float(of_ones.mean()), _error(float(variance), len(ones), len(zeros)))
+
+
+def _error(variance: float, ones: float, zeros: float) -> float:
+    """A standard error, above 0: where scores separate all rows, a pair could still differ."""
+    return math.sqrt(max(variance, 1 / (ones * zeros)))
 
 
 class Calibration:
@@ -116,7 +119,8 @@ class Calibration:
             None if too few rows of either label are expected.
         """
         chances = _chances(self._fitted[0], scores)
-        if min(chances.sum(), (1 - chances).sum()) < LEAST_LABELS:
+        ones, zeros = float(chances.sum()), float((1 - chances).sum())
+        if min(ones, zeros) < LEAST_LABELS:
             return None
         found = auc(scores, chances)
         by_labels = _variance_by_labels(scores, chances, found)
@@ -124,7 +128,12 @@ class Calibration:
             random = np.random.Generator(np.random.PCG64(seed))
             scores = scores[random.choice(len(scores), _MOST_RESAMPLED, replace=False)]
         others = _aucs(scores, np.array([_chances(fit, scores) for fit in self._fitted[1:]]))
-        return Value(found, math.sqrt(by_labels + np.nanvar(others)))
+        return Value(found, _error(by_labels + float(np.nanvar(others)), ones, zeros))
+
+    def expected(self, scores: np.ndarray) -> tuple[float, float]:
+        """How many negative and how many positive rows these scores, float [rows], let expect."""
+        ones = float(_chances(self._fitted[0], scores).sum())
+        return len(scores) - ones, ones
 
 
 def calibrations(

@@ -22,7 +22,7 @@ class Rows:
     Attributes:
         columns: By name, one value of each row, null where missing, as `Sample` has them.
         ms: When each was answered, milliseconds since 1970; 0 of a split.
-        scores: float64, NaN where the log has none.
+        scores: float64, NaN where the log has none; an infinite one becomes NaN.
         labels: float64, 0 or 1; NaN where it is not known.
     """
 
@@ -30,6 +30,11 @@ class Rows:
     ms: np.ndarray
     scores: np.ndarray
     labels: np.ndarray
+
+    def __post_init__(self) -> None:
+        """Makes infinite scores missing: they have no mean and no calibration."""
+        finite = np.where(np.isinf(self.scores), np.nan, self.scores)
+        object.__setattr__(self, "scores", finite)
 
     def __len__(self) -> int:
         """How many there are."""

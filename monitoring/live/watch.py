@@ -58,10 +58,15 @@ _MOST_DRAWS = 6_000
 _LEAST_OF_WEEK = 1 / 7  # that a window counts for, however short it is
 _TESTS_OF_AUC = 2  # of single windows, and of the last ones together
 _MATURE_SHARE = 0.9  # of the rows with a label: the rest changes little any more
+_ROUGH = 3  # windows: of so few the spread is taken for twice as large, for it is hardly known
 _FEW = 0.5  # of what is usual: rows, labels
-_SPREAD = 4.0  # robust standard deviations of earlier windows
+_LEAST_LABELLED = 3  # windows that have labels, before labels can be called missing
+_LEAST_EXPECTED = 30  # rows; chance leaves a twentieth of them once in 10^11 windows
+_ABSENT = 0.05  # of the rows that are expected
+_SPREAD = 4.0  # robust standard deviations of the logarithm of earlier windows' rows
 _MOST_CUT = 500  # windows; older ones would say nothing new, however old the first row is
 _MOST_WINDOWS = 104  # of a series
+_ROWS, _LABELS = "rows", "labels"  # subjects of findings: how many there are
 _INTEGRITY_MEASURES = (MISSING, ZEROS, NEW_VALUES)
 
 Slices = Callable[[Rows], Mapping[str, np.ndarray]]
@@ -276,6 +281,7 @@ def _measure_slice(
         known = rows.labelled
         if mature and len(known):
             truth = measured_auc(known.scores, known.labels)
+            findings += _one_sided(part.calibration, known)
             findings += _lost(PERFORMANCE, part.auc, truth, plan, slices)
             same = len(known) == len(rows)
             expected = estimate if same else part.calibration.estimate(known.scores)
@@ -356,28 +362,66 @@ def _counts(
     starts, before, start = earlier
     if part.name != OVERALL:
         expected = part.share * all_rows
-        if rows == 0 and expected >= 30:  # chance leaves it empty once in 10^13 windows
-            return [Finding(INTEGRITY, "rows", f"none; {expected:.0f} were expected")]
+        if _is_absent(rows, expected):
+            return [Finding(INTEGRITY, _ROWS, _absent_in_words(rows, expected))]
         return []
     known = usual(starts, [each.rows for each in before], start)
     if not len(known):
         return []
-    middle = float(np.median(known))
-    spread = _SPREAD * max(1.4826 * float(np.median(np.abs(known - middle))), middle**0.5, 1.0)
-    off = abs(rows - middle)
-    if off > spread and not middle * _FEW <= rows <= middle / _FEW:
-        return [Finding(INTEGRITY, "rows", f"{rows:,}; usually {middle:,.0f}")]
-    return []
+    # Of logarithms: traffic that varies much varies by factors.
+    logs = np.log1p(known)
+    middle = float(np.median(logs))
+    spread = max(1.4826 * float(np.median(np.abs(logs - middle))), math.exp(-middle / 2))
+    spread *= 1 + _ROUGH / len(logs)
+    if abs(math.log1p(rows) - middle) <= max(_SPREAD * spread, -math.log(_FEW)):
+        return []
+    # However rough the spread is, no number is odd that was usual before.
+    calm = [place for place, each in enumerate(before) if not _has(each, _ROWS)]
+    seen = usual([starts[place] for place in calm], [before[place].rows for place in calm], start)
+    if len(seen) and seen.min() <= rows <= seen.max():
+        return []
+    return [Finding(INTEGRITY, _ROWS, f"{rows:,}; usually {math.expm1(middle):,.0f}")]
+
+
+def _has(measured: SliceWindow, subject: str) -> bool:
+    return any((each.kind, each.subject) == (INTEGRITY, subject) for each in measured.findings)
+
+
+def _is_absent(rows: int, expected: float) -> bool:
+    return expected >= _LEAST_EXPECTED and rows <= _ABSENT * expected
+
+
+def _absent_in_words(rows: int, expected: float) -> str:
+    return f"{f'{rows:,}' if rows else 'none'}; {expected:,.0f} were expected"
+
+
+def _one_sided(calibration: Calibration, known: Rows) -> list[Finding]:
+    """Whether a value of the label that the scores let expect has not come, so there is no AUC."""
+    expected = calibration.expected(known.scores)
+    counts = [int((known.labels == value).sum()) for value in (0, 1)]
+    return [
+        Finding(INTEGRITY, f"labels of {value}", _absent_in_words(counts[value], expected[value]))
+        for value in (0, 1)
+        if _is_absent(counts[value], expected[value])
+    ]
 
 
 def _labels_missing(labelled: float, earlier: Sequence[Window], start: int) -> list[Finding]:
-    known = [window for window in earlier if window.mature and window.slices[0].rows]
-    shares = usual([w.start_ms for w in known], [w.labelled for w in known], start)
-    middle = float(np.median(shares)) if len(shares) else 0.0
+    # Windows that lack labels are not usual: the alarm is not to end because it has lasted.
+    known = [
+        window
+        for window in earlier
+        if window.mature and window.slices[0].rows and not _has(window.slices[0], _LABELS)
+    ]
+    shares = [window.labelled for window in known]
+    same = usual([window.start_ms for window in known], shares, start)
+    if len(same):
+        shares = same.tolist()
+    middle = float(np.median(shares)) if len(shares) >= _LEAST_LABELLED else 0.0
     if labelled >= middle * _FEW:
         return []
     said = f"{labelled:.0%} of the predictions; usually {middle:.0%}".replace("%", " %")
-    return [Finding(INTEGRITY, "labels", said)]
+    return [Finding(INTEGRITY, _LABELS, said)]
 
 
 def _alarms(windows: Sequence[Window], parts: Sequence[_Reference], plan: Plan) -> list[Alarm]:

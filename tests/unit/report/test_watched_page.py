@@ -72,6 +72,6 @@ def test_few_windows_or_none_are_a_page_too(windows):
 
 
 def test_it_does_not_claim_health_where_labels_are_missing():
-    told = "Without labels a change of concept cannot be seen."
+    told = "Without labels of both values a change of concept cannot be seen."
     assert told in monitoring_page("chicago-taxi", content(truth=None), told)
     assert told not in monitoring_page("chicago-taxi", content(), "")

@@ -1,5 +1,7 @@
 """Planted faults are found in the window where they are, and quiet windows stay quiet."""
 
+import json
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -8,7 +10,7 @@ from monitoring.live.estimate import Value
 from monitoring.live.report import Figure
 from monitoring.live.rows import Rows, together
 from monitoring.live.series import WEEK_MS
-from monitoring.live.watch import Plan, _lower_together, watch
+from monitoring.live.watch import Plan, Watcher, _lower_together, watch
 
 PLAN = Plan(WEEK_MS, categories=["kind"])
 REGIONS = np.array([b"east", b"north", b"south", b"west"])
@@ -116,7 +118,7 @@ def test_labels_that_stop_coming_are_an_alarm():
     weeks = [made(300, week, week, labelled=0.95 if week < 7 else 0.0) for week in range(9)]
     few = Plan(WEEK_MS, least_rows=1000)
     [alarm] = [each for each in watched(weeks, few).alarms if each.subject == "labels"]
-    assert (alarm.kind, alarm.said) == ("integrity", "0 % of the predictions; usually 95 %")
+    assert (alarm.kind, alarm.said) == ("integrity", "0 % of the predictions; usually 96 %")
 
 
 def test_a_slice_that_vanishes_and_rows_that_stay_away_are_alarms():
@@ -131,6 +133,64 @@ def test_a_slice_that_vanishes_and_rows_that_stay_away_are_alarms():
     bare = [rows.take(~slices(rows)["region=west"]) for rows in whole]
     told = {(alarm.slice, alarm.subject): alarm.said for alarm in watched(bare).alarms}
     assert told["region=west", "rows"].startswith("none; ")
+
+
+def test_a_slice_that_is_all_but_gone_is_an_alarm():
+    weeks = [made(1000, week, week) for week in range(3)]
+    left = [rows.take(~slices(rows)["region=west"] | (np.arange(1000) < 20)) for rows in weeks]
+    [alarm] = [each for each in watched(left).alarms if each.subject == "rows"]
+    assert alarm.slice == "region=west"
+    assert alarm.said.endswith(" were expected")
+    assert not alarm.said.startswith("none")
+
+
+def test_labels_that_have_stopped_long_ago_are_an_alarm_still():
+    weeks = [made(300, week, week, labelled=0.95 if week < 3 else 0.0) for week in range(9)]
+    few = Plan(WEEK_MS, least_rows=1000)
+    [alarm] = watched(weeks, few).alarms
+    assert alarm.said == "0 % of the predictions; usually 95 %"
+
+
+def test_labels_of_one_value_alone_are_an_alarm_since_they_have_no_auc():
+    weeks = two_quiet_then_two(rows=1000)
+    weeks[2:] = [Rows(w.columns, w.ms, w.scores, np.ones(1000)) for w in weeks[2:]]
+    alarms = {alarm.subject: alarm for alarm in watched(weeks).alarms if alarm.slice == "overall"}
+    assert alarms["labels of 0"].kind == "integrity"
+    assert alarms["labels of 0"].said.startswith("none; ")
+
+
+def test_traffic_that_varies_by_factors_is_quiet_and_none_at_all_is_an_alarm():
+    sizes = np.random.default_rng(5).integers(200, 4000, 16)
+    live = together([scores_alone(made(rows, week, week)) for week, rows in enumerate(sizes)])
+    few = Plan(WEEK_MS, least_rows=5000)
+    watcher = Watcher(scores_alone(REFERENCE), lambda rows: {}, few)
+    windows = watcher.windows(live, 18 * WEEK_MS)
+    assert [watcher.alarms(windows[:count]) for count in range(1, 17)] == [[]] * 16
+    [alarm] = watcher.alarms(windows)
+    assert (alarm.subject, alarm.said.partition(";")[0]) == ("rows", "0")
+
+
+HOSTILE = {
+    "constant": lambda labels, random: np.full(len(labels), 0.4),
+    "two values that are always right": lambda labels, random: labels * 0.8 + 0.1,
+    "always right": lambda labels, random: labels * 0.5 + random.random(len(labels)) * 0.4,
+    "always wrong": lambda labels, random: 0.9 - labels * 0.5 - random.random(len(labels)) * 0.4,
+    "infinite": lambda labels, random: np.where(random.random(len(labels)) < 0.1, np.inf, 0.5),
+    "missing": lambda labels, random: np.full(len(labels), np.nan),
+}
+
+
+@pytest.mark.parametrize("scores", HOSTILE.values(), ids=HOSTILE)
+def test_any_scores_that_stay_as_they_were_are_quiet_and_give_plain_json(scores):
+    def odd(rows, seed, week=0):
+        plain = made(rows, seed, week)
+        new = scores(plain.labels, np.random.default_rng(seed))
+        return Rows({}, plain.ms, new, plain.labels)
+
+    weeks = together([odd(600, 10 + week, week) for week in range(5)])
+    found = watch(odd(1000, 1), weeks, lambda rows: {}, PLAN, 5 * WEEK_MS)
+    assert found.alarms == ()
+    json.dumps(found.to_dict(), allow_nan=False)
 
 
 def test_a_window_without_rows_between_two_is_a_window():
