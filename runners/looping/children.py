@@ -29,7 +29,8 @@ class Answered:
     Attributes:
         code: Its exit code.
         content: Its answer; None if it gave none.
-        said: The last line of its messages, without `fareline: `.
+        said: The last line of its messages, without `fareline: `; how it ended if it gave neither
+            an answer nor a message.
     """
 
     code: int
@@ -69,7 +70,9 @@ class Children:
                 start_new_session=True,  # Ctrl-C is for the loop, which tells it
             )
             out = self._wait(process)
-        return Answered(process.returncode, _parse(out), _last_line(self._log))
+        code, content = process.returncode, _parse(out)
+        said = _last_line(self._log)
+        return Answered(code, content, said or ("" if content is not None else _ended(code)))
 
     def _wait(self, process: subprocess.Popen) -> bytes:
         while True:
@@ -87,6 +90,12 @@ def _parse(out: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return content if isinstance(content, dict) else None
+
+
+def _ended(code: int) -> str:
+    if code >= 0:
+        return f"ended with exit code {code} and without a message"
+    return f"was ended by signal {-code}"
 
 
 def _last_line(log: Path) -> str:

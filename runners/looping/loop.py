@@ -42,6 +42,7 @@ _BUSY_SECONDS = 30.0  # until it is looked again whether another run has ended
 _HOOK_SECONDS = 60.0  # that `--once` waits for hooks
 _END_SECONDS = 2.0  # the same of a loop that is to end
 _GATE = "DataGate"
+_MONITOR = "monitor: "  # before what this command says when it fails
 _TOLD_OF_RUNS = ("run_id", "pushed_to", "reasons", "metrics", "path", "job_id", "link")
 PUSHED, REFUSED, STOPPED, FAILED, ROLLED_BACK = (
     "pushed",
@@ -198,7 +199,7 @@ class Loop:
         page = () if pages is None else ("--output", str(pages / f"{utc(at_ms):%Y-%m-%d}.html"))
         found = self._fareline("monitor", "--dry-run", *self._wish.at(at_ms), *page)
         if found.content is None:
-            self._notes.append(f"monitor: {found.said}")
+            self._notes.append(f"{_MONITOR}{found.said}")
             return {}, None
         names = [field.name for field in dataclasses.fields(Alarm)]
         alarms = [Alarm(*(told[name] for name in names)) for told in found.content["alarms"]]
@@ -228,7 +229,8 @@ class Loop:
         try:
             return find_live(self._wish.workspace, self._wish.settings, open_graph(root, None))
         except UserMistake as error:
-            self._notes.append(str(error))
+            if not any(note.startswith(_MONITOR) for note in self._notes):  # which says the same
+                self._notes.append(str(error))
             return None
 
     def _look_at_data(self) -> str:

@@ -73,7 +73,7 @@ class Here:
 
     def _run(self, *words):
         self.ran.append(words)
-        if words[0] == "monitor":
+        if words[0] == "monitor" and "monitor" not in self.answers:
             return Answered(0, {"alarms": self.alarms, "report": str(self.report())}, "")
         found = self.answers.get(words[0], Answered(0, {}, ""))
         if isinstance(found, BaseException):
@@ -444,6 +444,30 @@ def test_a_signal_stops_the_command_that_is_under_way_and_ends_the_loop(tmp_path
     with pytest.raises(Stopped):
         Children(tmp_path / "log", stop).run("run")
     assert time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "said"),
+    [
+        ("os.kill(os.getpid(), 9)", -9, "was ended by signal 9"),
+        ("os._exit(7)", 7, "ended with exit code 7 and without a message"),
+        ("os.write(2, b'fareline: x: y.\\n'); os._exit(2)", 2, "x: y."),
+        ("os.write(1, b'{\"a\": 1}')", 0, ""),
+    ],
+)
+def test_a_command_that_says_nothing_is_told_by_how_it_ended(
+    tmp_path, monkeypatch, end, code, said
+):
+    command = [sys.executable, "-S", "-c", f"import os; {end}"]
+    monkeypatch.setattr(children, "command_for", lambda *words: command)
+    answered = Children(tmp_path / "log", threading.Event()).run("run")
+    assert (answered.code, answered.said) == (code, said)
+
+
+def test_why_nothing_is_watched_is_said_once(here):
+    here.answers["monitor"] = Answered(2, None, "version 7: has no recorded reference")
+    monitored = here.make_pass()
+    assert monitored.notes == ("monitor: version 7: has no recorded reference",)
 
 
 def test_a_loop_ends_cleanly_by_a_signal(tmp_path):
