@@ -95,6 +95,7 @@ def plan_nodes(pipeline, request: RunRequest, artifacts: Path) -> Iterator[Plann
     from lineage.answers.cache.explain import FORCED
     from lineage.graph.graph import Graph
     from lineage.store.open import connect
+    from lineage.text.harmless import plain
     from runners.local.launching import (
         NodeLauncher,
         SerializedMetadata,
@@ -107,8 +108,11 @@ def plan_nodes(pipeline, request: RunRequest, artifacts: Path) -> Iterator[Plann
 
     connection = pipeline.metadata_connection_config
     compiled = compile_run(pipeline, _RUN_ID)
+    reused_run = ""
     if request.part is not None:
-        mark_part(compiled, request.part, Graph(connect(connection)), request.settings.data.sample)
+        graph = Graph(connect(connection))
+        marked = mark_part(compiled, request.part, graph, request.settings.data.sample)
+        reused_run = plain(marked.reused_run)
     # Not in the cache key; folders of executions that never begin are made there.
     compiled.runtime_spec.pipeline_root.field_value.string_value = str(artifacts)
     not_cached = functools.partial(
@@ -126,7 +130,7 @@ def plan_nodes(pipeline, request: RunRequest, artifacts: Path) -> Iterator[Plann
     executed: list[str] = []
     for name in planned_nodes(compiled):
         if name in reused:
-            yield PlannedNode(name, REUSED, "it is outside of the part that runs")
+            yield PlannedNode(name, REUSED, f"before the part that runs: outputs of {reused_run}")
             continue
         if not launcher.nodes[name].execution_options.caching_options.enable_cache:
             why = "the cache is off"

@@ -18,6 +18,7 @@ from data.sources.csv import CsvSource
 from fareline import collector
 from fareline.errors import Interrupted
 from fareline.scratch import scratch_folder
+from lineage.text.harmless import plain
 from pipeline.settings.settings import DATA, TRAINING, Settings
 from runners.local.prepared_data import choose_prepared
 from runners.local.reading_progress import describe_reading
@@ -112,7 +113,10 @@ def run_locally(request: RunRequest, source: CsvSource) -> tuple["Outcome", Cons
     # Before TFX is imported: the code of the run is what is here now.
     provenance = collect_provenance(request.settings, request.overrides, request.use_cache)
     provenance = provenance.with_words(request.note, request.tags)
-    check_graph(request, source)
+    reused_run = check_graph(request, source)
+    if reused_run:
+        part = dataclasses.replace(request.part, reused_run=reused_run)
+        request = dataclasses.replace(request, part=part)
     with workspace.locked(with_reserve=True):
         connection = connect_workspace(request)
         chosen = choose_inputs(request)
@@ -127,6 +131,9 @@ def run_locally(request: RunRequest, source: CsvSource) -> tuple["Outcome", Cons
             table = ProgressTable(console, f"{request.settings.pipeline_name} · {run_id}", details)
             for line in settle(workspace, request.push_folders):
                 console.print(line, markup=False, highlight=False, soft_wrap=True)
+            if reused_run:
+                said = f"Nodes before the part: outputs of {plain(reused_run)}"
+                console.print(said, markup=False, highlight=False, soft_wrap=True)
             try:
                 with table.shown(), warm_servers(table.update, table.has_node) as on_change:
                     build = functools.partial(build_pipeline, request, source, connection, chosen)
@@ -141,11 +148,14 @@ def run_locally(request: RunRequest, source: CsvSource) -> tuple["Outcome", Cons
     return outcome, console
 
 
-def check_graph(request: RunRequest, source: CsvSource) -> None:
+def check_graph(request: RunRequest, source: CsvSource) -> str:
     """Builds the graph once if a mistake of the user can be in it, before anything is written.
 
     That is where a part of it was asked for, and where functions of the user make it. Imports TFX
     then.
+
+    Returns:
+        Id of the run whose outputs a part reuses; empty if it reuses none.
 
     Raises:
         UserMistake: There is no such part, no run that it can go on from, or no artifact to begin
@@ -156,7 +166,7 @@ def check_graph(request: RunRequest, source: CsvSource) -> None:
     if settings.metadata.store is None and not request.workspace.metadata_path.is_file():
         choose_inputs(request)  # refuses artifacts of earlier runs: there are none
     if request.part is None and not settings.code.paths():
-        return
+        return ""
     choose_keras_3()
     with scratch_folder("fareline-graph-") as folder, output_to(Path(folder) / "log"):
         with collector.paused():
@@ -165,9 +175,10 @@ def check_graph(request: RunRequest, source: CsvSource) -> None:
 
         require_own_code(settings)
         compiled = compile_run(build_pipeline(request, source), "graph")
-        if request.part is not None:
-            graph = _earlier_runs(request) if request.part.from_nodes else None
-            mark_part(compiled, request.part, graph, settings.data.sample)
+        if request.part is None:
+            return ""
+        graph = _earlier_runs(request) if request.part.from_nodes else None
+        return mark_part(compiled, request.part, graph, settings.data.sample).reused_run
 
 
 def _earlier_runs(request: RunRequest) -> "Graph | None":  # noqa: F821

@@ -230,7 +230,7 @@ def test_a_plan_says_what_is_executed_and_why(run, planned):
     assert planned(fails="Second") == {**cached, "Second": changed}
     assert planned(cached=False) == dict.fromkeys(WHOLE, ("execute", "the cache is off"))
     assert planned(Part(["Second"], ["Second"])) == {
-        "First": ("reused", "it is outside of the part that runs"),
+        "First": ("reused", "before the part that runs: outputs of run-1"),
         "Second": ("cached", ""),
     }
 
