@@ -113,7 +113,7 @@ def run_locally(request: RunRequest, source: CsvSource) -> tuple["Outcome", Cons
     # Before TFX is imported: the code of the run is what is here now.
     provenance = collect_provenance(request.settings, request.overrides, request.use_cache)
     provenance = provenance.with_words(request.note, request.tags)
-    reused_run = check_graph(request, source)
+    reused_run = try_graph(request, source)
     if reused_run:
         part = dataclasses.replace(request.part, reused_run=reused_run)
         request = dataclasses.replace(request, part=part)
@@ -148,7 +148,7 @@ def run_locally(request: RunRequest, source: CsvSource) -> tuple["Outcome", Cons
     return outcome, console
 
 
-def check_graph(request: RunRequest, source: CsvSource) -> str:
+def try_graph(request: RunRequest, source: CsvSource) -> str:
     """Builds the graph once if a mistake of the user can be in it, before anything is written.
 
     That is where a part of it was asked for, and where functions of the user make it. Imports TFX

@@ -16,9 +16,9 @@ from runners.local.run import (
     ChosenInputs,
     RunRequest,
     build_pipeline,
-    check_graph,
     choose_inputs,
     connect_workspace,
+    try_graph,
 )
 from runners.own_code import choose_keras_3, offer_own_code, require_own_code
 from runners.progress import output_to
@@ -61,7 +61,7 @@ def begin_run(request: RunRequest, source: CsvSource, run_id: str, runner: str) 
     provenance = collect_provenance(request.settings, request.overrides, request.use_cache, runner)
     frozen = functools.partial(_frozen, request, provenance.properties, run_id)
     if not files.has_begun():
-        check_graph(request, source)
+        try_graph(request, source)
     settle_when_idle(workspace, request.push_folders)
     with workspace.shared(), claimed(files.claim_path("begin"), run_id):
         if files.has_begun():
