@@ -6,7 +6,7 @@ ours: the nodes that look for the model to compare with look again. Imports TFX.
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.orchestration import metadata
@@ -18,7 +18,8 @@ from tfx.utils import name_utils
 
 from fareline.errors import UserMistake
 from fareline.near import near_names
-from lineage.facts.runs import COMPLETE, Run, list_runs
+from lineage.facts.payload import MISSING, look_at
+from lineage.facts.runs import COMPLETE, Run, list_runs, outputs_of_run
 from lineage.graph.graph import Graph
 from runners.local.launching import nodes_of
 from runners.part import Part, require_node
@@ -77,7 +78,9 @@ def mark_part(
             node.execution_options.skip.reuse_artifacts_mode = modes.NEVER
     reused_run = ""
     if required:
-        reused_run = _find_run(graph, compiled.pipeline_info.id, required, part.reused_run, sample)
+        taken = _taken([nodes[name] for name in executed])
+        name = compiled.pipeline_info.id
+        reused_run = _find_run(graph, name, required, taken, part.reused_run, sample)
         settings = compiled.runtime_spec.snapshot_settings
         partial_run_utils.set_base_pipeline_run_strategy(settings, reused_run)
     return MarkedPart(executed, required, reused_run)
@@ -126,6 +129,7 @@ def _find_run(
     graph: Graph | None,
     pipeline: str,
     nodes: Iterable[str],
+    taken: Collection[tuple[str, str]],
     wanted: str | None,
     sample: int | None,
 ) -> str:
@@ -150,7 +154,16 @@ def _find_run(
         )
     for run in same:
         if not _missing(run, nodes) and (wanted is not None or run.status == COMPLETE):
-            return run.run_id
+            gone = _gone(graph, run, taken)
+            if not gone:
+                return run.run_id
+            if wanted is not None:
+                raise UserMistake.explain(
+                    wanted,
+                    f"the files of {gone} are gone",
+                    "expected a run whose artifacts are there",
+                    "name another run, or begin further up",
+                )
     if wanted is not None:
         raise UserMistake.explain(
             wanted,
@@ -161,9 +174,25 @@ def _find_run(
     raise UserMistake.explain(
         pipeline,
         "no run of it has ended well that could be reused",
-        f"expected one with {', '.join(nodes)}",
+        f"expected one with {', '.join(nodes)}, and their files",
         "run the whole pipeline first, or begin further up",
     )
+
+
+def _taken(nodes: Iterable[pipeline_pb2.PipelineNode]) -> set[tuple[str, str]]:
+    """Node and output key of what some nodes read."""
+    channels = [c for node in nodes for spec in node.inputs.inputs.values() for c in spec.channels]
+    return {(c.producer_node_query.id, c.output_key) for c in channels}
+
+
+def _gone(graph: Graph, run: Run, taken: Collection[tuple[str, str]]) -> str:
+    """The first artifact of a run that is taken and has no files any more; empty if none."""
+    for node, outputs in outputs_of_run(graph, run.run_id).items():
+        for key, artifacts in outputs.items():
+            for artifact in artifacts if (node, key) in taken else ():
+                if artifact.state == "deleted" or look_at(artifact.uri).status == MISSING:
+                    return artifact.key
+    return ""
 
 
 def _rows(sample: int | None) -> str:

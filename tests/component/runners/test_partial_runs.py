@@ -25,6 +25,7 @@ from pipeline.components.curated_schema import CuratedSchema
 from pipeline.settings.load import load_settings
 from pipeline.settings.settings import DEFAULT_PATH
 from pipeline.source.check import check_request
+from runners.local.partial_runs import _gone
 from runners.local.planning import plan_nodes
 from runners.local.run import RunRequest, run_locally
 from runners.local.runner import LocalRunner
@@ -184,7 +185,8 @@ def test_the_last_good_run_with_the_nodes_is_reused(run, graph):
         (Part(["Third"], [], "run-1"), "run-1: Second did not end well in it; expected a run with "
          "all nodes that are not to run now. Hint: name another run, or begin further up."),
         (Part(["Third"]), "tiny: no run of it has ended well that could be reused; expected one "
-         "with First, Second. Hint: run the whole pipeline first, or begin further up."),
+         "with First, Second, and their files. Hint: run the whole pipeline first, or begin "
+         "further up."),
     ],
 )  # fmt: skip
 def test_a_part_that_cannot_run_is_one_line(run, part, said):
@@ -192,6 +194,16 @@ def test_a_part_that_cannot_run_is_one_line(run, part, said):
     with pytest.raises(UserMistake) as mistake:
         run("run-2", part)
     assert str(mistake.value) == said
+
+
+def test_a_run_whose_files_are_gone_is_not_reused(run, graph, tmp_path):
+    run("run-1")
+    [found] = list_runs(graph())
+    taken = {("Second", "schema"), ("Third", "nothing")}
+    assert _gone(graph(), found, taken) == ""
+    shutil.rmtree(tmp_path / "root" / "Second")
+    assert _gone(graph(), found, taken).startswith("Schema:")
+    assert _gone(graph(), found, {("First", "schema")}) == ""
 
 
 @pytest.mark.parametrize(
