@@ -67,14 +67,16 @@ def test_operations_that_take_a_while(place):
     assert place.push("first").record.traffic == {"1": 100}
 
 
-@pytest.mark.parametrize("arrives", [False, True])
-@pytest.mark.parametrize("after", ["first", "second"])
-def test_killed_at_any_request_and_pushed_again(place, monkeypatch, arrives, after):
+@pytest.mark.parametrize(
+    ("first_request", "arrives", "after"),
+    [(1, False, "first"), (3, True, "first"), (5, False, "second"), (7, True, "second")],
+)
+def test_killed_at_any_request_and_pushed_again(place, monkeypatch, first_request, arrives, after):
     """The next push finishes the same model, and undoes another one; nothing is left."""
     place.vertex.api.polls = 1
     place.push("base")
     api = place.vertex.api
-    for request in range(1, 60, 4 + arrives):
+    for request in range(first_request, 60, 7):
         with killed_at(request, arrives, monkeypatch) as killed:
             place.push("first")
         place.push(after)
