@@ -144,7 +144,7 @@ def _draw(console, done: "DoneOnVertex") -> None:
     if done.kind.endswith("rollback"):
         lines.append(
             f"The model of version {done.from_version} is withheld: no run pushes it again. "
-            "`fareline promote --destination vertex` brings it back."
+            f"`fareline promote --destination vertex --to {done.from_version}` brings it back."
         )
     if any(not percent for percent in done.record.traffic.values()):
         lines.append(

@@ -236,6 +236,15 @@ def test_why_has_the_command_that_uploads_the_curves_with_flags_of_the_installed
     assert set(re.findall(r"--(\w+)", command)) <= flags
 
 
+def test_the_hint_after_a_rollback_brings_the_model_back(place):
+    words = ["--workspace", str(place.root / "workspace")]
+    call(place, "promote", *ON)
+    told = CliRunner().invoke(cli.app, ["rollback", *WHY, *words]).stdout
+    [hint] = re.findall("`fareline (promote [^`]*)` brings it back", told)
+    assert CliRunner().invoke(cli.app, shlex.split(hint)).exit_code == 0
+    assert place.traffic() == {1: 0, 2: 100}
+
+
 def test_an_endpoint_that_was_deleted_is_made_anew(place):
     place.vertex.api.endpoints.clear()
     assert call(place, "promote", *ON)["traffic"] == {"2": 100} and live(place) == 2
