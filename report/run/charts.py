@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 
 _WIDE = 400  # a wider one is moved sideways on a phone, and not made smaller
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 14, 20, 34
+_LETTER = 6.5  # pixels, about, of the words of a tick
 Points = Sequence[tuple[float, float]]
 
 
@@ -159,7 +160,8 @@ class Plot:
             x_ticks = say_all(ticks(*self._x))
         for value, words in x_ticks:
             across, _ = self.at(value, self._y[0])
-            yield tag("text", words, x=across, y=bottom + 14, class_="tick middle")
+            inside = self._width - len(words) * _LETTER / 2
+            yield tag("text", words, x=min(across, inside), y=bottom + 14, class_="tick middle")
         middle = (_LEFT + right) / 2
         yield tag("text", self._names[0], x=middle, y=self._height - 4, class_="axis middle")
         if self._names[1]:

@@ -101,9 +101,13 @@ def _interval(plot: Plot, x: float, figure: Mapping[str, Any], number: int) -> N
 
 
 def _ticks(windows: Windows) -> list[tuple[float, str]]:
-    """Days where windows are days or longer, else hours."""
+    """Days where windows are days or longer, else hours, of windows below a minute seconds."""
     step = max(1, -(-len(windows) // _MOST_TICKS))
-    form = "%m-%d" if windows[0]["end_ms"] - windows[0]["start_ms"] >= 86_400_000 else "%d. %H:%M"
+    long_ms = windows[0]["end_ms"] - windows[0]["start_ms"]
+    if long_ms < 60_000:
+        form = "%H:%M:%S"
+    else:
+        form = "%m-%d" if long_ms >= 86_400_000 else "%d. %H:%M"
     return [
         (place, utc(windows[place]["start_ms"]).strftime(form))
         for place in range(0, len(windows), step)

@@ -71,6 +71,23 @@ def test_few_windows_or_none_are_a_page_too(windows):
     assert page.count("AUC of overall over windows") == min(windows, 1)
 
 
+@pytest.mark.parametrize(
+    ("hours", "last"), [(0.001, "00:00:14"), (6, "02. 00:00"), (24, "01-05"), (168, "01-29")]
+)
+def test_times_of_windows_differ_and_lie_within_the_picture(hours, last):
+    shown = content(5)
+    for place, window in enumerate(shown["windows"]):
+        long_ms = round(hours * 3_600_000)
+        window |= {"start_ms": place * long_ms, "end_ms": (place + 1) * long_ms}
+    page = monitoring_page("chicago-taxi", shown, "")
+    picture = re.search(r"<title>Rows of overall over windows</title>.*?</svg>", page, re.DOTALL)[0]
+    found = re.findall(r'<text x="([\d.]+)"[^>]*class="tick middle">([^<]+)</text>', picture)
+    assert len({words for _, words in found}) == len(found) == 5
+    place, words = found[-1]
+    assert words == last
+    assert float(place) + len(words) * 3 <= 360
+
+
 def test_it_does_not_claim_health_where_labels_are_missing():
     told = "Without labels of both values a change of concept cannot be seen."
     assert told in monitoring_page("chicago-taxi", content(truth=None), told)
