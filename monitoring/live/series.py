@@ -15,9 +15,10 @@ _MOST_ERRORS = 6.0  # one window alone, however far off, is no change
 _DELTA = 0.75  # standard errors that a mean may wander
 _THRESHOLD = 8.0  # standard errors, summed over windows
 _LEAST_WINDOWS = 3
-_LEAST_FOR_SLOPE = 6
+_LEAST_USUAL = 6  # windows, if they are of other hours of the week
+_LEAST_FOR_SLOPE = 8  # of fewer, all can fall by chance more often than a sure slope may
 _SURE = 0.98  # of the slope's interval
-_SURE_OF_SLOPE = 0.9995  # that there is one: it is looked for after every window, in every slice
+_SURE_OF_SLOPE = 0.9999  # that there is one: it is looked for after every window, in every slice
 _MOST_OF_SEASON = 0.5  # of the windows at other places in the week: in more it is no season
 _LEAST_OF_FALL = 4  # windows that a fall has lasted
 _LONGEST_FALL = 25  # windows; one that is longer is found as one that is as long
@@ -161,7 +162,7 @@ def usual(starts_ms: Sequence[int], values: Sequence[float], start_ms: int) -> n
     same = given[hours == start_ms % WEEK_MS // HOUR_MS] if len(given) else given
     if len(same) >= _LEAST_OF_SEASON:
         return same
-    return given if len(given) >= _LEAST_FOR_SLOPE else given[:0]
+    return given if len(given) >= _LEAST_USUAL else given[:0]
 
 
 def is_alarm(found: Sequence[bool], needed: int) -> bool:
