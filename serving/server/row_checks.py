@@ -65,14 +65,9 @@ class ExampleCheck:
         """
         self._required = tuple(required)
         self._needed = [name.encode() for name in required]
-        self._floats = [
-            (name, name.encode())
-            for name in (each.name for each in signature.columns.values() if each.kind == FLOAT)
-        ]
-        self._kinds = {
-            name: signature.columns[name].kind
-            for name in {*required, *(name for name, _ in self._floats)}
-        }
+        floats = [name for name, column in signature.columns.items() if column.kind == FLOAT]
+        self._floats = [(name, name.encode()) for name in floats]
+        self._kinds = {name: signature.columns[name].kind for name in {*required, *floats}}
 
     def check(self, input_name: str, rows: Sequence[bytes]) -> None:
         """Refuses rows that lack a column or hold NaN; what the graph cannot parse passes.
